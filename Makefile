@@ -1,0 +1,57 @@
+# Two commands show everything, on a Debian 12 or 13 machine with root or sudo and a network:
+#
+#   make demo    the gate, on real packages and real rebuilders
+#   make test    everything that CI runs
+#
+# Each installs what it needs from Debian if it is missing. All that they make is in target/.
+
+.PHONY: help build deb demo test lint fuzz msrv lintian test-package test-system faults clean
+
+help:
+	@sed '/^$$/q; s/^# \{0,1\}//' Makefile
+	@echo 'The parts: make build, deb, lint, fuzz, msrv, lintian, test-package, test-system, faults, clean'
+
+# The program, as target/release/apt-quorum.
+build:
+	scripts/cargo build --release --locked
+
+# The package, as target/deb/apt-quorum_*.deb.
+deb:
+	scripts/build-deb
+
+demo:
+	demo/demo
+
+test:
+	scripts/test
+
+# What reads the source without running it: rustfmt, clippy, rustdoc, cargo deny, shellcheck.
+lint:
+	scripts/lint
+
+# Each parser of outside bytes against libFuzzer, for a minute or as long as SECONDS=number says.
+fuzz:
+	scripts/fuzz $(or $(SECONDS),60)
+
+# Unit tests with Debian 13's own Rust.
+msrv:
+	scripts/msrv
+
+lintian:
+	scripts/lintian
+
+# The package's life in chroots of Debian 12, 13 and forky.
+test-package:
+	scripts/test-package
+
+# Real apt in chroots of Debian 12, 13 and forky; SCENARIO=word,word runs those rows.
+test-system:
+	scripts/test-system
+
+# The entrances killed or failed by the system at every single step of a run (long).
+faults:
+	FAULTS=all SCENARIO=fault_ scripts/test-system
+
+# The chroots in target/ belong to root.
+clean:
+	rm -rf target 2>/dev/null || sudo rm -rf target

@@ -1,0 +1,26 @@
+# shellcheck shell=bash
+# What the parts of the demo share. Sourced, never run.
+. "$(dirname "${BASH_SOURCE[0]}")/../testbed/lib.sh"
+
+demo=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034  # used by those who source this
+operators=(alpha beta gamma) mirror=$state/mirrors/demo archive_port=18080 other_port=18081
+
+# The clock of the whole demo, across its processes.
+export DEMO_STARTED=${DEMO_STARTED:-$(date +%s)}
+
+stage() { printf '\n== [%3d s] %s\n' $(($(date +%s) - DEMO_STARTED)) "$*"; }
+
+# The lines of the scenario, with | between fields and no spaces around them.
+steps() {
+    sed -e '/^ *#/d' -e '/^ *$/d' -e 's/ *| */|/g' -e 's/ *$//' "$demo/scenario"
+}
+
+# package|alpha|beta|gamma, for each package: what the operators do with it.
+doings() {
+    local packages package a b c
+    steps | while IFS='|' read -r packages a b c _; do
+        [[ -n $a && $a != = ]] || continue
+        for package in $packages; do printf '%s|%s|%s|%s\n' "$package" "$a" "$b" "$c"; done
+    done
+}

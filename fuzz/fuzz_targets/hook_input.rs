@@ -1,0 +1,64 @@
+//! What apt tells the hook. An archive that apt names and the hook does not see is installed
+//! without anybody having judged it.
+#![no_main]
+
+use std::os::unix::ffi::OsStrExt;
+
+use apt_quorum::apt::hook_input::HookInput;
+use apt_quorum_fuzz::Dripping;
+use libfuzzer_sys::fuzz_target;
+
+/// `name version architecture path` of every line whose path is no marker.
+fn plainly(data: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let end = data.windows(2).position(|two| two == b"\n\n")?;
+    let lines = data.get(end + 2..)?;
+    let mut all = Vec::new();
+    for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        let fields: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
+        let path = fields.get(8..).unwrap_or_default().join(&b' ');
+        if path != b"**REMOVE**" && path != b"**CONFIGURE**" {
+            all.push([fields[0], fields.get(5)?, fields.get(6)?, &path].join(&b' '));
+        }
+    }
+    Some(all)
+}
+
+fn seen(input: &HookInput) -> Vec<Vec<u8>> {
+    let archive = |(path, identity): &(std::path::PathBuf, _)| {
+        let identity: &apt_quorum::types::Identity = identity;
+        let mut line = identity.to_string().into_bytes();
+        line.push(b' ');
+        line.extend(path.as_os_str().as_bytes());
+        line
+    };
+    input.archives.iter().map(archive).collect()
+}
+
+fuzz_target!(|data: &[u8]| {
+    let read = HookInput::read(data);
+    let drip = data.last().map_or(1, |&byte| usize::from(byte));
+    let dripped = HookInput::read(Dripping(data, drip));
+    assert_eq!(read.is_ok(), dripped.is_ok());
+    match read {
+        Ok(input) => {
+            assert!(data.starts_with(b"VERSION 3\n") && data.ends_with(b"\n"));
+            assert_eq!(plainly(data), Some(seen(&input)));
+            assert!(input.archives.iter().all(|(path, _)| path.is_absolute()));
+            // A further line that is not understood takes everything with it.
+            let more = [data, b"\n"].concat();
+            if input.archives.is_empty() && data.ends_with(b"\n\n") {
+                assert!(HookInput::read(more.as_slice()).is_err());
+            }
+            // And one more archive is seen.
+            let more = [data, b"ab - - none < 1 all none /x y.deb\n"].concat();
+            let more = HookInput::read(more.as_slice()).map(|more| seen(&more).len());
+            assert_eq!(more.ok(), Some(input.archives.len() + 1));
+            // Cut off in its last line, it is no longer understood.
+            assert!(HookInput::read(&data[..data.len() - 1]).is_err());
+        }
+        Err(error) => {
+            let said = error.to_string();
+            assert!(said.len() < 1000 && said.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+        }
+    }
+});

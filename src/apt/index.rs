@@ -1,0 +1,184 @@
+//! The indexes that apt verified: which archive lists which file (Debian policy has no chapter on
+//! them; <https://wiki.debian.org/DebianRepository/Format>).
+
+use std::io::{self, BufRead};
+
+use super::deb822;
+use crate::policy::Listing;
+use crate::types::{Identity, Sha256Digest};
+
+/// Longest stanza of a Packages file that is read, in bytes. Longer ones are passed over.
+const MAX_STANZA: usize = 1024 * 1024;
+
+/// Reads what a Release or InRelease file says about its archive.
+///
+/// `None` if it is malformed. The signature around it was checked by apt.
+#[must_use]
+pub fn release(text: &[u8]) -> Option<Listing> {
+    // An inline signature (RFC 4880 section 7) frames the text: headers, an empty line, the text
+    // itself, and the armoured signature.
+    let framed = text.strip_prefix(b"-----BEGIN PGP SIGNED MESSAGE-----\n");
+    let body = match framed {
+        Some(framed) => framed.get(memchr::memmem::find(framed, b"\n\n")? + 2..)?,
+        None => text,
+    };
+    let end = memchr::memmem::find(body, b"\n-----BEGIN PGP SIGNATURE-----").unwrap_or(body.len());
+    let stanza = deb822::stanzas(body.get(..end)?).next()?.ok()?;
+    let field = |name| stanza.field(name).unwrap_or_default().to_owned();
+    Some(Listing {
+        origin: field("Origin"),
+        label: field("Label"),
+        suite: field("Suite"),
+        codename: field("Codename"),
+        ..Listing::default()
+    })
+}
+
+/// Reads a Packages file stanza by stanza and hands each file that it lists to `each`. Stanzas
+/// that cannot be understood list nothing.
+///
+/// # Errors
+/// If reading fails.
+pub fn packages(
+    mut text: impl BufRead,
+    mut each: impl FnMut(Sha256Digest, Identity),
+) -> io::Result<()> {
+    let mut stanza = Vec::new();
+    let mut too_long = false;
+    loop {
+        let start = stanza.len();
+        let got = io::Read::take(&mut text, 1 << 20).read_until(b'\n', &mut stanza)?;
+        let empty_line = stanza.get(start..) == Some(b"\n");
+        if got == 0 || empty_line {
+            if let Some((sha256, identity)) = listed(&stanza).filter(|_| !too_long) {
+                each(sha256, identity);
+            }
+            stanza.clear();
+            too_long = false;
+        } else if stanza.len() > MAX_STANZA {
+            stanza.clear();
+            too_long = true;
+        }
+        if got == 0 {
+            return Ok(());
+        }
+    }
+}
+
+fn listed(stanza: &[u8]) -> Option<(Sha256Digest, Identity)> {
+    let stanza = deb822::parse(stanza).ok()?;
+    let identity = Identity {
+        package: stanza.field("Package")?.parse().ok()?,
+        version: stanza.field("Version")?.parse().ok()?,
+        architecture: stanza.field("Architecture")?.parse().ok()?,
+    };
+    Some((stanza.field("SHA256")?.parse().ok()?, identity))
+}
+
+/// Splits the name of a Packages file in apt's lists directory by the names of the Release files
+/// there, and gives the name of its Release file, the host, and the component.
+///
+/// apt names them after their URIs, with `/` as `_` (`URItoFileName`,
+/// apt-pkg/contrib/strutl.cc): `HOST_PATH_dists_SUITE_COMPONENT_binary-ARCH_Packages` and
+/// `HOST_PATH_dists_SUITE_InRelease`.
+#[must_use]
+pub fn origin_of<'n>(packages: &str, releases: &'n [String]) -> Option<(&'n str, String, String)> {
+    let (release, prefix) = releases
+        .iter()
+        .filter_map(|release| {
+            let prefix = release.strip_suffix("InRelease").or(release.strip_suffix("Release"))?;
+            packages.starts_with(prefix).then_some((release.as_str(), prefix))
+        })
+        // Of a signed and an unsigned Release of the same archive the inline-signed one counts.
+        .max_by_key(|(release, prefix)| (prefix.len(), release.len()))?;
+    let rest = packages.get(prefix.len()..)?;
+    let component = rest.split_once("_binary-").map_or("", |(component, _)| component);
+    let host = prefix.split('_').next().unwrap_or_default();
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    Some((release, host.to_owned(), component.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RELEASE: &str = "Origin: Debian\nLabel: Debian-Security\nSuite: stable-security\nCodename: trixie-security\nSHA256:\n abc 1 main/x\n";
+
+    #[test]
+    fn release_files_are_read_with_and_without_an_inline_signature() {
+        let inline = format!(
+            "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{RELEASE}-----BEGIN PGP SIGNATURE-----\n\nOrigin: Evil\n"
+        );
+        for text in [RELEASE.to_owned(), inline] {
+            let listing = release(text.as_bytes()).unwrap();
+            assert_eq!(listing.origin, "Debian");
+            assert_eq!(listing.label, "Debian-Security");
+            assert_eq!(listing.codename, "trixie-security");
+        }
+    }
+
+    #[test]
+    fn packages_files_are_read_stanza_by_stanza() {
+        let stanza = |name: &str, sha: &str| {
+            format!(
+                "Package: {name}\nVersion: 1:2\nArchitecture: all\nSHA256: {sha}\nDescription: x\n\n"
+            )
+        };
+        let digest = Sha256Digest::of(b"x").to_string();
+        let text = [
+            stanza("one", &digest),
+            "broken\n\n".into(),
+            stanza("two", &digest),
+            stanza("three", "12"),
+        ]
+        .concat();
+        let mut all = Vec::new();
+        packages(text.trim_end().as_bytes(), |_, identity| all.push(identity.to_string())).unwrap();
+        assert_eq!(all, ["one 1:2 all", "two 1:2 all"]);
+    }
+
+    #[test]
+    fn a_giant_stanza_lists_nothing_and_hides_nothing() {
+        let digest = Sha256Digest::of(b"x").to_string();
+        let good = format!("Package: good\nVersion: 1\nArchitecture: all\nSHA256: {digest}\n");
+        let giant = format!(
+            "X: {}\nPackage: giant\nVersion: 1\nArchitecture: all\nSHA256: {digest}\n\n{good}",
+            "x".repeat(3 * MAX_STANZA)
+        );
+        let mut all = Vec::new();
+        packages(giant.as_bytes(), |_, identity| all.push(identity.package.to_string())).unwrap();
+        assert_eq!(all, ["good"]);
+    }
+
+    #[test]
+    fn a_packages_file_belongs_to_the_nearest_release() {
+        let releases = [
+            "deb.debian.org_debian_dists_trixie_InRelease",
+            "deb.debian.org_debian_dists_trixie-updates_InRelease",
+            "127.0.0.1:8080_debian_dists_trixie_Release",
+            "_tmp_qubes%5frepo_._InRelease",
+        ]
+        .map(str::to_owned);
+        for (name, expected) in [
+            (
+                "deb.debian.org_debian_dists_trixie_main_binary-amd64_Packages",
+                Some((0, "deb.debian.org", "main")),
+            ),
+            (
+                "deb.debian.org_debian_dists_trixie-updates_non-free-firmware_binary-all_Packages.lz4",
+                Some((1, "deb.debian.org", "non-free-firmware")),
+            ),
+            (
+                "127.0.0.1:8080_debian_dists_trixie_main_binary-amd64_Packages.xz",
+                Some((2, "127.0.0.1", "main")),
+            ),
+            ("_tmp_qubes%5frepo_._Packages", Some((3, "", ""))),
+            ("other.org_debian_dists_trixie_main_binary-amd64_Packages", None),
+        ] {
+            let expected = expected.map(|(at, host, component): (usize, &str, &str)| {
+                (releases[at].as_str(), host.to_owned(), component.to_owned())
+            });
+            assert_eq!(origin_of(name, &releases), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The command line: arguments here, one file a subcommand, no judgement of its own.
+
+mod args;
+mod config;
+mod operator;
+mod output;
+mod verify;
+
+use std::process::{Command, ExitCode};
+
+use clap::Parser;
+
+use crate::apt::configuration::Configuration;
+use args::{Arguments, Subcommand};
+
+/// Exit codes, as apt-quorum(1) lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// Everything asked for is admitted
+    Admitted,
+    /// Something is refused
+    Refused,
+    /// The command line or the configuration is wrong
+    Wrong,
+    /// Something is refused, and only for want of an answer
+    CouldNotFindOut,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Admitted => 0,
+            Exit::Refused => 1,
+            Exit::Wrong => 2,
+            Exit::CouldNotFindOut => 3,
+        })
+    }
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way as well; they are no errors.
+            let text = error.render().to_string();
+            if error.use_stderr() {
+                output::complain(&text);
+                return Exit::Wrong.into();
+            }
+            return output::print(&text, Exit::Admitted).into();
+        }
+    };
+    match arguments.command {
+        Subcommand::Verify(arguments) => verify::run(&arguments).into(),
+        Subcommand::Config(arguments) => config::run(&arguments).into(),
+        Subcommand::Operator(arguments) => operator::run(&arguments).into(),
+    }
+}
+
+/// The process that fetches evidence for one that runs as root. Not for people.
+#[must_use]
+pub fn fetch() -> ExitCode {
+    if nix::sys::prctl::set_no_new_privs().is_err() {
+        return ExitCode::FAILURE;
+    }
+    match crate::gate::serve(std::io::stdin(), std::io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Whether whoever calls can have apt's configuration say something else (`APT_CONFIG`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// As for apt itself: for people who ask questions.
+    Heard,
+    /// What decides goes by apt's files alone.
+    Ignored,
+}
+
+/// apt's configuration on this machine, for its proxies and directories. Without apt, nothing is
+/// configured.
+#[must_use]
+pub fn apt_configuration(environment: Environment) -> Configuration {
+    let mut configuration = Configuration::default();
+    let mut command = Command::new("/usr/bin/apt-config");
+    if environment == Environment::Ignored {
+        command.env_clear();
+    }
+    let dump = command.arg("dump").output();
+    if let Some(dump) = dump.ok().filter(|it| it.status.success()) {
+        configuration.add_dump(&String::from_utf8_lossy(&dump.stdout));
+    }
+    configuration
+}
+
+/// The command line as clap sees it, for man pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}

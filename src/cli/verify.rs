@@ -1,0 +1,112 @@
+//! `apt-quorum verify`: the judgement without an installation.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::Exit;
+use super::args::Verify;
+use super::output::{complain, json, print};
+use crate::attest;
+use crate::evidence::Network;
+use crate::gate::{Candidate, Gate, Installing, Judged, Look};
+use crate::policy::Reason;
+use crate::report::{self, Entrance, Record, SCHEMA};
+use crate::sys::plain;
+use crate::sys::secure::Trusted;
+use crate::types::{Timestamp, printable};
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Decisions {
+    schema: u32,
+    decisions: Vec<Record>,
+}
+
+pub(super) fn run(arguments: &Verify) -> Exit {
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let evidence: Vec<PathBuf> = match arguments.evidence.iter().map(|path| at_hand(path)).collect()
+    {
+        Ok(evidence) => evidence,
+        Err(error) => {
+            complain(&format!("apt-quorum: {error}\n"));
+            return Exit::Wrong;
+        }
+    };
+    let apt = super::apt_configuration(super::Environment::Heard);
+    let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
+    let network = if arguments.offline { Network::Denied } else { Network::Allowed };
+    let mut gatherer = match gate.gatherer(&apt, network) {
+        Ok(gatherer) => gatherer,
+        Err(error) => {
+            complain(&format!("apt-quorum: {error}\n"));
+            return Exit::Wrong;
+        }
+    };
+    let candidate = |path: &PathBuf| Candidate { path: path.clone(), requested: None };
+    let look = Look { evidence: &evidence, installing: Installing::No };
+    let candidates = arguments.files.iter().map(candidate).collect();
+    let judged = gate.judge(candidates, look, &mut *gatherer, now);
+    let exit = exit_code(&judged);
+    if arguments.json {
+        let policy = gate.config().ok().map(|config| config.digest);
+        let record = |it: &Judged| Record {
+            notes: it.notes.clone(),
+            ..Record::of(&it.decision, Entrance::Verify, &it.path, policy, now)
+        };
+        let decisions = judged.iter().map(record).collect();
+        return print(&json(&Decisions { schema: SCHEMA, decisions }), exit);
+    }
+    let mut text = String::new();
+    for it in &judged {
+        text += &report::verdict(&it.path, &it.decision);
+        for note in &it.notes {
+            text += &format!(
+                "  note: an attestation on this machine was passed over: {}.\n",
+                printable(note)
+            );
+        }
+    }
+    if let Err(problems) = gate.config() {
+        complain(&format!("{problems}; with any, every package is refused.\n"));
+    }
+    print(&text, exit)
+}
+
+/// Evidence that was named on the command line is there and can be read: what a person asks for
+/// is not passed over in silence.
+fn at_hand(path: &Path) -> Result<PathBuf, String> {
+    let says = |what: &dyn std::fmt::Display| {
+        format!("--evidence {}: {what}", printable(&path.to_string_lossy()))
+    };
+    let failed = |error: std::io::Error| says(&plain(&error));
+    let real = path.canonicalize().map_err(failed)?;
+    let kind = real.metadata().map_err(failed)?;
+    if kind.is_dir() {
+        std::fs::read_dir(&real).map_err(failed)?;
+    } else if kind.is_file() {
+        std::fs::File::open(&real).map_err(failed)?;
+        if usize::try_from(kind.len()).unwrap_or(usize::MAX) > attest::MAX_BYTES {
+            return Err(says(&format!(
+                "larger than {} bytes, so no attestation",
+                attest::MAX_BYTES
+            )));
+        }
+    } else {
+        return Err(says(&"neither a file nor a directory"));
+    }
+    Ok(real)
+}
+
+fn exit_code(judged: &[Judged]) -> Exit {
+    let refusals: Vec<_> = judged.iter().filter_map(|it| it.decision.refusal()).collect();
+    if refusals.iter().any(|it| matches!(it.reason, Reason::Configuration { .. })) {
+        Exit::Wrong
+    } else if refusals.is_empty() {
+        Exit::Admitted
+    } else if refusals.iter().all(|it| it.is_transient()) {
+        Exit::CouldNotFindOut
+    } else {
+        Exit::Refused
+    }
+}

@@ -1,0 +1,336 @@
+//! Mistakes in the configuration, shown where they are.
+//!
+//! What is shown is ASCII: it also goes to the logs of programs that take everything else out,
+//! and a caret must stand below what it points at however wide a terminal draws the rest.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Most mistakes that are shown.
+const MAX_SHOWN: usize = 100;
+
+/// Longest part of a line that is shown, in characters.
+const MAX_WIDTH: usize = 120;
+
+/// What is left of the mistake when a long line is cut.
+const CONTEXT: usize = 30;
+
+/// A configuration file with its text.
+#[derive(Debug, Clone)]
+pub struct SourceFile {
+    path: PathBuf,
+    text: Arc<str>,
+}
+
+/// A place in a configuration file.
+#[derive(Debug, Clone)]
+pub struct Place {
+    source: SourceFile,
+    span: Range<usize>,
+}
+
+/// One mistake: where it is, what is wrong, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    path: PathBuf,
+    marked: Option<Marked>,
+    message: String,
+    help: Option<String>,
+}
+
+/// A line with the part of it that is at fault. Line and column count from 1, in characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Marked {
+    line: usize,
+    column: usize,
+    length: usize,
+    text: String,
+}
+
+/// All mistakes that were found.
+#[derive(Debug, Clone, Default)]
+pub struct Problems(Vec<Diagnostic>);
+
+impl SourceFile {
+    /// A file whose text was read.
+    #[must_use]
+    pub fn new(path: PathBuf, text: String) -> Self {
+        Self { path, text: text.into() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its name without the directory, fit to be shown.
+    #[must_use]
+    pub fn name(&self) -> String {
+        ascii(&self.path.file_name().unwrap_or_default().to_string_lossy())
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// A part of it, in bytes.
+    #[must_use]
+    pub fn at(&self, span: Range<usize>) -> Place {
+        Place { source: self.clone(), span }
+    }
+
+    /// The file as such, for what is missing from it.
+    #[must_use]
+    pub fn whole(&self) -> Place {
+        self.at(0..0)
+    }
+
+    /// How rules and exceptions are called in messages: the file and the line.
+    #[must_use]
+    pub fn place_name(&self, span: &Range<usize>) -> String {
+        match self.marked(span) {
+            Some(marked) => format!("{} line {}", self.name(), marked.line),
+            None => self.name(),
+        }
+    }
+
+    /// The line that holds the byte `at`, with the number of the byte at which it begins.
+    #[must_use]
+    pub fn line_at(&self, at: usize) -> Option<(usize, &str)> {
+        let start = self.text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+        Some((start, self.text.get(start..)?.split('\n').next()?))
+    }
+
+    fn marked(&self, span: &Range<usize>) -> Option<Marked> {
+        if span.is_empty() && span.start == 0 {
+            return None;
+        }
+        let (start, line) = self.line_at(span.start)?;
+        let before = self.text.get(..span.start)?;
+        let end = span.end.min(start + line.len());
+        let length = self.text.get(span.start..end).map_or(1, |part| part.chars().count());
+        Some(Marked {
+            line: before.matches('\n').count() + 1,
+            column: before.get(start..)?.chars().count() + 1,
+            length: length.max(1),
+            text: line.trim_end_matches('\r').chars().map(one_column).collect(),
+        })
+    }
+}
+
+impl Place {
+    /// A mistake at this place.
+    #[must_use]
+    pub fn saying(&self, message: &dyn fmt::Display) -> Diagnostic {
+        Diagnostic {
+            path: self.source.path.clone(),
+            marked: self.source.marked(&self.span),
+            message: ascii(&message.to_string()),
+            help: None,
+        }
+    }
+
+    /// The name of the file that it is in.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        self.source.name()
+    }
+}
+
+impl Diagnostic {
+    /// A mistake of a file as a whole: it cannot be read, or others could write it.
+    #[must_use]
+    pub fn of_file(path: &Path, message: &dyn fmt::Display) -> Self {
+        let message = message.to_string();
+        // The error names the path itself, or another one on the way to it.
+        let shown = path.display().to_string();
+        let own = message.strip_prefix(&shown);
+        let own = own.and_then(|rest| rest.strip_prefix(": ").or_else(|| rest.strip_prefix(' ')));
+        let message = ascii(own.unwrap_or(&message));
+        Self { path: path.to_owned(), marked: None, message, help: None }
+    }
+
+    /// Adds what would be right.
+    #[must_use]
+    pub fn help(mut self, help: impl AsRef<str>) -> Self {
+        self.help = Some(ascii(help.as_ref()));
+        self
+    }
+
+    /// The mistake on one line, `file:line:column: message`.
+    #[must_use]
+    pub fn one_line(&self) -> String {
+        let place = self.marked.as_ref().map(|m| format!(":{}:{}", m.line, m.column));
+        let path = ascii(&self.path.to_string_lossy());
+        format!("{path}{}: {}", place.unwrap_or_default(), self.message)
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.one_line())?;
+        let indent = self.marked.as_ref().map_or(1, |marked| marked.line.to_string().len());
+        if let Some(marked) = &self.marked {
+            let (text, column, length) = marked.window();
+            let (line, before, carets) = (marked.line, " ".repeat(column - 1), "^".repeat(length));
+            write!(f, "\n {line} | {text}\n {:indent$} | {before}{carets}", "")?;
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\n {:indent$} = {help}", "")?;
+        }
+        Ok(())
+    }
+}
+
+impl Marked {
+    /// The part of the line that is shown, the column in it from 1, and how much is marked.
+    fn window(&self) -> (String, usize, usize) {
+        let width = self.text.chars().count();
+        let cut = if width > MAX_WIDTH { (self.column - 1).saturating_sub(CONTEXT) } else { 0 };
+        let (dots, column) =
+            if cut > 0 { ("...", self.column - cut + 3) } else { ("", self.column) };
+        let shown: String = self.text.chars().skip(cut).take(MAX_WIDTH).collect();
+        let more = if cut + shown.len() < width { "..." } else { "" };
+        let text = format!("{dots}{shown}{more}");
+        // What is missing stands behind the end of its line.
+        let length = self.length.min((text.len() + 1).saturating_sub(column)).max(1);
+        (text, column, length)
+    }
+}
+
+impl Problems {
+    /// Adds a mistake.
+    pub fn push(&mut self, problem: Diagnostic) {
+        self.0.push(problem);
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The mistakes.
+    #[must_use]
+    pub fn all(&self) -> &[Diagnostic] {
+        &self.0
+    }
+
+    /// In the order of files and lines, each once.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        self.0.sort_by(|a, b| (&a.path, &a.marked).cmp(&(&b.path, &b.marked)));
+        self.0.dedup();
+        self
+    }
+
+    /// One line a mistake, for logs.
+    #[must_use]
+    pub fn lines(&self) -> String {
+        let mut lines: Vec<String> =
+            self.0.iter().take(MAX_SHOWN).map(Diagnostic::one_line).collect();
+        lines.extend(self.more());
+        lines.join("\n")
+    }
+
+    fn more(&self) -> Option<String> {
+        let more = self.0.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0)?;
+        Some(format!("... and {more} more."))
+    }
+}
+
+impl fmt::Display for Problems {
+    /// Every mistake with its line and a caret, and how many there are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for problem in self.0.iter().take(MAX_SHOWN) {
+            writeln!(f, "{problem}\n")?;
+        }
+        if let Some(more) = self.more() {
+            writeln!(f, "{more}\n")?;
+        }
+        match self.0.len() {
+            1 => write!(f, "1 mistake in the configuration"),
+            count => write!(f, "{count} mistakes in the configuration"),
+        }
+    }
+}
+
+/// A character of a line as something that takes one column.
+fn one_column(c: char) -> char {
+    match c {
+        ' '..='~' => c,
+        '\t' => ' ',
+        _ => '?',
+    }
+}
+
+/// Text in ASCII on one line, with the numbers of the characters that are not.
+fn ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            ' '..='~' => out.push(c),
+            '\n' | '\t' => out.push(' '),
+            _ => out.push_str(&format!("U+{:04X}", u32::from(c))),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, fault: &str) -> String {
+        let source = SourceFile::new(PathBuf::from("/a.toml"), text.to_owned());
+        let start = text.find(fault).unwrap();
+        source.at(start..start + fault.len()).saying(&"wrong").to_string()
+    }
+
+    #[test]
+    fn the_caret_stands_below_what_it_points_at() {
+        for (text, fault, line, caret) in [
+            ("a = 1", "1", "1 | a = 1", "  |     ^"),
+            ("\ta = 1\r\n", "1", "1 |  a = 1", "  |      ^"),
+            ("\n\n\u{65e5}\u{672c} = \u{e9}\u{e9}\n", "\u{e9}\u{e9}", "3 | ?? = ??", "  |      ^^"),
+            ("x = \"\"\"\nlong\n\"\"\"", "\"\"\"\nlong", "1 | x = \"\"\"", "  |     ^^^"),
+        ] {
+            let lines: Vec<String> = shown(text, fault).lines().map(str::to_owned).collect();
+            assert_eq!(lines[1..], [format!(" {line}"), format!(" {caret}")], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_long_line_the_part_around_the_mistake_is_shown() {
+        let text = format!("list = [{}, 7, {}]", "\"abc\", ".repeat(100), "\"def\", ".repeat(100));
+        let shown = shown(&text, "7");
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines.iter().all(|line| line.len() < MAX_WIDTH + 20), "{shown}");
+        let at = lines[2].find('^').unwrap();
+        assert_eq!(&lines[1][at..=at], "7", "{shown}");
+        assert!(lines[1].contains("| ...") && lines[1].ends_with("..."), "{shown}");
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_would_obey_is_shown() {
+        let source = SourceFile::new(PathBuf::from("/\u{1b}[2J.toml"), "a\u{1b}[2J = 1".to_owned());
+        let shown = source.at(1..4).saying(&"\u{1b}]0;x\u{7} \u{9b}").help("\u{202e}").to_string();
+        assert!(shown.chars().all(|c| matches!(c, ' '..='~' | '\n')), "{shown:?}");
+    }
+
+    #[test]
+    fn a_flood_of_mistakes_is_cut_and_counted() {
+        let mut problems = Problems::default();
+        for n in 0..MAX_SHOWN + 5 {
+            problems.push(Diagnostic::of_file(Path::new("/a"), &format!("mistake {n}")));
+        }
+        let shown = problems.to_string();
+        assert!(shown.contains("... and 5 more.\n\n105 mistakes"), "{shown}");
+        assert_eq!(problems.lines().lines().count(), MAX_SHOWN + 1);
+    }
+}

@@ -1,0 +1,292 @@
+//! The administrator's configuration: files, read, merged and checked as a whole.
+//!
+//! Trusts only what root (or the caller, for a configuration of their own) could have written:
+//! see [`crate::sys::secure`]. There is no partial configuration: either all of it is right, or
+//! every mistake is reported and nothing passes. Schema: `apt-quorum.toml(5)`.
+
+mod diagnostic;
+mod exceptions;
+mod operators;
+mod policy;
+mod reader;
+mod syntax;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::attest::{KeyRing, KeyRingError};
+use crate::policy::Policy;
+use crate::sys::secure::{SecureError, Trusted};
+use crate::types::{Architecture, OperatorName, Sha256Digest};
+
+pub use diagnostic::{Diagnostic, Problems, SourceFile};
+
+/// Where the configuration is unless apt's configuration or the command line says otherwise.
+pub const DEFAULT_DIRECTORY: &str = "/etc/apt-quorum";
+
+/// Largest configuration file that is read, in bytes.
+const MAX_FILE: usize = 1024 * 1024;
+
+/// Most files in one directory of the configuration.
+const MAX_FILES: usize = 1000;
+
+/// A configuration without mistakes.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it was read from
+    pub directory: PathBuf,
+    /// What is judged by
+    pub policy: Policy,
+    /// Whom to ask
+    pub endpoints: Vec<Endpoint>,
+    /// What the operators' files say about them
+    pub operators: BTreeMap<OperatorName, Operator>,
+    /// How long to wait for endpoints
+    pub timeouts: Timeouts,
+    /// What happens to archives that dpkg is given without apt
+    pub direct: Direct,
+    /// SHA-256 over all files that were read, with their names: which configuration it was
+    pub digest: Sha256Digest,
+    /// The files that were read
+    pub files: Vec<PathBuf>,
+}
+
+/// What an operator's file says besides keys and endpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// How to reach the people
+    pub contact: Option<String>,
+    /// The file
+    pub file: PathBuf,
+}
+
+/// Where an operator publishes attestations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Whose it is
+    pub operator: OperatorName,
+    /// What it speaks
+    pub protocol: Protocol,
+    /// Where it is: http, https or file
+    pub url: reqwest::Url,
+    /// The only architectures that it is asked for, or all
+    pub architectures: Option<BTreeSet<Architecture>>,
+}
+
+/// What an endpoint speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// rebuilderd's HTTP API, version 1 (rebuilderd 0.26 and later)
+    Rebuilderd,
+    /// A local directory with attestations in files
+    Directory,
+}
+
+/// How long an endpoint may take. Each holds for one exchange of questions about one package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To connect, and from a request to the first byte of its answer
+    pub answer: Duration,
+    /// For everything together
+    pub total: Duration,
+}
+
+/// What happens to archives that dpkg is told to unpack by somebody else than apt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direct {
+    /// They are judged like all others.
+    Judge,
+    /// They pass: only apt is gated.
+    Pass,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { answer: Duration::from_secs(10), total: Duration::from_secs(30) }
+    }
+}
+
+impl Endpoint {
+    /// Whether it is to be asked about packages of this architecture.
+    #[must_use]
+    pub fn covers(&self, architecture: &Architecture) -> bool {
+        self.architectures.as_ref().is_none_or(|list| list.contains(architecture))
+    }
+}
+
+/// Who the operators are, as far as their files could be read.
+struct Operators {
+    names: BTreeSet<OperatorName>,
+    /// Whether that is all of them; if not, nobody is said to be missing
+    complete: bool,
+}
+
+impl Operators {
+    /// Whether there is certainly none.
+    fn are_none(&self) -> bool {
+        self.complete && self.names.is_empty()
+    }
+}
+
+/// Reads and checks the configuration in `directory`.
+///
+/// # Errors
+/// Every mistake that was found, in the order of files and lines.
+pub fn load(directory: &Path, trusted: Trusted) -> Result<Config, Problems> {
+    let mut problems = Problems::default();
+    let mut files = Files { trusted, read: Vec::new() };
+    let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+
+    let (operators, all_read) =
+        files.each(&directory.join("operators.d"), &mut problems, operators::read);
+    let names = operators::names(&operators, all_read, &mut problems);
+    let (exceptions, exceptions_read) =
+        files.each(&directory.join("exceptions.d"), &mut problems, |source, _, found| {
+            exceptions::read(source, found)
+        });
+    let path = directory.join("policy.toml");
+    let policy = files
+        .open(&path, &mut problems)
+        .and_then(|source| policy::read(&source, &names, &mut problems));
+    let keyring = keyring(&operators, &mut problems);
+
+    // Nothing is left out in silence: what could not be used was reported.
+    let whole = exceptions_read && all_read && operators.iter().all(|operator| operator.whole);
+    let (Some(read), Some(keyring), true, true) = (policy, keyring, whole, problems.is_empty())
+    else {
+        if problems.is_empty() {
+            problems.push(Diagnostic::of_file(&directory, &"this cannot be used as a whole"));
+        }
+        return Err(problems.sorted());
+    };
+    let exceptions = exceptions.into_iter().flatten().collect();
+    let policy = Policy::new(read.mode, names.names, keyring, read.default, read.rules, exceptions);
+    let policy = policy.map_err(|errors| {
+        for error in errors {
+            problems.push(Diagnostic::of_file(&path, &error));
+        }
+        problems.sorted()
+    })?;
+    Ok(Config {
+        policy,
+        endpoints: operators.iter().flat_map(|o| o.endpoints.iter().cloned()).collect(),
+        operators: operators
+            .into_iter()
+            .filter_map(|o| Some((o.name?, Operator { contact: o.contact, file: o.file })))
+            .collect(),
+        timeouts: read.timeouts,
+        direct: read.direct,
+        digest: files.digest(&directory),
+        files: files.read.into_iter().map(|(path, _)| path).collect(),
+        directory,
+    })
+}
+
+/// All keys of all operators, if none stands there twice.
+fn keyring(operators: &[operators::OperatorFile], problems: &mut Problems) -> Option<KeyRing> {
+    let keys: Vec<_> = operators.iter().flat_map(|o| o.keys.iter().cloned()).collect();
+    let pinned = keys.iter().map(|(key, _)| key.clone()).collect();
+    let report = |errors| {
+        for error in errors {
+            let (index, message, help) = match error {
+                KeyRingError::SharedKey { first, index } => (
+                    index,
+                    format!("operator {first} has this key already"),
+                    "a key has one owner, or one party would have two votes",
+                ),
+                KeyRingError::RepeatedKey { index } => (
+                    index,
+                    "this operator has this key already, in this form or another".to_owned(),
+                    "leave one of them: the two could differ in when they end",
+                ),
+            };
+            if let Some((_, at)) = keys.get(index) {
+                problems.push(at.saying(&message).help(help));
+            }
+        }
+    };
+    KeyRing::new(pinned).map_err(report).ok()
+}
+
+/// A file or directory that cannot be used at all.
+fn unusable(path: &Path, error: &SecureError) -> Diagnostic {
+    let diagnostic = Diagnostic::of_file(path, error);
+    if error.is_missing() {
+        diagnostic.help("a configuration has this file: see apt-quorum.toml(5)")
+    } else if matches!(error, SecureError::Open { error: nix::errno::Errno::EACCES, .. }) {
+        diagnostic.help("whoever runs apt-quorum must be able to read it")
+    } else {
+        diagnostic
+    }
+}
+
+/// Opens files and remembers what was in them.
+struct Files {
+    trusted: Trusted,
+    read: Vec<(PathBuf, Sha256Digest)>,
+}
+
+impl Files {
+    fn text(&mut self, path: &Path) -> Result<String, SecureError> {
+        let text = self.trusted.read(path, MAX_FILE)?;
+        self.read.push((path.to_owned(), Sha256Digest::of(text.as_bytes())));
+        Ok(text)
+    }
+
+    fn open(&mut self, path: &Path, problems: &mut Problems) -> Option<SourceFile> {
+        match self.text(path) {
+            Ok(text) => Some(SourceFile::new(path.to_owned(), text)),
+            Err(error) => {
+                problems.push(unusable(path, &error));
+                None
+            }
+        }
+    }
+
+    /// Reads every `*.toml` of a directory with `read`, and says whether all of them could be. A
+    /// directory that is not there is empty.
+    fn each<T>(
+        &mut self,
+        directory: &Path,
+        problems: &mut Problems,
+        mut read: impl FnMut(&SourceFile, &mut Self, &mut Problems) -> Option<T>,
+    ) -> (Vec<T>, bool) {
+        let mut all = Vec::new();
+        let names = match self.trusted.list(directory, ".toml") {
+            Ok(names) if names.len() > MAX_FILES => {
+                problems
+                    .push(Diagnostic::of_file(directory, &format!("more than {MAX_FILES} files")));
+                return (all, false);
+            }
+            Ok(names) => names,
+            Err(error) if error.is_missing() => Vec::new(),
+            Err(error) => {
+                problems.push(unusable(directory, &error));
+                return (all, false);
+            }
+        };
+        let count = names.len();
+        for name in names {
+            let source = self.open(&directory.join(name), problems);
+            all.extend(source.and_then(|source| read(&source, self, problems)));
+        }
+        let all_read = all.len() == count;
+        (all, all_read)
+    }
+
+    /// One digest over names and contents. Names are relative, so that the same configuration
+    /// has the same digest wherever it is.
+    fn digest(&self, directory: &Path) -> Sha256Digest {
+        let mut list: Vec<String> = self
+            .read
+            .iter()
+            .map(|(path, digest)| {
+                format!("{digest}  {}\n", path.strip_prefix(directory).unwrap_or(path).display())
+            })
+            .collect();
+        list.sort();
+        Sha256Digest::of(list.concat().as_bytes())
+    }
+}

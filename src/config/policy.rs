@@ -1,0 +1,368 @@
+//! `policy.toml`: the mode, the threshold, the rules.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::diagnostic::{Diagnostic, Place, Problems, SourceFile};
+use super::reader::{List, Located, Table, document};
+use super::{Direct, Operators, Timeouts};
+use crate::policy::{Matcher, Mode, OnConflict, Requirement, RequirementError, Rule};
+use crate::types::{OperatorName, Sha256Digest, Threshold};
+
+/// What `policy.toml` says.
+pub(super) struct PolicyFile {
+    pub(super) mode: Mode,
+    pub(super) default: Option<Requirement>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) timeouts: Timeouts,
+    pub(super) direct: Direct,
+}
+
+/// What stands at the top of the file and holds for rules that do not say otherwise.
+#[derive(Clone)]
+struct Defaults {
+    threshold: Given<Threshold>,
+    conflict: OnConflict,
+}
+
+/// A value that may be missing, or wrong and reported.
+#[derive(Clone)]
+enum Given<T> {
+    Right(Located<T>),
+    Wrong,
+    Missing,
+}
+
+/// Reads `policy.toml`. All of it, or nothing and a mistake was reported.
+pub(super) fn read(
+    source: &SourceFile,
+    operators: &Operators,
+    problems: &mut Problems,
+) -> Option<PolicyFile> {
+    document(source, problems, |table, problems| {
+        let mode =
+            table.choice("mode", &[("enforce", Mode::Enforce), ("warn", Mode::Warn)], problems);
+        let what = "write mode = \"enforce\" or mode = \"warn\"";
+        let mode = table.required("mode", what, mode, problems);
+        let conflict = on_conflict(table, problems).unwrap_or(OnConflict::Warn);
+        let threshold = threshold(table, problems);
+        let default = match (&mode, &threshold) {
+            (Some(mode), _) if mode.value == Mode::Enforce && operators.are_none() => {
+                let message = "there is no operator yet, so everything would be refused";
+                let help = "put one into operators.d, or write mode = \"warn\" until then";
+                problems.push(mode.place.saying(&message).help(help));
+                None
+            }
+            (_, Given::Right(threshold)) => {
+                default_requirement(threshold, operators, conflict, problems)
+            }
+            (_, Given::Missing) if !operators.are_none() => {
+                let message = "threshold is missing: how many operators must confirm?";
+                problems.push(table.place().saying(&message).help(threshold_help(operators)));
+                None
+            }
+            (_, Given::Missing | Given::Wrong) => None,
+        };
+        let defaults = Defaults { threshold, conflict };
+        let rules = table.tables("rule", problems, |table, problems| {
+            rule(table, operators, &defaults, problems)
+        });
+        let direct = [("judge", Direct::Judge), ("pass", Direct::Pass)];
+        let direct = table.choice("dpkg", &direct, problems).map_or(Direct::Judge, |it| it.value);
+        let timeouts = table.table("network", problems, network).unwrap_or_default();
+        let rules = rules?.into_iter().collect::<Option<_>>()?;
+        Some(PolicyFile { mode: mode?.value, default, rules, timeouts, direct })
+    })
+    .flatten()
+}
+
+fn threshold_help(operators: &Operators) -> String {
+    let count = operators.names.len();
+    match (operators.complete, count) {
+        (true, 1) => "there is 1 operator: write threshold = 1".to_owned(),
+        (true, _) => format!(
+            "there are {count} operators; threshold = {} is more than half of them",
+            count / 2 + 1
+        ),
+        (false, _) => "write threshold = N".to_owned(),
+    }
+}
+
+/// What holds where no rule matches.
+fn default_requirement(
+    threshold: &Located<Threshold>,
+    operators: &Operators,
+    conflict: OnConflict,
+    problems: &mut Problems,
+) -> Option<Requirement> {
+    let counted = operators.names.clone();
+    let made = Requirement::new(threshold.value, counted, BTreeSet::new(), conflict);
+    let errors = match made {
+        Ok(requirement) => return Some(requirement),
+        // One more operator may be hidden behind a mistake.
+        Err(_) if !operators.complete => return None,
+        Err(errors) => errors,
+    };
+    for error in errors {
+        problems.push(match error {
+            RequirementError::ThresholdTooHigh { counted: 0, .. } => threshold
+                .place
+                .saying(&"there is no operator yet who could confirm anything")
+                .help("put operators into operators.d, and leave threshold out until then"),
+            RequirementError::ThresholdTooHigh { threshold: count, counted } => threshold
+                .place
+                .saying(&format!("threshold is {}, but {}", count.count(), there_are(counted, "")))
+                .help(format!("operators: {}", list(&operators.names))),
+            error @ RequirementError::RequiredNotCounted(_) => threshold.place.saying(&error),
+        });
+    }
+    None
+}
+
+fn rule(
+    table: &mut Table<'_, '_>,
+    all: &Operators,
+    defaults: &Defaults,
+    problems: &mut Problems,
+) -> Option<Rule> {
+    let matcher = matcher(table, problems);
+    if !has_condition(table) {
+        problems.push(
+            table
+                .place()
+                .saying(&"a rule without a condition would match everything")
+                .help(format!("add one of: {}", CONDITIONS.join(", "))),
+        );
+    }
+    let own = threshold(table, problems);
+    let counted = operators(table, "operators", all, problems);
+    let required = operators(table, "require", all, problems);
+    let conflict = on_conflict(table, problems).unwrap_or(defaults.conflict);
+    let reason = table.text("reason", problems).map(|text| text.value.into_owned());
+    if all.are_none() {
+        let message = "there is no operator yet who could confirm what this rule matches";
+        let help = "put operators into operators.d, and leave rules out until then";
+        problems.push(table.place().saying(&message).help(help));
+        return None;
+    }
+    // A missing default was reported where it is missing.
+    let (threshold, is_own) = match (&own, &defaults.threshold) {
+        (Given::Right(own), _) => (own, true),
+        (Given::Missing, Given::Right(default)) => (default, false),
+        _ => return None,
+    };
+    // With a name missing, whether a threshold can be met would be guesswork.
+    let sure = |names: &Given<Vec<Located<OperatorName>>>| !matches!(names, Given::Wrong);
+    if !sure(&counted) || !sure(&required) || !all.complete {
+        return None;
+    }
+    let names = |given: &Given<Vec<Located<OperatorName>>>| match given {
+        Given::Right(names) => Some(names.value.iter().map(|it| it.value.clone()).collect()),
+        _ => None,
+    };
+    let counted: BTreeSet<OperatorName> = names(&counted).unwrap_or_else(|| all.names.clone());
+    let made = Requirement::new(
+        threshold.value,
+        counted.clone(),
+        names(&required).unwrap_or_default(),
+        conflict,
+    );
+    match made {
+        Ok(requirement) => Some(Rule::new(table.place_name(), matcher, requirement, reason)),
+        Err(errors) => {
+            for error in errors {
+                let place = if is_own { threshold.place.clone() } else { table.place() };
+                problems.push(explained(error, &place, is_own, &counted, &required));
+            }
+            None
+        }
+    }
+}
+
+/// Why a rule could never be met, where the mistake is.
+fn explained(
+    error: RequirementError,
+    place: &Place,
+    is_own: bool,
+    counted: &BTreeSet<OperatorName>,
+    required: &Given<Vec<Located<OperatorName>>>,
+) -> Diagnostic {
+    match error {
+        RequirementError::ThresholdTooHigh { threshold, counted: count } => {
+            let only = there_are(count, " in this rule");
+            if is_own {
+                place
+                    .saying(&format!("threshold is {}, but {only}", threshold.count()))
+                    .help(format!("operators: {}", list(counted)))
+            } else {
+                place
+                    .saying(&format!("threshold is {} at the top, but {only}", threshold.count()))
+                    .help("give this rule a threshold of its own")
+            }
+        }
+        RequirementError::RequiredNotCounted(name) => {
+            let at = match required {
+                Given::Right(names) => names.value.iter().find(|it| it.value == name),
+                _ => None,
+            };
+            at.map_or(place, |at| &at.place)
+                .saying(&format!("{name} must confirm, but does not count in this rule"))
+                .help(format!("operators of this rule: {}", list(counted)))
+        }
+    }
+}
+
+fn there_are(count: usize, place: &str) -> String {
+    match count {
+        1 => format!("there is only 1 operator{place}"),
+        _ => format!("there are only {count} operators{place}"),
+    }
+}
+
+fn list(names: &BTreeSet<OperatorName>) -> String {
+    let names: Vec<&str> = names.iter().map(OperatorName::as_str).collect();
+    if names.is_empty() { "none yet".to_owned() } else { names.join(", ") }
+}
+
+/// The keys by which rules and exceptions say what they apply to.
+pub(super) const CONDITIONS: [&str; 11] = [
+    "package",
+    "version",
+    "source",
+    "architecture",
+    "sha256",
+    "origin",
+    "label",
+    "suite",
+    "codename",
+    "component",
+    "site",
+];
+
+/// Whether any condition stands in the table, right or wrong.
+pub(super) fn has_condition(table: &Table<'_, '_>) -> bool {
+    CONDITIONS.iter().any(|key| table.names(key))
+}
+
+/// Reads the conditions of a rule or an exception.
+pub(super) fn matcher(table: &mut Table<'_, '_>, problems: &mut Problems) -> Matcher {
+    fn values<T: FromStr<Err: std::fmt::Display>>(
+        table: &mut Table<'_, '_>,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Option<Vec<T>> {
+        let list: List<T> = table.list(key, problems)?;
+        Some(list.items.into_iter().map(|it| it.value).collect())
+    }
+    let sha256: Option<Vec<Sha256Digest>> = values(table, "sha256", problems);
+    Matcher {
+        package: values(table, "package", problems),
+        version: values(table, "version", problems),
+        source: values(table, "source", problems),
+        architecture: values(table, "architecture", problems),
+        sha256,
+        origin: values(table, "origin", problems),
+        label: values(table, "label", problems),
+        suite: values(table, "suite", problems),
+        codename: values(table, "codename", problems),
+        component: values(table, "component", problems),
+        site: values(table, "site", problems),
+    }
+}
+
+fn threshold(table: &mut Table<'_, '_>, problems: &mut Problems) -> Given<Threshold> {
+    let Some(number) = table.integer("threshold", problems) else {
+        return if table.names("threshold") { Given::Wrong } else { Given::Missing };
+    };
+    match Threshold::try_from(number.value) {
+        Ok(value) => Given::Right(Located { value, place: number.place }),
+        Err(error) => {
+            problems.push(number.place.saying(&error));
+            Given::Wrong
+        }
+    }
+}
+
+fn on_conflict(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<OnConflict> {
+    let words = [("warn", OnConflict::Warn), ("refuse", OnConflict::Refuse)];
+    table.choice("conflict", &words, problems).map(|choice| choice.value)
+}
+
+/// A list of operators that exist.
+fn operators(
+    table: &mut Table<'_, '_>,
+    key: &'static str,
+    all: &Operators,
+    problems: &mut Problems,
+) -> Given<Vec<Located<OperatorName>>> {
+    let Some(named) = table.list::<OperatorName>(key, problems) else {
+        return if table.names(key) { Given::Wrong } else { Given::Missing };
+    };
+    let mut good = named.complete;
+    let mut seen = BTreeSet::new();
+    for Located { value, place } in &named.items {
+        if all.complete && !all.names.contains(value) && !all.are_none() {
+            good = false;
+            problems.push(
+                place
+                    .saying(&format!("there is no operator {value} in operators.d"))
+                    .help(format!("operators: {}", list(&all.names))),
+            );
+        } else if !seen.insert(value) {
+            good = false;
+            problems.push(place.saying(&"this operator stands twice in the list: it has one vote"));
+        }
+    }
+    match named.items.first().map(|it| it.place.clone()) {
+        Some(place) if good => Given::Right(Located { value: named.items, place }),
+        _ => Given::Wrong,
+    }
+}
+
+fn network(table: &mut Table<'_, '_>, problems: &mut Problems) -> Timeouts {
+    let mut timeouts = Timeouts::default();
+    let answer = seconds(table, "answer_timeout", problems);
+    let total = seconds(table, "total_timeout", problems);
+    if let Given::Right(answer) = &answer {
+        timeouts.answer = answer.value;
+    }
+    if let Given::Right(total) = &total {
+        timeouts.total = total.value;
+    }
+    let (shorter, longer) = (timeouts.total.as_secs(), timeouts.answer.as_secs());
+    if longer > shorter {
+        match (answer, total) {
+            (Given::Right(answer), Given::Right(_)) => problems.push(answer.place.saying(
+                &format!("answer_timeout must not be longer than total_timeout, {shorter} seconds"),
+            )),
+            (Given::Right(answer), Given::Missing) => problems.push(answer.place.saying(&format!(
+                "this is longer than total_timeout, which is {shorter} seconds unless set"
+            ))),
+            (Given::Missing, Given::Right(total)) => problems.push(total.place.saying(&format!(
+                "this is shorter than answer_timeout, which is {longer} seconds unless set"
+            ))),
+            _ => {}
+        }
+    }
+    timeouts
+}
+
+fn seconds(
+    table: &mut Table<'_, '_>,
+    key: &'static str,
+    problems: &mut Problems,
+) -> Given<Duration> {
+    let Some(number) = table.integer(key, problems) else {
+        return if table.names(key) { Given::Wrong } else { Given::Missing };
+    };
+    match u64::try_from(number.value) {
+        Ok(value @ 1..=600) => {
+            Given::Right(Located { value: Duration::from_secs(value), place: number.place })
+        }
+        _ => {
+            problems.push(number.place.saying(&format!("{key} must be 1 to 600 seconds")));
+            Given::Wrong
+        }
+    }
+}

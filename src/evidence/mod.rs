@@ -1,0 +1,77 @@
+//! Asking operators what they have signed.
+//!
+//! Trusts nobody: what comes back is bytes, bounded in size, number and time, that are verified
+//! by whoever asked. An endpoint can at worst be silent. All endpoints are asked at once, and
+//! each answer is handed on when it comes, so that none waits for another.
+//!
+//! [`http`] is the one door to the network.
+
+mod directory;
+mod engine;
+pub mod http;
+mod rebuilderd;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::policy::Outcome;
+use crate::types::{DebVersion, Identity, OperatorName, PackageName, Sha256Digest};
+
+pub use directory::from_path;
+pub(crate) use directory::read_bounded;
+pub use engine::{Engine, Event, Network, QuestionId, Setup};
+#[cfg(fuzzing)]
+pub(crate) use rebuilderd::gather_from;
+
+/// Most attestations that are taken from one endpoint for one package.
+pub const MAX_ATTESTATIONS: usize = 16;
+
+/// A question about one package.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Question {
+    /// Name, version and architecture
+    pub identity: Identity,
+    /// The source package and its version, where they are known already
+    pub source: Option<(PackageName, DebVersion)>,
+    /// The SHA-256 that the file has or should have, where known: an operator whose signed word
+    /// about it is in the cache is not asked again
+    pub sha256: Option<Sha256Digest>,
+}
+
+/// What one endpoint gave about one package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Whose endpoint it is
+    pub operator: OperatorName,
+    /// Its URL
+    pub endpoint: String,
+    /// Attestations, not verified
+    pub attestations: Vec<Vec<u8>>,
+    /// What it said besides
+    pub outcome: Outcome,
+}
+
+/// A kind of endpoint.
+trait Source {
+    /// Looks for attestations about `question`. Attestations that were found before a failure
+    /// are handed on with it.
+    fn gather<'a>(&'a self, question: &'a Question) -> Gathering<'a>;
+}
+
+type Gathering<'a> = Pin<Box<dyn Future<Output = Gathered> + 'a>>;
+
+/// What came of looking.
+struct Gathered {
+    attestations: Vec<Vec<u8>>,
+    outcome: Outcome,
+    reach: Reach,
+}
+
+/// Whether it is of use to ask the same endpoint about something else now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// It answers, be it that it is in trouble with this package.
+    Within,
+    /// Nobody is there, or time ran out.
+    Out,
+}

@@ -1,0 +1,20 @@
+//! Doors for the fuzz targets in `fuzz/` to parsers that are private. Not there without
+//! `--cfg fuzzing`.
+#![allow(missing_docs)]
+
+use crate::evidence::Question;
+use crate::evidence::http::DoorError;
+use crate::policy::Outcome;
+
+pub use crate::gate::fuzzing::*;
+
+/// What comes of asking a rebuilderd instance at `base` that gives these answers.
+pub fn rebuilderd(
+    base: &reqwest::Url,
+    question: &Question,
+    answer: impl Fn(&reqwest::Url, usize) -> Result<Option<Vec<u8>>, DoorError>,
+) -> (Vec<Vec<u8>>, Outcome) {
+    crate::evidence::gather_from(base, question, answer)
+}
+
+pub use reqwest::Url;

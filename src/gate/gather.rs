@@ -1,0 +1,434 @@
+//! Who does the asking: this process, or one without privileges.
+//!
+//! A hook that runs as root must not speak HTTP or TLS with strangers. It starts this program
+//! again as apt's unprivileged user and exchanges lines of JSON with it; what comes back is bytes
+//! that are verified as if they came from the network, which they do.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+
+use crate::apt::configuration::Configuration;
+use crate::attest::{self, KeyRing, PinnedKey};
+use crate::cache::Cache;
+use crate::config::{Endpoint, Protocol, Timeouts};
+use crate::evidence::{
+    Engine, Event, Found, MAX_ATTESTATIONS, Network, Question, QuestionId, Setup,
+};
+use crate::policy::Outcome;
+use crate::sys::plain;
+use crate::sys::privileges::User;
+use crate::types::{Architecture, OperatorName, PublicKey, Timestamp};
+
+use super::confine::{Confinement, confine_fetcher};
+
+/// Longest line that is read from the fetching process: as many attestations as are taken, each
+/// of the largest size, in base64, and what stands around them.
+const MAX_LINE: usize = MAX_ATTESTATIONS * attest::MAX_BYTES * 4 / 3 + 65_536;
+
+/// What the fetching process may need besides its network timeouts, to start and to verify.
+const SLACK: Duration = Duration::from_secs(10);
+
+/// Events that are read from the fetching process before they are looked at.
+const EVENTS_AHEAD: usize = 4;
+
+/// Somebody who asks endpoints.
+pub trait Gatherer {
+    /// Puts `question` to these endpoints; each brings one event.
+    fn ask(&mut self, id: QuestionId, question: Question, endpoints: Vec<usize>);
+
+    /// The next event, waited for no longer than `patience`, if any is given.
+    fn next(&mut self, patience: Option<Duration>) -> Next;
+}
+
+/// What came of waiting for an event.
+#[derive(Debug)]
+pub enum Next {
+    /// An endpoint answered.
+    Event(Event),
+    /// Patience ran out.
+    NotYet,
+    /// No further event can come.
+    Ended,
+}
+
+fn receive(events: &Receiver<Event>, patience: Option<Duration>) -> Next {
+    match patience {
+        None => events.recv().map_or(Next::Ended, Next::Event),
+        Some(patience) => match events.recv_timeout(patience) {
+            Ok(event) => Next::Event(event),
+            Err(RecvTimeoutError::Timeout) => Next::NotYet,
+            Err(RecvTimeoutError::Disconnected) => Next::Ended,
+        },
+    }
+}
+
+/// Asks nobody: the gate is closed.
+pub(super) struct Nobody;
+
+impl Gatherer for Nobody {
+    fn ask(&mut self, _: QuestionId, _: Question, _: Vec<usize>) {}
+
+    fn next(&mut self, _: Option<Duration>) -> Next {
+        Next::Ended
+    }
+}
+
+/// Asks from this process.
+#[derive(Debug)]
+pub struct Local {
+    engine: Engine,
+    events: Receiver<Event>,
+}
+
+impl Local {
+    /// Starts asking.
+    ///
+    /// # Errors
+    /// If the system has no thread or descriptor to spare.
+    pub fn start(setup: Setup) -> std::io::Result<Self> {
+        let (send, events) = channel();
+        let engine = Engine::start(setup, move |event| {
+            let _ = send.send(event);
+        })?;
+        Ok(Self { engine, events })
+    }
+}
+
+impl Gatherer for Local {
+    fn ask(&mut self, id: QuestionId, question: Question, endpoints: Vec<usize>) {
+        self.engine.ask(id, question, endpoints);
+    }
+
+    fn next(&mut self, patience: Option<Duration>) -> Next {
+        receive(&self.events, patience)
+    }
+}
+
+/// Asks through a process without privileges, started at the first question.
+#[derive(Debug)]
+pub struct Fetcher {
+    setup: Setup,
+    user: User,
+    process: Option<(Child, ChildStdin)>,
+    events: Option<Receiver<Event>>,
+    /// Why there is no process, and what is said to every question then
+    failure: Option<String>,
+    unasked: VecDeque<Event>,
+}
+
+impl Fetcher {
+    /// Will ask as `user`.
+    #[must_use]
+    pub const fn new(setup: Setup, user: User) -> Self {
+        Self { setup, user, process: None, events: None, failure: None, unasked: VecDeque::new() }
+    }
+
+    /// Answers for the endpoints, which cannot be asked.
+    fn fail(&mut self, why: &str, question: QuestionId, endpoints: Vec<usize>) {
+        for at in endpoints {
+            let Some(endpoint) = self.setup.endpoints.get(at) else { continue };
+            let found = Found {
+                operator: endpoint.operator.clone(),
+                endpoint: endpoint.url.to_string(),
+                attestations: Vec::new(),
+                outcome: Outcome::Unreachable { why: why.to_owned() },
+            };
+            self.unasked.push_back(Event { question, endpoint: at, found });
+        }
+    }
+
+    fn start(&mut self) -> std::io::Result<()> {
+        let mut child = Command::new("/proc/self/exe")
+            .arg0("apt-quorum-fetch")
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| {
+                ["http_proxy", "https_proxy", "no_proxy"].iter().any(|kept| name == kept)
+            }))
+            .current_dir("/")
+            // Clears the supplementary groups as well.
+            .uid(self.user.uid)
+            .gid(self.user.gid)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let broken = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        let mut input = child.stdin.take().ok_or_else(broken)?;
+        let output = child.stdout.take().ok_or_else(broken)?;
+        writeln!(input, "{}", serde_json::to_string(&Wire::of(&self.setup))?)?;
+        // Bounded: while we verify, the process has to wait, and with it the network.
+        let (send, events) = sync_channel(EVENTS_AHEAD);
+        std::thread::Builder::new().name("fetcher".to_owned()).spawn(move || {
+            let mut output = BufReader::new(output);
+            while let Some(event) = read_line(&mut output).and_then(WireEvent::into_event) {
+                if send.send(event).is_err() {
+                    return;
+                }
+            }
+        })?;
+        self.process = Some((child, input));
+        self.events = Some(events);
+        Ok(())
+    }
+}
+
+impl Gatherer for Fetcher {
+    fn ask(&mut self, id: QuestionId, question: Question, endpoints: Vec<usize>) {
+        if self.process.is_none() && self.failure.is_none() {
+            let started = self.start();
+            self.failure = started.err().map(|error| {
+                format!("the program that fetches evidence cannot be started: {}", plain(&error))
+            });
+        }
+        if let Some(why) = self.failure.clone() {
+            return self.fail(&why, id, endpoints);
+        }
+        let Some((_, input)) = &mut self.process else { return };
+        let asked = WireQuestion { id, question, endpoints };
+        let line = serde_json::to_string(&asked).map_err(std::io::Error::from);
+        if let Err(error) = line.and_then(|line| writeln!(input, "{line}")) {
+            // It must not be waited for: it does not know the question.
+            let why = format!("the program that fetches evidence ended: {}", plain(&error));
+            self.fail(&why, id, asked.endpoints);
+            self.failure = Some(why);
+            self.end();
+        }
+    }
+
+    fn next(&mut self, patience: Option<Duration>) -> Next {
+        if let Some(event) = self.unasked.pop_front() {
+            return Next::Event(event);
+        }
+        let Some(events) = &self.events else { return Next::Ended };
+        // It answers every question within the time for one, eight at a time, so something always
+        // comes within that: unless it got stuck, or is no longer what was started.
+        let longest = self.setup.timeouts.total.saturating_mul(2) + SLACK;
+        match receive(events, Some(patience.unwrap_or(longest))) {
+            Next::NotYet if patience.is_none() => {
+                self.end();
+                Next::Ended
+            }
+            next => next,
+        }
+    }
+}
+
+impl Drop for Fetcher {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Fetcher {
+    /// Ends the process, if there is one.
+    fn end(&mut self) {
+        if let Some((mut child, input)) = self.process.take() {
+            drop(input);
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The other side: reads a setup and questions from `input`, asks, and writes events to
+/// `output` until `input` ends. Closes this process in once the setup, which is root's, is read.
+///
+/// # Errors
+/// If the setup cannot be read, the process cannot be closed in, or nothing can be written.
+pub fn serve(input: impl Read, output: impl Write + Send + 'static) -> std::io::Result<()> {
+    let mut input = BufReader::new(input);
+    let broken = || std::io::Error::from(std::io::ErrorKind::InvalidData);
+    let setup: Wire = read_line(&mut input).ok_or_else(broken)?;
+    let setup = setup.into_setup().ok_or_else(broken)?;
+    confine_fetcher(&setup).map_err(std::io::Error::other)?;
+    let output = std::sync::Mutex::new(output);
+    let engine = Engine::start(setup, move |event| {
+        let mut output = output.lock().unwrap_or_else(|lock| lock.into_inner());
+        let line = serde_json::to_string(&WireEvent::of(event)).map_err(std::io::Error::from);
+        let said = line.and_then(|line| writeln!(output, "{line}")).and_then(|()| output.flush());
+        if said.is_err() {
+            // Whoever asked has heard enough, or must not wait for an answer that cannot come.
+            std::process::exit(1);
+        }
+    })?;
+    while let Some(WireQuestion { id, question, endpoints }) = read_line(&mut input) {
+        engine.ask(id, question, endpoints);
+    }
+    Ok(())
+}
+
+/// One line of JSON, bounded. `None` at the end, or for what is none.
+fn read_line<T: for<'de> Deserialize<'de>>(input: &mut impl BufRead) -> Option<T> {
+    let mut line = Vec::new();
+    input.take(u64::try_from(MAX_LINE).ok()?).read_until(b'\n', &mut line).ok()?;
+    serde_json::from_slice(&line).ok()
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    endpoints: Vec<WireEndpoint>,
+    timeouts: (u64, u64),
+    network: bool,
+    apt: Configuration,
+    cache: Option<std::path::PathBuf>,
+    keys: Vec<WireKey>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireEndpoint {
+    operator: OperatorName,
+    protocol: Protocol,
+    url: String,
+    architectures: Option<std::collections::BTreeSet<Architecture>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireKey {
+    operator: OperatorName,
+    ed25519: [u8; 32],
+    not_after: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireQuestion {
+    id: QuestionId,
+    question: Question,
+    endpoints: Vec<usize>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireEvent {
+    question: QuestionId,
+    at: usize,
+    operator: OperatorName,
+    endpoint: String,
+    attestations: Vec<String>,
+    outcome: Outcome,
+}
+
+impl Wire {
+    fn of(setup: &Setup) -> Self {
+        let endpoint = |it: &Endpoint| WireEndpoint {
+            operator: it.operator.clone(),
+            protocol: it.protocol,
+            url: it.url.to_string(),
+            architectures: it.architectures.clone(),
+        };
+        let key = |it: &PinnedKey| {
+            let PublicKey::Ed25519(ed25519) = it.key;
+            let not_after = it.not_after.map(|moment| moment.to_string());
+            WireKey { operator: it.operator.clone(), ed25519, not_after }
+        };
+        let keep = setup.keep.as_ref();
+        Self {
+            endpoints: setup.endpoints.iter().map(endpoint).collect(),
+            timeouts: (setup.timeouts.answer.as_secs(), setup.timeouts.total.as_secs()),
+            network: setup.network == Network::Allowed,
+            apt: setup.apt.only(&["Acquire::http", "Acquire::https", Confinement::ITEM]),
+            cache: keep.map(|(cache, _)| cache.root().to_owned()),
+            keys: keep.map(|(_, keys)| keys.iter().map(key).collect()).unwrap_or_default(),
+        }
+    }
+
+    fn into_setup(self) -> Option<Setup> {
+        let endpoint = |it: WireEndpoint| {
+            Some(Endpoint {
+                operator: it.operator,
+                protocol: it.protocol,
+                url: it.url.parse().ok()?,
+                architectures: it.architectures,
+            })
+        };
+        let key = |it: WireKey| {
+            Some(PinnedKey {
+                operator: it.operator,
+                key: PublicKey::ed25519_from_bytes(it.ed25519).ok()?,
+                not_after: match it.not_after {
+                    Some(text) => Some(text.parse::<Timestamp>().ok()?),
+                    None => None,
+                },
+            })
+        };
+        let keys = KeyRing::new(self.keys.into_iter().map(key).collect::<Option<_>>()?).ok()?;
+        let (answer, total) = self.timeouts;
+        Some(Setup {
+            endpoints: self.endpoints.into_iter().map(endpoint).collect::<Option<_>>()?,
+            timeouts: Timeouts {
+                answer: Duration::from_secs(answer),
+                total: Duration::from_secs(total),
+            },
+            network: if self.network { Network::Allowed } else { Network::Denied },
+            apt: self.apt,
+            keep: self.cache.map(|directory| (Cache::new(&directory), keys)),
+        })
+    }
+}
+
+impl WireEvent {
+    fn of(event: Event) -> Self {
+        let Event { question, endpoint: at, found } = event;
+        Self {
+            question,
+            at,
+            operator: found.operator,
+            endpoint: found.endpoint,
+            attestations: found.attestations.iter().map(|it| BASE64.encode(it)).collect(),
+            outcome: found.outcome,
+        }
+    }
+
+    fn into_event(self) -> Option<Event> {
+        let attestations = self.attestations.iter().take(MAX_ATTESTATIONS);
+        let found = Found {
+            operator: self.operator,
+            endpoint: self.endpoint,
+            attestations: attestations.map(|it| BASE64.decode(it).ok()).collect::<Option<_>>()?,
+            outcome: self.outcome,
+        };
+        Some(Event { question: self.question, endpoint: self.at, found })
+    }
+}
+
+/// For the fuzz targets: the lines between the two processes, read and written.
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing {
+    use super::*;
+
+    /// What the hook makes of one line of the fetching process.
+    pub fn event(input: &mut impl BufRead) -> Option<Event> {
+        read_line(input).and_then(WireEvent::into_event)
+    }
+
+    /// The line for an event.
+    pub fn event_line(event: Event) -> String {
+        serde_json::to_string(&WireEvent::of(event)).unwrap_or_default()
+    }
+
+    /// What the fetching process makes of its first line.
+    pub fn setup(input: &mut impl BufRead) -> Option<Setup> {
+        read_line::<Wire>(input).and_then(Wire::into_setup)
+    }
+
+    /// The line for a setup.
+    pub fn setup_line(setup: &Setup) -> String {
+        serde_json::to_string(&Wire::of(setup)).unwrap_or_default()
+    }
+
+    /// What the fetching process makes of any other line.
+    pub fn question(input: &mut impl BufRead) -> Option<(QuestionId, Question, Vec<usize>)> {
+        read_line(input).map(|WireQuestion { id, question, endpoints }| (id, question, endpoints))
+    }
+
+    /// The line for a question.
+    pub fn question_line(id: QuestionId, question: Question, endpoints: Vec<usize>) -> String {
+        serde_json::to_string(&WireQuestion { id, question, endpoints }).unwrap_or_default()
+    }
+}

@@ -1,0 +1,142 @@
+//! What was found out about one file, as it comes in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::attest::{self, Rejection, Wanted};
+use crate::evidence::Found;
+use crate::policy::{Answer, Decision, Evidence, Outcome, Policy, Subject, decide, decide_early};
+use crate::types::{OperatorName, Sha256Digest, Timestamp};
+
+/// Collects what endpoints give about one file, and judges by it once the file is known.
+#[derive(Debug, Default)]
+pub struct Inquiry {
+    /// Endpoints that may still answer
+    waiting: BTreeMap<usize, OperatorName>,
+    /// Not looked at yet: a claim can be made only when the file's name and hash are known
+    unread: Vec<Found>,
+    /// Attestations from this machine, not looked at yet
+    at_hand: Vec<Vec<u8>>,
+    /// Why attestations from this machine make no claim
+    notes: Vec<String>,
+    evidence: Evidence,
+    /// The bytes behind the claims
+    signed: Signed,
+}
+
+/// Attestations by the SHA-256 of their bytes.
+pub type Signed = BTreeMap<Sha256Digest, Arc<[u8]>>;
+
+impl Inquiry {
+    /// Starts with the attestations that are at hand (untrusted bytes, like all others) and the
+    /// endpoints that were asked.
+    #[must_use]
+    pub fn new(at_hand: Vec<Vec<u8>>, asked: BTreeMap<usize, OperatorName>) -> Self {
+        Self { waiting: asked, at_hand, ..Self::default() }
+    }
+
+    /// Takes an endpoint's answer.
+    pub fn add(&mut self, endpoint: usize, found: Found) {
+        // Whose endpoint it is, the configuration says and not the answer.
+        if let Some(operator) = self.waiting.remove(&endpoint) {
+            self.unread.push(Found { operator, ..found });
+        }
+    }
+
+    /// Takes more attestations that are at hand.
+    pub fn add_at_hand(&mut self, attestations: Vec<Vec<u8>>) {
+        self.at_hand.extend(attestations);
+    }
+
+    /// The endpoints that were asked and have not answered.
+    #[must_use]
+    pub fn asked(&self) -> Vec<usize> {
+        self.waiting.keys().copied().collect()
+    }
+
+    /// Waits no longer: whoever has not answered is silent.
+    pub fn give_up(&mut self, why: &str) {
+        for (_, operator) in std::mem::take(&mut self.waiting) {
+            let outcome = Outcome::Unreachable { why: why.to_owned() };
+            self.evidence.answers.push(Answer { operator, endpoint: String::new(), outcome });
+        }
+    }
+
+    /// Whether every endpoint has answered.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// The decision, if no answer that may still come could change whether the file passes. The
+    /// subject must be the same in every call.
+    #[must_use]
+    pub fn decide_early(
+        &mut self,
+        policy: &Policy,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> Option<Decision> {
+        self.read(policy, subject, now);
+        decide_early(policy, subject, &self.evidence, now)
+    }
+
+    /// The decision by what is known now.
+    pub fn decide(&mut self, policy: &Policy, subject: &Subject, now: Timestamp) -> Decision {
+        self.read(policy, subject, now);
+        decide(policy, subject, &self.evidence, now)
+    }
+
+    /// The signed bytes that were claims, by their digest, and why attestations from this machine
+    /// were none.
+    #[must_use]
+    pub fn into_parts(self) -> (Signed, Vec<String>) {
+        (self.signed, self.notes)
+    }
+
+    /// Verifies what has come in.
+    fn read(&mut self, policy: &Policy, subject: &Subject, now: Timestamp) {
+        let waiting: BTreeSet<_> = self.waiting.values().cloned().collect();
+        self.evidence.pending = waiting.into_iter().collect();
+        let Ok(control) = subject.control() else { return };
+        let artifact = control.identity.artifact_name();
+        let wanted = Wanted { artifact: &artifact, sha256: subject.sha256() };
+        for found in std::mem::take(&mut self.unread) {
+            self.evidence.answers.push(Answer {
+                operator: found.operator.clone(),
+                endpoint: found.endpoint.clone(),
+                outcome: found.outcome,
+            });
+            for bytes in found.attestations {
+                if let Err(rejection) = self.claim(&bytes, policy, wanted, now) {
+                    self.evidence.answers.push(Answer {
+                        operator: found.operator.clone(),
+                        endpoint: found.endpoint.clone(),
+                        outcome: Outcome::Rejected {
+                            code: rejection.code().to_owned(),
+                            why: rejection.to_string(),
+                            attestation: Sha256Digest::of(&bytes),
+                        },
+                    });
+                }
+            }
+        }
+        for bytes in std::mem::take(&mut self.at_hand) {
+            if let Err(rejection) = self.claim(&bytes, policy, wanted, now) {
+                self.notes.push(rejection.to_string());
+            }
+        }
+    }
+
+    fn claim(
+        &mut self,
+        bytes: &[u8],
+        policy: &Policy,
+        wanted: Wanted<'_>,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        self.evidence.claims.extend(attest::verify(bytes, policy.keys(), wanted, now)?);
+        self.signed.insert(Sha256Digest::of(bytes), bytes.into());
+        Ok(())
+    }
+}

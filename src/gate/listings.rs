@@ -1,0 +1,127 @@
+//! Finds out which archives offer a file, from the indexes that apt verified.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::apt::index;
+use crate::policy::Listing;
+use crate::types::{Identity, Sha256Digest};
+
+/// apt's own program that unpacks whatever apt may have packed its indexes with.
+const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
+
+/// Largest Release file that is read, in bytes. Debian's has 150 kB.
+const MAX_RELEASE: u64 = 16 * 1024 * 1024;
+
+/// Which archives list which files.
+#[derive(Debug, Default)]
+pub struct Listings {
+    archives: Vec<Listing>,
+    files: HashMap<Sha256Digest, Vec<(u32, Identity)>>,
+}
+
+impl Listings {
+    /// Reads the indexes in `directory` (apt's `Dir::State::lists`) and keeps the files that are
+    /// `wanted`. What cannot be read lists nothing: rules about archives then match less.
+    #[must_use]
+    pub fn load(directory: &Path, wanted: impl Fn(&Sha256Digest) -> bool) -> Self {
+        let mut listings = Self::default();
+        let names = names(directory).unwrap_or_default();
+        let releases: Vec<String> =
+            names.iter().filter(|name| name.ends_with("Release")).cloned().collect();
+        for name in names.iter().filter(|name| is_packages(name)) {
+            let Some((release, site, component)) = index::origin_of(name, &releases) else {
+                continue;
+            };
+            let archive = Listing { site, component, ..archive(directory, release, &names) };
+            let at = u32::try_from(listings.archives.len()).unwrap_or(u32::MAX);
+            listings.archives.push(archive);
+            // An index that breaks off still lists what came before.
+            let _ = unpacked(&directory.join(name), |text| {
+                index::packages(text, |sha256, identity| {
+                    if wanted(&sha256) {
+                        listings.files.entry(sha256).or_default().push((at, identity));
+                    }
+                })
+            });
+        }
+        listings
+    }
+
+    /// The archives that list a file of this SHA-256 as this very package.
+    #[must_use]
+    pub fn of(&self, sha256: Sha256Digest, identity: &Identity) -> Vec<Listing> {
+        let listed = self.files.get(&sha256).map(Vec::as_slice).unwrap_or_default();
+        let archives =
+            listed.iter().filter(|(_, listed)| listed == identity).filter_map(|(at, _)| {
+                usize::try_from(*at).ok().and_then(|at| self.archives.get(at)).cloned()
+            });
+        archives.collect()
+    }
+}
+
+/// What a Release file says, if somebody signed it: apt then checked the signature. An unsigned
+/// one, which apt takes only from sources marked as trusted, could claim to be any archive.
+fn archive(directory: &Path, release: &str, names: &[String]) -> Listing {
+    let signed = release.ends_with("InRelease") || names.contains(&format!("{release}.gpg"));
+    let read = || {
+        let mut text = Vec::new();
+        let file = open(&directory.join(release)).ok()?;
+        file.take(MAX_RELEASE).read_to_end(&mut text).ok()?;
+        index::release(&text)
+    };
+    if signed { read().unwrap_or_default() } else { Listing::default() }
+}
+
+fn names(directory: &Path) -> io::Result<Vec<String>> {
+    let entries = std::fs::read_dir(directory)?;
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    Ok(names)
+}
+
+fn is_packages(name: &str) -> bool {
+    let stem = [".lz4", ".zst", ".xz", ".gz", ".bz2", ".lzma"]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix))
+        .unwrap_or(name);
+    stem.ends_with("_Packages")
+}
+
+/// Opens an index that root (or, in a world of their own, the caller) put there. apt verifies
+/// indexes before it gives them to root; what belongs to `_apt` was not verified.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+    let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
+    let metadata = file.metadata()?;
+    let own = metadata.uid() == 0 || metadata.uid() == nix::unistd::geteuid().as_raw();
+    if metadata.is_file() && own { Ok(file) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+}
+
+/// Hands the unpacked text of an index to `read`.
+fn unpacked(
+    path: &Path,
+    read: impl FnOnce(&mut dyn io::BufRead) -> io::Result<()>,
+) -> io::Result<()> {
+    let file = open(path)?;
+    if path.to_string_lossy().ends_with("_Packages") {
+        return read(&mut BufReader::with_capacity(1 << 16, file));
+    }
+    let mut helper = Command::new(APT_HELPER)
+        .arg("cat-file")
+        .arg(path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let output = helper.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let result = read(&mut BufReader::with_capacity(1 << 16, output));
+    let _ = helper.kill();
+    helper.wait()?;
+    result
+}

@@ -1,0 +1,447 @@
+//! The pipeline that every entrance goes through: subject, evidence, claims, decision.
+//!
+//! It opens the configuration, hashes the files, gathers evidence and asks
+//! [`crate::policy`]; it has no opinion of its own about who may pass. Without a usable
+//! configuration everything is refused.
+
+mod confine;
+mod gather;
+mod inquiry;
+mod listings;
+mod memory;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::apt::configuration::Configuration;
+use crate::attest::{self, Wanted};
+use crate::cache::{self, Cache};
+use crate::config::{self, Config, Problems};
+use crate::deb::{self, Examined};
+use crate::evidence::{self, Network, Question};
+use crate::policy::{Decision, Policy, Reason, Refusal, Subject};
+use crate::sys::plain;
+use crate::sys::privileges::User;
+use crate::sys::secure::{SecureError, Trusted};
+use crate::sys::steady::{self, Stamp};
+use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
+
+pub use confine::{Confinement, MethodPlaces, confine_fetcher, confine_method};
+#[cfg(fuzzing)]
+pub(crate) use gather::fuzzing;
+pub use gather::{Fetcher, Gatherer, Local, Next, serve};
+pub use inquiry::{Inquiry, Signed};
+pub use listings::Listings;
+pub use memory::{Memory, Recalled, ToRemember};
+
+/// How long a run whose files are all decided waits for endpoints that have not answered: a
+/// conflict must be shown although it does not decide. Once a run, not for each file.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// The gate of one run: what to judge by and where to look.
+#[derive(Debug)]
+pub struct Gate {
+    config: Result<Config, Broken>,
+    cache: Cache,
+    lists: PathBuf,
+}
+
+/// What is wrong with a configuration that cannot be used.
+#[derive(Debug)]
+struct Broken {
+    /// With the lines at fault
+    shown: String,
+    /// One line a mistake
+    lines: String,
+}
+
+impl From<Problems> for Broken {
+    fn from(problems: Problems) -> Self {
+        Self { shown: problems.to_string(), lines: problems.lines() }
+    }
+}
+
+/// A file that is to be judged.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// Where it is
+    pub path: PathBuf,
+    /// What apt says that it is
+    pub requested: Option<Identity>,
+}
+
+/// A file that was judged.
+#[derive(Debug)]
+pub struct Judged {
+    /// Where it is
+    pub path: PathBuf,
+    /// Whether it may pass
+    pub decision: Decision,
+    /// The signed bytes that the decision rests on
+    pub signed: Signed,
+    /// Why attestations from this machine made no claim
+    pub notes: Vec<String>,
+    /// By what it is known again, if nobody can change it
+    pub stamp: Option<Stamp>,
+}
+
+/// How files are looked at before they are judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// Files or directories with more attestations
+    pub evidence: &'a [PathBuf],
+    /// Whether the files are about to be installed from where they are, so that nobody may be
+    /// able to swap them
+    pub installing: Installing,
+}
+
+/// Whether a file is about to be installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Installing {
+    /// From where it is now: its place must be safe.
+    InPlace,
+    /// Not by this run.
+    No,
+}
+
+impl Gate {
+    /// Opens the configuration that apt's configuration names, or `directory`.
+    ///
+    /// Never fails: without a usable configuration the gate is closed and refuses everything.
+    #[must_use]
+    pub fn open(apt: &Configuration, directory: Option<&Path>, trusted: Trusted) -> Self {
+        let directory = directory.map_or_else(
+            || apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY),
+            Path::to_owned,
+        );
+        Self {
+            config: config::load(&directory, trusted).map_err(Broken::from),
+            cache: Cache::new(&apt.path("APT::Quorum::Cache", cache::DEFAULT_DIRECTORY)),
+            lists: apt.path("Dir::State::lists", "/var/lib/apt/lists"),
+        }
+    }
+
+    /// The configuration.
+    ///
+    /// # Errors
+    /// What is wrong with it, for people.
+    pub fn config(&self) -> Result<&Config, &str> {
+        self.config.as_ref().map_err(|broken| broken.shown.as_str())
+    }
+
+    /// The policy.
+    ///
+    /// # Errors
+    /// The reason for which everything is refused without one.
+    pub fn policy(&self) -> Result<&Policy, Reason> {
+        match &self.config {
+            Ok(config) => Ok(&config.policy),
+            Err(broken) => Err(Reason::Configuration { why: broken.lines.clone() }),
+        }
+    }
+
+    /// What evidence is fetched with; nothing if the gate is closed.
+    #[must_use]
+    pub fn setup(&self, apt: &Configuration, network: Network) -> Option<evidence::Setup> {
+        let config = self.config.as_ref().ok()?;
+        Some(evidence::Setup {
+            endpoints: config.endpoints.clone(),
+            timeouts: config.timeouts,
+            apt: apt.clone(),
+            network,
+            keep: Some((self.cache.clone(), config.policy.keys().clone())),
+        })
+    }
+
+    /// Somebody to ask endpoints: this process, or, if it is root's, one that runs as apt's
+    /// unprivileged user.
+    ///
+    /// # Errors
+    /// If there is no such user, or no thread to spare.
+    pub fn gatherer(
+        &self,
+        apt: &Configuration,
+        network: Network,
+    ) -> Result<Box<dyn Gatherer>, String> {
+        let Some(setup) = self.setup(apt, network) else { return Ok(Box::new(gather::Nobody)) };
+        if nix::unistd::geteuid().is_root() {
+            let name = apt.find("APT::Sandbox::User").filter(|name| *name != "root");
+            let user = User::find(name.unwrap_or("_apt")).map_err(|error| error.to_string())?;
+            return Ok(Box::new(Fetcher::new(setup, user)));
+        }
+        Local::start(setup)
+            .map(|local| -> Box<dyn Gatherer> { Box::new(local) })
+            .map_err(|error| error.to_string())
+    }
+
+    /// What is at hand about a file, and whom else to ask: every operator that has an endpoint
+    /// for it and whose signed word about this very hash is not in the cache already.
+    #[must_use]
+    pub fn inquire(&self, question: &Question, now: Timestamp) -> Inquiry {
+        let Ok(config) = &self.config else { return Inquiry::default() };
+        let artifact = question.identity.artifact_name();
+        let at_hand = self.cache.read(&artifact);
+        let mut heard: BTreeSet<OperatorName> = BTreeSet::new();
+        if let Some(sha256) = question.sha256 {
+            let wanted = Wanted { artifact: &artifact, sha256 };
+            for bytes in &at_hand {
+                let claims = attest::verify(bytes, config.policy.keys(), wanted, now);
+                let claims = claims.unwrap_or_default().into_iter();
+                heard.extend(
+                    claims.filter(|it| it.sha256() == sha256).map(|it| it.operator().clone()),
+                );
+            }
+        }
+        let asked = config
+            .endpoints
+            .iter()
+            .enumerate()
+            .filter(|(_, endpoint)| endpoint.covers(&question.identity.architecture))
+            .filter(|(_, endpoint)| !heard.contains(&endpoint.operator))
+            .map(|(index, endpoint)| (index, endpoint.operator.clone()))
+            .collect();
+        Inquiry::new(at_hand, asked)
+    }
+
+    /// Reads the indexes for the files that are `wanted`, if the policy looks at them at all.
+    #[must_use]
+    pub fn listings(&self, wanted: impl Fn(&Sha256Digest) -> bool) -> Listings {
+        match &self.config {
+            Ok(config) if config.policy.needs_listings() => Listings::load(&self.lists, wanted),
+            _ => Listings::default(),
+        }
+    }
+
+    /// Judges files as a whole: all are hashed, all evidence is gathered at once, and each is
+    /// decided as soon as nothing that may still come could change it.
+    pub fn judge(
+        &self,
+        candidates: Vec<Candidate>,
+        look: Look<'_>,
+        gatherer: &mut dyn Gatherer,
+        now: Timestamp,
+    ) -> Vec<Judged> {
+        let policy = match self.policy() {
+            Ok(policy) => policy,
+            Err(reason) => {
+                let refused = |it: Candidate| Judged::refused(it.path, None, reason.clone());
+                return candidates.into_iter().map(refused).collect();
+            }
+        };
+        let mut done: BTreeMap<usize, Judged> = BTreeMap::new();
+        let mut open: BTreeMap<usize, Case> = BTreeMap::new();
+        let read = in_parallel(&candidates, |it| read(it, look.installing));
+        let wanted: BTreeSet<Sha256Digest> =
+            read.iter().filter_map(|it| Some(it.as_ref().ok()?.content.sha256())).collect();
+        let listings = self.listings(|sha256| wanted.contains(sha256));
+        for (index, (candidate, read)) in candidates.into_iter().zip(read).enumerate() {
+            match read {
+                Err(why) => {
+                    let reason = Reason::Unreadable { why };
+                    done.insert(index, Judged::refused(candidate.path, None, reason));
+                }
+                Ok(file) => {
+                    let case = self.begin(index, candidate, file, &listings, look, gatherer, now);
+                    open.insert(index, case);
+                }
+            }
+        }
+        let settled = open.values_mut().map(|case| case.settle(policy, now));
+        let mut unsettled = settled.filter(|settled| !settled).count();
+        let mut grace = None;
+        loop {
+            if unsettled == 0 {
+                if open.values().all(|case| case.inquiry.is_complete()) {
+                    break;
+                }
+                // All is decided; whoever is about to answer may still raise a conflict.
+                grace.get_or_insert_with(|| Instant::now() + GRACE);
+            }
+            let patience = grace.map(|end| end.saturating_duration_since(Instant::now()));
+            match gatherer.next(patience) {
+                Next::Event(event) => {
+                    let index = usize::try_from(event.question).unwrap_or(usize::MAX);
+                    let Some(case) = open.get_mut(&index) else { continue };
+                    case.inquiry.add(event.endpoint, event.found);
+                    if !case.settled && case.settle(policy, now) {
+                        unsettled -= 1;
+                    }
+                }
+                Next::NotYet => break,
+                Next::Ended => {
+                    for case in open.values_mut() {
+                        case.inquiry.give_up("the program that fetches evidence ended");
+                    }
+                    unsettled = 0;
+                }
+            }
+        }
+        done.extend(open.into_iter().map(|(index, case)| (index, case.close(policy, now))));
+        done.into_values().collect()
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "a step of judge, split off for reading")]
+    fn begin(
+        &self,
+        index: usize,
+        candidate: Candidate,
+        file: ReadFile,
+        listings: &Listings,
+        look: Look<'_>,
+        gatherer: &mut dyn Gatherer,
+        now: Timestamp,
+    ) -> Case {
+        let ReadFile { content: file, stability } = file;
+        let (stamp, changeable) = match stability {
+            Ok(stamp) => (stamp, None),
+            Err(why) => (None, Some(why)),
+        };
+        let Ok(control) = file.control().cloned() else {
+            let subject = Subject::new(file, candidate.requested, Vec::new());
+            let inquiry = Inquiry::default();
+            return Case { path: candidate.path, subject, inquiry, settled: false, stamp };
+        };
+        let question = Question {
+            identity: control.identity.clone(),
+            source: Some(control.source),
+            sha256: Some(file.sha256()),
+        };
+        let mut inquiry = self.inquire(&question, now);
+        for path in look.evidence {
+            inquiry.add_at_hand(evidence::from_path(path, &control.identity.artifact_name()));
+        }
+        let asked = inquiry.asked();
+        if !asked.is_empty() {
+            let id = u64::try_from(index).unwrap_or(u64::MAX);
+            gatherer.ask(id, question, asked);
+        }
+        let listings = listings.of(file.sha256(), &control.identity);
+        let mut subject = Subject::new(file, candidate.requested, listings);
+        if let Some(why) = changeable {
+            subject = subject.that_others_can_change(why);
+        }
+        Case { path: candidate.path, subject, inquiry, settled: false, stamp }
+    }
+}
+
+impl Judged {
+    fn refused(path: PathBuf, subject: Option<Subject>, reason: Reason) -> Self {
+        let decision = Decision::Refuse(Refusal::unjudged(subject, reason));
+        Self { path, decision, signed: Signed::default(), notes: Vec::new(), stamp: None }
+    }
+}
+
+/// A file under judgement.
+struct Case {
+    path: PathBuf,
+    subject: Subject,
+    inquiry: Inquiry,
+    /// Whether no answer that may still come can change if the file passes
+    settled: bool,
+    stamp: Option<Stamp>,
+}
+
+impl Case {
+    fn settle(&mut self, policy: &Policy, now: Timestamp) -> bool {
+        self.settled = self.inquiry.decide_early(policy, &self.subject, now).is_some();
+        self.settled
+    }
+
+    fn close(mut self, policy: &Policy, now: Timestamp) -> Judged {
+        let decision = self.inquiry.decide(policy, &self.subject, now);
+        let (signed, notes) = self.inquiry.into_parts();
+        Judged { path: self.path, decision, signed, notes, stamp: self.stamp }
+    }
+}
+
+/// A file that was read.
+struct ReadFile {
+    content: Examined,
+    /// By what the file is known again if it is about to be installed, or why somebody could
+    /// change it before it is
+    stability: Result<Option<Stamp>, String>,
+}
+
+/// Opens and reads one file.
+fn read(candidate: &Candidate, installing: Installing) -> Result<ReadFile, String> {
+    let path = &candidate.path;
+    let (file, changeable) = match (installing, open_steadily(path)) {
+        (_, Ok(file)) => (file, None),
+        (Installing::InPlace, Err(Unsafe::Changeable(why))) => (open_plainly(path)?, Some(why)),
+        (Installing::InPlace, Err(Unsafe::Unreadable(why))) => return Err(why),
+        (Installing::No, Err(_)) => (open_plainly(path)?, None),
+    };
+    let failed = |error| format!("{}: {}", path.display(), plain(&error));
+    let before = Stamp::of(&file).map_err(failed)?;
+    let content = deb::examine(&file).map_err(failed)?;
+    if installing == Installing::InPlace && Stamp::of(&file).map_err(failed)? != before {
+        return Err(format!("{} was changed while it was read", path.display()));
+    }
+    let stamp = (installing == Installing::InPlace).then_some(before);
+    Ok(ReadFile { content, stability: changeable.map_or(Ok(stamp), Err) })
+}
+
+/// Why a file cannot be installed from where it is.
+enum Unsafe {
+    /// Others could change it.
+    Changeable(String),
+    /// It cannot be opened at all.
+    Unreadable(String),
+}
+
+/// Opens a file that stays what it is: only root can open it for writing or put another one in
+/// its place, and nobody who could do so before has it open still.
+fn open_steadily(path: &Path) -> Result<File, Unsafe> {
+    let file = Trusted::now().open_file(path).map_err(|why| match why {
+        SecureError::Owner { path, owner } => {
+            Unsafe::Changeable(format!("{} belongs to user {owner}", path.display()))
+        }
+        SecureError::Writable { path, .. } => {
+            Unsafe::Changeable(format!("{} can be written by others", path.display()))
+        }
+        why => Unsafe::Unreadable(why.to_string()),
+    })?;
+    steady::nobody_writes(&file)
+        .map_err(|why| Unsafe::Changeable(format!("{}: {why}", path.display())))?;
+    Ok(file)
+}
+
+fn open_plainly(path: &Path) -> Result<File, String> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let file = File::options()
+        .read(true)
+        .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
+        .open(path)
+        .map_err(|error| format!("{}: {}", path.display(), plain(&error)))?;
+    match file.metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(file),
+        _ => Err(format!("{} is not a file", path.display())),
+    }
+}
+
+/// Runs `work` over all items on as many threads as there are processors, and keeps the order.
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(BTreeMap::new());
+    let worker = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(index) else { return };
+            let result = work(item);
+            results.lock().unwrap_or_else(|lock| lock.into_inner()).insert(index, result);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(worker);
+        }
+        worker();
+    });
+    results.into_inner().unwrap_or_else(|lock| lock.into_inner()).into_values().collect()
+}

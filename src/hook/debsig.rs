@@ -1,0 +1,31 @@
+//! The entrance for each archive that dpkg opens, under the name of the program that dpkg asks
+//! about signatures, `debsig-verify`.
+//!
+//! Off unless the administrator makes a link of that name: see apt-quorum-method(8). It sees what
+//! dpkg really unpacks, also what it put together from parts. dpkg has unpacked the archives before
+//! this one by then, though, so it comes besides the gate in front, not in its place.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::{Entry, present, refuse};
+use crate::cli::{Environment, apt_configuration};
+use crate::gate::Gate;
+use crate::report::Entrance;
+use crate::sys::secure::Trusted;
+
+/// Runs as dpkg calls it: `debsig-verify -q FILE` (`deb_verify` in dpkg's src/main/unpack.c).
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let path = match arguments.as_slice() {
+        [quiet, path] if quiet == "-q" => std::path::absolute(PathBuf::from(path)),
+        _ => return refuse("dpkg calls this program as debsig-verify -q FILE"),
+    };
+    let Ok(path) = path else { return refuse("there is no working directory") };
+    let apt = apt_configuration(Environment::Ignored);
+    let gate = Gate::open(&apt, None, Trusted::now());
+    let entry = Entry { gate: &gate, apt: &apt, entrance: Entrance::Debsig, now: present(&apt) };
+    entry.pass_or_clear(vec![path])
+}

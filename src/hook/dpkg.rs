@@ -1,0 +1,138 @@
+//! dpkg's `pre-invoke`: judges whatever dpkg is about to unpack, whoever called it.
+//!
+//! dpkg says in the environment what it is going to do, and not with which files. Those are on its
+//! command line, which the system shows, as it shows dpkg's working directory: see
+//! [`super::command_line`]. `/etc/dpkg/dpkg.cfg.d/apt-quorum` calls this only for what unpacks, so
+//! that removing, configuring and repairing never depend on it, and in place of the shell that
+//! dpkg starts, so that dpkg is the parent of this process.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::command_line;
+use super::{Entry, Remembering, exit, present, refuse};
+use crate::cli::{Environment, apt_configuration};
+use crate::config::Direct;
+use crate::gate::Gate;
+use crate::report::Entrance;
+use crate::sys::plain;
+use crate::sys::secure::Trusted;
+use crate::types::printable;
+
+/// Longest command line that is read, in bytes: twice what Linux passes on.
+const MAX_COMMAND_LINE: u64 = 16 * 1024 * 1024;
+
+/// Most files and directories that are looked at below the directories of `--recursive`.
+const MAX_ENTRIES: usize = 100_000;
+
+/// How deep directories may lie in each other there. Links to directories can lead in circles.
+const MAX_DEPTH: usize = 32;
+
+/// Runs the hook. Zero only with a clearance for what is not still cleared from before.
+#[must_use]
+pub fn run() -> ExitCode {
+    let apt = apt_configuration(Environment::Ignored);
+    let gate = Gate::open(&apt, None, Trusted::now());
+    let entry = Entry { gate: &gate, apt: &apt, entrance: Entrance::Dpkg, now: present(&apt) };
+    // Who is not root can have dpkg unpack into places of their own only. dpkg itself asks no hook
+    // then, from 1.22.7.
+    let is_root = nix::unistd::geteuid().is_root();
+    if !is_root || gate.config().is_ok_and(|config| config.direct == Direct::Pass) {
+        return exit(entry.clear(Vec::new(), Remembering::No), Vec::new());
+    }
+    match asked_by_dpkg() {
+        Ok(archives) => entry.pass_or_clear(archives),
+        Err(why) => refuse(&why),
+    }
+}
+
+/// The archives that the dpkg that started this process is going to unpack, as absolute paths. At
+/// least one.
+fn asked_by_dpkg() -> Result<Vec<PathBuf>, String> {
+    let process = PathBuf::from(format!("/proc/{}", nix::unistd::getppid()));
+    let seen = |name: &str| {
+        fs::read_link(process.join(name)).map_err(|error| {
+            format!("cannot see what dpkg was told: {}: {}", process.display(), plain(&error))
+        })
+    };
+    // dpkg's own name, also where another program was put in its place that calls it.
+    let program = seen("exe")?;
+    let name = program.file_name().unwrap_or_default().as_bytes();
+    if name != b"dpkg" && !name.starts_with(b"dpkg.") && !name.starts_with(b"dpkg (deleted)") {
+        return Err(format!("{} is not dpkg", printable(&program.to_string_lossy())));
+    }
+    let directory = seen("cwd")?;
+    let arguments = arguments(&process)
+        .map_err(|error| format!("cannot read what dpkg was told: {}", plain(&error)))?;
+    let named = command_line::archives(arguments).map_err(|error| error.to_string())?;
+    let mut expanding = Expanding { archives: Vec::new(), looked_at: 0 };
+    for path in named {
+        expanding.add(directory.join(path))?;
+    }
+    if expanding.archives.is_empty() {
+        return Err("dpkg was told of no archive".to_owned());
+    }
+    Ok(expanding.archives)
+}
+
+/// What a process was called with, without its name.
+fn arguments(process: &Path) -> std::io::Result<Vec<Vec<u8>>> {
+    let mut all = Vec::new();
+    File::open(process.join("cmdline"))?.take(MAX_COMMAND_LINE + 1).read_to_end(&mut all)?;
+    let whole = u64::try_from(all.len()).is_ok_and(|length| length <= MAX_COMMAND_LINE);
+    if !whole || all.pop() != Some(0) {
+        return Err(std::io::ErrorKind::InvalidData.into());
+    }
+    Ok(all.split(|&byte| byte == 0).skip(1).map(<[u8]>::to_vec).collect())
+}
+
+/// Follows dpkg through the directories that it is told to search.
+struct Expanding {
+    archives: Vec<PathBuf>,
+    looked_at: usize,
+}
+
+impl Expanding {
+    /// A path on the command line. What is no directory is judged, also if dpkg would pass over
+    /// it.
+    fn add(&mut self, path: PathBuf) -> Result<(), String> {
+        if fs::metadata(&path).is_ok_and(|it| it.is_dir()) {
+            return self.search(&path, 0);
+        }
+        self.archives.push(path);
+        Ok(())
+    }
+
+    /// All archives below a directory: what is called `.deb`, links followed (`archivefiles` in
+    /// dpkg's src/main/archives.c). Whether dpkg was told to search (it may stand in its
+    /// configuration) does not matter: if not, it refuses a directory.
+    fn search(&mut self, directory: &Path, depth: usize) -> Result<(), String> {
+        let shown = printable(&directory.to_string_lossy()).to_string();
+        if depth > MAX_DEPTH {
+            return Err(format!("{shown}: directories lie in each other too deeply"));
+        }
+        // Nobody may add an archive after this look.
+        let names = Trusted::now().entries(directory).map_err(|error| error.to_string())?;
+        for name in names {
+            self.looked_at += 1;
+            if self.looked_at > MAX_ENTRIES {
+                return Err(format!("{shown}: more than {MAX_ENTRIES} files to look at"));
+            }
+            let is_archive = name.as_bytes().ends_with(b".deb");
+            let path = directory.join(name);
+            match fs::metadata(&path) {
+                Ok(it) if it.is_dir() => self.search(&path, depth + 1)?,
+                // dpkg passes over pipes and devices, and so do we, if they stay that.
+                Ok(it) if it.is_file() && is_archive => self.archives.push(path),
+                Ok(_) => {}
+                // A link that leads nowhere yet must not lead somewhere a moment later.
+                Err(_) if is_archive => self.archives.push(path),
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! The entrances that run as root right before dpkg unpacks: apt's hook, dpkg's own, and the one
+//! for each archive.
+//!
+//! They trust neither the method nor the cache: every archive is opened and hashed again, whatever
+//! it is called and however it came. Anything that goes wrong ends with a non-zero exit, and then
+//! nothing is installed.
+
+mod command_line;
+mod debsig;
+mod dpkg;
+mod pre_install;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::apt::configuration::Configuration;
+use crate::evidence::Network;
+use crate::gate::{Candidate, Gate, Installing, Judged, Look, Memory, Recalled, ToRemember};
+use crate::policy::{Clearance, Decision, Mode};
+use crate::receipt::{self, Ledger};
+use crate::report::{self, Entrance, Record};
+use crate::types::Timestamp;
+
+pub use debsig::run as debsig_verify;
+pub use dpkg::run as dpkg_pre_invoke;
+pub use pre_install::run as pre_install_pkgs;
+
+/// What is said last when something is refused.
+const OUTCOME: &str = "Nothing was installed.";
+
+/// The gate as one entrance sees it.
+struct Entry<'a> {
+    gate: &'a Gate,
+    apt: &'a Configuration,
+    entrance: Entrance,
+    now: Timestamp,
+}
+
+/// Whether files that were cleared are remembered, for the entrances that come after this one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Remembering {
+    Yes,
+    No,
+}
+
+impl Entry<'_> {
+    /// Judges, records, and says what came of it. Nothing if anything is refused. Where there is
+    /// nothing to judge, no file comes onto the system.
+    fn clear(&self, candidates: Vec<Candidate>, remembering: Remembering) -> Option<Clearance> {
+        if candidates.is_empty() {
+            return Clearance::of(Vec::new()).ok();
+        }
+        let mut gatherer = match self.gate.gatherer(self.apt, Network::Allowed) {
+            Ok(gatherer) => gatherer,
+            Err(why) => {
+                complain(&format!("{why}. {OUTCOME}"));
+                return None;
+            }
+        };
+        let look = Look { evidence: &[], installing: Installing::InPlace };
+        let judged = self.gate.judge(candidates, look, &mut *gatherer, self.now);
+        drop(gatherer);
+
+        let state = state(self.apt);
+        let recorded = self.record(&judged, &state);
+        let decisions: Vec<(&Path, &Decision)> =
+            judged.iter().map(|it| (it.path.as_path(), &it.decision)).collect();
+        complain_raw(&report::summary(&decisions, OUTCOME));
+        if let Err(error) = recorded {
+            complain(&format!("{error}."));
+            let config = self.gate.config();
+            if config.map_or(Mode::Enforce, |config| config.policy.mode()) == Mode::Enforce {
+                complain("what cannot be recorded is not installed.");
+                return None;
+            }
+        }
+        let to_remember = ToRemember::of(&judged, self.now);
+        let decisions = judged.into_iter().map(|it| it.decision).collect();
+        let clearance = Clearance::of(decisions).ok()?;
+        if let (Remembering::Yes, Ok(config)) = (remembering, self.gate.config()) {
+            // Without it, all that follows only takes longer.
+            let _ = to_remember.write(&clearance, &state, config.digest, self.now);
+        }
+        Some(clearance)
+    }
+
+    /// Lets what the hook cleared a moment ago pass, and judges the rest of what dpkg is about to
+    /// unpack from `paths`.
+    fn pass_or_clear(&self, paths: Vec<PathBuf>) -> ExitCode {
+        let memory = match self.gate.config() {
+            Ok(config) => Memory::read(&state(self.apt), config.digest, self.now),
+            Err(_) => Memory::default(),
+        };
+        let mut recalled = Vec::new();
+        let mut candidates = Vec::new();
+        for path in paths {
+            match memory.recall(&path) {
+                Some(it) => recalled.push(it),
+                None => candidates.push(Candidate { path, requested: None }),
+            }
+        }
+        exit(self.clear(candidates, Remembering::No), recalled)
+    }
+
+    fn record(&self, judged: &[Judged], state: &Path) -> Result<(), receipt::LedgerError> {
+        let policy = self.gate.config().ok().map(|config| config.digest);
+        let record =
+            |it: &Judged| Record::of(&it.decision, self.entrance, &it.path, policy, self.now);
+        let records: Vec<(Record, _)> = judged.iter().map(|it| (record(it), &it.signed)).collect();
+        Ledger::open(state, self.entrance)?.record(&records)
+    }
+}
+
+/// Where root keeps what it must find again.
+fn state(apt: &Configuration) -> PathBuf {
+    apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY)
+}
+
+/// What time it is to judge by, and a word about it if the clock must be wrong.
+fn present(apt: &Configuration) -> Timestamp {
+    let clock = std::time::SystemTime::now();
+    let moment = receipt::present(&state(apt), clock);
+    let now = Timestamp::from(moment.now);
+    if let Some(receipts) = moment.ahead {
+        complain(&format!(
+            "the clock says {}, but there are receipts of {now}: judged by that date. If it is the wrong one, touch {}.",
+            Timestamp::from(clock),
+            receipts.display()
+        ));
+    }
+    now
+}
+
+/// The only way to a zero exit: every file was cleared now, or a moment ago.
+fn exit(cleared: Option<Clearance>, _recalled: Vec<Recalled>) -> ExitCode {
+    match cleared {
+        Some(_) => ExitCode::SUCCESS,
+        None => ExitCode::FAILURE,
+    }
+}
+
+/// Says why nothing can be judged at all, and that nothing was installed.
+fn refuse(why: &str) -> ExitCode {
+    complain(&format!("{why}. {OUTCOME}"));
+    ExitCode::FAILURE
+}
+
+fn complain(line: &str) {
+    complain_raw(&format!("apt-quorum: {line}\n"));
+}
+
+/// Writes to standard error; that nobody reads it changes nothing.
+fn complain_raw(text: &str) {
+    use std::io::Write;
+
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

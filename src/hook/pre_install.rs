@@ -1,0 +1,46 @@
+//! `DPkg::Pre-Install-Pkgs`: apt's last question before dpkg, and the one that counts for all
+//! that comes by way of apt.
+
+use std::process::ExitCode;
+
+use super::{Entry, Remembering, complain, exit, present, refuse};
+use crate::apt::hook_input::HookInput;
+use crate::gate::{Candidate, Gate};
+use crate::policy::Clearance;
+use crate::report::Entrance;
+use crate::sys::inherited;
+use crate::sys::secure::Trusted;
+
+/// Where apt puts its list, as `/etc/apt/apt.conf.d/00apt-quorum` asks for it (`InfoFD`).
+const INFO_FD: i32 = 20;
+
+/// Runs the hook. Zero only with a [`Clearance`].
+#[must_use]
+pub fn run() -> ExitCode {
+    let Some(file) = inherited::take(INFO_FD) else {
+        complain("apt did not say what it installs: is /etc/apt/apt.conf.d/00apt-quorum complete?");
+        return ExitCode::FAILURE;
+    };
+    match HookInput::read(file) {
+        Ok(input) => judge(input),
+        Err(error) => refuse(&error.to_string()),
+    }
+}
+
+fn judge(input: HookInput) -> ExitCode {
+    let cleared = if input.archives.is_empty() {
+        // A removal or a configuration: no file comes onto the system.
+        Clearance::of(Vec::new()).ok()
+    } else {
+        let candidate = |(path, identity)| Candidate { path, requested: Some(identity) };
+        let gate = Gate::open(&input.configuration, None, Trusted::now());
+        let entry = Entry {
+            gate: &gate,
+            apt: &input.configuration,
+            entrance: Entrance::Hook,
+            now: present(&input.configuration),
+        };
+        entry.clear(input.archives.into_iter().map(candidate).collect(), Remembering::Yes)
+    };
+    exit(cleared, Vec::new())
+}

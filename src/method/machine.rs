@@ -1,0 +1,479 @@
+//! What the method does when somebody says something. No input or output happens here, so the
+//! whole conversation can be tested.
+//!
+//! The rules that it follows come from what apt does with each message and from the ways round
+//! that SECURITY.md lists. In short: gate by default; believe neither the wrapped method's hashes
+//! nor its file names nor its redirects; on a refusal fail the item and then the whole run, so
+//! that no other source of the same version can stand in for it.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::apt::configuration::Configuration;
+use crate::apt::message::Message;
+use crate::evidence::{Event, Question, QuestionId};
+use crate::gate::{Gate, Inquiry, Listings};
+use crate::policy::{Basis, Decision, Reason, Refusal, Subject};
+use crate::receipt::Ledger;
+use crate::report::{self, Entrance, Record};
+use crate::sys::plain;
+use crate::types::{Identity, Sha256Digest, Timestamp};
+
+use super::passage::{HashedFile, Passage, Places};
+use super::wrapped::Scheme;
+
+/// What is to be done.
+pub(super) enum Action {
+    /// Tell apt.
+    Say(Reply),
+    /// Tell the wrapped method.
+    Forward(Message),
+    /// Hash a file.
+    Hash { uri: Vec<u8>, path: PathBuf },
+    /// Put a question to endpoints.
+    Ask { id: QuestionId, question: Question, endpoints: Vec<usize> },
+    /// There is nothing more to do.
+    End,
+}
+
+/// A message to apt. One that reports a success can be made only with a [`Passage`].
+pub(super) struct Reply(Message);
+
+impl Reply {
+    fn success(message: Message, _: Passage) -> Self {
+        Self(message)
+    }
+
+    /// Anything but a success.
+    fn other(message: Message) -> Self {
+        if message.code() == 201 {
+            return Self(
+                Message::new(401, "General Failure").with("Message", "a success without a passage"),
+            );
+        }
+        Self(message)
+    }
+
+    pub(super) fn into_message(self) -> Message {
+        self.0
+    }
+}
+
+/// The state of the conversation.
+pub(super) struct Machine<'a> {
+    scheme: &'a Scheme,
+    config: &'a Configuration,
+    places: Places,
+    gate: &'a Gate,
+    ledger: Result<Ledger, String>,
+    listings: Option<Listings>,
+    items: HashMap<Vec<u8>, Item>,
+    next_id: QuestionId,
+}
+
+/// Something that apt asked for and has no answer about.
+struct Item {
+    destination: PathBuf,
+    id: QuestionId,
+    kind: Kind,
+}
+
+enum Kind {
+    /// It goes where apt keeps indexes.
+    Index,
+    /// Everything else.
+    Judged(Box<Case>),
+}
+
+/// A file that is going to be judged.
+struct Case {
+    /// What apt calls it, by the name under which it wants it
+    requested: Option<Identity>,
+    expected: Option<Sha256Digest>,
+    inquiry: Option<Inquiry>,
+    subject: Option<Subject>,
+    /// The wrapped method's 201
+    done: Option<Message>,
+}
+
+impl<'a> Machine<'a> {
+    pub(super) fn new(
+        scheme: &'a Scheme,
+        config: &'a Configuration,
+        gate: &'a Gate,
+        ledger: Result<Ledger, String>,
+        listings: Option<Listings>,
+    ) -> Self {
+        Self {
+            scheme,
+            config,
+            places: Places::new(config),
+            gate,
+            ledger,
+            listings,
+            items: HashMap::new(),
+            next_id: 0,
+        }
+    }
+
+    /// apt wants something.
+    pub(super) fn apt_says(&mut self, message: Message) -> Vec<Action> {
+        match message.code() {
+            600 => self.acquire(message),
+            // Configuration again, or the answer to something that the wrapped method asked.
+            _ => vec![Action::Forward(message)],
+        }
+    }
+
+    fn acquire(&mut self, message: Message) -> Vec<Action> {
+        let (Some(uri), Some(destination)) = (message.field("URI"), message.field("Filename"))
+        else {
+            return fatal("apt asked for something without naming it");
+        };
+        let uri = uri.to_vec();
+        let destination = {
+            use std::os::unix::ffi::OsStrExt;
+            PathBuf::from(std::ffi::OsStr::from_bytes(destination))
+        };
+        let scheme = format!("{}:", self.scheme.name());
+        if !uri.starts_with(scheme.as_bytes()) {
+            return self.fail(&uri, "this method was asked for another one's URL");
+        }
+        self.next_id += 1;
+        let id = self.next_id;
+        if self.places.is_for_an_index(&destination) {
+            self.items.insert(uri, Item { destination, id, kind: Kind::Index });
+            return vec![Action::Forward(message)];
+        }
+        if let Err(reason) = self.gate.policy() {
+            // Nothing could be judged, so nothing is downloaded for it.
+            return self.refuse(&uri, &destination, &Refusal::unjudged(None, reason));
+        }
+
+        let expected = message.text_field("Expected-SHA256").and_then(|hash| hash.parse().ok());
+        let requested = identity_in_name(&destination);
+        let mut case = Case { requested, expected, inquiry: None, subject: None, done: None };
+        let ask = case.requested.clone().map(|identity| {
+            // Asked before the file is there, by the name that apt gives it. If the file turns
+            // out to be something else, what was found is of no use and it is refused.
+            self.ask(&mut case, id, Question { identity, source: None, sha256: expected })
+        });
+        self.items.insert(uri, Item { destination, id, kind: Kind::Judged(Box::new(case)) });
+        [Action::Forward(message)].into_iter().chain(ask.flatten()).collect()
+    }
+
+    fn ask(&self, case: &mut Case, id: QuestionId, question: Question) -> Option<Action> {
+        let inquiry = self.gate.inquire(&question, now());
+        let endpoints = inquiry.asked();
+        case.inquiry = Some(inquiry);
+        (!endpoints.is_empty()).then_some(Action::Ask { id, question, endpoints })
+    }
+
+    /// The wrapped method reports something.
+    pub(super) fn wrapped_says(&mut self, message: Message) -> Vec<Action> {
+        let uri = message.field("URI").map(<[u8]>::to_vec);
+        let known = uri.as_ref().is_some_and(|uri| self.items.contains_key(uri));
+        match (message.code(), uri) {
+            // Its capabilities; ours were sent. Without encoded URIs, answers would not match.
+            (100, _) => match message.field("Send-URI-Encoded") {
+                Some(b"true") => Vec::new(),
+                _ => fatal("the wrapped method is too old: it does not take encoded URIs"),
+            },
+            // Progress and warnings are for people, whatever they are about.
+            (101 | 102 | 104 | 105, _) => vec![Action::Say(Reply::other(message))],
+            (200, Some(_)) if known => vec![Action::Say(Reply::other(message))],
+            (201, Some(uri)) if known => self.downloaded(uri, message),
+            (103, Some(uri)) if known => self.redirected(&uri, message),
+            (400, Some(uri)) if known => {
+                self.items.remove(&uri);
+                vec![Action::Say(Reply::other(message))]
+            }
+            (401, _) => vec![Action::Say(Reply::other(message))],
+            (_, Some(uri)) if known => {
+                self.fail(&uri, "the wrapped method said something that is not understood")
+            }
+            // About something that apt did not ask for: apt would hang on it or fall over it.
+            _ => Vec::new(),
+        }
+    }
+
+    fn downloaded(&mut self, uri: Vec<u8>, message: Message) -> Vec<Action> {
+        let Some(item) = self.items.get_mut(&uri) else { return Vec::new() };
+        let named = message.field("Filename").unwrap_or_default();
+        if named != item.destination.as_os_str().as_encoded_bytes() {
+            return self.fail(&uri, "the wrapped method put the file somewhere else");
+        }
+        match &mut item.kind {
+            Kind::Index => match self.places.index(&item.destination) {
+                Some(passage) => {
+                    self.items.remove(&uri);
+                    vec![Action::Say(Reply::success(message, passage))]
+                }
+                None => self.fail(&uri, "a package was offered as an index"),
+            },
+            Kind::Judged(case) => {
+                case.done = Some(message);
+                let path = item.destination.clone();
+                vec![Action::Hash { uri, path }]
+            }
+        }
+    }
+
+    fn redirected(&mut self, uri: &[u8], message: Message) -> Vec<Action> {
+        let guarded = |value: &[u8]| {
+            value.split(|&byte| byte == b'\n').all(|uri| self.scheme.guards(uri, self.config))
+        };
+        if !message.all("New-URI").all(guarded) || !message.all("Alternate-URIs").all(guarded) {
+            return self.fail(uri, "redirected to where packages would not be checked");
+        }
+        // apt asks again, under the new URI.
+        self.items.remove(uri);
+        vec![Action::Say(Reply::other(message))]
+    }
+
+    /// The wrapped method is gone: what it had under way will not come.
+    pub(super) fn wrapped_is_gone(&mut self) -> Vec<Action> {
+        let uris: Vec<Vec<u8>> = self.items.keys().cloned().collect();
+        let mut actions: Vec<Action> = uris
+            .iter()
+            .flat_map(|uri| self.fail(uri, "the wrapped method ended unexpectedly"))
+            .collect();
+        actions.extend(fatal("the wrapped method ended unexpectedly"));
+        actions
+    }
+
+    /// A file was hashed.
+    pub(super) fn hashed(&mut self, uri: &[u8], file: io::Result<HashedFile>) -> Vec<Action> {
+        let Some(Item { destination, kind: Kind::Judged(case), id }) = self.items.get_mut(uri)
+        else {
+            return Vec::new();
+        };
+        let (destination, id) = (destination.clone(), *id);
+        let file = match file {
+            Ok(file) => file,
+            Err(error) => {
+                let reason = Reason::Unreadable { why: unreadable(&error) };
+                return self.refuse(uri, &destination, &Refusal::unjudged(None, reason));
+            }
+        };
+        if case.expected.is_some_and(|expected| expected != file.examined.sha256()) {
+            // Damaged or tampered with on the way: apt has its own words and ways for that.
+            self.items.remove(uri);
+            let message = Message::new(400, "URI Failure")
+                .with("URI", uri)
+                .with("Message", "Hash Sum mismatch")
+                .with("FailReason", "HashSumMismatch");
+            return vec![Action::Say(Reply::other(message))];
+        }
+        if let Some(passage) = self.places.not_installable(&destination, &file) {
+            return self.success(uri, passage).into_iter().collect();
+        }
+        let examined = file.examined;
+
+        let control = examined.control().ok().cloned();
+        let requested = case.requested.clone();
+        let foreseen = control.as_ref().is_some_and(|it| requested.as_ref() == Some(&it.identity));
+        let listings = control
+            .as_ref()
+            .map(|it| self.listings().of(examined.sha256(), &it.identity))
+            .unwrap_or_default();
+        let subject = Subject::new(examined, requested, listings);
+        let question = control.filter(|_| !foreseen).map(|control| Question {
+            identity: control.identity,
+            source: Some(control.source),
+            sha256: Some(subject.sha256()),
+        });
+        let Some(mut item) = self.items.remove(uri) else { return Vec::new() };
+        let mut ask = None;
+        if let Kind::Judged(case) = &mut item.kind {
+            case.subject = Some(subject);
+            // Asked only now, if apt's name did not tell what it is.
+            if case.inquiry.is_none() {
+                ask = question.and_then(|question| self.ask(case, id, question));
+            }
+        }
+        self.items.insert(uri.to_vec(), item);
+        let mut actions: Vec<Action> = ask.into_iter().collect();
+        actions.extend(self.judge(uri));
+        actions
+    }
+
+    /// Read once. As a rule that was before the process closed itself in: from then on indexes
+    /// that are compressed cannot be unpacked and list nothing.
+    fn listings(&mut self) -> &Listings {
+        let gate = self.gate;
+        self.listings.get_or_insert_with(|| gate.listings(|_| true))
+    }
+
+    /// An endpoint answered.
+    pub(super) fn evidence(&mut self, event: Event) -> Vec<Action> {
+        let asked = self.items.iter_mut().find(|(_, item)| item.id == event.question);
+        let Some((uri, Item { kind: Kind::Judged(case), .. })) = asked else { return Vec::new() };
+        let uri = uri.clone();
+        if let Some(inquiry) = &mut case.inquiry {
+            inquiry.add(event.endpoint, event.found);
+        }
+        self.judge(&uri)
+    }
+
+    /// Decides, if the file is there and no answer that may still come could change it.
+    fn judge(&mut self, uri: &[u8]) -> Vec<Action> {
+        let Some(Item { destination, kind: Kind::Judged(case), .. }) = self.items.get_mut(uri)
+        else {
+            return Vec::new();
+        };
+        let destination = destination.clone();
+        let Some(subject) = &case.subject else { return Vec::new() };
+        let policy = match self.gate.policy() {
+            Ok(policy) => policy,
+            Err(reason) => return self.refuse(uri, &destination, &Refusal::unjudged(None, reason)),
+        };
+        let mut inquiry = case.inquiry.take().unwrap_or_default();
+        let Some(decision) = inquiry.decide_early(policy, subject, now()) else {
+            case.inquiry = Some(inquiry);
+            return Vec::new();
+        };
+        let (signed, _) = inquiry.into_parts();
+        let digest = self.gate.config().ok().map(|config| config.digest);
+        let record = Record::of(&decision, Entrance::Method, &destination, digest, now());
+        // The hook's receipts are the ones that an installation rests on. Without root there is
+        // nowhere to write and nothing to install.
+        if let Ok(ledger) = &mut self.ledger {
+            let _ = ledger.record(&[(record, &signed)]);
+        }
+        let mut actions = self.remarks(uri, &destination, &decision);
+        actions.extend(match decision {
+            Decision::Refuse(refusal) => self.refuse(uri, &destination, &refusal),
+            Decision::Admit(admit) => {
+                self.success(uri, Passage::judged(admit)).into_iter().collect()
+            }
+        });
+        actions
+    }
+
+    /// What people must see although the file passes. The hook says it again, for those files
+    /// that are going to be installed.
+    fn remarks(&self, uri: &[u8], destination: &Path, decision: &Decision) -> Vec<Action> {
+        let Decision::Admit(admit) = decision else { return Vec::new() };
+        let quiet = matches!(admit.basis(), Basis::Quorum | Basis::WarnMode { .. });
+        if quiet && admit.report().conflicts.is_empty() {
+            return Vec::new();
+        }
+        let text = report::summary(&[(destination, decision)], "");
+        let lines = text.lines().skip(1).map(str::trim);
+        let warning = |line| Message::new(104, "Warning").with("URI", uri).with("Message", line);
+        lines.map(|line| Action::Say(Reply::other(warning(line)))).collect()
+    }
+
+    /// Tells apt that the file is there, with the hash that we computed and no other.
+    fn success(&mut self, uri: &[u8], passage: Passage) -> Option<Action> {
+        let (size, sha256) = passage.file().map(|file| (file.size(), file.sha256()))?;
+        let Item { destination, kind: Kind::Judged(case), .. } = self.items.remove(uri)? else {
+            return None;
+        };
+        let done = case.done?;
+        let mut message = Message::new(201, "URI Done")
+            .with("URI", uri)
+            .with("Filename", destination.as_os_str().as_encoded_bytes())
+            .with("Size", size.to_string())
+            .with_some("Last-Modified", done.field("Last-Modified"))
+            .with_some("UsedMirror", done.field("UsedMirror"));
+        if case.expected.is_some() {
+            message = message
+                .with("SHA256-Hash", sha256.to_string())
+                .with("Checksum-FileSize-Hash", size.to_string());
+        }
+        // Where apt expects other hashes only, it computes them itself when none is reported.
+        Some(Action::Say(Reply::success(message, passage)))
+    }
+
+    /// Fails the item, and then the whole run: apt would take the same version from another
+    /// source otherwise.
+    fn refuse(&mut self, uri: &[u8], destination: &Path, refusal: &Refusal) -> Vec<Action> {
+        self.items.remove(uri);
+        let line = report::refusal_line(refusal, destination);
+        let failure = Message::new(400, "URI Failure")
+            .with("URI", uri)
+            .with("Message", format!("apt-quorum refused it: {line}."))
+            .with("FailReason", "QuorumRefused");
+        let general = Message::new(401, "General Failure")
+            .with("Message", format!("apt-quorum: nothing will be installed. {line}."));
+        vec![Action::Say(Reply::other(failure)), Action::Say(Reply::other(general))]
+    }
+
+    /// Fails an item for a reason of the conversation, as strictly as a refusal.
+    fn fail(&mut self, uri: &[u8], why: &str) -> Vec<Action> {
+        let destination = self.items.get(uri).map(|item| item.destination.clone());
+        let reason = Reason::Unreadable { why: why.to_owned() };
+        let shown = destination.unwrap_or_else(|| PathBuf::from("a file"));
+        self.refuse(uri, &shown, &Refusal::unjudged(None, reason))
+    }
+}
+
+/// Why a file could not be read.
+fn unreadable(error: &io::Error) -> String {
+    let hint = match error.kind() {
+        // In apt's own runs there is one directory. Libraries can ask for several.
+        io::ErrorKind::PermissionDenied => {
+            " (besides apt's own directories, the method may read only that of the first file that \
+             it was asked for: see PRIVILEGES AND SANDBOX in apt-quorum-method(8))"
+        }
+        _ => "",
+    };
+    format!("{}{hint}", plain(error))
+}
+
+fn fatal(why: &str) -> Vec<Action> {
+    let failure =
+        Message::new(401, "General Failure").with("Message", format!("apt-quorum: {why}"));
+    vec![Action::Say(Reply::other(failure)), Action::End]
+}
+
+/// What apt calls a package in the name under which it wants it: apt makes that name of the
+/// package's name, version and architecture, with `_` and `:` quoted (`pkgAcqArchive`,
+/// apt-pkg/acquire-item.cc). A name of another form tells nothing.
+fn identity_in_name(destination: &Path) -> Option<Identity> {
+    let name = destination.file_name()?.to_str()?;
+    let (stem, _) = name.rsplit_once('.')?;
+    let mut parts = stem.split('_');
+    let (package, version, architecture) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let version = version.replace("%3a", ":").replace("%3A", ":");
+    Some(Identity {
+        package: package.parse().ok()?,
+        version: version.parse().ok()?,
+        architecture: architecture.parse().ok()?,
+    })
+}
+
+fn now() -> Timestamp {
+    Timestamp::from(std::time::SystemTime::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn apts_own_names_tell_what_it_wants() {
+        for (name, expected) in [
+            ("epochpkg_1%3a2.0+b1~rc1-1_all.deb", Some("epochpkg 1:2.0+b1~rc1-1 all")),
+            ("libstdc++6_12.2.0-14_amd64.deb", Some("libstdc++6 12.2.0-14 amd64")),
+            ("x_1_all.index", None),
+            ("xx_1_all.index", Some("xx 1 all")),
+            ("xx_1_all_more.deb", None),
+            ("xx_1.deb", None),
+            ("hello_2.10.orig.tar.gz", None),
+        ] {
+            let path = Path::new("/var/cache/apt/archives/partial").join(name);
+            assert_eq!(
+                identity_in_name(&path).map(|it| it.to_string()).as_deref(),
+                expected,
+                "{name}"
+            );
+        }
+    }
+}

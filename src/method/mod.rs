@@ -1,0 +1,279 @@
+//! The apt method: apt's own http or https with the judgement in front of every package.
+//!
+//! apt talks to this process as to any method; this process talks to apt's own, which does the
+//! downloading with all that the administrator configured for it. Files that only become apt's
+//! indexes pass; everything else is hashed here and judged before apt hears that it is done.
+//!
+//! It starts as root, because the wrapped method reads `auth.conf` as root. It gives that up, and
+//! closes itself in when apt asks for the first file: before it reads a byte that comes from
+//! outside. The wrapped method runs as the same user and is not closed in, so what it says is as
+//! hostile as the network; see `machine`.
+
+mod machine;
+mod passage;
+mod wrapped;
+
+use std::ffi::OsStr;
+use std::io::{self, BufReader, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc::{Sender, channel};
+
+use crate::apt::configuration::Configuration;
+use crate::apt::message::{Message, MessageError};
+use crate::cache;
+use crate::evidence::{Engine, Event, Network, Setup};
+use crate::gate::{Confinement, Gate, Listings, MethodPlaces, confine_method};
+use crate::receipt::{self, Ledger};
+use crate::report::Entrance;
+use crate::sys::privileges::User;
+use crate::sys::secure::Trusted;
+use machine::{Action, Machine};
+use passage::{HashedFile, Places};
+use wrapped::{Scheme, Wrapped};
+
+/// What apt's exit code is for a method that could not give up its privileges.
+const NO_SANDBOX: u8 = 112;
+
+/// What can happen while the method runs.
+enum Incoming {
+    /// apt said something.
+    Apt(Message),
+    /// apt closed its end, or speaks nonsense.
+    AptGone,
+    /// The wrapped method said something.
+    Wrapped(Message),
+    /// The wrapped method ended, or speaks nonsense.
+    WrappedGone,
+    /// A file was hashed.
+    Hashed(Vec<u8>, io::Result<HashedFile>),
+    /// An endpoint answered.
+    Evidence(Event),
+}
+
+/// Whether `name`, by which the program was called, is that of a method.
+#[must_use]
+pub fn is_name_of_a_method(name: &str) -> bool {
+    Scheme::from_name(name).is_some()
+}
+
+/// Runs the method under the name by which apt called it.
+#[must_use]
+pub fn run(argv0: &Path) -> ExitCode {
+    let name = argv0.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let Some(scheme) = Scheme::from_name(name) else { return ExitCode::FAILURE };
+    match serve(&scheme) {
+        Ok(code) => code,
+        Err(error) => {
+            let failure = Message::new(401, "General Failure")
+                .with("Message", format!("apt-quorum: {error}"));
+            let _ = io::stdout().write_all(&failure.to_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
+    say(&scheme.capabilities())?;
+    // apt asks every method once what it can do and closes the pipe again.
+    let mut apt = BufReader::new(io::stdin());
+    let Some(configuration) = Message::read(&mut apt).map_err(|error| error.to_string())? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    if configuration.code() != 601 {
+        return Err("apt did not send its configuration first".to_owned());
+    }
+    let mut config = Configuration::default();
+    for item in configuration.all("Config-Item") {
+        config.add(&String::from_utf8_lossy(item));
+    }
+
+    let user = sandbox_user(&config)?;
+    let prepared = prepare(&config, user.as_ref());
+    let wrapped = Wrapped::start(scheme, &config, &configuration)?;
+    if let Some(user) = &user {
+        if let Err(error) = user.become_it() {
+            let failure = Message::new(401, "General Failure").with("Message", error.to_string());
+            say(&failure)?;
+            return Ok(ExitCode::from(NO_SANDBOX));
+        }
+    }
+
+    let (gate, ledger) = prepared;
+    let Ok(Some(first)) = Message::read(&mut apt) else { return Ok(ExitCode::SUCCESS) };
+    let setup = gate.setup(&config, Network::Allowed);
+    let listings = close_in(&config, &gate, setup.as_ref(), ledger.as_ref().ok(), &first)?;
+
+    let (send, incoming) = channel();
+    let engine = match setup {
+        Some(setup) => {
+            let send = send.clone();
+            let hand_on = move |event| drop(send.send(Incoming::Evidence(event)));
+            Some(Engine::start(setup, hand_on).map_err(|error| error.to_string())?)
+        }
+        None => None,
+    };
+    let hashing = hasher(send.clone())?;
+    let (mut to_wrapped, from_wrapped) = wrapped.split();
+    send.send(Incoming::Apt(first)).map_err(|error| error.to_string())?;
+    reader(apt, send.clone(), Incoming::Apt, || Incoming::AptGone)?;
+    reader(from_wrapped, send, Incoming::Wrapped, || Incoming::WrappedGone)?;
+
+    let mut machine = Machine::new(scheme, &config, &gate, ledger, listings);
+    while let Ok(event) = incoming.recv() {
+        let actions = match event {
+            Incoming::Apt(message) => machine.apt_says(message),
+            Incoming::AptGone => return Ok(ExitCode::SUCCESS),
+            Incoming::Wrapped(message) => machine.wrapped_says(message),
+            Incoming::WrappedGone => machine.wrapped_is_gone(),
+            Incoming::Hashed(uri, file) => machine.hashed(&uri, file),
+            Incoming::Evidence(event) => machine.evidence(event),
+        };
+        // Written at once: apt must not end its run between a refusal and the failure of the whole
+        // run that follows it.
+        let mut to_apt = Vec::new();
+        let mut ended = false;
+        for action in actions {
+            match action {
+                Action::Say(reply) => to_apt.extend(reply.into_message().to_bytes()),
+                Action::Forward(message) => {
+                    // If the wrapped method is gone, its reader says so.
+                    let _ = to_wrapped.write_all(&message.to_bytes());
+                }
+                Action::Hash { uri, path } => {
+                    let _ = hashing.send((uri, path));
+                }
+                Action::Ask { id, question, endpoints } => {
+                    if let Some(engine) = &engine {
+                        engine.ask(id, question, endpoints);
+                    }
+                }
+                Action::End => ended = true,
+            }
+        }
+        write(&to_apt)?;
+        if ended {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whom to become. apt leaves the item out where it does not sandbox: a download into a
+/// directory that the unprivileged user cannot write.
+fn sandbox_user(config: &Configuration) -> Result<Option<User>, String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(None);
+    }
+    match config.find("APT::Sandbox::User") {
+        None | Some("root") => Ok(None),
+        Some(name) => User::find(name).map(Some).map_err(|error| error.to_string()),
+    }
+}
+
+/// What must be done while still root: reading the configuration, opening the receipts, and
+/// making the directories that the unprivileged user writes.
+fn prepare(config: &Configuration, user: Option<&User>) -> (Gate, Result<Ledger, String>) {
+    let gate = Gate::open(config, None, Trusted::now());
+    let state = config.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
+    let ledger = Ledger::open(&state, Entrance::Method).map_err(|error| error.to_string());
+    if let Some(user) = user {
+        let attestations =
+            config.path("APT::Quorum::Cache", cache::DEFAULT_DIRECTORY).join("attestations");
+        let _ = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&attestations);
+        let mut given: Vec<PathBuf> = vec![attestations];
+        given.extend(ledger.as_ref().ok().map(|ledger| ledger.evidence_directory().to_owned()));
+        for directory in given {
+            // Its parent is root's, so the name cannot be a link that somebody planted. Without
+            // it, nothing is cached and the receipts cannot be written, which is reported there.
+            let _ = std::os::unix::fs::lchown(&directory, Some(user.uid), Some(user.gid));
+        }
+    }
+    (gate, ledger)
+}
+
+/// Closes the process in, once apt's first request tells where the files are going to be.
+///
+/// Reads the indexes before that, if they are needed: those that are compressed are unpacked by a
+/// program of apt's, and afterwards none can be started.
+fn close_in(
+    config: &Configuration,
+    gate: &Gate,
+    setup: Option<&Setup>,
+    ledger: Option<&Ledger>,
+    first: &Message,
+) -> Result<Option<Listings>, String> {
+    let places = Places::new(config);
+    let destination = first.field("Filename").map(|it| PathBuf::from(OsStr::from_bytes(it)));
+    let is_index = destination.as_deref().is_some_and(|it| places.is_for_an_index(it));
+    let confinement = Confinement::of(config);
+    let listings =
+        (confinement == Confinement::Wanted && !is_index).then(|| gate.listings(|_| true));
+    let places = MethodPlaces {
+        apt: places.directories().map(Path::to_owned).to_vec(),
+        evidence: ledger.map(|ledger| ledger.evidence_directory().to_owned()),
+        first: destination,
+    };
+    let closed = confine_method(config, setup, &places).map_err(|error| error.to_string())?;
+    // For those who look (Debug::pkgAcquire::Worker): neither an old kernel nor root's own choice
+    // is worth a warning in every run.
+    let remark = match closed {
+        None => Some(format!("{} is off", Confinement::ITEM)),
+        Some(closed) => closed.shortfall(),
+    };
+    if let Some(remark) = remark {
+        let text = format!("apt-quorum: the method is not closed in completely: {remark}");
+        say(&Message::new(101, "Log").with("Message", text))?;
+    }
+    Ok(listings)
+}
+
+fn say(message: &Message) -> Result<(), String> {
+    write(&message.to_bytes())
+}
+
+fn write(bytes: &[u8]) -> Result<(), String> {
+    let mut apt = io::stdout().lock();
+    apt.write_all(bytes).and_then(|()| apt.flush()).map_err(|error| error.to_string())
+}
+
+/// Reads messages on a thread of its own, so that neither side ever waits for the other.
+fn reader(
+    mut input: impl io::BufRead + Send + 'static,
+    send: Sender<Incoming>,
+    wrap: fn(Message) -> Incoming,
+    gone: fn() -> Incoming,
+) -> Result<(), String> {
+    let read = move || {
+        loop {
+            let message = match Message::read(&mut input) {
+                Ok(Some(message)) => wrap(message),
+                Ok(None) | Err(MessageError::Malformed | MessageError::Io(_)) => {
+                    let _ = send.send(gone());
+                    return;
+                }
+            };
+            if send.send(message).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().spawn(read).map(drop).map_err(|error| error.to_string())
+}
+
+/// Hashes files on a thread of its own, one after the other, while the next ones download.
+fn hasher(send: Sender<Incoming>) -> Result<Sender<(Vec<u8>, PathBuf)>, String> {
+    let (jobs, work) = channel::<(Vec<u8>, PathBuf)>();
+    let run = move || {
+        while let Ok((uri, path)) = work.recv() {
+            let file = HashedFile::read(&path);
+            if send.send(Incoming::Hashed(uri, file)).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().spawn(run).map_err(|error| error.to_string())?;
+    Ok(jobs)
+}

@@ -1,0 +1,166 @@
+//! The three ways in which a file may pass the method, as a type that cannot be made otherwise.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::apt::configuration::Configuration;
+use crate::deb::{self, Examined, looks_like_a_package};
+use crate::policy::Admit;
+
+/// That a file may pass, and what was read of it. What tells apt of a success takes one by value.
+#[must_use]
+pub(super) struct Passage(Option<Examined>);
+
+/// A file that was read to its end.
+pub(super) struct HashedFile {
+    pub(super) examined: Examined,
+    first_bytes: Vec<u8>,
+}
+
+impl HashedFile {
+    /// Reads the file at `path`.
+    pub(super) fn read(path: &Path) -> io::Result<Self> {
+        let mut file = open(path)?;
+        let first_bytes = first_bytes(&mut file)?;
+        Ok(Self { examined: deb::examine(file)?, first_bytes })
+    }
+}
+
+/// The directories by which apt tells what a file is for.
+pub(super) struct Places {
+    lists: PathBuf,
+    archives: PathBuf,
+}
+
+impl Passage {
+    /// It was judged and admitted.
+    pub(super) fn judged(admit: Admit) -> Self {
+        Self(Some(admit.into_subject().into_file()))
+    }
+
+    /// The file as it was read; nothing for an index, which apt verifies by itself.
+    pub(super) const fn file(&self) -> Option<&Examined> {
+        self.0.as_ref()
+    }
+}
+
+impl Places {
+    pub(super) fn new(config: &Configuration) -> Self {
+        Self {
+            lists: config.path("Dir::State::lists", "/var/lib/apt/lists"),
+            archives: config.path("Dir::Cache::archives", "/var/cache/apt/archives"),
+        }
+    }
+
+    /// The directories.
+    pub(super) fn directories(&self) -> [&Path; 2] {
+        [&self.lists, &self.archives]
+    }
+
+    /// Whether apt wants this file as an index. Nothing else decides that: not what apt calls it,
+    /// not its ending, for a mirror chooses those.
+    pub(super) fn is_for_an_index(&self, destination: &Path) -> bool {
+        is_below(destination, &self.lists)
+    }
+
+    /// Lets an index pass, unless it is something that could be installed.
+    pub(super) fn index(&self, destination: &Path) -> Option<Passage> {
+        // A file that apt already has (IMS-Hit) is not there again.
+        let harmless = open(destination).and_then(|mut file| first_bytes(&mut file)).map_or_else(
+            |error| error.kind() == io::ErrorKind::NotFound,
+            |it| !looks_like_a_package(&it),
+        );
+        (harmless && self.is_for_an_index(destination)).then_some(Passage(None))
+    }
+
+    /// Lets a file pass that dpkg could not unpack and that does not go where apt keeps packages:
+    /// part of a source package, a changelog.
+    pub(super) fn not_installable(&self, destination: &Path, file: &HashedFile) -> Option<Passage> {
+        let elsewhere = is_plain(destination) && !is_below(destination, &self.archives);
+        let harmless = elsewhere && !looks_like_a_package(&file.first_bytes);
+        harmless.then(|| Passage(Some(file.examined.clone())))
+    }
+}
+
+/// Whether `path` is absolute and below `directory`, going by its text: apt's own names have no
+/// detours, and one that has any is not taken for an index.
+fn is_below(path: &Path, directory: &Path) -> bool {
+    is_plain(path) && path != directory && path.starts_with(directory)
+}
+
+/// Whether a path is absolute and has no detours.
+fn is_plain(path: &Path) -> bool {
+    let plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
+    path.is_absolute() && path.components().all(plain)
+}
+
+/// Opens a plain file without following a link or waiting for a pipe: the directory is writable
+/// for the user that talks to the network.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+    let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a plain file")) }
+}
+
+/// The first bytes of a file, which is left at its beginning.
+fn first_bytes(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.by_ref().take(8).read_to_end(&mut bytes)?;
+    file.rewind()?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_goes_below_the_lists_is_an_index() {
+        let places = Places {
+            lists: PathBuf::from("/var/lib/apt/lists/"),
+            archives: PathBuf::from("/var/cache/apt/archives/"),
+        };
+        for (path, expected) in [
+            ("/var/lib/apt/lists/partial/x_Packages", true),
+            ("/var/lib/apt/lists/x.deb", true),
+            ("/var/cache/apt/archives/partial/x.index", false),
+            ("/var/lib/apt/lists/../../../cache/apt/archives/partial/x.deb", false),
+            ("/var/lib/apt/lists", false),
+            ("/var/lib/apt/lists-evil/x", false),
+            ("var/lib/apt/lists/x", false),
+            ("/root/x.deb", false),
+            ("", false),
+        ] {
+            assert_eq!(places.is_for_an_index(Path::new(path)), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_package_passes_neither_as_an_index_nor_as_something_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let lists = directory.path().join("lists");
+        std::fs::create_dir(&lists).unwrap();
+        let places = Places { lists: lists.clone(), archives: directory.path().join("archives") };
+        let file = lists.join("x_Packages");
+        assert!(places.index(&file).is_some());
+        for (content, harmless) in [
+            ("Package: x\n", true),
+            ("", true),
+            ("!<arch>\ndebian-binary", false),
+            ("0.939000\n", false),
+        ] {
+            std::fs::write(&file, content).unwrap();
+            assert_eq!(places.index(&file).is_some(), harmless, "{content:?}");
+            let read = || HashedFile::read(&file).unwrap();
+            let elsewhere = directory.path().join("x.dsc");
+            assert_eq!(places.not_installable(&elsewhere, &read()).is_some(), harmless);
+            let kept = directory.path().join("archives/partial/x");
+            assert!(places.not_installable(&kept, &read()).is_none());
+        }
+        std::fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
+        assert!(places.index(&file).is_none());
+    }
+}

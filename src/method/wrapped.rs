@@ -1,0 +1,166 @@
+//! apt's own method, which does the downloading.
+
+use std::io::{BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use crate::apt::configuration::Configuration;
+use crate::apt::message::Message;
+
+/// What stands in front of the name of the wrapped method.
+const PREFIX: &str = "quorum+";
+
+/// The methods that can be wrapped.
+const WRAPPED: [&str; 2] = ["http", "https"];
+
+/// Under which URL scheme the method runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Scheme {
+    /// The scheme of the URLs: `quorum+https`, or `https` where
+    /// `Dir::Bin::Methods::https` names this program
+    name: String,
+    /// apt's own method that is wrapped: `https`
+    wrapped: &'static str,
+}
+
+/// The wrapped method, running.
+pub(super) struct Wrapped {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Scheme {
+    /// The scheme that belongs to the name of a method, or `None` for one that is not wrapped.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        let inner = name.strip_prefix(PREFIX).unwrap_or(name);
+        let wrapped = WRAPPED.into_iter().find(|wrapped| *wrapped == inner)?;
+        Some(Self { name: name.to_owned(), wrapped })
+    }
+
+    /// The scheme as it stands in URLs.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What this method can do: what the wrapped one can. It is not started to be asked, since
+    /// apt asks every method once and then ends it.
+    pub(super) fn capabilities(&self) -> Message {
+        Message::new(100, "Capabilities")
+            .with("Version", "1.2")
+            .with("Pipeline", "true")
+            .with("Send-Config", "true")
+            .with("Send-URI-Encoded", "true")
+    }
+
+    /// Whether a redirect to `uri` stays behind the gate.
+    pub(super) fn guards(&self, uri: &[u8], config: &Configuration) -> bool {
+        let Some(scheme) = uri.split(|&byte| byte == b':').next() else { return false };
+        let Ok(scheme) = std::str::from_utf8(scheme) else { return false };
+        match scheme.strip_prefix(PREFIX) {
+            Some(inner) => WRAPPED.contains(&inner),
+            // Without the prefix it is ours only where apt was told to call us for it.
+            None => WRAPPED.contains(&scheme) && calls_us(config, scheme),
+        }
+    }
+}
+
+/// Whether apt's configuration has this program as the method for `scheme`.
+fn calls_us(config: &Configuration, scheme: &str) -> bool {
+    let named = config.find(&format!("Dir::Bin::Methods::{scheme}"));
+    let same = |path: &str| {
+        let ours = std::env::current_exe().and_then(std::fs::canonicalize);
+        matches!((std::fs::canonicalize(path), ours), (Ok(named), Ok(ours)) if named == ours)
+    };
+    named.is_some_and(same)
+}
+
+impl Wrapped {
+    /// Starts the wrapped method, under a name that makes it take our URLs as its own and put our
+    /// prefix in front of redirects, and hands it apt's configuration.
+    pub(super) fn start(
+        scheme: &Scheme,
+        config: &Configuration,
+        configuration: &Message,
+    ) -> Result<Self, String> {
+        let methods = config.path("Dir::Bin::Methods", "/usr/lib/apt/methods");
+        let program = methods.join(scheme.wrapped);
+        let failed = |error| format!("cannot start {}: {error}", program.display());
+        let mut child = Command::new(&program)
+            .arg0(name_in(&methods, scheme))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let broken = || failed(std::io::ErrorKind::BrokenPipe.into());
+        let mut input = child.stdin.take().ok_or_else(broken)?;
+        let output = BufReader::new(child.stdout.take().ok_or_else(broken)?);
+        input.write_all(&configuration.to_bytes()).map_err(failed)?;
+        Ok(Self { child, input, output })
+    }
+
+    /// Its two ends. It ends by itself when its input is closed, which happens at the latest when
+    /// this process ends.
+    pub(super) fn split(self) -> (ChildStdin, BufReader<ChildStdout>) {
+        drop(self.child);
+        (self.input, self.output)
+    }
+}
+
+fn name_in(methods: &Path, scheme: &Scheme) -> PathBuf {
+    methods.join(&scheme.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_methods_that_can_be_wrapped_are_taken() {
+        for (name, wrapped) in
+            [("quorum+http", "http"), ("quorum+https", "https"), ("https", "https")]
+        {
+            assert_eq!(Scheme::from_name(name).map(|it| it.wrapped), Some(wrapped));
+        }
+        for name in [
+            "",
+            "apt-quorum",
+            "quorum+",
+            "quorum+ftp",
+            "quorum+tor+https",
+            "quorum+quorum+http",
+            "store",
+        ] {
+            assert_eq!(Scheme::from_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_must_stay_behind_the_gate() {
+        let scheme = Scheme::from_name("quorum+http").unwrap();
+        let config = Configuration::default();
+        for (uri, expected) in [
+            ("quorum+http://other.org/x.deb", true),
+            ("quorum+https://other.org/x.deb", true),
+            ("http://other.org/x.deb", false),
+            ("https://other.org/x.deb", false),
+            ("quorum+ftp://other.org/x.deb", false),
+            ("file:/x.deb", false),
+            ("copy:/x.deb", false),
+            ("", false),
+        ] {
+            assert_eq!(scheme.guards(uri.as_bytes(), &config), expected, "{uri}");
+        }
+        // Not ours: the test program is not /bin/sh.
+        let mut config = Configuration::default();
+        config.add("Dir::Bin::Methods::https=/bin/sh");
+        assert!(!scheme.guards(b"https://x/", &config));
+        config.add(&format!(
+            "Dir::Bin::Methods::https={}",
+            std::env::current_exe().unwrap().display()
+        ));
+        assert!(scheme.guards(b"https://x/", &config));
+        assert!(!scheme.guards(b"http://x/", &config));
+    }
+}

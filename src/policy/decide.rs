@@ -1,0 +1,295 @@
+//! The one function that decides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decision::{Admit, Basis, Decision, Reason, Refusal, Report, Standing};
+use super::evidence::{Evidence, Outcome};
+use super::requirement::{OnConflict, Requirement};
+use super::rule::Rule;
+use super::subject::Subject;
+use super::{Mode, Policy};
+use crate::attest::Claim;
+use crate::deb::Control;
+use crate::types::{Identity, OperatorName, Timestamp};
+
+/// Judges `subject` by `policy` and by what was found out about it. Endpoints that have not
+/// answered yet count as silent.
+pub fn decide(policy: &Policy, subject: &Subject, evidence: &Evidence, now: Timestamp) -> Decision {
+    let (reason, report) = match weigh(policy, subject, evidence, now) {
+        Weighed::Met(report) => {
+            return Decision::Admit(Admit {
+                subject: subject.clone(),
+                basis: Basis::Quorum,
+                report,
+            });
+        }
+        Weighed::Unmet { reason, report, exception: Some(exception) } => {
+            let basis = Basis::Exception {
+                place: exception.place().to_owned(),
+                reason: exception.reason().to_owned(),
+                expires: exception.expires(),
+                otherwise: reason,
+            };
+            return Decision::Admit(Admit { subject: subject.clone(), basis, report });
+        }
+        Weighed::Unmet { reason, report, exception: None } => (reason, report),
+    };
+    match policy.mode() {
+        Mode::Enforce => Decision::Refuse(Refusal {
+            subject: Some(subject.clone()),
+            reason,
+            report: Some(report),
+        }),
+        Mode::Warn => {
+            let basis = Basis::WarnMode { otherwise: reason };
+            Decision::Admit(Admit { subject: subject.clone(), basis, report })
+        }
+    }
+}
+
+/// The decision, if no answer that is still awaited could change whether the file passes.
+///
+/// A quorum needs not wait for the rest, unless a conflict would refuse the file. Everything
+/// else (an exception, warn mode, a refusal for want of votes) does, because a quorum is better.
+#[must_use]
+pub fn decide_early(
+    policy: &Policy,
+    subject: &Subject,
+    evidence: &Evidence,
+    now: Timestamp,
+) -> Option<Decision> {
+    let decision = decide(policy, subject, evidence, now);
+    if evidence.pending.is_empty() {
+        return Some(decision);
+    }
+    let is_final = match &decision {
+        Decision::Admit(admit) => {
+            matches!(admit.basis, Basis::Quorum)
+                && admit.report.requirement.as_ref().map(Requirement::on_conflict)
+                    == Some(OnConflict::Warn)
+        }
+        Decision::Refuse(refusal) => {
+            matches!(
+                refusal.reason,
+                Reason::NotAPackage(_)
+                    | Reason::Changeable { .. }
+                    | Reason::NotWhatWasAskedFor { .. }
+            )
+        }
+    };
+    is_final.then_some(decision)
+}
+
+/// What the evidence comes to, before exceptions to the outcome are made.
+enum Weighed<'p> {
+    Met(Report),
+    Unmet { reason: Reason, report: Report, exception: Option<&'p super::Exception> },
+}
+
+fn weigh<'p>(
+    policy: &'p Policy,
+    subject: &Subject,
+    evidence: &Evidence,
+    now: Timestamp,
+) -> Weighed<'p> {
+    let refuse = |reason| Weighed::Unmet { reason, report: Report::empty(policy), exception: None };
+    let control = match subject.control() {
+        Ok(control) => control,
+        Err(error) => return refuse(Reason::NotAPackage(error.clone())),
+    };
+    if let Some(why) = subject.changeable() {
+        return refuse(Reason::Changeable { why: why.to_owned() });
+    }
+    if let Some(requested) = subject.requested().filter(|&it| *it != control.identity) {
+        return refuse(Reason::NotWhatWasAskedFor {
+            requested: Box::new(requested.clone()),
+            found: Box::new(control.identity.clone()),
+        });
+    }
+
+    let rule = policy.rules().iter().find(|rule| rule.matcher().matches(subject, control));
+    let requirement = rule.map(Rule::requirement).or(policy.default_requirement());
+    let (votes, conflicts) = sort_claims(policy, subject, &control.identity, evidence, now);
+    let mut report = Report {
+        rule: rule.map(|rule| rule.place().to_owned()),
+        requirement: requirement.cloned(),
+        standings: standings(policy, evidence, &votes, &conflicts),
+        votes,
+        conflicts,
+        expired_exception: None,
+    };
+    let Err(reason) = meets(requirement, &report) else {
+        return Weighed::Met(report);
+    };
+    let exception = exception(policy, subject, control, &reason, now);
+    if let Err(Some(expired)) = &exception {
+        report.expired_exception = Some((expired.place().to_owned(), expired.expires()));
+    }
+    Weighed::Unmet { reason, report, exception: exception.ok() }
+}
+
+/// A vote is a claim about these very bytes; a claim about other bytes of the same name is a
+/// conflict. A claim that bears another name is neither.
+///
+/// Claims were verified earlier and perhaps with other keys, so one counts only if this policy
+/// pins its key, now, for this operator.
+fn sort_claims(
+    policy: &Policy,
+    subject: &Subject,
+    identity: &Identity,
+    evidence: &Evidence,
+    now: Timestamp,
+) -> (Vec<Claim>, Vec<Claim>) {
+    let artifact = identity.artifact_name();
+    let is_pinned = |claim: &Claim| {
+        policy.keys().iter().any(|pinned| {
+            pinned.key == *claim.key()
+                && pinned.operator == *claim.operator()
+                && pinned.is_good_at(now)
+        })
+    };
+    let mut about_it: Vec<Claim> = evidence
+        .claims
+        .iter()
+        .filter(|claim| *claim.artifact() == artifact && is_pinned(claim))
+        .cloned()
+        .collect();
+    about_it.sort_by(|a, b| {
+        (a.operator(), a.attestation(), a.key()).cmp(&(b.operator(), b.attestation(), b.key()))
+    });
+    about_it.dedup();
+    about_it.into_iter().partition(|claim| claim.sha256() == subject.sha256())
+}
+
+/// Whether the votes are enough, or why not.
+fn meets(requirement: Option<&Requirement>, report: &Report) -> Result<(), Reason> {
+    let requirement = requirement.ok_or(Reason::NoOperators)?;
+    if requirement.on_conflict() == OnConflict::Refuse && !report.conflicts.is_empty() {
+        let operators: BTreeSet<_> = report.conflicts.iter().map(Claim::operator).collect();
+        return Err(Reason::Conflict { operators: operators.into_iter().cloned().collect() });
+    }
+    let confirming: BTreeSet<&OperatorName> = report.votes.iter().map(Claim::operator).collect();
+    if requirement.is_met_by(&confirming) {
+        return Ok(());
+    }
+    let counted = |names: &BTreeSet<&OperatorName>| -> Vec<OperatorName> {
+        let counts = |name: &&&OperatorName| requirement.counted().contains(**name);
+        names.iter().filter(counts).map(|&name| name.clone()).collect()
+    };
+    let confirmed = counted(&confirming).len();
+    let needed = requirement.threshold().count();
+    let silent: BTreeSet<&OperatorName> = report
+        .standings
+        .iter()
+        .filter(|(_, s)| matches!(s, Standing::Unreachable { .. } | Standing::Pending))
+        .map(|(name, _)| name)
+        .collect();
+    let at_best = confirming.union(&silent).copied().collect();
+    if requirement.is_met_by(&at_best) {
+        return Err(Reason::CouldNotFindOut { confirmed, needed, silent: counted(&silent) });
+    }
+    let absent = |name: &&OperatorName| !confirming.contains(*name);
+    let missing = requirement.required().iter().filter(absent).cloned().collect();
+    Err(Reason::NotConfirmed { confirmed, needed, missing })
+}
+
+/// The exception that applies, or one that would have, had it not expired.
+fn exception<'p>(
+    policy: &'p Policy,
+    subject: &Subject,
+    control: &Control,
+    reason: &Reason,
+    now: Timestamp,
+) -> Result<&'p super::Exception, Option<&'p super::Exception>> {
+    let mut expired = None;
+    for exception in policy.exceptions() {
+        // An exception by name says that nobody can be expected to confirm the package. It does
+        // not say that a package which somebody contradicts may pass; only naming the very bytes
+        // does.
+        let covers = !matches!(reason, Reason::Conflict { .. }) || exception.is_bound_to_bytes();
+        if covers && exception.matches(subject, control) {
+            if now < exception.expires() {
+                return Ok(exception);
+            }
+            expired.get_or_insert(exception);
+        }
+    }
+    Err(expired)
+}
+
+/// Where each operator stands. Of several answers the one that says most is taken: a vote, then a
+/// conflict, then silence of an endpoint (for it may hide a vote), then what was rejected, then
+/// what was merely said.
+fn standings(
+    policy: &Policy,
+    evidence: &Evidence,
+    votes: &[Claim],
+    conflicts: &[Claim],
+) -> BTreeMap<OperatorName, Standing> {
+    let mut standings: BTreeMap<OperatorName, Standing> =
+        policy.operators().iter().map(|name| (name.clone(), Standing::NotAsked)).collect();
+    let mut raise = |name: &OperatorName, to: Standing| {
+        if let Some(standing) = standings.get_mut(name) {
+            if to.weight() > standing.weight() {
+                *standing = to;
+            }
+        }
+    };
+    for claim in votes {
+        raise(claim.operator(), Standing::Confirms);
+    }
+    for claim in conflicts {
+        raise(claim.operator(), Standing::SignedAnother { sha256: claim.sha256() });
+    }
+    for name in &evidence.pending {
+        raise(name, Standing::Pending);
+    }
+    for answer in &evidence.answers {
+        raise(
+            &answer.operator,
+            match &answer.outcome {
+                Outcome::Attestations { .. } => continue,
+                Outcome::NoAttestation { status, more } => {
+                    Standing::Says { status: *status, more: more.clone() }
+                }
+                Outcome::Unknown => Standing::Unknown,
+                Outcome::Rejected { code, why, .. } => {
+                    Standing::Rejected { code: code.clone(), why: why.clone() }
+                }
+                Outcome::Unreachable { why } | Outcome::Malformed { why } => {
+                    Standing::Unreachable { why: why.clone() }
+                }
+            },
+        );
+    }
+    standings
+}
+
+impl Standing {
+    const fn weight(&self) -> u8 {
+        match self {
+            Self::NotAsked => 0,
+            Self::Unknown => 1,
+            Self::Says { .. } => 2,
+            Self::Rejected { .. } => 3,
+            Self::Unreachable { .. } => 4,
+            Self::Pending => 5,
+            Self::SignedAnother { .. } => 6,
+            Self::Confirms => 7,
+        }
+    }
+}
+
+impl Report {
+    /// For a file that is refused before anybody's word is weighed.
+    fn empty(policy: &Policy) -> Self {
+        Self {
+            rule: None,
+            requirement: policy.default_requirement().cloned(),
+            standings: BTreeMap::new(),
+            votes: Vec::new(),
+            conflicts: Vec::new(),
+            expired_exception: None,
+        }
+    }
+}

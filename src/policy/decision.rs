@@ -1,0 +1,303 @@
+//! What a judgement comes to.
+
+use std::collections::BTreeMap;
+
+use super::requirement::Requirement;
+use super::subject::Subject;
+use crate::attest::Claim;
+use crate::deb::DebError;
+use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
+
+/// Whether a file may pass.
+#[derive(Debug, Clone)]
+#[must_use = "a decision that is dropped decides nothing"]
+pub enum Decision {
+    /// It may.
+    Admit(Admit),
+    /// It may not.
+    Refuse(Refusal),
+}
+
+/// A file may pass. Only [`super::decide()`] makes one: code that does not judge does not compile.
+///
+/// ```compile_fail,E0451
+/// # use apt_quorum::policy::{Admit, Basis, Report, Subject};
+/// fn let_it_pass(subject: Subject, report: Report) -> Admit {
+///     Admit { subject, basis: Basis::Quorum, report }
+/// }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "an admission that is dropped admits nothing"]
+pub struct Admit {
+    pub(super) subject: Subject,
+    pub(super) basis: Basis,
+    pub(super) report: Report,
+}
+
+/// What an admission rests on.
+#[derive(Debug, Clone)]
+pub enum Basis {
+    /// Enough operators confirmed the file.
+    Quorum,
+    /// The administrator made an exception. Debt.
+    Exception {
+        /// Where it stands
+        place: String,
+        /// Why it was granted
+        reason: String,
+        /// Until when it holds
+        expires: Timestamp,
+        /// Why the file would have been refused
+        otherwise: Reason,
+    },
+    /// The mode is `warn`. Debt.
+    WarnMode {
+        /// Why the file would have been refused
+        otherwise: Reason,
+    },
+}
+
+/// A file may not pass.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// The file, as far as it could be read
+    pub subject: Option<Subject>,
+    /// Why
+    pub reason: Reason,
+    /// What it rests on, where it came to a judgement
+    pub report: Option<Report>,
+}
+
+/// Why a file may not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The policy cannot be used, so nobody can pass.
+    Configuration {
+        /// What is wrong, for people; one line a mistake
+        why: String,
+    },
+    /// The file cannot be read.
+    Unreadable {
+        /// What is wrong
+        why: String,
+    },
+    /// Others than root could put another file in its place after it was judged.
+    Changeable {
+        /// How
+        why: String,
+    },
+    /// The file is no Debian package that can be judged.
+    NotAPackage(DebError),
+    /// The control data is not what apt or dpkg says it is installing.
+    NotWhatWasAskedFor {
+        /// What was asked for
+        requested: Box<Identity>,
+        /// What the file is
+        found: Box<Identity>,
+    },
+    /// Somebody signed a different file under this name, and the policy refuses such files.
+    Conflict {
+        /// Who did
+        operators: Vec<OperatorName>,
+    },
+    /// There is nobody who could confirm anything.
+    NoOperators,
+    /// Too few operators confirm it, and all that count were heard.
+    NotConfirmed {
+        /// How many confirm it
+        confirmed: usize,
+        /// How many must
+        needed: u32,
+        /// Who must be among them and is not
+        missing: Vec<OperatorName>,
+    },
+    /// Too few confirm it, but with the operators that could not be heard it might be enough.
+    CouldNotFindOut {
+        /// How many confirm it
+        confirmed: usize,
+        /// How many must
+        needed: u32,
+        /// Who could not be heard
+        silent: Vec<OperatorName>,
+    },
+}
+
+/// What a judgement rests on.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The rule that matched ("policy.toml line 12"), or none: the default holds
+    pub rule: Option<String>,
+    /// What the rule requires; nothing if no operator is configured
+    pub requirement: Option<Requirement>,
+    /// Where each operator stands, all of them
+    pub standings: BTreeMap<OperatorName, Standing>,
+    /// The claims that were votes
+    pub votes: Vec<Claim>,
+    /// The claims for the same name with another hash
+    pub conflicts: Vec<Claim>,
+    /// An exception that would apply had it not expired
+    pub expired_exception: Option<(String, Timestamp)>,
+}
+
+/// Where an operator stands on a file: the strongest thing that it said.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Standing {
+    /// It signed these bytes.
+    Confirms,
+    /// It signed other bytes under this name.
+    SignedAnother {
+        /// Their SHA-256
+        sha256: Sha256Digest,
+    },
+    /// Its attestation makes no claim.
+    Rejected {
+        /// A short stable name of the reason
+        code: String,
+        /// The reason for people
+        why: String,
+    },
+    /// It says so without signing it.
+    Says {
+        /// What it says
+        status: super::UnsignedStatus,
+        /// Where people can read more
+        #[serde(skip_serializing_if = "Option::is_none")]
+        more: Option<String>,
+    },
+    /// It does not know the package.
+    Unknown,
+    /// It could not be heard.
+    Unreachable {
+        /// The reason for people
+        why: String,
+    },
+    /// It has not answered yet.
+    Pending,
+    /// It was not asked: it has no endpoint for this file, or network was not wanted.
+    NotAsked,
+}
+
+/// Every file of a transaction was admitted, or there was none. Only this lets a whole
+/// transaction pass.
+///
+/// ```compile_fail,E0451
+/// # use apt_quorum::policy::{Admit, Clearance};
+/// fn clear(admitted: Vec<Admit>) -> Clearance {
+///     Clearance { admitted }
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "a clearance that is dropped clears nothing"]
+pub struct Clearance {
+    admitted: Vec<Admit>,
+}
+
+impl Decision {
+    /// The refusal, if it is one.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Admit(_) => None,
+            Self::Refuse(refusal) => Some(refusal),
+        }
+    }
+
+    /// The file, as far as it could be read.
+    #[must_use]
+    pub const fn subject(&self) -> Option<&Subject> {
+        match self {
+            Self::Admit(admit) => Some(&admit.subject),
+            Self::Refuse(refusal) => refusal.subject.as_ref(),
+        }
+    }
+
+    /// What it rests on, where it came to a judgement.
+    #[must_use]
+    pub const fn report(&self) -> Option<&Report> {
+        match self {
+            Self::Admit(admit) => Some(&admit.report),
+            Self::Refuse(refusal) => refusal.report.as_ref(),
+        }
+    }
+}
+
+impl Admit {
+    /// The file.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The file, for whom the admission is used up.
+    #[must_use]
+    pub fn into_subject(self) -> Subject {
+        self.subject
+    }
+
+    /// What the admission rests on.
+    #[must_use]
+    pub const fn basis(&self) -> &Basis {
+        &self.basis
+    }
+
+    /// What the judgement rests on.
+    #[must_use]
+    pub const fn report(&self) -> &Report {
+        &self.report
+    }
+}
+
+impl Refusal {
+    /// A refusal that needed no judgement: without a policy, or without a file to judge.
+    #[must_use]
+    pub const fn unjudged(subject: Option<Subject>, reason: Reason) -> Self {
+        Self { subject, reason, report: None }
+    }
+
+    /// Whether trying again later may give another result.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        matches!(self.reason, Reason::CouldNotFindOut { .. })
+    }
+}
+
+impl Reason {
+    /// A short stable name for each reason, as receipts and JSON write it.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Configuration { .. } => "configuration",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Changeable { .. } => "changeable",
+            Self::NotAPackage(_) => "not-a-package",
+            Self::NotWhatWasAskedFor { .. } => "not-what-was-asked-for",
+            Self::Conflict { .. } => "conflict",
+            Self::NoOperators => "no-operators",
+            Self::NotConfirmed { .. } => "not-confirmed",
+            Self::CouldNotFindOut { .. } => "could-not-find-out",
+        }
+    }
+}
+
+impl Clearance {
+    /// Clears a transaction if every file of it was admitted.
+    ///
+    /// # Errors
+    /// All decisions, unchanged, if any of them is a refusal.
+    pub fn of(decisions: Vec<Decision>) -> Result<Self, Vec<Decision>> {
+        if decisions.iter().any(|decision| decision.refusal().is_some()) {
+            return Err(decisions);
+        }
+        let admitted = decisions.into_iter().filter_map(|decision| match decision {
+            Decision::Admit(admit) => Some(admit),
+            Decision::Refuse(_) => None,
+        });
+        Ok(Self { admitted: admitted.collect() })
+    }
+
+    /// The files that may pass.
+    pub fn admitted(&self) -> &[Admit] {
+        &self.admitted
+    }
+}

@@ -1,0 +1,154 @@
+//! The judgement: who may pass, and why.
+//!
+//! Pure: policy, subject, evidence and time are arguments, and the same arguments give the same
+//! decision. It trusts the policy (the administrator's) and the claims (verified in
+//! [`crate::attest`]); what else the evidence says is shown to people and never counts.
+//!
+//! [`Admit`] can be made only here. What lets a file through (the method's success reply, the
+//! hook's zero exit) takes one by value, so code that skips the judgement does not compile.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
+mod decide;
+mod decision;
+mod evidence;
+mod requirement;
+mod rule;
+mod subject;
+
+pub use decide::{decide, decide_early};
+pub use decision::{Admit, Basis, Clearance, Decision, Reason, Refusal, Report, Standing};
+pub use evidence::{Answer, Evidence, Outcome, UnsignedStatus};
+pub use requirement::{OnConflict, Requirement, RequirementError};
+pub use rule::{Exception, Matcher, Rule};
+pub use subject::{Listing, Subject};
+
+use std::collections::BTreeSet;
+
+use crate::attest::KeyRing;
+use crate::types::OperatorName;
+
+/// What happens to a file that no rule admits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is refused.
+    Enforce,
+    /// It is let through, with a warning on every run, and counted as debt.
+    Warn,
+}
+
+/// The administrator's policy, complete and without contradiction.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    mode: Mode,
+    operators: BTreeSet<OperatorName>,
+    keys: KeyRing,
+    default: Option<Requirement>,
+    rules: Vec<Rule>,
+    exceptions: Vec<Exception>,
+}
+
+/// A policy that contradicts itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// Enforcing without anybody who could confirm anything.
+    #[error("mode \"enforce\" needs at least one operator: without any, everything is refused")]
+    EnforceWithoutOperators,
+    /// Operators, but no default threshold.
+    #[error("threshold is missing: how many operators must confirm?")]
+    NoThreshold,
+    /// An operator whose vote could never be verified.
+    #[error("operator {0} has no key")]
+    OperatorWithoutKey(OperatorName),
+    /// A rule or the default that counts somebody whose vote could never come.
+    #[error("operator {0} counts, but is no operator")]
+    UnknownOperator(OperatorName),
+    /// A key that belongs to nobody.
+    #[error("a key belongs to {0}, which is no operator")]
+    KeyWithoutOperator(OperatorName),
+}
+
+impl Policy {
+    /// Puts a policy together. Rules count in the order given.
+    ///
+    /// `default` is what holds where no rule matches. It may be missing only in
+    /// [`Mode::Warn`] while there is no operator, as on a machine that was not set up yet.
+    ///
+    /// # Errors
+    /// Every contradiction there is.
+    pub fn new(
+        mode: Mode,
+        operators: BTreeSet<OperatorName>,
+        keys: KeyRing,
+        default: Option<Requirement>,
+        rules: Vec<Rule>,
+        exceptions: Vec<Exception>,
+    ) -> Result<Self, Vec<PolicyError>> {
+        let mut errors = Vec::new();
+        if mode == Mode::Enforce && operators.is_empty() {
+            errors.push(PolicyError::EnforceWithoutOperators);
+        } else if default.is_none() && !operators.is_empty() {
+            errors.push(PolicyError::NoThreshold);
+        }
+        let owners: BTreeSet<_> = keys.iter().map(|pinned| &pinned.operator).collect();
+        for operator in operators.iter().filter(|name| !owners.contains(name)) {
+            errors.push(PolicyError::OperatorWithoutKey(operator.clone()));
+        }
+        for owner in owners.into_iter().filter(|name| !operators.contains(name)) {
+            errors.push(PolicyError::KeyWithoutOperator(owner.clone()));
+        }
+        let requirements = default.iter().chain(rules.iter().map(Rule::requirement));
+        let counted: BTreeSet<_> = requirements.flat_map(Requirement::counted).collect();
+        for name in counted.into_iter().filter(|name| !operators.contains(name)) {
+            errors.push(PolicyError::UnknownOperator(name.clone()));
+        }
+        if errors.is_empty() {
+            Ok(Self { mode, operators, keys, default, rules, exceptions })
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// What happens to a file that no rule admits.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The keys with which attestations are verified.
+    #[must_use]
+    pub const fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
+    /// All operators.
+    #[must_use]
+    pub const fn operators(&self) -> &BTreeSet<OperatorName> {
+        &self.operators
+    }
+
+    /// What holds where no rule matches.
+    #[must_use]
+    pub const fn default_requirement(&self) -> Option<&Requirement> {
+        self.default.as_ref()
+    }
+
+    /// The rules in their order.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The exceptions.
+    #[must_use]
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.exceptions
+    }
+
+    /// Whether any rule or exception looks at where a file comes from, so that the archive's
+    /// indexes must be searched for it.
+    #[must_use]
+    pub fn needs_listings(&self) -> bool {
+        self.rules.iter().any(|rule| rule.matcher().needs_listing())
+            || self.exceptions.iter().any(|exception| exception.needs_listing())
+    }
+}

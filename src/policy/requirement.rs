@@ -1,0 +1,102 @@
+//! How many operators must confirm, and which.
+
+use std::collections::BTreeSet;
+
+use crate::types::{OperatorName, Threshold};
+
+/// Who must confirm a file before it passes. Can always be met if all operators confirm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    threshold: Threshold,
+    counted: BTreeSet<OperatorName>,
+    required: BTreeSet<OperatorName>,
+    on_conflict: OnConflict,
+}
+
+/// What a conflict (a trusted operator signed another file under this name) does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// It is shown and recorded; the threshold decides.
+    Warn,
+    /// It refuses the file.
+    Refuse,
+}
+
+/// A requirement that could never be met, or that does not say what it seems to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequirementError {
+    /// More operators must confirm than count.
+    #[error("threshold {} is more than the {counted} operator(s) that count here", .threshold.count())]
+    ThresholdTooHigh {
+        /// What was asked for.
+        threshold: Threshold,
+        /// How many could vote.
+        counted: usize,
+    },
+    /// A required operator whose vote would not count.
+    #[error("operator {0} is required, but does not count here")]
+    RequiredNotCounted(OperatorName),
+}
+
+impl Requirement {
+    /// At least `threshold` of the operators `counted` must confirm, and all of `required` must
+    /// be among them.
+    ///
+    /// # Errors
+    /// Every reason why this could never be met.
+    pub fn new(
+        threshold: Threshold,
+        counted: BTreeSet<OperatorName>,
+        required: BTreeSet<OperatorName>,
+        on_conflict: OnConflict,
+    ) -> Result<Self, Vec<RequirementError>> {
+        let mut errors: Vec<_> = required
+            .difference(&counted)
+            .cloned()
+            .map(RequirementError::RequiredNotCounted)
+            .collect();
+        if !threshold.is_met_by(counted.len()) {
+            errors.push(RequirementError::ThresholdTooHigh { threshold, counted: counted.len() });
+        }
+        if errors.is_empty() {
+            Ok(Self { threshold, counted, required, on_conflict })
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// How many operators must confirm.
+    #[must_use]
+    pub const fn threshold(&self) -> Threshold {
+        self.threshold
+    }
+
+    /// The operators whose votes count.
+    #[must_use]
+    pub const fn counted(&self) -> &BTreeSet<OperatorName> {
+        &self.counted
+    }
+
+    /// The operators that must be among those that confirm.
+    #[must_use]
+    pub const fn required(&self) -> &BTreeSet<OperatorName> {
+        &self.required
+    }
+
+    /// What a conflict does.
+    #[must_use]
+    pub const fn on_conflict(&self) -> OnConflict {
+        self.on_conflict
+    }
+
+    /// Whether these operators are enough. The only place where votes are counted.
+    ///
+    /// A set, so that nobody is counted twice however many keys, endpoints, attestations or
+    /// signatures they have.
+    #[must_use]
+    pub fn is_met_by(&self, confirming: &BTreeSet<&OperatorName>) -> bool {
+        let votes = confirming.iter().filter(|name| self.counted.contains(**name)).count();
+        self.threshold.is_met_by(votes)
+            && self.required.iter().all(|name| confirming.contains(name))
+    }
+}

@@ -1,0 +1,195 @@
+//! Rules and exceptions: what they match and what they then say.
+
+use super::requirement::Requirement;
+use super::subject::{Listing, Subject};
+use crate::deb::Control;
+use crate::types::{Glob, Sha256Digest, Timestamp};
+
+/// What a rule or an exception applies to. Every key that is given must match; of the patterns
+/// of one key, one must.
+///
+/// Keys about the archive must all match the same archive that offers the file.
+#[derive(Debug, Clone, Default)]
+pub struct Matcher {
+    /// Name of the binary package
+    pub package: Option<Vec<Glob>>,
+    /// Version of the binary package, epoch included
+    pub version: Option<Vec<Glob>>,
+    /// Name of the source package
+    pub source: Option<Vec<Glob>>,
+    /// Architecture
+    pub architecture: Option<Vec<Glob>>,
+    /// SHA-256 of the file
+    pub sha256: Option<Vec<Sha256Digest>>,
+    /// `Origin` of the archive
+    pub origin: Option<Vec<Glob>>,
+    /// `Label` of the archive
+    pub label: Option<Vec<Glob>>,
+    /// `Suite` of the archive
+    pub suite: Option<Vec<Glob>>,
+    /// `Codename` of the archive
+    pub codename: Option<Vec<Glob>>,
+    /// Component of the archive
+    pub component: Option<Vec<Glob>>,
+    /// Host of the archive
+    pub site: Option<Vec<Glob>>,
+}
+
+/// What must hold for the files that it matches. The first matching rule decides.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    place: String,
+    matcher: Matcher,
+    requirement: Requirement,
+    reason: Option<String>,
+}
+
+/// A dated, reasoned exception: lets the files that it matches through without a quorum.
+#[derive(Debug, Clone)]
+pub struct Exception {
+    place: String,
+    matcher: Matcher,
+    reason: String,
+    expires: Timestamp,
+}
+
+impl Matcher {
+    /// Whether this says anything at all about what it applies to.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.package.is_none()
+            && self.version.is_none()
+            && self.source.is_none()
+            && self.architecture.is_none()
+            && self.sha256.is_none()
+            && !self.needs_listing()
+    }
+
+    /// Whether this looks at where the file comes from.
+    #[must_use]
+    pub const fn needs_listing(&self) -> bool {
+        self.origin.is_some()
+            || self.label.is_some()
+            || self.suite.is_some()
+            || self.codename.is_some()
+            || self.component.is_some()
+            || self.site.is_some()
+    }
+
+    /// Whether this applies to `subject`, whose control data is `control`.
+    #[must_use]
+    pub fn matches(&self, subject: &Subject, control: &Control) -> bool {
+        let identity = &control.identity;
+        any(self.package.as_deref(), identity.package.as_str())
+            && any(self.version.as_deref(), identity.version.as_str())
+            && any(self.source.as_deref(), control.source.0.as_str())
+            && any(self.architecture.as_deref(), identity.architecture.as_str())
+            && self.sha256.as_ref().is_none_or(|list| list.contains(&subject.sha256()))
+            && (!self.needs_listing() || subject.listings().iter().any(|l| self.matches_listing(l)))
+    }
+
+    fn matches_listing(&self, listing: &Listing) -> bool {
+        any(self.origin.as_deref(), &listing.origin)
+            && any(self.label.as_deref(), &listing.label)
+            && any(self.suite.as_deref(), &listing.suite)
+            && any(self.codename.as_deref(), &listing.codename)
+            && any(self.component.as_deref(), &listing.component)
+            && any(self.site.as_deref(), &listing.site)
+    }
+}
+
+fn any(patterns: Option<&[Glob]>, text: &str) -> bool {
+    patterns.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(text)))
+}
+
+impl Rule {
+    /// A rule that stands at `place` ("policy.toml line 12").
+    #[must_use]
+    pub const fn new(
+        place: String,
+        matcher: Matcher,
+        requirement: Requirement,
+        reason: Option<String>,
+    ) -> Self {
+        Self { place, matcher, requirement, reason }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// What it applies to.
+    #[must_use]
+    pub const fn matcher(&self) -> &Matcher {
+        &self.matcher
+    }
+
+    /// What must hold.
+    #[must_use]
+    pub const fn requirement(&self) -> &Requirement {
+        &self.requirement
+    }
+
+    /// Why it is there, if the administrator said so.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+}
+
+impl Exception {
+    /// An exception that stands at `place` and holds until `expires`.
+    #[must_use]
+    pub const fn new(place: String, matcher: Matcher, reason: String, expires: Timestamp) -> Self {
+        Self { place, matcher, reason, expires }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Why it was granted.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The first moment at which it no longer holds.
+    #[must_use]
+    pub const fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// What it applies to.
+    #[must_use]
+    pub const fn matcher(&self) -> &Matcher {
+        &self.matcher
+    }
+
+    /// Whether it holds for exactly these bytes, whatever they are called.
+    #[must_use]
+    pub const fn is_bound_to_bytes(&self) -> bool {
+        self.matcher.sha256.is_some()
+    }
+
+    /// Whether it can be judged only with the archive's indexes.
+    ///
+    /// Without a quorum nobody vouches for what a file says that it is, and anybody can build a
+    /// package that bears an exempt name. So an exception that is not bound to the bytes applies
+    /// only to files that an index of apt lists under that name.
+    #[must_use]
+    pub const fn needs_listing(&self) -> bool {
+        !self.is_bound_to_bytes() || self.matcher.needs_listing()
+    }
+
+    /// Whether it applies to `subject`, expired or not.
+    #[must_use]
+    pub fn matches(&self, subject: &Subject, control: &Control) -> bool {
+        self.matcher.matches(subject, control)
+            && (self.is_bound_to_bytes() || !subject.listings().is_empty())
+    }
+}

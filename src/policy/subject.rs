@@ -1,0 +1,94 @@
+//! The file being judged.
+
+use crate::deb::{Control, DebError, Examined};
+use crate::types::{Identity, Sha256Digest};
+
+/// A file that is to be installed: what it is, what it was asked for as, and where it comes from.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    file: Examined,
+    requested: Option<Identity>,
+    listings: Vec<Listing>,
+    changeable: Option<String>,
+}
+
+/// One archive that offers this file: the facts of apt's verified index that lists this very
+/// SHA-256 under this very name, version and architecture.
+///
+/// Never made from the file, its URL or its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Listing {
+    /// `Origin` of its Release file
+    pub origin: String,
+    /// `Label` of its Release file
+    pub label: String,
+    /// `Suite` of its Release file
+    pub suite: String,
+    /// `Codename` of its Release file
+    pub codename: String,
+    /// The component whose index lists the file
+    pub component: String,
+    /// The host from which the index came; empty for a local one
+    pub site: String,
+}
+
+impl Subject {
+    /// Puts together what is known about a file.
+    ///
+    /// `requested` is what apt or dpkg says it is installing, where it says so.
+    #[must_use]
+    pub const fn new(file: Examined, requested: Option<Identity>, listings: Vec<Listing>) -> Self {
+        Self { file, requested, listings, changeable: None }
+    }
+
+    /// Notes that others than root could put another file in its place after it was judged, and
+    /// why.
+    #[must_use]
+    pub fn that_others_can_change(self, why: String) -> Self {
+        Self { changeable: Some(why), ..self }
+    }
+
+    /// Why others than root could put another file in its place, if they could.
+    #[must_use]
+    pub fn changeable(&self) -> Option<&str> {
+        self.changeable.as_deref()
+    }
+
+    /// The file as it was read.
+    #[must_use]
+    pub fn into_file(self) -> Examined {
+        self.file
+    }
+
+    /// The SHA-256 that we computed over the file.
+    #[must_use]
+    pub const fn sha256(&self) -> Sha256Digest {
+        self.file.sha256()
+    }
+
+    /// Its size in bytes.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.file.size()
+    }
+
+    /// What the file says that it is.
+    ///
+    /// # Errors
+    /// Why it is not a package.
+    pub const fn control(&self) -> Result<&Control, &DebError> {
+        self.file.control()
+    }
+
+    /// What it was asked for as.
+    #[must_use]
+    pub const fn requested(&self) -> Option<&Identity> {
+        self.requested.as_ref()
+    }
+
+    /// The archives that offer it.
+    #[must_use]
+    pub fn listings(&self) -> &[Listing] {
+        &self.listings
+    }
+}

@@ -1,0 +1,237 @@
+//! One report of a decision, from which receipts, JSON and the text for people are made.
+//!
+//! Pure. Everything from outside that it shows is made printable.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
+mod text;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::attest::Claim;
+use crate::policy::{Basis, Decision, Listing, Reason, Standing};
+use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
+
+pub use text::{refusal_line, summary, verdict};
+
+/// Version of the JSON that [`Record`] becomes. It grows by new members; a member that changes
+/// its meaning raises it.
+pub const SCHEMA: u32 = 1;
+
+/// Which entrance a decision was made at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entrance {
+    /// The apt method
+    Method,
+    /// `DPkg::Pre-Install-Pkgs`
+    Hook,
+    /// dpkg's `pre-invoke`
+    Dpkg,
+    /// dpkg's question about signatures, `debsig-verify`
+    Debsig,
+    /// `apt-quorum verify`
+    Verify,
+}
+
+/// A decision with all that it rests on. Its JSON is documented in apt-quorum(1).
+#[derive(Debug, Clone, Serialize)]
+pub struct Record {
+    /// [`SCHEMA`]
+    pub schema: u32,
+    /// When it was made
+    pub time: Timestamp,
+    /// Where it was made
+    pub entrance: Entrance,
+    /// The file
+    pub path: String,
+    /// `admit` or `refuse`
+    pub decision: &'static str,
+    /// What an admission rests on: `quorum`, `exception` or `warn-mode`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basis: Option<&'static str>,
+    /// Why it was refused, or would have been
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RecordedReason>,
+    /// What the file says that it is
+    #[serde(flatten)]
+    pub identity: Option<Identity>,
+    /// Its source package and that one's version
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Its SHA-256
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256Digest>,
+    /// Its size in bytes
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// The archives that offer it, if the policy looks at them
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub listings: Vec<Listing>,
+    /// The rule that matched; none if the default holds
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// How many operators must confirm it
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<u32>,
+    /// Where each operator stands
+    pub operators: BTreeMap<OperatorName, Standing>,
+    /// The votes
+    pub claims: Vec<RecordedClaim>,
+    /// The claims about other bytes of the same name
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<RecordedClaim>,
+    /// The exception that was used
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exception: Option<RecordedException>,
+    /// Whether it is debt: installed without a quorum
+    pub debt: bool,
+    /// SHA-256 over the configuration that it was judged by
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Sha256Digest>,
+    /// Why attestations from this machine made no claim
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// Why a file was refused, or would have been.
+#[derive(Debug, Clone, Serialize)]
+pub struct RecordedReason {
+    /// A short stable name
+    pub code: &'static str,
+    /// For people
+    pub text: String,
+}
+
+/// A claim.
+#[derive(Debug, Clone, Serialize)]
+pub struct RecordedClaim {
+    /// Whose it is
+    pub operator: OperatorName,
+    /// in-toto's id of the key that signed it
+    pub key: String,
+    /// The SHA-256 that the operator got
+    pub sha256: Sha256Digest,
+    /// The SHA-256 of the signed bytes
+    pub attestation: Sha256Digest,
+}
+
+/// An exception.
+#[derive(Debug, Clone, Serialize)]
+pub struct RecordedException {
+    /// Where it stands
+    pub place: String,
+    /// Why it was granted
+    pub reason: String,
+    /// Until when it holds
+    pub expires: Timestamp,
+}
+
+impl Record {
+    /// Writes a decision down.
+    #[must_use]
+    pub fn of(
+        decision: &Decision,
+        entrance: Entrance,
+        path: &Path,
+        policy: Option<Sha256Digest>,
+        time: Timestamp,
+    ) -> Self {
+        let (admitted, basis, reason, exception) = match decision {
+            Decision::Refuse(refusal) => ("refuse", None, Some(&refusal.reason), None),
+            Decision::Admit(admit) => match admit.basis() {
+                Basis::Quorum => ("admit", Some("quorum"), None, None),
+                Basis::WarnMode { otherwise } => {
+                    ("admit", Some("warn-mode"), Some(otherwise), None)
+                }
+                Basis::Exception { place, reason, expires, otherwise } => {
+                    let (place, reason) = (place.clone(), reason.clone());
+                    let exception = RecordedException { place, reason, expires: *expires };
+                    ("admit", Some("exception"), Some(otherwise), Some(exception))
+                }
+            },
+        };
+        let subject = decision.subject();
+        let control = subject.and_then(|subject| subject.control().ok());
+        let report = decision.report();
+        let claims = |list: &[Claim]| list.iter().map(RecordedClaim::of).collect();
+        Self {
+            schema: SCHEMA,
+            time,
+            entrance,
+            path: path.to_string_lossy().into_owned(),
+            decision: admitted,
+            basis,
+            reason: reason.map(RecordedReason::of),
+            identity: control.map(|control| control.identity.clone()),
+            source: control.map(|it| format!("{} {}", it.source.0, it.source.1)),
+            sha256: subject.map(|subject| subject.sha256()),
+            size: subject.map(|subject| subject.size()),
+            listings: subject.map(|subject| subject.listings().to_vec()).unwrap_or_default(),
+            rule: report.and_then(|report| report.rule.clone()),
+            threshold: report
+                .and_then(|report| report.requirement.as_ref())
+                .map(|requirement| requirement.threshold().count()),
+            operators: report.map(|report| report.standings.clone()).unwrap_or_default(),
+            claims: report.map(|report| claims(&report.votes)).unwrap_or_default(),
+            conflicts: report.map(|report| claims(&report.conflicts)).unwrap_or_default(),
+            exception,
+            debt: basis.is_some_and(|basis| basis != "quorum"),
+            policy,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// JSON in ASCII, which says the same: a terminal that shows it must not obey what stands in it.
+/// JSON itself escapes only some of the control characters.
+#[must_use]
+pub fn ascii(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            // What is not ASCII can stand within strings only.
+            '\n' | ' '..='~' => out.push(c),
+            _ => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    out
+}
+
+impl RecordedReason {
+    fn of(reason: &Reason) -> Self {
+        Self { code: reason.code(), text: text::reason(reason) }
+    }
+}
+
+impl RecordedClaim {
+    fn of(claim: &Claim) -> Self {
+        Self {
+            operator: claim.operator().clone(),
+            key: claim.key().key_id().as_str().to_owned(),
+            sha256: claim.sha256(),
+            attestation: claim.attestation(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_in_ascii_says_the_same() {
+        let text = "a\u{1b}\u{7f}\u{9b}\u{e9}\u{202e}\u{1f600}\"\\\n\t";
+        let json = serde_json::to_string_pretty(&[text]).unwrap();
+        let plain = ascii(&json);
+        assert!(plain.chars().all(|c| matches!(c, '\n' | ' '..='~')), "{plain}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&plain).unwrap(), [text]);
+    }
+}

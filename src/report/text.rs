@@ -1,0 +1,248 @@
+//! Text for people: ASCII, one line a package, no line that ends in a number.
+//!
+//! (Qubes' updater strips what is not ASCII and takes a line's last word, if it is a number, for
+//! a percentage.)
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::policy::{Basis, Decision, Reason, Refusal, Report, Standing};
+use crate::types::{OperatorName, printable};
+
+/// What came of a number of files, one line for each that was not simply confirmed.
+///
+/// `outcome` says what follows from a refusal ("Nothing was installed").
+#[must_use]
+pub fn summary(decisions: &[(&Path, &Decision)], outcome: &str) -> String {
+    let mut lines = Vec::new();
+    let (mut confirmed, mut excepted, mut warned, mut refused, mut unchecked) = (0, 0, 0, 0, 0);
+    for (path, decision) in decisions {
+        match decision {
+            Decision::Admit(admit) => match admit.basis() {
+                Basis::Quorum => confirmed += 1,
+                Basis::Exception { place, reason, expires, .. } => {
+                    excepted += 1;
+                    lines.push(format!(
+                        "  exception: {}: {} (until {}, {place}).",
+                        name(decision, path),
+                        printable(reason),
+                        expires.date()
+                    ));
+                }
+                // As installed, before anybody was chosen: said once, not for every package.
+                Basis::WarnMode { otherwise: Reason::NoOperators } => unchecked += 1,
+                Basis::WarnMode { otherwise } => {
+                    warned += 1;
+                    lines.push(format!(
+                        "  warning: {}: {}{}.",
+                        name(decision, path),
+                        self::reason(otherwise),
+                        standings(decision.report())
+                    ));
+                }
+            },
+            Decision::Refuse(refusal) => {
+                refused += 1;
+                // A broken configuration refuses every file for the same reason: said once, below.
+                if !matches!(refusal.reason, Reason::Configuration { .. }) {
+                    lines.push(format!("  refused: {}.", refusal_line(refusal, path)));
+                }
+            }
+        }
+        lines.extend(conflict_line(decision, path));
+    }
+    let mut counts = Vec::new();
+    for (count, what) in [
+        (confirmed, "confirmed"),
+        (excepted, "under an exception"),
+        (warned, "let through unconfirmed (mode is warn)"),
+        (
+            unchecked,
+            "let through unchecked (no operator is configured yet, see apt-quorum.toml(5))",
+        ),
+        (refused, "refused"),
+    ] {
+        if count > 0 {
+            counts.push(format!("{count} {what}"));
+        }
+    }
+    let mut text = format!("apt-quorum: {}.\n", counts.join(", "));
+    for line in lines {
+        let _ = writeln!(text, "{line}");
+    }
+    let refusals: Vec<&Refusal> = decisions.iter().filter_map(|(_, it)| it.refusal()).collect();
+    if let Some(Reason::Configuration { why }) = refusals.first().map(|it| &it.reason) {
+        for line in why.lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    if !refusals.is_empty() {
+        let _ = writeln!(text, "{outcome} {}", advice(&refusals));
+    }
+    text
+}
+
+/// The verdict on one file, on one line and one more for each alarm.
+#[must_use]
+pub fn verdict(path: &Path, decision: &Decision) -> String {
+    let name = name(decision, path);
+    let standings = standings(decision.report());
+    let line = match decision {
+        Decision::Refuse(refusal) => format!("refused: {}", refusal_line(refusal, path)),
+        Decision::Admit(admit) => match admit.basis() {
+            Basis::Quorum => format!("confirmed: {name}{standings}"),
+            Basis::Exception { place, reason, expires, .. } => format!(
+                "exception: {name}: {} (until {}, {place}){standings}",
+                printable(reason),
+                expires.date()
+            ),
+            Basis::WarnMode { otherwise } => {
+                format!("warning: {name}: {}{standings}", self::reason(otherwise))
+            }
+        },
+    };
+    let mut text = format!("{line}.\n");
+    if let Some(conflict) = conflict_line(decision, path) {
+        let _ = writeln!(text, "{conflict}");
+    }
+    text
+}
+
+/// A refusal on one line, without a full stop: what, why, and where each operator stands.
+#[must_use]
+pub fn refusal_line(refusal: &Refusal, path: &Path) -> String {
+    let decision = Decision::Refuse(refusal.clone());
+    format!(
+        "{}: {}{}",
+        name(&decision, path),
+        reason(&refusal.reason),
+        standings(refusal.report.as_ref())
+    )
+}
+
+/// A reason, as the predicate of a sentence about a package.
+#[must_use]
+pub(super) fn reason(reason: &Reason) -> String {
+    match reason {
+        Reason::Configuration { why } => {
+            // The first mistake; all of them stand in `config check` and in the hook's output.
+            let first = why.lines().next().unwrap_or_default();
+            format!("the configuration cannot be used ({})", printable(first))
+        }
+        Reason::Unreadable { why } => format!("cannot be read ({})", printable(why)),
+        Reason::Changeable { why } => {
+            format!("could be swapped between this check and its installation ({})", printable(why))
+        }
+        Reason::NotAPackage(error) => printable(&error.to_string()).to_string(),
+        Reason::NotWhatWasAskedFor { requested, found } => {
+            format!("not what was asked for: the file is {found}, apt asked for {requested}")
+        }
+        Reason::Conflict { operators } => {
+            format!("{} signed a different file under this name", names(operators))
+        }
+        Reason::NoOperators => "nobody is configured who could confirm it".to_owned(),
+        Reason::NotConfirmed { confirmed, needed, missing } => {
+            let missing = match missing.as_slice() {
+                [] => String::new(),
+                missing => format!(", {} among them", names(missing)),
+            };
+            format!("{}, {needed} must{missing}", confirmations(*confirmed))
+        }
+        Reason::CouldNotFindOut { confirmed, needed, silent } => format!(
+            "could not find out, for {} did not answer; {}, {needed} must",
+            names(silent),
+            confirmations(*confirmed)
+        ),
+    }
+}
+
+fn confirmations(count: usize) -> String {
+    match count {
+        0 => "no operator confirms it".to_owned(),
+        1 => "only 1 operator confirms it".to_owned(),
+        count => format!("only {count} operators confirm it"),
+    }
+}
+
+/// Where each operator stands, in brackets.
+fn standings(report: Option<&Report>) -> String {
+    let Some(report) = report.filter(|report| !report.standings.is_empty()) else {
+        return String::new();
+    };
+    let all: Vec<String> =
+        report.standings.iter().map(|(name, it)| format!("{name}: {}", standing(it))).collect();
+    let expired = report
+        .expired_exception
+        .as_ref()
+        .map(|(place, date)| format!("; the exception in {place} expired on {}", date.date()));
+    format!(" [{}{}]", all.join("; "), expired.unwrap_or_default())
+}
+
+/// Where one operator stands.
+fn standing(standing: &Standing) -> String {
+    match standing {
+        Standing::Confirms => "confirmed".to_owned(),
+        Standing::SignedAnother { .. } => "signed a different file under this name".to_owned(),
+        Standing::Rejected { why, .. } => format!("gave no valid attestation: {}", printable(why)),
+        Standing::Says { status, more } => match more {
+            Some(more) => format!("{status}, see {}", printable(more)),
+            None => status.to_string(),
+        },
+        Standing::Unknown => "does not know it".to_owned(),
+        Standing::Unreachable { why } => format!("unreachable: {}", printable(why)),
+        Standing::Pending => "has not answered yet".to_owned(),
+        Standing::NotAsked => "not asked".to_owned(),
+    }
+}
+
+/// An alarm, shown every time.
+fn conflict_line(decision: &Decision, path: &Path) -> Option<String> {
+    let conflicts = &decision.report()?.conflicts;
+    let first = conflicts.first()?;
+    let mut operators: Vec<OperatorName> =
+        conflicts.iter().map(|it| it.operator().clone()).collect();
+    operators.dedup();
+    Some(format!(
+        "  CONFLICT: {}: {} signed a different file under this name (sha256 {}).",
+        name(decision, path),
+        names(&operators),
+        first.sha256()
+    ))
+}
+
+/// What the next step is.
+fn advice(refusals: &[&Refusal]) -> String {
+    let all_transient = refusals.iter().all(|refusal| refusal.is_transient());
+    let configuration =
+        refusals.iter().any(|refusal| matches!(refusal.reason, Reason::Configuration { .. }));
+    if configuration {
+        "Mend the configuration; apt-quorum config check shows what is wrong.".to_owned()
+    } else if refusals.iter().all(|refusal| matches!(refusal.reason, Reason::Changeable { .. })) {
+        "Copy such files to a directory of root's, such as /root, and install them from there."
+            .to_owned()
+    } else if all_transient {
+        "Try again when they answer.".to_owned()
+    } else {
+        "Wait until more operators have rebuilt it, or see EXCEPTIONS in apt-quorum.toml(5)."
+            .to_owned()
+    }
+}
+
+/// What the file is called: what it says, or else its name.
+fn name(decision: &Decision, path: &Path) -> String {
+    match decision.subject().and_then(|subject| subject.control().ok()) {
+        Some(control) => control.identity.to_string(),
+        None => printable(&path.to_string_lossy()).to_string(),
+    }
+}
+
+fn names(operators: &[OperatorName]) -> String {
+    match operators {
+        [] => "nobody".to_owned(),
+        [one] => one.to_string(),
+        [all @ .., last] => {
+            let all: Vec<&str> = all.iter().map(OperatorName::as_str).collect();
+            format!("{} and {last}", all.join(", "))
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The edge to the operating system: opening files that must be trusted, giving up privileges,
+//! files that stay as they are, descriptors that were handed down.
+//!
+//! The only place where `unsafe` may stand.
+
+pub mod inherited;
+pub mod privileges;
+pub mod sandbox;
+pub mod secure;
+pub mod steady;
+
+/// What the system says about an error, without the number that only programmers know.
+#[must_use]
+pub fn plain(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
+        None => error.to_string(),
+    }
+}

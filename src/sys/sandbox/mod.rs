@@ -1,0 +1,134 @@
+//! Closing this process in: what it may still do from here on.
+//!
+//! For the processes that read what strangers send. If one of them is broken into, whoever did it
+//! has what is left here, and not all that the user could do.
+//!
+//! Two mechanisms of the kernel, each taken as far as the running kernel has it: Landlock for
+//! files, listening and signals ([`files`]), and seccomp for system calls ([`calls`]). Neither can
+//! be undone, and both are handed down to every thread and program that is started later.
+
+mod calls;
+mod files;
+
+use std::path::{Path, PathBuf};
+
+/// What a process may still do. It starts with nothing.
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct Sandbox {
+    read: Vec<PathBuf>,
+    write: Vec<PathBuf>,
+}
+
+/// How far the kernel went along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct Closed {
+    /// Landlock
+    pub files: Extent,
+    /// seccomp
+    pub calls: Extent,
+}
+
+/// How much of what was asked for the kernel has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// What it had when it was younger.
+    Part,
+    /// The kernel does not have it, or it was left out of it or switched off.
+    None,
+}
+
+/// The process could not be closed in although the kernel could have done it. It must not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// There are other threads, which would stay outside.
+    #[error("cannot close in a process with {0} threads")]
+    Threads(usize),
+    /// A path that should stay reachable cannot be looked at.
+    #[error("cannot close in: {}: {}", .path.display(), super::plain(.error))]
+    Path {
+        /// Which
+        path: PathBuf,
+        /// Why
+        error: std::io::Error,
+    },
+    /// Landlock refused.
+    #[error("cannot close in with Landlock: {0}")]
+    Files(#[from] landlock::RulesetError),
+    /// seccomp refused.
+    #[error("cannot close in with seccomp: {0}")]
+    Calls(String),
+    /// The system refused something else.
+    #[error("cannot close in: {}", .0.desc())]
+    System(#[from] nix::errno::Errno),
+}
+
+impl Sandbox {
+    /// Lets the file at `path`, or all files below it, be read. Nothing is granted for what is not
+    /// there when the process is closed in.
+    pub fn may_read(mut self, path: impl AsRef<Path>) -> Self {
+        self.read.push(path.as_ref().to_owned());
+        self
+    }
+
+    /// Lets files and directories below `directory` be read, made, written and removed.
+    pub fn may_write(mut self, directory: impl AsRef<Path>) -> Self {
+        self.write.push(directory.as_ref().to_owned());
+        self
+    }
+
+    /// Closes this process in, for good. To be called before any thread is started.
+    ///
+    /// What the kernel does not have is left out, and [`Closed`] says so. Files that are open stay
+    /// open.
+    ///
+    /// # Errors
+    /// For every other reason for which it is not closed in: the process must end then.
+    pub fn close(&self) -> Result<Closed, SandboxError> {
+        // Landlock holds for the thread that asks for it, and for those that it starts.
+        match threads() {
+            None | Some(1) => {}
+            Some(threads) => return Err(SandboxError::Threads(threads)),
+        }
+        self.close_this_thread()
+    }
+
+    /// What [`Self::close`] does once it is clear that there is one thread.
+    fn close_this_thread(&self) -> Result<Closed, SandboxError> {
+        nix::sys::prctl::set_no_new_privs()?;
+        // The wrapped method runs as the same user, and is as exposed as this process: neither may
+        // attach to the other (ptrace(2), "Ptrace access mode checking").
+        nix::sys::prctl::set_dumpable(false)?;
+        let files = files::close(&self.read, &self.write)?;
+        let calls = calls::close()?;
+        Ok(Closed { files, calls })
+    }
+}
+
+impl Closed {
+    /// What is missing, for people; nothing if all of it holds.
+    #[must_use]
+    pub fn shortfall(self) -> Option<String> {
+        let word = |name, extent| match extent {
+            Extent::Whole => None,
+            Extent::Part => Some(format!("has only a part of {name}")),
+            Extent::None => Some(format!("has no {name}")),
+        };
+        let missing: Vec<String> = [word("Landlock", self.files), word("seccomp", self.calls)]
+            .into_iter()
+            .flatten()
+            .collect();
+        (!missing.is_empty()).then(|| format!("the kernel {}", missing.join(" and ")))
+    }
+}
+
+/// How many threads there are, if the kernel tells. Without /proc it does not.
+fn threads() -> Option<usize> {
+    std::fs::read_dir("/proc/self/task").ok().map(Iterator::count)
+}
+
+#[cfg(all(test, any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
+mod tests;

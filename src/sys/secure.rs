@@ -1,0 +1,390 @@
+//! Opening files that decide something.
+//!
+//! A configuration file is worth what the least protected directory on the way to it is worth:
+//! who can write there can put another file in its place. So the path is walked from the root,
+//! each step is opened without following links and checked on the open descriptor, and links are
+//! followed by hand under the same rule. Nothing is checked by name and opened later.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::unistd::Uid;
+
+/// Most symbolic links that are followed on the way to a file, as the kernel's own limit
+/// (path_resolution(7)).
+const MAX_LINKS: usize = 40;
+
+/// Who may own files that decide something: root, and whoever runs the program. A method that
+/// drops its privileges must open what it needs before it does.
+#[derive(Debug, Clone, Copy)]
+pub struct Trusted(Uid);
+
+/// Why a file that decides something is not used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SecureError {
+    /// It, or a directory on the way to it, could not be opened.
+    #[error("{}: {}", .path.display(), .error.desc())]
+    Open {
+        /// What could not be opened
+        path: PathBuf,
+        /// Why
+        error: Errno,
+    },
+    /// It belongs to somebody who could change it at any time.
+    #[error("{} is owned by user {owner}, not by root: chown root it", .path.display())]
+    Owner {
+        /// What belongs to somebody else
+        path: PathBuf,
+        /// Whose it is
+        owner: u32,
+    },
+    /// Its mode lets others change it.
+    #[error("{} can be written by others than root (mode {mode:04o}): chmod go-w it", .path.display())]
+    Writable {
+        /// What can be written
+        path: PathBuf,
+        /// Its permission bits
+        mode: u32,
+    },
+    /// It is not what was expected there.
+    #[error("{} is not a {expected}", .path.display())]
+    Kind {
+        /// What it is
+        path: PathBuf,
+        /// What it should be
+        expected: &'static str,
+    },
+    /// It is larger than any real one.
+    #[error("{} is larger than {limit} bytes", .path.display())]
+    TooLarge {
+        /// What is too large
+        path: PathBuf,
+        /// The limit in bytes
+        limit: usize,
+    },
+    /// It is not text.
+    #[error("{} is not UTF-8 text: see line {line} of it", .path.display())]
+    NotText {
+        /// What is not text
+        path: PathBuf,
+        /// The line with the first byte at fault, from 1
+        line: usize,
+    },
+    /// Links that lead in circles.
+    #[error("{}: too many symbolic links", .path.display())]
+    Links {
+        /// Where the walk ended
+        path: PathBuf,
+    },
+}
+
+impl SecureError {
+    /// Whether it is simply not there.
+    #[must_use]
+    pub const fn is_missing(&self) -> bool {
+        matches!(self, Self::Open { error: Errno::ENOENT, .. })
+    }
+}
+
+impl Trusted {
+    /// Root and the user that the program runs as right now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(Uid::effective())
+    }
+
+    /// Reads the text file at `path`, of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// If the file, or any directory on the way to it, could be changed by somebody else, or
+    /// cannot be read.
+    pub fn read(self, path: &Path, limit: usize) -> Result<String, SecureError> {
+        let mut bytes = Vec::new();
+        let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+        self.open_file(path)?.take(bound).read_to_end(&mut bytes).map_err(|error| {
+            let error = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+            SecureError::Open { path: path.to_owned(), error }
+        })?;
+        if bytes.len() > limit {
+            return Err(SecureError::TooLarge { path: path.to_owned(), limit });
+        }
+        String::from_utf8(bytes).map_err(|error| {
+            let good = error.as_bytes().get(..error.utf8_error().valid_up_to());
+            let line = 1 + memchr::memchr_iter(b'\n', good.unwrap_or_default()).count();
+            SecureError::NotText { path: path.to_owned(), line }
+        })
+    }
+
+    /// Opens the plain file at `path` for reading.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn open_file(self, path: &Path) -> Result<File, SecureError> {
+        self.open(path, SFlag::S_IFREG, OFlag::O_RDONLY | OFlag::O_NONBLOCK).map(File::from)
+    }
+
+    /// The names in the directory at `path` that end in `suffix` and do not start with a dot,
+    /// sorted by their bytes.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn list(self, path: &Path, suffix: &str) -> Result<Vec<OsString>, SecureError> {
+        let mut names = self.entries(path)?;
+        names.retain(|name| {
+            let name = name.as_bytes();
+            name.ends_with(suffix.as_bytes()) && !name.starts_with(b".")
+        });
+        Ok(names)
+    }
+
+    /// All names in the directory at `path` but `.` and `..`, sorted by their bytes.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn entries(self, path: &Path) -> Result<Vec<OsString>, SecureError> {
+        let directory = self.open(path, SFlag::S_IFDIR, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
+        let failed = |error| SecureError::Open { path: path.to_owned(), error };
+        let mut directory = nix::dir::Dir::from_fd(directory).map_err(failed)?;
+        let mut names = Vec::new();
+        for entry in directory.iter() {
+            let name = entry.map_err(failed)?.file_name().to_bytes().to_vec();
+            if name != b"." && name != b".." {
+                names.push(OsStr::from_bytes(&name).to_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Walks to `path` and opens it, checking every step on its descriptor.
+    fn open(self, path: &Path, wanted: SFlag, flags: OFlag) -> Result<OwnedFd, SecureError> {
+        let expected = if wanted == SFlag::S_IFDIR { "directory" } else { "file" };
+        let is_wanted = |path: &Path, seen: &FileStat| match kind(seen) == wanted {
+            true => Ok(()),
+            false => Err(SecureError::Kind { path: path.to_owned(), expected }),
+        };
+        let step = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let root = || {
+            nix::fcntl::open("/", step | OFlag::O_DIRECTORY, Mode::empty())
+                .map_err(|error| SecureError::Open { path: PathBuf::from("/"), error })
+        };
+        let mut at = root()?;
+        let mut walked = PathBuf::from("/");
+        self.check(&walked, &stat(&at, &walked)?)?;
+        let mut links = 0;
+        let mut ahead = VecDeque::new();
+        push_front(&mut ahead, path);
+        while let Some(name) = ahead.pop_front() {
+            let failed = |error| SecureError::Open { path: path.to_owned(), error };
+            let next = openat(&at, name.as_os_str(), step, Mode::empty()).map_err(failed)?;
+            let next_path = walked.join(&name);
+            let seen = stat(&next, &next_path)?;
+            if kind(&seen) == SFlag::S_IFLNK {
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(SecureError::Links { path: path.to_owned() });
+                }
+                self.check_owner(&next_path, &seen)?;
+                let target = PathBuf::from(readlinkat(&next, "").map_err(failed)?);
+                push_front(&mut ahead, &target);
+                if target.is_absolute() {
+                    at = root()?;
+                    walked = PathBuf::from("/");
+                }
+                continue;
+            }
+            if ahead.is_empty() {
+                // First, for who may write a device is of no interest.
+                is_wanted(&next_path, &seen)?;
+            }
+            self.check(&next_path, &seen)?;
+            if ahead.is_empty() {
+                let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+                let opened = openat(&at, name.as_os_str(), flags, Mode::empty()).map_err(failed)?;
+                // The descriptor that is read from is checked once more: between the two opens
+                // only a trusted owner could have changed the name, but then it is no race.
+                let seen = stat(&opened, &next_path)?;
+                is_wanted(&next_path, &seen)?;
+                self.check(&next_path, &seen)?;
+                return Ok(opened);
+            }
+            at = next;
+            walked = if name == ".." { parent(&walked) } else { next_path };
+        }
+        Err(SecureError::Kind { path: path.to_owned(), expected: "file or directory below /" })
+    }
+
+    fn check(self, path: &Path, stat: &FileStat) -> Result<(), SecureError> {
+        self.check_owner(path, stat)?;
+        let others_write = stat.st_mode & 0o022 != 0;
+        // In a sticky directory such as /tmp others can add names, but not replace ours, and
+        // whatever is opened next is checked in its turn.
+        let sticky = kind(stat) == SFlag::S_IFDIR && stat.st_mode & 0o1000 != 0;
+        if others_write && !sticky {
+            return Err(SecureError::Writable {
+                path: path.to_owned(),
+                mode: stat.st_mode & 0o7777,
+            });
+        }
+        Ok(())
+    }
+
+    fn check_owner(self, path: &Path, stat: &FileStat) -> Result<(), SecureError> {
+        if stat.st_uid != 0 && stat.st_uid != self.0.as_raw() {
+            return Err(SecureError::Owner { path: path.to_owned(), owner: stat.st_uid });
+        }
+        Ok(())
+    }
+}
+
+fn stat(descriptor: impl AsFd, path: &Path) -> Result<FileStat, SecureError> {
+    fstat(descriptor).map_err(|error| SecureError::Open { path: path.to_owned(), error })
+}
+
+const fn kind(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())
+}
+
+fn parent(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(path).to_owned()
+}
+
+/// Puts the components of `path` in front of what is still ahead.
+fn push_front(ahead: &mut VecDeque<OsString>, path: &Path) {
+    for component in path.components().rev() {
+        match component {
+            Component::Normal(name) => ahead.push_front(name.to_owned()),
+            Component::ParentDir => ahead.push_front(OsString::from("..")),
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn mode(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// A directory below a sticky /tmp, as safe as a test can have it.
+    fn world() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        mode(dir.path(), 0o755);
+        std::fs::create_dir(dir.path().join("etc")).unwrap();
+        mode(&dir.path().join("etc"), 0o755);
+        let file = dir.path().join("etc/policy.toml");
+        std::fs::write(&file, "text").unwrap();
+        mode(&file, 0o644);
+        (dir, file)
+    }
+
+    #[test]
+    fn a_file_that_only_its_owner_can_write_is_read() {
+        let (dir, file) = world();
+        assert_eq!(Trusted::now().read(&file, 4).as_deref(), Ok("text"));
+        symlink("etc", dir.path().join("link")).unwrap();
+        symlink(&file, dir.path().join("absolute")).unwrap();
+        symlink("../etc/../etc/policy.toml", dir.path().join("etc/relative")).unwrap();
+        for path in ["link/policy.toml", "absolute", "link/relative", "etc/./policy.toml"] {
+            assert_eq!(
+                Trusted::now().read(&dir.path().join(path), 4).as_deref(),
+                Ok("text"),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_others_can_write_is_refused_at_every_step() {
+        for bad in [0o666, 0o664, 0o646, 0o622] {
+            let (_dir, file) = world();
+            mode(&file, bad);
+            assert!(matches!(Trusted::now().read(&file, 9), Err(SecureError::Writable { .. })));
+        }
+        for bad in [0o777, 0o775, 0o757] {
+            let (dir, file) = world();
+            mode(&dir.path().join("etc"), bad);
+            assert!(matches!(Trusted::now().read(&file, 9), Err(SecureError::Writable { .. })));
+        }
+        // Reached through a link, the unsafe directory is still on the way.
+        let (dir, file) = world();
+        symlink(&file, dir.path().join("link")).unwrap();
+        mode(&dir.path().join("etc"), 0o777);
+        assert!(matches!(
+            Trusted::now().read(&dir.path().join("link"), 9),
+            Err(SecureError::Writable { .. })
+        ));
+    }
+
+    #[test]
+    fn what_belongs_to_somebody_else_is_refused() {
+        if !Uid::effective().is_root() {
+            // Not with a macro: the test harness would keep what it prints to itself.
+            let note = b"LEFT OUT: FILES OF OTHER OWNERS CAN BE MADE ONLY BY ROOT\n";
+            return std::io::Write::write_all(&mut std::io::stderr(), note).unwrap();
+        }
+        let somebody = Some(Uid::from_raw(12345));
+        let (dir, file) = world();
+        nix::unistd::chown(&file, somebody, None).unwrap();
+        assert!(matches!(
+            Trusted::now().read(&file, 9),
+            Err(SecureError::Owner { owner: 12345, .. })
+        ));
+        let (dir2, file) = world();
+        nix::unistd::chown(&dir2.path().join("etc"), somebody, None).unwrap();
+        assert!(matches!(Trusted::now().read(&file, 9), Err(SecureError::Owner { .. })));
+        // A link of somebody else's in a sticky directory points where they like.
+        let link = dir.path().join("link");
+        symlink(dir.path().join("etc"), &link).unwrap();
+        nix::unistd::fchownat(
+            nix::fcntl::AT_FDCWD,
+            &link,
+            somebody,
+            None,
+            nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW,
+        )
+        .unwrap();
+        assert!(matches!(Trusted::now().list(&link, ".toml"), Err(SecureError::Owner { .. })));
+    }
+
+    #[test]
+    fn odd_files_are_refused() {
+        let (dir, file) = world();
+        let trusted = Trusted::now();
+        assert!(matches!(trusted.read(&file, 3), Err(SecureError::TooLarge { .. })));
+        assert!(matches!(trusted.read(&dir.path().join("etc"), 3), Err(SecureError::Kind { .. })));
+        assert!(trusted.read(&dir.path().join("none"), 3).is_err_and(|e| e.is_missing()));
+        std::fs::write(&file, b"\xff").unwrap();
+        assert!(matches!(trusted.read(&file, 3), Err(SecureError::NotText { .. })));
+        symlink("loop", dir.path().join("loop")).unwrap();
+        assert!(matches!(
+            trusted.read(&dir.path().join("loop"), 3),
+            Err(SecureError::Links { .. })
+        ));
+        let pipe = dir.path().join("etc/pipe");
+        nix::unistd::mkfifo(&pipe, Mode::from_bits_truncate(0o644)).unwrap();
+        assert!(matches!(trusted.read(&pipe, 3), Err(SecureError::Kind { .. })));
+    }
+
+    #[test]
+    fn lists_are_sorted_and_leave_editors_leftovers_out() {
+        let (dir, _) = world();
+        for name in ["b.toml", "a.toml", ".c.toml", "d.toml~", "e.toml.dpkg-new", "key.pem"] {
+            std::fs::write(dir.path().join("etc").join(name), "").unwrap();
+        }
+        let names = Trusted::now().list(&dir.path().join("etc"), ".toml").unwrap();
+        assert_eq!(names, ["a.toml", "b.toml", "policy.toml"]);
+    }
+}

@@ -1,0 +1,24 @@
+//! The words of the program as types: what is valid is decided once, when a value is made.
+//!
+//! Nothing here trusts its input: every constructor checks, and every field is private.
+//! No clock, no network, no file system.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
+mod artifact;
+mod digest;
+mod glob;
+mod key;
+mod operator;
+mod package;
+mod text;
+mod time;
+
+pub use artifact::{ArtifactName, Identity};
+pub(crate) use digest::hex_decode;
+pub use digest::{DigestError, Sha256Digest};
+pub use glob::{Glob, GlobError};
+pub use key::{KeyError, KeyId, PublicKey};
+pub use operator::{OperatorName, OperatorNameError, Threshold, ThresholdError};
+pub use package::{Architecture, DebVersion, NameError, PackageName};
+pub use text::{Printable, printable};
+pub use time::{Timestamp, TimestampError};

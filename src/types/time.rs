@@ -1,0 +1,97 @@
+//! Moments, always given as arguments: nothing pure reads a clock.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A moment in UTC with the precision of a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(jiff::Timestamp);
+
+/// Text or numbers that name no moment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such date")]
+pub struct TimestampError;
+
+impl Timestamp {
+    /// The moment at which the day `year`-`month`-`day` begins in UTC.
+    ///
+    /// # Errors
+    /// If the calendar has no such day.
+    pub fn start_of_day(year: u16, month: u8, day: u8) -> Result<Self, TimestampError> {
+        let number = |n: u8| i8::try_from(n).map_err(|_| TimestampError);
+        jiff::civil::Date::new(
+            i16::try_from(year).map_err(|_| TimestampError)?,
+            number(month)?,
+            number(day)?,
+        )
+        .and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC))
+        .map(|moment| Self(moment.timestamp()))
+        .map_err(|_| TimestampError)
+    }
+
+    /// The moment `seconds` after the start of 1970 in UTC.
+    ///
+    /// # Errors
+    /// If that is not within the years that a calendar can hold.
+    pub fn from_unix(seconds: i64) -> Result<Self, TimestampError> {
+        jiff::Timestamp::from_second(seconds).map(Self).map_err(|_| TimestampError)
+    }
+
+    /// Seconds since the start of 1970 in UTC.
+    #[must_use]
+    pub fn as_unix(self) -> i64 {
+        self.0.as_second()
+    }
+
+    /// The day in UTC, as `YYYY-MM-DD`.
+    #[must_use]
+    pub fn date(self) -> String {
+        self.0.to_string().chars().take_while(|&c| c != 'T').collect()
+    }
+}
+
+impl From<std::time::SystemTime> for Timestamp {
+    /// A clock outside the calendar counts as the end of time, so that exceptions and keys are
+    /// expired rather than valid for ever.
+    fn from(clock: std::time::SystemTime) -> Self {
+        let moment = jiff::Timestamp::try_from(clock).unwrap_or(jiff::Timestamp::MAX);
+        Self(jiff::Timestamp::from_second(moment.as_second()).unwrap_or(jiff::Timestamp::MAX))
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    /// Reads RFC 3339.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| TimestampError)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC, `2027-03-01T00:00:00Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_days_of_the_calendar() {
+        let day = Timestamp::start_of_day(2028, 2, 29).unwrap();
+        assert_eq!(day.to_string(), "2028-02-29T00:00:00Z");
+        assert_eq!(day.date(), "2028-02-29");
+        assert!(Timestamp::start_of_day(2027, 2, 29).is_err());
+        assert!(Timestamp::start_of_day(2027, 13, 1).is_err());
+        assert!(day > "2028-02-28T23:59:59Z".parse().unwrap());
+    }
+}

@@ -1,0 +1,550 @@
+//! Runs the attacks on attestations in `tests/vectors`. The format is described in the README
+//! there; whatever it does not describe makes the run fail, so that a misspelt expectation
+//! cannot pass for a kept one.
+#![allow(
+    clippy::as_conversions,
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use apt_quorum::attest::{self, Claim, KeyRing, PinnedKey, Rejection, Wanted, json};
+use apt_quorum::types::{PublicKey, Sha256Digest};
+use curve25519_dalek::scalar::Scalar;
+use sha2::Digest;
+use support::{Key, hex, identity, key_id, moment, now, operator, random};
+
+/// Fewer would mean that some were lost.
+const FEWEST: usize = 30;
+
+/// The order of the group, 2^252 + 27742317777372353535851937790883648493, least byte first.
+const L: [u8; 32] = [
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+];
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Attack {
+    /// What is tried, in a sentence
+    attack: String,
+    /// `NAME VERSION ARCHITECTURE` of the file being judged
+    subject: String,
+    #[serde(default)]
+    key: Vec<VectorKey>,
+    expect: Expect,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VectorKey {
+    name: String,
+    /// Pinned for this operator; without one the key is unknown
+    operator: Option<String>,
+    not_after: Option<String>,
+    /// A public key in hexadecimal that is pinned as it is. Nobody has its secret part
+    public: Option<String>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expect {
+    /// The code of the rejection
+    rejection: Option<String>,
+    /// The operators with a claim for the subject's bytes, once for each claim
+    votes: Option<Vec<String>>,
+    /// The operators with a claim for other bytes under its name, once for each claim
+    conflicts: Option<Vec<String>>,
+}
+
+enum Secret {
+    Own(Key),
+    Nobodys([u8; 32]),
+}
+
+impl Secret {
+    fn public(&self) -> [u8; 32] {
+        match self {
+            Self::Own(key) => key.0.verifying_key().to_bytes(),
+            Self::Nobodys(bytes) => *bytes,
+        }
+    }
+
+    fn own(&self) -> Result<&Key, String> {
+        match self {
+            Self::Own(key) => Ok(key),
+            Self::Nobodys(_) => Err("nobody can sign with this key".to_owned()),
+        }
+    }
+}
+
+/// What the placeholders of one vector stand for.
+struct Filler {
+    secrets: BTreeMap<String, Secret>,
+    sha256: Sha256Digest,
+    signed: Vec<u8>,
+    message: Vec<u8>,
+}
+
+impl Filler {
+    /// Repeats what is to be repeated and puts in what the placeholders stand for.
+    fn fill(&self, template: &[u8]) -> Result<Vec<u8>, String> {
+        let template = repeat(template)?;
+        let mut out = Vec::new();
+        let mut rest = template.as_slice();
+        while let Some(start) = find(rest, b"{{") {
+            let end = find(&rest[start..], b"}}").ok_or("{{ without }}")? + start;
+            out.extend(&rest[..start]);
+            let name = std::str::from_utf8(&rest[start + 2..end]).map_err(|e| e.to_string())?;
+            out.extend(self.value(name)?);
+            rest = &rest[end + 2..];
+        }
+        out.extend(rest);
+        Ok(out)
+    }
+
+    fn value(&self, placeholder: &str) -> Result<Vec<u8>, String> {
+        let (what, which) = placeholder.split_once(':').unwrap_or((placeholder, ""));
+        let secret = || self.secrets.get(which).ok_or(format!("there is no key {which:?}"));
+        let own = || secret().and_then(|secret| secret.own());
+        Ok(match what {
+            "sha256" => self.sha256.to_string().into_bytes(),
+            "SHA256" => self.sha256.to_string().to_uppercase().into_bytes(),
+            "other-sha256" => Sha256Digest::of(b"other bytes").to_string().into_bytes(),
+            "signed" => self.signed.clone(),
+            "keyid" => key_id(&secret()?.public()).into_bytes(),
+            "sig" => own()?.sign(&self.message).into_bytes(),
+            "sig-in-uppercase" => own()?.sign(&self.message).to_uppercase().into_bytes(),
+            "sig-with-s-plus-l" => self.unreduced(own()?).into_bytes(),
+            "sig-with-small-order-r" => self.small_order_nonce(own()?).into_bytes(),
+            "sig-without-secret" => without_secret().into_bytes(),
+            "garbage" => hex(&random::<64>()).into_bytes(),
+            "bytes" => which
+                .as_bytes()
+                .chunks(2)
+                .map(|pair| {
+                    let pair = std::str::from_utf8(pair).map_err(|e| e.to_string())?;
+                    u8::from_str_radix(pair, 16).map_err(|e| e.to_string())
+                })
+                .collect::<Result<_, _>>()?,
+            _ => return Err(format!("there is no placeholder {{{{{placeholder}}}}}")),
+        })
+    }
+
+    /// A good signature whose second half is not reduced: the same number modulo the order of
+    /// the group, so a careless verifier takes both and a signature has two spellings.
+    fn unreduced(&self, key: &Key) -> String {
+        use ed25519_dalek::Signer;
+        let mut signature = key.0.sign(&self.message).to_bytes();
+        let mut carry = 0;
+        for (byte, l) in signature[32..].iter_mut().zip(L) {
+            let sum = u16::from(*byte) + u16::from(l) + carry;
+            *byte = sum.to_le_bytes()[0];
+            carry = sum >> 8;
+        }
+        assert_eq!(carry, 0);
+        hex(&signature)
+    }
+
+    /// A signature whose R is the neutral element: S = 0 + k * a. The equation holds for it.
+    fn small_order_nonce(&self, key: &Key) -> String {
+        let neutral = neutral();
+        let challenge = sha2::Sha512::new()
+            .chain_update(neutral)
+            .chain_update(key.0.verifying_key().as_bytes())
+            .chain_update(&self.message)
+            .finalize();
+        let k = Scalar::from_bytes_mod_order_wide(&challenge.into());
+        let s = k * key.0.to_scalar();
+        let signature = [neutral, s.to_bytes()].concat();
+        // The lax check takes it: what is tested is the strict one.
+        let lax = ed25519_dalek::Signature::from_slice(&signature).unwrap();
+        let public = key.0.verifying_key();
+        assert!(ed25519_dalek::Verifier::verify(&public, &self.message, &lax).is_ok());
+        hex(&signature)
+    }
+}
+
+fn neutral() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[0] = 1;
+    bytes
+}
+
+/// R is the base point and S is 1: for a key of small order the equation `S * B = R + k * A`
+/// holds for every message for which k is a multiple of the key's order; for the neutral element
+/// that is every message.
+fn without_secret() -> String {
+    format!("58{}01{}", "66".repeat(31), "00".repeat(31))
+}
+
+/// A line `@repeat N` stands for N copies of the line after it. One line end at the end of the
+/// file belongs to the file and not to the text.
+fn repeat(template: &[u8]) -> Result<Vec<u8>, String> {
+    let template = template.strip_suffix(b"\n").unwrap_or(template);
+    let mut out = Vec::new();
+    let mut times = 1;
+    for line in template.split_inclusive(|&byte| byte == b'\n') {
+        if let Some(count) = line.strip_prefix(b"@repeat ") {
+            let count = std::str::from_utf8(count).map_err(|e| e.to_string())?;
+            times = count.trim().parse().map_err(|_| format!("@repeat {count}?"))?;
+            continue;
+        }
+        for _ in 0..std::mem::replace(&mut times, 1) {
+            out.extend(line);
+        }
+    }
+    Ok(out)
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+/// The signature of every key in order, as rebuilderd's links carry them.
+fn default_envelope(attack: &Attack) -> Vec<u8> {
+    let signatures: Vec<String> = attack
+        .key
+        .iter()
+        .map(|VectorKey { name, .. }| {
+            format!(r#"{{"keyid":"{{{{keyid:{name}}}}}","sig":"{{{{sig:{name}}}}}"}}"#)
+        })
+        .collect();
+    format!(r#"{{"signatures":[{}],"signed":{{{{signed}}}}}}"#, signatures.join(",")).into_bytes()
+}
+
+fn directories() -> Vec<PathBuf> {
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+    let mut found: Vec<PathBuf> = fs::read_dir(all)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap() != "README.md")
+        .collect();
+    found.sort();
+    found
+}
+
+fn read_attack(directory: &Path) -> Result<(Attack, BTreeMap<String, Vec<u8>>), String> {
+    const FILES: [&str; 5] =
+        ["attack.toml", "signed.json", "canonical.txt", "message.txt", "envelope.json"];
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(directory).map_err(|e| e.to_string())? {
+        let path = entry.map_err(|e| e.to_string())?.path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if !FILES.contains(&name.as_str()) {
+            return Err(format!("{name} is no file of a vector"));
+        }
+        files.insert(name, fs::read(path).map_err(|e| e.to_string())?);
+    }
+    let attack = files.get("attack.toml").ok_or("attack.toml is missing")?;
+    let attack = std::str::from_utf8(attack).map_err(|e| e.to_string())?;
+    let attack: Attack = toml::from_str(attack).map_err(|e| e.to_string())?;
+    Ok((attack, files))
+}
+
+/// What a vector comes to: the code of a rejection, or who voted and who contradicted.
+type Outcome = Result<(Vec<String>, Vec<String>), String>;
+
+fn expected(expect: Expect) -> Result<Outcome, String> {
+    match expect {
+        Expect { rejection: Some(code), votes: None, conflicts: None } => Ok(Err(code)),
+        Expect { rejection: None, votes, conflicts } if votes.is_some() || conflicts.is_some() => {
+            Ok(Ok((votes.unwrap_or_default(), conflicts.unwrap_or_default())))
+        }
+        _ => Err("either a rejection, or votes and conflicts must be expected".to_owned()),
+    }
+}
+
+fn run(directory: &Path) -> Result<(), String> {
+    let (attack, files) = read_attack(directory)?;
+    if !attack.attack.ends_with('.') {
+        return Err("the attack is not described in a sentence".to_owned());
+    }
+    let identity = identity(&attack.subject);
+    let artifact = identity.artifact_name();
+    let sha256 = Sha256Digest::of(b"the file being judged");
+    let mut filler =
+        Filler { secrets: BTreeMap::new(), sha256, signed: Vec::new(), message: Vec::new() };
+
+    let mut pinned = Vec::new();
+    for VectorKey { name, operator: owner, not_after, public } in &attack.key {
+        let secret = match public {
+            Some(public) => Secret::Nobodys(*public.parse::<Sha256Digest>().unwrap().as_bytes()),
+            None => Secret::Own(Key::new()),
+        };
+        if let Some(owner) = owner {
+            // Past the check that the configuration makes: what is tested is the second wall.
+            let key = PublicKey::Ed25519(secret.public());
+            let not_after = not_after.as_deref().map(moment);
+            pinned.push(PinnedKey { operator: operator(owner), key, not_after });
+        }
+        if filler.secrets.insert(name.clone(), secret).is_some() {
+            return Err(format!("two keys are called {name}"));
+        }
+    }
+    let ring = KeyRing::new(pinned).map_err(|e| format!("{e:?}"))?;
+
+    if let Some(signed) = files.get("signed.json") {
+        filler.signed = filler.fill(signed)?;
+    }
+    let canonical = files.get("canonical.txt").map(|text| filler.fill(text)).transpose()?;
+    if let Some(canonical) = &canonical {
+        let ours = json::parse(&filler.signed).map_err(|e| e.to_string())?.canonical();
+        if ours != *canonical {
+            return Err(format!(
+                "the canonical form differs:\n  ours {}\n  file {}",
+                String::from_utf8_lossy(&ours),
+                String::from_utf8_lossy(canonical)
+            ));
+        }
+    }
+    let message = files.get("message.txt").map(|text| filler.fill(text)).transpose()?;
+    filler.message = match (message, canonical.clone(), json::parse(&filler.signed)) {
+        (Some(message), ..) => message,
+        (None, Some(canonical), _) => canonical,
+        (None, None, Ok(signed)) => signed.canonical(),
+        // What has no canonical form is signed as it stands, so that only its form is at fault.
+        (None, None, Err(_)) => filler.signed.clone(),
+    };
+    let envelope = match files.get("envelope.json") {
+        Some(template) => filler.fill(template)?,
+        None => filler.fill(&default_envelope(&attack))?,
+    };
+
+    let result = attest::verify(&envelope, &ring, Wanted { artifact: &artifact, sha256 }, now());
+    let expected = expected(attack.expect)?;
+    if expected.is_ok() && canonical.is_none() {
+        return Err("claims are expected, so canonical.txt must say what was signed".to_owned());
+    }
+    if let Err(rejection) = &result {
+        // What an attacker wrote may stand in the reason; it must not be able to forge a line.
+        let told = rejection.to_string();
+        if told.len() > 400 || told.chars().any(|c| c != ' ' && !c.is_ascii_graphic()) {
+            return Err(format!("this is not for a terminal: {told:?}"));
+        }
+    }
+    for claim in result.iter().flatten() {
+        check_claim(claim, &ring, &artifact, &envelope)?;
+    }
+    let found = sort(&result, sha256);
+    if found == expected {
+        return Ok(());
+    }
+    let why = result.map_or_else(|e| e.to_string(), |claims| format!("{} claim(s)", claims.len()));
+    Err(format!("expected {expected:?}, got {found:?}: {why}"))
+}
+
+/// Whatever a claim says must be what was asked and what was signed.
+fn check_claim(
+    claim: &Claim,
+    ring: &KeyRing,
+    artifact: &apt_quorum::types::ArtifactName,
+    envelope: &[u8],
+) -> Result<(), String> {
+    let owner = ring.iter().find(|pinned| pinned.key == *claim.key()).map(|p| &p.operator);
+    if owner != Some(claim.operator())
+        || claim.artifact() != artifact
+        || claim.attestation() != Sha256Digest::of(envelope)
+    {
+        return Err(format!("the claim is not what was signed: {claim:?}"));
+    }
+    Ok(())
+}
+
+fn sort(result: &Result<Vec<Claim>, Rejection>, sha256: Sha256Digest) -> Outcome {
+    let claims = result.as_ref().map_err(|rejection| rejection.code().to_owned())?;
+    let (votes, conflicts): (Vec<&Claim>, Vec<&Claim>) =
+        claims.iter().partition(|claim| claim.sha256() == sha256);
+    let names = |claims: Vec<&Claim>| {
+        let mut names: Vec<_> = claims.iter().map(|claim| claim.operator().to_string()).collect();
+        names.sort();
+        names
+    };
+    Ok((names(votes), names(conflicts)))
+}
+
+#[test]
+fn every_attack_comes_to_what_its_directory_says() {
+    let directories = directories();
+    let mut failures = Vec::new();
+    for directory in &directories {
+        let name = directory.file_name().unwrap().to_str().unwrap();
+        match run(directory) {
+            Ok(()) => println!("ok      {name}"),
+            Err(why) => {
+                println!("FAILED  {name}: {why}");
+                failures.push(name);
+            }
+        }
+    }
+    println!("{} attacks", directories.len());
+    assert!(failures.is_empty(), "{failures:?}");
+    assert!(directories.len() >= FEWEST, "there are {} only", directories.len());
+}
+
+/// A reason that no attack leads to is either untested or cannot happen.
+#[test]
+fn every_reason_for_a_rejection_has_an_attack() {
+    let expected: BTreeSet<String> = directories()
+        .iter()
+        .filter_map(|directory| read_attack(directory).unwrap().0.expect.rejection)
+        .collect();
+    let all = [
+        "ambiguous-products",
+        "bad-signature",
+        "duplicate-key",
+        "expired-key",
+        "no-sha256",
+        "not-an-integer",
+        "not-json",
+        "other-artifact",
+        "other-name",
+        "shape",
+        "too-deep",
+        "too-large",
+        "too-many-signatures",
+        "unknown-key",
+        "unsigned",
+        "wrong-step",
+        "wrong-type",
+    ];
+    assert_eq!(expected.iter().map(String::as_str).collect::<Vec<_>>(), all);
+}
+
+/// The first wall before `small-order-key`: such keys cannot be read from a configuration.
+#[test]
+fn keys_of_small_order_are_not_read() {
+    let p = |low: u8, high: u8| format!("{low:02x}{}{high:02x}", "ff".repeat(30));
+    let zero = |low: u8, high: u8| format!("{low:02x}{}{high:02x}", "00".repeat(30));
+    let eight = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05";
+    let eight_too = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a";
+    let negative = |key: &str| {
+        let (rest, last) = key.split_at(62);
+        format!("{rest}{:02x}", u8::from_str_radix(last, 16).unwrap() | 0x80)
+    };
+    for key in [
+        zero(1, 0),    // the neutral element
+        zero(1, 0x80), // the same with the sign that it does not have
+        zero(0, 0),    // order 4
+        zero(0, 0x80), // order 4
+        p(0xec, 0x7f), // order 2
+        p(0xec, 0xff), // order 2 with the sign that it does not have
+        p(0xed, 0x7f), // 0 written as the prime
+        p(0xed, 0xff),
+        p(0xee, 0x7f), // 1 written as the prime plus 1
+        p(0xee, 0xff),
+        eight.to_owned(), // order 8
+        eight_too.to_owned(),
+        negative(eight),
+        negative(eight_too),
+    ] {
+        assert!(PublicKey::ed25519_from_hex(&key).is_err(), "{key}");
+    }
+}
+
+#[test]
+fn what_a_vector_does_not_say_is_not_guessed() {
+    let parse = |text: &str| toml::from_str::<Attack>(text).map(drop).map_err(drop);
+    let good = "attack = \"x.\"\nsubject = \"x\"\n[expect]\nvotes = []\n";
+    assert!(parse(good).is_ok());
+    assert!(parse(&good.replace("votes", "vote")).is_err());
+    assert!(parse(&good.replace("subject", "subjects")).is_err());
+    assert!(parse("attack = \"x.\"\nsubject = \"x\"\n").is_err());
+    let nothing = Expect { rejection: None, votes: None, conflicts: None };
+    assert!(expected(nothing).is_err());
+    let both = Expect { rejection: Some("x".into()), votes: Some(vec![]), conflicts: None };
+    assert!(expected(both).is_err());
+    assert!(read_attack(Path::new(env!("CARGO_MANIFEST_DIR"))).is_err());
+}
+
+/// Both limits on size are the last value that is still read.
+#[test]
+fn an_attestation_of_exactly_the_largest_size_is_read() {
+    let key = Key::new();
+    let identity = identity("hello 2.10-3 amd64");
+    let artifact = identity.artifact_name();
+    let sha256 = Sha256Digest::of(b"the file being judged");
+    let pinned = support::pinned("alpha", &key, None);
+    let ring = KeyRing::new(vec![pinned]).unwrap();
+    let mut bytes = support::attestation(artifact.as_str(), sha256, &[&key]);
+    bytes.resize(attest::MAX_BYTES, b' ');
+    let verify =
+        |bytes: &[u8]| attest::verify(bytes, &ring, Wanted { artifact: &artifact, sha256 }, now());
+    assert_eq!(verify(&bytes).map(|claims| claims.len()), Ok(1));
+    bytes.push(b' ');
+    assert_eq!(verify(&bytes), Err(Rejection::TooLarge { size: attest::MAX_BYTES + 1 }));
+}
+
+#[test]
+fn a_rejection_tells_people_whose_key_it_was_and_until_when() {
+    let key_id = Key::new().public().key_id();
+    let short = &key_id.as_str()[..16];
+    let alpha = operator("alpha");
+    let unknown = |ids: &[&str]| Rejection::UnknownKey {
+        key_ids: ids.iter().map(|&id| id.to_owned()).collect(),
+    };
+    for (rejection, told) in [
+        (unknown(&[]), "signed by keys that it does not name and by no pinned key".to_owned()),
+        (unknown(&["ab"]), "signed by ab and by no pinned key".to_owned()),
+        (
+            unknown(&["1", "2", "\u{1b}[2J", "4"]),
+            "signed by 1, 2, ?[2J, ... and by no pinned key".to_owned(),
+        ),
+        (
+            unknown(&["1", "2", "0123456789abcdef0123"]),
+            "signed by 1, 2, 0123456789abcdef and by no pinned key".to_owned(),
+        ),
+        (
+            Rejection::BadSignature { operator: alpha.clone(), key_id: key_id.clone() },
+            format!("the signature in the name of alpha's key {short} does not verify"),
+        ),
+        (
+            Rejection::ExpiredKey {
+                operator: alpha,
+                key_id: key_id.clone(),
+                not_after: moment("2026-01-01T00:00:00Z"),
+            },
+            format!("alpha's key {short} was good until 2026-01-01"),
+        ),
+    ] {
+        assert_eq!(rejection.to_string(), told);
+    }
+}
+
+/// Whatever bit is changed: what is signed cannot be, and what is not signed says nothing else.
+#[test]
+fn no_flipped_bit_makes_another_claim() {
+    let key = Key::new();
+    let identity = identity("hello 2.10-3 amd64");
+    let artifact = identity.artifact_name();
+    let sha256 = Sha256Digest::of(b"the file being judged");
+    let ring = KeyRing::new(vec![support::pinned("alpha", &key, None)]).unwrap();
+    let good = support::attestation(artifact.as_str(), sha256, &[&key]);
+    let signed = find(&good, br#","signed":"#).unwrap() + br#","signed":"#.len();
+    let wanted = Wanted { artifact: &artifact, sha256 };
+    let mut taken = 0;
+    for at in 0..good.len() {
+        for bit in 0..8 {
+            let mut flipped = good.clone();
+            flipped[at] ^= 1 << bit;
+            let Ok(claims) = attest::verify(&flipped, &ring, wanted, now()) else { continue };
+            assert!(!(signed..good.len() - 1).contains(&at), "bit {bit} of byte {at} is signed");
+            assert_eq!(claims.len(), 1);
+            assert_eq!(claims[0].sha256(), sha256);
+            assert_eq!(claims[0].attestation(), Sha256Digest::of(&flipped));
+            taken += 1;
+        }
+    }
+    // Letters of the key id, and the case of the signature's digits.
+    assert!(taken > 64, "{taken}");
+}

@@ -1,0 +1,187 @@
+//! An operator's rebuilderd, as far as clients of its API (version 1) can tell.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::server::{Reply, Server};
+use super::{Deb, Key, World};
+
+pub fn hello() -> Deb {
+    Deb::new("hello", "2.10-3", "amd64")
+}
+
+/// Operators called `alpha`, `beta` and so on, each with what `answer` makes of its key.
+pub fn operators(world: &World, rebuilders: Vec<(Key, Rebuilder)>) -> Vec<Server> {
+    let names = ["alpha", "beta", "gamma", "delta"];
+    let mut servers = Vec::new();
+    for (name, (key, rebuilder)) in names.into_iter().zip(rebuilders) {
+        let server = rebuilder.serve();
+        world.operator(name, &key, &[server.endpoint()]);
+        servers.push(server);
+    }
+    servers
+}
+
+pub fn confirming(debs: &[&Deb]) -> (Key, Rebuilder) {
+    let key = Key::new();
+    let rebuilder = Rebuilder::confirming(&key, debs.iter().copied());
+    (key, rebuilder)
+}
+
+pub fn ignorant() -> (Key, Rebuilder) {
+    (Key::new(), Rebuilder::default())
+}
+
+/// One operator whose word is enough.
+pub fn alone(key: Key, rebuilder: Rebuilder) -> (World, Server) {
+    let world = World::new();
+    world.policy("mode = \"enforce\"\nthreshold = 1\n");
+    let server = operators(&world, vec![(key, rebuilder)]).remove(0);
+    (world, server)
+}
+
+/// What a rebuilderd knows.
+#[derive(Default)]
+pub struct Rebuilder {
+    /// Records of `packages/binary`
+    pub binaries: Vec<Value>,
+    pub builds: Vec<Value>,
+    /// By build
+    pub artifacts: BTreeMap<u64, Vec<Value>>,
+    /// By build and artifact
+    pub attestations: BTreeMap<(u64, u64), Vec<u8>>,
+}
+
+impl Rebuilder {
+    /// One that signed these packages with `key`.
+    pub fn confirming<'a>(key: &Key, debs: impl IntoIterator<Item = &'a Deb>) -> Self {
+        let mut rebuilder = Self::default();
+        for deb in debs {
+            rebuilder.build(deb, "GOOD", Some(deb.link(key)));
+        }
+        rebuilder
+    }
+
+    /// Adds a build of `deb`, which is the latest one now, and gives its number.
+    pub fn build(&mut self, deb: &Deb, status: &str, attestation: Option<Vec<u8>>) -> u64 {
+        self.build_for(deb, "trixie", status, attestation)
+    }
+
+    pub fn build_for(
+        &mut self,
+        deb: &Deb,
+        release: &str,
+        status: &str,
+        attestation: Option<Vec<u8>>,
+    ) -> u64 {
+        let build = self.builds.len() as u64 + 1;
+        let artifact = 1000 + build;
+        let source = format!("src-{}", deb.name);
+        self.builds.push(json!({
+            "id": build, "name": source, "version": deb.version, "distribution": "debian",
+            "release": release, "component": "main", "architecture": deb.architecture,
+            "backend": "debian", "retries": 0, "status": status,
+        }));
+        self.artifacts.entry(build).or_default().push(json!({
+            "id": artifact, "name": deb.name, "status": status,
+            "has_diffoscope": status == "BAD", "has_attestation": attestation.is_some(),
+        }));
+        let has_attestation = attestation.is_some();
+        if let Some(attestation) = attestation {
+            self.attestations.insert((build, artifact), attestation);
+        }
+        // A binary of a release has one record, which shows its latest build.
+        self.binaries.retain(|it| {
+            (it["name"] != deb.name.as_str())
+                || it["version"] != deb.version.as_str()
+                || it["architecture"] != deb.architecture.as_str()
+                || it["release"] != release
+        });
+        self.binaries.push(json!({
+            "id": 5000 + build, "name": deb.name, "version": deb.version,
+            "distribution": "debian", "release": release, "component": "main",
+            "architecture": deb.architecture, "url": "https://deb.example/x.deb",
+            "status": status, "build_id": build, "artifact_id": artifact,
+            "diffoscope_log_id": if status == "BAD" { json!(build) } else { Value::Null },
+            "attestation_log_id": if has_attestation { json!(build) } else { Value::Null },
+            "last_seen": "2026-11-22T03:05:39.479465935", "seen_in_last_sync": true,
+        }));
+        build
+    }
+
+    pub fn serve(self) -> Server {
+        Server::start(move |target| self.answer(target))
+    }
+
+    pub fn answer(&self, target: &str) -> Reply {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let query = decoded(query);
+        let Some(path) = path.strip_prefix("/api/v1/") else { return Reply::status(404) };
+        let parts: Vec<&str> = path.split('/').collect();
+        let found = match parts.as_slice() {
+            ["packages", "binary"] => Some(page(&self.binaries, &query)),
+            ["builds"] => Some(page(&self.builds, &query)),
+            ["builds", build] => {
+                let id = build.parse().unwrap_or(0_u64);
+                self.builds.iter().find(|it| it["id"] == id).cloned()
+            }
+            ["builds", build, "artifacts"] => {
+                build.parse().ok().and_then(|id: u64| Some(json!(self.artifacts.get(&id)?)))
+            }
+            ["builds", build, "artifacts", artifact, "attestation"] => {
+                let id = (build.parse().unwrap_or(0), artifact.parse().unwrap_or(0));
+                return match self.attestations.get(&id) {
+                    Some(bytes) => Reply::json(bytes.clone()),
+                    None => Reply::status(404),
+                };
+            }
+            _ => None,
+        };
+        found.map_or_else(|| Reply::status(404), |it| Reply::json(it.to_string()))
+    }
+}
+
+/// A page of the records that the filters leave: in the order of their ids, after the cursor, and
+/// by default no more than 1000. `total` counts all of them.
+fn page(records: &[Value], query: &BTreeMap<String, String>) -> Value {
+    let filters = ["name", "version", "architecture", "release"];
+    let matches = |record: &&Value| {
+        filters.iter().all(|key| query.get(*key).is_none_or(|wanted| record[key] == **wanted))
+    };
+    let mut matching: Vec<&Value> = records.iter().filter(matches).collect();
+    matching.sort_by_key(|record| record["id"].as_u64());
+    let total = matching.len();
+    let after = query.get("after").map_or(0, |id| id.parse().unwrap());
+    let limit = query.get("limit").map_or(1000, |count| count.parse().unwrap());
+    let records: Vec<&Value> = matching
+        .into_iter()
+        .filter(|record| record["id"].as_u64() > Some(after))
+        .take(limit)
+        .collect();
+    json!({ "total": total, "records": records })
+}
+
+/// The pairs of a query, as servers read them: `+` is a space.
+fn decoded(query: &str) -> BTreeMap<String, String> {
+    let decode = |text: &str| {
+        let mut out = Vec::new();
+        let mut bytes = text.bytes();
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'+' => out.push(b' '),
+                b'%' => {
+                    let digits: String = bytes.by_ref().take(2).map(char::from).collect();
+                    out.push(u8::from_str_radix(&digits, 16).unwrap());
+                }
+                _ => out.push(byte),
+            }
+        }
+        String::from_utf8(out).unwrap()
+    };
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(key, value)| (decode(key), decode(value)))
+        .collect()
+}

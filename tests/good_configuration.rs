@@ -1,0 +1,112 @@
+//! Every directory of `good_configuration/` is a configuration without a mistake. `check.txt` is
+//! what `config check` says about it, `operators.txt` what `operator list` does.
+#![allow(
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use common::{Deb, Ended, World, assert_snapshot, cases, copy_safely, run};
+
+fn world_of(case: &Path) -> World {
+    let world = World::new();
+    fs::remove_dir_all(world.path("etc")).unwrap();
+    copy_safely(case, &world.path("etc"));
+    for expected in ["check.txt", "operators.txt"] {
+        fs::remove_file(world.path("etc").join(expected)).ok();
+    }
+    world
+}
+
+fn ask(world: &World, arguments: &[&str]) -> Ended {
+    run(world.command().args(arguments).arg("--config").arg(world.path("etc")))
+}
+
+#[test]
+fn what_a_configuration_comes_to_is_shown() {
+    let cases = cases("good_configuration");
+    assert!(cases.len() >= 5, "{cases:?}");
+    for case in cases {
+        let world = world_of(&case);
+        let here = world.path("etc").display().to_string();
+        for (arguments, file) in
+            [(["config", "check"], "check.txt"), (["operator", "list"], "operators.txt")]
+        {
+            let ended = ask(&world, &arguments);
+            assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{}", case.display());
+            ended.assert_plain();
+            assert_snapshot(&case.join(file), &ended.stdout.replace(&here, "DIR"));
+        }
+    }
+}
+
+#[test]
+fn operators_are_listed_as_json_too() {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good_configuration/example");
+    let listed = ask(&world_of(&case), &["operator", "list", "--json"]).json();
+    assert_eq!(listed["schema"], 1);
+    let operators = listed["operators"].as_array().unwrap();
+    let names: Vec<&str> = operators.iter().map(|it| it["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["qubes", "reproduce.debian.net"]);
+    let reproduce = &operators[1];
+    assert_eq!(reproduce["contact"], "https://reproduce.debian.net/");
+    assert_eq!(reproduce["keys"][0]["type"], "ed25519");
+    assert_eq!(reproduce["keys"][0]["not_after"], "2999-01-01");
+    assert_eq!(reproduce["endpoints"][0]["protocol"], "rebuilderd");
+    assert_eq!(reproduce["endpoints"][0]["url"], "https://reproduce.debian.net/amd64/");
+    assert_eq!(reproduce["endpoints"][0]["architectures"], serde_json::json!(["amd64"]));
+    // A URL without its last slash is the same directory.
+    assert_eq!(reproduce["endpoints"][1]["url"], "https://reproduce.debian.net/all/");
+    assert_eq!(operators[0]["endpoints"][0]["url"], "file:///srv/attestations/");
+}
+
+/// The digest by which receipts name the configuration that a file was judged by.
+fn digest(world: &World) -> String {
+    let (decision, ended) = world.decision(&Deb::new("hello", "2.10-3", "amd64"), &["--offline"]);
+    let digest = decision["policy"].as_str().unwrap_or_else(|| panic!("{ended:?}"));
+    assert_eq!(digest.len(), 64);
+    digest.to_owned()
+}
+
+#[test]
+fn the_digest_of_a_configuration_changes_with_any_of_its_files_and_not_with_its_place() {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good_configuration/example");
+    let original = digest(&world_of(&case));
+    assert_eq!(digest(&world_of(&case)), original, "another place");
+
+    let mut seen = BTreeSet::from([original.clone()]);
+    for file in [
+        "policy.toml",
+        "operators.d/qubes.toml",
+        "operators.d/reproduce-debian-net.toml",
+        "operators.d/reproduce-debian-net-amd64.pem",
+        "exceptions.d/kernel.toml",
+    ] {
+        let world = world_of(&case);
+        let path = world.path("etc").join(file);
+        let mut text = fs::read_to_string(&path).unwrap();
+        text.push('\n');
+        fs::write(&path, text).unwrap();
+        assert!(seen.insert(digest(&world)), "{file}");
+    }
+    let world = world_of(&case);
+    let operators = world.path("etc/operators.d");
+    fs::rename(operators.join("qubes.toml"), operators.join("project.toml")).unwrap();
+    assert!(seen.insert(digest(&world)), "another name");
+
+    let world = world_of(&case);
+    world.write("etc/exceptions.d/other.toml", "");
+    assert!(seen.insert(digest(&world)), "one more file");
+
+    let world = world_of(&case);
+    world.write("etc/operators.d/qubes.toml~", "an editor's copy, which nobody reads");
+    assert_eq!(digest(&world), original);
+}

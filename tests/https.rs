@@ -1,0 +1,155 @@
+//! Over https only those are believed to be the operator's server whose certificate somebody
+//! trusted signed. What they send is verified anyway; this is about who hears the questions.
+#![allow(
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod common;
+
+use std::fs;
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::rebuilder::{confirming, hello};
+use common::server::{Reply, Server, read_head, write_whole};
+use common::{World, left_out};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// A certificate for this run, signed by itself, and its key.
+struct Certificate {
+    directory: tempfile::TempDir,
+}
+
+impl Certificate {
+    /// For `localhost`; nothing on machines that cannot make one.
+    fn new() -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        common::set_mode(directory.path(), 0o755);
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+            .args(["-nodes", "-days", "2", "-subj", "/CN=localhost"])
+            .args(["-addext", "subjectAltName=DNS:localhost"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .args(["-keyout", "key.pem", "-out", "certificate.pem"])
+            .current_dir(directory.path())
+            .output();
+        match made {
+            Ok(made) if made.status.success() => {
+                let certificate = Self { directory };
+                common::set_mode(&certificate.path("certificate.pem"), 0o644);
+                Some(certificate)
+            }
+            _ => {
+                left_out("https needs a certificate, and there is no openssl to make one");
+                None
+            }
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn server_configuration(&self) -> Arc<rustls::ServerConfig> {
+        let read = |name| fs::read(self.path(name)).unwrap();
+        let certificate = CertificateDer::from_pem_slice(&read("certificate.pem")).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(&read("key.pem")).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let configuration = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key);
+        Arc::new(configuration.unwrap())
+    }
+}
+
+/// An operator that confirms `hello` over https, and how many requests it got.
+struct Operator {
+    world: World,
+    server: Server,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Operator {
+    /// Its endpoint is called by `host`.
+    fn new(certificate: &Certificate, host: &str) -> Self {
+        let (key, rebuilder) = confirming(&[&hello()]);
+        let configuration = certificate.server_configuration();
+        let requests = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&requests);
+        let server = Server::on_connection(move |stream, _| {
+            let connection = rustls::ServerConnection::new(Arc::clone(&configuration)).unwrap();
+            let tls = rustls::StreamOwned::new(connection, stream.try_clone().unwrap());
+            let mut tls = BufReader::new(tls);
+            while let Some(head) = read_head(&mut tls) {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let answer = rebuilder.answer(head.split(' ').nth(1).unwrap());
+                let Reply::Whole { status, headers, body } = answer else { return };
+                write_whole(tls.get_mut(), status, &headers, &body).unwrap();
+            }
+        });
+        let world = World::new();
+        world.policy("mode = \"enforce\"\nthreshold = 1\n");
+        let url = format!("rebuilderd https://{host}:{}/", server.address.port());
+        world.operator("alpha", &key, &[url]);
+        Self { world, server, requests }
+    }
+
+    /// The administrator trusts this certificate, as apt is told to.
+    fn trust(&self, certificate: &Certificate) {
+        let mut apt = fs::read_to_string(self.world.path("apt.conf")).unwrap();
+        let path = certificate.path("certificate.pem");
+        apt += &format!("Acquire::https::CAInfo \"{}\";\n", path.display());
+        self.world.write("apt.conf", apt);
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn a_server_whose_certificate_is_trusted_is_asked() {
+    let Some(certificate) = Certificate::new() else { return };
+    let operator = Operator::new(&certificate, "localhost");
+    operator.trust(&certificate);
+    operator.world.verify(&hello()).assert_code(0);
+    assert_eq!(operator.requests(), 2);
+}
+
+#[test]
+fn a_server_whose_certificate_nobody_trusts_hears_no_question() {
+    let Some(certificate) = Certificate::new() else { return };
+    let operator = Operator::new(&certificate, "localhost");
+    let (decision, ended) = operator.world.decision(&hello(), &[]);
+    ended.assert_code(3);
+    let why = decision["operators"]["alpha"]["why"].as_str().unwrap();
+    assert!(why.contains("invalid peer certificate"), "{why}");
+    assert!(operator.server.connections() > 0);
+    assert_eq!(operator.requests(), 0);
+    // Another one is no better.
+    operator.trust(&Certificate::new().unwrap());
+    operator.world.verify(&hello()).assert_code(3);
+    assert_eq!(operator.requests(), 0);
+}
+
+#[test]
+fn a_server_with_the_certificate_of_another_host_hears_no_question() {
+    let Some(certificate) = Certificate::new() else { return };
+    let operator = Operator::new(&certificate, "127.0.0.1");
+    operator.trust(&certificate);
+    let (decision, ended) = operator.world.decision(&hello(), &[]);
+    ended.assert_code(3);
+    let why = decision["operators"]["alpha"]["why"].as_str().unwrap();
+    assert!(why.contains("invalid peer certificate"), "{why}");
+    assert_eq!(operator.requests(), 0);
+}

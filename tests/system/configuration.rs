@@ -1,0 +1,200 @@
+//! The gate's own files: missing, broken, in the wrong hands, or elsewhere.
+
+use super::steps::{source_of, two_attest};
+use super::table::{BOTH, HOOK, INSTALLED, METHOD};
+use super::world::{World, serve};
+
+rows! {
+    clock_set_back: "the clock set back to when an exception was valid" => HOOK, in "desktop";
+    loose_directories: "the configuration's directories writable, links into a user's directory" => BOTH;
+    leftovers: "what dpkg and editors leave in the configuration's directories" => BOTH;
+    closed: "no policy, an empty, broken or writable one: everything is refused" => BOTH;
+    as_installed: "as installed: warn mode without operators lets through and says so" => INSTALLED;
+    warn: "warn mode with operators says what it lets through" => INSTALLED;
+    other_configuration: "another configuration named by apt's" => METHOD;
+    no_receipts: "receipts that cannot be written: refused" => HOOK;
+}
+
+fn closed(world: &World) {
+    let good = world.package("good");
+    let server = serve(source_of(&[good]));
+    two_attest(world, good);
+    let policy = "/etc/apt-quorum/policy.toml";
+    let text = std::fs::read_to_string(world.path(policy)).unwrap();
+    for (broken, says) in [
+        (format!("rm {policy}"), "policy.toml: No such file or directory"),
+        (format!(": >{policy}"), "mode is missing"),
+        (format!("echo 'mode = ' >{policy}"), "policy.toml:1:"),
+        (format!("chmod 666 {policy}"), "can be written by others"),
+        ("chmod 777 /etc/apt-quorum".to_owned(), "can be written by others"),
+        (format!("chown 1000 {policy}"), "is owned by user 1000"),
+        (format!("rm {policy}; mkdir {policy}"), "is not a file"),
+        ("mv /etc/apt-quorum /etc/gone".to_owned(), "No such file or directory"),
+        ("chmod 666 /etc/apt-quorum/operators.d/alice.toml".to_owned(), "can be written by others"),
+    ] {
+        world.sh(&broken).succeeds();
+        for scheme in ["quorum+http", "http"] {
+            world.sources(&[(scheme, &server)]);
+            world.install("good").fails().says(says);
+            world.sh("cd /root; apt-quorum verify /dev/null").fails();
+        }
+        assert!(!world.has_run("good"), "{broken}");
+        world
+            .sh(&format!(
+                "test ! -d /etc/gone || mv /etc/gone /etc/apt-quorum
+                 test ! -d {policy} || rmdir {policy}
+                 chmod 755 /etc/apt-quorum; chmod 644 /etc/apt-quorum/operators.d/*"
+            ))
+            .succeeds();
+        world.policy(&text);
+        world.sh(&format!("chown root {policy}; chmod 644 {policy}")).succeeds();
+    }
+    world.install("good").succeeds();
+}
+
+fn as_installed(world: &World) {
+    let unknown = world.package("unknown");
+    world.source(source_of(&[unknown]));
+    world.sh("rm /etc/apt-quorum/operators.d/*").succeeds();
+    world.policy("mode = \"warn\"\n");
+    world
+        .install("unknown")
+        .succeeds()
+        .says("1 let through unchecked (no operator is configured yet");
+    assert!(world.has_run("unknown"));
+    let receipt = &world.receipts("hook")[0];
+    assert_eq!(
+        (receipt["basis"].as_str(), receipt["debt"].as_bool()),
+        (Some("warn-mode"), Some(true))
+    );
+}
+
+fn warn(world: &World) {
+    let unknown = world.package("unknown");
+    world.source(source_of(&[unknown]));
+    world.policy("mode = \"warn\"\nthreshold = 2\n");
+    world
+        .install("unknown")
+        .succeeds()
+        .says("1 let through unconfirmed (mode is warn)")
+        .says("unknown 1.0-1 all: no operator confirms it");
+    assert!(world.has_run("unknown"));
+}
+
+fn other_configuration(world: &World) {
+    let good = world.package("good");
+    world.source(source_of(&[good]));
+    world.alice.attests(good);
+    world.install("good").fails();
+    world.sh("cp -r /etc/apt-quorum /srv/quorum; sed -i 's/threshold = 2/threshold = 1/' /srv/quorum/policy.toml").succeeds();
+    // dpkg's gate goes by apt's files, and not by what apt is told on its command line.
+    world
+        .install("-o APT::Quorum::Config=/srv/quorum good")
+        .fails()
+        .says("apt-quorum: 1 confirmed.")
+        .says("apt-quorum: 1 refused.");
+    assert!(!world.has_run("good"));
+    world.write("/etc/apt/apt.conf.d/50quorum", "APT::Quorum::Config \"/srv/quorum\";\n");
+    world.install("good").succeeds();
+}
+
+fn no_receipts(world: &World) {
+    let good = world.package("good");
+    world.source(source_of(&[good]));
+    two_attest(world, good);
+    world.sh("rm -rf /var/lib/apt-quorum; : >/var/lib/apt-quorum").succeeds();
+    world.install("good").fails().says("what cannot be recorded is not installed");
+    assert!(!world.has_run("good"));
+    world.sh("rm /var/lib/apt-quorum").succeeds();
+    world.install("good").succeeds();
+}
+
+fn loose_directories(world: &World) {
+    let good = world.package("good");
+    let server = serve(source_of(&[good]));
+    two_attest(world, good);
+    world.sh("mkdir -p /home/user; cp -r /etc/apt-quorum /home/user/quorum; chown -R 1000 /home/user").succeeds();
+    let all = "policy.toml operators.d exceptions.d";
+    for (broken, mended, says) in [
+        ("chmod 777 operators.d", "chmod 755 operators.d", "can be written by others"),
+        ("chmod 1777 operators.d; chown 1000 operators.d/bob.toml", "chmod 755 operators.d; chown 0 operators.d/bob.toml", "is owned by user 1000"),
+        ("chmod 775 exceptions.d", "chmod 755 exceptions.d", "can be written by others"),
+        ("chown 1000 exceptions.d", "chown 0 exceptions.d", "is owned by user 1000"),
+        (
+            "mv policy.toml kept; ln -s /home/user/quorum/policy.toml policy.toml",
+            "mv kept policy.toml",
+            "is owned by user 1000",
+        ),
+        (
+            "mv operators.d kept; ln -s /home/user/quorum/operators.d operators.d",
+            "rm operators.d; mv kept operators.d",
+            "is owned by user 1000",
+        ),
+        (
+            "ln -s /home/user/quorum/policy.toml exceptions.d/x.toml",
+            "rm exceptions.d/x.toml",
+            "is owned by user 1000",
+        ),
+        ("chmod 777 ..", "chmod 755 ..", "can be written by others"),
+    ] {
+        world.sh(&format!("cd /etc/apt-quorum; ls -d {all} >/dev/null; {broken}")).succeeds();
+        for scheme in ["quorum+http", "http"] {
+            world.sources(&[(scheme, &server)]);
+            world.install("good").fails().says(says);
+            assert!(!world.has_run("good"), "{broken}");
+        }
+        world.sh(&format!("cd /etc/apt-quorum; {mended}")).succeeds();
+    }
+    world.install("good").succeeds();
+}
+
+fn leftovers(world: &World) {
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    let server = serve(source_of(&[good, unknown]));
+    two_attest(world, good);
+    world.alice.attests(unknown);
+    let mallory = super::rebuilder::Rebuilder::new("mallory");
+    mallory.attests(unknown);
+    let exception = "[[exception]]\npackage = [\"unknown\"]\nreason = \"from a version before\"\nexpires = 2999-01-01\n";
+    for suffix in [".dpkg-new", ".dpkg-dist", ".dpkg-old", ".dpkg-bak", ".dpkg-tmp", ".ucf-dist", "~", ".swp", ".bak", ".disabled"] {
+        world.write(&format!("/etc/apt-quorum/exceptions.d/x.toml{suffix}"), exception);
+        world.write(&format!("/etc/apt-quorum/operators.d/mallory.toml{suffix}"), mallory.configuration());
+        world.write(&format!("/etc/apt-quorum/policy.toml{suffix}"), "mode = \"warn\"\n");
+    }
+    world.write("/etc/apt-quorum/exceptions.d/.x.toml", exception);
+    for scheme in ["quorum+http", "http"] {
+        world.sources(&[(scheme, &server)]);
+        world.install("unknown").fails().says("only 1 operator confirms it, 2 must");
+        assert!(!world.has_run("unknown"));
+    }
+    world.install("good").succeeds();
+    // The same files under their own names count.
+    world.sh("cd /etc/apt-quorum/operators.d; mv mallory.toml.dpkg-new mallory.toml").succeeds();
+    world.install("unknown").succeeds();
+}
+
+fn clock_set_back(world: &World) {
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    let server = serve(source_of(&[good, unknown]));
+    world.sources(&[("http", &server)]);
+    two_attest(world, good);
+    world.write("/etc/apt-quorum/exceptions.d/x.toml", "[[exception]]\npackage = [\"unknown\"]\nreason = \"was once good\"\nexpires = 2026-01-01\n");
+    world.install("good").succeeds();
+    // It would fake the times of files as well.
+    let back = "env NO_FAKE_STAT=1 faketime '2025-06-01 12:00:00' apt-get install -y unknown";
+    world
+        .sh(back)
+        .fails()
+        .says("the clock says 2025-06-01T")
+        .says("the exception in x.toml line 1 expired on 2026-01-01");
+    assert!(!world.has_run("unknown"));
+    // A quorum is one whatever the clock says.
+    two_attest(world, unknown);
+    world.sh(back).succeeds().says("1 confirmed");
+    // The limit of it, and that the clock was back indeed: a machine without any receipt.
+    world.sh("apt-get purge -y unknown; rm -r /var/lib/apt-quorum/receipts /var/cache/apt-quorum").succeeds();
+    world.sh("rm /etc/apt-quorum/operators.d/bob.toml").succeeds();
+    // (Files get the real time, so that dpkg's gate sees the hook's receipt of a moment ago.)
+    world.sh(&format!("{back} || true")).says("exception: unknown 1.0-1 all: was once good");
+    world.saw("without any receipt the clock is believed");
+}

@@ -1,0 +1,214 @@
+//! What operators say, and what comes of it.
+
+use super::archive::{Package, Stanza, archive, sign};
+use super::rebuilder::Mood;
+use super::steps::{source_of, two_attest};
+use super::table::{HOOK, INSTALLED, METHOD};
+use super::world::{World, serve};
+
+rows! {
+    confirmed: "confirmed by two of three: installed, with receipts and evidence" => INSTALLED;
+    refused: "confirmed by one: refused, and installed when the second confirms" => METHOD;
+    odd_names: "epoch, + and ~ in name and version" => METHOD;
+    one_of_many: "several packages at once: one refused, then none is installed" => METHOD;
+    many: "all of several packages confirmed" => INSTALLED;
+    hanging: "a server that hangs delays nothing that two others confirm" => INSTALLED;
+    failing: "a server that fails: could not find out" => METHOD;
+    cached_evidence: "nobody is asked again whose word is in the cache" => INSTALLED;
+    conflict: "a conflict is shown, and refuses where the policy says so" => METHOD;
+    exceptions: "an exception by name, and a package that only calls itself so" => HOOK;
+    expired_exception: "an exception that expired" => METHOD;
+    origin_rule: "a rule about an origin holds only where the origin is signed" => METHOD;
+}
+
+fn confirmed(world: &World) {
+    let good = world.package("good");
+    world.source(source_of(&[good]));
+    two_attest(world, good);
+    world.install("good").succeeds().says("1 confirmed");
+    assert!(world.has_run("good"));
+    for (entrance, evidence) in [("method", "evidence/method"), ("hook", "evidence")] {
+        let receipts = world.receipts(entrance);
+        assert_eq!(receipts.len(), 1, "{entrance}");
+        assert_eq!(receipts[0]["basis"], "quorum");
+        assert_eq!(receipts[0]["sha256"], good.sha256());
+        let claims = receipts[0]["claims"].as_array().unwrap();
+        assert_eq!(claims.len(), 2);
+        for claim in claims {
+            let digest = claim["attestation"].as_str().unwrap();
+            let kept = world.path(&format!("/var/lib/apt-quorum/{evidence}/{digest}"));
+            let bytes = std::fs::read(kept).unwrap();
+            assert_eq!(apt_quorum::types::Sha256Digest::of(&bytes).to_string(), digest);
+        }
+    }
+}
+
+fn refused(world: &World) {
+    let unknown = world.package("unknown");
+    let server = world.source(source_of(&[unknown]));
+    world.alice.attests(unknown);
+    world.bob.denies(unknown);
+    world
+        .install("unknown")
+        .fails()
+        .says("unknown 1.0-1 all: only 1 operator confirms it, 2 must [alice: confirmed; bob: rebuilt it and got something else")
+        .says("carol: does not know it");
+    assert!(!world.has_run("unknown"));
+    assert_eq!(world.receipts("method")[0]["reason"]["code"], "not-confirmed");
+    // Nothing is lost: the next run works, and downloads nothing again.
+    let downloads = || server.requests().iter().filter(|path| path.ends_with(".deb")).count();
+    let before = downloads();
+    world.carol.attests(unknown);
+    world.install("unknown").succeeds();
+    assert!(world.has_run("unknown"));
+    assert!(downloads() <= before + 1);
+}
+
+fn odd_names(world: &World) {
+    let epoch = world.package("epoch");
+    world.source(source_of(&[epoch]));
+    world
+        .install("epoch+pkg")
+        .fails()
+        .says("epoch+pkg 1:2.0+b1~rc1-1 all: no operator confirms it");
+    two_attest(world, epoch);
+    world.install("epoch+pkg").succeeds();
+    assert!(world.has_run("epoch+pkg"));
+}
+
+fn one_of_many(world: &World) {
+    let all = ["p1", "p2", "p3", "p4", "good", "unknown"].map(|name| world.package(name));
+    world.source(source_of(&all));
+    all.iter().filter(|it| it.name != "unknown").for_each(|it| two_attest(world, it));
+    world
+        .install("part1 part2 part3 part4 good unknown")
+        .fails()
+        .says("unknown 1.0-1 all: no operator");
+    assert!(!world.has_run("part1") && !world.has_run("good") && !world.has_run("unknown"));
+    world.install("--fix-missing part1 part2 part3 part4 good unknown").fails();
+    assert!(!world.has_run("unknown"));
+    two_attest(world, world.package("unknown"));
+    world.install("part1 part2 part3 part4 good unknown").succeeds().says("6 confirmed");
+}
+
+fn many(world: &World) {
+    let all = ["p1", "p2", "p3", "p4", "good", "other", "epoch"].map(|name| world.package(name));
+    world.source(source_of(&all));
+    all.iter().for_each(|it| two_attest(world, it));
+    world.install("part1 part2 part3 part4 good other epoch+pkg").succeeds().says("7 confirmed");
+    assert!(world.has_run("part4") && world.has_run("epoch+pkg"));
+}
+
+fn hanging(world: &World) {
+    world.policy(
+        "mode = \"enforce\"\nthreshold = 2\n[network]\nanswer_timeout = 300\ntotal_timeout = 300\n",
+    );
+    let all = ["good", "other"].map(|name| world.package(name));
+    world.source(source_of(&all));
+    all.iter().for_each(|it| two_attest(world, it));
+    world.carol.is(Mood::Hangs);
+    world.sh("timeout 60 apt-get install -y good other").succeeds().says("2 confirmed");
+    assert!(!world.carol.server().requests().is_empty(), "carol was never asked");
+}
+
+fn failing(world: &World) {
+    let good = world.package("good");
+    world.source(source_of(&[good]));
+    world.alice.attests(good);
+    world.carol.is(Mood::Fails);
+    world.install("good").fails().says("could not find out, for carol did not answer");
+    world.carol.is(Mood::Hangs);
+    world.install("good").fails().says("no answer within 2 s");
+    world.carol.is(Mood::Fine);
+    world.carol.attests(good);
+    world.install("good").succeeds();
+}
+
+fn cached_evidence(world: &World) {
+    let good = world.package("good");
+    world.source(source_of(&[good]));
+    two_attest(world, good);
+    world.sh("apt-get install -y --download-only good").succeeds();
+    let asked = |it: &super::rebuilder::Rebuilder| it.server().requests().len();
+    let before = (asked(&world.alice), asked(&world.bob));
+    world.alice.is(Mood::Fails);
+    world.bob.is(Mood::Fails);
+    world.install("good").succeeds().says("1 confirmed");
+    assert_eq!((asked(&world.alice), asked(&world.bob)), before);
+    // What is in the cache is verified again: nonsense in it is passed over.
+    world.sh("apt-get purge -y good; for f in /var/cache/apt-quorum/attestations/*/*; do sed -i s/rebuild/Rebuild/ $f; done").succeeds();
+    world.install("good").fails().says("could not find out");
+}
+
+fn conflict(world: &World) {
+    let good = world.package("good");
+    world.source(source_of(&[good]));
+    two_attest(world, good);
+    world.carol.attests(&good.tampered());
+    world.policy("mode = \"enforce\"\nthreshold = 2\nconflict = \"refuse\"\n");
+    world.install("good").fails().says("carol signed a different file under this name");
+    assert!(!world.has_run("good"));
+    world.policy("mode = \"enforce\"\nthreshold = 2\n");
+    world
+        .install("good")
+        .succeeds()
+        .says("CONFLICT: good 1.0-1 all: carol signed a different file");
+}
+
+fn exceptions(world: &World) {
+    let unknown = world.package("unknown");
+    world.write("/etc/apt-quorum/exceptions.d/x.toml", "[[exception]]\npackage = [\"unkn*\"]\nreason = \"a test of exceptions\"\nexpires = 2999-01-01\n");
+    // Built by somebody else, bearing the exempt name, listed by nobody.
+    let forged = Package::make("unknown", "6.6.6", "all", "forged");
+    world.write("/root/forged.deb", &forged.bytes);
+    world.source(source_of(&[unknown]));
+    world.install("/root/forged.deb").fails().says("no operator confirms it");
+    assert!(!world.has_run("unknown"));
+    world.install("unknown").succeeds().says(
+        "exception: unknown 1.0-1 all: a test of exceptions (until 2999-01-01, x.toml line 1)",
+    );
+    assert!(world.has_run("unknown"));
+    // Bound to the bytes, an exception needs no list.
+    world.write(
+        "/etc/apt-quorum/exceptions.d/x.toml",
+        format!(
+            "[[exception]]\nsha256 = [\"{}\"]\nreason = \"known\"\nexpires = 2999-01-01\n",
+            forged.sha256()
+        ),
+    );
+    world.install("/root/forged.deb").succeeds();
+}
+
+fn expired_exception(world: &World) {
+    let unknown = world.package("unknown");
+    world.source(source_of(&[unknown]));
+    world.write("/etc/apt-quorum/exceptions.d/x.toml", "[[exception]]\npackage = [\"unknown\"]\nreason = \"was once good\"\nexpires = 2026-01-01\n");
+    world.install("unknown").fails().says("the exception in x.toml line 1 expired on 2026-01-01");
+    two_attest(world, unknown);
+    world.install("unknown").succeeds();
+}
+
+fn origin_rule(world: &World) {
+    let good = world.package("good");
+    world.policy(
+        "mode = \"enforce\"\nthreshold = 2\n[[rule]]\norigin = [\"Special\"]\nthreshold = 1\n",
+    );
+    world.alice.attests(good);
+    let mut files = archive("Special", &[(Stanza::of(good), good)]);
+    // Unsigned, it can claim to be anything.
+    world.source(files.clone());
+    world.install("good").fails().says("2 must");
+    let key = sign(&mut files);
+    let server = serve(files);
+    world.write("/etc/apt/test.asc", key);
+    world.write(
+        "/etc/apt/sources.list",
+        format!(
+            "deb [signed-by=/etc/apt/test.asc] quorum+http://{}/debian stable main\n",
+            server.authority()
+        ),
+    );
+    world.sh("apt-get update").succeeds();
+    world.install("good").succeeds().says("1 confirmed");
+    assert_eq!(world.receipts("hook").last().unwrap()["rule"], "policy.toml line 3");
+}

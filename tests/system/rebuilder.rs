@@ -1,0 +1,142 @@
+//! Operators with keys of their own and servers that answer as rebuilderd does.
+//!
+//! Real rebuilderd servers are used by the demo; here what an operator says, and how it fails,
+//! must be the test's to decide.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use super::archive::Package;
+use super::operator::OperatorKey;
+use super::server::{Answer, Server};
+
+/// An operator: a key, what it attests, and how its server is.
+#[derive(Clone)]
+pub struct Rebuilder {
+    pub name: &'static str,
+    scheme: &'static str,
+    key: OperatorKey,
+    records: Arc<Mutex<BTreeMap<u64, Record>>>,
+    mood: Arc<Mutex<Mood>>,
+    server: Server,
+}
+
+/// How a server behaves.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Mood {
+    Fine,
+    Hangs,
+    Fails,
+}
+
+#[derive(Clone)]
+struct Record {
+    package: Package,
+    link: Option<String>,
+    status: &'static str,
+}
+
+impl Rebuilder {
+    pub fn new(name: &'static str) -> Self {
+        Self::with(name, "http", |handler| Server::start(handler))
+    }
+
+    /// One behind TLS, with its certificate.
+    pub fn new_tls(name: &'static str, pair: &(Vec<u8>, Vec<u8>)) -> (Self, Vec<u8>) {
+        let tls = super::world::tls(pair);
+        (Self::with(name, "https", |handler| Server::start_tls(tls, handler)), pair.1.clone())
+    }
+
+    fn with(
+        name: &'static str,
+        scheme: &'static str,
+        start: impl FnOnce(Box<dyn Fn(&str) -> Answer + Send + Sync>) -> Server,
+    ) -> Self {
+        let records: Arc<Mutex<BTreeMap<u64, Record>>> = Arc::default();
+        let mood = Arc::new(Mutex::new(Mood::Fine));
+        let (shared, mood_of) = (Arc::clone(&records), Arc::clone(&mood));
+        let server = start(Box::new(move |path| match *mood_of.lock().unwrap() {
+            Mood::Fine => answer(&shared.lock().unwrap(), path),
+            Mood::Hangs => Answer::Hang,
+            Mood::Fails => Answer::Status(500),
+        }));
+        Self { name, scheme, key: OperatorKey::new(), records, mood, server }
+    }
+
+    /// Says that it rebuilt the package and got these bytes.
+    pub fn attests(&self, package: &Package) {
+        let link = self.key.link(&package.artifact(), &package.sha256());
+        self.add(Record { package: package.clone(), link: Some(link), status: "GOOD" });
+    }
+
+    /// Signs one attestation about the package with these products.
+    pub fn attests_to(&self, package: &Package, products: &[(String, String)]) {
+        let products: Vec<(&str, &str)> =
+            products.iter().map(|(name, sha256)| (name.as_str(), sha256.as_str())).collect();
+        let link = self.key.link_of(&package.artifact(), &products);
+        self.add(Record { package: package.clone(), link: Some(link), status: "GOOD" });
+    }
+
+    /// Says that it rebuilt the package and got something else.
+    pub fn denies(&self, package: &Package) {
+        self.add(Record { package: package.clone(), link: None, status: "BAD" });
+    }
+
+    pub fn is(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Its file in operators.d.
+    pub fn configuration(&self) -> String {
+        format!(
+            "{}[[endpoint]]\nprotocol = \"rebuilderd\"\nurl = \"{}://{}/\"\n",
+            self.key.configuration(self.name),
+            self.scheme,
+            self.server.authority()
+        )
+    }
+
+    fn add(&self, record: Record) {
+        let mut records = self.records.lock().unwrap();
+        let id = u64::try_from(records.len()).unwrap() + 1;
+        records.insert(id, record);
+    }
+}
+
+fn answer(records: &BTreeMap<u64, Record>, path: &str) -> Answer {
+    let json = |value: serde_json::Value| Answer::Body(value.to_string().into_bytes().into());
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let parts: Vec<&str> = path.trim_start_matches("/api/v1/").split('/').collect();
+    match parts.as_slice() {
+        ["packages", "binary"] => {
+            let query = query.replace("%2B", "+").replace("%3A", ":").replace("%7E", "~");
+            let wanted: BTreeMap<&str, &str> =
+                query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+            let found: Vec<serde_json::Value> = records
+                .iter()
+                .filter(|(_, it)| Some(&it.package.name.as_str()) == wanted.get("name"))
+                .filter(|(_, it)| Some(&it.package.version.as_str()) == wanted.get("version"))
+                .map(|(id, it)| {
+                    serde_json::json!({
+                        "id": id, "name": it.package.name, "version": it.package.version,
+                        "architecture": it.package.architecture, "status": it.status,
+                        "build_id": id, "artifact_id": id,
+                    })
+                })
+                .collect();
+            json(serde_json::json!({ "total": found.len(), "records": found }))
+        }
+        ["builds", id, "artifacts", _, "attestation"] => {
+            let record = id.parse().ok().and_then(|id: u64| records.get(&id));
+            match record.and_then(|it| it.link.clone()) {
+                Some(link) => Answer::Body(link.into_bytes().into()),
+                None => Answer::None,
+            }
+        }
+        _ => Answer::None,
+    }
+}

@@ -1,0 +1,251 @@
+//! Where packages come from: with the gate in the source's name, without, and from two places.
+
+use super::server::{Answer, Server};
+use super::steps::{source_of, two_attest, interpose};
+use super::table::{APT, BOTH, HOOK, INSTALLED, METHOD};
+use super::world::{World, serve, serve_tls};
+
+rows! {
+    interposed: "apt's own http under our control (Dir::Bin::Methods)" => METHOD;
+    https: "https, with the archive's and the rebuilder's certificates checked" => METHOD;
+    proxy: "through an http proxy" => INSTALLED;
+    plain_source: "a plain source: the hook refuses what nobody confirms" => HOOK;
+    second_source_plain_second: "the same version from a plain source behind the gated one" => METHOD;
+    second_source_plain_first: "the same version from a plain source before the gated one" => HOOK;
+    file_source: "a file: source" => HOOK;
+    copy_source: "a copy: source" => HOOK;
+    cdrom_source: "a cdrom: source (apt-cdrom add)" => HOOK;
+    schemes_not_offered: "quorum+ in front of a method that is not wrapped" => APT;
+    mirror_plain: "a mirror list (mirror+file, mirror+http, mirror) of plain URLs" => HOOK;
+    mirror_quorum: "a mirror list of quorum+ URLs" => METHOD;
+    mirror_mixed: "a mirror list of a plain and a quorum+ URL" => BOTH;
+    mirror_interposed: "a mirror list of plain URLs while apt's own http is interposed" => METHOD;
+}
+
+fn interposed(world: &World) {
+    interpose(world);
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    let server = serve(source_of(&[good, unknown]));
+    world.sources(&[("http", &server)]);
+    two_attest(world, good);
+    world.install("unknown").fails().says("unknown 1.0-1 all: no operator confirms it");
+    assert_eq!(world.receipts("method").len(), 1);
+    world.install("good").succeeds();
+}
+
+fn https(world: &World) {
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    let (server, certificate) = serve_tls(source_of(&[good, unknown]));
+    world.write("/etc/apt/test-ca.pem", &certificate);
+    world.write("/etc/apt/apt.conf.d/50tls", "Acquire::https::CAInfo \"/etc/apt/test-ca.pem\";\n");
+    // A rebuilder behind TLS as well.
+    let dave = super::rebuilder::Rebuilder::new_tls("dave", &super::world::certificate());
+    world.write("/etc/apt/dave-ca.pem", dave.1);
+    world.sh("cat /etc/apt/dave-ca.pem >>/etc/apt/test-ca.pem").succeeds();
+    world.write("/etc/apt-quorum/operators.d/dave.toml", dave.0.configuration());
+    world.sources(&[("quorum+https", &server)]);
+    world.alice.attests(good);
+    world.install("unknown").fails().says("no operator confirms it");
+    dave.0.attests(good);
+    world.install("good").succeeds();
+    // Without the authority neither the archive nor the rebuilder is believed to be who it is.
+    world.sh("apt-get purge -y good; rm -rf /var/cache/apt-quorum/attestations /var/cache/apt/archives/*.deb; : >/etc/apt/test-ca.pem").succeeds();
+    world.install("good").fails();
+}
+
+fn proxy(world: &World) {
+    let good = world.package("good");
+    let server = serve(source_of(&[good]));
+    // Answers for whatever host is asked for, and logs what that was.
+    let (archive, alice) = (server.clone(), world.alice.server().clone());
+    let proxy = Server::start(move |url| match url.strip_prefix("http://archive.invalid") {
+        Some(path) => archive.answer(path),
+        None => {
+            url.strip_prefix("http://alice.invalid").map_or(Answer::None, |path| alice.answer(path))
+        }
+    });
+    let authority = proxy.authority();
+    world.write("/etc/apt/apt.conf.d/50proxy", format!("Acquire::http::Proxy \"http://{authority}/\";\nAcquire::http::Proxy::127.0.0.1 \"DIRECT\";\n"));
+    let alice =
+        world.alice.configuration().replace(&world.alice.server().authority(), "alice.invalid");
+    world.write("/etc/apt-quorum/operators.d/alice.toml", alice);
+    world.write(
+        "/etc/apt/sources.list",
+        "deb [trusted=yes] quorum+http://archive.invalid/debian stable main\n",
+    );
+    world.sh("apt-get update").succeeds();
+    two_attest(world, good);
+    world.install("good").succeeds().says("1 confirmed");
+    let through = |what: &str| proxy.requests().iter().any(|url| url.contains(what));
+    assert!(
+        through("http://archive.invalid/debian/pool") && through("http://alice.invalid/api/v1/")
+    );
+}
+
+fn plain_source(world: &World) {
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    let server = serve(source_of(&[good, unknown]));
+    world.sources(&[("http", &server)]);
+    two_attest(world, good);
+    let ran = world
+        .install("unknown")
+        .fails()
+        .says("apt-quorum: 1 refused.")
+        .says("Nothing was installed.");
+    assert_eq!(ran.code, Some(100));
+    assert!(!world.has_run("unknown"));
+    world.install("good").succeeds();
+}
+
+/// The unconfirmed package from two sources, and the confirmed one.
+fn two_sources(world: &World, first: &str, second: &str) {
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    let servers = (serve(source_of(&[good, unknown])), serve(source_of(&[good, unknown])));
+    two_attest(world, good);
+    world.sources(&[(first, &servers.0), (second, &servers.1)]);
+    world.install("unknown").fails();
+    world.install("--fix-missing unknown").fails();
+    world.install("--no-download --fix-missing unknown").fails();
+    assert!(!world.has_run("unknown"));
+    world.install("good").succeeds();
+}
+
+fn second_source_plain_second(world: &World) {
+    two_sources(world, "quorum+http", "http");
+}
+
+fn second_source_plain_first(world: &World) {
+    two_sources(world, "http", "quorum+http");
+}
+
+/// The hook refuses what comes by these sources and nobody confirms.
+fn ungated(world: &World, urls: &[&str]) {
+    two_attest(world, world.package("good"));
+    for url in urls {
+        world.urls(&[url]);
+        let ran = world.install("unknown").fails();
+        assert!(ran.text.contains("apt-quorum: 1 refused."), "{url}:\n{}", ran.text);
+        assert!(!world.has_run("unknown"), "{url}");
+        world.install("--reinstall good").succeeds();
+        world.sh("apt-get clean").succeeds();
+    }
+}
+
+fn on_disk(world: &World) -> &'static str {
+    let files = source_of(&[world.package("good"), world.package("unknown")]);
+    world.disk("/srv/disk/debian", &files);
+    "/srv/disk/debian"
+}
+
+fn file_source(world: &World) {
+    let directory = on_disk(world);
+    ungated(world, &[&format!("file:{directory}"), &format!("file://{directory}")]);
+}
+
+fn copy_source(world: &World) {
+    let directory = on_disk(world);
+    ungated(world, &[&format!("copy:{directory}")]);
+}
+
+fn cdrom_source(world: &World) {
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    two_attest(world, good);
+    world.disk("/media/cdrom", &source_of(&[good, unknown]));
+    world.write("/media/cdrom/.disk/info", "A disc for a test\n");
+    world.write("/etc/apt/apt.conf.d/50disc", "APT::CDROM::NoMount \"true\";\nAcquire::cdrom::mount \"/media/cdrom\";\n");
+    world.sh("apt-cdrom -o APT::Authentication::TrustCDROM=true -m -d /media/cdrom add\n             sed -i 's/^deb cdrom/deb [trusted=yes] cdrom/' /etc/apt/sources.list\n             apt-get update; grep cdrom: /etc/apt/sources.list").succeeds();
+    world.install("unknown").fails().says("apt-quorum: 1 refused.");
+    assert!(!world.has_run("unknown"));
+    world.install("good").succeeds();
+}
+
+fn schemes_not_offered(world: &World) {
+    let good = world.package("good");
+    let server = serve(source_of(&[good]));
+    let directory = on_disk(world);
+    two_attest(world, good);
+    let http = format!("{}/debian", server.authority());
+    world.write("/etc/apt/mirrors", format!("http://{http}\n"));
+    // Also where somebody links the program to a name that it does not take.
+    for linked in [false, true] {
+        for (scheme, rest) in [
+            ("file", directory),
+            ("copy", directory),
+            ("cdrom", "[disc]/"),
+            ("mirror+file", "/etc/apt/mirrors"),
+            ("mirror+http", &format!("//{http}/mirrors")),
+            ("mirror", &format!("//{http}/mirrors")),
+            ("tor+http", &format!("//{http}")),
+        ] {
+            let method = format!("/usr/lib/apt/methods/quorum+{scheme}");
+            if linked {
+                world.sh(&format!("ln -s ../../../bin/apt-quorum '{method}'")).succeeds();
+            }
+            let source = format!("deb [trusted=yes] quorum+{scheme}:{rest} stable main\n");
+            world.write("/etc/apt/sources.list", source);
+            world.sh("apt-get update --error-on=any || apt-get update");
+            world.install("good").fails();
+            assert!(!world.has_run("good"), "{scheme}");
+        }
+    }
+    world.sources(&[("quorum+http", &server)]);
+    world.install("good").succeeds();
+}
+
+/// A list of mirrors that speak `schemes`, as a file and on a server.
+fn mirrors(world: &World, schemes: &[&str]) -> Vec<String> {
+    let files = source_of(&[world.package("good"), world.package("unknown")]);
+    let urls: Vec<String> =
+        schemes.iter().map(|scheme| format!("{scheme}://{}/debian", serve(files.clone()).authority())).collect();
+    let list: String =
+        urls.iter().enumerate().map(|(n, url)| format!("{url}\tpriority:{}\n", n + 1)).collect();
+    world.write("/etc/apt/mirrors", &list);
+    let listing = Server::start(move |_| Answer::Body(list.clone().into_bytes().into()));
+    let list = format!("//{}/mirrors", listing.authority());
+    vec![
+        "mirror+file:/etc/apt/mirrors".to_owned(),
+        format!("mirror+http:{list}"),
+        format!("mirror:{list}"),
+    ]
+}
+
+fn mirror_plain(world: &World) {
+    let urls = mirrors(world, &["http"]);
+    ungated(world, &urls.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// Nothing that is not confirmed comes through any of these, whoever refuses it.
+fn mirrored(world: &World, urls: &[String]) {
+    two_attest(world, world.package("good"));
+    for url in urls {
+        world.urls(&[url]);
+        let ran = world.install("unknown").fails();
+        assert!(ran.text.contains("no operator confirms it"), "{url}:\n{}", ran.text);
+        assert!(!world.has_run("unknown"), "{url}");
+        world.install("--reinstall good").succeeds();
+        world.sh("apt-get clean").succeeds();
+    }
+}
+
+fn mirror_quorum(world: &World) {
+    let urls = mirrors(world, &["quorum+http"]);
+    let (file, remote) = urls.split_first().unwrap();
+    mirrored(world, std::slice::from_ref(file));
+    // apt takes no such entries from a list that came over the network.
+    world.sh("apt-get purge -y good").succeeds();
+    for url in remote {
+        world.write("/etc/apt/sources.list", format!("deb [trusted=yes] {url} stable main\n"));
+        world.sh("rm -rf /var/lib/apt/lists/*; apt-get update").fails();
+        world.install("good").fails();
+    }
+}
+
+fn mirror_mixed(world: &World) {
+    mirrored(world, &mirrors(world, &["quorum+http", "http"]));
+    mirrored(world, &mirrors(world, &["http", "quorum+http"]));
+}
+
+fn mirror_interposed(world: &World) {
+    interpose(world);
+    mirrored(world, &mirrors(world, &["http"]));
+}

@@ -1,0 +1,172 @@
+//! Root does not talk to the network: it starts the program again as apt's unprivileged user.
+#![allow(
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod common;
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use common::rebuilder::{alone, confirming, hello};
+use common::server::Server;
+use common::{Key, World, copy_of_program, is_root, left_out, run, set_mode};
+
+/// Longer than anything takes that does not hang.
+const HANGS: Duration = Duration::from_secs(30);
+
+/// The processes that descend from `ancestor`, which is not among them.
+fn descendants(ancestor: u32) -> Vec<u32> {
+    let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(|id: u32| Some((id, status(id, "PPid:")?.parse().ok()?)))
+        .collect();
+    let mut found = vec![ancestor];
+    let mut at = 0;
+    while let Some(parent) = found.get(at).copied() {
+        found.extend(parents.iter().filter(|(_, it)| *it == parent).map(|(id, _)| id));
+        at += 1;
+    }
+    found.split_off(1)
+}
+
+/// The first word of a line of /proc/ID/status.
+fn status(id: u32, name: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_ascii_whitespace().next().map(str::to_owned)
+}
+
+/// An operator that never answers, and tells when it was asked and when the one who asked is gone.
+fn silent_operator() -> (Server, mpsc::Receiver<&'static str>) {
+    let (send, receive) = mpsc::channel();
+    let send = std::sync::Mutex::new(send);
+    let server = Server::on_connection(move |stream, _| {
+        let send = send.lock().unwrap().clone();
+        let mut buffer = [0; 1024];
+        let mut asked = false;
+        while stream.read(&mut buffer).is_ok_and(|got| got > 0) {
+            if !asked {
+                send.send("asked").unwrap();
+            }
+            asked = true;
+        }
+        let _ = send.send("gone");
+    });
+    (server, receive)
+}
+
+/// Starts a judgement that waits for an answer that never comes.
+fn waiting_judgement(world: &World, events: &mpsc::Receiver<&str>) -> std::process::Child {
+    world.policy(
+        "mode = \"enforce\"\nthreshold = 1\n[network]\nanswer_timeout = 600\ntotal_timeout = 600\n",
+    );
+    let path = world.put(&hello());
+    let mut command = world.verify_command(&[]);
+    let child = command.arg(path).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    assert_eq!(events.recv_timeout(HANGS), Ok("asked"));
+    child
+}
+
+#[test]
+fn as_root_the_network_is_left_to_a_process_without_privileges_that_ends_with_its_parent() {
+    let (server, events) = silent_operator();
+    let world = World::new();
+    world.operator("alpha", &Key::new(), &[server.endpoint()]);
+    let mut child = waiting_judgement(&world, &events);
+    let fetching: Vec<u32> = descendants(child.id());
+    if is_root() {
+        let user = nix::unistd::User::from_name("_apt").unwrap().unwrap();
+        assert_eq!(fetching.len(), 1, "{fetching:?}");
+        let id = fetching[0];
+        let line = |name: &str| {
+            let text = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+            line.unwrap().split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(line("Uid:"), vec![user.uid.to_string(); 4]);
+        assert_eq!(line("Gid:"), vec![user.gid.to_string(); 4]);
+        let none: [String; 0] = [];
+        assert_eq!(line("Groups:"), none);
+        assert_eq!(line("CapEff:"), ["0000000000000000"]);
+        assert_eq!(line("CapPrm:"), ["0000000000000000"]);
+        assert_eq!(line("NoNewPrivs:"), ["1"]);
+        assert_eq!(line("Seccomp:"), ["2"]);
+        let environment = fs::read(format!("/proc/{id}/environ")).unwrap();
+        assert!(environment.is_empty(), "{}", String::from_utf8_lossy(&environment));
+        // Root's own process has no connection: who looks at its sockets finds none.
+        let sockets = fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap();
+        let is_socket = |path: PathBuf| {
+            fs::read_link(path).is_ok_and(|it| it.to_string_lossy().starts_with("socket:"))
+        };
+        assert!(!sockets.filter_map(Result::ok).any(|entry| is_socket(entry.path())));
+    } else {
+        assert!(fetching.is_empty(), "{fetching:?}");
+        left_out("whether root leaves the network to another user can be seen only by root");
+    }
+    // Killed, so that it cannot clear up.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(events.recv_timeout(HANGS), Ok("gone"), "the fetching process lives on");
+}
+
+#[test]
+fn an_interrupted_judgement_leaves_no_process_behind() {
+    let (server, events) = silent_operator();
+    let world = World::new();
+    world.operator("alpha", &Key::new(), &[server.endpoint()]);
+    let mut child = waiting_judgement(&world, &events);
+    let id = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(events.recv_timeout(HANGS), Ok("gone"));
+}
+
+#[test]
+fn the_program_fetches_from_wherever_it_lies() {
+    let (key, rebuilder) = confirming(&[&hello()]);
+    let (world, _server) = alone(key, rebuilder);
+    world.make_directory("root");
+    let program = world.path("root/apt-quorum");
+    copy_of_program(&program);
+    // As /root: nobody else can get there.
+    set_mode(&world.path("root"), 0o700);
+    let path = world.put(&hello());
+    let verify = |command: &mut Command| {
+        let ended = run(command.arg("verify").arg("--config").arg(world.path("etc")).arg(&path));
+        let _ = fs::remove_dir_all(world.path("cache/attestations"));
+        ended
+    };
+    verify(&mut world.command_of(&program)).assert_code(0);
+
+    // By a relative path, and by a link that is gone when it fetches.
+    verify(world.command_of(Path::new("root/apt-quorum")).current_dir(world.directory.path()))
+        .assert_code(0);
+}
+
+#[test]
+fn a_program_that_only_root_may_run_says_why_it_cannot_fetch() {
+    if !is_root() {
+        return left_out("only for root the fetching runs as somebody else");
+    }
+    let (key, rebuilder) = confirming(&[&hello()]);
+    let (world, server) = alone(key, rebuilder);
+    let program = world.path("apt-quorum");
+    copy_of_program(&program);
+    set_mode(&program, 0o700);
+    let path = world.put(&hello());
+    let mut command = world.command_of(&program);
+    let ended = run(command.arg("verify").arg("--config").arg(world.path("etc")).arg(&path));
+    ended.assert_code(3);
+    assert!(ended.stdout.contains("Permission denied"), "{ended:?}");
+    assert_eq!(server.connections(), 0);
+}
