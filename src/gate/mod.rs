@@ -369,11 +369,13 @@ struct ReadFile {
 /// Opens and reads one file.
 fn read(candidate: &Candidate, installing: Installing) -> Result<ReadFile, String> {
     let path = &candidate.path;
-    let (file, changeable) = match (installing, open_steadily(path)) {
-        (_, Ok(file)) => (file, None),
-        (Installing::InPlace, Err(Unsafe::Changeable(why))) => (open_plainly(path)?, Some(why)),
-        (Installing::InPlace, Err(Unsafe::Unreadable(why))) => return Err(why),
-        (Installing::No, Err(_)) => (open_plainly(path)?, None),
+    let (file, changeable) = match installing {
+        Installing::No => (open_plainly(path)?, None),
+        Installing::InPlace => match open_steadily(path).and_then(|file| settle(file, path)) {
+            Ok(file) => (file, None),
+            Err(Unsafe::Changeable(why)) => (open_plainly(path)?, Some(why)),
+            Err(Unsafe::Unreadable(why)) => return Err(why),
+        },
     };
     let failed = |error| format!("{}: {}", path.display(), plain(&error));
     let before = Stamp::of(&file).map_err(failed)?;
@@ -408,6 +410,22 @@ fn open_steadily(path: &Path) -> Result<File, Unsafe> {
     steady::nobody_writes(&file)
         .map_err(|why| Unsafe::Changeable(format!("{}: {why}", path.display())))?;
     Ok(file)
+}
+
+/// Sees to it that a file that was opened steadily is one that nobody has mapped into memory
+/// either. Where the file system does not tell, a copy takes its place.
+fn settle(file: File, path: &Path) -> Result<File, Unsafe> {
+    if steady::mappings_show(&file) {
+        return Ok(file);
+    }
+    steady::replace_by_copy(&file, path).map_err(|why| {
+        Unsafe::Changeable(format!(
+            "{}: its file system does not tell whether a process has it mapped for writing, and no copy could take its place: {}",
+            path.display(),
+            plain(&why)
+        ))
+    })?;
+    open_steadily(path)
 }
 
 fn open_plainly(path: &Path) -> Result<File, String> {

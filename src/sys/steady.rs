@@ -1,13 +1,38 @@
 //! Files whose content stays what it was when it was read.
 #![allow(unsafe_code, reason = "leases have no safe wrapper in nix")]
 
-use std::fs::File;
+use std::fs::{self, File, FileTimes};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::statfs::fstatfs;
+
+/// File systems on which whoever maps a file keeps that very file open, so that a lease tells of
+/// mappings too (magic numbers of statfs(2)): ext2 to ext4, XFS, Btrfs, F2FS, ZFS, bcachefs,
+/// tmpfs, ramfs, FAT, exFAT, and those that are only read: ISO 9660, UDF, SquashFS, EROFS.
+///
+/// Others hand a mapping on to a file below and forget about it: overlayfs, and FUSE where it
+/// passes through.
+const MAPPINGS_SHOW: [u32; 14] = [
+    0xef53,
+    0x5846_5342,
+    0x9123_683e,
+    0xf2f5_2010,
+    0x2fc1_2fc1,
+    0xca45_1a4e,
+    0x0102_1994,
+    0x8584_58f6,
+    0x4d44,
+    0x2011_bab0,
+    0x9660,
+    0x1501_3346,
+    0x7371_7368,
+    0xe0f5_e1e2,
+];
 
 /// What changes whenever a file's content does: its place on the disk, its size, and when it
 /// was last written and last changed in any way. Nobody but root can set the last of these.
@@ -54,7 +79,8 @@ pub enum Unsteady {
 /// Checks that no process has `file` open for writing, by asking for a read lease, which the
 /// system grants only then (fcntl(2), `F_SETLEASE`).
 ///
-/// For a file that only root can open for writing from now on, its content then stays what it is.
+/// For a file that only root can open for writing from now on, its content then stays what it is,
+/// if [`mappings_show`] on its file system too.
 ///
 /// # Errors
 /// If a process has, or the file system cannot tell.
@@ -73,9 +99,57 @@ pub fn nobody_writes(file: &File) -> Result<(), Unsteady> {
     Ok(())
 }
 
+/// Whether [`nobody_writes`] sees those who mapped `file` into their memory and then closed it.
+#[must_use]
+pub fn mappings_show(file: &File) -> bool {
+    let kind = fstatfs(file).map(|it| it.filesystem_type().0);
+    // The lowest four bytes, for architectures differ in sign and width.
+    kind.is_ok_and(|kind| {
+        MAPPINGS_SHOW.iter().any(|it| kind.to_le_bytes().starts_with(&it.to_le_bytes()))
+    })
+}
+
+/// Puts a copy into the place of `file`, which is open from its start and lies at `path`. Nobody
+/// has ever had the copy open: whoever still holds the file that was there holds nothing.
+///
+/// It keeps mode, group and time of writing. Only for files in places where nobody but us can
+/// change anything.
+///
+/// # Errors
+/// If it cannot be written, or `path` does not lead to `file`. Then `file` is where it was.
+pub fn replace_by_copy(mut file: &File, path: &Path) -> io::Result<()> {
+    let path = fs::canonicalize(path)?;
+    let seen = file.metadata()?;
+    let there = fs::symlink_metadata(&path)?;
+    if (there.dev(), there.ino()) != (seen.dev(), seen.ino()) {
+        return Err(io::Error::other("another file came into its place"));
+    }
+    let temporary =
+        path.with_file_name(format!(".apt-quorum-{}-{}", seen.ino(), std::process::id()));
+    // A leftover of a crash under the same process id is replaced; a link is not followed.
+    let _ = fs::remove_file(&temporary);
+    let copied = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)
+        .and_then(|mut copy| {
+            io::copy(&mut file, &mut copy)?;
+            fchown(&copy, None, Some(seen.gid()))?;
+            copy.set_permissions(seen.permissions())?;
+            copy.set_times(FileTimes::new().set_modified(seen.modified()?))
+        })
+        .and_then(|()| fs::rename(&temporary, &path));
+    if copied.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    copied
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -97,24 +171,87 @@ mod tests {
         drop(writer);
     }
 
+    /// A file of four bytes that is mapped for writing and closed.
+    struct Mapped(*mut libc::c_void);
+
+    impl Mapped {
+        fn of(path: &Path) -> Self {
+            let file = File::options().read(true).write(true).open(path).unwrap();
+            let protection = libc::PROT_READ | libc::PROT_WRITE;
+            let (anywhere, descriptor) = (std::ptr::null_mut(), file.as_raw_fd());
+            // SAFETY: a new mapping.
+            let start =
+                unsafe { libc::mmap(anywhere, 4, protection, libc::MAP_SHARED, descriptor, 0) };
+            assert_ne!(start, libc::MAP_FAILED);
+            Self(start)
+        }
+
+        fn write(&self, byte: u8) {
+            // SAFETY: the mapping has four bytes, which nothing refers to.
+            unsafe { self.0.cast::<u8>().write_volatile(byte) };
+        }
+    }
+
+    impl Drop for Mapped {
+        fn drop(&mut self) {
+            // SAFETY: the mapping that was made above, which nothing refers to.
+            unsafe { libc::munmap(self.0, 4) };
+        }
+    }
+
     #[test]
-    fn a_file_that_is_mapped_for_writing_is_not_steady_either() {
+    fn a_file_that_is_mapped_for_writing_is_not_steady_where_that_shows() {
+        for place in [std::env::temp_dir(), "/dev/shm".into()] {
+            let directory = tempfile::tempdir_in(place).unwrap();
+            let path = directory.path().join("file");
+            fs::write(&path, "text").unwrap();
+            let mapped = Mapped::of(&path);
+            let reader = File::open(&path).unwrap();
+            let seen = nobody_writes(&reader) == Err(Unsteady::Written);
+            // The other way round it would only cost a copy.
+            assert!(seen || !mappings_show(&reader), "{}", directory.path().display());
+            drop(mapped);
+            assert_eq!(nobody_writes(&reader), Ok(()));
+        }
+        assert!(mappings_show(&File::open("/dev/shm").unwrap()));
+        assert!(!mappings_show(&File::open("/proc").unwrap()));
+    }
+
+    #[test]
+    fn whoever_holds_a_file_holds_nothing_of_its_copy() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        std::fs::write(&path, "text").unwrap();
-        let writer = File::options().read(true).write(true).open(&path).unwrap();
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let (anywhere, descriptor) = (std::ptr::null_mut(), writer.as_raw_fd());
-        // SAFETY: a new mapping, of which nothing is read or written.
-        let mapped =
-            unsafe { libc::mmap(anywhere, 4, protection, libc::MAP_SHARED, descriptor, 0) };
-        assert_ne!(mapped, libc::MAP_FAILED);
-        drop(writer);
-        let reader = File::open(&path).unwrap();
-        assert_eq!(nobody_writes(&reader), Err(Unsteady::Written));
-        // SAFETY: the mapping that was made above, which nothing refers to.
-        unsafe { libc::munmap(mapped, 4) };
-        assert_eq!(nobody_writes(&reader), Ok(()));
+        fs::write(&path, "text").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        let mapped = Mapped::of(&path);
+        let before = fs::metadata(&path).unwrap();
+
+        replace_by_copy(&File::open(&link).unwrap(), &link).unwrap();
+        mapped.write(b'n');
+        assert_eq!(fs::read(&path).unwrap(), b"text");
+        let after = fs::metadata(&path).unwrap();
+        assert_ne!(after.ino(), before.ino());
+        let kept = |it: &fs::Metadata| (it.mode(), it.gid(), it.modified().unwrap());
+        assert_eq!(kept(&after), kept(&before));
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 2, "something is left over");
+    }
+
+    #[test]
+    fn only_a_file_that_lies_there_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        fs::write(&path, "text").unwrap();
+        let file = File::open(&path).unwrap();
+        fs::rename(&path, directory.path().join("moved")).unwrap();
+        assert!(replace_by_copy(&file, &path).is_err());
+        fs::write(&path, "other").unwrap();
+        let why = replace_by_copy(&file, &path).unwrap_err();
+        assert_eq!(why.to_string(), "another file came into its place");
+        assert_eq!(fs::read(&path).unwrap(), b"other");
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 2, "something is left over");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Archives that are given to dpkg without apt.
 
+use super::mapped::Mapped;
 use super::steps::{source_of, two_attest};
 use super::table::{DPKG, HOOK, HOOK_AND_DPKG, PASSES, UNPACKED};
 use super::world::{Ran, World};
@@ -13,6 +14,7 @@ rows! {
     dpkg_downloaded: "apt-get download, then dpkg -i" => DPKG;
     dpkg_split: "split archives" => DPKG;
     dpkg_swapped: "a file that somebody still has open for writing" => HOOK_AND_DPKG;
+    dpkg_mapped: "a file that somebody still has mapped into memory" => HOOK_AND_DPKG;
     dpkg_not_in_the_way: "configuring, removing, triggers and repairing without a working gate" => DPKG;
     dpkg_switched_off: "dpkg = \"pass\": only apt is gated" => HOOK;
     dpkg_remembered: "dpkg under apt: what the hook has just cleared, changed or not" => DPKG;
@@ -139,6 +141,45 @@ fn dpkg_swapped(world: &World) {
     drop(open);
     world.sh("dpkg -i /var/cache/x.deb").succeeds();
     assert!(world.has_run("good"));
+}
+
+fn dpkg_mapped(world: &World) {
+    at_hand(world);
+    let good = &world.package("good").bytes;
+    // Where the file system tells.
+    world.write("/dev/shm/x.deb", good);
+    let mapped = Mapped::of(&world.path("/dev/shm/x.deb"));
+    for command in ["apt-get install -y /dev/shm/x.deb", "dpkg -i /dev/shm/x.deb"] {
+        world.sh(command).fails().says("a process has it open for writing");
+    }
+    drop(mapped);
+    // An overlay does not: it is a copy that is judged and installed. Between the two, what was
+    // there is written to.
+    world.write("/var/cache/x.deb", good);
+    let mapped = Mapped::of(&world.path("/var/cache/x.deb"));
+    world.write(
+        "/etc/apt/apt.conf.d/zz",
+        "DPkg::Pre-Install-Pkgs {\"touch /root/now; while [ -e /root/now ]; do sleep 0.05; done\";};",
+    );
+    let now = world.path("/root/now");
+    std::thread::scope(|scope| {
+        let writes = scope.spawn(|| {
+            for _ in 0..1200 {
+                if now.exists() {
+                    mapped.write(b'?');
+                    std::fs::remove_file(&now).unwrap();
+                    return true;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            false
+        });
+        world.sh("apt-get install -y /var/cache/x.deb").succeeds().says("1 confirmed");
+        assert!(writes.join().unwrap(), "nothing was written between check and use");
+    });
+    assert!(world.has_run("good"));
+    assert_eq!(std::fs::read(world.path("/var/cache/x.deb")).unwrap()[..], good[..]);
+    world.sh("ls -A /var/cache").never_says(".apt-quorum");
 }
 
 fn dpkg_not_in_the_way(world: &World) {

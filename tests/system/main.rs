@@ -10,6 +10,7 @@
 mod table;
 
 mod archive;
+mod mapped;
 mod operator;
 mod rebuilder;
 mod server;
