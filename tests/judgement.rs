@@ -41,6 +41,18 @@ fn says(status: UnsignedStatus) -> Outcome {
 // A vote is a claim whose SHA-256 equals the one that we computed; names never make one.
 
 #[test]
+fn a_file_that_others_could_swap_is_not_confirmed_by_anybody() {
+    let world = World::new(&ALL);
+    let swappable = || world.subject().that_others_can_change("it belongs to user 1000".to_owned());
+    assert_eq!(swappable().changeable(), Some("it belongs to user 1000"));
+    assert_eq!(world.subject().changeable(), None);
+    let all = claimed(world.votes(&ALL));
+    let policy = world.policy(requirement(2, &ALL));
+    assert_eq!(judge(&policy, &world.subject(), &all), "admit:quorum");
+    assert_eq!(judge(&policy, &swappable(), &all), "refuse:changeable");
+}
+
+#[test]
 fn a_vote_is_a_claim_about_the_hash_that_we_computed() {
     let world = World::new(&ALL);
     let policy = world.policy(requirement(2, &ALL));

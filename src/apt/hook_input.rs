@@ -175,4 +175,14 @@ mod tests {
             assert!(HookInput::read(bad.as_bytes()).is_err(), "{bad:?}");
         }
     }
+    #[test]
+    fn as_much_as_may_be_is_read_and_no_byte_more() {
+        // The last line names an archive: to cut it off would let that through.
+        let last = "\n\nxx 1 all none < 2 all none /x.deb\n";
+        let filling = usize::try_from(MAX_INPUT).unwrap() - "VERSION 3\nA=".len() - last.len();
+        let mut most = ["VERSION 3\nA=", &"b".repeat(filling), last].concat();
+        assert_eq!(HookInput::read(most.as_bytes()).unwrap().archives.len(), 1);
+        most.push_str("yy 1 all none < 2 all none /y.deb\n");
+        assert!(matches!(HookInput::read(most.as_bytes()), Err(HookInputError::TooLarge)));
+    }
 }

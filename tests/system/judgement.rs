@@ -118,6 +118,9 @@ fn failing(world: &World) {
     world.carol.is(Mood::Fails);
     world.install("good").fails().says("could not find out, for carol did not answer");
     world.carol.is(Mood::Hangs);
+    world.policy(
+        "mode = \"enforce\"\nthreshold = 2\n[network]\nanswer_timeout = 2\ntotal_timeout = 5\n",
+    );
     world.install("good").fails().says("no answer within 2 s");
     world.carol.is(Mood::Fine);
     world.carol.attests(good);

@@ -127,7 +127,7 @@ impl World {
         let conf = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/apt-conf/dpkg/apt-quorum"));
         self.write("/etc/dpkg/dpkg.cfg.d/apt-quorum", conf);
         self.policy(
-            "mode = \"enforce\"\nthreshold = 2\n[network]\nanswer_timeout = 2\ntotal_timeout = 5\n",
+            "mode = \"enforce\"\nthreshold = 2\n[network]\nanswer_timeout = 20\ntotal_timeout = 40\n",
         );
         for operator in [&self.alice, &self.bob, &self.carol] {
             self.write(

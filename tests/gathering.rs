@@ -1,0 +1,120 @@
+//! What the gate takes from those who fetch evidence for it, and from apt's indexes.
+#![allow(
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{chown, symlink};
+use std::path::Path;
+
+use apt_quorum::evidence::Found;
+use apt_quorum::gate::{Inquiry, Listings};
+use apt_quorum::policy::{Decision, Outcome, Standing, UnsignedStatus};
+use apt_quorum::types::Sha256Digest;
+use support::*;
+
+/// Somebody who is neither root nor the one who runs the tests.
+const SOMEBODY: u32 = 65534;
+
+fn found(operator_name: &str, attestations: Vec<Vec<u8>>) -> Found {
+    let status = UnsignedStatus::Bad;
+    Found {
+        operator: operator(operator_name),
+        endpoint: format!("https://{operator_name}.example/"),
+        attestations,
+        outcome: Outcome::NoAttestation { status, more: None },
+    }
+}
+
+/// Who has been heard, as the decision says.
+fn heard(decision: &Decision) -> Vec<&str> {
+    let silent = |standing: &Standing| {
+        matches!(standing, Standing::NotAsked | Standing::Pending | Standing::Unreachable { .. })
+    };
+    let standings = &decision.report().unwrap().standings;
+    standings.iter().filter(|(_, it)| !silent(it)).map(|(name, _)| name.as_str()).collect()
+}
+
+#[test]
+fn whose_answer_it_is_the_configuration_says_and_not_the_answer() {
+    let world = World::new(&["a", "b"]);
+    let policy = world.policy(requirement(2, &["a", "b"]));
+    let mut inquiry = Inquiry::new(Vec::new(), [(0, operator("a"))].into());
+    inquiry.add(0, found("b", Vec::new()));
+    assert_eq!(heard(&inquiry.decide(&policy, &world.subject(), now())), ["a"]);
+}
+
+#[test]
+fn an_endpoint_that_was_not_asked_or_has_answered_is_not_heard() {
+    let world = World::new(&["a", "b"]);
+    let policy = world.policy(requirement(2, &["a", "b"]));
+    let mut inquiry = Inquiry::new(Vec::new(), [(0, operator("a"))].into());
+    assert_eq!(inquiry.asked(), [0]);
+    assert!(!inquiry.is_complete());
+    inquiry.add(1, found("b", Vec::new()));
+    assert!(!inquiry.is_complete());
+    inquiry.add(0, found("a", Vec::new()));
+    assert!(inquiry.is_complete());
+    inquiry.add(0, found("b", Vec::new()));
+    assert_eq!(heard(&inquiry.decide(&policy, &world.subject(), now())), ["a"]);
+}
+
+#[test]
+fn who_is_given_up_has_not_confirmed() {
+    let world = World::new(&["a", "b"]);
+    let policy = world.policy(requirement(2, &["a", "b"]));
+    let mut inquiry = Inquiry::new(Vec::new(), [(0, operator("a")), (1, operator("b"))].into());
+    let bytes = attestation(&world.artifact(), world.file.sha256(), &[world.key("a")]);
+    inquiry.add(0, found("a", vec![bytes]));
+    assert!(inquiry.decide_early(&policy, &world.subject(), now()).is_none());
+    inquiry.give_up("the line is cut");
+    assert!(inquiry.is_complete() && inquiry.asked().is_empty());
+    let decision = inquiry.decide(&policy, &world.subject(), now());
+    assert_eq!(outcome(&decision), "refuse:could-not-find-out");
+    assert_eq!(heard(&decision), ["a"]);
+    let of_b = &decision.report().unwrap().standings[&operator("b")];
+    assert_eq!(*of_b, Standing::Unreachable { why: "the line is cut".to_owned() });
+}
+
+/// The names of the components whose index lists `sha256` as `good 1 all`.
+fn components(lists: &Path, sha256: Sha256Digest) -> Vec<String> {
+    let listings = Listings::load(lists, |_| true).of(sha256, &identity("good 1 all"));
+    listings.into_iter().map(|it| it.component).collect()
+}
+
+#[test]
+fn only_indexes_that_apt_verified_are_believed() {
+    let directory = tempfile::tempdir().unwrap();
+    let sha256 = Sha256Digest::of(b"good");
+    let text = format!("Package: good\nVersion: 1\nArchitecture: all\nSHA256: {sha256}\n");
+    let archive = "deb.example_debian_dists_stable_";
+    let index = |name: &str| directory.path().join(format!("{archive}{name}"));
+    fs::write(index("InRelease"), "Origin: Debian\n").unwrap();
+    fs::write(index("main_binary-all_Packages"), &text).unwrap();
+    assert_eq!(components(directory.path(), sha256), ["main"]);
+
+    // What is no index lists nothing.
+    fs::write(index("contrib_i18n_Translation-en"), &text).unwrap();
+    fs::write(index("contrib_source_Sources"), &text).unwrap();
+    assert_eq!(components(directory.path(), sha256), ["main"]);
+    // Nor does a link, or what is no file.
+    fs::write(directory.path().join("elsewhere"), &text).unwrap();
+    symlink("elsewhere", index("linked_binary-all_Packages")).unwrap();
+    fs::create_dir(index("directory_binary-all_Packages")).unwrap();
+    assert_eq!(components(directory.path(), sha256), ["main"]);
+    // A pipe that nobody writes to does not keep anybody waiting.
+    nix::unistd::mkfifo(&index("pipe_binary-all_Packages"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(components(directory.path(), sha256), ["main"]);
+
+    // What belongs to apt's unprivileged user was never verified.
+    if nix::unistd::geteuid().is_root() {
+        chown(index("main_binary-all_Packages"), Some(SOMEBODY), None).unwrap();
+        assert_eq!(components(directory.path(), sha256), Vec::<String>::new());
+    }
+}
