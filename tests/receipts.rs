@@ -15,9 +15,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use apt_quorum::gate::Signed;
 use apt_quorum::policy::{Decision, Reason, Refusal};
-use apt_quorum::receipt::Ledger;
+use apt_quorum::receipt::{Ledger, Signed};
 use apt_quorum::report::{Entrance, Record};
 use apt_quorum::types::Sha256Digest;
 use common::{is_root, left_out};

@@ -4,11 +4,30 @@
 use std::io::{self, BufRead};
 
 use super::deb822;
-use crate::policy::Listing;
 use crate::types::{Identity, Sha256Digest};
 
 /// Longest stanza of a Packages file that is read, in bytes. Longer ones are passed over.
 const MAX_STANZA: usize = 1024 * 1024;
+
+/// One archive that offers this file: the facts of apt's verified index that lists this very
+/// SHA-256 under this very name, version and architecture.
+///
+/// Never made from the file, its URL or its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Listing {
+    /// `Origin` of its Release file
+    pub origin: String,
+    /// `Label` of its Release file
+    pub label: String,
+    /// `Suite` of its Release file
+    pub suite: String,
+    /// `Codename` of its Release file
+    pub codename: String,
+    /// The component whose index lists the file
+    pub component: String,
+    /// The host from which the index came; empty for a local one
+    pub site: String,
+}
 
 /// Reads what a Release or InRelease file says about its archive.
 ///

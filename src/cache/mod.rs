@@ -7,10 +7,11 @@
 //! Layout: `attestations/NAME_VERSION_ARCH.deb/SHA256-OF-THE-BYTES`.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::evidence::read_bounded;
+use crate::attest;
+use crate::sys::files::{read_bounded, write_whole};
 use crate::types::{ArtifactName, Sha256Digest};
 
 /// Where the cache is unless apt's configuration (`APT::Quorum::Cache`) says otherwise.
@@ -51,7 +52,10 @@ impl Cache {
         let Ok(entries) = fs::read_dir(self.directory.join(artifact.as_str())) else {
             return Vec::new();
         };
-        entries.take(MAX_ENTRIES).filter_map(|entry| read_bounded(&entry.ok()?.path())).collect()
+        entries
+            .take(MAX_ENTRIES)
+            .filter_map(|entry| read_bounded(&entry.ok()?.path(), attest::MAX_BYTES))
+            .collect()
     }
 
     /// Keeps `attestation` about `artifact`.
@@ -73,26 +77,6 @@ impl Cache {
         }
         write_whole(&path, attestation)
     }
-}
-
-/// Writes a file that is there either completely or not at all once the system is up. It may be
-/// empty after a power failure: whoever reads it verifies it.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}", std::process::id()));
-    let temporary = PathBuf::from(temporary);
-    // A leftover of a crash under the same process id is replaced; a link is not followed.
-    let _ = fs::remove_file(&temporary);
-    let written = fs::File::options()
-        .write(true)
-        .create_new(true)
-        .open(&temporary)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
 }
 
 #[cfg(test)]

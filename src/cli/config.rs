@@ -7,6 +7,7 @@ use super::Exit;
 use super::args::{Config, ConfigCommand, Directory};
 use super::output::{complain, print};
 use crate::config::{self, Config as Loaded, Direct};
+use crate::gate::{Environment, apt_configuration};
 use crate::policy::{Mode, Policy};
 use crate::sys::secure::Trusted;
 use crate::types::Timestamp;
@@ -22,8 +23,7 @@ pub(super) fn run(arguments: &Config) -> Exit {
 /// Reads the configuration that is meant, or shows what is wrong with it.
 pub(super) fn load(directory: &Directory) -> Result<Loaded, Exit> {
     let directory = directory.config.clone().unwrap_or_else(|| {
-        super::apt_configuration(super::Environment::Heard)
-            .path("APT::Quorum::Config", config::DEFAULT_DIRECTORY)
+        apt_configuration(Environment::Heard).path("APT::Quorum::Config", config::DEFAULT_DIRECTORY)
     });
     config::load(&directory, Trusted::now()).map_err(|problems| {
         complain(&format!("{problems}; with any, every package is refused.\n"));

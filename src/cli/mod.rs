@@ -6,11 +6,10 @@ mod operator;
 mod output;
 mod verify;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::apt::configuration::Configuration;
 use args::{Arguments, Subcommand};
 
 /// Exit codes, as apt-quorum(1) lists them.
@@ -69,31 +68,6 @@ pub fn fetch() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
-}
-
-/// Whether whoever calls can have apt's configuration say something else (`APT_CONFIG`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Environment {
-    /// As for apt itself: for people who ask questions.
-    Heard,
-    /// What decides goes by apt's files alone.
-    Ignored,
-}
-
-/// apt's configuration on this machine, for its proxies and directories. Without apt, nothing is
-/// configured.
-#[must_use]
-pub fn apt_configuration(environment: Environment) -> Configuration {
-    let mut configuration = Configuration::default();
-    let mut command = Command::new("/usr/bin/apt-config");
-    if environment == Environment::Ignored {
-        command.env_clear();
-    }
-    let dump = command.arg("dump").output();
-    if let Some(dump) = dump.ok().filter(|it| it.status.success()) {
-        configuration.add_dump(&String::from_utf8_lossy(&dump.stdout));
-    }
-    configuration
 }
 
 /// The command line as clap sees it, for man pages and completions.

@@ -9,7 +9,7 @@ use super::args::Verify;
 use super::output::{complain, json, print};
 use crate::attest;
 use crate::evidence::Network;
-use crate::gate::{Candidate, Gate, Installing, Judged, Look};
+use crate::gate::{Candidate, Environment, Gate, Installing, Judged, Look, apt_configuration};
 use crate::policy::Reason;
 use crate::report::{self, Entrance, Record, SCHEMA};
 use crate::sys::plain;
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Verify) -> Exit {
             return Exit::Wrong;
         }
     };
-    let apt = super::apt_configuration(super::Environment::Heard);
+    let apt = apt_configuration(Environment::Heard);
     let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
     let network = if arguments.offline { Network::Denied } else { Network::Allowed };
     let mut gatherer = match gate.gatherer(&apt, network) {

@@ -5,14 +5,13 @@
 //! `NAME_VERSION_ARCH.deb.`. Other names are not looked at, so a directory may hold attestations
 //! about every package of an archive.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Gathered, Gathering, MAX_ATTESTATIONS, Question, Reach, Source};
 use crate::attest;
 use crate::policy::Outcome;
+use crate::sys::files::read_bounded;
 use crate::sys::plain;
 use crate::types::ArtifactName;
 
@@ -48,7 +47,7 @@ pub fn from_path(path: &Path, artifact: &ArtifactName) -> Vec<Vec<u8>> {
     if path.is_dir() {
         read_attestations(path, artifact).unwrap_or_default()
     } else {
-        read_bounded(path).into_iter().collect()
+        read_bounded(path, attest::MAX_BYTES).into_iter().collect()
     }
 }
 
@@ -65,7 +64,10 @@ fn read_attestations(directory: &Path, artifact: &ArtifactName) -> io::Result<Ve
     let inside = names(&own_directory, |name| !name.starts_with('.')).unwrap_or_default();
     let paths = beside.iter().map(|name| directory.join(name));
     let paths = paths.chain(inside.iter().map(|name| own_directory.join(name)));
-    Ok(paths.filter_map(|path| read_bounded(&path)).take(MAX_ATTESTATIONS).collect())
+    Ok(paths
+        .filter_map(|path| read_bounded(&path, attest::MAX_BYTES))
+        .take(MAX_ATTESTATIONS)
+        .collect())
 }
 
 fn names(directory: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
@@ -76,18 +78,4 @@ fn names(directory: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<Stri
         .collect();
     names.sort();
     Ok(names)
-}
-
-/// Reads a plain file of at most [`attest::MAX_BYTES`] without following a link or waiting for a
-/// pipe.
-pub(crate) fn read_bounded(path: &Path) -> Option<Vec<u8>> {
-    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
-    let file = File::options().read(true).custom_flags(flags.bits()).open(path).ok()?;
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
-    let limit = u64::try_from(attest::MAX_BYTES).ok()?;
-    let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes).ok()?;
-    (bytes.len() <= attest::MAX_BYTES).then_some(bytes)
 }

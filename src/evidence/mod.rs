@@ -18,7 +18,6 @@ use crate::policy::Outcome;
 use crate::types::{DebVersion, Identity, OperatorName, PackageName, Sha256Digest};
 
 pub use directory::from_path;
-pub(crate) use directory::read_bounded;
 pub use engine::{Engine, Event, Network, QuestionId, Setup};
 #[cfg(fuzzing)]
 pub(crate) use rebuilderd::gather_from;

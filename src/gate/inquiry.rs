@@ -1,11 +1,11 @@
 //! What was found out about one file, as it comes in.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::attest::{self, Rejection, Wanted};
 use crate::evidence::Found;
 use crate::policy::{Answer, Decision, Evidence, Outcome, Policy, Subject, decide, decide_early};
+use crate::receipt::Signed;
 use crate::types::{OperatorName, Sha256Digest, Timestamp};
 
 /// Collects what endpoints give about one file, and judges by it once the file is known.
@@ -23,9 +23,6 @@ pub struct Inquiry {
     /// The bytes behind the claims
     signed: Signed,
 }
-
-/// Attestations by the SHA-256 of their bytes.
-pub type Signed = BTreeMap<Sha256Digest, Arc<[u8]>>;
 
 impl Inquiry {
     /// Starts with the attestations that are at hand (untrusted bytes, like all others) and the

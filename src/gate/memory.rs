@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Judged, open_steadily};
-use crate::cache::write_whole;
 use crate::policy::{Basis, Clearance, Decision};
+use crate::sys::files::write_whole;
 use crate::sys::secure::Trusted;
 use crate::sys::steady::Stamp;
 use crate::types::{Sha256Digest, Timestamp};

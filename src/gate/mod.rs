@@ -9,6 +9,7 @@ mod gather;
 mod inquiry;
 mod listings;
 mod memory;
+mod system;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -24,6 +25,7 @@ use crate::config::{self, Config, Problems};
 use crate::deb::{self, Examined};
 use crate::evidence::{self, Network, Question};
 use crate::policy::{Decision, Policy, Reason, Refusal, Subject};
+use crate::receipt::Signed;
 use crate::sys::plain;
 use crate::sys::privileges::User;
 use crate::sys::secure::{SecureError, Trusted};
@@ -34,9 +36,10 @@ pub use confine::{Confinement, MethodPlaces, confine_fetcher, confine_method};
 #[cfg(fuzzing)]
 pub(crate) use gather::fuzzing;
 pub use gather::{Fetcher, Gatherer, Local, Next, serve};
-pub use inquiry::{Inquiry, Signed};
+pub use inquiry::Inquiry;
 pub use listings::Listings;
 pub use memory::{Memory, Recalled, ToRemember};
+pub use system::{Environment, apt_configuration};
 
 /// How long a run whose files are all decided waits for endpoints that have not answered: a
 /// conflict must be shown although it does not decide. Once a run, not for each file.

@@ -10,8 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Entry, present, refuse};
-use crate::cli::{Environment, apt_configuration};
-use crate::gate::Gate;
+use crate::gate::{Environment, Gate, apt_configuration};
 use crate::report::Entrance;
 use crate::sys::secure::Trusted;
 

@@ -14,9 +14,8 @@ use std::process::ExitCode;
 
 use super::command_line;
 use super::{Entry, Remembering, exit, present, refuse};
-use crate::cli::{Environment, apt_configuration};
 use crate::config::Direct;
-use crate::gate::Gate;
+use crate::gate::{Environment, Gate, apt_configuration};
 use crate::report::Entrance;
 use crate::sys::plain;
 use crate::sys::secure::Trusted;

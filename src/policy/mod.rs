@@ -20,7 +20,9 @@ pub use decision::{Admit, Basis, Clearance, Decision, Reason, Refusal, Report, S
 pub use evidence::{Answer, Evidence, Outcome, UnsignedStatus};
 pub use requirement::{OnConflict, Requirement, RequirementError};
 pub use rule::{Exception, Matcher, Rule};
-pub use subject::{Listing, Subject};
+pub use subject::Subject;
+
+pub use crate::apt::index::Listing;
 
 use std::collections::BTreeSet;
 

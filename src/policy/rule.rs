@@ -1,7 +1,8 @@
 //! Rules and exceptions: what they match and what they then say.
 
 use super::requirement::Requirement;
-use super::subject::{Listing, Subject};
+use super::subject::Subject;
+use crate::apt::index::Listing;
 use crate::deb::Control;
 use crate::types::{Glob, Sha256Digest, Timestamp};
 

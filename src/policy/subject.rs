@@ -1,5 +1,6 @@
 //! The file being judged.
 
+use crate::apt::index::Listing;
 use crate::deb::{Control, DebError, Examined};
 use crate::types::{Identity, Sha256Digest};
 
@@ -10,26 +11,6 @@ pub struct Subject {
     requested: Option<Identity>,
     listings: Vec<Listing>,
     changeable: Option<String>,
-}
-
-/// One archive that offers this file: the facts of apt's verified index that lists this very
-/// SHA-256 under this very name, version and architecture.
-///
-/// Never made from the file, its URL or its name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Listing {
-    /// `Origin` of its Release file
-    pub origin: String,
-    /// `Label` of its Release file
-    pub label: String,
-    /// `Suite` of its Release file
-    pub suite: String,
-    /// `Codename` of its Release file
-    pub codename: String,
-    /// The component whose index lists the file
-    pub component: String,
-    /// The host from which the index came; empty for a local one
-    pub site: String,
 }
 
 impl Subject {

@@ -43,9 +43,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::gate::Signed;
     use crate::policy::{Decision, Reason, Refusal};
     use crate::receipt::Ledger;
+    use crate::receipt::Signed;
     use crate::report::{Entrance, Record};
 
     const YEAR: Duration = Duration::from_secs(365 * 86_400);

@@ -14,20 +14,25 @@
 
 mod clock;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::cache::write_whole;
-use crate::gate::Signed;
 use crate::report::{self, Entrance, Record};
+use crate::sys::files::write_whole;
 use crate::sys::plain;
+use crate::types::Sha256Digest;
 
 pub use clock::{Moment, present};
 
 /// Where receipts are unless apt's configuration (`APT::Quorum::State`) says otherwise.
 pub const DEFAULT_DIRECTORY: &str = "/var/lib/apt-quorum";
+
+/// The signed bytes that a decision rests on, by their SHA-256.
+pub type Signed = BTreeMap<Sha256Digest, Arc<[u8]>>;
 
 /// The receipts of one entrance, open for adding.
 #[derive(Debug)]

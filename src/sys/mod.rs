@@ -3,6 +3,7 @@
 //!
 //! The only place where `unsafe` may stand.
 
+pub mod files;
 pub mod inherited;
 pub mod privileges;
 pub mod sandbox;
