@@ -2,12 +2,12 @@
 //!
 //! The modules, from the pure core to the edges; each imports only from those above it:
 //!
-//! - [`types`]: the words as types [pure]
+//! - [`types`]: the words as types (pure)
 //! - [`sys`]: the edge to the operating system, and the only `unsafe`
-//! - [`attest`]: signed bytes to claims [pure]
-//! - [`apt`], [`deb`]: apt's messages and indexes, Debian's packages [pure]
-//! - [`policy`]: the judgement [pure]
-//! - [`report`]: one record of a decision, as JSON and as text [pure]
+//! - [`attest`]: signed bytes to claims (pure)
+//! - [`apt`], [`deb`]: apt's messages and indexes, Debian's packages (pure)
+//! - [`policy`]: the judgement (pure)
+//! - [`report`]: one record of a decision, as JSON and as text (pure)
 //! - [`config`]: files to a policy, or every mistake with its place
 //! - [`cache`], [`evidence`], [`receipt`]: signed bytes that were kept, fetched, and rested on
 //! - [`gate`]: all of the above wired into one pipeline
