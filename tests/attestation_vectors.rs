@@ -17,15 +17,21 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use apt_quorum::attest::{self, Claim, KeyRing, PinnedKey, Rejection, Wanted, json};
-use apt_quorum::types::{PublicKey, Sha256Digest};
+use apt_quorum::attest::{
+    self, Accepted, Claim, KeyRing, PinnedKey, Rejection, Verified, Wanted, json,
+};
+use apt_quorum::types::{Certificate, KeyKind, PublicKey, Sha256Digest};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use curve25519_dalek::scalar::Scalar;
 use sha2::Digest;
+use support::openpgp::{self, Back, PgpKey, Recipe, Says, Sub};
 use support::{Key, hex, identity, key_id, moment, now, operator, random};
 
 /// Fewer would mean that some were lost.
-const FEWEST: usize = 30;
+const FEWEST: usize = 190;
 
 /// The order of the group, 2^252 + 27742317777372353535851937790883648493, least byte first.
 const L: [u8; 32] = [
@@ -42,7 +48,42 @@ struct Attack {
     subject: String,
     #[serde(default)]
     key: Vec<VectorKey>,
+    #[serde(default)]
+    accept: Vec<VectorAccept>,
     expect: Expect,
+}
+
+/// What statements of an operator count.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VectorAccept {
+    operator: String,
+    r#type: String,
+    builder: Option<String>,
+    verifier: Option<String>,
+    property: Option<Vec<String>>,
+    days: Option<i64>,
+}
+
+impl VectorAccept {
+    fn accepted(&self) -> Result<Accepted, String> {
+        let builder = || self.builder.clone().ok_or("builder is missing");
+        let verified = || {
+            Ok::<_, String>(Verified {
+                verifier: self.verifier.clone().ok_or("verifier is missing")?,
+                properties: self.property.clone().ok_or("property is missing")?,
+                lasts: self.days.ok_or("days is missing")? * 24 * 60 * 60,
+            })
+        };
+        Ok(match &*self.r#type {
+            "link" => Accepted::Link,
+            "slsa-provenance" => Accepted::SlsaProvenance { builder: builder()? },
+            "oss-rebuild" => Accepted::OssRebuild { builder: builder()? },
+            "svr" => Accepted::Svr(verified()?),
+            "vsa" => Accepted::Vsa(verified()?),
+            other => return Err(format!("there are no statements of the type {other}")),
+        })
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -54,6 +95,125 @@ struct VectorKey {
     not_after: Option<String>,
     /// A public key in hexadecimal that is pinned as it is. Nobody has its secret part
     public: Option<String>,
+    /// `ed25519` unless something else is said
+    kind: Option<KeyKind>,
+    /// What is special about an OpenPGP certificate
+    certificate: Option<VectorCertificate>,
+}
+
+/// An OpenPGP certificate, made on 2026-01-01, whose primary key certifies and signs, unless
+/// something else is said.
+#[derive(serde::Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct VectorCertificate {
+    own: Option<Vec<VectorSays>>,
+    revoked: bool,
+    revoked_by_somebody_else: bool,
+    user_revoked: Option<String>,
+    subkey: Vec<VectorSubkey>,
+    /// Made of the same Ed25519 key as the one of this name
+    same_as: Option<String>,
+    /// Made of an RSA key. The library refuses EdDSA over SHA-1 by itself
+    rsa: bool,
+}
+
+#[derive(serde::Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct VectorSubkey {
+    binding: Option<Vec<VectorSays>>,
+    revoked: bool,
+}
+
+/// A signature about a key.
+#[derive(serde::Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct VectorSays {
+    created: Option<String>,
+    ends: Option<String>,
+    key_expires: Option<String>,
+    sha1: bool,
+    /// Key flags; all those that are said, or none at all
+    flags: Option<Vec<String>>,
+    critical: bool,
+    /// Of a subkey: `good` unless `missing`, `foreign` or `weak`
+    back: Option<String>,
+}
+
+impl VectorSays {
+    fn says(&self, default: u8) -> Result<Says, String> {
+        let seconds = |text: &str| u32::try_from(moment(text).as_unix()).unwrap();
+        let created = self.created.as_deref().map_or(openpgp::CREATED, seconds);
+        let after = |from: u32, text: &Option<String>| {
+            text.as_deref().map(|text| seconds(text).saturating_sub(from))
+        };
+        let flags = match &self.flags {
+            None => Some(default),
+            Some(names) if names.is_empty() => None,
+            Some(names) => {
+                let bit = |name: &String| match &**name {
+                    "certify" => Ok(openpgp::CERTIFY),
+                    "sign" => Ok(openpgp::SIGN),
+                    "encrypt" => Ok(openpgp::ENCRYPT),
+                    other => Err(format!("there is no flag {other}")),
+                };
+                Some(names.iter().map(bit).sum::<Result<u8, _>>()?)
+            }
+        };
+        Ok(Says {
+            hash: if self.sha1 { openpgp::SHA1 } else { openpgp::SHA256 },
+            created: Some(created),
+            ends: after(created, &self.ends),
+            key_expires: after(openpgp::CREATED, &self.key_expires),
+            flags,
+            critical: self.critical,
+        })
+    }
+
+    fn back(&self) -> Result<Back, String> {
+        Ok(match self.back.as_deref() {
+            None | Some("good") => Back::Good,
+            Some("missing") => Back::Missing,
+            Some("foreign") => Back::Foreign,
+            Some("weak") => Back::Weak,
+            Some(other) => return Err(format!("what is the back signature {other}?")),
+        })
+    }
+}
+
+impl VectorCertificate {
+    fn recipe(&self, secrets: &BTreeMap<String, Secret>) -> Result<Recipe, String> {
+        let one = [VectorSays::default()];
+        let own = self.own.as_deref().unwrap_or(&one);
+        let primary = match &self.same_as {
+            None if self.rsa => PgpKey::rsa(rsa_key(false), openpgp::CREATED),
+            None => PgpKey::new(openpgp::CREATED),
+            Some(name) => {
+                let secret = secrets.get(name).ok_or("same_as must name an earlier key")?;
+                PgpKey::of(secret.own()?.0.clone(), openpgp::CREATED)
+            }
+        };
+        let sub = |it: &VectorSubkey| {
+            let bindings = it.binding.as_deref().unwrap_or(&one).iter();
+            let bindings: Result<_, String> =
+                bindings.map(|it| Ok((it.says(openpgp::SIGN)?, it.back()?))).collect();
+            let key = PgpKey::new(openpgp::CREATED);
+            Ok::<_, String>(Sub { key, bindings: bindings?, revoked: it.revoked })
+        };
+        Ok(Recipe {
+            primary,
+            own: own
+                .iter()
+                .map(|it| it.says(openpgp::CERTIFY | openpgp::SIGN))
+                .collect::<Result<_, _>>()?,
+            user_revoked: self
+                .user_revoked
+                .as_deref()
+                .map(|text| u32::try_from(moment(text).as_unix()).unwrap()),
+            revoked: self.revoked || self.revoked_by_somebody_else,
+            revoker: self.revoked_by_somebody_else.then(|| PgpKey::new(openpgp::CREATED)),
+            subkeys: self.subkey.iter().map(sub).collect::<Result<_, _>>()?,
+        })
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -70,21 +230,134 @@ struct Expect {
 enum Secret {
     Own(Key),
     Nobodys([u8; 32]),
+    Ecdsa(p256::ecdsa::SigningKey),
+    Rsa(&'static rsa::RsaPrivateKey),
+    Pgp(Box<Recipe>),
+}
+
+/// Two, because it takes seconds to make one.
+fn rsa_key(second: bool) -> &'static rsa::RsaPrivateKey {
+    static KEYS: [OnceLock<rsa::RsaPrivateKey>; 2] = [const { OnceLock::new() }; 2];
+    KEYS[usize::from(second)]
+        .get_or_init(|| rsa::RsaPrivateKey::new(&mut rand_core::OsRng, 2048).unwrap())
 }
 
 impl Secret {
-    fn public(&self) -> [u8; 32] {
-        match self {
-            Self::Own(key) => key.0.verifying_key().to_bytes(),
-            Self::Nobodys(bytes) => *bytes,
+    fn new(key: &VectorKey, earlier: &BTreeMap<String, Self>) -> Result<Self, String> {
+        if let Some(public) = &key.public {
+            return Ok(Self::Nobodys(*public.parse::<Sha256Digest>().unwrap().as_bytes()));
         }
+        let kind = key.kind.unwrap_or(KeyKind::Ed25519);
+        if key.certificate.is_some() && kind != KeyKind::OpenPgp {
+            return Err("only an openpgp key has a certificate".to_owned());
+        }
+        Ok(match kind {
+            KeyKind::Ed25519 => Self::Own(Key::new()),
+            KeyKind::EcdsaP256 => {
+                Self::Ecdsa(p256::ecdsa::SigningKey::random(&mut rand_core::OsRng))
+            }
+            KeyKind::RsaPss => {
+                Self::Rsa(rsa_key(earlier.values().any(|it| matches!(it, Self::Rsa(_)))))
+            }
+            KeyKind::OpenPgp => {
+                let certificate = key.certificate.as_ref();
+                let default = VectorCertificate::default();
+                Self::Pgp(Box::new(certificate.unwrap_or(&default).recipe(earlier)?))
+            }
+        })
+    }
+
+    fn public(&self) -> Result<PublicKey, String> {
+        // Ed25519 past the check that the configuration makes: what is tested is the second wall.
+        match self {
+            Self::Own(key) => Ok(PublicKey::Ed25519(key.0.verifying_key().to_bytes())),
+            Self::Nobodys(bytes) => Ok(PublicKey::Ed25519(*bytes)),
+            Self::Ecdsa(key) => {
+                let point = key.verifying_key().to_encoded_point(false);
+                PublicKey::from_bytes(KeyKind::EcdsaP256, point.as_bytes())
+            }
+            Self::Rsa(key) => {
+                use rsa::pkcs1::EncodeRsaPublicKey;
+                let der = key.to_public_key().to_pkcs1_der().unwrap();
+                PublicKey::from_bytes(KeyKind::RsaPss, der.as_bytes())
+            }
+            Self::Pgp(recipe) => Certificate::from_armor(&recipe.armored()).map(PublicKey::OpenPgp),
+        }
+        .map_err(|error| error.to_string())
+    }
+
+    fn key_id(&self) -> Result<String, String> {
+        Ok(match self {
+            Self::Own(key) => key.id(),
+            Self::Nobodys(bytes) => key_id(bytes),
+            Self::Pgp(recipe) => recipe.primary.fingerprint(),
+            other => other.public()?.key_id().to_string(),
+        })
     }
 
     fn own(&self) -> Result<&Key, String> {
         match self {
             Self::Own(key) => Ok(key),
-            Self::Nobodys(_) => Err("nobody can sign with this key".to_owned()),
+            _ => Err("there is no Ed25519 key to sign with".to_owned()),
         }
+    }
+
+    /// As the algorithm gives it; of ECDSA in DER.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
+        use rsa::signature::{RandomizedSigner, SignatureEncoding, Signer};
+        Ok(match self {
+            Self::Own(key) => Signer::sign(&key.0, message).to_bytes().to_vec(),
+            Self::Ecdsa(key) => {
+                let signature: p256::ecdsa::Signature = key.sign(message);
+                signature.to_der().as_bytes().to_vec()
+            }
+            Self::Rsa(key) => rsa::pss::SigningKey::<sha2::Sha256>::new((*key).clone())
+                .sign_with_rng(&mut rand_core::OsRng, message)
+                .to_vec(),
+            _ => return Err("nobody can sign with this key".to_owned()),
+        })
+    }
+
+    /// A signature object as securesystemslib writes it, with something about it that is special.
+    fn gpg(&self, how: &str, message: &[u8]) -> Result<String, String> {
+        let Self::Pgp(recipe) = self else { return Err("this is no openpgp key".to_owned()) };
+        let may = u32::try_from(moment("2026-05-01T00:00:00Z").as_unix()).unwrap();
+        let day = 24 * 60 * 60;
+        let mut says = Says::at(may);
+        let mut kind = 0;
+        let mut key = recipe.subkeys.first().map_or(&recipe.primary, |sub| &sub.key);
+        match how {
+            "" => {}
+            "primary" => key = &recipe.primary,
+            "second-subkey" => key = &recipe.subkeys[1].key,
+            "sha1" => says.hash = openpgp::SHA1,
+            "text" => kind = 1,
+            "about-a-key" => kind = 0x1f,
+            "undated" => says.created = None,
+            "critical" => says.critical = true,
+            "ended" => says.ends = Some(day),
+            "never-ends" => says.ends = Some(0),
+            "before-its-key" => says.created = Some(openpgp::CREATED - 1),
+            // Vectors are judged on 2026-06-01.
+            "a-little-ahead" => says.created = Some(may + 31 * day + day),
+            "from-the-future" => says.created = Some(may + 34 * day),
+            "rest" | "signature-too-long" | "version-3" | "foreign-key-id" => {}
+            other => return Err(format!("how is a signature {other}?")),
+        }
+        let (mut headers, mut signature) = key.sign(kind, &says, message);
+        let mut key_id = key.fingerprint();
+        match how {
+            // Behind the hashed subpackets: it would be hashed, and read by nobody.
+            "rest" => headers.extend([0; 4]),
+            "signature-too-long" => signature.push(0),
+            "version-3" => headers[0] = 3,
+            "foreign-key-id" => key_id = "0".repeat(40),
+            _ => {}
+        }
+        let (headers, signature) = (hex(&headers), hex(&signature));
+        Ok(format!(
+            r#"{{"keyid":"{key_id}","other_headers":"{headers}","signature":"{signature}"}}"#
+        ))
     }
 }
 
@@ -94,6 +367,7 @@ struct Filler {
     sha256: Sha256Digest,
     signed: Vec<u8>,
     message: Vec<u8>,
+    statement: Vec<u8>,
 }
 
 impl Filler {
@@ -115,6 +389,10 @@ impl Filler {
 
     fn value(&self, placeholder: &str) -> Result<Vec<u8>, String> {
         let (what, which) = placeholder.split_once(':').unwrap_or((placeholder, ""));
+        let (which, how) = match what {
+            "bytes" => (which, ""),
+            _ => which.split_once(':').unwrap_or((which, "")),
+        };
         let secret = || self.secrets.get(which).ok_or(format!("there is no key {which:?}"));
         let own = || secret().and_then(|secret| secret.own());
         Ok(match what {
@@ -122,8 +400,26 @@ impl Filler {
             "SHA256" => self.sha256.to_string().to_uppercase().into_bytes(),
             "other-sha256" => Sha256Digest::of(b"other bytes").to_string().into_bytes(),
             "signed" => self.signed.clone(),
-            "keyid" => key_id(&secret()?.public()).into_bytes(),
-            "sig" => own()?.sign(&self.message).into_bytes(),
+            "statement" => self.statement.clone(),
+            "keyid" => secret()?.key_id()?.into_bytes(),
+            "sig" => hex(&secret()?.sign(&self.message)?).into_bytes(),
+            "sig-of-two-numbers" => {
+                let signature = secret()?.sign(&self.message)?;
+                let parsed = p256::ecdsa::Signature::from_der(&signature);
+                hex(&parsed.map_err(|e| e.to_string())?.to_bytes()).into_bytes()
+            }
+            "gpg" => secret()?.gpg(how, &self.message)?.into_bytes(),
+            "payload" => STANDARD.encode(&self.statement).into_bytes(),
+            "payload-for-urls" => URL_SAFE_NO_PAD.encode(&self.statement).into_bytes(),
+            "dsse" => {
+                let kind = if how.is_empty() { IN_TOTO } else { how };
+                STANDARD.encode(secret()?.sign(&dsse(kind, &self.statement))?).into_bytes()
+            }
+            "dsse-for-urls" => {
+                let signature = secret()?.sign(&dsse(IN_TOTO, &self.statement))?;
+                URL_SAFE_NO_PAD.encode(signature).into_bytes()
+            }
+            "sig-of-the-payload" => STANDARD.encode(secret()?.sign(&self.statement)?).into_bytes(),
             "sig-in-uppercase" => own()?.sign(&self.message).to_uppercase().into_bytes(),
             "sig-with-s-plus-l" => self.unreduced(own()?).into_bytes(),
             "sig-with-small-order-r" => self.small_order_nonce(own()?).into_bytes(),
@@ -175,6 +471,21 @@ impl Filler {
     }
 }
 
+const IN_TOTO: &str = "application/vnd.in-toto+json";
+
+/// What DSSE signs, put together here a second time.
+fn dsse(kind: &str, payload: &[u8]) -> Vec<u8> {
+    let mut message = b"DSSEv1 ".to_vec();
+    message.extend(kind.len().to_string().bytes());
+    message.extend(b" ");
+    message.extend(kind.bytes());
+    message.extend(b" ");
+    message.extend(payload.len().to_string().bytes());
+    message.extend(b" ");
+    message.extend(payload);
+    message
+}
+
 fn neutral() -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes[0] = 1;
@@ -211,16 +522,26 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
 }
 
-/// The signature of every key in order, as rebuilderd's links carry them.
-fn default_envelope(attack: &Attack) -> Vec<u8> {
+/// The signature of every key in order: under a statement as DSSE has them, else as rebuilderd's
+/// links carry them.
+fn default_envelope(attack: &Attack, statement: bool) -> Vec<u8> {
+    let what = if statement { "dsse" } else { "sig" };
     let signatures: Vec<String> = attack
         .key
         .iter()
-        .map(|VectorKey { name, .. }| {
-            format!(r#"{{"keyid":"{{{{keyid:{name}}}}}","sig":"{{{{sig:{name}}}}}"}}"#)
+        .map(|VectorKey { name, kind, .. }| match kind {
+            Some(KeyKind::OpenPgp) => format!("{{{{gpg:{name}}}}}"),
+            _ => format!(r#"{{"keyid":"{{{{keyid:{name}}}}}","sig":"{{{{{what}:{name}}}}}"}}"#),
         })
         .collect();
-    format!(r#"{{"signatures":[{}],"signed":{{{{signed}}}}}}"#, signatures.join(",")).into_bytes()
+    let signatures = signatures.join(",");
+    match statement {
+        true => format!(
+            r#"{{"payloadType":"{IN_TOTO}","payload":"{{{{payload}}}}","signatures":[{signatures}]}}"#
+        ),
+        false => format!(r#"{{"signatures":[{signatures}],"signed":{{{{signed}}}}}}"#),
+    }
+    .into_bytes()
 }
 
 fn directories() -> Vec<PathBuf> {
@@ -235,8 +556,14 @@ fn directories() -> Vec<PathBuf> {
 }
 
 fn read_attack(directory: &Path) -> Result<(Attack, BTreeMap<String, Vec<u8>>), String> {
-    const FILES: [&str; 5] =
-        ["attack.toml", "signed.json", "canonical.txt", "message.txt", "envelope.json"];
+    const FILES: [&str; 6] = [
+        "attack.toml",
+        "signed.json",
+        "canonical.txt",
+        "message.txt",
+        "envelope.json",
+        "statement.json",
+    ];
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(directory).map_err(|e| e.to_string())? {
         let path = entry.map_err(|e| e.to_string())?.path();
@@ -273,18 +600,20 @@ fn run(directory: &Path) -> Result<(), String> {
     let identity = identity(&attack.subject);
     let artifact = identity.artifact_name();
     let sha256 = Sha256Digest::of(b"the file being judged");
-    let mut filler =
-        Filler { secrets: BTreeMap::new(), sha256, signed: Vec::new(), message: Vec::new() };
+    let mut filler = Filler {
+        secrets: BTreeMap::new(),
+        sha256,
+        signed: Vec::new(),
+        message: Vec::new(),
+        statement: Vec::new(),
+    };
 
     let mut pinned = Vec::new();
-    for VectorKey { name, operator: owner, not_after, public } in &attack.key {
-        let secret = match public {
-            Some(public) => Secret::Nobodys(*public.parse::<Sha256Digest>().unwrap().as_bytes()),
-            None => Secret::Own(Key::new()),
-        };
+    for vector_key in &attack.key {
+        let VectorKey { name, operator: owner, not_after, .. } = vector_key;
+        let secret = Secret::new(vector_key, &filler.secrets)?;
         if let Some(owner) = owner {
-            // Past the check that the configuration makes: what is tested is the second wall.
-            let key = PublicKey::Ed25519(secret.public());
+            let key = secret.public()?;
             let not_after = not_after.as_deref().map(moment);
             pinned.push(PinnedKey { operator: operator(owner), key, not_after });
         }
@@ -292,8 +621,19 @@ fn run(directory: &Path) -> Result<(), String> {
             return Err(format!("two keys are called {name}"));
         }
     }
-    let ring = KeyRing::new(pinned).map_err(|e| format!("{e:?}"))?;
+    let mut ring = KeyRing::new(pinned).map_err(|e| format!("{e:?}"))?;
+    let mut accepted: BTreeMap<&str, Vec<Accepted>> = BTreeMap::new();
+    for accept in &attack.accept {
+        accepted.entry(&accept.operator).or_default().push(accept.accepted()?);
+    }
+    for (owner, accepted) in accepted {
+        ring = ring.accepting(operator(owner), accepted);
+    }
 
+    let has_statement = files.contains_key("statement.json");
+    if let Some(statement) = files.get("statement.json") {
+        filler.statement = filler.fill(statement)?;
+    }
     if let Some(signed) = files.get("signed.json") {
         filler.signed = filler.fill(signed)?;
     }
@@ -318,12 +658,12 @@ fn run(directory: &Path) -> Result<(), String> {
     };
     let envelope = match files.get("envelope.json") {
         Some(template) => filler.fill(template)?,
-        None => filler.fill(&default_envelope(&attack))?,
+        None => filler.fill(&default_envelope(&attack, has_statement))?,
     };
 
     let result = attest::verify(&envelope, &ring, Wanted { artifact: &artifact, sha256 }, now());
     let expected = expected(attack.expect)?;
-    if expected.is_ok() && canonical.is_none() {
+    if expected.is_ok() && canonical.is_none() && !has_statement {
         return Err("claims are expected, so canonical.txt must say what was signed".to_owned());
     }
     if let Err(rejection) = &result {
@@ -404,18 +744,30 @@ fn every_reason_for_a_rejection_has_an_attack() {
         "bad-signature",
         "duplicate-key",
         "expired-key",
+        "expired-signature",
         "no-sha256",
         "not-an-integer",
+        "not-for-signing",
         "not-json",
+        "not-over-data",
+        "not-understood",
         "other-artifact",
         "other-name",
+        "other-party",
+        "predicate-content",
+        "predicate-not-accepted",
+        "revoked-key",
         "shape",
         "too-deep",
         "too-large",
         "too-many-signatures",
+        "unbound-key",
+        "undated",
         "unknown-key",
         "unsigned",
+        "weak-hash",
         "wrong-step",
+        "wrong-time",
         "wrong-type",
     ];
     assert_eq!(expected.iter().map(String::as_str).collect::<Vec<_>>(), all);

@@ -123,7 +123,7 @@ fn write_odd_configuration(directory: &Path) {
     std::fs::create_dir(directory.join("exceptions.d")).unwrap();
     for (file, tables) in [
         ("policy.toml", &["", "[[rule]]", "[network]"][..]),
-        ("operators.d/a.toml", &["", "[[key]]", "[[endpoint]]"]),
+        ("operators.d/a.toml", &["", "[[key]]", "[[endpoint]]", "[[statement]]"]),
         ("exceptions.d/a.toml", &["", "[[exception]]"]),
     ] {
         let text: String = tables.iter().map(|table| format!("{table}\n{odd}")).collect();
@@ -144,6 +144,7 @@ fn every_key_of_the_configuration_is_in_the_manual_and_no_other() {
         section("OPERATORS"),
         section("KEYS"),
         section("ENDPOINTS"),
+        section("STATEMENTS"),
         ["exception".to_owned()].into(),
         with_conditions("EXCEPTIONS"),
     ];

@@ -872,6 +872,34 @@ fn how_a_file_is_read_plays_no_part() {
     }
 }
 
+/// Found by fuzzing: of a damaged stream more comes out before the damage shows if it is read byte
+/// by byte, and what comes out can be odd by itself. Either way it is refused.
+#[test]
+fn a_damaged_package_is_refused_however_it_is_read() {
+    let mut packages = small_packages();
+    // The good archive, something that is no padding, and then the damage.
+    let odd = [good_tar(), vec![b'J'; 2000]].concat();
+    packages.push((
+        "odd.gz",
+        ar(&[("debian-binary", b"2.0\n"), ("control.tar.gz", &gz(&odd)), ("data.tar", &data())]),
+    ));
+    for (name, bytes) in packages {
+        for at in (0..bytes.len()).step_by(3) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x55;
+            let fitful = Fitful { bytes: &damaged, interrupted: false, fail_at_end: false };
+            let slowly = examine(fitful).unwrap();
+            let at_once = examine(damaged.as_slice()).unwrap();
+            match (slowly.control(), at_once.control()) {
+                (Ok(slowly), Ok(at_once)) => assert_eq!(slowly, at_once, "{name}, byte {at}"),
+                (slowly, at_once) => {
+                    assert!(slowly.is_err() && at_once.is_err(), "{name}, byte {at}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_failure_to_read_is_no_fault_of_the_package() {
     // "Could not be read" may be true tomorrow no more; "is no package" is.

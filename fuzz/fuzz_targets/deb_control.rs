@@ -143,7 +143,12 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(file.size(), u64::try_from(package.len()).unwrap());
     if detail % 8 == 0 {
         let dripped = examine(Dripping(&package, usize::from(*detail) + 1)).expect("memory");
-        assert_eq!(file.control(), dripped.control(), "it depends on how the file is read");
+        let (whole, dripped) = (file.control(), dripped.control());
+        // Of a damaged stream more or less comes out before the damage shows. What comes out can be
+        // odd, too, and is then refused for that.
+        let damaged = [whole, dripped].contains(&Err(&DebError::Damaged));
+        let same = whole == dripped || (damaged && whole.is_err() && dripped.is_err());
+        assert!(same, "it depends on how the file is read: {whole:?}, {dripped:?}");
     }
     match file.control() {
         Ok(control) => {

@@ -1,5 +1,8 @@
 //! The keys that the administrator pinned, and who owns them.
 
+use std::collections::BTreeMap;
+
+use super::Accepted;
 use crate::types::{OperatorName, PublicKey, Timestamp};
 
 /// One pinned key.
@@ -21,9 +24,13 @@ impl PinnedKey {
     }
 }
 
-/// All pinned keys. No key stands in it twice, so each has exactly one owner.
+/// All pinned keys, and what their owners' statements must be to count. No key stands in it twice,
+/// in whatever form, so each has exactly one owner.
 #[derive(Debug, Clone, Default)]
-pub struct KeyRing(Vec<PinnedKey>);
+pub struct KeyRing {
+    keys: Vec<PinnedKey>,
+    accepted: BTreeMap<OperatorName, Vec<Accepted>>,
+}
 
 /// A key that was pinned twice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,8 +58,15 @@ impl KeyRing {
     /// Every key that is there already.
     pub fn new(keys: Vec<PinnedKey>) -> Result<Self, Vec<KeyRingError>> {
         let mut errors = Vec::new();
+        let mut owners = BTreeMap::new();
         for (index, pinned) in keys.iter().enumerate() {
+            let materials = pinned.key.materials();
+            // Of a certificate no part must be somebody else's either.
             let earlier = keys.iter().take(index).find(|other| other.key == pinned.key);
+            let earlier = materials.iter().find_map(|it| owners.get(it).copied()).or(earlier);
+            for material in materials {
+                owners.entry(material).or_insert(pinned);
+            }
             match earlier {
                 Some(other) if other.operator == pinned.operator => {
                     errors.push(KeyRingError::RepeatedKey { index });
@@ -63,11 +77,31 @@ impl KeyRing {
                 None => {}
             }
         }
-        if errors.is_empty() { Ok(Self(keys)) } else { Err(errors) }
+        drop(owners);
+        if errors.is_empty() { Ok(Self { keys, accepted: BTreeMap::new() }) } else { Err(errors) }
+    }
+
+    /// Sets what statements of this operator count. Without that, only links do.
+    #[must_use]
+    pub fn accepting(mut self, operator: OperatorName, accepted: Vec<Accepted>) -> Self {
+        self.accepted.insert(operator, accepted);
+        self
+    }
+
+    /// What statements of this operator count.
+    #[must_use]
+    pub fn accepted(&self, operator: &OperatorName) -> &[Accepted] {
+        const LINKS: &[Accepted] = &[Accepted::Link];
+        self.accepted.get(operator).map_or(LINKS, Vec::as_slice)
+    }
+
+    /// What statements count, of the operators for whom that was set.
+    pub fn statements(&self) -> impl Iterator<Item = (OperatorName, Vec<Accepted>)> {
+        self.accepted.iter().map(|(name, accepted)| (name.clone(), accepted.clone()))
     }
 
     /// The keys in the order in which they were given.
     pub fn iter(&self) -> impl Iterator<Item = &PinnedKey> {
-        self.0.iter()
+        self.keys.iter()
     }
 }

@@ -1,37 +1,25 @@
 //! in-toto's Metablock with a link in it, as rebuilderd publishes it.
 //!
-//! in-toto specification 0.9, section 4.3 (general format) and 4.4 (link), with the Ed25519
-//! signatures of securesystemslib: `sig` is the hexadecimal signature over the canonical JSON of
-//! `signed`.
+//! in-toto specification 0.9, section 4.3 (general format) and 4.4 (link), with signatures as
+//! securesystemslib writes them, in hexadecimal over the canonical JSON of `signed`: `sig`, or
+//! `signature` and `other_headers` out of an OpenPGP packet.
 
-use super::json::{self, Value};
-use super::{KeyRing, MAX_CHECKS, MAX_SIGNATURES, PinnedKey, Rejection, Wanted};
-use crate::types::{PublicKey, Sha256Digest, Timestamp};
+use std::collections::BTreeMap;
+
+use super::json::Value;
+use super::openpgp::{MAX_HEADERS, OpenPgpSignature};
+use super::signatures::{Form, MAX_SIGNATURE, Signature, Signatures};
+use super::{Rejection, Wanted, check_step};
+use crate::types::{Sha256Digest, hex_decode};
 
 /// A Metablock whose signatures have not been looked at.
 pub(super) struct Metablock {
-    signatures: Vec<Signature>,
+    signatures: Signatures,
     signed: Value,
-    /// What the signatures are over.
-    message: Vec<u8>,
-}
-
-/// An element of the list of signatures that names a key. What else stands in the list cannot
-/// verify, and must not keep a good one from counting, so it is passed over.
-struct Signature {
-    /// An unauthenticated hint.
-    key_id: String,
-    /// Nothing if it has not the form of an Ed25519 signature: then it only tells in whose name
-    /// it stands, so that a damaged signature is not called one by an unknown key.
-    bytes: Option<[u8; 64]>,
 }
 
 impl Metablock {
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Rejection> {
-        let mut envelope = match json::parse(bytes)? {
-            Value::Object(members) => members,
-            _ => return Err(Rejection::Shape("it is not an object")),
-        };
+    pub(super) fn of(mut envelope: BTreeMap<String, Value>) -> Result<Self, Rejection> {
         let signed = envelope.remove("signed").ok_or(Rejection::Shape("\"signed\" is missing"))?;
         if signed.as_object().is_none() {
             return Err(Rejection::Shape("\"signed\" is not an object"));
@@ -40,64 +28,14 @@ impl Metablock {
             .get("signatures")
             .and_then(Value::as_array)
             .ok_or(Rejection::Shape("\"signatures\" is not an array"))?;
-        match signatures.len() {
-            0 => return Err(Rejection::Unsigned),
-            count if count > MAX_SIGNATURES => return Err(Rejection::TooManySignatures { count }),
-            _ => {}
-        }
-        let signatures = signatures.iter().filter_map(Signature::read).collect();
-        Ok(Self { signatures, message: signed.canonical(), signed })
+        Signatures::check_count(signatures.len())?;
+        let signatures = signatures.iter().filter_map(signature).collect();
+        Ok(Self { signatures: Signatures::new(signatures, signed.canonical()), signed })
     }
 
-    /// The pinned keys that signed, each once, and at least one.
-    pub(super) fn signers<'k>(
-        &self,
-        keys: &'k KeyRing,
-        now: Timestamp,
-    ) -> Result<Vec<&'k PinnedKey>, Rejection> {
-        let mut checks = Checks::new(&self.message);
-        // First the signatures that name the key, for all keys: there are at most MAX_SIGNATURES
-        // of them, so the budget cannot run out before each honest one was tried.
-        let named: Vec<(&PinnedKey, bool)> =
-            keys.iter().map(|k| (k, self.any(k, true, &mut checks))).collect();
-        let verified: Vec<&PinnedKey> = named
-            .into_iter()
-            .filter(|(key, named)| *named || self.any(key, false, &mut checks))
-            .map(|(key, _)| key)
-            .collect();
-
-        let (good, expired): (Vec<&PinnedKey>, Vec<&PinnedKey>) =
-            verified.into_iter().partition(|key| key.is_good_at(now));
-        if good.is_empty() { Err(self.why_nobody(keys, &expired)) } else { Ok(good) }
-    }
-
-    /// Whether a signature that does, or does not, name `pinned` verifies with it.
-    fn any(&self, pinned: &PinnedKey, naming: bool, checks: &mut Checks<'_>) -> bool {
-        let key_id = pinned.key.key_id();
-        self.signatures
-            .iter()
-            .filter(|signature| (signature.key_id == key_id.as_str()) == naming)
-            .filter_map(|signature| signature.bytes.as_ref())
-            .any(|signature| checks.verify(&pinned.key, signature))
-    }
-
-    fn why_nobody(&self, keys: &KeyRing, expired: &[&PinnedKey]) -> Rejection {
-        if let Some(PinnedKey { operator, key, not_after: Some(not_after) }) = expired.first() {
-            let (operator, key_id) = (operator.clone(), key.key_id());
-            return Rejection::ExpiredKey { operator, key_id, not_after: *not_after };
-        }
-        let named = |key: &PinnedKey| {
-            let key_id = key.key.key_id();
-            self.signatures.iter().any(|signature| signature.key_id == key_id.as_str())
-        };
-        match keys.iter().find(|key| named(key)) {
-            Some(PinnedKey { operator, key, .. }) => {
-                Rejection::BadSignature { operator: operator.clone(), key_id: key.key_id() }
-            }
-            None => Rejection::UnknownKey {
-                key_ids: self.signatures.iter().map(|s| s.key_id.clone()).collect(),
-            },
-        }
+    /// What stands under it.
+    pub(super) const fn signatures(&self) -> &Signatures {
+        &self.signatures
     }
 
     /// The SHA-256 that the link gives for the file that is wanted. Equal to the wanted one, or
@@ -129,52 +67,38 @@ impl Metablock {
         }
     }
 
-    /// The signed object must be a link, and its step a rebuild: `rebuild`, or as rebuilderd
-    /// writes it `rebuild FILE`. A key may have signed other steps, which say nothing about what
-    /// came out of the source.
+    /// The signed object must be a link, and its step a rebuild.
     fn check_step(&self) -> Result<(), Rejection> {
         let text = |key: &str| self.signed.member(key).and_then(Value::as_str).unwrap_or_default();
         let found = text("_type");
         if found != "link" {
             return Err(Rejection::WrongType { found: found.to_owned() });
         }
-        let found = text("name");
-        if found != "rebuild" && !found.starts_with("rebuild ") {
-            return Err(Rejection::WrongStep { found: found.to_owned() });
+        check_step(text("name"))
+    }
+}
+
+/// An element of the list of signatures that names a key. What else stands in the list cannot
+/// verify, and must not keep a good one from counting, so it is passed over.
+fn signature(value: &Value) -> Option<Signature> {
+    let text = |key: &str| value.member(key).and_then(Value::as_str);
+    let key_id = text("keyid")?.to_owned();
+    let form = match (text("sig"), text("signature"), text("other_headers")) {
+        (Some(sig), None, None) => bytes(sig, MAX_SIGNATURE).map(Form::Plain),
+        (None, Some(signature), Some(headers)) => {
+            let headers = bytes(headers, MAX_HEADERS);
+            let signature = bytes(signature, MAX_SIGNATURE);
+            headers
+                .zip(signature)
+                .map(|(headers, signature)| Form::OpenPgp(OpenPgpSignature { headers, signature }))
         }
-        Ok(())
-    }
+        _ => None,
+    };
+    Some(Signature { key_id, form: form.unwrap_or(Form::Damaged) })
 }
 
-impl Signature {
-    fn read(value: &Value) -> Option<Self> {
-        let key_id = value.member("keyid").and_then(Value::as_str)?.to_owned();
-        let mut bytes = [0_u8; 64];
-        let hex = value.member("sig").and_then(Value::as_str);
-        let bytes = hex.and_then(|hex| crate::types::hex_decode(hex, &mut bytes)).map(|()| bytes);
-        Some(Self { key_id, bytes })
-    }
-}
-
-/// Verifies signatures over one message until the budget is used up.
-struct Checks<'a> {
-    message: &'a [u8],
-    left: usize,
-}
-
-impl<'a> Checks<'a> {
-    const fn new(message: &'a [u8]) -> Self {
-        Self { message, left: MAX_CHECKS }
-    }
-
-    fn verify(&mut self, key: &PublicKey, signature: &[u8; 64]) -> bool {
-        let PublicKey::Ed25519(key) = key;
-        let Some(left) = self.left.checked_sub(1) else { return false };
-        self.left = left;
-        let signature = ed25519_dalek::Signature::from_bytes(signature);
-        // Strict: no key or nonce of small order, so a signature binds to exactly one message
-        // and one key (RFC 8032 section 5.1.7 leaves that open).
-        ed25519_dalek::VerifyingKey::from_bytes(key)
-            .is_ok_and(|key| key.verify_strict(self.message, &signature).is_ok())
-    }
+/// At most `most` bytes in hexadecimal.
+fn bytes(hex: &str, most: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; Some(hex.len() / 2).filter(|length| *length <= most)?];
+    hex_decode(hex, &mut bytes).map(|()| bytes)
 }

@@ -8,14 +8,21 @@
 //! [`json`] hold whatever the bytes are.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+mod dsse;
 pub mod json;
 mod keyring;
 mod metablock;
+mod openpgp;
+mod signatures;
+mod statement;
 
-use crate::types::{ArtifactName, KeyId, OperatorName, PublicKey, Sha256Digest, Timestamp};
+use crate::types::{
+    ArtifactName, KeyFault, KeyId, OperatorName, PublicKey, Sha256Digest, Timestamp,
+};
 
 pub use json::JsonError;
 pub use keyring::{KeyRing, KeyRingError, PinnedKey};
+pub use statement::{Accepted, Verified};
 
 /// Largest attestation that is read, in bytes. rebuilderd's links are about 1 kB; a link that
 /// merges every binary of the largest source packages stays below 200 kB.
@@ -107,8 +114,8 @@ pub enum Rejection {
     /// Not JSON, or JSON that cannot be put into canonical form without doubt.
     #[error(transparent)]
     Json(#[from] JsonError),
-    /// JSON of another shape than `{"signatures": [...], "signed": {...}}`.
-    #[error("not an in-toto Metablock: {0}")]
+    /// JSON of another shape than `{"signatures": [...], "signed": {...}}` or a DSSE envelope.
+    #[error("not an in-toto Metablock or DSSE envelope: {0}")]
     Shape(&'static str),
     /// More signatures than [`MAX_SIGNATURES`].
     #[error(
@@ -145,12 +152,45 @@ pub enum Rejection {
         /// The first moment at which it no longer counts.
         not_after: Timestamp,
     },
-    /// `_type` is not `link`.
-    #[error("signed, but not a link: its _type is {}", crate::types::printable(.found))]
+    /// A good signature that does not count.
+    #[error("signed with {operator}'s key {}, but {fault}", short(.key_id))]
+    FaultySignature {
+        /// The key's owner.
+        operator: OperatorName,
+        /// The pinned key's id.
+        key_id: KeyId,
+        /// Why it does not.
+        fault: SignatureFault,
+    },
+    /// Neither a link nor a statement.
+    #[error(
+        "signed, but neither a link nor an in-toto statement: its type is {}",
+        crate::types::printable(.found)
+    )]
     WrongType {
-        /// What `_type` says.
+        /// What `_type` or the type of the payload says.
         found: String,
     },
+    /// A statement of a kind that is not accepted from whoever signed it.
+    #[error(
+        "signed, but statements of the type {} are not accepted from this operator",
+        crate::types::printable(.found)
+    )]
+    PredicateNotAccepted {
+        /// The type of its predicate.
+        found: String,
+    },
+    /// A statement in somebody else's name, or with another result, than is accepted.
+    #[error("signed, but its {what} is {}", crate::types::printable(.found))]
+    OtherParty {
+        /// What of it.
+        what: &'static str,
+        /// What it says.
+        found: String,
+    },
+    /// A statement that does not say what would make it a vote.
+    #[error("signed, but {0}")]
+    PredicateContent(&'static str),
     /// A link of another step than a rebuild.
     #[error("signed, but a link for the step {}, not for a rebuild", crate::types::printable(.found))]
     WrongStep {
@@ -193,12 +233,66 @@ impl Rejection {
             Self::UnknownKey { .. } => "unknown-key",
             Self::BadSignature { .. } => "bad-signature",
             Self::ExpiredKey { .. } => "expired-key",
+            Self::FaultySignature { fault, .. } => fault.code(),
             Self::WrongType { .. } => "wrong-type",
+            Self::PredicateNotAccepted { .. } => "predicate-not-accepted",
+            Self::OtherParty { .. } => "other-party",
+            Self::PredicateContent(_) => "predicate-content",
             Self::WrongStep { .. } => "wrong-step",
             Self::NoSha256 { .. } => "no-sha256",
             Self::AmbiguousProducts { .. } => "ambiguous-products",
             Self::OtherName { .. } => "other-name",
             Self::OtherArtifact => "other-artifact",
+        }
+    }
+}
+
+/// Why a signature that a pinned key made does not count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureFault {
+    /// It is over a text or a key, not over data.
+    #[error("it is no signature over data")]
+    NotOverData,
+    /// Its hash can be made to fit another text.
+    #[error("its hash is too weak (SHA-1, MD5 or another old one)")]
+    WeakHash,
+    /// It says something that must be understood and is not.
+    #[error("it says something critical that is not understood")]
+    NotUnderstood,
+    /// It does not say when it was made.
+    #[error("it is not dated")]
+    Undated,
+    /// It is older than its key, or from the future.
+    #[error("it is older than its key, or from the future")]
+    WrongTime,
+    /// It was to count for a while only.
+    #[error("it has expired")]
+    Expired,
+    /// The key in the certificate may not sign.
+    #[error("of the key {}: {why}", .key.get(..16).unwrap_or_default())]
+    Key {
+        /// The fingerprint of the key
+        key: String,
+        /// Why not
+        why: KeyFault,
+    },
+}
+
+impl SignatureFault {
+    /// A short stable name for each reason.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotOverData => "not-over-data",
+            Self::WeakHash => "weak-hash",
+            Self::NotUnderstood => "not-understood",
+            Self::Undated => "undated",
+            Self::WrongTime => "wrong-time",
+            Self::Expired => "expired-signature",
+            Self::Key { why: KeyFault::Revoked, .. } => "revoked-key",
+            Self::Key { why: KeyFault::Expired(_), .. } => "expired-key",
+            Self::Key { why: KeyFault::Unbound, .. } => "unbound-key",
+            Self::Key { why: KeyFault::NotForSigning, .. } => "not-for-signing",
         }
     }
 }
@@ -222,9 +316,31 @@ pub fn verify(
     if attestation.len() > MAX_BYTES {
         return Err(Rejection::TooLarge { size: attestation.len() });
     }
-    let link = metablock::Metablock::parse(attestation)?;
-    let signers = link.signers(keys, now)?;
-    let sha256 = link.product(wanted)?;
+    let (signers, sha256) = match json::parse(attestation)? {
+        json::Value::Object(envelope) if dsse::Envelope::is_meant(&envelope) => {
+            let envelope = dsse::Envelope::of(&envelope)?;
+            let signers = envelope.signatures().signers(keys, now)?;
+            let statement = envelope.statement()?;
+            // Each operator's own rules say what its signature is worth.
+            let mut why = Rejection::OtherArtifact;
+            let mut voters = Vec::new();
+            for pinned in signers.into_iter().rev() {
+                match statement.is_a_vote(keys.accepted(&pinned.operator), wanted, now) {
+                    Ok(()) => voters.insert(0, pinned),
+                    Err(error) => why = error,
+                }
+            }
+            if voters.is_empty() {
+                return Err(why);
+            }
+            (voters, statement.subject(wanted)?)
+        }
+        json::Value::Object(envelope) => {
+            let link = metablock::Metablock::of(envelope)?;
+            (link.signatures().signers(keys, now)?, link.product(wanted)?)
+        }
+        _ => return Err(Rejection::Shape("it is not an object")),
+    };
     let digest = Sha256Digest::of(attestation);
     Ok(signers
         .into_iter()
@@ -236,6 +352,15 @@ pub fn verify(
             attestation: digest,
         })
         .collect())
+}
+
+/// A link's step must be a rebuild: `rebuild`, or as rebuilderd writes it `rebuild FILE`. A key may
+/// have signed other steps, which say nothing about what came out of the source.
+fn check_step(name: &str) -> Result<(), Rejection> {
+    if name == "rebuild" || name.starts_with("rebuild ") {
+        return Ok(());
+    }
+    Err(Rejection::WrongStep { found: name.to_owned() })
 }
 
 fn short(key_id: &KeyId) -> &str {

@@ -55,7 +55,7 @@ fn list(config: &Config) -> Vec<Listed<'_>> {
         let endpoints = config.endpoints.iter().filter(|endpoint| endpoint.operator == *name);
         (
             keys.map(|key| ListedKey {
-                r#type: key.key.algorithm(),
+                r#type: key.key.kind().name(),
                 id: key.key.key_id().as_str().to_owned(),
                 not_after: key.not_after.map(|date| date.date()),
             })
@@ -107,10 +107,7 @@ fn table(operators: &[Listed<'_>]) -> String {
         for endpoint in &operator.endpoints {
             let only =
                 endpoint.architectures.as_ref().map(|list| format!(" (only {})", list.join(", ")));
-            let protocol = match endpoint.protocol {
-                Protocol::Rebuilderd => "rebuilderd",
-                Protocol::Directory => "directory",
-            };
+            let protocol = endpoint.protocol.name();
             let _ = writeln!(
                 text,
                 "  endpoint  {protocol} {}{}",

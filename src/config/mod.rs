@@ -78,8 +78,10 @@ pub struct Endpoint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
-    /// rebuilderd's HTTP API, version 1 (rebuilderd 0.26 and later)
+    /// rebuilderd's HTTP API, version 0 or 1
     Rebuilderd,
+    /// Links in the directories of PackageRebuilder, which apt-transport-in-toto reads
+    IntotoMetadata,
     /// A local directory with attestations in files
     Directory,
 }
@@ -100,6 +102,21 @@ pub enum Direct {
     Judge,
     /// They pass: only apt is gated.
     Pass,
+}
+
+impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Rebuilderd, Self::IntotoMetadata, Self::Directory];
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rebuilderd => "rebuilderd",
+            Self::IntotoMetadata => "intoto-metadata",
+            Self::Directory => "directory",
+        }
+    }
 }
 
 impl Default for Timeouts {
@@ -207,7 +224,12 @@ fn keyring(operators: &[operators::OperatorFile], problems: &mut Problems) -> Op
             }
         }
     };
-    KeyRing::new(pinned).map_err(report).ok()
+    let mut keyring = KeyRing::new(pinned).map_err(report).ok()?;
+    for operator in operators.iter().filter(|it| !it.statements.is_empty()) {
+        let Some(name) = &operator.name else { continue };
+        keyring = keyring.accepting(name.clone(), operator.statements.clone());
+    }
+    Some(keyring)
 }
 
 /// A file or directory that cannot be used at all.

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use super::diagnostic::{Place, Problems, SourceFile};
 use super::reader::{Located, Table, document};
 use super::{Endpoint, Files, Operators, Protocol};
-use crate::attest::PinnedKey;
-use crate::types::{Architecture, KeyError, OperatorName, PublicKey};
+use crate::attest::{Accepted, PinnedKey, Verified};
+use crate::types::{Architecture, KeyError, KeyKind, OperatorName, PublicKey};
+
+/// Longest time for which a verifier's word counts, in days.
+const MOST_DAYS: i64 = 3660;
 
 /// What an operator's file says, as far as it could be read.
 pub(super) struct OperatorFile {
@@ -17,6 +20,8 @@ pub(super) struct OperatorFile {
     pub(super) contact: Option<String>,
     pub(super) keys: Vec<(PinnedKey, Place)>,
     pub(super) endpoints: Vec<Endpoint>,
+    /// What its statements must be to count, if it says so
+    pub(super) statements: Vec<Accepted>,
     pub(super) file: PathBuf,
     /// Whether all of it was
     pub(super) whole: bool,
@@ -44,16 +49,19 @@ pub(super) fn read(
         let endpoints = table.tables("endpoint", problems, |table, problems| {
             endpoint(table, name.as_ref(), problems)
         });
+        let statements = table.tables("statement", problems, statement).unwrap_or_default();
         let (keys, endpoints) = (keys.unwrap_or_default(), endpoints.unwrap_or_default());
         OperatorFile {
             whole: name.is_some()
                 && keys.iter().all(Option::is_some)
-                && endpoints.iter().all(Option::is_some),
+                && endpoints.iter().all(Option::is_some)
+                && statements.iter().all(Option::is_some),
             name,
             name_place,
             contact,
             keys: keys.into_iter().flatten().collect(),
             endpoints: endpoints.into_iter().flatten().collect(),
+            statements: statements.into_iter().flatten().collect(),
             file: source.path().to_owned(),
         }
     })
@@ -98,8 +106,10 @@ fn key(
     files: &mut Files,
     problems: &mut Problems,
 ) -> Option<(PinnedKey, Place)> {
-    let kind = table.choice("type", &[("ed25519", ())], problems);
-    let kind = table.required("type", "write type = \"ed25519\"", kind, problems);
+    let words = KeyKind::ALL.map(|kind| (kind.name(), kind));
+    let kind = table.choice("type", &words, problems);
+    let what = one_of("type", &words.map(|(word, _)| word));
+    let kind = table.required("type", &what, kind, problems);
     let not_after = table.date("not_after", problems);
     let file = table.text("file", problems);
     let public = table.text("public", problems);
@@ -127,16 +137,16 @@ fn key(
             return None;
         }
     };
-    kind?;
+    let kind = kind?.value;
     if not_after.is_none() && table.names("not_after") {
         return None;
     }
-    match PublicKey::ed25519_from_pem(&text) {
+    match PublicKey::read(kind, &text) {
         Ok(key) => {
             let not_after = not_after.map(|date| date.value);
             Some((PinnedKey { operator: operator?.clone(), key, not_after }, place))
         }
-        Err(KeyError::NotPem) if text.contains("PRIVATE KEY-----") => {
+        Err(KeyError::NotPem | KeyError::NotArmor) if text.contains("PRIVATE KEY") => {
             problems.push(
                 place
                     .saying(&"this is a private key: only its owner should have it")
@@ -151,15 +161,106 @@ fn key(
     }
 }
 
+/// A kind of statement, as it stands in the configuration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StatementKind {
+    Link,
+    SlsaProvenance,
+    OssRebuild,
+    Svr,
+    Vsa,
+}
+
+impl StatementKind {
+    const WORDS: [(&'static str, Self); 5] = [
+        ("link", Self::Link),
+        ("slsa-provenance", Self::SlsaProvenance),
+        ("oss-rebuild", Self::OssRebuild),
+        ("svr", Self::Svr),
+        ("vsa", Self::Vsa),
+    ];
+
+    /// Which keys say whose word it must be, and what about it.
+    const fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Link => &[],
+            Self::SlsaProvenance | Self::OssRebuild => &["builder"],
+            Self::Svr | Self::Vsa => &["verifier", "property", "max_age_days"],
+        }
+    }
+}
+
+fn statement(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<Accepted> {
+    let kind = table.choice("type", &StatementKind::WORDS, problems);
+    let what = "which statements of this operator count?";
+    let kind = table.required("type", what, kind, problems).map(|it| it.value);
+    let builder = party(table, "builder", problems);
+    let verifier = party(table, "verifier", problems);
+    let properties = table.list::<String>("property", problems);
+    let days = days(table, problems);
+    let kind = kind?;
+    let mut whole = true;
+    for key in ["builder", "verifier", "property", "max_age_days"] {
+        let wanted = kind.keys().contains(&key);
+        if wanted != table.names(key) {
+            let belongs = if wanted { "is missing in" } else { "does not belong to" };
+            let message = format!("{key} {belongs} a statement of this type");
+            problems.push(table.place().saying(&message));
+            whole = false;
+        }
+    }
+    let properties = properties.filter(|list| list.complete);
+    let verified = || {
+        let properties = properties?.items.into_iter().map(|it| it.value).collect();
+        Some(Verified { verifier: verifier?, properties, lasts: days? })
+    };
+    let accepted = match kind {
+        StatementKind::Link => Accepted::Link,
+        StatementKind::SlsaProvenance => Accepted::SlsaProvenance { builder: builder? },
+        StatementKind::OssRebuild => Accepted::OssRebuild { builder: builder? },
+        StatementKind::Svr => Accepted::Svr(verified()?),
+        StatementKind::Vsa => Accepted::Vsa(verified()?),
+    };
+    whole.then_some(accepted)
+}
+
+/// How a builder or verifier calls itself: a text that is not empty, for an empty one is what a
+/// statement without a name has.
+fn party(table: &mut Table<'_, '_>, key: &'static str, problems: &mut Problems) -> Option<String> {
+    let text = table.text(key, problems)?;
+    if text.value.trim().is_empty() {
+        problems.push(text.place.saying(&format!("{key} is empty: whose word is it?")));
+        return None;
+    }
+    Some(text.value.into_owned())
+}
+
+/// For how long a verifier's word counts, in seconds.
+fn days(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<i64> {
+    let days = table.integer("max_age_days", problems)?;
+    if !(1..=MOST_DAYS).contains(&days.value) {
+        let message = format!("max_age_days must be 1 to {MOST_DAYS} days");
+        problems.push(days.place.saying(&message));
+        return None;
+    }
+    days.value.checked_mul(24 * 60 * 60)
+}
+
+/// What to write where a word is missing.
+fn one_of(key: &str, words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    format!("write {key} = {}", quoted.join(" or "))
+}
+
 fn endpoint(
     table: &mut Table<'_, '_>,
     operator: Option<&OperatorName>,
     problems: &mut Problems,
 ) -> Option<Endpoint> {
-    let words = [("rebuilderd", Protocol::Rebuilderd), ("directory", Protocol::Directory)];
+    let words = Protocol::ALL.map(|protocol| (protocol.name(), protocol));
     let protocol = table.choice("protocol", &words, problems);
-    let what = "write protocol = \"rebuilderd\" or protocol = \"directory\"";
-    let protocol = table.required("protocol", what, protocol, problems);
+    let what = one_of("protocol", &words.map(|(word, _)| word));
+    let protocol = table.required("protocol", &what, protocol, problems);
     let text = table.text("url", problems);
     let text = table.required("url", "where does it publish?", text, problems);
     let url = text.and_then(|text| url(&text, protocol.as_ref().map(|it| it.value), problems));
@@ -189,7 +290,9 @@ fn url(
         None
     };
     let help = match protocol {
-        Some(Protocol::Rebuilderd) => Some("write: https://HOST/PATH/ or http://HOST/PATH/"),
+        Some(Protocol::Rebuilderd | Protocol::IntotoMetadata) => {
+            Some("write: https://HOST/PATH/ or http://HOST/PATH/")
+        }
         Some(Protocol::Directory) => Some("a local directory is written: file:///PATH/"),
         None => None,
     };
@@ -202,6 +305,7 @@ fn url(
     };
     let (name, schemes): (_, &[&str]) = match protocol {
         Some(Protocol::Rebuilderd) => ("a rebuilderd endpoint", &["https", "http"]),
+        Some(Protocol::IntotoMetadata) => ("an intoto-metadata endpoint", &["https", "http"]),
         Some(Protocol::Directory) => ("a directory endpoint", &["file"]),
         None => ("an endpoint", &["https", "http", "file"]),
     };
@@ -214,6 +318,12 @@ fn url(
     }
     if url.query().is_some() || url.fragment().is_some() {
         return wrong(&"a URL here must end with its path, without ? and #", None);
+    }
+    let below = url.path_segments().into_iter().flatten();
+    if protocol == Some(Protocol::IntotoMetadata) && below.clone().any(|it| it == "unreproducible")
+    {
+        let message = "under unreproducible/ lies what did not come out the same";
+        return wrong(&message, Some("name the directory in which sources/ is"));
     }
     if url.scheme() == "file" && url.to_file_path().is_err() {
         return wrong(&"a directory must be on this machine", help);

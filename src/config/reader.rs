@@ -16,10 +16,11 @@ use super::syntax;
 use crate::types::Timestamp;
 
 /// All keys that may stand anywhere. None of them is a slip for another one.
-const KEYS: [&str; 35] = [
+const KEYS: [&str; 40] = [
     "answer_timeout",
     "architecture",
     "architectures",
+    "builder",
     "codename",
     "component",
     "conflict",
@@ -31,6 +32,7 @@ const KEYS: [&str; 35] = [
     "file",
     "key",
     "label",
+    "max_age_days",
     "mode",
     "name",
     "network",
@@ -38,6 +40,7 @@ const KEYS: [&str; 35] = [
     "operators",
     "origin",
     "package",
+    "property",
     "protocol",
     "public",
     "reason",
@@ -46,11 +49,13 @@ const KEYS: [&str; 35] = [
     "sha256",
     "site",
     "source",
+    "statement",
     "suite",
     "threshold",
     "total_timeout",
     "type",
     "url",
+    "verifier",
     "version",
 ];
 

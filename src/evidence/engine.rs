@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::directory::Directory;
 use super::http::Door;
+use super::intoto_metadata::IntotoMetadata;
 use super::rebuilderd::Rebuilderd;
 use super::{Found, Gathered, Question, Reach, Source};
 use crate::apt::configuration::Configuration;
@@ -147,8 +148,13 @@ fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
     };
     let source = |endpoint: &Endpoint| -> Result<Box<dyn Source>, Outcome> {
         Ok(match endpoint.protocol {
-            Protocol::Rebuilderd => {
-                Box::new(Rebuilderd { base: endpoint.url.clone(), door: door.clone()? })
+            Protocol::Rebuilderd => Box::new(Rebuilderd::new(endpoint.url.clone(), door.clone()?)),
+            Protocol::IntotoMetadata => {
+                let keys = setup.keep.iter().flat_map(|(_, keys)| keys.iter());
+                let own = keys.filter(|it| it.operator == endpoint.operator);
+                let ids: Vec<_> = own.map(|it| it.key.key_id()).collect();
+                let ids = ids.iter().map(|id| id.as_str());
+                Box::new(IntotoMetadata::new(endpoint.url.clone(), door.clone()?, ids))
             }
             Protocol::Directory => {
                 let path = endpoint.url.to_file_path();

@@ -8,7 +8,9 @@
 
 mod directory;
 mod engine;
+mod fetch;
 pub mod http;
+mod intoto_metadata;
 mod rebuilderd;
 
 use std::future::Future;

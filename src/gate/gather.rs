@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::apt::configuration::Configuration;
-use crate::attest::{self, KeyRing, PinnedKey};
+use crate::attest::{self, Accepted, KeyRing, PinnedKey};
 use crate::cache::Cache;
 use crate::config::{Endpoint, Protocol, Timeouts};
 use crate::evidence::{
@@ -25,7 +25,7 @@ use crate::evidence::{
 use crate::policy::Outcome;
 use crate::sys::plain;
 use crate::sys::privileges::User;
-use crate::types::{Architecture, OperatorName, PublicKey, Timestamp};
+use crate::types::{Architecture, KeyKind, OperatorName, PublicKey, Timestamp};
 
 use super::confine::{Confinement, confine_fetcher};
 
@@ -280,6 +280,7 @@ struct Wire {
     apt: Configuration,
     cache: Option<std::path::PathBuf>,
     keys: Vec<WireKey>,
+    statements: Vec<(OperatorName, Vec<Accepted>)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -293,7 +294,8 @@ struct WireEndpoint {
 #[derive(Serialize, Deserialize)]
 struct WireKey {
     operator: OperatorName,
-    ed25519: [u8; 32],
+    kind: KeyKind,
+    key: String,
     not_after: Option<String>,
 }
 
@@ -323,9 +325,9 @@ impl Wire {
             architectures: it.architectures.clone(),
         };
         let key = |it: &PinnedKey| {
-            let PublicKey::Ed25519(ed25519) = it.key;
             let not_after = it.not_after.map(|moment| moment.to_string());
-            WireKey { operator: it.operator.clone(), ed25519, not_after }
+            let (kind, key) = (it.key.kind(), BASE64.encode(it.key.to_bytes()));
+            WireKey { operator: it.operator.clone(), kind, key, not_after }
         };
         let keep = setup.keep.as_ref();
         Self {
@@ -335,6 +337,7 @@ impl Wire {
             apt: setup.apt.only(&["Acquire::http", "Acquire::https", Confinement::ITEM]),
             cache: keep.map(|(cache, _)| cache.root().to_owned()),
             keys: keep.map(|(_, keys)| keys.iter().map(key).collect()).unwrap_or_default(),
+            statements: keep.map(|(_, keys)| keys.statements().collect()).unwrap_or_default(),
         }
     }
 
@@ -350,14 +353,17 @@ impl Wire {
         let key = |it: WireKey| {
             Some(PinnedKey {
                 operator: it.operator,
-                key: PublicKey::ed25519_from_bytes(it.ed25519).ok()?,
+                key: PublicKey::from_bytes(it.kind, &BASE64.decode(it.key).ok()?).ok()?,
                 not_after: match it.not_after {
                     Some(text) => Some(text.parse::<Timestamp>().ok()?),
                     None => None,
                 },
             })
         };
-        let keys = KeyRing::new(self.keys.into_iter().map(key).collect::<Option<_>>()?).ok()?;
+        let mut keys = KeyRing::new(self.keys.into_iter().map(key).collect::<Option<_>>()?).ok()?;
+        for (operator, accepted) in self.statements {
+            keys = keys.accepting(operator, accepted);
+        }
         let (answer, total) = self.timeouts;
         Some(Setup {
             endpoints: self.endpoints.into_iter().map(endpoint).collect::<Option<_>>()?,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::Engine;
 
-use super::{Sha256Digest, hex_decode};
+use super::{Certificate, Sha256Digest, hex_decode};
 
 /// A public key that the administrator pinned.
 ///
@@ -15,7 +15,42 @@ use super::{Sha256Digest, hex_decode};
 pub enum PublicKey {
     /// An Ed25519 key that decodes to a point which is not of small order (RFC 8032).
     Ed25519([u8; 32]),
+    /// An ECDSA key on the curve P-256 (FIPS 186-5), for signatures over SHA-256.
+    EcdsaP256(EcdsaP256Key),
+    /// An RSA key for RSASSA-PSS (RFC 8017 section 8.1) with SHA-256 and a salt of 32 bytes.
+    RsaPss(RsaKey),
+    /// An OpenPGP certificate, any of whose signing keys may sign.
+    OpenPgp(Certificate),
 }
+
+/// What kind of key it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyKind {
+    /// [`PublicKey::Ed25519`]
+    Ed25519,
+    /// [`PublicKey::EcdsaP256`]
+    #[serde(rename = "ecdsa-p256")]
+    EcdsaP256,
+    /// [`PublicKey::RsaPss`]
+    RsaPss,
+    /// [`PublicKey::OpenPgp`]
+    #[serde(rename = "openpgp")]
+    OpenPgp,
+}
+
+/// A point of the curve P-256, not the one at infinity.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EcdsaP256Key([u8; 65]);
+
+/// An RSA key of 2,048 to 8,192 bits.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RsaKey(Vec<u8>);
+
+/// What a key is made of, whatever stands around it: one party must not have two votes by putting
+/// one key into a PEM file and into a certificate.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct KeyMaterial(Vec<u8>);
 
 /// Text that is not a public key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,23 +62,69 @@ pub enum KeyError {
     #[error("the text between the BEGIN and END lines is not base64")]
     NotBase64,
     /// A key, but not one of the wanted algorithm.
-    #[error("this is not an ed25519 key (RFC 8410)")]
-    NotEd25519,
+    #[error("this is not {}", .0.described())]
+    NotOfKind(KeyKind),
     /// Not a point of the curve, or one that makes forged signatures possible.
     #[error("this ed25519 key is damaged, or so weak that anybody could sign in its name")]
     Weak,
+    /// An RSA key that can be broken, or that takes too long.
+    #[error("an RSA key must have {} to {} bits, this one has {bits} of them", RsaKey::BITS.start(), RsaKey::BITS.end())]
+    RsaSize {
+        /// How many it has
+        bits: usize,
+    },
+    /// Not one armoured OpenPGP block.
+    #[error(
+        "expected one block that begins with -----BEGIN PGP PUBLIC KEY BLOCK----- (gpg --armor --export)"
+    )]
+    NotArmor,
+    /// Not exactly one certificate.
+    #[error("this is not exactly one OpenPGP certificate, or it is damaged")]
+    NotOpenPgp,
+    /// A certificate with keys of another version than 4.
+    #[error("only OpenPGP certificates of version 4 are understood")]
+    OpenPgpVersion,
     /// The file holds more than a key could.
-    #[error("a public key is at most {} bytes long", PublicKey::MAX_LENGTH)]
-    TooLong,
+    #[error("a public key of this type is at most {most} bytes long")]
+    TooLong {
+        /// How many are read
+        most: usize,
+    },
 }
 
-/// How in-toto's Metablock names an Ed25519 key: the SHA-256 over the canonical JSON of its
-/// description, in hexadecimal. Others name the same key otherwise, so this is only a hint.
+/// How in-toto's Metablock names a key: for an Ed25519 key the SHA-256 over the canonical JSON of
+/// its description, for a certificate its fingerprint, in hexadecimal. Others name the same key
+/// otherwise, so this is only a hint.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(String);
 
+impl KeyKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Ed25519, Self::EcdsaP256, Self::RsaPss, Self::OpenPgp];
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ed25519",
+            Self::EcdsaP256 => "ecdsa-p256",
+            Self::RsaPss => "rsa-pss",
+            Self::OpenPgp => "openpgp",
+        }
+    }
+
+    const fn described(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "an ed25519 key (RFC 8410)",
+            Self::EcdsaP256 => "an ECDSA key on the curve P-256 (RFC 5480)",
+            Self::RsaPss => "an RSA key (RFC 3279)",
+            Self::OpenPgp => "an OpenPGP certificate",
+        }
+    }
+}
+
 impl PublicKey {
-    /// Longest text that is read as a key, in bytes. An RSA key of 16,384 bits needs 2,800.
+    /// Longest text that is read as a key in PEM, in bytes. An RSA key of 16,384 bits needs 2,800.
     pub const MAX_LENGTH: usize = 16 * 1024;
 
     /// `SubjectPublicKeyInfo` of an Ed25519 key up to the key itself, as RFC 8410 section 4 has it.
@@ -54,32 +135,59 @@ impl PublicKey {
     const SPKI_NULL: [u8; 14] =
         [0x30, 0x2c, 0x30, 0x07, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x05, 0x00, 0x03, 0x21, 0x00];
 
+    /// Reads a key of the kind that is wanted, as the configuration has it: PEM with
+    /// `SubjectPublicKeyInfo` in it, or an armoured certificate.
+    ///
+    /// # Errors
+    /// If `text` is anything but exactly one such key.
+    pub fn read(kind: KeyKind, text: &str) -> Result<Self, KeyError> {
+        match kind {
+            KeyKind::Ed25519 => Self::ed25519_from_pem(text),
+            KeyKind::EcdsaP256 => EcdsaP256Key::from_spki(&pem(text)?).map(Self::EcdsaP256),
+            KeyKind::RsaPss => RsaKey::from_spki(&pem(text)?).map(Self::RsaPss),
+            KeyKind::OpenPgp => Certificate::from_armor(text).map(Self::OpenPgp),
+        }
+    }
+
+    /// Reads what [`Self::to_bytes`] gave.
+    ///
+    /// # Errors
+    /// If `bytes` are not such a key.
+    pub fn from_bytes(kind: KeyKind, bytes: &[u8]) -> Result<Self, KeyError> {
+        match kind {
+            KeyKind::Ed25519 => {
+                let key = bytes.try_into().map_err(|_| KeyError::NotOfKind(kind))?;
+                Self::ed25519_from_bytes(key)
+            }
+            KeyKind::EcdsaP256 => EcdsaP256Key::from_point(bytes).map(Self::EcdsaP256),
+            KeyKind::RsaPss => RsaKey::from_pkcs1(bytes).map(Self::RsaPss),
+            KeyKind::OpenPgp => Certificate::from_packets(bytes).map(Self::OpenPgp),
+        }
+    }
+
+    /// The key without anything around it, for [`Self::from_bytes`].
+    #[must_use]
+    pub fn to_bytes(&self) -> &[u8] {
+        match self {
+            Self::Ed25519(key) => key,
+            Self::EcdsaP256(key) => &key.0,
+            Self::RsaPss(key) => &key.0,
+            Self::OpenPgp(certificate) => certificate.packets(),
+        }
+    }
+
     /// Reads an Ed25519 key from PEM, in the form of RFC 8410 or in rebuilderd's, with any line
     /// ends.
     ///
     /// # Errors
     /// If `text` is anything but exactly one such key.
     pub fn ed25519_from_pem(text: &str) -> Result<Self, KeyError> {
-        if text.len() > Self::MAX_LENGTH {
-            return Err(KeyError::TooLong);
-        }
-        let body = text
-            .trim()
-            .strip_prefix("-----BEGIN PUBLIC KEY-----")
-            .and_then(|rest| rest.strip_suffix("-----END PUBLIC KEY-----"))
-            .ok_or(KeyError::NotPem)?;
-        if body.contains("-----") {
-            return Err(KeyError::NotPem);
-        }
-        let base64: String = body.split_ascii_whitespace().collect();
-        let der = base64::engine::general_purpose::STANDARD
-            .decode(base64)
-            .map_err(|_| KeyError::NotBase64)?;
+        let der = pem(text)?;
         let key = der
             .strip_prefix(&Self::SPKI)
             .or_else(|| der.strip_prefix(&Self::SPKI_NULL))
             .and_then(|key| <[u8; 32]>::try_from(key).ok())
-            .ok_or(KeyError::NotEd25519)?;
+            .ok_or(KeyError::NotOfKind(KeyKind::Ed25519))?;
         Self::ed25519_from_bytes(key)
     }
 
@@ -89,7 +197,7 @@ impl PublicKey {
     /// If `text` is anything but such a key.
     pub fn ed25519_from_hex(text: &str) -> Result<Self, KeyError> {
         let mut key = [0_u8; 32];
-        hex_decode(text.trim(), &mut key).ok_or(KeyError::NotEd25519)?;
+        hex_decode(text.trim(), &mut key).ok_or(KeyError::NotOfKind(KeyKind::Ed25519))?;
         Self::ed25519_from_bytes(key)
     }
 
@@ -108,19 +216,169 @@ impl PublicKey {
     /// The key id that in-toto derives for this key.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
-        let Self::Ed25519(key) = self;
-        let public: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-        let description = format!(
-            r#"{{"keyid_hash_algorithms":["sha256","sha512"],"keytype":"ed25519","keyval":{{"public":"{public}"}},"scheme":"ed25519"}}"#
-        );
-        KeyId(Sha256Digest::of(description.as_bytes()).to_string())
+        // Canonical JSON: no white space, members in order, a line end as it is.
+        let of = |description: String| KeyId(Sha256Digest::of(description.as_bytes()).to_string());
+        let plain = |keytype: &str, scheme: &str, spki: &[u8]| {
+            let public = to_pem(spki);
+            of(format!(
+                r#"{{"keytype":"{keytype}","keyval":{{"public":"{public}"}},"scheme":"{scheme}"}}"#
+            ))
+        };
+        match self {
+            Self::Ed25519(key) => {
+                let public = hex(key);
+                of(format!(
+                    r#"{{"keyid_hash_algorithms":["sha256","sha512"],"keytype":"ed25519","keyval":{{"public":"{public}"}},"scheme":"ed25519"}}"#
+                ))
+            }
+            Self::EcdsaP256(key) => plain("ecdsa", "ecdsa-sha2-nistp256", &key.to_spki()),
+            Self::RsaPss(key) => plain("rsa", "rsassa-pss-sha256", &key.to_spki()),
+            Self::OpenPgp(certificate) => KeyId(certificate.fingerprint().to_owned()),
+        }
     }
 
-    /// The name of the algorithm as the configuration writes it.
+    /// Whether a signature that carries this key id claims to be made with this key. Only a hint.
     #[must_use]
-    pub const fn algorithm(&self) -> &'static str {
-        let Self::Ed25519(_) = self;
-        "ed25519"
+    pub fn is_called(&self, key_id: &str) -> bool {
+        match self {
+            Self::OpenPgp(certificate) => {
+                certificate.fingerprints().any(|it| it.eq_ignore_ascii_case(key_id))
+            }
+            _ => self.key_id().as_str() == key_id,
+        }
+    }
+
+    /// What it is made of: of a certificate, every key that could make signatures.
+    pub(crate) fn materials(&self) -> Vec<KeyMaterial> {
+        match self {
+            Self::Ed25519(key) => vec![KeyMaterial::ed25519(key)],
+            Self::EcdsaP256(key) => vec![KeyMaterial::ecdsa("NIST P-256", &key.0)],
+            Self::RsaPss(key) => key.material().into_iter().collect(),
+            Self::OpenPgp(certificate) => certificate.materials().cloned().collect(),
+        }
+    }
+
+    /// What kind of key it is.
+    #[must_use]
+    pub const fn kind(&self) -> KeyKind {
+        match self {
+            Self::Ed25519(_) => KeyKind::Ed25519,
+            Self::EcdsaP256(_) => KeyKind::EcdsaP256,
+            Self::RsaPss(_) => KeyKind::RsaPss,
+            Self::OpenPgp(_) => KeyKind::OpenPgp,
+        }
+    }
+}
+
+impl EcdsaP256Key {
+    /// `SubjectPublicKeyInfo` of such a key up to the uncompressed point (RFC 5480 section 2.1.1).
+    const SPKI: [u8; 26] = [
+        0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08,
+        0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+    ];
+
+    fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
+        let point = der.strip_prefix(&Self::SPKI);
+        Self::from_point(point.ok_or(KeyError::NotOfKind(KeyKind::EcdsaP256))?)
+    }
+
+    fn from_point(bytes: &[u8]) -> Result<Self, KeyError> {
+        let wrong = KeyError::NotOfKind(KeyKind::EcdsaP256);
+        let point = bytes.try_into().map_err(|_| wrong.clone())?;
+        // The uncompressed form only, so that equal keys are equal bytes.
+        match p256::PublicKey::from_sec1_bytes(bytes) {
+            Ok(_) => Ok(Self(point)),
+            Err(_) => Err(wrong),
+        }
+    }
+
+    fn to_spki(&self) -> Vec<u8> {
+        [&Self::SPKI[..], &self.0].concat()
+    }
+
+    /// The uncompressed point (SEC 1 section 2.3.3).
+    pub(crate) const fn point(&self) -> &[u8; 65] {
+        &self.0
+    }
+}
+
+impl RsaKey {
+    /// How many bits it may have: fewer can be factored some day soon, more only cost time.
+    const BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+    fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
+        let wrong = || KeyError::NotOfKind(KeyKind::RsaPss);
+        let info = spki::SubjectPublicKeyInfoRef::try_from(der).map_err(|_| wrong())?;
+        if info.algorithm.oid != pkcs1::ALGORITHM_OID {
+            return Err(wrong());
+        }
+        Self::from_pkcs1(info.subject_public_key.as_bytes().ok_or_else(wrong)?)
+    }
+
+    /// Takes an `RSAPublicKey` (RFC 8017 appendix A.1.1) in DER, which has one form for one key.
+    fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
+        let key =
+            pkcs1::RsaPublicKey::try_from(der).map_err(|_| KeyError::NotOfKind(KeyKind::RsaPss))?;
+        let modulus = key.modulus.as_bytes();
+        let unused = modulus.first().map_or(0, |byte| byte.leading_zeros());
+        let unused = usize::try_from(unused).unwrap_or_default();
+        let bits = (modulus.len() * 8).saturating_sub(unused);
+        if !Self::BITS.contains(&bits) {
+            return Err(KeyError::RsaSize { bits });
+        }
+        Ok(Self(der.to_vec()))
+    }
+
+    fn to_spki(&self) -> Vec<u8> {
+        use spki::der::{Encode, asn1::BitStringRef};
+
+        let written = BitStringRef::from_bytes(&self.0).and_then(|subject_public_key| {
+            let algorithm = pkcs1::ALGORITHM_ID;
+            spki::SubjectPublicKeyInfo { algorithm, subject_public_key }.to_der()
+        });
+        // Never fails for what was read from DER; an empty key would have an id that fits none.
+        written.unwrap_or_default()
+    }
+
+    fn material(&self) -> Option<KeyMaterial> {
+        let key = pkcs1::RsaPublicKey::try_from(self.0.as_slice()).ok()?;
+        Some(KeyMaterial::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes()))
+    }
+
+    /// The key as `RSAPublicKey` in DER.
+    pub(crate) fn pkcs1(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl KeyMaterial {
+    pub(super) fn ed25519(key: &[u8; 32]) -> Self {
+        Self([&b"ed25519 "[..], key].concat())
+    }
+
+    /// By the curve's name and bytes that end with the uncompressed point.
+    pub(super) fn ecdsa(curve: &str, bytes: &[u8]) -> Self {
+        let length = if curve == "NIST P-256" { 65 } else { bytes.len() };
+        let point = bytes.get(bytes.len().saturating_sub(length)..).unwrap_or_default();
+        Self([b"ecdsa ", curve.as_bytes(), b" ", point].concat())
+    }
+
+    /// By modulus and exponent, as numbers without leading zeros.
+    fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
+        let length = modulus.len().to_string();
+        Self([b"rsa ", length.as_bytes(), b" ", modulus, exponent].concat())
+    }
+
+    /// By the two numbers as OpenPGP writes them: the number of bits in two bytes, the number.
+    pub(super) fn rsa_mpis(mpis: &[u8]) -> Self {
+        let number = |bytes: &[u8]| {
+            let bits = bytes.first_chunk().copied().map_or(0, u16::from_be_bytes);
+            let end = 2 + usize::from(bits).div_ceil(8);
+            (bytes.get(2..end).unwrap_or_default().to_vec(), end)
+        };
+        let (modulus, end) = number(mpis);
+        let (exponent, _) = number(mpis.get(end..).unwrap_or_default());
+        Self::rsa(&modulus, &exponent)
     }
 }
 
@@ -138,6 +396,52 @@ impl fmt::Debug for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyId({self})")
     }
+}
+
+impl fmt::Debug for EcdsaP256Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EcdsaP256Key({})", hex(&self.0))
+    }
+}
+
+impl fmt::Debug for RsaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RsaKey({})", hex(&self.0))
+    }
+}
+
+/// What stands in the one PEM block (RFC 7468 section 13) that `text` must be, with any line ends.
+fn pem(text: &str) -> Result<Vec<u8>, KeyError> {
+    if text.len() > PublicKey::MAX_LENGTH {
+        return Err(KeyError::TooLong { most: PublicKey::MAX_LENGTH });
+    }
+    let body = text
+        .trim()
+        .strip_prefix("-----BEGIN PUBLIC KEY-----")
+        .and_then(|rest| rest.strip_suffix("-----END PUBLIC KEY-----"))
+        .ok_or(KeyError::NotPem)?;
+    if body.contains("-----") {
+        return Err(KeyError::NotPem);
+    }
+    let base64: String = body.split_ascii_whitespace().collect();
+    base64::engine::general_purpose::STANDARD.decode(base64).map_err(|_| KeyError::NotBase64)
+}
+
+/// A PEM block as OpenSSL writes it: 64 characters a line.
+fn to_pem(der: &[u8]) -> String {
+    let base64 = base64::engine::general_purpose::STANDARD.encode(der);
+    let mut text = "-----BEGIN PUBLIC KEY-----\n".to_owned();
+    for (at, character) in base64.chars().enumerate() {
+        if at > 0 && at % 64 == 0 {
+            text.push('\n');
+        }
+        text.push(character);
+    }
+    text + "\n-----END PUBLIC KEY-----\n"
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -163,9 +467,12 @@ mod tests {
         for (bad, error) in [
             ("", KeyError::NotPem),
             (two.as_str(), KeyError::NotPem),
-            (short.as_str(), KeyError::NotEd25519),
+            (short.as_str(), KeyError::NotOfKind(KeyKind::Ed25519)),
             ("-----BEGIN PUBLIC KEY-----\n!!!\n-----END PUBLIC KEY-----", KeyError::NotBase64),
-            (&"x".repeat(PublicKey::MAX_LENGTH + 1), KeyError::TooLong),
+            (
+                &"x".repeat(PublicKey::MAX_LENGTH + 1),
+                KeyError::TooLong { most: PublicKey::MAX_LENGTH },
+            ),
         ] {
             assert_eq!(PublicKey::ed25519_from_pem(bad), Err(error), "{bad:?}");
         }

@@ -5,6 +5,7 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 mod artifact;
+mod certificate;
 mod digest;
 mod glob;
 mod key;
@@ -14,10 +15,13 @@ mod text;
 mod time;
 
 pub use artifact::{ArtifactName, Identity};
+pub use certificate::{Certificate, KeyFault};
+pub(crate) use certificate::{ComponentKey, is_strong, is_understood};
 pub(crate) use digest::hex_decode;
 pub use digest::{DigestError, Sha256Digest};
 pub use glob::{Glob, GlobError};
-pub use key::{KeyError, KeyId, PublicKey};
+pub(crate) use key::KeyMaterial;
+pub use key::{EcdsaP256Key, KeyError, KeyId, KeyKind, PublicKey, RsaKey};
 pub use operator::{OperatorName, OperatorNameError, Threshold, ThresholdError};
 pub use package::{Architecture, DebVersion, NameError, PackageName};
 pub use text::{Printable, printable};

@@ -28,6 +28,8 @@ pub fn moment(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
+pub mod openpgp;
+
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

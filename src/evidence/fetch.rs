@@ -1,0 +1,94 @@
+//! What all endpoints on the network have in common: documents come through the one door, one
+//! after the other, and what is collected of them is bounded.
+
+use reqwest::Url;
+
+use super::http::{Door, DoorError};
+use super::{Gathered, MAX_ATTESTATIONS, Reach};
+use crate::attest;
+use crate::policy::Outcome;
+
+/// Largest sum of all attestations about one package, in bytes. However many there are, memory
+/// must hold what eight questions to each endpoint bring at the same time.
+const MAX_SUM: usize = 2 * attest::MAX_BYTES;
+
+/// Where documents come from: the network, or whoever tests this.
+pub(super) trait Fetch {
+    /// As [`Door::get`].
+    fn get(
+        &self,
+        url: Url,
+        limit: usize,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, DoorError>>;
+}
+
+impl Fetch for Door {
+    fn get(
+        &self,
+        url: Url,
+        limit: usize,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, DoorError>> {
+        Self::get(self, url, limit)
+    }
+}
+
+/// Why an endpoint gave no (further) answer.
+pub(super) enum Failure {
+    /// Something could not be fetched.
+    Door(DoorError),
+    /// What was fetched is no answer; for people.
+    Malformed(String),
+}
+
+impl From<DoorError> for Failure {
+    fn from(error: DoorError) -> Self {
+        Self::Door(error)
+    }
+}
+
+/// The attestations that an endpoint gave about one package, in the order in which they came.
+#[derive(Default)]
+pub(super) struct Collection(Vec<Vec<u8>>);
+
+impl Collection {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Fetches one more, if there is such a document and room for it. `false` if not.
+    pub(super) async fn fetch(&mut self, door: &impl Fetch, url: Url) -> Result<bool, Failure> {
+        let sum: usize = self.0.iter().map(Vec::len).sum();
+        let limit = attest::MAX_BYTES.min(MAX_SUM.saturating_sub(sum));
+        if self.0.len() >= MAX_ATTESTATIONS || limit == 0 {
+            return Ok(false);
+        }
+        let document = door.get(url, limit).await?;
+        let found = document.is_some();
+        self.0.extend(document);
+        Ok(found)
+    }
+
+    /// The newest of them.
+    pub(super) fn last(&self) -> Option<&[u8]> {
+        self.0.last().map(Vec::as_slice)
+    }
+
+    /// What came of looking. Attestations that were found before a failure are handed on with it.
+    pub(super) fn finish(self, result: Result<Outcome, Failure>) -> Gathered {
+        let reach = match &result {
+            Err(Failure::Door(error)) if error.is_transport() => Reach::Out,
+            _ => Reach::Within,
+        };
+        let outcome = result.unwrap_or_else(|failure| match failure {
+            Failure::Door(error) => Outcome::Unreachable { why: error.to_string() },
+            Failure::Malformed(why) => Outcome::Malformed { why },
+        });
+        Gathered { attestations: self.0, outcome, reach }
+    }
+}
