@@ -119,6 +119,30 @@ fn as_root_the_network_is_left_to_a_process_without_privileges_that_ends_with_it
     assert_eq!(events.recv_timeout(HANGS), Ok("gone"), "the fetching process lives on");
 }
 
+/// Where apt does not sandbox its methods, root's own judgement still does not fetch as root.
+#[test]
+fn a_sandbox_user_that_is_root_is_not_taken() {
+    if !is_root() {
+        return left_out("only for root the fetching runs as somebody else");
+    }
+    let user = nix::unistd::User::from_name("_apt").unwrap().unwrap();
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+    for (name, expected) in [("root", user.uid), ("nobody", nobody.uid)] {
+        let (server, events) = silent_operator();
+        let world = World::new();
+        world.operator("alpha", &Key::new(), &[server.endpoint()]);
+        let conf = fs::read_to_string(world.path("apt.conf")).unwrap();
+        world.write("apt.conf", format!("{conf}APT::Sandbox::User \"{name}\";\n"));
+        let mut child = waiting_judgement(&world, &events);
+        let fetching = descendants(child.id());
+        assert_eq!(fetching.len(), 1, "{fetching:?}");
+        assert_eq!(status(fetching[0], "Uid:"), Some(expected.to_string()), "{name}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(events.recv_timeout(HANGS), Ok("gone"));
+    }
+}
+
 #[test]
 fn an_interrupted_judgement_leaves_no_process_behind() {
     let (server, events) = silent_operator();

@@ -502,6 +502,77 @@ fn a_server_that_gives_the_same_page_for_ever_is_left() {
     assert!(server.requests().len() <= 20, "{}", server.requests().len());
 }
 
+/// An operator whose rebuilderd has version 0 of the API only.
+fn alone_and_old(key: Key, rebuilder: Rebuilder) -> (World, Server) {
+    let world = World::new();
+    world.policy("mode = \"enforce\"\nthreshold = 1\n");
+    let server = rebuilder.serve_as_an_old_one();
+    world.operator("alpha", &key, &[server.endpoint()]);
+    (world, server)
+}
+
+#[test]
+fn which_api_an_instance_has_is_found_out_once() {
+    let (hello, other) = (hello(), Deb::new("libstdc++6", "1:12.2.0-14", "amd64"));
+    let (key, rebuilder) = confirming(&[&hello, &other]);
+    let (world, server) = alone_and_old(key, rebuilder);
+    let paths = [world.put(&hello), world.put(&other)];
+    run(world.verify_command(&[]).args(&paths)).assert_code(0);
+    let of =
+        |version: &str| server.request_lines().iter().filter(|line| line.contains(version)).count();
+    // Both may be asked about before the first answer is there.
+    assert!((1..=2).contains(&of("/api/v1/")), "{:?}", server.request_lines());
+    assert_eq!(of("/api/v0/"), 4);
+    assert!(server.request_lines().iter().any(|it| it.contains("name=libstdc%2B%2B6")));
+}
+
+#[test]
+fn an_instance_with_the_newer_api_is_never_asked_by_the_older_one() {
+    let (key, rebuilder) = confirming(&[&hello()]);
+    let (world, server) = alone(key, rebuilder);
+    world.verify(&hello()).assert_code(0);
+    world.verify(&Deb::new("unknown", "1", "all")).assert_code(1);
+    assert!(server.request_lines().iter().all(|line| line.contains("/api/v1/")));
+}
+
+#[test]
+fn by_the_older_api_another_files_attestation_is_no_vote() {
+    let (key, mut rebuilder) = ignorant();
+    let other = Deb::new("hello-doc", "2.10-3", "amd64");
+    rebuilder.build(&hello(), "GOOD", Some(other.link(&key)));
+    let (world, _server) = alone_and_old(key, rebuilder);
+    let (decision, ended) = world.decision(&hello(), &[]);
+    ended.assert_code(1);
+    assert_eq!(decision["operators"]["alpha"]["code"], "other-artifact", "{decision}");
+}
+
+#[test]
+fn by_the_older_api_other_versions_and_architectures_are_passed_over() {
+    let (key, mut rebuilder) = ignorant();
+    let older = Deb::new("hello", "2.10-2", "amd64");
+    rebuilder.build(&older, "GOOD", Some(older.link(&key)));
+    rebuilder.build(&Deb::new("hello", "2.10-3", "arm64"), "GOOD", None);
+    rebuilder.build(&hello(), "BAD", None);
+    let (world, server) = alone_and_old(key, rebuilder);
+    let (decision, ended) = world.decision(&hello(), &[]);
+    ended.assert_code(1);
+    assert_eq!(decision["operators"]["alpha"]["status"], "bad", "{decision}");
+    let more = decision["operators"]["alpha"]["more"].as_str().unwrap();
+    assert!(more.ends_with("/api/v0/builds/3/diffoscope"), "{more}");
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn a_url_without_any_api_of_rebuilderd_is_no_denial() {
+    let server = Server::start(|_| Reply::status(404));
+    let world = World::new();
+    world.policy("mode = \"enforce\"\nthreshold = 1\n");
+    world.operator("alpha", &Key::new(), &[server.endpoint()]);
+    let ended = world.verify(&hello());
+    ended.assert_code(3);
+    assert!(ended.stdout.contains("no API of rebuilderd is at this URL"), "{ended:?}");
+}
+
 #[test]
 fn of_two_releases_the_one_that_was_confirmed_counts() {
     for (first, second) in [("bookworm", "trixie"), ("trixie", "bookworm")] {

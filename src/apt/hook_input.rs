@@ -175,6 +175,26 @@ mod tests {
             assert!(HookInput::read(bad.as_bytes()).is_err(), "{bad:?}");
         }
     }
+
+    #[test]
+    fn the_line_that_is_not_understood_is_named() {
+        let error = read("aa - - none < 1 all none /a.deb\nbb\n").unwrap_err();
+        assert!(matches!(error, HookInputError::Line { line: 6, .. }), "{error}");
+    }
+
+    #[test]
+    fn the_largest_upgrades_are_read() {
+        // All packages of a large system, with long names: 2 MB.
+        let name = "b".repeat(90);
+        let line = |n: usize| {
+            format!(
+                "{name}{n} 1 all none < 2 all none /var/cache/apt/archives/{name}{n}_2_all.deb\n"
+            )
+        };
+        let input = read(&(0..8000).map(line).collect::<String>()).unwrap();
+        assert_eq!(input.archives.len(), 8000);
+    }
+
     #[test]
     fn as_much_as_may_be_is_read_and_no_byte_more() {
         // The last line names an archive: to cut it off would let that through.

@@ -114,6 +114,38 @@ impl Rebuilder {
         Server::start(move |target| self.answer(target))
     }
 
+    /// One before 0.26, which has version 0 of the API only.
+    pub fn serve_as_an_old_one(self) -> Server {
+        Server::start(move |target| self.answer_by_version_0(target))
+    }
+
+    pub fn answer_by_version_0(&self, target: &str) -> Reply {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let query = decoded(query);
+        let Some(path) = path.strip_prefix("/api/v0/") else { return Reply::status(404) };
+        if path == "pkgs/list" {
+            let filters = ["name", "architecture"];
+            let matches = |it: &&Value| {
+                filters.iter().all(|key| query.get(*key).is_none_or(|wanted| it[key] == **wanted))
+            };
+            let record = |it: &Value| {
+                json!({
+                    "name": it["name"], "version": it["version"], "status": it["status"],
+                    "distro": "debian", "suite": "main", "architecture": it["architecture"],
+                    "artifact_url": it["url"], "build_id": it["build_id"], "built_at": null,
+                    "has_diffoscope": it["status"] == "BAD", "has_attestation": false,
+                })
+            };
+            let all: Vec<Value> = self.binaries.iter().filter(matches).map(record).collect();
+            return Reply::json(Value::from(all).to_string());
+        }
+        // The first one of a build, whatever file was asked about.
+        let build = path.strip_prefix("builds/").and_then(|it| it.strip_suffix("/attestation"));
+        let build: u64 = build.and_then(|it| it.parse().ok()).unwrap_or_default();
+        let found = self.attestations.range((build, 0)..(build + 1, 0)).next();
+        found.map_or_else(|| Reply::status(404), |(_, bytes)| Reply::json(bytes.clone()))
+    }
+
     pub fn answer(&self, target: &str) -> Reply {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let query = decoded(query);

@@ -320,6 +320,11 @@ fn rebuilderd_before_0_26() {
     let ended = verify(&world, &bad, &[]);
     ended.assert_code(1);
     assert!(ended.stdout.contains("peer: rebuilt it and got something else"), "{ended:?}");
+    // What people are told to read is there.
+    let (_, more) = ended.stdout.split_once("see ").expect("where to read more");
+    let url = more.split([']', ';', ' ']).next().unwrap();
+    assert!(url.starts_with("http://127.0.0.1:18384/api/v0/builds/"), "{url}");
+    output(&mut peer.command(&["curl", "-sSf", url]));
     let unknown = verify(&world, &hello(), &[]);
     assert!(unknown.stdout.contains("peer: does not know it"), "{unknown:?}");
     println!("rebuilderd 0.24 confirms by its old API");
