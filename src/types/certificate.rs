@@ -7,8 +7,10 @@
 use std::cmp::{Ordering, Reverse};
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::io::Read;
 use std::sync::Arc;
 
+use pgp::armor::Dearmor;
 use pgp::composed::{Deserializable, SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::crypto::public_key::PublicKeyAlgorithm;
@@ -116,8 +118,11 @@ impl Certificate {
         if !begins || text.matches("-----BEGIN ").count() != 1 {
             return Err(KeyError::NotArmor);
         }
-        let keys = SignedPublicKey::from_string_many(text).map_err(|_| KeyError::NotOpenPgp)?;
-        Self::only(keys.0)
+        let mut packets = Vec::new();
+        Dearmor::new(text.as_bytes())
+            .read_to_end(&mut packets)
+            .map_err(|_| KeyError::NotOpenPgp)?;
+        Self::from_packets(&packets)
     }
 
     /// Reads a certificate from its packets.
@@ -128,12 +133,8 @@ impl Certificate {
         if packets.len() > Self::MAX_LENGTH {
             return Err(KeyError::TooLong { most: Self::MAX_LENGTH });
         }
-        Self::only(SignedPublicKey::from_bytes_many(packets).map_err(|_| KeyError::NotOpenPgp)?)
-    }
-
-    fn only(
-        mut keys: impl Iterator<Item = pgp::errors::Result<SignedPublicKey>>,
-    ) -> Result<Self, KeyError> {
+        let mut keys =
+            SignedPublicKey::from_bytes_many(packets).map_err(|_| KeyError::NotOpenPgp)?;
         let (Some(Ok(key)), None) = (keys.next(), keys.next()) else {
             return Err(KeyError::NotOpenPgp);
         };
@@ -144,13 +145,13 @@ impl Certificate {
             return Err(KeyError::OpenPgpVersion);
         }
         Ok(Self(Arc::new(Content {
-            packets: key.to_bytes().map_err(|_| KeyError::NotOpenPgp)?,
+            packets: packets.to_vec(),
             primary: Component::primary(&key),
             subkeys: subkeys().map(|it| Component::sub(&key.primary_key, it)).collect(),
         })))
     }
 
-    /// Its packets, as they were understood.
+    /// Its packets, as they were read: written anew, they could be read as something else.
     #[must_use]
     pub fn packets(&self) -> &[u8] {
         &self.0.packets

@@ -1,0 +1,122 @@
+//! OpenPGP certificates as keys: what is read as one, whose it is, and how it travels to the process
+//! that fetches. What signatures by them are worth stands in `tests/vectors/gpg-*`.
+#![allow(
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use apt_quorum::attest::{KeyRing, KeyRingError, PinnedKey};
+use apt_quorum::types::{Certificate, KeyError, KeyKind, PublicKey};
+use support::openpgp::{Back, CREATED, PgpKey, Recipe, SIGN, Says, Sub, armored};
+use support::{Key, operator};
+
+fn recipe(primary: PgpKey) -> Recipe {
+    let says = Says { flags: Some(SIGN), ..Says::at(CREATED) };
+    Recipe {
+        primary,
+        own: vec![says],
+        user_revoked: None,
+        revoked: false,
+        revoker: None,
+        subkeys: Vec::new(),
+    }
+}
+
+fn with_subkey(key: PgpKey) -> Recipe {
+    let says = Says { flags: Some(SIGN), ..Says::at(CREATED) };
+    let sub = Sub { key, bindings: vec![(says, Back::Good)], revoked: false };
+    Recipe { subkeys: vec![sub], ..recipe(PgpKey::new(CREATED)) }
+}
+
+fn read(recipe: &Recipe) -> PublicKey {
+    PublicKey::read(KeyKind::OpenPgp, &recipe.armored()).unwrap()
+}
+
+fn pinned(name: &str, key: PublicKey) -> PinnedKey {
+    PinnedKey { operator: operator(name), key, not_after: None }
+}
+
+#[test]
+fn a_certificate_is_called_by_any_of_its_fingerprints() {
+    let recipe = with_subkey(PgpKey::new(CREATED));
+    let key = read(&recipe);
+    assert_eq!(key.key_id().as_str(), recipe.primary.fingerprint());
+    let sub = recipe.subkeys[0].key.fingerprint();
+    for id in [recipe.primary.fingerprint(), sub.clone(), sub.to_uppercase()] {
+        assert!(key.is_called(&id), "{id}");
+    }
+    assert!(!key.is_called(&sub[..16]) && !key.is_called(""));
+}
+
+/// The process that fetches is told the keys as bytes.
+#[test]
+fn every_key_is_read_back_as_the_same() {
+    let keys = [
+        Key::new().public(),
+        read(&recipe(PgpKey::new(CREATED))),
+        read(&with_subkey(PgpKey::new(CREATED))),
+    ];
+    for key in keys {
+        assert_eq!(PublicKey::from_bytes(key.kind(), key.to_bytes()).as_ref(), Ok(&key));
+    }
+    // Found by fuzzing: the library writes this one otherwise than it reads it.
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/openpgp");
+    let bytes = fs::read(corpus.join("not-written-as-it-was-read")).unwrap();
+    let odd = Certificate::from_packets(&bytes[1..]).unwrap();
+    assert_eq!(Certificate::from_packets(odd.packets()).as_ref(), Ok(&odd));
+    assert_eq!(odd.packets(), &bytes[1..]);
+}
+
+#[test]
+fn one_key_in_two_forms_has_one_owner() {
+    let secret = Key::new();
+    let inside = |name: &str, wrap: &dyn Fn(PgpKey) -> Recipe| {
+        pinned(name, read(&wrap(PgpKey::of(secret.0.clone(), CREATED))))
+    };
+    let plain = |name: &str| pinned(name, secret.public());
+    for wrap in [&recipe as &dyn Fn(PgpKey) -> Recipe, &with_subkey] {
+        for (first, second) in [
+            (plain("a"), inside("b", wrap)),
+            (inside("a", wrap), plain("b")),
+            // Two certificates around one key.
+            (inside("a", wrap), inside("b", &with_subkey)),
+        ] {
+            let shared = KeyRingError::SharedKey { first: operator("a"), index: 1 };
+            assert_eq!(KeyRing::new(vec![first, second]).unwrap_err(), [shared]);
+        }
+        let repeated = KeyRingError::RepeatedKey { index: 1 };
+        assert_eq!(KeyRing::new(vec![plain("a"), inside("a", wrap)]).unwrap_err(), [repeated]);
+    }
+    let others = vec![pinned("a", read(&recipe(PgpKey::new(CREATED)))), plain("b")];
+    assert!(KeyRing::new(others).is_ok());
+}
+
+#[test]
+fn what_is_not_exactly_one_certificate_is_refused() {
+    let (one, two) = (recipe(PgpKey::new(CREATED)), recipe(PgpKey::new(CREATED)));
+    let from_armor = |text: &str| PublicKey::read(KeyKind::OpenPgp, text).unwrap_err();
+    assert_eq!(from_armor(""), KeyError::NotArmor);
+    assert_eq!(from_armor("-----BEGIN PGP SIGNATURE-----\n"), KeyError::NotArmor);
+    let after = format!("{}{}", one.armored(), two.armored());
+    assert_eq!(from_armor(&after), KeyError::NotArmor);
+    let before = format!("a word before\n{}", one.armored());
+    assert_eq!(from_armor(&before), KeyError::NotArmor);
+    let together = [one.packets(), two.packets()].concat();
+    assert_eq!(from_armor(&armored(&together)), KeyError::NotOpenPgp);
+    assert_eq!(from_armor(&armored(b"")), KeyError::NotOpenPgp);
+    let cut = &one.packets()[..20];
+    assert_eq!(from_armor(&armored(cut)), KeyError::NotOpenPgp);
+    let giant = " ".repeat(Certificate::MAX_LENGTH + 1);
+    assert_eq!(from_armor(&giant), KeyError::TooLong { most: Certificate::MAX_LENGTH });
+    let giant = vec![0; Certificate::MAX_LENGTH + 1];
+    let told = Certificate::from_packets(&giant).unwrap_err();
+    assert_eq!(told, KeyError::TooLong { most: Certificate::MAX_LENGTH });
+}
