@@ -9,9 +9,11 @@
 //! this" says nothing when the archive says it, and a summary says no more than its verifier
 //! checked.
 
+use std::fmt;
+
 use super::json::Value;
 use super::{Rejection, Wanted, check_step};
-use crate::types::{Sha256Digest, Timestamp};
+use crate::types::{Sha256Digest, Timestamp, printable};
 
 /// For how many seconds a statement may be ahead of this machine's clock.
 const AHEAD: i64 = 24 * 60 * 60;
@@ -36,6 +38,26 @@ pub enum Accepted {
     Svr(Verified),
     /// A SLSA verification summary.
     Vsa(Verified),
+}
+
+impl fmt::Display for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, verified) = match self {
+            Self::Link => return f.write_str("links"),
+            Self::SlsaProvenance { builder } => {
+                return write!(f, "provenance by {}", printable(builder));
+            }
+            Self::OssRebuild { builder } => {
+                return write!(f, "OSS Rebuild by {}", printable(builder));
+            }
+            Self::Svr(verified) => ("results", verified),
+            Self::Vsa(verified) => ("summaries", verified),
+        };
+        let days = verified.lasts / (24 * 60 * 60);
+        let properties = verified.properties.join(" or ");
+        let (verifier, properties) = (printable(&verified.verifier), printable(&properties));
+        write!(f, "{what} by {verifier} that found {properties}, for {days} days")
+    }
 }
 
 /// What a verifier must have found, and when.

@@ -10,7 +10,7 @@ use crate::config::{self, Config as Loaded, Direct};
 use crate::gate::{Environment, apt_configuration};
 use crate::policy::{Mode, Policy};
 use crate::sys::secure::Trusted;
-use crate::types::Timestamp;
+use crate::types::{PublicKey, Timestamp};
 
 pub(super) fn run(arguments: &Config) -> Exit {
     let ConfigCommand::Check { directory } = &arguments.command;
@@ -70,11 +70,21 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
     }
     let mut voters = BTreeSet::new();
     for key in policy.keys().iter() {
-        match key.not_after.filter(|end| *end <= now) {
-            None => drop(voters.insert(&key.operator)),
-            Some(end) => {
-                let id: String = key.key.key_id().as_str().chars().take(16).collect();
+        let id: String = key.key.key_id().as_str().chars().take(16).collect();
+        let fault = match &key.key {
+            PublicKey::OpenPgp(certificate) => certificate.can_sign(now).err(),
+            _ => None,
+        };
+        match (key.not_after.filter(|end| *end <= now), fault) {
+            (None, None) => drop(voters.insert(&key.operator)),
+            (Some(end), _) => {
                 notes.push(format!("{}'s key {id} was good until {}", key.operator, end.date()));
+            }
+            (None, Some(fault)) => {
+                notes.push(format!(
+                    "no key of {}'s certificate {id} can sign: {fault}",
+                    key.operator
+                ));
             }
         }
     }

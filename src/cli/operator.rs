@@ -18,6 +18,8 @@ struct Listed<'a> {
     file: String,
     keys: Vec<ListedKey>,
     endpoints: Vec<ListedEndpoint>,
+    /// What statements of it count, for people
+    accepts: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -78,7 +80,9 @@ fn list(config: &Config) -> Vec<Listed<'_>> {
         .iter()
         .map(|(name, operator)| {
             let (keys, endpoints, file) = one((name, operator));
-            Listed { name, contact: operator.contact.as_deref(), file, keys, endpoints }
+            let accepts = config.policy.keys().accepted(name).iter().map(ToString::to_string);
+            let (contact, accepts) = (operator.contact.as_deref(), accepts.collect());
+            Listed { name, contact, file, keys, endpoints, accepts }
         })
         .collect()
 }
@@ -103,6 +107,10 @@ fn table(operators: &[Listed<'_>]) -> String {
                 key.id,
                 until.unwrap_or_default()
             );
+        }
+        // Links are what everybody makes.
+        for accepted in operator.accepts.iter().filter(|_| operator.accepts != ["links"]) {
+            let _ = writeln!(text, "  accepts   {accepted}");
         }
         for endpoint in &operator.endpoints {
             let only =

@@ -178,6 +178,23 @@ impl Certificate {
         std::iter::once(&self.0.primary).chain(&self.0.subkeys)
     }
 
+    /// Whether any of its keys may sign data at `now`.
+    ///
+    /// # Errors
+    /// Why the first one that was made for it may not, or else its primary key.
+    pub fn can_sign(&self, now: Timestamp) -> Result<(), KeyFault> {
+        let mut fault = None;
+        for component in self.components() {
+            match self.may_sign(component, now) {
+                Ok(_) => return Ok(()),
+                // Says least: there is often a key for something else.
+                Err(KeyFault::NotForSigning) => {}
+                Err(other) => drop(fault.get_or_insert(other)),
+            }
+        }
+        Err(fault.unwrap_or(KeyFault::NotForSigning))
+    }
+
     /// Whether this key of it may sign data at `now`, and since when.
     pub(crate) fn may_sign(&self, key: &Component, now: Timestamp) -> Result<Timestamp, KeyFault> {
         let now = now.as_unix();
