@@ -573,6 +573,36 @@ fn a_url_without_any_api_of_rebuilderd_is_no_denial() {
     assert!(ended.stdout.contains("no API of rebuilderd is at this URL"), "{ended:?}");
 }
 
+/// Whoever fetches is told which statements count: what does not is not kept.
+#[test]
+fn a_statement_is_kept_if_it_counts() {
+    let key = Key::new();
+    let statement = json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": hello().file_name(), "digest": {"sha256": hello().sha256()}}],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {"runDetails": {"builder": {"id": "https://builder.example/"}}},
+    });
+    let envelope = key.dsse(&statement.to_string());
+    let server = Server::start(move |target| match target {
+        "/sources/hello/2.10-3/metadata" => Reply::json(envelope.clone()),
+        _ => Reply::status(404),
+    });
+    for (builder, code) in [("https://other.example/", 1), ("https://builder.example/", 0)] {
+        let world = World::new();
+        world.policy("mode = \"enforce\"\nthreshold = 1\n");
+        world.operator("alpha", &key, &[format!("intoto-metadata {}", server.url())]);
+        let file = "etc/operators.d/alpha.toml";
+        let text = fs::read_to_string(world.path(file)).unwrap();
+        let accepted =
+            format!("[[statement]]\ntype = \"slsa-provenance\"\nbuilder = \"{builder}\"\n");
+        world.write(file, format!("{text}\n{accepted}"));
+        world.verify(&hello()).assert_code(code);
+        let offline = world.verify_with(&hello(), &["--offline"]);
+        assert_eq!(offline.stdout.contains("confirmed: "), code == 0, "{offline:?}");
+    }
+}
+
 #[test]
 fn of_two_releases_the_one_that_was_confirmed_counts() {
     for (first, second) in [("bookworm", "trixie"), ("trixie", "bookworm")] {

@@ -103,6 +103,19 @@ impl Key {
         self.envelope(&signed, &signed)
     }
 
+    /// A DSSE envelope with an in-toto statement in it.
+    pub fn dsse(&self, statement: &str) -> Vec<u8> {
+        let kind = "application/vnd.in-toto+json";
+        let message = format!("DSSEv1 {} {kind} {} {statement}", kind.len(), statement.len());
+        let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+        let signature = base64(&self.0.sign(message.as_bytes()).to_bytes());
+        let payload = base64(statement.as_bytes());
+        format!(
+            r#"{{"payloadType":"{kind}","payload":"{payload}","signatures":[{{"sig":"{signature}"}}]}}"#
+        )
+        .into_bytes()
+    }
+
     /// A Metablock with `sent` in it, and a signature over `signed`, which is its canonical form.
     pub fn envelope(&self, sent: &str, signed: &str) -> Vec<u8> {
         let signature = hex(&self.0.sign(signed.as_bytes()).to_bytes());
