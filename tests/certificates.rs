@@ -16,7 +16,7 @@ use std::path::Path;
 use apt_quorum::attest::{KeyRing, KeyRingError, PinnedKey};
 use apt_quorum::types::{Certificate, KeyError, KeyKind, PublicKey};
 use support::openpgp::{Back, CREATED, PgpKey, Recipe, SIGN, Says, Sub, armored};
-use support::{Key, operator};
+use support::{Key, now, operator};
 
 fn recipe(primary: PgpKey) -> Recipe {
     let says = Says { flags: Some(SIGN), ..Says::at(CREATED) };
@@ -26,6 +26,7 @@ fn recipe(primary: PgpKey) -> Recipe {
         user_revoked: None,
         revoked: false,
         revoker: None,
+        foreign: 0,
         subkeys: Vec::new(),
     }
 }
@@ -97,6 +98,31 @@ fn one_key_in_two_forms_has_one_owner() {
     }
     let others = vec![pinned("a", read(&recipe(PgpKey::new(CREATED)))), plain("b")];
     assert!(KeyRing::new(others).is_ok());
+}
+
+/// As from a keyserver: many others signed the user id, and its own signature comes last.
+#[test]
+fn signatures_by_others_hide_none_of_its_own() {
+    let mut recipe = recipe(PgpKey::new(CREATED));
+    recipe.foreign = 300;
+    let PublicKey::OpenPgp(certificate) = read(&recipe) else { panic!("it is a certificate") };
+    assert_eq!(certificate.can_sign(now()), Ok(()));
+}
+
+#[test]
+fn a_certificate_with_too_many_keys_is_refused() {
+    let says = Says { flags: Some(SIGN), ..Says::at(CREATED) };
+    let with = |count: usize| {
+        let sub = |_| Sub {
+            key: PgpKey::new(CREATED),
+            bindings: vec![(says.clone(), Back::Good)],
+            revoked: false,
+        };
+        Recipe { subkeys: (0..count).map(sub).collect(), ..recipe(PgpKey::new(CREATED)) }
+    };
+    assert!(Certificate::from_packets(&with(63).packets()).is_ok());
+    let refused = Certificate::from_packets(&with(64).packets());
+    assert_eq!(refused, Err(KeyError::TooManyKeys { most: 64 }));
 }
 
 #[test]

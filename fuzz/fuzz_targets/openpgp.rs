@@ -30,6 +30,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         user_revoked: None,
         revoked: false,
         revoker: None,
+        foreign: 0,
         subkeys: vec![Sub {
             key: key(2),
             bindings: vec![(says(SIGN), Back::Good)],

@@ -322,15 +322,14 @@ pub fn verify(
             let signers = envelope.signatures().signers(keys, now)?;
             let statement = envelope.statement()?;
             // Each operator's own rules say what its signature is worth.
-            let mut why = Rejection::OtherArtifact;
-            let mut voters = Vec::new();
-            for pinned in signers.into_iter().rev() {
+            let (mut voters, mut why) = (Vec::new(), None);
+            for pinned in signers {
                 match statement.is_a_vote(keys.accepted(&pinned.operator), wanted, now) {
-                    Ok(()) => voters.insert(0, pinned),
-                    Err(error) => why = error,
+                    Ok(()) => voters.push(pinned),
+                    Err(error) => drop(why.get_or_insert(error)),
                 }
             }
-            if voters.is_empty() {
+            if let (true, Some(why)) = (voters.is_empty(), why) {
                 return Err(why);
             }
             (voters, statement.subject(wanted)?)

@@ -95,14 +95,14 @@ pub enum KeyFault {
 
 impl Certificate {
     /// Largest certificate that is read, in bytes. One with 100 signatures by others has about
-    /// 60 kB.
+    /// 60 kB. Its own signatures are all looked at, wherever they stand among those of others.
     pub const MAX_LENGTH: usize = 512 * 1024;
 
     /// Shortest RSA key that counts, in bits.
     const LEAST_RSA: u16 = 2048;
 
-    /// Most keys, and most signatures about each, that are looked at.
-    const MOST: usize = 64;
+    /// Most keys in one certificate: each can cost a check of every signature.
+    const MOST_KEYS: usize = 64;
 
     /// Reads an armoured certificate.
     ///
@@ -138,16 +138,19 @@ impl Certificate {
         let (Some(Ok(key)), None) = (keys.next(), keys.next()) else {
             return Err(KeyError::NotOpenPgp);
         };
-        let subkeys = || key.public_subkeys.iter().take(Self::MOST);
+        let subkeys = &key.public_subkeys;
+        if subkeys.len() >= Self::MOST_KEYS {
+            return Err(KeyError::TooManyKeys { most: Self::MOST_KEYS });
+        }
         if key.primary_key.version() != KeyVersion::V4
-            || subkeys().any(|it| it.key.version() != KeyVersion::V4)
+            || subkeys.iter().any(|it| it.key.version() != KeyVersion::V4)
         {
             return Err(KeyError::OpenPgpVersion);
         }
         Ok(Self(Arc::new(Content {
             packets: packets.to_vec(),
             primary: Component::primary(&key),
-            subkeys: subkeys().map(|it| Component::sub(&key.primary_key, it)).collect(),
+            subkeys: subkeys.iter().map(|it| Component::sub(&key.primary_key, it)).collect(),
         })))
     }
 
@@ -224,11 +227,10 @@ impl Component {
             .details
             .direct_signatures
             .iter()
-            .take(Certificate::MOST)
             .filter(|it| it.typ() == Some(SignatureType::Key) && own(it))
             .filter_map(|it| Binding::of(it, primary))
             .collect();
-        for user in key.details.users.iter().take(Certificate::MOST) {
+        for user in &key.details.users {
             bindings.extend(of_user(user, primary));
         }
         let revoked = key
@@ -247,7 +249,6 @@ impl Component {
         let bindings = sub
             .signatures
             .iter()
-            .take(Certificate::MOST)
             .filter(|it| own(it, SignatureType::SubkeyBinding))
             .filter_map(|it| {
                 let binding = Binding::of(it, &sub.key)?;
@@ -337,14 +338,12 @@ fn of_user(user: &SignedUser, primary: &packet::PublicKey) -> Vec<Binding> {
     let revoked_at = user
         .signatures
         .iter()
-        .take(Certificate::MOST)
         .filter(|it| it.typ() == Some(SignatureType::CertRevocation))
         .filter(own)
         .filter_map(|it| Some(it.created()?.timestamp()))
         .max();
     user.signatures
         .iter()
-        .take(Certificate::MOST)
         .filter(|it| it.is_certification() && it.typ() != Some(SignatureType::CertRevocation))
         .filter(own)
         .filter_map(|it| Binding::of(it, primary))

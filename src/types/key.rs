@@ -84,6 +84,12 @@ pub enum KeyError {
     /// A certificate with keys of another version than 4.
     #[error("only OpenPGP certificates of version 4 are understood")]
     OpenPgpVersion,
+    /// A certificate with more keys than anybody needs.
+    #[error("this certificate has more than {most} keys in it")]
+    TooManyKeys {
+        /// How many are taken
+        most: usize,
+    },
     /// The file holds more than a key could.
     #[error("a public key of this type is at most {most} bytes long")]
     TooLong {

@@ -220,6 +220,8 @@ pub struct Recipe {
     pub revoked: bool,
     /// Who revokes: the primary key, unless another one is said to
     pub revoker: Option<PgpKey>,
+    /// How many others signed the user id, before the certificate itself did
+    pub foreign: usize,
     pub subkeys: Vec<Sub>,
 }
 
@@ -246,6 +248,10 @@ impl Recipe {
             all.extend(by.signature_packet(0x20, &says, &framed));
         }
         all.extend(packet(13, USER));
+        for _ in 0..self.foreign {
+            let by = PgpKey::new(CREATED);
+            all.extend(by.signature_packet(0x10, &Says::at(CREATED), &user));
+        }
         for says in &self.own {
             all.extend(primary.signature_packet(0x13, says, &user));
         }
