@@ -338,9 +338,11 @@ impl Secret {
             "critical" => says.critical = true,
             "ended" => says.ends = Some(day),
             "never-ends" => says.ends = Some(0),
+            "with-its-key" => says.created = Some(openpgp::CREATED),
             "before-its-key" => says.created = Some(openpgp::CREATED - 1),
             // Vectors are judged on 2026-06-01.
             "a-little-ahead" => says.created = Some(may + 31 * day + day),
+            "a-day-ahead" => says.created = Some(may + 32 * day + day / 2),
             "from-the-future" => says.created = Some(may + 34 * day),
             "rest" | "signature-too-long" | "version-3" | "foreign-key-id" => {}
             other => return Err(format!("how is a signature {other}?")),

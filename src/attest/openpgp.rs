@@ -15,7 +15,6 @@ use pgp::ser::Serialize as _;
 use pgp::types::{Mpi, PublicKeyTrait, Tag};
 
 use super::SignatureFault;
-use super::signatures::MAX_SIGNATURE;
 use crate::types::{Certificate, ComponentKey, Timestamp, is_strong, is_understood};
 
 /// Longest `other_headers` that is read, in bytes. GnuPG's has 50.
@@ -24,7 +23,7 @@ pub(super) const MAX_HEADERS: usize = 8192;
 /// For how many seconds a signature may be ahead of this machine's clock.
 const AHEAD: i64 = 24 * 60 * 60;
 
-/// A signature taken out of its packet.
+/// A signature taken out of its packet. Whoever reads it bounds both.
 pub(super) struct OpenPgpSignature {
     pub(super) headers: Vec<u8>,
     pub(super) signature: Vec<u8>,
@@ -111,9 +110,6 @@ fn first_bytes_of_hash(algorithm: u8, message: &[u8], headers: &[u8]) -> Option<
 
 /// The numbers that a packet of this algorithm has.
 fn numbers(algorithm: PublicKeyAlgorithm, signature: &[u8]) -> Option<Vec<Mpi>> {
-    if signature.len() > MAX_SIGNATURE {
-        return None;
-    }
     let number = |bytes: &[u8]| Mpi::from_slice(bytes);
     match algorithm {
         PublicKeyAlgorithm::RSA | PublicKeyAlgorithm::RSASign => Some(vec![number(signature)]),
