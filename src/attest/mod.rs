@@ -37,6 +37,10 @@ pub const MAX_SIGNATURES: usize = 64;
 /// budget cannot keep an honest signature from being found.
 pub const MAX_CHECKS: usize = 512;
 
+/// For how many seconds a signature or statement may be ahead of this machine's clock: clocks differ,
+/// and somebody who is a day ahead gains nothing by it.
+const AHEAD: i64 = 24 * 60 * 60;
+
 /// What a verified attestation says: this operator, with this key, states that the artifact of
 /// this name, rebuilt from source, has this SHA-256.
 ///

@@ -14,14 +14,11 @@ use pgp::packet::{PacketHeader, Signature, SignatureType};
 use pgp::ser::Serialize as _;
 use pgp::types::{Mpi, PublicKeyTrait, Tag};
 
-use super::SignatureFault;
+use super::{AHEAD, SignatureFault};
 use crate::types::{Certificate, ComponentKey, Timestamp, is_strong, is_understood};
 
 /// Longest `other_headers` that is read, in bytes. GnuPG's has 50.
 pub(super) const MAX_HEADERS: usize = 8192;
-
-/// For how many seconds a signature may be ahead of this machine's clock.
-const AHEAD: i64 = 24 * 60 * 60;
 
 /// A signature taken out of its packet. Whoever reads it bounds both.
 pub(super) struct OpenPgpSignature {

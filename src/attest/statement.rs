@@ -12,11 +12,8 @@
 use std::fmt;
 
 use super::json::Value;
-use super::{Rejection, Wanted, check_step};
+use super::{AHEAD, Rejection, Wanted, check_step};
 use crate::types::{Sha256Digest, Timestamp, printable};
-
-/// For how many seconds a statement may be ahead of this machine's clock.
-const AHEAD: i64 = 24 * 60 * 60;
 
 /// A kind of statement that counts as an operator's vote.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
