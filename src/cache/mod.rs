@@ -4,7 +4,9 @@
 //! hostile as the network: what is read is bounded and verified again, every time. Nothing in it
 //! says that something was verified.
 //!
-//! Layout: `attestations/NAME_VERSION_ARCH.deb/SHA256-OF-THE-BYTES`.
+//! Layout: `archives/`, see [`Shelf`], and `attestations/NAME_VERSION_ARCH.deb/SHA256-OF-THE-BYTES`.
+
+mod archives;
 
 use std::fs;
 use std::io;
@@ -13,6 +15,8 @@ use std::path::{Path, PathBuf};
 use crate::attest;
 use crate::sys::files::{read_bounded, write_whole};
 use crate::types::{ArtifactName, Sha256Digest};
+
+pub use archives::{Published, Shelf};
 
 /// Where the cache is unless apt's configuration (`APT::Quorum::Cache`) says otherwise.
 pub const DEFAULT_DIRECTORY: &str = "/var/cache/apt-quorum";
@@ -40,10 +44,16 @@ impl Cache {
         &self.root
     }
 
-    /// Where the signed bytes are, below it.
+    /// The directories below it in which signed bytes are.
     #[must_use]
-    pub fn directory(&self) -> &Path {
-        &self.directory
+    pub fn directories(&self) -> [PathBuf; 2] {
+        [self.directory.clone(), self.root.join("archives")]
+    }
+
+    /// What is kept of a suite of the archive at `url`.
+    #[must_use]
+    pub fn shelf(&self, url: &str, suite: &str) -> Shelf {
+        Shelf::new(&self.root.join("archives"), url, suite)
     }
 
     /// What is kept about `artifact`: untrusted bytes. A cache that cannot be read is empty.

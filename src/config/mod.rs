@@ -4,6 +4,7 @@
 //! see [`crate::sys::secure`]. There is no partial configuration: either all of it is right, or
 //! every mistake is reported and nothing passes. Schema: `apt-quorum.toml(5)`.
 
+mod archive;
 mod diagnostic;
 mod exceptions;
 mod operators;
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::attest::archive::Terms;
 use crate::attest::{KeyRing, KeyRingError};
 use crate::policy::Policy;
 use crate::sys::secure::{SecureError, Trusted};
@@ -72,6 +74,8 @@ pub struct Endpoint {
     pub url: reqwest::Url,
     /// The only architectures that it is asked for, or all
     pub architectures: Option<BTreeSet<Architecture>>,
+    /// What of it counts; of archives only, and never missing there
+    pub archive: Option<Terms>,
 }
 
 /// What an endpoint speaks.
@@ -84,6 +88,8 @@ pub enum Protocol {
     IntotoMetadata,
     /// A local directory with attestations in files
     Directory,
+    /// An apt archive whose packages were built anew
+    Archive,
 }
 
 /// How long an endpoint may take. Each holds for one exchange of questions about one package.
@@ -106,7 +112,8 @@ pub enum Direct {
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Rebuilderd, Self::IntotoMetadata, Self::Directory];
+    pub const ALL: [Self; 4] =
+        [Self::Rebuilderd, Self::IntotoMetadata, Self::Directory, Self::Archive];
 
     /// Its name in the configuration.
     #[must_use]
@@ -115,6 +122,7 @@ impl Protocol {
             Self::Rebuilderd => "rebuilderd",
             Self::IntotoMetadata => "intoto-metadata",
             Self::Directory => "directory",
+            Self::Archive => "archive",
         }
     }
 }

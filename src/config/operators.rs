@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Place, Problems, SourceFile};
 use super::reader::{Located, Table, document};
-use super::{Endpoint, Files, Operators, Protocol};
+use super::{Endpoint, Files, Operators, Protocol, archive};
 use crate::attest::{Accepted, PinnedKey, Verified};
 use crate::types::{Architecture, KeyError, KeyKind, OperatorName, PublicKey};
 
@@ -49,6 +49,16 @@ pub(super) fn read(
         let endpoints = table.tables("endpoint", problems, |table, problems| {
             endpoint(table, name.as_ref(), problems)
         });
+        let is_archive = |it: &Endpoint| it.archive.is_some();
+        let signs_archives = |(it, _): &(PinnedKey, Place)| it.key.kind() == KeyKind::OpenPgp;
+        if endpoints.iter().flatten().flatten().any(is_archive)
+            && keys.iter().flatten().all(Option::is_some)
+            && !keys.iter().flatten().flatten().any(signs_archives)
+        {
+            let message = "this operator's archive could not be verified: none of its keys is an OpenPGP certificate";
+            problems
+                .push(name_place.saying(&message).help("add a [[key]] with type = \"openpgp\""));
+        }
         let statements = table.tables("statement", problems, statement).unwrap_or_default();
         let (keys, endpoints) = (keys.unwrap_or_default(), endpoints.unwrap_or_default());
         OperatorFile {
@@ -270,8 +280,10 @@ fn endpoint(
     }
     let architectures =
         architectures.map(|list| list.items.into_iter().map(|located| located.value).collect());
+    let is_archive = protocol.as_ref().is_some_and(|it| it.value == Protocol::Archive);
+    let archive = if is_archive { Some(archive::terms(table, operator, problems)?) } else { None };
     let (protocol, url) = (protocol?.value, url?);
-    Some(Endpoint { operator: operator?.clone(), protocol, url, architectures })
+    Some(Endpoint { operator: operator?.clone(), protocol, url, architectures, archive })
 }
 
 /// Reads the URL of an endpoint. Without a protocol, which was reported then, only what holds
@@ -290,7 +302,7 @@ fn url(
         None
     };
     let help = match protocol {
-        Some(Protocol::Rebuilderd | Protocol::IntotoMetadata) => {
+        Some(Protocol::Rebuilderd | Protocol::IntotoMetadata | Protocol::Archive) => {
             Some("write: https://HOST/PATH/ or http://HOST/PATH/")
         }
         Some(Protocol::Directory) => Some("a local directory is written: file:///PATH/"),
@@ -306,6 +318,7 @@ fn url(
     let (name, schemes): (_, &[&str]) = match protocol {
         Some(Protocol::Rebuilderd) => ("a rebuilderd endpoint", &["https", "http"]),
         Some(Protocol::IntotoMetadata) => ("an intoto-metadata endpoint", &["https", "http"]),
+        Some(Protocol::Archive) => ("an archive", &["https", "http"]),
         Some(Protocol::Directory) => ("a directory endpoint", &["file"]),
         None => ("an endpoint", &["https", "http", "file"]),
     };

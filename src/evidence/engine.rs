@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
+use super::archive::Archive;
 use super::directory::Directory;
 use super::http::Door;
 use super::intoto_metadata::IntotoMetadata;
@@ -20,6 +21,9 @@ use crate::cache::Cache;
 use crate::config::{Endpoint, Protocol, Timeouts};
 use crate::policy::Outcome;
 use crate::types::{Sha256Digest, Timestamp};
+
+/// The item of apt's configuration with this machine's architecture.
+pub const NATIVE: &str = "APT::Architecture";
 
 /// Questions that one endpoint is asked at the same time. Each is one HTTP connection unless the
 /// server speaks HTTP/2.
@@ -155,6 +159,21 @@ fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
                 let ids: Vec<_> = own.map(|it| it.key.key_id()).collect();
                 let ids = ids.iter().map(|id| id.as_str());
                 Box::new(IntotoMetadata::new(endpoint.url.clone(), door.clone()?, ids))
+            }
+            Protocol::Archive => {
+                let (Some(terms), Some((cache, keys))) = (&endpoint.archive, &setup.keep) else {
+                    return Err(unreachable("nothing of it can be kept"));
+                };
+                Box::new(Archive {
+                    base: endpoint.url.clone(),
+                    door: door.clone()?,
+                    terms: terms.clone(),
+                    keys: keys.clone(),
+                    shelf: cache.shelf(endpoint.url.as_str(), &terms.suite),
+                    native: setup.apt.find(NATIVE).and_then(|it| it.parse().ok()),
+                    now: || Timestamp::from(std::time::SystemTime::now()),
+                    state: Mutex::default(),
+                })
             }
             Protocol::Directory => {
                 let path = endpoint.url.to_file_path();

@@ -6,6 +6,7 @@
 //!
 //! [`http`] is the one door to the network.
 
+mod archive;
 mod directory;
 mod engine;
 mod fetch;
@@ -19,8 +20,9 @@ use std::pin::Pin;
 use crate::policy::Outcome;
 use crate::types::{DebVersion, Identity, OperatorName, PackageName, Sha256Digest};
 
+pub use archive::indexes;
 pub use directory::from_path;
-pub use engine::{Engine, Event, Network, QuestionId, Setup};
+pub use engine::{Engine, Event, NATIVE, Network, QuestionId, Setup};
 #[cfg(fuzzing)]
 pub(crate) use rebuilderd::gather_from;
 

@@ -117,8 +117,10 @@ fn network(setup: Option<&Setup>) -> Sandbox {
     }
     if let Some((cache, _)) = &setup.keep {
         // Made now if it can be: afterwards, nothing can be made beside it.
-        let _ = std::fs::create_dir_all(cache.directory());
-        sandbox = sandbox.may_write(cache.directory());
+        for directory in cache.directories() {
+            let _ = std::fs::create_dir_all(&directory);
+            sandbox = sandbox.may_write(directory);
+        }
     }
     sandbox
 }

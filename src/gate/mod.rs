@@ -4,6 +4,7 @@
 //! [`crate::policy`]; it has no opinion of its own about who may pass. Without a usable
 //! configuration everything is refused.
 
+mod archives;
 mod confine;
 mod gather;
 mod inquiry;
@@ -14,8 +15,8 @@ mod system;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::apt::configuration::Configuration;
@@ -25,13 +26,14 @@ use crate::config::{self, Config, Problems};
 use crate::deb::{self, Examined};
 use crate::evidence::{self, Network, Question};
 use crate::policy::{Decision, Policy, Reason, Refusal, Subject};
-use crate::receipt::Signed;
+use crate::receipt::{self, Signed};
 use crate::sys::plain;
 use crate::sys::privileges::User;
 use crate::sys::secure::{SecureError, Trusted};
 use crate::sys::steady::{self, Stamp};
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
 
+use archives::Archives;
 pub use confine::{Confinement, MethodPlaces, confine_fetcher, confine_method};
 #[cfg(fuzzing)]
 pub(crate) use gather::fuzzing;
@@ -51,6 +53,7 @@ pub struct Gate {
     config: Result<Config, Broken>,
     cache: Cache,
     lists: PathBuf,
+    archives: Arc<Archives>,
 }
 
 /// What is wrong with a configuration that cannot be used.
@@ -121,9 +124,15 @@ impl Gate {
             || apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY),
             Path::to_owned,
         );
+        let config = config::load(&directory, trusted).map_err(Broken::from);
+        let cache = Cache::new(&apt.path("APT::Quorum::Cache", cache::DEFAULT_DIRECTORY));
+        let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
+        let native = apt.find(evidence::NATIVE).and_then(|it| it.parse().ok());
+        let endpoints = config.as_ref().map(|it| it.endpoints.as_slice()).unwrap_or_default();
         Self {
-            config: config::load(&directory, trusted).map_err(Broken::from),
-            cache: Cache::new(&apt.path("APT::Quorum::Cache", cache::DEFAULT_DIRECTORY)),
+            archives: Arc::new(Archives::new(endpoints, &cache, native, &state)),
+            config,
+            cache,
             lists: apt.path("Dir::State::lists", "/var/lib/apt/lists"),
         }
     }
@@ -207,7 +216,7 @@ impl Gate {
             .filter(|(_, endpoint)| !heard.contains(&endpoint.operator))
             .map(|(index, endpoint)| (index, endpoint.operator.clone()))
             .collect();
-        Inquiry::new(at_hand, asked)
+        Inquiry::new(at_hand, asked, Arc::clone(&self.archives))
     }
 
     /// Reads the indexes for the files that are `wanted`, if the policy looks at them at all.
