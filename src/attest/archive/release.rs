@@ -65,7 +65,18 @@ impl Release {
         let signers = signatures.signers(&keys, now)?;
         let signers = signers.into_iter().map(|pinned| pinned.key.clone()).collect();
         // From here on, somebody whom the administrator chose wrote it.
-        let mut stanzas = deb822::stanzas(&text);
+        Self::signed(&text, Sha256Digest::of(file), signers, terms, now)
+    }
+
+    /// Reads the text that the keys `signers` signed.
+    pub(super) fn signed(
+        text: &[u8],
+        digest: Sha256Digest,
+        signers: Vec<PublicKey>,
+        terms: &Terms,
+        now: Timestamp,
+    ) -> Result<Self, Rejection> {
+        let mut stanzas = deb822::stanzas(text);
         let (Some(Ok(stanza)), None) = (stanzas.next(), stanzas.next()) else {
             return Err(Rejection::Release("is not one stanza of fields"));
         };
@@ -87,7 +98,7 @@ impl Release {
         let files = files(stanza.field("SHA256").unwrap_or_default())
             .ok_or(Rejection::Release("lists files in an odd way"))?;
         Ok(Self {
-            digest: Sha256Digest::of(file),
+            digest,
             signers,
             terms: terms.clone(),
             date,
