@@ -4,8 +4,12 @@
 //! hostile as the network: what is read is bounded and verified again, every time. Nothing in it
 //! says that something was verified.
 //!
-//! Layout: `attestations/NAME_VERSION_ARCH.deb/SHA256-OF-THE-BYTES`.
+//! Layout: `attestations/NAME_VERSION_ARCH.deb/SHA256-OF-THE-BYTES`, and bundles that are fetched as
+//! a whole in `bundles/` (see [`Kept`]).
 
+mod kept;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,11 +18,25 @@ use crate::attest;
 use crate::sys::files::{read_bounded, write_whole};
 use crate::types::{ArtifactName, Sha256Digest};
 
+pub use kept::Kept;
+
 /// Where the cache is unless apt's configuration (`APT::Quorum::Cache`) says otherwise.
 pub const DEFAULT_DIRECTORY: &str = "/var/cache/apt-quorum";
 
+/// Most packages about which something is listed.
+const MAX_LISTED: usize = 1_000_000;
+
 /// Most attestations that are kept and read about one package.
 const MAX_ENTRIES: usize = 64;
+
+/// What came of keeping something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It is kept now.
+    New,
+    /// It was kept already.
+    Before,
+}
 
 /// A directory with signed bytes.
 #[derive(Debug, Clone)]
@@ -46,6 +64,33 @@ impl Cache {
         &self.directory
     }
 
+    /// Where bundles that were fetched are kept.
+    #[must_use]
+    pub fn bundles(&self) -> PathBuf {
+        self.root.join("bundles")
+    }
+
+    /// The place of what is fetched as a whole from `url`.
+    #[must_use]
+    pub fn kept(&self, url: &str) -> Kept {
+        Kept::new(&self.bundles(), url)
+    }
+
+    /// About what something may be kept.
+    ///
+    /// # Errors
+    /// If the directory cannot be read. One that is not there is empty.
+    pub fn artifacts(&self) -> io::Result<BTreeSet<ArtifactName>> {
+        let entries = match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            entries => entries?,
+        };
+        let artifact = |entry: io::Result<fs::DirEntry>| {
+            entry.ok()?.file_name().to_str()?.parse::<ArtifactName>().ok()
+        };
+        Ok(entries.take(MAX_LISTED).filter_map(artifact).collect())
+    }
+
     /// What is kept about `artifact`: untrusted bytes. A cache that cannot be read is empty.
     #[must_use]
     pub fn read(&self, artifact: &ArtifactName) -> Vec<Vec<u8>> {
@@ -64,18 +109,18 @@ impl Cache {
     ///
     /// # Errors
     /// If the directory cannot be written or holds [`MAX_ENTRIES`] already.
-    pub fn store(&self, artifact: &ArtifactName, attestation: &[u8]) -> io::Result<()> {
+    pub fn store(&self, artifact: &ArtifactName, attestation: &[u8]) -> io::Result<Stored> {
         let directory = self.directory.join(artifact.as_str());
         fs::create_dir_all(&directory)?;
         let path = directory.join(Sha256Digest::of(attestation).to_string());
         let length = u64::try_from(attestation.len()).unwrap_or(u64::MAX);
         if path.symlink_metadata().is_ok_and(|there| there.len() == length) {
-            return Ok(());
+            return Ok(Stored::Before);
         }
         if fs::read_dir(&directory)?.take(MAX_ENTRIES).count() == MAX_ENTRIES {
             return Err(io::Error::other("too many attestations about one package"));
         }
-        write_whole(&path, attestation)
+        write_whole(&path, attestation).map(|()| Stored::New)
     }
 }
 

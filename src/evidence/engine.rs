@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use super::directory::Directory;
+use super::directory;
 use super::http::Door;
 use super::intoto_metadata::IntotoMetadata;
 use super::rebuilderd::Rebuilderd;
@@ -157,8 +157,8 @@ fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
                 Box::new(IntotoMetadata::new(endpoint.url.clone(), door.clone()?, ids))
             }
             Protocol::Directory => {
-                let path = endpoint.url.to_file_path();
-                Box::new(Directory { path: path.map_err(|()| unreachable("not a local path"))? })
+                let cache = setup.keep.as_ref().map(|(cache, _)| cache);
+                directory::source(endpoint, door.clone(), cache)?
             }
         })
     };

@@ -6,6 +6,7 @@
 //!
 //! [`http`] is the one door to the network.
 
+pub mod bundle;
 mod directory;
 mod engine;
 mod fetch;
@@ -19,7 +20,7 @@ use std::pin::Pin;
 use crate::policy::Outcome;
 use crate::types::{DebVersion, Identity, OperatorName, PackageName, Sha256Digest};
 
-pub use directory::from_path;
+pub use directory::{AtHand, each_in_tree};
 pub use engine::{Engine, Event, Network, QuestionId, Setup};
 #[cfg(fuzzing)]
 pub(crate) use rebuilderd::gather_from;

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::apt::configuration::Configuration;
-use crate::config::Protocol;
+use crate::config::{Endpoint, Protocol};
 use crate::evidence::Setup;
 use crate::sys::sandbox::{Closed, Sandbox, SandboxError};
 
@@ -119,6 +119,11 @@ fn network(setup: Option<&Setup>) -> Sandbox {
         // Made now if it can be: afterwards, nothing can be made beside it.
         let _ = std::fs::create_dir_all(cache.directory());
         sandbox = sandbox.may_write(cache.directory());
+        let fetched = |it: &Endpoint| it.is_bundle() && it.url.scheme() != "file";
+        if setup.endpoints.iter().any(fetched) {
+            let _ = std::fs::create_dir_all(cache.bundles());
+            sandbox = sandbox.may_write(cache.bundles());
+        }
     }
     sandbox
 }

@@ -95,8 +95,8 @@ pub struct Judged {
 /// How files are looked at before they are judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
-    /// Files or directories with more attestations
-    pub evidence: &'a [PathBuf],
+    /// More attestations
+    pub evidence: &'a [evidence::AtHand],
     /// Whether the files are about to be installed from where they are, so that nobody may be
     /// able to swap them
     pub installing: Installing,
@@ -314,8 +314,8 @@ impl Gate {
             sha256: Some(file.sha256()),
         };
         let mut inquiry = self.inquire(&question, now);
-        for path in look.evidence {
-            inquiry.add_at_hand(evidence::from_path(path, &control.identity.artifact_name()));
+        for brought in look.evidence {
+            inquiry.add_at_hand(brought.about(&control.identity.artifact_name()));
         }
         let asked = inquiry.asked();
         if !asked.is_empty() {
