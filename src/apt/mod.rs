@@ -10,3 +10,4 @@ pub mod deb822;
 pub mod hook_input;
 pub mod index;
 pub mod message;
+pub mod simulation;

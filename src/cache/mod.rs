@@ -12,16 +12,21 @@ mod kept;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::attest;
 use crate::sys::files::{read_bounded, write_whole};
+use crate::sys::privileges::User;
 use crate::types::{ArtifactName, Sha256Digest};
 
 pub use kept::Kept;
 
 /// Where the cache is unless apt's configuration (`APT::Quorum::Cache`) says otherwise.
 pub const DEFAULT_DIRECTORY: &str = "/var/cache/apt-quorum";
+
+/// Most attestations about one package that are looked through when all are wanted.
+const MAX_LOOKED_THROUGH: usize = 10_000;
 
 /// Most packages about which something is listed.
 const MAX_LISTED: usize = 1_000_000;
@@ -101,6 +106,32 @@ impl Cache {
             .take(MAX_ENTRIES)
             .filter_map(|entry| read_bounded(&entry.ok()?.path(), attest::MAX_BYTES))
             .collect()
+    }
+
+    /// All that is kept about `artifact`, one after the other, in the order of the names:
+    /// untrusted bytes.
+    pub fn each(&self, artifact: &ArtifactName) -> impl Iterator<Item = Vec<u8>> {
+        let directory = self.directory.join(artifact.as_str());
+        let entries = fs::read_dir(&directory).into_iter().flatten().take(MAX_LOOKED_THROUGH);
+        let names: BTreeSet<_> = entries.filter_map(|it| Some(it.ok()?.file_name())).collect();
+        names.into_iter().filter_map(move |it| read_bounded(&directory.join(it), attest::MAX_BYTES))
+    }
+
+    /// Gives the unprivileged user the directories that it writes to, where root alone could make
+    /// them. What is not given is not written to: then nothing is kept.
+    pub fn give_to(&self, user: &User) {
+        let _ = fs::DirBuilder::new().recursive(true).mode(0o755).create(&self.root);
+        let roots = |it: &fs::Metadata| it.is_dir() && it.uid() == 0 && it.mode() & 0o022 == 0;
+        if !fs::symlink_metadata(&self.root).is_ok_and(|it| roots(&it)) {
+            return;
+        }
+        for directory in [self.directory.clone(), self.bundles()] {
+            let _ = fs::DirBuilder::new().mode(0o755).create(&directory);
+            // The directory that it is in is root's, so nobody else can put anything in its place.
+            if fs::symlink_metadata(&directory).is_ok_and(|it| it.is_dir()) {
+                let _ = std::os::unix::fs::lchown(&directory, Some(user.uid), Some(user.gid));
+            }
+        }
     }
 
     /// Keeps `attestation` about `artifact`.

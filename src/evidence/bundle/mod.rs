@@ -26,7 +26,7 @@ use crate::deb;
 use crate::sys::plain;
 use crate::types::{ArtifactName, Sha256Digest, printable};
 
-pub use pack::{PackError, Packer};
+pub use pack::{PackError, Packer, list};
 
 /// What the name of a bundle ends in.
 pub const SUFFIX: &str = crate::config::BUNDLE_SUFFIX;
