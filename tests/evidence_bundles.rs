@@ -73,16 +73,25 @@ fn a_bundle_that_any_program_made_is_an_endpoint() {
             attestation(&Deb::new(&format!("other{n}"), "1:2.0~rc1-1+b1", "all"), &machine.key)
         })
     };
-    let crowd: Vec<Entry> = others().chain([machine.good()]).chain(others().map(|mut it| {
-        it.path += "x";
-        it
-    })).collect();
+    let crowd: Vec<Entry> = others()
+        .chain([machine.good()])
+        .chain(others().map(|mut it| {
+            it.path += "x";
+            it
+        }))
+        .collect();
     for (name, entries) in [
         ("as exported", vec![machine.good()]),
         ("beside", vec![beside()]),
-        ("with directories", vec![directory("./"), directory(&format!("./{name}/")), machine.good()]),
+        (
+            "with directories",
+            vec![directory("./"), directory(&format!("./{name}/")), machine.good()],
+        ),
         ("with dots", vec![file(&format!("./{name}/a"), &link)]),
-        ("with others", vec![file("README", b"x"), file(&format!("{name}/SHA256SUMS"), b"x"), machine.good()]),
+        (
+            "with others",
+            vec![file("README", b"x"), file(&format!("{name}/SHA256SUMS"), b"x"), machine.good()],
+        ),
         ("a crowd", crowd),
     ] {
         machine.put(bundle(&entries));
@@ -138,10 +147,8 @@ fn a_hostile_bundle_is_worth_nothing_as_a_whole() {
     reserved[3] |= 0x20;
     let mut large = odd("large", b'0', "");
     large.content = vec![b'x'; 100];
-    let promise = [
-        open_tar(&[good()]),
-        common::bundle::header(&odd("x", b'0', ""), 600 << 20).to_vec(),
-    ];
+    let promise =
+        [open_tar(&[good()]), common::bundle::header(&odd("x", b'0', ""), 600 << 20).to_vec()];
     let rows = [
         ("a bomb", "unpacks to more than", gzip_behind(&open_tar(&[good()]), 513)),
         ("a bomb of nothing", "unpacks to more than", zeros(513)),
@@ -161,7 +168,11 @@ fn a_hostile_bundle_is_worth_nothing_as_a_whole() {
         ("one stream in two", "cut off", [gzip(&archive[..512]), gzip(&archive[512..])].concat()),
         ("a byte behind the stream", "something follows", [&whole[..], b"x"].concat()),
         ("zeros behind the stream", "something follows", [&whole[..], &[0; 512]].concat()),
-        ("an archive behind the archive", "something follows", gzip(&[archive.clone(), archive].concat())),
+        (
+            "an archive behind the archive",
+            "something follows",
+            gzip(&[archive.clone(), archive].concat()),
+        ),
         ("above it", "odd entry, ../x", with(file("../x", b""))),
         ("above it from inside", "odd entry", with(file(&format!("{name}/../../x"), b""))),
         ("an absolute name", "odd entry, /etc/x", with(file("/etc/x", b""))),
@@ -237,14 +248,44 @@ fn what_a_bundle_says_is_worth_what_is_signed() {
         link
     };
     for (what, entries, kind, code) in [
-        ("filed under another name", vec![file(&format!("{}/a", other.file_name()), &hello().link(&machine.key))], "unknown", "other-artifact"),
-        ("another's, filed under this name", at_hello(other.link(&machine.key)), "rejected", "other-artifact"),
+        (
+            "filed under another name",
+            vec![file(&format!("{}/a", other.file_name()), &hello().link(&machine.key))],
+            "unknown",
+            "other-artifact",
+        ),
+        (
+            "another's, filed under this name",
+            at_hello(other.link(&machine.key)),
+            "rejected",
+            "other-artifact",
+        ),
         ("by a stranger", at_hello(hello().link(&Key::new())), "rejected", "unknown-key"),
-        ("altered", at_hello(String::from_utf8(hello().link(&machine.key)).unwrap().replace("\"name\":\"rebuild", "\"name\":\"rebuild ").into_bytes()), "rejected", "bad-signature"),
+        (
+            "altered",
+            at_hello(
+                String::from_utf8(hello().link(&machine.key))
+                    .unwrap()
+                    .replace("\"name\":\"rebuild", "\"name\":\"rebuild ")
+                    .into_bytes(),
+            ),
+            "rejected",
+            "bad-signature",
+        ),
         ("larger than an attestation", at_hello(giant()), "unknown", ""),
-        ("in a directory of its directory", vec![file(&format!("{name}/a/b"), &hello().link(&machine.key))], "unknown", ""),
+        (
+            "in a directory of its directory",
+            vec![file(&format!("{name}/a/b"), &hello().link(&machine.key))],
+            "unknown",
+            "",
+        ),
         ("hidden", vec![file(&format!("{name}/.a"), &hello().link(&machine.key))], "unknown", ""),
-        ("the list", vec![file(&format!("{name}/SHA256SUMS"), &hello().link(&machine.key))], "unknown", ""),
+        (
+            "the list",
+            vec![file(&format!("{name}/SHA256SUMS"), &hello().link(&machine.key))],
+            "unknown",
+            "",
+        ),
     ] {
         machine.put(bundle(&entries));
         let (standing, ended) = machine.judge();
@@ -253,7 +294,8 @@ fn what_a_bundle_says_is_worth_what_is_signed() {
         let imported = machine.import();
         imported.assert_code(1);
         assert_eq!(imported.json()["taken"], 0, "{what}");
-        let codes: Vec<String> = imported.json()["rejected"].as_object().unwrap().keys().cloned().collect();
+        let codes: Vec<String> =
+            imported.json()["rejected"].as_object().unwrap().keys().cloned().collect();
         let expected: &[&str] = if code.is_empty() { &[] } else { &[code] };
         assert_eq!(codes, expected, "{what}");
         assert_eq!(machine.cached(), 0, "{what}");
@@ -298,7 +340,8 @@ fn an_endpoint_that_is_no_bundle_is_silent() {
         assert_eq!(standing["why"].as_str(), Some(why));
     };
     silent("No such file or directory");
-    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU | nix::sys::stat::Mode::S_IROTH).unwrap();
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU | nix::sys::stat::Mode::S_IROTH)
+        .unwrap();
     silent("not a file");
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();

@@ -55,7 +55,10 @@ mod tests {
     #[test]
     fn the_bar_fills_and_keeps_its_length() {
         assert_eq!(line(0, 12), format!("[{}]  0 of 12 packages", ".".repeat(30)));
-        assert_eq!(line(6, 12), format!("[{}{}]  6 of 12 packages", "#".repeat(15), ".".repeat(15)));
+        assert_eq!(
+            line(6, 12),
+            format!("[{}{}]  6 of 12 packages", "#".repeat(15), ".".repeat(15))
+        );
         assert_eq!(line(12, 12), format!("[{}] 12 of 12 packages", "#".repeat(30)));
         assert_eq!(line(5, 0).len(), "[] 5 of 0 packages".len() + 30);
     }

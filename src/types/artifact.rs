@@ -99,9 +99,21 @@ mod tests {
             assert_eq!(read.is_ok(), !good.contains(':'), "{good}");
         }
         for bad in [
-            "", ".deb", "hello", "hello_1.deb", "hello_1_amd64", "hello_1_amd64_x.deb", "a_1_all.deb",
-            "../x_1_all.deb", "x/y_1_all.deb", "hello_1_.deb", "hello__all.deb", "Hello_1_all.deb",
-            "hello_1 2_all.deb", "hello_1_all.deb.deb", "hello_1_all.deb\n",
+            "",
+            ".deb",
+            "hello",
+            "hello_1.deb",
+            "hello_1_amd64",
+            "hello_1_amd64_x.deb",
+            "a_1_all.deb",
+            "../x_1_all.deb",
+            "x/y_1_all.deb",
+            "hello_1_.deb",
+            "hello__all.deb",
+            "Hello_1_all.deb",
+            "hello_1 2_all.deb",
+            "hello_1_all.deb.deb",
+            "hello_1_all.deb\n",
         ] {
             assert!(bad.parse::<ArtifactName>().is_err(), "{bad:?}");
         }

@@ -29,15 +29,15 @@ pub(super) struct Exported {
 
 pub(super) fn run(arguments: &EvidenceExport) -> Result<Exit, Failed> {
     let now = Timestamp::from(std::time::SystemTime::now());
-    let wanted = arguments.wanted.iter().map(|text| Wanted::read(text)).collect::<Result<Vec<_>, _>>()?;
+    let wanted =
+        arguments.wanted.iter().map(|text| Wanted::read(text)).collect::<Result<Vec<_>, _>>()?;
     let (apt, gate) = open(&arguments.directory)?;
     let stock = gate.stock(&apt).ok_or_else(|| wrong("the configuration cannot be used"))?;
     let all = stock
         .artifacts()
         .map_err(|error| not_done(format!("the cache cannot be read: {}", plain(&error))))?;
-    let chosen = |artifact: &&ArtifactName| {
-        wanted.is_empty() || wanted.iter().any(|it| it.is(artifact))
-    };
+    let chosen =
+        |artifact: &&ArtifactName| wanted.is_empty() || wanted.iter().any(|it| it.is(artifact));
     let chosen: BTreeSet<ArtifactName> = all.iter().filter(chosen).cloned().collect();
     let mut exported = write(&stock, &chosen, &arguments.output, now)?;
     let missing = wanted.iter().filter(|it| !chosen.iter().any(|artifact| it.is(artifact)));

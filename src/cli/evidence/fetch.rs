@@ -18,7 +18,8 @@ use crate::gate::{Gate, Surveyed};
 use crate::sys::files::read_bounded;
 use crate::sys::plain;
 use crate::types::{
-    Architecture, DebVersion, Identity, OperatorName, PackageName, Sha256Digest, Timestamp, printable,
+    Architecture, DebVersion, Identity, OperatorName, PackageName, Sha256Digest, Timestamp,
+    printable,
 };
 
 /// Largest list of packages that is read, in bytes.
@@ -87,7 +88,8 @@ pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Failed> {
 
     let exported = match &arguments.output {
         Some(path) => {
-            let stock = gate.stock(&apt).ok_or_else(|| wrong("the configuration cannot be used"))?;
+            let stock =
+                gate.stock(&apt).ok_or_else(|| wrong("the configuration cannot be used"))?;
             let about = surveyed.iter().map(|it| it.identity.artifact_name()).collect();
             Some(export::write(&stock, &about, path, now)?)
         }
@@ -175,8 +177,9 @@ fn can_be_kept(gate: &Gate) -> Result<(), Failed> {
 /// Reads a list of packages: `NAME VERSION ARCH` or `NAME=VERSION` in each line, and comments.
 fn read_list(path: &Path) -> Result<Vec<Named>, Failed> {
     let shown = printable(&path.to_string_lossy()).to_string();
-    let unreadable =
-        || wrong(format!("{shown}: not a file of text with at most {MAX_LIST} bytes that can be read"));
+    let unreadable = || {
+        wrong(format!("{shown}: not a file of text with at most {MAX_LIST} bytes that can be read"))
+    };
     // Followed if it is a link: a person named it.
     let real = path.canonicalize().map_err(|error| wrong(format!("{shown}: {}", plain(&error))))?;
     let bytes = read_bounded(&real, MAX_LIST).ok_or_else(unreadable)?;
@@ -244,7 +247,10 @@ fn upgrades() -> Result<Vec<Named>, Failed> {
 /// named without one. Gives back what cannot be asked about.
 fn resolve(gate: &Gate, named: Vec<Named>, questions: &mut Vec<Question>) -> Vec<Named> {
     let mut found: BTreeMap<(PackageName, DebVersion), BTreeSet<(Architecture, Sha256Digest)>> =
-        named.iter().map(|it| ((it.package.clone(), it.version.clone()), BTreeSet::new())).collect();
+        named
+            .iter()
+            .map(|it| ((it.package.clone(), it.version.clone()), BTreeSet::new()))
+            .collect();
     if !found.is_empty() {
         gate.each_listed(|sha256, identity| {
             let Identity { package, version, architecture } = identity;

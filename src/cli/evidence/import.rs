@@ -39,7 +39,8 @@ struct Imported {
 pub(super) fn run(arguments: &EvidenceImport) -> Result<Exit, Failed> {
     let now = Timestamp::from(std::time::SystemTime::now());
     let path = &arguments.path;
-    let named = |why: &dyn std::fmt::Display| format!("{}: {why}", printable(&path.to_string_lossy()));
+    let named =
+        |why: &dyn std::fmt::Display| format!("{}: {why}", printable(&path.to_string_lossy()));
     let file = File::options()
         .read(true)
         .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
@@ -51,7 +52,8 @@ pub(super) fn run(arguments: &EvidenceImport) -> Result<Exit, Failed> {
         user.become_it().map_err(|error| wrong(error.to_string()))?;
     }
     let mut imported = Imported { schema: 1, ..Imported::default() };
-    let mut take = |artifact: ArtifactName, bytes: Vec<u8>| match gate.take(&artifact, &bytes, now) {
+    let mut take = |artifact: ArtifactName, bytes: Vec<u8>| match gate.take(&artifact, &bytes, now)
+    {
         Taken::Cached(Stored::New) => imported.taken += 1,
         Taken::Cached(Stored::Before) => imported.known += 1,
         Taken::Rejected(rejection) => count(&mut imported.rejected, &rejection),
@@ -91,10 +93,12 @@ impl Imported {
             text += &format!("  not taken: {}.\n", reasons(&self.rejected));
         }
         if let Some(why) = &self.why {
-            text += &format!("  {} could not be kept: {why}.\n", counted(self.failed, "attestation"));
+            text +=
+                &format!("  {} could not be kept: {why}.\n", counted(self.failed, "attestation"));
         }
         if self.taken + self.known + self.failed == 0 && self.rejected.is_empty() {
-            text += "  nothing there is called NAME_VERSION_ARCH.deb/... or NAME_VERSION_ARCH.deb...\n";
+            text +=
+                "  nothing there is called NAME_VERSION_ARCH.deb/... or NAME_VERSION_ARCH.deb...\n";
         }
         text
     }

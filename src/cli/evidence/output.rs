@@ -64,9 +64,8 @@ impl Output {
                     }
                     write_whole(&directory.join(LIST), list(all).as_bytes())
                 };
-                write().map_err(|error| {
-                    not_done(format!("{}: {}", shown(&directory), plain(&error)))
-                })
+                write()
+                    .map_err(|error| not_done(format!("{}: {}", shown(&directory), plain(&error))))
             }
         }
     }

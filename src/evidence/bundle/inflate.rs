@@ -201,7 +201,8 @@ impl Read for Inflate<'_> {
                 return Ok(given);
             }
             if self.state == State::Within && taken == 0 {
-                let why = if offered == 0 { ErrorKind::UnexpectedEof } else { ErrorKind::InvalidData };
+                let why =
+                    if offered == 0 { ErrorKind::UnexpectedEof } else { ErrorKind::InvalidData };
                 return Err(why.into());
             }
         }

@@ -240,8 +240,7 @@ impl Bundle {
         let behind = self.points.partition_point(|point| point.unpacked <= place.at);
         let near = behind.checked_sub(1).and_then(|at| self.points.get(at));
         for point in near.into_iter().chain(self.points.first()) {
-            let mut stream =
-                BufReader::with_capacity(BUFFER, Inflate::from(&self.store, *point));
+            let mut stream = BufReader::with_capacity(BUFFER, Inflate::from(&self.store, *point));
             let mut before = (&mut stream).take(place.at.saturating_sub(point.unpacked));
             let mut bytes = Vec::new();
             let read = io::copy(&mut before, &mut io::sink())

@@ -77,14 +77,23 @@ impl<W: Write> Packer<W> {
     ///
     /// # Errors
     /// If it does not fit, or cannot be written.
-    pub fn add(&mut self, artifact: &ArtifactName, attestations: &[Vec<u8>]) -> Result<(), PackError> {
+    pub fn add(
+        &mut self,
+        artifact: &ArtifactName,
+        attestations: &[Vec<u8>],
+    ) -> Result<(), PackError> {
         for attestation in attestations {
             self.file(artifact, &Sha256Digest::of(attestation).to_string(), attestation)?;
         }
         self.file(artifact, LIST, list(attestations).as_bytes())
     }
 
-    fn file(&mut self, artifact: &ArtifactName, name: &str, content: &[u8]) -> Result<(), PackError> {
+    fn file(
+        &mut self,
+        artifact: &ArtifactName,
+        name: &str,
+        content: &[u8],
+    ) -> Result<(), PackError> {
         let too_long = |_| PackError::Name(artifact.clone());
         let mut header = tar::Header::new_ustar();
         header.set_path(format!("{artifact}/{name}")).map_err(too_long)?;
@@ -113,7 +122,8 @@ impl<W: Write> Packer<W> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), PackError> {
         self.crc.update(bytes);
         self.since += bytes.len();
-        self.unpacked = self.unpacked.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.unpacked =
+            self.unpacked.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         if self.unpacked >= MAX_UNPACKED {
             return Err(PackError::TooMuch);
         }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use reqwest::Url;
 use tokio::sync::OnceCell;
 
-use super::{answered, unreachable};
 use super::super::bundle::{Bundle, BundleError, MAX_PACKED};
 use super::super::http::{Door, DoorError, Fetched as Answer, Validator};
 use super::super::{Gathered, Gathering, Question, Reach, Source};
+use super::{answered, unreachable};
 use crate::cache::Kept;
 use crate::policy::Outcome;
 use crate::types::ArtifactName;
