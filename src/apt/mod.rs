@@ -9,3 +9,4 @@ pub mod configuration;
 pub mod hook_input;
 pub mod index;
 pub mod message;
+pub mod simulation;

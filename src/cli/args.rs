@@ -24,14 +24,16 @@ pub(super) enum Subcommand {
     Config(Config),
     /// Look at the operators whose word counts
     Operator(Operator),
+    /// Carry evidence from one machine to another
+    Evidence(Evidence),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     #[command(flatten)]
     pub(super) directory: Directory,
-    /// More attestations: a file that is one, or a directory with files called
-    /// NAME_VERSION_ARCH.deb.* or NAME_VERSION_ARCH.deb/*
+    /// More attestations: a file that is one, a directory with files called
+    /// NAME_VERSION_ARCH.deb.* or NAME_VERSION_ARCH.deb/*, or a bundle of them (.tar.gz)
     #[arg(long, value_name = "PATH")]
     pub(super) evidence: Vec<PathBuf>,
     /// Ask nobody over the network
@@ -76,6 +78,71 @@ pub(super) enum OperatorCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Evidence {
+    #[command(subcommand)]
+    pub(super) command: EvidenceCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum EvidenceCommand {
+    /// Write the attestations that are on this machine to a bundle or a tree
+    Export(EvidenceExport),
+    /// Take attestations from a bundle or a tree into the cache
+    Import(EvidenceImport),
+    /// Ask all operators about packages, so that their attestations are in the cache
+    Fetch(EvidenceFetch),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvidenceExport {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// Where to: a bundle, or a tree if it ends in a slash
+    #[arg(long, value_name = "PATH", default_value = "evidence.tar.gz")]
+    pub(super) output: PathBuf,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Only what is about these packages: a file, NAME or NAME=VERSION
+    #[arg(value_name = "PACKAGE")]
+    pub(super) wanted: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvidenceImport {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The bundle or tree
+    #[arg(value_name = "PATH")]
+    pub(super) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").args(["files", "packages", "upgrades"]).required(true).multiple(true))]
+pub(super) struct EvidenceFetch {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// Ask about the package in this file
+    #[arg(long = "for", value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Ask about the packages in this list, with NAME VERSION ARCH or NAME=VERSION in each line
+    #[arg(long, value_name = "LIST")]
+    pub(super) packages: Vec<PathBuf>,
+    /// Ask about all that apt would upgrade
+    #[arg(long)]
+    pub(super) upgrades: bool,
+    /// Write what is known about these packages to a bundle, or to a tree if it ends in a slash
+    #[arg(long, value_name = "PATH")]
+    pub(super) output: Option<PathBuf>,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,8 +2,10 @@
 
 mod args;
 mod config;
+mod evidence;
 mod operator;
 mod output;
+mod progress;
 mod verify;
 
 use std::process::ExitCode;
@@ -55,6 +57,7 @@ pub fn run() -> ExitCode {
         Subcommand::Verify(arguments) => verify::run(&arguments).into(),
         Subcommand::Config(arguments) => config::run(&arguments).into(),
         Subcommand::Operator(arguments) => operator::run(&arguments).into(),
+        Subcommand::Evidence(arguments) => evidence::run(&arguments).into(),
     }
 }
 

@@ -27,6 +27,9 @@ pub use diagnostic::{Diagnostic, Problems, SourceFile};
 /// Where the configuration is unless apt's configuration or the command line says otherwise.
 pub const DEFAULT_DIRECTORY: &str = "/etc/apt-quorum";
 
+/// What the name of a bundle of attestations ends in.
+pub const BUNDLE_SUFFIX: &str = ".tar.gz";
+
 /// Largest configuration file that is read, in bytes.
 const MAX_FILE: usize = 1024 * 1024;
 
@@ -86,7 +89,7 @@ pub enum Protocol {
     Rebuilderd,
     /// Links in the directories of PackageRebuilder, which apt-transport-in-toto reads
     IntotoMetadata,
-    /// A local directory with attestations in files
+    /// Attestations in files: a tree of directories or a bundle, on this machine or a web server
     Directory,
     /// An apt archive whose packages were built anew
     Archive,
@@ -138,6 +141,12 @@ impl Endpoint {
     #[must_use]
     pub fn covers(&self, architecture: &Architecture) -> bool {
         self.architectures.as_ref().is_none_or(|list| list.contains(architecture))
+    }
+
+    /// Whether it is a single file with attestations, by its name: a directory ends in a slash.
+    #[must_use]
+    pub fn is_bundle(&self) -> bool {
+        self.protocol == Protocol::Directory && self.url.path().ends_with(BUNDLE_SUFFIX)
     }
 }
 

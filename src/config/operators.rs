@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Place, Problems, SourceFile};
 use super::reader::{Located, Table, document};
-use super::{Endpoint, Files, Operators, Protocol, archive};
+use super::{BUNDLE_SUFFIX, Endpoint, Files, Operators, Protocol, archive};
 use crate::attest::{Accepted, PinnedKey, Verified};
 use crate::types::{Architecture, KeyError, KeyKind, OperatorName, PublicKey};
 
@@ -305,7 +305,9 @@ fn url(
         Some(Protocol::Rebuilderd | Protocol::IntotoMetadata | Protocol::Archive) => {
             Some("write: https://HOST/PATH/ or http://HOST/PATH/")
         }
-        Some(Protocol::Directory) => Some("a local directory is written: file:///PATH/"),
+        Some(Protocol::Directory) => Some(
+            "write: file:///PATH/ or https://HOST/PATH/ for a tree, and PATH.tar.gz for a bundle",
+        ),
         None => None,
     };
     if !text.value.contains(':') || text.value.starts_with('/') {
@@ -319,7 +321,7 @@ fn url(
         Some(Protocol::Rebuilderd) => ("a rebuilderd endpoint", &["https", "http"]),
         Some(Protocol::IntotoMetadata) => ("an intoto-metadata endpoint", &["https", "http"]),
         Some(Protocol::Archive) => ("an archive", &["https", "http"]),
-        Some(Protocol::Directory) => ("a directory endpoint", &["file"]),
+        Some(Protocol::Directory) => ("a directory endpoint", &["https", "http", "file"]),
         None => ("an endpoint", &["https", "http", "file"]),
     };
     if !schemes.contains(&url.scheme()) {
@@ -341,10 +343,27 @@ fn url(
     if url.scheme() == "file" && url.to_file_path().is_err() {
         return wrong(&"a directory must be on this machine", help);
     }
+    if protocol == Some(Protocol::Directory) && !url.path().ends_with('/') {
+        if url.path().ends_with(BUNDLE_SUFFIX) {
+            return Some(url);
+        }
+        if is_archive(url.path()) {
+            let message = "a bundle is a .tar.gz file, and nothing else";
+            let help = "write one with: apt-quorum evidence export; a directory of this name has a slash at its end";
+            return wrong(&message, Some(help));
+        }
+    }
     // Paths are joined to it, which would replace a last part without a slash.
     if !url.path().ends_with('/') {
         let path = format!("{}/", url.path());
         url.set_path(&path);
     }
     Some(url)
+}
+
+/// Whether a path is that of an archive of another kind than bundles, or spelt otherwise.
+fn is_archive(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    let kinds = [".tar", ".tgz", ".gz", ".xz", ".zst", ".bz2", ".zip", ".tar.gz"];
+    kinds.iter().any(|kind| path.ends_with(kind))
 }

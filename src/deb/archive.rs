@@ -211,7 +211,7 @@ fn named_control(archive: &mut impl Read) -> Result<Vec<Vec<u8>>, DebError> {
 ///
 /// dpkg has the control archive unpacked by GNU tar. Where that counts other blocks to an entry
 /// than we do, it finds other entries behind it: a control file that we never see.
-fn is_plain(header: &tar::Header, path: &str) -> bool {
+pub(crate) fn is_plain(header: &tar::Header, path: &str) -> bool {
     // GNU tar joins the prefix of a ustar header to the name whatever its version; we would not.
     let known_format = header.as_gnu().is_some() || header.as_ustar().is_some();
     // It reads a size that begins with `+` in base 64, and one with the highest bit in base 256.
@@ -230,7 +230,7 @@ fn is_plain(header: &tar::Header, path: &str) -> bool {
 }
 
 /// Behind the end of a tar archive stands padding only.
-fn only_zeros(rest: &mut impl Read) -> Result<(), DebError> {
+pub(crate) fn only_zeros(rest: &mut impl Read) -> Result<(), DebError> {
     let mut buffer = [0; 4096];
     loop {
         let got = rest.read(&mut buffer).map_err(|_| DebError::Damaged)?;

@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 use reqwest::Url;
 use tokio::sync::Mutex;
 
-use super::fetch::{Collection, Failure, FetchAgain};
-use super::http::{Changed, Door, Validator};
+use super::fetch::{Collection, Failure};
+use super::http::{Door, Fetched, Validator};
 use super::{Gathering, Question, Source};
 use crate::attest::KeyRing;
 use crate::attest::archive::{Listed, MAX_INDEX, MAX_RELEASE, MAX_SIGNATURE, Release, Terms};
@@ -22,9 +22,9 @@ use crate::policy::Outcome;
 use crate::types::{Architecture, Sha256Digest, Timestamp};
 
 /// One suite of an archive.
-pub(super) struct Archive<D = Door> {
+pub(super) struct Archive {
     pub(super) base: Url,
-    pub(super) door: D,
+    pub(super) door: Door,
     pub(super) terms: Terms,
     pub(super) keys: KeyRing,
     pub(super) shelf: Shelf,
@@ -42,12 +42,12 @@ pub(super) struct State {
     release: Option<Release>,
     /// The same as it was published, until all files that were asked for are there as well: the
     /// one before is of use without a network, and this one would be of none
-    fresh: Option<(Published, Validator)>,
+    fresh: Option<(Published, Option<Validator>)>,
     /// The paths of the files that are there
     complete: BTreeSet<String>,
 }
 
-impl<D: FetchAgain> Archive<D> {
+impl Archive {
     async fn bring(&self, question: &Question) -> Result<Outcome, Failure> {
         let mut state = self.state.lock().await;
         let release = match state.release.take() {
@@ -57,7 +57,8 @@ impl<D: FetchAgain> Archive<D> {
         let result = self.bring_files(question, &release, &mut state).await;
         if result.is_ok() {
             if let Some((published, validator)) = state.fresh.take() {
-                let validator = serde_json::to_vec(&validator).unwrap_or_default();
+                let validator = validator.and_then(|it| serde_json::to_vec(&it).ok());
+                let validator = validator.unwrap_or_default();
                 let stored = self.shelf.store_release(&published, &validator);
                 stored.map_err(|error| not_kept(&error))?;
                 self.shelf.keep_only(&release.digests());
@@ -114,23 +115,23 @@ impl<D: FetchAgain> Archive<D> {
         &self,
         inline: bool,
         since: Option<&Validator>,
-    ) -> Result<Option<(Published, Validator)>, Failure> {
+    ) -> Result<Option<(Published, Option<Validator>)>, Failure> {
         let since_inline = since.filter(|_| inline);
         let url = self.url("InRelease")?;
         match self.door.get_if_changed(url, MAX_RELEASE, since_inline).await? {
-            Changed::Unchanged => return Ok(None),
-            Changed::New { body, validator } => {
+            Fetched::Unchanged => return Ok(None),
+            Fetched::New { body, validator } => {
                 return Ok(Some((Published::Inline(body), validator)));
             }
-            Changed::Missing => {}
+            Fetched::Missing => {}
         }
         let since = since.filter(|_| !inline);
         let url = self.url("Release")?;
         let missing = || Failure::Malformed("no Release file is at this URL".to_owned());
         match self.door.get_if_changed(url, MAX_RELEASE, since).await? {
-            Changed::Unchanged => Ok(None),
-            Changed::Missing => Err(missing()),
-            Changed::New { body: release, validator } => {
+            Fetched::Unchanged => Ok(None),
+            Fetched::Missing => Err(missing()),
+            Fetched::New { body: release, validator } => {
                 let signature = self.door.get(self.url("Release.gpg")?, MAX_SIGNATURE).await?;
                 let signature = signature.ok_or_else(missing)?;
                 Ok(Some((Published::Detached { release, signature }, validator)))
@@ -165,7 +166,7 @@ impl<D: FetchAgain> Archive<D> {
     }
 }
 
-impl<D: FetchAgain> Source for Archive<D> {
+impl Source for Archive {
     fn gather<'a>(&'a self, question: &'a Question) -> Gathering<'a> {
         Box::pin(async move { Collection::default().finish(self.bring(question).await) })
     }

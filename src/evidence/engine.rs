@@ -10,7 +10,7 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use super::archive::Archive;
-use super::directory::Directory;
+use super::directory;
 use super::http::Door;
 use super::intoto_metadata::IntotoMetadata;
 use super::rebuilderd::Rebuilderd;
@@ -176,8 +176,8 @@ fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
                 })
             }
             Protocol::Directory => {
-                let path = endpoint.url.to_file_path();
-                Box::new(Directory { path: path.map_err(|()| unreachable("not a local path"))? })
+                let cache = setup.keep.as_ref().map(|(cache, _)| cache);
+                directory::source(endpoint, door.clone(), cache)?
             }
         })
     };

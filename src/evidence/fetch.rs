@@ -3,7 +3,7 @@
 
 use reqwest::Url;
 
-use super::http::{Changed, Door, DoorError, Validator};
+use super::http::{Door, DoorError};
 use super::{Gathered, MAX_ATTESTATIONS, Reach};
 use crate::attest;
 use crate::policy::Outcome;
@@ -20,28 +20,6 @@ pub(super) trait Fetch {
         url: Url,
         limit: usize,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, DoorError>>;
-}
-
-/// Where documents come from that are kept.
-pub(super) trait FetchAgain: Fetch {
-    /// As [`Door::get_if_changed`].
-    fn get_if_changed(
-        &self,
-        url: Url,
-        limit: usize,
-        since: Option<&Validator>,
-    ) -> impl Future<Output = Result<Changed, DoorError>>;
-}
-
-impl FetchAgain for Door {
-    fn get_if_changed(
-        &self,
-        url: Url,
-        limit: usize,
-        since: Option<&Validator>,
-    ) -> impl Future<Output = Result<Changed, DoorError>> {
-        Self::get_if_changed(self, url, limit, since)
-    }
 }
 
 impl Fetch for Door {
@@ -99,6 +77,11 @@ impl Collection {
     /// The newest of them.
     pub(super) fn last(&self) -> Option<&[u8]> {
         self.0.last().map(Vec::as_slice)
+    }
+
+    /// Leaves the newest of them out.
+    pub(super) fn drop_last(&mut self) {
+        self.0.pop();
     }
 
     /// What came of looking. Attestations that were found before a failure are handed on with it.

@@ -8,7 +8,8 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode, Url, header, redirect};
+use reqwest::header::{ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use reqwest::{Client, StatusCode, Url, redirect};
 
 use crate::apt::configuration::Configuration;
 
@@ -23,6 +24,35 @@ const MAX_REDIRECTS: usize = 3;
 pub struct Door {
     client: Client,
     answer_timeout: Duration,
+}
+
+/// Longest value that is kept of what a server says about a document's state, in bytes.
+const MAX_VALIDATOR: usize = 256;
+
+/// By what a server knows the state of a document again (RFC 9110 section 8.8): its words, which
+/// are given back to it as they came.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Validator {
+    /// `ETag`
+    pub etag: Option<String>,
+    /// `Last-Modified`
+    pub last_modified: Option<String>,
+}
+
+/// What came of asking for a document that may be here already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// The document
+    New {
+        /// Its bytes
+        body: Vec<u8>,
+        /// To ask with next time
+        validator: Option<Validator>,
+    },
+    /// It is still what the validator says.
+    Unchanged,
+    /// There is no such document.
+    Missing,
 }
 
 /// Why a document could not be had.
@@ -75,20 +105,18 @@ impl Door {
     /// Fetches `url`, of at most `limit` bytes. `None` if the server says that there is no such
     /// document.
     ///
+    /// The time to the first byte is bounded here; the caller bounds the whole.
+    ///
     /// # Errors
     /// See [`DoorError`].
     pub async fn get(&self, url: Url, limit: usize) -> Result<Option<Vec<u8>>, DoorError> {
         match self.get_if_changed(url, limit, None).await? {
-            Changed::New { body, .. } => Ok(Some(body)),
-            Changed::Missing => Ok(None),
-            Changed::Unchanged => Err(DoorError::Server(StatusCode::NOT_MODIFIED.as_u16())),
+            Fetched::New { body, .. } => Ok(Some(body)),
+            Fetched::Unchanged | Fetched::Missing => Ok(None),
         }
     }
 
-    /// Fetches `url`, of at most `limit` bytes, unless it is as it was when it had the validator
-    /// `since`.
-    ///
-    /// The time to the first byte is bounded here; the caller bounds the whole.
+    /// As [`Self::get`], but not if the document is still the one that `known` is about.
     ///
     /// # Errors
     /// See [`DoorError`].
@@ -96,31 +124,40 @@ impl Door {
         &self,
         url: Url,
         limit: usize,
-        since: Option<&Validator>,
-    ) -> Result<Changed, DoorError> {
+        known: Option<&Validator>,
+    ) -> Result<Fetched, DoorError> {
         let failed = |error: reqwest::Error| match error.is_timeout() {
             // Of the connection, which may take as long as an answer.
             true => DoorError::Timeout(self.answer_timeout),
             false => DoorError::Transport(root_cause(&error.without_url())),
         };
         let mut request = self.client.get(url);
-        for (header, value) in since.into_iter().flat_map(Validator::conditions) {
-            request = request.header(header, value);
+        let etag = known.and_then(|it| it.etag.as_ref());
+        let date = known.and_then(|it| it.last_modified.as_ref());
+        for (name, value) in [(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, date)] {
+            if let Some(value) = value.filter(|value| is_plain(value)) {
+                request = request.header(name, value);
+            }
         }
         let answer = tokio::time::timeout(self.answer_timeout, request.send());
         let mut answer =
             answer.await.map_err(|_| DoorError::Timeout(self.answer_timeout))?.map_err(failed)?;
         match answer.status() {
             StatusCode::OK => {}
-            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(Changed::Missing),
-            StatusCode::NOT_MODIFIED if since.is_some() => return Ok(Changed::Unchanged),
+            StatusCode::NOT_MODIFIED if known.is_some() => return Ok(Fetched::Unchanged),
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(Fetched::Missing),
             other => return Err(DoorError::Server(other.as_u16())),
         }
+        let header = |name: HeaderName| {
+            let value = answer.headers().get(name)?.to_str().ok()?;
+            is_plain(value).then(|| value.to_owned())
+        };
+        let validator = Validator { etag: header(ETAG), last_modified: header(LAST_MODIFIED) };
+        let validator = (validator != Validator::default()).then_some(validator);
         let announced = answer.content_length().and_then(|length| usize::try_from(length).ok());
         if announced.is_some_and(|length| length > limit) {
             return Err(DoorError::TooLarge(limit));
         }
-        let validator = Validator::of(answer.headers());
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > limit {
@@ -128,52 +165,13 @@ impl Door {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Changed::New { body, validator })
+        Ok(Fetched::New { body, validator })
     }
 }
 
-/// What came of asking for a document that may be here already.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Changed {
-    /// It is new.
-    New {
-        /// What it is now
-        body: Vec<u8>,
-        /// What the server calls this state of it
-        validator: Validator,
-    },
-    /// It is as it was.
-    Unchanged,
-    /// There is no such document.
-    Missing,
-}
-
-/// What a server calls a state of a document (RFC 9110 section 8.8).
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Validator {
-    etag: Option<String>,
-    last_modified: Option<String>,
-}
-
-impl Validator {
-    /// Longest one that is kept, in bytes.
-    const MAX_LENGTH: usize = 256;
-
-    fn of(headers: &header::HeaderMap) -> Self {
-        let text = |name| {
-            let value: &header::HeaderValue = headers.get(name)?;
-            let text = value.to_str().ok().filter(|text| text.len() <= Self::MAX_LENGTH)?;
-            Some(text.to_owned())
-        };
-        Self { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) }
-    }
-
-    /// The headers of a request that ask for another state only.
-    fn conditions(&self) -> impl Iterator<Item = (header::HeaderName, &str)> {
-        let etag = self.etag.as_deref().map(|text| (header::IF_NONE_MATCH, text));
-        let date = self.last_modified.as_deref().map(|text| (header::IF_MODIFIED_SINCE, text));
-        etag.into_iter().chain(date)
-    }
+/// Whether a server's word about a document can be given back to it.
+fn is_plain(value: &str) -> bool {
+    value.len() <= MAX_VALIDATOR && value.chars().all(|c| matches!(c, ' '..='~'))
 }
 
 /// A redirect may lead to another path or from http to https, but not to another host: an

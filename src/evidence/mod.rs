@@ -7,6 +7,7 @@
 //! [`http`] is the one door to the network.
 
 mod archive;
+pub mod bundle;
 mod directory;
 mod engine;
 mod fetch;
@@ -21,7 +22,7 @@ use crate::policy::Outcome;
 use crate::types::{DebVersion, Identity, OperatorName, PackageName, Sha256Digest};
 
 pub use archive::indexes;
-pub use directory::from_path;
+pub use directory::{AtHand, each_in_tree};
 pub use engine::{Engine, Event, NATIVE, Network, QuestionId, Setup};
 #[cfg(fuzzing)]
 pub(crate) use rebuilderd::gather_from;

@@ -59,6 +59,12 @@ impl Inquiry {
         self.waiting.keys().copied().collect()
     }
 
+    /// The endpoints that are to be asked, and whose they are.
+    #[must_use]
+    pub fn into_asked(self) -> BTreeMap<usize, OperatorName> {
+        self.waiting
+    }
+
     /// Waits no longer: whoever has not answered is silent.
     pub fn give_up(&mut self, why: &str) {
         for (_, operator) in std::mem::take(&mut self.waiting) {

@@ -10,6 +10,8 @@ mod gather;
 mod inquiry;
 mod listings;
 mod memory;
+mod stock;
+mod survey;
 mod system;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +43,8 @@ pub use gather::{Fetcher, Gatherer, Local, Next, serve};
 pub use inquiry::Inquiry;
 pub use listings::Listings;
 pub use memory::{Memory, Recalled, ToRemember};
+pub use stock::{Stock, Taken};
+pub use survey::Surveyed;
 pub use system::{Environment, apt_configuration};
 
 /// How long a run whose files are all decided waits for endpoints that have not answered: a
@@ -98,8 +102,8 @@ pub struct Judged {
 /// How files are looked at before they are judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
-    /// Files or directories with more attestations
-    pub evidence: &'a [PathBuf],
+    /// More attestations
+    pub evidence: &'a [evidence::AtHand],
     /// Whether the files are about to be installed from where they are, so that nobody may be
     /// able to swap them
     pub installing: Installing,
@@ -180,14 +184,38 @@ impl Gate {
         network: Network,
     ) -> Result<Box<dyn Gatherer>, String> {
         let Some(setup) = self.setup(apt, network) else { return Ok(Box::new(gather::Nobody)) };
-        if nix::unistd::geteuid().is_root() {
-            let name = apt.find("APT::Sandbox::User").filter(|name| *name != "root");
-            let user = User::find(name.unwrap_or("_apt")).map_err(|error| error.to_string())?;
+        if let Some(user) = self.unprivileged(apt)? {
             return Ok(Box::new(Fetcher::new(setup, user)));
         }
         Local::start(setup)
             .map(|local| -> Box<dyn Gatherer> { Box::new(local) })
             .map_err(|error| error.to_string())
+    }
+
+    /// Whom root leaves to others what strangers send: apt's unprivileged user, who is given the
+    /// cache. Nobody if this process is not root's.
+    ///
+    /// # Errors
+    /// If there is no such user.
+    pub fn unprivileged(&self, apt: &Configuration) -> Result<Option<User>, String> {
+        if !nix::unistd::geteuid().is_root() {
+            return Ok(None);
+        }
+        let name = apt.find("APT::Sandbox::User").filter(|name| *name != "root");
+        let user = User::find(name.unwrap_or("_apt")).map_err(|error| error.to_string())?;
+        self.cache.give_to(&user);
+        Ok(Some(user))
+    }
+
+    /// Where signed bytes are kept.
+    #[must_use]
+    pub const fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Hands every file that apt's indexes list to `each`.
+    pub fn each_listed(&self, each: impl FnMut(Sha256Digest, Identity)) {
+        listings::each(&self.lists, each);
     }
 
     /// What is at hand about a file, and whom else to ask: every operator that has an endpoint
@@ -323,8 +351,8 @@ impl Gate {
             sha256: Some(file.sha256()),
         };
         let mut inquiry = self.inquire(&question, now);
-        for path in look.evidence {
-            inquiry.add_at_hand(evidence::from_path(path, &control.identity.artifact_name()));
+        for brought in look.evidence {
+            inquiry.add_at_hand(brought.about(&control.identity.artifact_name()));
         }
         let asked = inquiry.asked();
         if !asked.is_empty() {
