@@ -30,7 +30,7 @@ pub(super) struct OperatorFile {
 /// Reads an operator's file and the key files that it names.
 pub(super) fn read(
     source: &SourceFile,
-    files: &mut Files,
+    files: &mut Files<'_>,
     problems: &mut Problems,
 ) -> Option<OperatorFile> {
     document(source, problems, |table, problems| {
@@ -103,7 +103,7 @@ fn key(
     table: &mut Table<'_, '_>,
     operator_file: &Path,
     operator: Option<&OperatorName>,
-    files: &mut Files,
+    files: &mut Files<'_>,
     problems: &mut Problems,
 ) -> Option<(PinnedKey, Place)> {
     let words = KeyKind::ALL.map(|kind| (kind.name(), kind));
@@ -163,7 +163,7 @@ fn key(
 
 /// A kind of statement, as it stands in the configuration.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum StatementKind {
+pub(super) enum StatementKind {
     Link,
     SlsaProvenance,
     OssRebuild,
@@ -179,6 +179,22 @@ impl StatementKind {
         ("svr", Self::Svr),
         ("vsa", Self::Vsa),
     ];
+
+    /// The kind of what counts.
+    pub(super) const fn of(accepted: &Accepted) -> Self {
+        match accepted {
+            Accepted::Link => Self::Link,
+            Accepted::SlsaProvenance { .. } => Self::SlsaProvenance,
+            Accepted::OssRebuild { .. } => Self::OssRebuild,
+            Accepted::Svr(_) => Self::Svr,
+            Accepted::Vsa(_) => Self::Vsa,
+        }
+    }
+
+    /// How it is called in the configuration.
+    pub(super) fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| *word)
+    }
 
     /// Which keys say whose word it must be, and what about it.
     const fn keys(self) -> &'static [&'static str] {
