@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 /// From the core to the edges. Modules of one layer may use each other in the order in which they
 /// stand.
 const LAYERS: &[&str] = &[
-    "types", "sys", "attest", "apt", "deb", "policy", "report", "config", "cache", "evidence",
-    "receipt", "gate", "method", "hook", "cli",
+    "types", "sys", "attest", "apt", "deb", "policy", "report", "config", "import", "cache",
+    "evidence", "receipt", "gate", "method", "hook", "cli",
 ];
 
 /// Not part of the program: compiled for the fuzz targets only.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser};
 
+pub(super) use super::import::args::{Import, ImportLayout};
+
 /// Install a Debian package only when enough independent rebuilders, chosen by you, have rebuilt
 /// it from source and signed that they got the very same bytes.
 #[derive(Debug, Parser)]
@@ -24,6 +26,8 @@ pub(super) enum Subcommand {
     Config(Config),
     /// Look at the operators whose word counts
     Operator(Operator),
+    /// Take over what another program was told to trust
+    Import(Import),
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +80,8 @@ pub(super) enum OperatorCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Take over an in-toto layout: its keys as operators, and its threshold
+    ImportLayout(ImportLayout),
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod args;
 mod config;
+mod import;
 mod operator;
 mod output;
 mod verify;
@@ -55,6 +56,7 @@ pub fn run() -> ExitCode {
         Subcommand::Verify(arguments) => verify::run(&arguments).into(),
         Subcommand::Config(arguments) => config::run(&arguments).into(),
         Subcommand::Operator(arguments) => operator::run(&arguments).into(),
+        Subcommand::Import(arguments) => import::run(&arguments).into(),
     }
 }
 

@@ -38,7 +38,10 @@ struct ListedEndpoint {
 }
 
 pub(super) fn run(arguments: &Operator) -> Exit {
-    let OperatorCommand::List { directory, json: as_json } = &arguments.command;
+    let (directory, as_json) = match &arguments.command {
+        OperatorCommand::List { directory, json } => (directory, json),
+        OperatorCommand::ImportLayout(arguments) => return super::import::layout(arguments),
+    };
     let config = match super::config::load(directory) {
         Ok(config) => config,
         Err(exit) => return exit,

@@ -39,7 +39,7 @@ pub use gather::{Fetcher, Gatherer, Local, Next, serve};
 pub use inquiry::Inquiry;
 pub use listings::Listings;
 pub use memory::{Memory, Recalled, ToRemember};
-pub use system::{Environment, apt_configuration};
+pub use system::{Environment, apt_configuration, apt_dump};
 
 /// How long a run whose files are all decided waits for endpoints that have not answered: a
 /// conflict must be shown although it does not decide. Once a run, not for each file.

@@ -48,7 +48,7 @@ pub struct RsaKey(Vec<u8>);
 
 /// What a key is made of, whatever stands around it: one party must not have two votes by putting
 /// one key into a PEM file and into a certificate.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct KeyMaterial(Vec<u8>);
 
 /// Text that is not a public key.
@@ -369,7 +369,7 @@ impl RsaKey {
 }
 
 impl KeyMaterial {
-    pub(super) fn ed25519(key: &[u8; 32]) -> Self {
+    pub(crate) fn ed25519(key: &[u8; 32]) -> Self {
         Self([&b"ed25519 "[..], key].concat())
     }
 
@@ -381,7 +381,7 @@ impl KeyMaterial {
     }
 
     /// By modulus and exponent, as numbers without leading zeros.
-    fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
+    pub(crate) fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
         let length = modulus.len().to_string();
         Self([b"rsa ", length.as_bytes(), b" ", modulus, exponent].concat())
     }
