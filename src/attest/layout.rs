@@ -223,13 +223,15 @@ fn signers(
     let Ok(operator) = "layout".parse::<OperatorName>() else {
         return Err(LayoutError::KeyCount);
     };
-    let pinned =
-        |key: &PublicKey| PinnedKey { operator: operator.clone(), key: key.clone(), not_after: None };
+    let pinned = |key: &PublicKey| PinnedKey {
+        operator: operator.clone(),
+        key: key.clone(),
+        not_after: None,
+    };
     KeyRing::new(keys.iter().map(pinned).collect()).map_err(|_| LayoutError::RepeatedKey)?;
     let mut signed_by = Vec::new();
     for key in keys {
-        let ring =
-            KeyRing::new(vec![pinned(key)]).map_err(|_| LayoutError::RepeatedKey)?;
+        let ring = KeyRing::new(vec![pinned(key)]).map_err(|_| LayoutError::RepeatedKey)?;
         let id = key.key_id();
         if let Err(why) = metablock.signatures().signers(&ring, now) {
             let why = match why {
@@ -370,9 +372,7 @@ fn stated(id: &str, key: &Value) -> Result<Stated, LayoutError> {
     }
     let subkeys = match key.member("subkeys") {
         None => BTreeSet::new(),
-        Some(Value::Object(subkeys)) => {
-            subkeys.keys().map(|it| it.to_ascii_lowercase()).collect()
-        }
+        Some(Value::Object(subkeys)) => subkeys.keys().map(|it| it.to_ascii_lowercase()).collect(),
         Some(_) => return Err(wrong("its subkeys are not an object".to_owned())),
     };
     Ok(Stated::OutOf(Numbers { fingerprint, material, subkeys }))
@@ -459,10 +459,7 @@ fn list<'v>(value: &'v Value, member: &'static str) -> Result<&'v [Value], Layou
     })
 }
 
-fn list_or_nothing<'v>(
-    value: &'v Value,
-    member: &'static str,
-) -> Result<&'v [Value], LayoutError> {
+fn list_or_nothing<'v>(value: &'v Value, member: &'static str) -> Result<&'v [Value], LayoutError> {
     match value.member(member) {
         None => Ok(&[]),
         Some(_) => list(value, member),

@@ -68,9 +68,7 @@ impl Settings {
     /// See [`SettingsError`].
     pub fn of(items: &[(String, String)]) -> Result<Self, SettingsError> {
         let values = |name: &str| -> Vec<&str> {
-            let named = |item: &str| {
-                item.trim_end_matches("::").eq_ignore_ascii_case(name)
-            };
+            let named = |item: &str| item.trim_end_matches("::").eq_ignore_ascii_case(name);
             let values = items.iter().filter(|(item, _)| named(item)).map(|(_, it)| it.as_str());
             values.filter(|it| !it.is_empty()).collect()
         };

@@ -75,7 +75,9 @@ pub enum PlanError {
     #[error("{0} is not TOML: see apt-quorum config check; nothing was written.")]
     NotToml(String),
     /// The policy says something else.
-    #[error("{path} says {key} = {found}, and this would make it {wanted}; give --replace if you want that. Nothing was written.")]
+    #[error(
+        "{path} says {key} = {found}, and this would make it {wanted}; give --replace if you want that. Nothing was written."
+    )]
     Differs {
         /// The policy
         path: String,
@@ -123,8 +125,8 @@ impl Plan {
             let (threshold, operators) = (self.threshold.count(), self.operators.len());
             return Err(PlanError::TooFewOperators { threshold, operators });
         }
-        let directory = std::path::absolute(directory)
-            .map_err(|error| PlanError::System(plain(&error)))?;
+        let directory =
+            std::path::absolute(directory).map_err(|error| PlanError::System(plain(&error)))?;
         let path = directory.join(POLICY);
         let was = trusted.read(&path, MAX_FILE).map_err(PlanError::Policy)?;
         let mut text = was.clone();

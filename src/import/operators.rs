@@ -31,7 +31,9 @@ pub enum OperatorsError {
     )]
     NoCertificate(Vec<String>),
     /// A certificate whose fingerprint fits and whose numbers do not.
-    #[error("the certificate {0} is not made of the numbers that the layout gives for it; nothing was written.")]
+    #[error(
+        "the certificate {0} is not made of the numbers that the layout gives for it; nothing was written."
+    )]
     OtherNumbers(String),
     /// A name was given to a key that is not there, or not only one.
     #[error("--operator {}: {why}; nothing was written.", printable(.key))]
@@ -52,7 +54,8 @@ impl std::str::FromStr for Owner {
         if key.len() < FEWEST_DIGITS || !key.bytes().all(|it| it.is_ascii_hexdigit()) {
             return Err(format!("a key is named by {FEWEST_DIGITS} or more digits of its id"));
         }
-        let name = name.parse().map_err(|error: crate::types::OperatorNameError| error.to_string())?;
+        let name =
+            name.parse().map_err(|error: crate::types::OperatorNameError| error.to_string())?;
         Ok(Self { key: key.to_ascii_lowercase(), name })
     }
 }
@@ -147,9 +150,9 @@ fn names(layout: &Layout, owners: &[Owner]) -> Result<Vec<OperatorName>, Operato
             (Some(_), Some(second)) => Err(wrong(&second.key, "this key was given a name before")),
             (None, _) => {
                 let start: String = key.id.to_ascii_lowercase().chars().take(16).collect();
-                format!("key-{start}")
-                    .parse()
-                    .map_err(|_| wrong(&key.id, "this key needs a name: give --operator KEYID=NAME"))
+                format!("key-{start}").parse().map_err(|_| {
+                    wrong(&key.id, "this key needs a name: give --operator KEYID=NAME")
+                })
             }
         }
     };
@@ -171,12 +174,7 @@ fn certificate<'c>(
 }
 
 /// Tells where a certificate says more, or less, than the layout.
-fn compare(
-    numbers: &Numbers,
-    certificate: &Certificate,
-    now: Timestamp,
-    notes: &mut Vec<String>,
-) {
+fn compare(numbers: &Numbers, certificate: &Certificate, now: Timestamp, notes: &mut Vec<String>) {
     let start: String = numbers.fingerprint().chars().take(16).collect();
     for subkey in numbers.unnamed(certificate, now) {
         notes.push(format!(
@@ -189,9 +187,7 @@ fn compare(
 }
 
 fn exports(missing: &[String]) -> String {
-    let lines: Vec<String> = missing
-        .iter()
-        .map(|it| format!("  gpg --armor --output {it}.asc --export {it}"))
-        .collect();
+    let lines: Vec<String> =
+        missing.iter().map(|it| format!("  gpg --armor --output {it}.asc --export {it}")).collect();
     lines.join("\n")
 }

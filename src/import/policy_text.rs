@@ -51,7 +51,11 @@ mod tests {
                 "mode = \"warn\"\r\nthreshold=2# one\r\n",
                 Some("1"),
             ),
-            ("[network]\ntotal_timeout = 9\n", "threshold = 2\n[network]\ntotal_timeout = 9\n", None),
+            (
+                "[network]\ntotal_timeout = 9\n",
+                "threshold = 2\n[network]\ntotal_timeout = 9\n",
+                None,
+            ),
             ("\"threshold\" = 0x2\n", "\"threshold\" = 2\n", Some("0x2")),
         ] {
             let edited = set(text, "threshold", "2").unwrap();

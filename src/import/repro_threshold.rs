@@ -79,7 +79,9 @@ pub enum TakeError {
     #[error("{0}")]
     Toml(String),
     /// It lets everything pass.
-    #[error("required_threshold is {0}, which lets everything pass: set it to 1 or more there first")]
+    #[error(
+        "required_threshold is {0}, which lets everything pass: set it to 1 or more there first"
+    )]
     NoThreshold(i64),
     /// Absurdly much.
     #[error("it has more {0} than are read")]
@@ -135,11 +137,12 @@ pub fn read(text: &str, expires: Timestamp) -> Result<Taken, TakeError> {
     for draft in drafts.values() {
         if draft.endpoints.len() > 1 {
             let name = &draft.name;
-            notes.push(format!("all rebuilders at {name} are one operator, as one vote is theirs there"));
+            notes.push(format!(
+                "all rebuilders at {name} are one operator, as one vote is theirs there"
+            ));
         }
     }
-    let exceptions =
-        Exceptions { file: "repro-threshold.toml", reason: REASON, packages, expires };
+    let exceptions = Exceptions { file: "repro-threshold.toml", reason: REASON, packages, expires };
     Ok(Taken { operators: drafts.into_values().collect(), threshold, exceptions, notes })
 }
 
@@ -161,13 +164,14 @@ fn take(
         ));
     }
     let Some(pem) = first else {
-        notes.push(format!("{name} has no key, so its word does not count there, and it is left out"));
+        notes.push(format!(
+            "{name} has no key, so its word does not count there, and it is left out"
+        ));
         return Ok(());
     };
     let key = PublicKey::read(KeyKind::Ed25519, pem)
         .map_err(|why| TakeError::Key { name: rebuilder.name.clone(), why })?;
-    let no_name =
-        || TakeError::Host { name: rebuilder.name.clone(), url: rebuilder.url.clone() };
+    let no_name = || TakeError::Host { name: rebuilder.name.clone(), url: rebuilder.url.clone() };
     let mut url: Url = rebuilder.url.parse().map_err(|_| no_name())?;
     let operator: OperatorName =
         url.host_str().and_then(|host| host.parse().ok()).ok_or_else(no_name)?;
@@ -220,8 +224,14 @@ mod tests {
     #[test]
     fn hosts_are_operators_and_what_does_not_count_there_does_not_here() {
         let text = [
-            "[rules]\nrequired_threshold = 1\nblindly_trust = [\"b\", \"a\"]\n".replace("\"b\", \"a\"", "\"bb\", \"aa\""),
-            rebuilder("one amd64", "https://r.example/amd64", "\"archlinux\", \"debian\"", &format!("{KEY}{KEY}")),
+            "[rules]\nrequired_threshold = 1\nblindly_trust = [\"b\", \"a\"]\n"
+                .replace("\"b\", \"a\"", "\"bb\", \"aa\""),
+            rebuilder(
+                "one amd64",
+                "https://r.example/amd64",
+                "\"archlinux\", \"debian\"",
+                &format!("{KEY}{KEY}"),
+            ),
             rebuilder("one all", "https://r.example/all/", "", KEY),
             rebuilder("arch", "https://a.example", "\"archlinux\"", KEY),
             rebuilder("silent", "https://s.example", "", ""),
@@ -253,12 +263,35 @@ mod tests {
         for (text, part) in [
             (one.clone(), "required_threshold is 0"),
             ("[rules]\nrequired_threshold = -1\n".into(), "required_threshold is -1"),
-            ("[rules]\nrequired_threshold = 1\nblindly_trust = [\"linux-*\"]\n".into(), "no name of a package"),
-            ("[rules]\nrequired_threshold = 1\nblindly_trust = [\"\\u001b[2J\"]\n".into(), "no name of a package"),
+            (
+                "[rules]\nrequired_threshold = 1\nblindly_trust = [\"linux-*\"]\n".into(),
+                "no name of a package",
+            ),
+            (
+                "[rules]\nrequired_threshold = 1\nblindly_trust = [\"\\u001b[2J\"]\n".into(),
+                "no name of a package",
+            ),
             ("[rules]\nrequired_threshold = 1\nstricter = true\n".into(), "line 3"),
             ("[rules]\nrequired_threshold = 1\n[other]\n".into(), "not understood"),
-            (format!("[rules]\nrequired_threshold = 1\n{}", rebuilder("v6", "https://[::1]/", "", KEY)), "could be the name"),
-            (format!("[rules]\nrequired_threshold = 1\n{}", rebuilder("k", "https://k.example/", "", "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----")), "the key of the rebuilder k"),
+            (
+                format!(
+                    "[rules]\nrequired_threshold = 1\n{}",
+                    rebuilder("v6", "https://[::1]/", "", KEY)
+                ),
+                "could be the name",
+            ),
+            (
+                format!(
+                    "[rules]\nrequired_threshold = 1\n{}",
+                    rebuilder(
+                        "k",
+                        "https://k.example/",
+                        "",
+                        "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----"
+                    )
+                ),
+                "the key of the rebuilder k",
+            ),
         ] {
             let error = read(&text, day()).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

@@ -100,20 +100,10 @@ fn of_keys(
     let mut notes = layout.notes.clone();
     let operators = of_layout(layout, certificates, &given.operator, urls, now, &mut notes)
         .map_err(|error| Stopped { why: error.to_string(), exit: Exit::Refused })?;
-    let mut from = vec![format!(
-        "The layout {} holds until {}.",
-        path.display(),
-        layout.expires.date()
-    )];
+    let mut from =
+        vec![format!("The layout {} holds until {}.", path.display(), layout.expires.date())];
     from.extend(layout.signed_by.iter().map(|key| format!("It is signed with the key {key}.")));
-    Ok(Plan {
-        from,
-        operators,
-        threshold: layout.threshold,
-        mode: None,
-        exceptions: None,
-        notes,
-    })
+    Ok(Plan { from, operators, threshold: layout.threshold, mode: None, exceptions: None, notes })
 }
 
 fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stopped> {
@@ -123,7 +113,8 @@ fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stopp
             .ok_or_else(|| wrong("apt's configuration cannot be read: see apt-config dump"))?,
         Some(path) => dump_of(path)?,
     };
-    let place = arguments.from.as_ref().map_or("apt's configuration".into(), |it| it.display().to_string());
+    let place =
+        arguments.from.as_ref().map_or("apt's configuration".into(), |it| it.display().to_string());
     let settings = Settings::of(&dumped_below(&dump, "APT::Intoto"))
         .map_err(|error| wrong(format!("{}: {error}", printable(&place))))?;
     let home = settings.gpg_home.clone().unwrap_or_else(|| GPG_HOME.into());
@@ -191,8 +182,9 @@ fn dump_of(path: &Path) -> Result<String, Stopped> {
         "Dir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n{text}\n"
     ))
     .map_err(|error| wrong(plain(&error)))?;
-    apt_dump(Environment::Ignored, Some(&copy.0))
-        .ok_or_else(|| wrong(format!("apt does not understand {}", printable(&path.to_string_lossy()))))
+    apt_dump(Environment::Ignored, Some(&copy.0)).ok_or_else(|| {
+        wrong(format!("apt does not understand {}", printable(&path.to_string_lossy())))
+    })
 }
 
 /// A file that nobody else can write, for as long as it is needed.
@@ -208,14 +200,17 @@ impl Copy {
         loop {
             let name = format!("apt-quorum-import.{}.{at}", std::process::id());
             let path = Path::new("/tmp").join(name);
-            let options = std::fs::File::options().write(true).create_new(true).mode(0o600).open(&path);
+            let options =
+                std::fs::File::options().write(true).create_new(true).mode(0o600).open(&path);
             match options {
                 Ok(mut file) => {
                     let copy = Self(path);
                     file.write_all(text.as_bytes())?;
                     return Ok(copy);
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && at < u32::MAX => {
+                Err(error)
+                    if error.kind() == std::io::ErrorKind::AlreadyExists && at < u32::MAX =>
+                {
                     at += 1;
                 }
                 Err(error) => return Err(error),
@@ -241,7 +236,9 @@ fn repro_threshold(arguments: &ReproThreshold, now: Timestamp) -> Result<Plan, S
             return Err(wrong("--expires: exceptions that are over already are of no use"));
         }
         Some(day) => day,
-        None => Timestamp::from_unix(now.as_unix().saturating_add(EXCEPTIONS_LAST)).map_err(wrong)?,
+        None => {
+            Timestamp::from_unix(now.as_unix().saturating_add(EXCEPTIONS_LAST)).map_err(wrong)?
+        }
     };
     let place = arguments.from.display().to_string();
     let taken = repro_threshold::read(&text, expires)
@@ -269,15 +266,15 @@ fn carry_out(plan: &Plan, writing: &args::Writing) -> Result<Exit, Stopped> {
     let directory = writing.directory.config.clone().unwrap_or_else(|| {
         apt_configuration(Environment::Heard).path("APT::Quorum::Config", config::DEFAULT_DIRECTORY)
     });
-    let difference =
-        if writing.replace { OnDifference::Replace } else { OnDifference::Refuse };
-    let prepared = plan.prepare(&directory, Trusted::now(), difference).map_err(|error| Stopped {
-        exit: match error {
-            PlanError::Differs { .. } | PlanError::TooFewOperators { .. } => Exit::Refused,
-            _ => Exit::Wrong,
-        },
-        why: error.to_string(),
-    })?;
+    let difference = if writing.replace { OnDifference::Replace } else { OnDifference::Refuse };
+    let prepared =
+        plan.prepare(&directory, Trusted::now(), difference).map_err(|error| Stopped {
+            exit: match error {
+                PlanError::Differs { .. } | PlanError::TooFewOperators { .. } => Exit::Refused,
+                _ => Exit::Wrong,
+            },
+            why: error.to_string(),
+        })?;
     let would_be = prepared.change.check(Trusted::now()).map_err(unchanged)?;
     let shown = plan.shown(&directory, &prepared, &would_be);
     if print(&shown, Exit::Admitted) != Exit::Admitted {
