@@ -924,6 +924,30 @@ fn repro_threshold_is_taken_over_in_one_command() {
     refused(&enforced(&world, &other, &[]));
 }
 
+/// A file as version 0.1.2 of it writes it, with the keys of RFC 8032 in it.
+#[test]
+fn what_repro_threshold_writes_is_understood() {
+    let world = world();
+    let ended = import_repro_threshold(
+        &world,
+        include_str!("imports/repro-threshold.conf"),
+        &["--yes", "--expires", "2099-01-01"],
+    );
+    ended.assert_code(0).assert_plain();
+    let listed = run(world
+        .command()
+        .args(["operator", "list", "--json", "--config"])
+        .arg(world.path("etc")));
+    let listed = listed.json();
+    let operators = listed["operators"].as_array().unwrap();
+    let names: Vec<&str> = operators.iter().map(|it| it["name"].as_str().unwrap()).collect();
+    // Those that it knows and does not trust are not taken over.
+    assert_eq!(names, ["one.example", "two.example"]);
+    assert_eq!(operators[0]["contact"], "Tell \"us\"");
+    assert_eq!(operators[1]["endpoints"][0]["url"], "https://two.example/");
+    assert!(read(&world, "etc/policy.toml").contains("threshold = 2\n"));
+}
+
 #[test]
 fn exceptions_end_after_90_days_unless_said_otherwise() {
     let world = world();

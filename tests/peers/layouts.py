@@ -52,7 +52,8 @@ def accepts(name, links):
                 # It looks by the name of the primary key, whatever subkey signed.
                 shutil.copy(f"{at}/{link}", f"{directory}/rebuild.{primary[:8]}.link")
     return subprocess.run(
-        ("in-toto-verify", "--verbose", "--layout", "/srv/root.layout", "--gpg", root, "--gpg-home", HOME),
+        ("in-toto-verify", "--verbose", "--layout", "/srv/root.layout",
+         "--gpg", root, "--gpg-home", HOME),
         cwd=directory, capture_output=True, check=False)
 
 

@@ -20,7 +20,7 @@ pub(in crate::cli) struct ImportLayout {
     #[command(flatten)]
     pub(super) writing: Writing,
     /// The layout
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "LAYOUT")]
     pub(super) layout: PathBuf,
 }
 
