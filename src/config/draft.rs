@@ -85,6 +85,26 @@ impl Draft {
         if let Some(contact) = &self.contact {
             let _ = writeln!(text, "contact = {}", toml_text(contact));
         }
+        text += &self.key_tables();
+        for endpoint in &self.endpoints {
+            text.push_str("\n[[endpoint]]\n");
+            let _ = writeln!(text, "protocol = {}", toml_text(endpoint.protocol.name()));
+            let _ = writeln!(text, "url = {}", toml_text(endpoint.url.as_str()));
+            if let Some(list) = &endpoint.architectures {
+                let list = list.iter().map(ToString::to_string);
+                let _ = writeln!(text, "architectures = {}", toml_list(list));
+            }
+        }
+        for accepted in &self.statements {
+            statement(&mut text, accepted);
+        }
+        text
+    }
+
+    /// The keys alone, as they can be put behind what an operator's file says already.
+    #[must_use]
+    pub fn key_tables(&self) -> String {
+        let mut text = String::new();
         for key in &self.keys {
             text.push_str("\n[[key]]\n");
             comments(&mut text, &key.comments);
@@ -100,18 +120,6 @@ impl Draft {
             if let Some(end) = key.not_after {
                 let _ = writeln!(text, "not_after = {}", end.date());
             }
-        }
-        for endpoint in &self.endpoints {
-            text.push_str("\n[[endpoint]]\n");
-            let _ = writeln!(text, "protocol = {}", toml_text(endpoint.protocol.name()));
-            let _ = writeln!(text, "url = {}", toml_text(endpoint.url.as_str()));
-            if let Some(list) = &endpoint.architectures {
-                let list = list.iter().map(ToString::to_string);
-                let _ = writeln!(text, "architectures = {}", toml_list(list));
-            }
-        }
-        for accepted in &self.statements {
-            statement(&mut text, accepted);
         }
         text
     }

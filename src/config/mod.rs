@@ -5,6 +5,7 @@
 //! every mistake is reported and nothing passes. Schema: `apt-quorum.toml(5)`.
 
 mod change;
+mod description;
 mod diagnostic;
 mod draft;
 mod exceptions;
@@ -12,6 +13,7 @@ mod operators;
 mod policy;
 mod reader;
 mod syntax;
+mod threshold;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -23,9 +25,13 @@ use crate::policy::Policy;
 use crate::sys::secure::{SecureError, Trusted};
 use crate::types::{Architecture, OperatorName, Sha256Digest};
 
+use operators::OperatorFile;
+
 pub use change::{Change, ChangeError};
+pub use description::{DESCRIPTIONS, Description};
 pub use diagnostic::{Diagnostic, Problems, SourceFile};
 pub use draft::{Draft, DraftEndpoint, DraftKey, toml_text};
+pub use threshold::with_threshold;
 
 /// Where the configuration is unless apt's configuration or the command line says otherwise.
 pub const DEFAULT_DIRECTORY: &str = "/etc/apt-quorum";
@@ -64,6 +70,8 @@ pub struct Operator {
     pub contact: Option<String>,
     /// The file
     pub file: PathBuf,
+    /// The files with keys that it names
+    pub key_files: Vec<PathBuf>,
 }
 
 /// Where an operator publishes attestations.
@@ -204,7 +212,10 @@ fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<
         endpoints: operators.iter().flat_map(|o| o.endpoints.iter().cloned()).collect(),
         operators: operators
             .into_iter()
-            .filter_map(|o| Some((o.name?, Operator { contact: o.contact, file: o.file })))
+            .filter_map(|o| {
+                let OperatorFile { contact, file, key_files, .. } = o;
+                Some((o.name?, Operator { contact, file, key_files }))
+            })
             .collect(),
         timeouts: read.timeouts,
         direct: read.direct,
@@ -215,7 +226,7 @@ fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<
 }
 
 /// All keys of all operators, if none stands there twice.
-fn keyring(operators: &[operators::OperatorFile], problems: &mut Problems) -> Option<KeyRing> {
+fn keyring(operators: &[OperatorFile], problems: &mut Problems) -> Option<KeyRing> {
     let keys: Vec<_> = operators.iter().flat_map(|o| o.keys.iter().cloned()).collect();
     let pinned = keys.iter().map(|(key, _)| key.clone()).collect();
     let report = |errors| {

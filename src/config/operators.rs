@@ -23,6 +23,8 @@ pub(super) struct OperatorFile {
     /// What its statements must be to count, if it says so
     pub(super) statements: Vec<Accepted>,
     pub(super) file: PathBuf,
+    /// The files with keys that it names
+    pub(super) key_files: Vec<PathBuf>,
     /// Whether all of it was
     pub(super) whole: bool,
 }
@@ -39,8 +41,11 @@ pub(super) fn read(
         let contact = table.text("contact", problems).map(|text| text.value.into_owned());
         let name_place = name.as_ref().map_or_else(|| table.place(), |name| name.place.clone());
         let name = name.map(|name| name.value);
+        let mut key_files = Vec::new();
         let keys = table.tables("key", problems, |table, problems| {
-            key(table, source.path(), name.as_ref(), files, problems)
+            let named =
+                Named { operator: name.as_ref(), file: source.path(), keys: &mut key_files };
+            key(table, named, files, problems)
         });
         if keys.as_ref().is_some_and(Vec::is_empty) {
             let message = "this operator has no key, so nothing that it signs could count";
@@ -63,6 +68,7 @@ pub(super) fn read(
             endpoints: endpoints.into_iter().flatten().collect(),
             statements: statements.into_iter().flatten().collect(),
             file: source.path().to_owned(),
+            key_files,
         }
     })
 }
@@ -99,10 +105,16 @@ pub(super) fn names(
     Operators { names: first.into_keys().cloned().collect(), complete }
 }
 
+/// Whose key it is, where that is said, and which files with keys were named there.
+struct Named<'a> {
+    operator: Option<&'a OperatorName>,
+    file: &'a Path,
+    keys: &'a mut Vec<PathBuf>,
+}
+
 fn key(
     table: &mut Table<'_, '_>,
-    operator_file: &Path,
-    operator: Option<&OperatorName>,
+    named: Named<'_>,
     files: &mut Files<'_>,
     problems: &mut Problems,
 ) -> Option<(PinnedKey, Place)> {
@@ -115,9 +127,12 @@ fn key(
     let public = table.text("public", problems);
     let (text, place) = match (file, public) {
         (Some(file), None) => {
-            let path = operator_file.parent().unwrap_or(Path::new("/")).join(&*file.value);
+            let path = named.file.parent().unwrap_or(Path::new("/")).join(&*file.value);
             match files.text(&path) {
-                Ok(text) => (text, file.place),
+                Ok(text) => {
+                    named.keys.push(path);
+                    (text, file.place)
+                }
                 Err(why) => {
                     problems.push(file.place.saying(&why));
                     return None;
@@ -144,7 +159,7 @@ fn key(
     match PublicKey::read(kind, &text) {
         Ok(key) => {
             let not_after = not_after.map(|date| date.value);
-            Some((PinnedKey { operator: operator?.clone(), key, not_after }, place))
+            Some((PinnedKey { operator: named.operator?.clone(), key, not_after }, place))
         }
         Err(KeyError::NotPem | KeyError::NotArmor) if text.contains("PRIVATE KEY") => {
             problems.push(
@@ -268,7 +283,7 @@ fn one_of(key: &str, words: &[&str]) -> String {
     format!("write {key} = {}", quoted.join(" or "))
 }
 
-fn endpoint(
+pub(super) fn endpoint(
     table: &mut Table<'_, '_>,
     operator: Option<&OperatorName>,
     problems: &mut Problems,

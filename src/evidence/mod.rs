@@ -11,6 +11,7 @@ mod engine;
 mod fetch;
 pub mod http;
 mod intoto_metadata;
+mod keys;
 mod rebuilderd;
 
 use std::future::Future;
@@ -21,6 +22,7 @@ use crate::types::{DebVersion, Identity, OperatorName, PackageName, Sha256Digest
 
 pub use directory::from_path;
 pub use engine::{Engine, Event, Network, QuestionId, Setup};
+pub use keys::{KEYS_AT_ONCE, MAX_KEYS, Published, published_keys};
 #[cfg(fuzzing)]
 pub(crate) use rebuilderd::gather_from;
 

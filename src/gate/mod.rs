@@ -7,6 +7,7 @@
 mod confine;
 mod gather;
 mod inquiry;
+mod keys;
 mod listings;
 mod memory;
 mod system;
@@ -27,7 +28,6 @@ use crate::evidence::{self, Network, Question};
 use crate::policy::{Decision, Policy, Reason, Refusal, Subject};
 use crate::receipt::Signed;
 use crate::sys::plain;
-use crate::sys::privileges::User;
 use crate::sys::secure::{SecureError, Trusted};
 use crate::sys::steady::{self, Stamp};
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
@@ -37,6 +37,7 @@ pub use confine::{Confinement, MethodPlaces, confine_fetcher, confine_method};
 pub(crate) use gather::fuzzing;
 pub use gather::{Fetcher, Gatherer, Local, Next, serve};
 pub use inquiry::Inquiry;
+pub use keys::keys_of_endpoints;
 pub use listings::Listings;
 pub use memory::{Memory, Recalled, ToRemember};
 pub use system::{Environment, apt_configuration, apt_dump};
@@ -171,9 +172,7 @@ impl Gate {
         network: Network,
     ) -> Result<Box<dyn Gatherer>, String> {
         let Some(setup) = self.setup(apt, network) else { return Ok(Box::new(gather::Nobody)) };
-        if nix::unistd::geteuid().is_root() {
-            let name = apt.find("APT::Sandbox::User").filter(|name| *name != "root");
-            let user = User::find(name.unwrap_or("_apt")).map_err(|error| error.to_string())?;
+        if let Some(user) = gather::fetching_user(apt)? {
             return Ok(Box::new(Fetcher::new(setup, user)));
         }
         Local::start(setup)

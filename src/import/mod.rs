@@ -71,8 +71,8 @@ pub enum PlanError {
     /// The policy cannot be read, or could be written by others.
     #[error("{0}; nothing was written.")]
     Policy(SecureError),
-    /// The policy is not TOML.
-    #[error("{0} is not TOML: see apt-quorum config check; nothing was written.")]
+    /// The policy is not TOML, or odd.
+    #[error("{0} cannot be edited: see apt-quorum config check; nothing was written.")]
     NotToml(String),
     /// The policy says something else.
     #[error(
@@ -131,25 +131,25 @@ impl Plan {
         let was = trusted.read(&path, MAX_FILE).map_err(PlanError::Policy)?;
         let mut text = was.clone();
         let mut policy = Vec::new();
-        let mode = self.mode.map(|mode| ("mode", mode_word(mode)));
-        let threshold = ("threshold", self.threshold.count().to_string());
-        for (key, wanted) in mode.into_iter().chain([threshold]) {
-            let shown = path.display().to_string();
-            let edited = policy_text::set(&text, key, &wanted)
+        let shown = path.display().to_string();
+        if let Some(mode) = self.mode {
+            let wanted = mode_word(mode);
+            let edited = policy_text::set(&text, "mode", &wanted)
                 .ok_or_else(|| PlanError::NotToml(shown.clone()))?;
-            policy.push(match edited.found {
-                None => format!("{key} = {wanted} (not set before)"),
-                Some(found) if found == wanted => format!("{key} = {wanted} (as before)"),
-                // A mode that was asked for on the command line is meant.
-                Some(found) if key == "mode" || difference == OnDifference::Replace => {
-                    format!("{key} = {wanted} (before: {found})")
-                }
-                Some(found) => {
-                    return Err(PlanError::Differs { path: shown, key, found, wanted });
-                }
-            });
+            // It was asked for on the command line.
+            policy.push(became("mode", &wanted, edited.found));
             text = edited.text;
         }
+        let wanted = self.threshold.count().to_string();
+        let edited = policy_text::set_threshold(&text, self.threshold)
+            .ok_or_else(|| PlanError::NotToml(shown.clone()))?;
+        match edited.found {
+            Some(found) if found != wanted && difference == OnDifference::Refuse => {
+                return Err(PlanError::Differs { path: shown, key: "threshold", found, wanted });
+            }
+            found => policy.push(became("threshold", &wanted, found)),
+        }
+        text = edited.text;
         let mut change = Change::of(&directory);
         for draft in &self.operators {
             draft.create_in(&mut change);
@@ -188,6 +188,15 @@ impl Exceptions {
             ));
         }
         text
+    }
+}
+
+/// What becomes of a value.
+fn became(key: &str, wanted: &str, found: Option<String>) -> String {
+    match found {
+        None => format!("{key} = {wanted} (not set before)"),
+        Some(found) if found == wanted => format!("{key} = {wanted} (as before)"),
+        Some(found) => format!("{key} = {wanted} (before: {found})"),
     }
 }
 

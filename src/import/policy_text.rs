@@ -1,7 +1,12 @@
-//! One value in the text of a policy, changed where it stands: comments, order and white space
-//! are the administrator's.
+//! Values in the text of a policy, changed where they stand: comments, order and white space are
+//! the administrator's.
+
+use std::ops::Range;
 
 use toml::de::DeTable;
+
+use crate::config::with_threshold;
+use crate::types::Threshold;
 
 /// A text in which a value was set.
 pub(super) struct Edited {
@@ -11,26 +16,22 @@ pub(super) struct Edited {
     pub(super) found: Option<String>,
 }
 
-/// Sets a value at the top of the file. One that is not there comes behind the line with the mode,
-/// which every policy has, and in any case before the first table. Nothing if the text is not
-/// TOML.
+/// Sets a value that is there. Nothing if it is not, or the text is not TOML.
 pub(super) fn set(text: &str, key: &str, value: &str) -> Option<Edited> {
-    let table = DeTable::parse(text).ok()?;
-    let table = table.get_ref();
-    if let Some(old) = table.get(key) {
-        let span = old.span();
-        let found = text.get(span.clone())?.to_owned();
-        let (before, after) = (text.get(..span.start)?, text.get(span.end..)?);
-        return Some(Edited { text: format!("{before}{value}{after}"), found: Some(found) });
-    }
-    let after_mode = table.get("mode").and_then(|mode| {
-        let end = mode.span().end;
-        let rest = text.get(end..)?;
-        Some(end + rest.find('\n').map_or(rest.len(), |at| at + 1))
-    });
-    let (before, after) = text.split_at_checked(after_mode.unwrap_or_default())?;
-    let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
-    Some(Edited { text: format!("{before}{gap}{key} = {value}\n{after}"), found: None })
+    let span = place(text, key)?;
+    let found = text.get(span.clone())?.to_owned();
+    let (before, after) = (text.get(..span.start)?, text.get(span.end..)?);
+    Some(Edited { text: format!("{before}{value}{after}"), found: Some(found) })
+}
+
+/// Sets the threshold, whether it is there or not. Nothing if the text is not TOML.
+pub(super) fn set_threshold(text: &str, threshold: Threshold) -> Option<Edited> {
+    let found = place(text, "threshold").and_then(|it| text.get(it)).map(ToOwned::to_owned);
+    Some(Edited { text: with_threshold(text, threshold)?, found })
+}
+
+fn place(text: &str, key: &str) -> Option<Range<usize>> {
+    Some(DeTable::parse(text).ok()?.get_ref().get(key)?.span())
 }
 
 #[cfg(test)]
@@ -39,29 +40,18 @@ mod tests {
 
     #[test]
     fn only_the_value_changes() {
-        for (text, expected, found) in [
-            ("mode = \"warn\"", "mode = \"warn\"\nthreshold = 2\n", None),
-            (
-                "# threshold = 9\nmode = \"warn\" # yet\n\n[[rule]]\nthreshold = 3\n",
-                "# threshold = 9\nmode = \"warn\" # yet\nthreshold = 2\n\n[[rule]]\nthreshold = 3\n",
-                None,
-            ),
-            (
-                "mode = \"warn\"\r\nthreshold=1# one\r\n",
-                "mode = \"warn\"\r\nthreshold=2# one\r\n",
-                Some("1"),
-            ),
-            (
-                "[network]\ntotal_timeout = 9\n",
-                "threshold = 2\n[network]\ntotal_timeout = 9\n",
-                None,
-            ),
-            ("\"threshold\" = 0x2\n", "\"threshold\" = 2\n", Some("0x2")),
-        ] {
-            let edited = set(text, "threshold", "2").unwrap();
-            assert_eq!(edited.text, expected);
-            assert_eq!(edited.found.as_deref(), found, "{text}");
-        }
-        assert!(set("mode =", "threshold", "2").is_none());
+        let text =
+            "# mode = 1\r\n\"mode\"='warn'# yet\r\nthreshold = 0x2\n[[rule]]\nthreshold = 3\n";
+        let edited = set(text, "mode", "\"enforce\"").unwrap();
+        assert_eq!(edited.text, text.replace("'warn'", "\"enforce\""));
+        assert_eq!(edited.found.as_deref(), Some("'warn'"));
+        let one = Threshold::try_from(1).unwrap();
+        let edited = set_threshold(text, one).unwrap();
+        assert_eq!(edited.text, text.replace("0x2", "1"));
+        assert_eq!(edited.found.as_deref(), Some("0x2"));
+        let edited = set_threshold("mode = \"warn\"\n[[rule]]\nthreshold = 3\n", one).unwrap();
+        assert_eq!(edited.found, None);
+        assert!(set("threshold = 1\n", "mode", "1").is_none());
+        assert!(set("mode =", "mode", "1").is_none());
     }
 }

@@ -3,17 +3,17 @@
 pub(super) mod args;
 mod files;
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use args::{AptTransport, ChosenMode, Import, ImportCommand, ImportLayout, Keys, ReproThreshold};
 use reqwest::Url;
 
 use super::Exit;
-use super::output::{complain, print};
+use super::operator::{Stop, ask, end, say};
 use crate::apt::configuration::dumped_below;
 use crate::attest::{self, Layout, Stated};
-use crate::config::{self, ChangeError};
+use crate::config;
 use crate::gate::{Environment, apt_configuration, apt_dump};
 use crate::import::apt_transport::{NoFail, Settings};
 use crate::import::operators::of_layout;
@@ -29,20 +29,14 @@ const GPG_HOME: &str = "/root/.gnupg";
 /// For how long exceptions hold unless said otherwise, in seconds: 90 days.
 const EXCEPTIONS_LAST: i64 = 90 * 24 * 60 * 60;
 
-/// Why nothing was written.
-struct Stopped {
-    why: String,
-    exit: Exit,
-}
-
 /// The command line names something that cannot be used.
-fn wrong(why: impl std::fmt::Display) -> Stopped {
-    Stopped { why: format!("{why}; nothing was written."), exit: Exit::Wrong }
+fn wrong(why: impl std::fmt::Display) -> Stop {
+    Stop::wrong(format!("{why}; nothing was written."))
 }
 
 /// What was read must not be taken over.
-fn refused(why: impl std::fmt::Display) -> Stopped {
-    Stopped { why: format!("{why}; nothing was written."), exit: Exit::Refused }
+fn refused(why: impl std::fmt::Display) -> Stop {
+    Stop::refused(format!("{why}; nothing was written."))
 }
 
 pub(super) fn run(arguments: &Import) -> Exit {
@@ -54,35 +48,27 @@ pub(super) fn run(arguments: &Import) -> Exit {
     end(plan.and_then(|plan| carry_out(&plan, writing)))
 }
 
-pub(super) fn layout(arguments: &ImportLayout) -> Exit {
+pub(super) fn layout(arguments: &ImportLayout) -> Result<Exit, Stop> {
     let now = Timestamp::from(std::time::SystemTime::now());
-    let plan = || {
-        let keys: Vec<PublicKey> = read_all(&arguments.keys.key, files::key)?;
-        if keys.is_empty() {
-            return Err(wrong("give --key FILE: whose signature must the layout have?"));
-        }
-        let certificates = read_all(&arguments.keys.certificate, files::certificate)?;
-        let layout = read_layout(&arguments.layout, &keys, now)?;
-        of_keys(&arguments.layout, &layout, &arguments.keys, &certificates, &arguments.url, now)
-    };
-    end(plan().and_then(|plan| carry_out(&plan, &arguments.writing)))
-}
-
-fn end(result: Result<Exit, Stopped>) -> Exit {
-    result.unwrap_or_else(|stopped| {
-        complain(&format!("apt-quorum: {}\n", stopped.why));
-        stopped.exit
-    })
+    let keys: Vec<PublicKey> = read_all(&arguments.keys.key, files::key)?;
+    if keys.is_empty() {
+        return Err(wrong("give --key FILE: whose signature must the layout have?"));
+    }
+    let certificates = read_all(&arguments.keys.certificate, files::certificate)?;
+    let layout = read_layout(&arguments.layout, &keys, now)?;
+    let urls = &arguments.url;
+    let plan = of_keys(&arguments.layout, &layout, &arguments.keys, &certificates, urls, now)?;
+    carry_out(&plan, &arguments.writing)
 }
 
 fn read_all<T>(
     paths: &[PathBuf],
     read: impl Fn(&Path) -> Result<T, String>,
-) -> Result<Vec<T>, Stopped> {
+) -> Result<Vec<T>, Stop> {
     paths.iter().map(|path| read(path).map_err(wrong)).collect()
 }
 
-fn read_layout(path: &Path, keys: &[PublicKey], now: Timestamp) -> Result<Layout, Stopped> {
+fn read_layout(path: &Path, keys: &[PublicKey], now: Timestamp) -> Result<Layout, Stop> {
     let bytes = files::read(path, attest::MAX_BYTES).map_err(wrong)?;
     Layout::read(&bytes, keys, now)
         .map_err(|error| refused(format!("{}: {error}", printable(&path.to_string_lossy()))))
@@ -96,17 +82,17 @@ fn of_keys(
     certificates: &[Certificate],
     urls: &[Url],
     now: Timestamp,
-) -> Result<Plan, Stopped> {
+) -> Result<Plan, Stop> {
     let mut notes = layout.notes.clone();
     let operators = of_layout(layout, certificates, &given.operator, urls, now, &mut notes)
-        .map_err(|error| Stopped { why: error.to_string(), exit: Exit::Refused })?;
+        .map_err(Stop::refused)?;
     let mut from =
         vec![format!("The layout {} holds until {}.", path.display(), layout.expires.date())];
     from.extend(layout.signed_by.iter().map(|key| format!("It is signed with the key {key}.")));
     Ok(Plan { from, operators, threshold: layout.threshold, mode: None, exceptions: None, notes })
 }
 
-fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stopped> {
+fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stop> {
     let dump = match &arguments.from {
         // What decides is what apt's files say, and nothing that was set for this run.
         None => apt_dump(Environment::Ignored, None)
@@ -176,7 +162,7 @@ fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stopp
 }
 
 /// What apt makes of one file alone. What is checked to be root's is what apt reads: a copy.
-fn dump_of(path: &Path) -> Result<String, Stopped> {
+fn dump_of(path: &Path) -> Result<String, Stop> {
     let text = Trusted::now().read(path, MAX_FILE).map_err(wrong)?;
     let copy = Copy::new(&format!(
         "Dir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n{text}\n"
@@ -225,11 +211,11 @@ impl Drop for Copy {
     }
 }
 
-fn exported(home: &Path, id: &str) -> Result<Option<Certificate>, Stopped> {
+fn exported(home: &Path, id: &str) -> Result<Option<Certificate>, Stop> {
     gnupg::export(home, id, Trusted::now()).map_err(wrong)
 }
 
-fn repro_threshold(arguments: &ReproThreshold, now: Timestamp) -> Result<Plan, Stopped> {
+fn repro_threshold(arguments: &ReproThreshold, now: Timestamp) -> Result<Plan, Stop> {
     let text = Trusted::now().read(&arguments.from, MAX_FILE).map_err(wrong)?;
     let expires = match arguments.expires {
         Some(day) if day <= now => {
@@ -262,50 +248,23 @@ fn repro_threshold(arguments: &ReproThreshold, now: Timestamp) -> Result<Plan, S
 }
 
 /// Shows the plan, asks, and writes all of it or nothing.
-fn carry_out(plan: &Plan, writing: &args::Writing) -> Result<Exit, Stopped> {
+fn carry_out(plan: &Plan, writing: &args::Writing) -> Result<Exit, Stop> {
     let directory = writing.directory.config.clone().unwrap_or_else(|| {
         apt_configuration(Environment::Heard).path("APT::Quorum::Config", config::DEFAULT_DIRECTORY)
     });
     let difference = if writing.replace { OnDifference::Replace } else { OnDifference::Refuse };
     let prepared =
-        plan.prepare(&directory, Trusted::now(), difference).map_err(|error| Stopped {
-            exit: match error {
-                PlanError::Differs { .. } | PlanError::TooFewOperators { .. } => Exit::Refused,
-                _ => Exit::Wrong,
-            },
-            why: error.to_string(),
+        plan.prepare(&directory, Trusted::now(), difference).map_err(|error| match error {
+            PlanError::Differs { .. } | PlanError::TooFewOperators { .. } => Stop::refused(error),
+            _ => Stop::wrong(error),
         })?;
-    let would_be = prepared.change.check(Trusted::now()).map_err(unchanged)?;
-    let shown = plan.shown(&directory, &prepared, &would_be);
-    if print(&shown, Exit::Admitted) != Exit::Admitted {
+    let would_be = prepared.change.check(Trusted::now())?;
+    if say(&plan.shown(&directory, &prepared, &would_be), Exit::Admitted) != Exit::Admitted {
         return Err(wrong("what would be written could not be shown"));
     }
-    if !writing.yes && !agreed() {
-        return Err(Stopped { why: "nothing was written.".to_owned(), exit: Exit::Refused });
+    if !writing.yes {
+        ask("Write this? Type yes: ", "without a terminal, give --yes")?;
     }
-    prepared.change.apply(Trusted::now()).map_err(unchanged)?;
-    Ok(print("Written. See what it comes to: apt-quorum config check\n", Exit::Admitted))
-}
-
-fn unchanged(error: ChangeError) -> Stopped {
-    let exit = match error {
-        ChangeError::BrokenBefore(_) => Exit::Wrong,
-        _ => Exit::Refused,
-    };
-    Stopped { why: error.to_string(), exit }
-}
-
-/// Asks on a terminal. Elsewhere nobody agrees.
-fn agreed() -> bool {
-    if !std::io::stdin().is_terminal() {
-        complain("apt-quorum: there is no terminal to ask on: --yes writes this without asking.\n");
-        return false;
-    }
-    let mut out = std::io::stdout().lock();
-    if out.write_all(b"Write this? Type yes: ").and_then(|()| out.flush()).is_err() {
-        return false;
-    }
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line);
-    read.is_ok() && line.trim() == "yes"
+    prepared.change.apply(Trusted::now())?;
+    Ok(say("Written. See what it comes to: apt-quorum config check\n", Exit::Admitted))
 }
