@@ -10,6 +10,7 @@
 //! - [`policy`]: the judgement (pure)
 //! - [`report`]: one record of a decision, as JSON and as text (pure)
 //! - [`config`]: files to a policy, or every mistake with its place
+//! - [`import`]: other programs' configurations, taken over
 //! - [`cache`], [`evidence`], [`receipt`]: signed bytes that were kept, fetched, and rested on
 //! - [`gate`]: all of the above wired into one pipeline
 //! - [`method`], [`hook`], [`cli`]: the entrances
@@ -32,6 +33,7 @@ pub mod evidence;
 pub mod fuzzing;
 pub mod gate;
 pub mod hook;
+pub mod import;
 pub mod method;
 pub mod policy;
 pub mod receipt;

@@ -18,6 +18,7 @@ const LAYERS: &[&str] = &[
     "policy",
     "report",
     "config",
+    "import",
     "cache",
     "evidence",
     "receipt",

@@ -81,6 +81,21 @@ impl Configuration {
     }
 }
 
+/// The items that `apt-config dump` printed below `name`, in their order and with the elements of
+/// lists, each without that part of its name.
+#[must_use]
+pub fn dumped_below(dump: &str, name: &str) -> Vec<(String, String)> {
+    let below = |item: &str| {
+        let (start, rest) = item.split_at_checked(name.len())?;
+        let rest = rest.strip_prefix("::").or_else(|| rest.is_empty().then_some(rest));
+        rest.filter(|_| start.eq_ignore_ascii_case(name)).map(ToOwned::to_owned)
+    };
+    dump.lines()
+        .filter_map(|line| line.strip_suffix("\";")?.split_once(" \""))
+        .filter_map(|(item, value)| Some((below(item)?, value.to_owned())))
+        .collect()
+}
+
 /// Undoes apt's quoting, `%xx` for a byte. A `%` that no two digits follow stands for itself, as
 /// in apt's `DeQuoteString`.
 fn dequote(text: &str) -> String {
@@ -143,5 +158,13 @@ mod tests {
         c.add_dump("APT \"\";\nAPT::Architecture \"amd64\";\nAPT::NeverAutoRemove:: \"^x\";\nAcquire::http::Proxy \"http://127.0.0.1:8082/\";\n");
         assert_eq!(c.find("Acquire::http::Proxy"), Some("http://127.0.0.1:8082/"));
         assert_eq!(c.find("APT"), None);
+    }
+
+    #[test]
+    fn lists_are_read_from_a_dump() {
+        let dump = "APT::Into \"x\";\nAPT::Intoto \"\";\napt::intoto::L:: \"a b\";\nAPT::Intoto::L:: \"c\";\nAPT::IntotoX \"y\";\n";
+        let own = |(a, b): (&str, &str)| (a.to_owned(), b.to_owned());
+        let expected = [("", ""), ("L::", "a b"), ("L::", "c")].map(own);
+        assert_eq!(dumped_below(dump, "APT::Intoto"), expected);
     }
 }

@@ -1,4 +1,4 @@
-//! in-toto's Metablock with a link in it, as rebuilderd publishes it.
+//! in-toto's Metablock: mostly with a link in it, as rebuilderd publishes it.
 //!
 //! in-toto specification 0.9, section 4.3 (general format) and 4.4 (link), with signatures as
 //! securesystemslib writes them, in hexadecimal over the canonical JSON of `signed`: `sig`, or
@@ -36,6 +36,11 @@ impl Metablock {
     /// What stands under it.
     pub(super) const fn signatures(&self) -> &Signatures {
         &self.signatures
+    }
+
+    /// What was signed. Nobody has looked at the signatures yet.
+    pub(super) const fn signed(&self) -> &Value {
+        &self.signed
     }
 
     /// The SHA-256 that the link gives for the file that is wanted. Equal to the wanted one, or

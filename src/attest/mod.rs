@@ -12,6 +12,7 @@ pub mod archive;
 mod dsse;
 pub mod json;
 mod keyring;
+mod layout;
 mod metablock;
 mod openpgp;
 mod signatures;
@@ -23,6 +24,7 @@ use crate::types::{
 
 pub use json::JsonError;
 pub use keyring::{KeyRing, KeyRingError, PinnedKey};
+pub use layout::{Layout, LayoutError, Numbers, Stated, StepKey, read_json_key};
 pub use statement::{Accepted, Verified};
 
 /// Largest attestation that is read, in bytes. rebuilderd's links are about 1 kB; a link that

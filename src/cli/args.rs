@@ -2,14 +2,19 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser};
+
+use crate::config::Protocol;
+
+pub(super) use super::import::args::{Import, ImportLayout};
 
 /// Install a Debian package only when enough independent rebuilders, chosen by you, have rebuilt
 /// it from source and signed that they got the very same bytes.
 #[derive(Debug, Parser)]
 #[command(name = "apt-quorum", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "The configuration is in /etc/apt-quorum: see apt-quorum.toml(5).\n\
-    Exit codes: 0 admitted, 1 refused, 2 the command line or the configuration is wrong, \
+    Exit codes: 0 admitted or done, 1 refused or not done, 2 the command line or the configuration is wrong, \
     3 could not find out.")]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -22,10 +27,12 @@ pub(super) enum Subcommand {
     Verify(Verify),
     /// Look at the configuration
     Config(Config),
-    /// Look at the operators whose word counts
+    /// Look at the operators whose word counts, add and remove some
     Operator(Operator),
     /// Carry evidence from one machine to another
     Evidence(Evidence),
+    /// Take over what another program was told to trust
+    Import(Import),
 }
 
 #[derive(Debug, Args)]
@@ -71,13 +78,112 @@ pub(super) struct Operator {
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum OperatorCommand {
     /// List the operators with their keys and endpoints
-    List {
-        #[command(flatten)]
-        directory: Directory,
-        /// Print JSON, as apt-quorum(1) describes it
-        #[arg(long)]
-        json: bool,
-    },
+    List(OperatorList),
+    /// Trust an operator: show its keys, ask, and write its file
+    Add(OperatorAdd),
+    /// Trust another key of an operator
+    AddKey(OperatorAddKey),
+    /// Show which keys operators publish now that are not trusted, and the other way round
+    Refresh(OperatorRefresh),
+    /// Trust an operator no more: take its file away
+    Remove(OperatorRemove),
+    /// Take over an in-toto layout: its keys as operators, and its threshold
+    ImportLayout(ImportLayout),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OperatorList {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OperatorAdd {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    #[command(flatten)]
+    pub(super) trust: Trust,
+    /// What to call it, unless a description or the host's name says so
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// What the URL speaks, if that cannot be found out
+    #[arg(long, value_name = "PROTOCOL",
+        value_parser = PossibleValuesParser::new(Protocol::ALL.map(Protocol::name)))]
+    pub(super) protocol: Option<String>,
+    /// Of an archive: the directory below dists/
+    #[arg(long, value_name = "SUITE")]
+    pub(super) suite: Option<String>,
+    /// Of an archive: a component whose packages count
+    #[arg(long, value_name = "NAME")]
+    pub(super) component: Vec<String>,
+    /// Of an archive: where below dists/SUITE/ the list is of what it did not build
+    #[arg(long, value_name = "PATH")]
+    pub(super) taken_over: Option<String>,
+    /// How to reach the people
+    #[arg(long, value_name = "TEXT")]
+    pub(super) contact: Option<String>,
+    /// Ask it only for packages of this architecture; "all" is one of its own
+    #[arg(long, value_name = "ARCH")]
+    pub(super) architecture: Vec<String>,
+    /// How many operators must confirm a package from now on
+    #[arg(long, value_name = "COUNT")]
+    pub(super) threshold: Option<i64>,
+    /// The URL of an endpoint, the name of a description that came with the package, or the path
+    /// of another one
+    #[arg(value_name = "URL|NAME|FILE")]
+    pub(super) what: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OperatorAddKey {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    #[command(flatten)]
+    pub(super) trust: Trust,
+    /// The operator
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+}
+
+/// How somebody says that keys are the right ones.
+#[derive(Debug, Args)]
+pub(super) struct Trust {
+    /// Trust the key in this file, PEM or an armoured certificate, and not what endpoints say
+    #[arg(long, value_name = "FILE")]
+    pub(super) key: Vec<PathBuf>,
+    /// A key that is to be trusted, by the first 16 or more digits of its id
+    #[arg(long, value_name = "HEX")]
+    pub(super) fingerprint: Vec<String>,
+    /// Do not ask; every key must have its --fingerprint
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OperatorRefresh {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The operator, or all
+    #[arg(value_name = "NAME")]
+    pub(super) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OperatorRemove {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// Do not ask
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// The operator
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
 }
 
 #[derive(Debug, Args)]

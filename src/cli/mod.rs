@@ -3,6 +3,7 @@
 mod args;
 mod config;
 mod evidence;
+mod import;
 mod operator;
 mod output;
 mod progress;
@@ -58,6 +59,7 @@ pub fn run() -> ExitCode {
         Subcommand::Config(arguments) => config::run(&arguments).into(),
         Subcommand::Operator(arguments) => operator::run(&arguments).into(),
         Subcommand::Evidence(arguments) => evidence::run(&arguments).into(),
+        Subcommand::Import(arguments) => import::run(&arguments).into(),
     }
 }
 

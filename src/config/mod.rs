@@ -5,14 +5,19 @@
 //! every mistake is reported and nothing passes. Schema: `apt-quorum.toml(5)`.
 
 mod archive;
+mod change;
+mod description;
 mod diagnostic;
+mod draft;
 mod exceptions;
 mod operators;
 mod policy;
 mod reader;
 mod syntax;
+mod threshold;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,7 +27,13 @@ use crate::policy::Policy;
 use crate::sys::secure::{SecureError, Trusted};
 use crate::types::{Architecture, OperatorName, Sha256Digest};
 
+use operators::OperatorFile;
+
+pub use change::{Change, ChangeError};
+pub use description::{DESCRIPTIONS, Description};
 pub use diagnostic::{Diagnostic, Problems, SourceFile};
+pub use draft::{Draft, DraftEndpoint, DraftKey, toml_text};
+pub use threshold::with_threshold;
 
 /// Where the configuration is unless apt's configuration or the command line says otherwise.
 pub const DEFAULT_DIRECTORY: &str = "/etc/apt-quorum";
@@ -64,6 +75,8 @@ pub struct Operator {
     pub contact: Option<String>,
     /// The file
     pub file: PathBuf,
+    /// The files with keys that it names
+    pub key_files: Vec<PathBuf>,
 }
 
 /// Where an operator publishes attestations.
@@ -169,8 +182,16 @@ impl Operators {
 /// # Errors
 /// Every mistake that was found, in the order of files and lines.
 pub fn load(directory: &Path, trusted: Trusted) -> Result<Config, Problems> {
+    load_with(directory, trusted, &Proposed::new())
+}
+
+/// What files of a configuration would say; nothing for those that would be gone.
+type Proposed = BTreeMap<PathBuf, Option<String>>;
+
+/// Reads and checks the configuration in `directory` as it would be with these files.
+fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<Config, Problems> {
     let mut problems = Problems::default();
-    let mut files = Files { trusted, read: Vec::new() };
+    let mut files = Files { trusted, proposed, read: Vec::new() };
     let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
 
     let (operators, all_read) =
@@ -208,7 +229,10 @@ pub fn load(directory: &Path, trusted: Trusted) -> Result<Config, Problems> {
         endpoints: operators.iter().flat_map(|o| o.endpoints.iter().cloned()).collect(),
         operators: operators
             .into_iter()
-            .filter_map(|o| Some((o.name?, Operator { contact: o.contact, file: o.file })))
+            .filter_map(|o| {
+                let OperatorFile { contact, file, key_files, .. } = o;
+                Some((o.name?, Operator { contact, file, key_files }))
+            })
             .collect(),
         timeouts: read.timeouts,
         direct: read.direct,
@@ -219,7 +243,7 @@ pub fn load(directory: &Path, trusted: Trusted) -> Result<Config, Problems> {
 }
 
 /// All keys of all operators, if none stands there twice.
-fn keyring(operators: &[operators::OperatorFile], problems: &mut Problems) -> Option<KeyRing> {
+fn keyring(operators: &[OperatorFile], problems: &mut Problems) -> Option<KeyRing> {
     let keys: Vec<_> = operators.iter().flat_map(|o| o.keys.iter().cloned()).collect();
     let pinned = keys.iter().map(|(key, _)| key.clone()).collect();
     let report = |errors| {
@@ -262,14 +286,20 @@ fn unusable(path: &Path, error: &SecureError) -> Diagnostic {
 }
 
 /// Opens files and remembers what was in them.
-struct Files {
+struct Files<'p> {
     trusted: Trusted,
+    proposed: &'p Proposed,
     read: Vec<(PathBuf, Sha256Digest)>,
 }
 
-impl Files {
+impl Files<'_> {
     fn text(&mut self, path: &Path) -> Result<String, SecureError> {
-        let text = self.trusted.read(path, MAX_FILE)?;
+        let missing =
+            || SecureError::Open { path: path.to_owned(), error: nix::errno::Errno::ENOENT };
+        let text = match self.proposed.get(path) {
+            Some(proposed) => proposed.clone().ok_or_else(missing)?,
+            None => self.trusted.read(path, MAX_FILE)?,
+        };
         self.read.push((path.to_owned(), Sha256Digest::of(text.as_bytes())));
         Ok(text)
     }
@@ -293,14 +323,13 @@ impl Files {
         mut read: impl FnMut(&SourceFile, &mut Self, &mut Problems) -> Option<T>,
     ) -> (Vec<T>, bool) {
         let mut all = Vec::new();
-        let names = match self.trusted.list(directory, ".toml") {
+        let names = match self.names(directory) {
             Ok(names) if names.len() > MAX_FILES => {
                 problems
                     .push(Diagnostic::of_file(directory, &format!("more than {MAX_FILES} files")));
                 return (all, false);
             }
             Ok(names) => names,
-            Err(error) if error.is_missing() => Vec::new(),
             Err(error) => {
                 problems.push(unusable(directory, &error));
                 return (all, false);
@@ -313,6 +342,27 @@ impl Files {
         }
         let all_read = all.len() == count;
         (all, all_read)
+    }
+
+    /// The names of all `*.toml` of a directory, sorted.
+    fn names(&self, directory: &Path) -> Result<Vec<OsString>, SecureError> {
+        let mut names: BTreeSet<OsString> = match self.trusted.list(directory, ".toml") {
+            Ok(names) => names.into_iter().collect(),
+            Err(error) if error.is_missing() => BTreeSet::new(),
+            Err(error) => return Err(error),
+        };
+        for (path, text) in self.proposed.iter().filter(|it| it.0.parent() == Some(directory)) {
+            let Some(name) =
+                path.file_name().filter(|_| path.extension().is_some_and(|it| it == "toml"))
+            else {
+                continue;
+            };
+            match text {
+                Some(_) => names.insert(name.to_owned()),
+                None => names.remove(name),
+            };
+        }
+        Ok(names.into_iter().collect())
     }
 
     /// One digest over names and contents. Names are relative, so that the same configuration

@@ -23,6 +23,8 @@ pub(super) struct OperatorFile {
     /// What its statements must be to count, if it says so
     pub(super) statements: Vec<Accepted>,
     pub(super) file: PathBuf,
+    /// The files with keys that it names
+    pub(super) key_files: Vec<PathBuf>,
     /// Whether all of it was
     pub(super) whole: bool,
 }
@@ -30,7 +32,7 @@ pub(super) struct OperatorFile {
 /// Reads an operator's file and the key files that it names.
 pub(super) fn read(
     source: &SourceFile,
-    files: &mut Files,
+    files: &mut Files<'_>,
     problems: &mut Problems,
 ) -> Option<OperatorFile> {
     document(source, problems, |table, problems| {
@@ -39,8 +41,11 @@ pub(super) fn read(
         let contact = table.text("contact", problems).map(|text| text.value.into_owned());
         let name_place = name.as_ref().map_or_else(|| table.place(), |name| name.place.clone());
         let name = name.map(|name| name.value);
+        let mut key_files = Vec::new();
         let keys = table.tables("key", problems, |table, problems| {
-            key(table, source.path(), name.as_ref(), files, problems)
+            let named =
+                Named { operator: name.as_ref(), file: source.path(), keys: &mut key_files };
+            key(table, named, files, problems)
         });
         if keys.as_ref().is_some_and(Vec::is_empty) {
             let message = "this operator has no key, so nothing that it signs could count";
@@ -73,6 +78,7 @@ pub(super) fn read(
             endpoints: endpoints.into_iter().flatten().collect(),
             statements: statements.into_iter().flatten().collect(),
             file: source.path().to_owned(),
+            key_files,
         }
     })
 }
@@ -109,11 +115,17 @@ pub(super) fn names(
     Operators { names: first.into_keys().cloned().collect(), complete }
 }
 
+/// Whose key it is, where that is said, and which files with keys were named there.
+struct Named<'a> {
+    operator: Option<&'a OperatorName>,
+    file: &'a Path,
+    keys: &'a mut Vec<PathBuf>,
+}
+
 fn key(
     table: &mut Table<'_, '_>,
-    operator_file: &Path,
-    operator: Option<&OperatorName>,
-    files: &mut Files,
+    named: Named<'_>,
+    files: &mut Files<'_>,
     problems: &mut Problems,
 ) -> Option<(PinnedKey, Place)> {
     let words = KeyKind::ALL.map(|kind| (kind.name(), kind));
@@ -125,9 +137,12 @@ fn key(
     let public = table.text("public", problems);
     let (text, place) = match (file, public) {
         (Some(file), None) => {
-            let path = operator_file.parent().unwrap_or(Path::new("/")).join(&*file.value);
+            let path = named.file.parent().unwrap_or(Path::new("/")).join(&*file.value);
             match files.text(&path) {
-                Ok(text) => (text, file.place),
+                Ok(text) => {
+                    named.keys.push(path);
+                    (text, file.place)
+                }
                 Err(why) => {
                     problems.push(file.place.saying(&why));
                     return None;
@@ -154,7 +169,7 @@ fn key(
     match PublicKey::read(kind, &text) {
         Ok(key) => {
             let not_after = not_after.map(|date| date.value);
-            Some((PinnedKey { operator: operator?.clone(), key, not_after }, place))
+            Some((PinnedKey { operator: named.operator?.clone(), key, not_after }, place))
         }
         Err(KeyError::NotPem | KeyError::NotArmor) if text.contains("PRIVATE KEY") => {
             problems.push(
@@ -173,7 +188,7 @@ fn key(
 
 /// A kind of statement, as it stands in the configuration.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum StatementKind {
+pub(super) enum StatementKind {
     Link,
     SlsaProvenance,
     OssRebuild,
@@ -189,6 +204,22 @@ impl StatementKind {
         ("svr", Self::Svr),
         ("vsa", Self::Vsa),
     ];
+
+    /// The kind of what counts.
+    pub(super) const fn of(accepted: &Accepted) -> Self {
+        match accepted {
+            Accepted::Link => Self::Link,
+            Accepted::SlsaProvenance { .. } => Self::SlsaProvenance,
+            Accepted::OssRebuild { .. } => Self::OssRebuild,
+            Accepted::Svr(_) => Self::Svr,
+            Accepted::Vsa(_) => Self::Vsa,
+        }
+    }
+
+    /// How it is called in the configuration.
+    pub(super) fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| *word)
+    }
 
     /// Which keys say whose word it must be, and what about it.
     const fn keys(self) -> &'static [&'static str] {
@@ -262,7 +293,7 @@ fn one_of(key: &str, words: &[&str]) -> String {
     format!("write {key} = {}", quoted.join(" or "))
 }
 
-fn endpoint(
+pub(super) fn endpoint(
     table: &mut Table<'_, '_>,
     operator: Option<&OperatorName>,
     problems: &mut Problems,

@@ -13,6 +13,7 @@ mod engine;
 mod fetch;
 pub mod http;
 mod intoto_metadata;
+mod keys;
 mod rebuilderd;
 
 use std::future::Future;
@@ -24,6 +25,7 @@ use crate::types::{DebVersion, Identity, OperatorName, PackageName, Sha256Digest
 pub use archive::indexes;
 pub use directory::{AtHand, each_in_tree};
 pub use engine::{Engine, Event, NATIVE, Network, QuestionId, Setup};
+pub use keys::{KEYS_AT_ONCE, MAX_KEYS, Published, published_keys};
 #[cfg(fuzzing)]
 pub(crate) use rebuilderd::gather_from;
 

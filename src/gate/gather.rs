@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ use super::confine::{Confinement, confine_fetcher};
 const MAX_LINE: usize = MAX_ATTESTATIONS * attest::MAX_BYTES * 4 / 3 + 65_536;
 
 /// What the fetching process may need besides its network timeouts, to start and to verify.
-const SLACK: Duration = Duration::from_secs(10);
+pub(super) const SLACK: Duration = Duration::from_secs(10);
 
 /// Events that are read from the fetching process before they are looked at.
 const EVENTS_AHEAD: usize = 4;
@@ -147,29 +147,14 @@ impl Fetcher {
     }
 
     fn start(&mut self) -> std::io::Result<()> {
-        let mut child = Command::new("/proc/self/exe")
-            .arg0("apt-quorum-fetch")
-            .env_clear()
-            .envs(std::env::vars_os().filter(|(name, _)| {
-                ["http_proxy", "https_proxy", "no_proxy"].iter().any(|kept| name == kept)
-            }))
-            .current_dir("/")
-            // Clears the supplementary groups as well.
-            .uid(self.user.uid)
-            .gid(self.user.gid)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let broken = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-        let mut input = child.stdin.take().ok_or_else(broken)?;
-        let output = child.stdout.take().ok_or_else(broken)?;
-        writeln!(input, "{}", serde_json::to_string(&Wire::of(&self.setup))?)?;
+        let (child, mut input, output) = spawn(&self.user)?;
+        writeln!(input, "{}", serde_json::to_string(&Wire::of(&self.setup, Task::Evidence))?)?;
         // Bounded: while we verify, the process has to wait, and with it the network.
         let (send, events) = sync_channel(EVENTS_AHEAD);
         std::thread::Builder::new().name("fetcher".to_owned()).spawn(move || {
             let mut output = BufReader::new(output);
-            while let Some(event) = read_line(&mut output).and_then(WireEvent::into_event) {
+            while let Some(event) = read_line(&mut output, MAX_LINE).and_then(WireEvent::into_event)
+            {
                 if send.send(event).is_err() {
                     return;
                 }
@@ -179,6 +164,37 @@ impl Fetcher {
         self.events = Some(events);
         Ok(())
     }
+}
+
+/// Whom this process must leave the asking to: nobody, unless it is root's.
+pub(super) fn fetching_user(apt: &Configuration) -> Result<Option<User>, String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(None);
+    }
+    let name = apt.find("APT::Sandbox::User").filter(|name| *name != "root");
+    User::find(name.unwrap_or("_apt")).map(Some).map_err(|error| error.to_string())
+}
+
+/// Starts this program again, as `user`, to read a setup from its input.
+pub(super) fn spawn(user: &User) -> std::io::Result<(Child, ChildStdin, ChildStdout)> {
+    let mut child = Command::new("/proc/self/exe")
+        .arg0("apt-quorum-fetch")
+        .env_clear()
+        .envs(std::env::vars_os().filter(|(name, _)| {
+            ["http_proxy", "https_proxy", "no_proxy"].iter().any(|kept| name == kept)
+        }))
+        .current_dir("/")
+        // Clears the supplementary groups as well.
+        .uid(user.uid)
+        .gid(user.gid)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let broken = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+    let input = child.stdin.take().ok_or_else(broken)?;
+    let output = child.stdout.take().ok_or_else(broken)?;
+    Ok((child, input, output))
 }
 
 impl Gatherer for Fetcher {
@@ -247,9 +263,13 @@ impl Fetcher {
 pub fn serve(input: impl Read, output: impl Write + Send + 'static) -> std::io::Result<()> {
     let mut input = BufReader::new(input);
     let broken = || std::io::Error::from(std::io::ErrorKind::InvalidData);
-    let setup: Wire = read_line(&mut input).ok_or_else(broken)?;
-    let setup = setup.into_setup().ok_or_else(broken)?;
+    let wire: Wire = read_line(&mut input, MAX_LINE).ok_or_else(broken)?;
+    let task = wire.task;
+    let setup = wire.into_setup().ok_or_else(broken)?;
     confine_fetcher(&setup).map_err(std::io::Error::other)?;
+    if task == Task::Keys {
+        return super::keys::answer(&setup, output);
+    }
     let output = std::sync::Mutex::new(output);
     let engine = Engine::start(setup, move |event| {
         let mut output = output.lock().unwrap_or_else(|lock| lock.into_inner());
@@ -260,21 +280,34 @@ pub fn serve(input: impl Read, output: impl Write + Send + 'static) -> std::io::
             std::process::exit(1);
         }
     })?;
-    while let Some(WireQuestion { id, question, endpoints }) = read_line(&mut input) {
+    while let Some(WireQuestion { id, question, endpoints }) = read_line(&mut input, MAX_LINE) {
         engine.ask(id, question, endpoints);
     }
     Ok(())
 }
 
-/// One line of JSON, bounded. `None` at the end, or for what is none.
-fn read_line<T: for<'de> Deserialize<'de>>(input: &mut impl BufRead) -> Option<T> {
+/// One line of JSON of at most `limit` bytes. `None` at the end, or for what is none.
+pub(super) fn read_line<T: for<'de> Deserialize<'de>>(
+    input: &mut impl BufRead,
+    limit: usize,
+) -> Option<T> {
     let mut line = Vec::new();
-    input.take(u64::try_from(MAX_LINE).ok()?).read_until(b'\n', &mut line).ok()?;
+    input.take(u64::try_from(limit).ok()?).read_until(b'\n', &mut line).ok()?;
     serde_json::from_slice(&line).ok()
 }
 
+/// What the process is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Task {
+    /// To answer questions about packages.
+    Evidence,
+    /// To ask every endpoint for its keys, once.
+    Keys,
+}
+
 #[derive(Serialize, Deserialize)]
-struct Wire {
+pub(super) struct Wire {
+    task: Task,
     endpoints: Vec<WireEndpoint>,
     timeouts: (u64, u64),
     network: bool,
@@ -319,7 +352,7 @@ struct WireEvent {
 }
 
 impl Wire {
-    fn of(setup: &Setup) -> Self {
+    pub(super) fn of(setup: &Setup, task: Task) -> Self {
         let endpoint = |it: &Endpoint| WireEndpoint {
             operator: it.operator.clone(),
             protocol: it.protocol,
@@ -334,6 +367,7 @@ impl Wire {
         };
         let keep = setup.keep.as_ref();
         Self {
+            task,
             endpoints: setup.endpoints.iter().map(endpoint).collect(),
             timeouts: (setup.timeouts.answer.as_secs(), setup.timeouts.total.as_secs()),
             network: setup.network == Network::Allowed,
@@ -414,7 +448,7 @@ pub(crate) mod fuzzing {
 
     /// What the hook makes of one line of the fetching process.
     pub fn event(input: &mut impl BufRead) -> Option<Event> {
-        read_line(input).and_then(WireEvent::into_event)
+        read_line(input, MAX_LINE).and_then(WireEvent::into_event)
     }
 
     /// The line for an event.
@@ -424,17 +458,18 @@ pub(crate) mod fuzzing {
 
     /// What the fetching process makes of its first line.
     pub fn setup(input: &mut impl BufRead) -> Option<Setup> {
-        read_line::<Wire>(input).and_then(Wire::into_setup)
+        read_line::<Wire>(input, MAX_LINE).and_then(Wire::into_setup)
     }
 
     /// The line for a setup.
     pub fn setup_line(setup: &Setup) -> String {
-        serde_json::to_string(&Wire::of(setup)).unwrap_or_default()
+        serde_json::to_string(&Wire::of(setup, Task::Evidence)).unwrap_or_default()
     }
 
     /// What the fetching process makes of any other line.
     pub fn question(input: &mut impl BufRead) -> Option<(QuestionId, Question, Vec<usize>)> {
-        read_line(input).map(|WireQuestion { id, question, endpoints }| (id, question, endpoints))
+        read_line(input, MAX_LINE)
+            .map(|WireQuestion { id, question, endpoints }| (id, question, endpoints))
     }
 
     /// The line for a question.

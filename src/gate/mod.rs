@@ -8,6 +8,7 @@ mod archives;
 mod confine;
 mod gather;
 mod inquiry;
+mod keys;
 mod listings;
 mod memory;
 mod stock;
@@ -41,11 +42,12 @@ pub use confine::{Confinement, MethodPlaces, confine_fetcher, confine_method};
 pub(crate) use gather::fuzzing;
 pub use gather::{Fetcher, Gatherer, Local, Next, serve};
 pub use inquiry::Inquiry;
+pub use keys::keys_of_endpoints;
 pub use listings::Listings;
 pub use memory::{Memory, Recalled, ToRemember};
 pub use stock::{Stock, Taken};
 pub use survey::Surveyed;
-pub use system::{Environment, apt_configuration};
+pub use system::{Environment, apt_configuration, apt_dump};
 
 /// How long a run whose files are all decided waits for endpoints that have not answered: a
 /// conflict must be shown although it does not decide. Once a run, not for each file.
@@ -198,11 +200,7 @@ impl Gate {
     /// # Errors
     /// If there is no such user.
     pub fn unprivileged(&self, apt: &Configuration) -> Result<Option<User>, String> {
-        if !nix::unistd::geteuid().is_root() {
-            return Ok(None);
-        }
-        let name = apt.find("APT::Sandbox::User").filter(|name| *name != "root");
-        let user = User::find(name.unwrap_or("_apt")).map_err(|error| error.to_string())?;
+        let Some(user) = gather::fetching_user(apt)? else { return Ok(None) };
         self.cache.give_to(&user);
         Ok(Some(user))
     }

@@ -1,5 +1,6 @@
 //! apt's configuration, for entrances that apt does not hand it to.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::apt::configuration::Configuration;
@@ -18,13 +19,23 @@ pub enum Environment {
 #[must_use]
 pub fn apt_configuration(environment: Environment) -> Configuration {
     let mut configuration = Configuration::default();
+    if let Some(dump) = apt_dump(environment, None) {
+        configuration.add_dump(&dump);
+    }
+    configuration
+}
+
+/// What `apt-config dump` prints, on this machine or with this file read first. Nothing if there is
+/// no apt or it finds a mistake.
+#[must_use]
+pub fn apt_dump(environment: Environment, first: Option<&Path>) -> Option<String> {
     let mut command = Command::new("/usr/bin/apt-config");
     if environment == Environment::Ignored {
         command.env_clear();
     }
-    let dump = command.arg("dump").output();
-    if let Some(dump) = dump.ok().filter(|it| it.status.success()) {
-        configuration.add_dump(&String::from_utf8_lossy(&dump.stdout));
+    if let Some(first) = first {
+        command.env("APT_CONFIG", first);
     }
-    configuration
+    let dump = command.arg("dump").output().ok().filter(|it| it.status.success())?;
+    Some(String::from_utf8_lossy(&dump.stdout).into_owned())
 }

@@ -37,3 +37,62 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     written
 }
+
+/// A file that is written and not yet in its place, so that all of several can be before the
+/// first of them is.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    temporary: PathBuf,
+    target: PathBuf,
+}
+
+impl Prepared {
+    /// Writes what is to stand at `target` beside it, for all to read. It survives a power failure
+    /// from the moment at which it is in its place.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(crate) fn write(target: &Path, bytes: &[u8]) -> io::Result<Self> {
+        let directory = target.parent().unwrap_or(Path::new("/"));
+        let mut name = std::ffi::OsString::from(".");
+        name.push(target.file_name().unwrap_or_default());
+        name.push(format!(".{}", std::process::id()));
+        let prepared = Self { temporary: directory.join(name), target: target.to_owned() };
+        let _ = fs::remove_file(&prepared.temporary);
+        let mut file =
+            File::options().write(true).create_new(true).mode(0o644).open(&prepared.temporary)?;
+        // Whatever the umask is: the programs that must read it do not all run as root.
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        Ok(prepared)
+    }
+
+    /// Puts it in its place, where no file may be.
+    ///
+    /// # Errors
+    /// If there is one, or the system refuses.
+    pub(crate) fn place_new(self) -> io::Result<()> {
+        fs::hard_link(&self.temporary, &self.target)
+    }
+
+    /// Puts it in its place, whatever is there.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(crate) fn place_over(self) -> io::Result<()> {
+        fs::rename(&self.temporary, &self.target)
+    }
+}
+
+impl Drop for Prepared {
+    /// Takes the name away under which it was written; after a rename there is none.
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
+
+/// Makes the names in a directory as lasting as the files that they lead to.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}

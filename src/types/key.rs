@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use base64::Engine;
-
+use super::pem::{self, hex};
 use super::{Certificate, Sha256Digest, hex_decode};
 
 /// A public key that the administrator pinned.
@@ -49,7 +48,7 @@ pub struct RsaKey(Vec<u8>);
 
 /// What a key is made of, whatever stands around it: one party must not have two votes by putting
 /// one key into a PEM file and into a certificate.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct KeyMaterial(Vec<u8>);
 
 /// Text that is not a public key.
@@ -149,8 +148,8 @@ impl PublicKey {
     pub fn read(kind: KeyKind, text: &str) -> Result<Self, KeyError> {
         match kind {
             KeyKind::Ed25519 => Self::ed25519_from_pem(text),
-            KeyKind::EcdsaP256 => EcdsaP256Key::from_spki(&pem(text)?).map(Self::EcdsaP256),
-            KeyKind::RsaPss => RsaKey::from_spki(&pem(text)?).map(Self::RsaPss),
+            KeyKind::EcdsaP256 => EcdsaP256Key::from_spki(&pem::read(text)?).map(Self::EcdsaP256),
+            KeyKind::RsaPss => RsaKey::from_spki(&pem::read(text)?).map(Self::RsaPss),
             KeyKind::OpenPgp => Certificate::from_armor(text).map(Self::OpenPgp),
         }
     }
@@ -182,13 +181,25 @@ impl PublicKey {
         }
     }
 
+    /// The key as text that [`Self::read`] takes, in one form whatever it was read from: with
+    /// nothing in it but the key.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Ed25519(key) => pem::write(&[&Self::SPKI[..], key].concat()),
+            Self::EcdsaP256(key) => pem::write(&key.to_spki()),
+            Self::RsaPss(key) => pem::write(&key.to_spki()),
+            Self::OpenPgp(certificate) => pem::armor(certificate.packets()),
+        }
+    }
+
     /// Reads an Ed25519 key from PEM, in the form of RFC 8410 or in rebuilderd's, with any line
     /// ends.
     ///
     /// # Errors
     /// If `text` is anything but exactly one such key.
     pub fn ed25519_from_pem(text: &str) -> Result<Self, KeyError> {
-        let der = pem(text)?;
+        let der = pem::read(text)?;
         let key = der
             .strip_prefix(&Self::SPKI)
             .or_else(|| der.strip_prefix(&Self::SPKI_NULL))
@@ -225,7 +236,7 @@ impl PublicKey {
         // Canonical JSON: no white space, members in order, a line end as it is.
         let of = |description: String| KeyId(Sha256Digest::of(description.as_bytes()).to_string());
         let plain = |keytype: &str, scheme: &str, spki: &[u8]| {
-            let public = to_pem(spki);
+            let public = pem::write(spki);
             of(format!(
                 r#"{{"keytype":"{keytype}","keyval":{{"public":"{public}"}},"scheme":"{scheme}"}}"#
             ))
@@ -358,7 +369,7 @@ impl RsaKey {
 }
 
 impl KeyMaterial {
-    pub(super) fn ed25519(key: &[u8; 32]) -> Self {
+    pub(crate) fn ed25519(key: &[u8; 32]) -> Self {
         Self([&b"ed25519 "[..], key].concat())
     }
 
@@ -370,7 +381,7 @@ impl KeyMaterial {
     }
 
     /// By modulus and exponent, as numbers without leading zeros.
-    fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
+    pub(crate) fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
         let length = modulus.len().to_string();
         Self([b"rsa ", length.as_bytes(), b" ", modulus, exponent].concat())
     }
@@ -416,40 +427,6 @@ impl fmt::Debug for RsaKey {
     }
 }
 
-/// What stands in the one PEM block (RFC 7468 section 13) that `text` must be, with any line ends.
-fn pem(text: &str) -> Result<Vec<u8>, KeyError> {
-    if text.len() > PublicKey::MAX_LENGTH {
-        return Err(KeyError::TooLong { most: PublicKey::MAX_LENGTH });
-    }
-    let body = text
-        .trim()
-        .strip_prefix("-----BEGIN PUBLIC KEY-----")
-        .and_then(|rest| rest.strip_suffix("-----END PUBLIC KEY-----"))
-        .ok_or(KeyError::NotPem)?;
-    if body.contains("-----") {
-        return Err(KeyError::NotPem);
-    }
-    let base64: String = body.split_ascii_whitespace().collect();
-    base64::engine::general_purpose::STANDARD.decode(base64).map_err(|_| KeyError::NotBase64)
-}
-
-/// A PEM block as OpenSSL writes it: 64 characters a line.
-fn to_pem(der: &[u8]) -> String {
-    let base64 = base64::engine::general_purpose::STANDARD.encode(der);
-    let mut text = "-----BEGIN PUBLIC KEY-----\n".to_owned();
-    for (at, character) in base64.chars().enumerate() {
-        if at > 0 && at % 64 == 0 {
-            text.push('\n');
-        }
-        text.push(character);
-    }
-    text + "\n-----END PUBLIC KEY-----\n"
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -464,6 +441,7 @@ mod tests {
         let key = PublicKey::ed25519_from_pem(RFC).unwrap();
         assert_eq!(PublicKey::ed25519_from_pem(NULL).as_ref(), Ok(&key));
         assert_eq!(PublicKey::ed25519_from_hex(HEX).as_ref(), Ok(&key));
+        assert_eq!(key.to_text(), RFC);
     }
 
     #[test]

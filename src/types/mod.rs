@@ -11,6 +11,7 @@ mod glob;
 mod key;
 mod operator;
 mod package;
+mod pem;
 mod text;
 mod time;
 

@@ -76,8 +76,18 @@ impl Key {
         format!("-----BEGIN PUBLIC KEY-----\n{base64}\n-----END PUBLIC KEY-----\n")
     }
 
+    /// The public key in hexadecimal, as in-toto writes it.
+    pub fn public_hex(&self) -> String {
+        hex(self.0.verifying_key().as_bytes())
+    }
+
+    /// A signature in hexadecimal.
+    pub fn sign(&self, message: &[u8]) -> String {
+        hex(&self.0.sign(message).to_bytes())
+    }
+
     pub fn id(&self) -> String {
-        let public = hex(self.0.verifying_key().as_bytes());
+        let public = self.public_hex();
         sha256(
             [
                 r#"{"keyid_hash_algorithms":["sha256","sha512"],"#,

@@ -51,6 +51,8 @@ pub struct Rebuilder {
     pub artifacts: BTreeMap<u64, Vec<Value>>,
     /// By build and artifact
     pub attestations: BTreeMap<(u64, u64), Vec<u8>>,
+    /// The keys that it publishes, in PEM
+    pub keys: Vec<String>,
 }
 
 impl Rebuilder {
@@ -110,6 +112,16 @@ impl Rebuilder {
         build
     }
 
+    /// One that publishes these keys, as rebuilderd writes them.
+    pub fn publishing(keys: &[&Key]) -> Self {
+        Self { keys: keys.iter().map(|key| key.pem_of_rebuilderd()).collect(), ..Self::default() }
+    }
+
+    /// The list of its keys, if it has one.
+    fn keys(&self) -> Option<Value> {
+        (!self.keys.is_empty()).then(|| json!({ "current": self.keys }))
+    }
+
     pub fn serve(self) -> Server {
         Server::start(move |target| self.answer(target))
     }
@@ -123,6 +135,9 @@ impl Rebuilder {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let query = decoded(query);
         let Some(path) = path.strip_prefix("/api/v0/") else { return Reply::status(404) };
+        if let ("public-keys", Some(keys)) = (path, self.keys()) {
+            return Reply::json(keys.to_string());
+        }
         if path == "pkgs/list" {
             let filters = ["name", "architecture"];
             let matches = |it: &&Value| {
@@ -153,6 +168,7 @@ impl Rebuilder {
         let parts: Vec<&str> = path.split('/').collect();
         let found = match parts.as_slice() {
             ["packages", "binary"] => Some(page(&self.binaries, &query)),
+            ["meta", "public-keys"] => self.keys(),
             ["builds"] => Some(page(&self.builds, &query)),
             ["builds", build] => {
                 let id = build.parse().unwrap_or(0_u64);

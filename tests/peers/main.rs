@@ -1,5 +1,5 @@
-//! Evidence that others made: in-toto and GnuPG in Python, securesystemslib, rebuilderd 0.24. They
-//! are Debian's own packages, each in a throw-away chroot, and make it afresh for every run.
+//! Evidence and layouts that others made: in-toto and GnuPG in Python, securesystemslib, rebuilderd
+//! 0.24. They are Debian's own packages, each in a throw-away chroot, and make it afresh for every run.
 //!
 //! Runs as root inside `testbed/enter`, as `make test-system` starts it. Everywhere else it says
 //! that it was left out.
@@ -222,6 +222,83 @@ fn links_by_in_toto_in_python_and_trees_of_them() {
         confirms(&world, deb, &[]);
     }
     println!("a tree of links as PackageRebuilder lays it out confirms");
+}
+
+/// `apt-quorum WORDS --config ...`
+fn apt_quorum(world: &World, words: &[&str]) -> Ended {
+    let program = place("APT_QUORUM_PROGRAM", env!("CARGO_BIN_EXE_apt-quorum"));
+    common::run(world.command_of(&program).args(words).arg("--config").arg(world.path("etc")))
+}
+
+#[test]
+fn a_layout_by_in_toto_in_python() {
+    if !can_run("a layout made by in-toto in Python") {
+        return;
+    }
+    let (hello, doc) = (hello(), Deb::new("hello-doc", "1:2.10-3", "all"));
+    let peer = Peer::new("bookworm", "intoto");
+    peer.put(&[&hello, &doc]);
+    peer.python("layouts.py");
+    let inside = |path: &str| peer.path(path).to_str().unwrap().to_owned();
+    let layout = inside("/srv/root.layout");
+    let (root, alice, bob) =
+        (inside("/srv/root.asc"), inside("/srv/alice.asc"), inside("/srv/bob.asc"));
+    let unset = || {
+        let world = World::new();
+        world.policy("mode = \"warn\"\n");
+        world
+    };
+    // What in-toto accepts is admitted, and what it does not is not.
+    let judged = |world: &World| {
+        let policy = fs::read_to_string(world.path("etc/policy.toml")).unwrap();
+        world.policy(&policy.replace("\"warn\"", "\"enforce\""));
+        let links = [inside("/srv/links/0"), inside("/srv/links/1")];
+        for deb in [&hello, &doc] {
+            let both = ["--offline", "--evidence", &links[0], "--evidence", &links[1]];
+            confirms(world, deb, &both);
+            for one in &links {
+                let alone = verify(world, deb, &["--offline", "--evidence", one]);
+                assert!(matches!(alone.code, Some(1 | 3)), "{alone:?}");
+            }
+        }
+    };
+    let world = unset();
+    let words = [
+        "operator",
+        "import-layout",
+        &layout,
+        "--key",
+        &root,
+        "--certificate",
+        &alice,
+        "--certificate",
+        &bob,
+        "--yes",
+    ];
+    let ended = apt_quorum(&world, &words);
+    ended.assert_code(0).assert_plain();
+    assert!(ended.stdout.contains("threshold = 2 (not set before)"), "{ended:?}");
+    judged(&world);
+    // The functionary's key is not the owner's.
+    let stranger = unset();
+    let words = ["operator", "import-layout", &layout, "--key", &alice, "--yes"];
+    apt_quorum(&stranger, &words).assert_code(1);
+    println!("a layout by in-toto in Python is taken over");
+
+    // The same as apt-transport-in-toto is set up with it, its keys in GnuPG's keyring.
+    let world = unset();
+    let fingerprint = output(Command::new("gpg").args(["--show-keys", "--with-colons", &root]));
+    let fingerprint = fingerprint.lines().find(|line| line.starts_with("fpr:")).unwrap();
+    let fingerprint = fingerprint.split(':').nth(9).unwrap();
+    let home = inside("/srv/gnupg");
+    let settings = world.write(
+        "intoto",
+        format!("APT::Intoto {{ Rebuilders {{\"http://127.0.0.1:9\";}}; Layout {{\"{layout}\"}}; Keyids {{\"{fingerprint}\"}}; GPGHomedir {{\"{home}\"}}; NoFail {{\"true\"}} }};\n"),
+    );
+    let words = ["import", "apt-transport-in-toto", "--from", settings.to_str().unwrap(), "--yes"];
+    apt_quorum(&world, &words).assert_code(0).assert_plain();
+    judged(&world);
+    println!("apt-transport-in-toto's settings are taken over");
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::Exit;
-use super::args::{Operator, OperatorCommand};
-use super::output::{json, print};
+use super::super::Exit;
+use super::super::args::OperatorList;
+use super::super::output::{json, print};
 use crate::config::{Config, Protocol};
 use crate::types::OperatorName;
 
@@ -37,14 +37,13 @@ struct ListedEndpoint {
     architectures: Option<Vec<String>>,
 }
 
-pub(super) fn run(arguments: &Operator) -> Exit {
-    let OperatorCommand::List { directory, json: as_json } = &arguments.command;
-    let config = match super::config::load(directory) {
+pub(super) fn run(arguments: &OperatorList) -> Exit {
+    let config = match super::super::config::load(&arguments.directory) {
         Ok(config) => config,
         Err(exit) => return exit,
     };
     let operators: Vec<Listed<'_>> = list(&config);
-    if *as_json {
+    if arguments.json {
         let text = json(&serde_json::json!({ "schema": 1, "operators": operators }));
         return print(&text, Exit::Admitted);
     }

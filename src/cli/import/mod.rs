@@ -1,0 +1,270 @@
+//! `apt-quorum import` and `apt-quorum operator import-layout`: what others were told to trust.
+
+pub(super) mod args;
+mod files;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use args::{AptTransport, ChosenMode, Import, ImportCommand, ImportLayout, Keys, ReproThreshold};
+use reqwest::Url;
+
+use super::Exit;
+use super::operator::{Stop, ask, end, say};
+use crate::apt::configuration::dumped_below;
+use crate::attest::{self, Layout, Stated};
+use crate::config;
+use crate::gate::{Environment, apt_configuration, apt_dump};
+use crate::import::apt_transport::{NoFail, Settings};
+use crate::import::operators::of_layout;
+use crate::import::{MAX_FILE, OnDifference, Plan, PlanError, gnupg, repro_threshold};
+use crate::policy::Mode;
+use crate::sys::plain;
+use crate::sys::secure::Trusted;
+use crate::types::{Certificate, PublicKey, Timestamp, printable};
+
+/// The keyring that GnuPG uses for root unless told otherwise.
+const GPG_HOME: &str = "/root/.gnupg";
+
+/// For how long exceptions hold unless said otherwise, in seconds: 90 days.
+const EXCEPTIONS_LAST: i64 = 90 * 24 * 60 * 60;
+
+/// The command line names something that cannot be used.
+fn wrong(why: impl std::fmt::Display) -> Stop {
+    Stop::wrong(format!("{why}; nothing was written."))
+}
+
+/// What was read must not be taken over.
+fn refused(why: impl std::fmt::Display) -> Stop {
+    Stop::refused(format!("{why}; nothing was written."))
+}
+
+pub(super) fn run(arguments: &Import) -> Exit {
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let (plan, writing) = match &arguments.command {
+        ImportCommand::AptTransportInToto(it) => (apt_transport(it, now), &it.writing),
+        ImportCommand::ReproThreshold(it) => (repro_threshold(it, now), &it.writing),
+    };
+    end(plan.and_then(|plan| carry_out(&plan, writing)))
+}
+
+pub(super) fn layout(arguments: &ImportLayout) -> Result<Exit, Stop> {
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let keys: Vec<PublicKey> = read_all(&arguments.keys.key, files::key)?;
+    if keys.is_empty() {
+        return Err(wrong("give --key FILE: whose signature must the layout have?"));
+    }
+    let certificates = read_all(&arguments.keys.certificate, files::certificate)?;
+    let layout = read_layout(&arguments.layout, &keys, now)?;
+    let urls = &arguments.url;
+    let plan = of_keys(&arguments.layout, &layout, &arguments.keys, &certificates, urls, now)?;
+    carry_out(&plan, &arguments.writing)
+}
+
+fn read_all<T>(
+    paths: &[PathBuf],
+    read: impl Fn(&Path) -> Result<T, String>,
+) -> Result<Vec<T>, Stop> {
+    paths.iter().map(|path| read(path).map_err(wrong)).collect()
+}
+
+fn read_layout(path: &Path, keys: &[PublicKey], now: Timestamp) -> Result<Layout, Stop> {
+    let bytes = files::read(path, attest::MAX_BYTES).map_err(wrong)?;
+    Layout::read(&bytes, keys, now)
+        .map_err(|error| refused(format!("{}: {error}", printable(&path.to_string_lossy()))))
+}
+
+/// What a layout that was read comes to.
+fn of_keys(
+    path: &Path,
+    layout: &Layout,
+    given: &Keys,
+    certificates: &[Certificate],
+    urls: &[Url],
+    now: Timestamp,
+) -> Result<Plan, Stop> {
+    let mut notes = layout.notes.clone();
+    let operators = of_layout(layout, certificates, &given.operator, urls, now, &mut notes)
+        .map_err(Stop::refused)?;
+    let mut from =
+        vec![format!("The layout {} holds until {}.", path.display(), layout.expires.date())];
+    from.extend(layout.signed_by.iter().map(|key| format!("It is signed with the key {key}.")));
+    Ok(Plan { from, operators, threshold: layout.threshold, mode: None, exceptions: None, notes })
+}
+
+fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stop> {
+    let dump = match &arguments.from {
+        // What decides is what apt's files say, and nothing that was set for this run.
+        None => apt_dump(Environment::Ignored, None)
+            .ok_or_else(|| wrong("apt's configuration cannot be read: see apt-config dump"))?,
+        Some(path) => dump_of(path)?,
+    };
+    let place =
+        arguments.from.as_ref().map_or("apt's configuration".into(), |it| it.display().to_string());
+    let settings = Settings::of(&dumped_below(&dump, "APT::Intoto"))
+        .map_err(|error| wrong(format!("{}: {error}", printable(&place))))?;
+    let home = settings.gpg_home.clone().unwrap_or_else(|| GPG_HOME.into());
+    let mut certificates = read_all(&arguments.keys.certificate, files::certificate)?;
+    let given = read_all(&arguments.keys.key, files::key)?;
+    let mut keys = Vec::new();
+    for id in &settings.key_ids {
+        let known = given.iter().find(|it| it.is_called(id)).cloned();
+        let known = known.or_else(|| {
+            let known = certificates.iter().find(|it| it.fingerprints().any(|own| own == id));
+            known.cloned().map(PublicKey::OpenPgp)
+        });
+        let key = match known {
+            Some(key) => key,
+            None => exported(&home, id)?.map(PublicKey::OpenPgp).ok_or_else(|| {
+                wrong(format!(
+                    "the keyring in {} does not have {id}, with which the layout must be signed: \
+                     export it where it is known (gpg --armor --export {id}) and name the file with --key",
+                    printable(&home.to_string_lossy())
+                ))
+            })?,
+        };
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    // A key that was named is to be among those that count.
+    if let Some(other) = given.iter().find(|it| !keys.contains(it)) {
+        let id = other.key_id();
+        return Err(wrong(format!("--key: {id} is not among APT::Intoto::Keyids")));
+    }
+    let layout = read_layout(&settings.layout, &keys, now)?;
+    for key in &layout.keys {
+        if let Stated::OutOf(numbers) = &key.stated {
+            let id = numbers.fingerprint();
+            if !certificates.iter().any(|it| it.fingerprint() == id) {
+                certificates.extend(exported(&home, id)?);
+            }
+        }
+    }
+    let urls = &settings.rebuilders;
+    let mut plan = of_keys(&settings.layout, &layout, &arguments.keys, &certificates, urls, now)?;
+    plan.from.insert(0, format!("{place} names the layout and {} rebuilders.", urls.len()));
+    plan.mode = arguments.mode.map(|mode| match mode {
+        ChosenMode::Enforce => Mode::Enforce,
+        ChosenMode::Warn => Mode::Warn,
+    });
+    if settings.no_fail == NoFail::On {
+        plan.notes.push(match plan.mode {
+            None => "NoFail lets packages through that too few confirm, as mode = \"warn\" does here; the mode stays as it is unless --mode says otherwise".to_owned(),
+            Some(_) => "NoFail lets packages through that too few confirm, as mode = \"warn\" does here".to_owned(),
+        });
+    }
+    for item in &settings.unknown {
+        plan.notes.push(format!("APT::Intoto::{item} is not understood"));
+    }
+    plan.notes.push("apt-transport-in-toto itself stays as it is: write http:// or quorum+http:// instead of intoto:// into your sources, and take it away".to_owned());
+    Ok(plan)
+}
+
+/// What apt makes of one file alone. What is checked to be root's is what apt reads: a copy.
+fn dump_of(path: &Path) -> Result<String, Stop> {
+    let text = Trusted::now().read(path, MAX_FILE).map_err(wrong)?;
+    let copy = Copy::new(&format!(
+        "Dir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n{text}\n"
+    ))
+    .map_err(|error| wrong(plain(&error)))?;
+    apt_dump(Environment::Ignored, Some(&copy.0)).ok_or_else(|| {
+        wrong(format!("apt does not understand {}", printable(&path.to_string_lossy())))
+    })
+}
+
+/// A file that nobody else can write, for as long as it is needed.
+struct Copy(PathBuf);
+
+impl Copy {
+    fn new(text: &str) -> std::io::Result<Self> {
+        use std::os::unix::fs::OpenOptionsExt;
+        // Nobody can have put anything there: a name that is taken is an error.
+        let mut at = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |it| it.subsec_nanos());
+        loop {
+            let name = format!("apt-quorum-import.{}.{at}", std::process::id());
+            let path = Path::new("/tmp").join(name);
+            let options =
+                std::fs::File::options().write(true).create_new(true).mode(0o600).open(&path);
+            match options {
+                Ok(mut file) => {
+                    let copy = Self(path);
+                    file.write_all(text.as_bytes())?;
+                    return Ok(copy);
+                }
+                Err(error)
+                    if error.kind() == std::io::ErrorKind::AlreadyExists && at < u32::MAX =>
+                {
+                    at += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn exported(home: &Path, id: &str) -> Result<Option<Certificate>, Stop> {
+    gnupg::export(home, id, Trusted::now()).map_err(wrong)
+}
+
+fn repro_threshold(arguments: &ReproThreshold, now: Timestamp) -> Result<Plan, Stop> {
+    let text = Trusted::now().read(&arguments.from, MAX_FILE).map_err(wrong)?;
+    let expires = match arguments.expires {
+        Some(day) if day <= now => {
+            return Err(wrong("--expires: exceptions that are over already are of no use"));
+        }
+        Some(day) => day,
+        None => {
+            Timestamp::from_unix(now.as_unix().saturating_add(EXCEPTIONS_LAST)).map_err(wrong)?
+        }
+    };
+    let place = arguments.from.display().to_string();
+    let taken = repro_threshold::read(&text, expires)
+        .map_err(|error| refused(format!("{}: {error}", printable(&place))))?;
+    if taken.operators.is_empty() {
+        return Err(refused(format!(
+            "{}: it trusts no rebuilder of Debian whose key is known",
+            printable(&place)
+        )));
+    }
+    let mut notes = taken.notes;
+    notes.push("repro-threshold itself stays as it is: write http:// or quorum+http:// instead of reproduced+http:// into your sources".to_owned());
+    Ok(Plan {
+        from: vec![format!("{place} is what repro-threshold goes by.")],
+        operators: taken.operators,
+        threshold: taken.threshold,
+        mode: None,
+        exceptions: Some(taken.exceptions),
+        notes,
+    })
+}
+
+/// Shows the plan, asks, and writes all of it or nothing.
+fn carry_out(plan: &Plan, writing: &args::Writing) -> Result<Exit, Stop> {
+    let directory = writing.directory.config.clone().unwrap_or_else(|| {
+        apt_configuration(Environment::Heard).path("APT::Quorum::Config", config::DEFAULT_DIRECTORY)
+    });
+    let difference = if writing.replace { OnDifference::Replace } else { OnDifference::Refuse };
+    let prepared =
+        plan.prepare(&directory, Trusted::now(), difference).map_err(|error| match error {
+            PlanError::Differs { .. } | PlanError::TooFewOperators { .. } => Stop::refused(error),
+            _ => Stop::wrong(error),
+        })?;
+    let would_be = prepared.change.check(Trusted::now())?;
+    if say(&plan.shown(&directory, &prepared, &would_be), Exit::Admitted) != Exit::Admitted {
+        return Err(wrong("what would be written could not be shown"));
+    }
+    if !writing.yes {
+        ask("Write this? Type yes: ", "without a terminal, give --yes")?;
+    }
+    prepared.change.apply(Trusted::now())?;
+    Ok(say("Written. See what it comes to: apt-quorum config check\n", Exit::Admitted))
+}

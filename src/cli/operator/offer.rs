@@ -1,0 +1,140 @@
+//! Keys that could be trusted: from files, or as endpoints say.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::{Stop, World};
+use crate::config::{DraftEndpoint, Endpoint, Protocol};
+use crate::evidence::{Network, Published, Setup};
+use crate::gate::keys_of_endpoints;
+use crate::sys::plain;
+use crate::types::{Certificate, KeyError, KeyKind, OperatorName, PublicKey, printable};
+
+/// A key and where it came from, for people.
+#[derive(Debug, Clone)]
+pub(super) struct Offered {
+    pub(super) key: PublicKey,
+    pub(super) from: Vec<String>,
+}
+
+/// Reads the keys in these files.
+pub(super) fn from_files(paths: &[impl AsRef<Path>]) -> Result<Vec<Offered>, Stop> {
+    let mut offered = Vec::new();
+    for path in paths {
+        let shown = path.as_ref().to_string_lossy();
+        let shown = printable(&shown);
+        let key = from_file(path.as_ref())
+            .map_err(|why| Stop::wrong(format!("--key {shown}: {why}.")))?;
+        add(&mut offered, key, format!("in {shown}"));
+    }
+    Ok(offered)
+}
+
+fn from_file(path: &Path) -> Result<PublicKey, String> {
+    let mut text = Vec::new();
+    let limit = u64::try_from(Certificate::MAX_LENGTH).unwrap_or(u64::MAX).saturating_add(1);
+    let file = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut text));
+    file.map_err(|error| plain(&error))?;
+    let text = String::from_utf8(text)
+        .map_err(|_| "this is no key in text form (PEM, or gpg --armor --export)".to_owned())?;
+    if text.contains("PRIVATE KEY") {
+        return Err("this is a private key: only its owner should have it".to_owned());
+    }
+    let kinds: &[KeyKind] = match text.contains("-----BEGIN PGP ") {
+        true => &[KeyKind::OpenPgp],
+        false => &[KeyKind::Ed25519, KeyKind::EcdsaP256, KeyKind::RsaPss],
+    };
+    let mut why = "this is no public key of a kind that is understood".to_owned();
+    for kind in kinds {
+        match PublicKey::read(*kind, &text) {
+            Ok(key) => return Ok(key),
+            Err(KeyError::NotOfKind(_)) => {}
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(why)
+}
+
+/// What endpoints of one operator say.
+pub(super) struct Answers {
+    /// The keys that they publish
+    pub(super) offered: Vec<Offered>,
+    /// The URLs of those that publish none
+    pub(super) without: Vec<String>,
+    /// Those that could not be asked, each with the reason
+    pub(super) silent: Vec<String>,
+}
+
+/// Asks these endpoints for their keys.
+pub(super) fn from_endpoints(
+    name: &OperatorName,
+    endpoints: &[DraftEndpoint],
+    world: &World,
+) -> Result<Answers, Stop> {
+    let endpoint = |it: &DraftEndpoint| Endpoint {
+        operator: name.clone(),
+        protocol: it.protocol,
+        url: it.url.clone(),
+        architectures: it.architectures.clone(),
+        archive: it.archive.clone(),
+    };
+    let setup = Setup {
+        endpoints: endpoints.iter().map(endpoint).collect(),
+        timeouts: world.config.timeouts,
+        apt: world.apt.clone(),
+        network: Network::Allowed,
+        keep: None,
+    };
+    let published = keys_of_endpoints(&setup).map_err(|why| Stop::silent(format!("{why}.")))?;
+    Ok(Answers::of(&setup.endpoints, published))
+}
+
+impl Answers {
+    pub(super) fn of(endpoints: &[Endpoint], published: Vec<Published>) -> Self {
+        let mut answers = Self { offered: Vec::new(), without: Vec::new(), silent: Vec::new() };
+        for (endpoint, published) in endpoints.iter().zip(published) {
+            let url = &endpoint.url;
+            match published {
+                Published::Keys(keys) => {
+                    for key in keys {
+                        add(&mut answers.offered, key, said_by(url));
+                    }
+                }
+                Published::Nothing => answers.without.push(url.to_string()),
+                Published::Failed(why) => {
+                    answers.silent.push(format!("{url} ({})", printable(&why)));
+                }
+            }
+        }
+        answers
+    }
+}
+
+/// Whether endpoints of this kind publish the keys that they sign with.
+pub(super) const fn publishes_keys(protocol: Protocol) -> bool {
+    match protocol {
+        Protocol::Rebuilderd => true,
+        Protocol::IntotoMetadata | Protocol::Directory | Protocol::Archive => false,
+    }
+}
+
+/// Who says that this is the key, and what that is worth.
+fn said_by(url: &reqwest::Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.scheme() {
+        "https" => format!(
+            "as {host} says at {url}; compare it with what the operator publishes elsewhere"
+        ),
+        _ => format!(
+            "as {host} says at {url}, without encryption: anybody on the way could have changed it"
+        ),
+    }
+}
+
+fn add(offered: &mut Vec<Offered>, key: PublicKey, from: String) {
+    match offered.iter_mut().find(|it| it.key == key) {
+        Some(known) => known.from.push(from),
+        None => offered.push(Offered { key, from: vec![from] }),
+    }
+}

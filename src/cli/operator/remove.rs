@@ -1,0 +1,37 @@
+//! `apt-quorum operator remove`: trust ends.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::super::Exit;
+use super::super::args::OperatorRemove;
+use super::{Stop, World, say, show, trust};
+use crate::config::Change;
+
+pub(super) fn run(arguments: &OperatorRemove) -> Result<Exit, Stop> {
+    let world = World::open(&arguments.directory)?;
+    let (name, operator) = world.operator(&arguments.name)?;
+    let others = world.config.operators.iter().filter(|(it, _)| *it != name);
+    let kept: BTreeSet<&PathBuf> = others.flat_map(|(_, it)| &it.key_files).collect();
+    let own = world.config.directory.join("operators.d");
+    // What lies elsewhere, or what somebody else's file names, is not this operator's alone.
+    let keys = operator.key_files.iter().filter(|it| it.starts_with(&own) && !kept.contains(it));
+    let mut change = Change::of(&world.config.directory);
+    let mut text = format!("{name}: these files will be gone:\n");
+    for path in std::iter::once(&operator.file).chain(keys) {
+        change.remove(world.relative(path)?);
+        let _ = writeln!(text, "  {}", path.display());
+    }
+    change.check(world.trusted)?;
+    if say(&text, Exit::Admitted) != Exit::Admitted {
+        return Err(Stop::refused("the files could not be shown: nothing was changed."));
+    }
+    if !arguments.yes {
+        trust::ask("Take them away? Type yes: ", "without a terminal, give --yes")?;
+    }
+    let config = change.apply(world.trusted)?;
+    let mut text = format!("{name} is no operator any more.\n");
+    show::policy(&mut text, &config);
+    Ok(say(&text, Exit::Admitted))
+}

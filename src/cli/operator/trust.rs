@@ -1,0 +1,129 @@
+//! Whether somebody says that these are the right keys.
+
+use std::io::{self, BufRead, IsTerminal, Read};
+
+use super::super::Exit;
+use super::super::args::Trust;
+use super::offer::Offered;
+use super::{Stop, say};
+use crate::types::printable;
+
+/// Fewest digits of a key's id that are taken for it.
+const LEAST_DIGITS: usize = 16;
+
+/// Longest answer that is read, in bytes.
+const MAX_ANSWER: u64 = 64;
+
+/// The fingerprints of the command line, as digits only.
+pub(super) fn fingerprints(trust: &Trust) -> Result<Vec<String>, Stop> {
+    trust.fingerprint.iter().map(|text| digits(text)).collect()
+}
+
+fn digits(text: &str) -> Result<String, Stop> {
+    let wrong = |why: &str| Stop::wrong(format!("--fingerprint {}: {why}.", printable(text)));
+    let digits: String =
+        text.chars().filter(|c| !matches!(c, ' ' | ':')).map(|c| c.to_ascii_lowercase()).collect();
+    if !digits.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err(wrong("a fingerprint is written in hexadecimal digits"));
+    }
+    if digits.len() < LEAST_DIGITS {
+        return Err(wrong("give at least the first 16 digits: fewer can be forged"));
+    }
+    Ok(digits)
+}
+
+/// Goes on only if the keys are the right ones: each is named by a fingerprint and nothing else
+/// is, or somebody at a terminal says so. What is asked about must have been shown.
+pub(super) fn confirm(
+    keys: &[Offered],
+    trust: &Trust,
+    fingerprints: &[String],
+) -> Result<(), Stop> {
+    if !fingerprints.is_empty() || trust.yes {
+        named(keys, fingerprints)?;
+    }
+    if trust.yes {
+        return Ok(());
+    }
+    let what = if keys.len() == 1 { "this key" } else { "these keys" };
+    let without = "without a terminal, give --yes and a --fingerprint for each key";
+    ask(&format!("Trust {what}? Type yes: "), without)
+}
+
+fn named(keys: &[Offered], fingerprints: &[String]) -> Result<(), Stop> {
+    let nothing = "nothing was changed";
+    let is =
+        |key: &Offered, digits: &String| key.key.key_id().as_str().starts_with(digits.as_str());
+    for digits in fingerprints {
+        match keys.iter().filter(|key| is(key, digits)).count() {
+            1 => {}
+            0 => {
+                let why = format!("no key here has the fingerprint {digits}: {nothing}.");
+                return Err(Stop::refused(why));
+            }
+            _ => {
+                let why = format!("several keys begin with {digits}, give more digits: {nothing}.");
+                return Err(Stop::refused(why));
+            }
+        }
+    }
+    match keys.iter().find(|key| !fingerprints.iter().any(|digits| is(key, digits))) {
+        None => Ok(()),
+        Some(key) => Err(Stop::refused(format!(
+            "no --fingerprint names the key {}: {nothing}.",
+            key.key.key_id()
+        ))),
+    }
+}
+
+/// Asks at a terminal; anything but yes is no. `without` is said where there is none.
+pub(in crate::cli) fn ask(question: &str, without: &str) -> Result<(), Stop> {
+    if !io::stdin().is_terminal() {
+        return Err(Stop::refused(format!("nobody can be asked: {without}. Nothing was changed.")));
+    }
+    if say(question, Exit::Admitted) != Exit::Admitted {
+        return Err(Stop::refused("the question could not be shown: nothing was changed."));
+    }
+    let mut answer = Vec::new();
+    let read = io::stdin().lock().take(MAX_ANSWER).read_until(b'\n', &mut answer);
+    if read.is_ok() && answer.trim_ascii() == b"yes" {
+        Ok(())
+    } else {
+        Err(Stop::refused("nothing was changed."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::PublicKey;
+
+    #[test]
+    fn fingerprints_are_taken_as_people_write_them_and_never_short() {
+        let read = |text| digits(text).ok();
+        assert_eq!(read("0123:4567 89AB CDEF").as_deref(), Some("0123456789abcdef"));
+        for bad in ["", "0123456789abcde", "0x23456789abcdef01", "0123456789abcdeg", "\u{1b}"] {
+            assert_eq!(read(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn every_key_is_named_and_nothing_else() {
+        let offered = |hex: &str| Offered {
+            key: PublicKey::ed25519_from_hex(hex).unwrap(),
+            from: Vec::new(),
+        };
+        let one = offered("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+        let two = offered("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
+        let id = |it: &Offered| it.key.key_id().as_str().to_owned();
+        let (a, b) = (id(&one), id(&two)[..16].to_owned());
+        let keys = [one, two];
+        assert!(named(&keys, &[a.clone(), b.clone()]).is_ok());
+        assert!(named(&keys[..1], &[a.clone()]).is_ok());
+        for wrong in [vec![], vec![a.clone()], vec![a.clone(), b.clone(), "0".repeat(16)]] {
+            assert!(named(&keys, &wrong).is_err(), "{wrong:?}");
+        }
+        assert!(named(&keys[..1], &[a.clone(), b]).is_err());
+        assert!(named(&keys[..1], &[format!("{a}0")]).is_err());
+    }
+}

@@ -1,0 +1,342 @@
+//! A change to the configuration as a whole: checked before it is made.
+//!
+//! What the files would say is read together with all that stay as they are, by the very reader
+//! that judges the configuration later. Only if there is no mistake in it are the files put in
+//! place: all are written before the first is, keys before the files that name them, and each at
+//! once, so that whenever this ends, every file is the old one or the new one.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use super::{Config, MAX_FILE, Problems, Proposed, load, load_with};
+use crate::sys::files::{Prepared, sync_directory};
+use crate::sys::plain;
+use crate::sys::secure::{SecureError, Trusted};
+
+/// Files to write and to take away below the directory of a configuration.
+#[derive(Debug, Clone)]
+pub struct Change {
+    directory: PathBuf,
+    files: BTreeMap<PathBuf, New>,
+}
+
+/// What is to be at a place.
+#[derive(Debug, Clone)]
+enum New {
+    /// This, where nothing is yet.
+    Created(String),
+    /// This, whatever was there.
+    Replaced(String),
+    /// This, where that was before.
+    Edited {
+        /// What it was made from
+        was: String,
+        /// What it is to be
+        text: String,
+    },
+    /// Nothing.
+    Removed,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The configuration has mistakes already.
+    #[error("{0}; mend that first: nothing was changed.")]
+    BrokenBefore(Problems),
+    /// It would have mistakes.
+    #[error("{0} as it would be; nothing was changed.")]
+    WouldBreak(Problems),
+    /// There is a file already.
+    #[error("{} is there already; nothing was changed.", .0.display())]
+    Exists(PathBuf),
+    /// Somebody else changed it.
+    #[error("{} was changed in the meantime; nothing was changed by this command.", .0.display())]
+    ChangedMeanwhile(PathBuf),
+    /// Somebody else is about to change something.
+    #[error("another command is changing {} right now; nothing was changed.", .0.display())]
+    Busy(PathBuf),
+    /// It cannot be read, or could be written by others.
+    #[error("{0}; nothing was changed.")]
+    Insecure(SecureError),
+    /// The system refuses.
+    #[error("{}: {why}; nothing was changed.", .path.display())]
+    Refused {
+        /// What could not be written or taken away
+        path: PathBuf,
+        /// What the system says
+        why: String,
+    },
+    /// The system refused, and refused to bring back what was there.
+    #[error("{}: {why}, and what was there before could not be brought back: run apt-quorum config check.", .path.display())]
+    Stuck {
+        /// What could not be brought back
+        path: PathBuf,
+        /// What the system says
+        why: String,
+    },
+}
+
+/// What was at a place before, to be brought back.
+type Before = Vec<(PathBuf, Option<String>)>;
+
+impl Change {
+    /// A change to the configuration in `directory` that changes nothing yet. Paths are below it.
+    #[must_use]
+    pub fn of(directory: &Path) -> Self {
+        let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+        Self { directory, files: BTreeMap::new() }
+    }
+
+    /// Writes a file where none may be.
+    pub fn create(&mut self, path: impl Into<PathBuf>, text: String) {
+        self.files.insert(path.into(), New::Created(text));
+    }
+
+    /// Writes a file, whatever is there.
+    pub fn replace(&mut self, path: impl Into<PathBuf>, text: String) {
+        self.files.insert(path.into(), New::Replaced(text));
+    }
+
+    /// Writes a file that was `was` when `text` was made from it: what somebody wrote into it
+    /// since is not lost.
+    pub fn edit(&mut self, path: impl Into<PathBuf>, was: String, text: String) {
+        self.files.insert(path.into(), New::Edited { was, text });
+    }
+
+    /// Takes a file away, if it is there.
+    pub fn remove(&mut self, path: impl Into<PathBuf>) {
+        self.files.insert(path.into(), New::Removed);
+    }
+
+    /// What the configuration would be.
+    ///
+    /// # Errors
+    /// If it has mistakes, before or after the change, or a file is there that must not be.
+    pub fn check(&self, trusted: Trusted) -> Result<Config, ChangeError> {
+        load(&self.directory, trusted).map_err(ChangeError::BrokenBefore)?;
+        self.look(trusted)?;
+        load_with(&self.directory, trusted, &self.proposed()).map_err(ChangeError::WouldBreak)
+    }
+
+    /// Checks the change and makes it.
+    ///
+    /// # Errors
+    /// If anything stands in the way; then all is as it was, except where [`ChangeError::Stuck`]
+    /// says otherwise.
+    pub fn apply(&self, trusted: Trusted) -> Result<Config, ChangeError> {
+        let refused = |path: &Path| {
+            let path = path.to_owned();
+            move |error: io::Error| ChangeError::Refused { path, why: plain(&error) }
+        };
+        let open = File::open(&self.directory).map_err(refused(&self.directory))?;
+        // Two changes, each good by itself, need not be good together.
+        let _lock = Flock::lock(open, FlockArg::LockExclusiveNonblock)
+            .map_err(|_| ChangeError::Busy(self.directory.clone()))?;
+        self.check(trusted)?;
+        let before = self.look(trusted)?;
+        for path in self.files.keys() {
+            let directory = self.directory.join(path);
+            let directory = directory.parent().unwrap_or(&self.directory);
+            make_directory(directory).map_err(refused(directory))?;
+        }
+        let mut steps = Vec::new();
+        for (path, new) in &self.files {
+            let target = self.directory.join(path);
+            let prepared = match new.text() {
+                Some(text) => {
+                    Some(Prepared::write(&target, text.as_bytes()).map_err(refused(&target))?)
+                }
+                None => None,
+            };
+            steps.push((target, new, prepared));
+        }
+        // Keys are there before a file names them, and go after none does.
+        steps.sort_by_key(|(target, new, _)| {
+            let decides = target.extension().is_some_and(|it| it == "toml");
+            let goes = new.text().is_none();
+            (goes, decides != goes, target.clone())
+        });
+        for (target, new, prepared) in steps {
+            if let Err(error) = put(&target, new, prepared) {
+                bring_back(&before)?;
+                return Err(match error.kind() {
+                    io::ErrorKind::AlreadyExists => ChangeError::Exists(target),
+                    _ => refused(&target)(error),
+                });
+            }
+        }
+        let directories = before.iter().filter_map(|(path, _)| path.parent());
+        for directory in directories.collect::<std::collections::BTreeSet<_>>() {
+            sync_directory(directory).map_err(refused(directory))?;
+        }
+        // It is what it was expected to be, unless somebody wrote at the same time.
+        load(&self.directory, trusted).map_err(|problems| match bring_back(&before) {
+            Ok(()) => ChangeError::WouldBreak(problems),
+            Err(error) => error,
+        })
+    }
+
+    /// What is at all of its places now.
+    fn look(&self, trusted: Trusted) -> Result<Before, ChangeError> {
+        let mut before = Before::new();
+        for (path, new) in &self.files {
+            let target = self.directory.join(path);
+            if !path.components().all(|part| matches!(part, Component::Normal(_))) {
+                let why = "not below the configuration".to_owned();
+                return Err(ChangeError::Refused { path: target, why });
+            }
+            let now = match trusted.read(&target, MAX_FILE) {
+                Ok(text) => Some(text),
+                Err(error) if error.is_missing() => None,
+                Err(error) => return Err(ChangeError::Insecure(error)),
+            };
+            match (new, &now) {
+                (New::Created(_), Some(_)) => return Err(ChangeError::Exists(target)),
+                (New::Edited { was, .. }, _) if now.as_ref() != Some(was) => {
+                    return Err(ChangeError::ChangedMeanwhile(target));
+                }
+                _ => before.push((target, now)),
+            }
+        }
+        Ok(before)
+    }
+
+    fn proposed(&self) -> Proposed {
+        let text = |new: &New| new.text().map(ToOwned::to_owned);
+        self.files.iter().map(|(path, new)| (self.directory.join(path), text(new))).collect()
+    }
+}
+
+impl New {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Created(text) | Self::Replaced(text) | Self::Edited { text, .. } => Some(text),
+            Self::Removed => None,
+        }
+    }
+}
+
+/// Makes a directory if it is not there: operators.d may not be.
+fn make_directory(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        // Whatever the umask is.
+        Ok(()) => fs::set_permissions(path, PermissionsExt::from_mode(0o755)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn put(target: &Path, new: &New, prepared: Option<Prepared>) -> io::Result<()> {
+    match (new, prepared) {
+        (New::Created(_), Some(prepared)) => prepared.place_new(),
+        (_, Some(prepared)) => prepared.place_over(),
+        (_, None) => match fs::remove_file(target) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        },
+    }
+}
+
+/// Makes all places what they were.
+fn bring_back(before: &Before) -> Result<(), ChangeError> {
+    for (path, text) in before {
+        let done = match text {
+            Some(text) if fs::read(path).is_ok_and(|now| now == text.as_bytes()) => Ok(()),
+            Some(text) => Prepared::write(path, text.as_bytes()).and_then(Prepared::place_over),
+            None => put(path, &New::Removed, None),
+        };
+        done.map_err(|error| ChangeError::Stuck { path: path.clone(), why: plain(&error) })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
+
+    fn world() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("policy.toml"), "mode = \"warn\"\n").unwrap();
+        directory
+    }
+
+    fn operator(name: &str) -> String {
+        format!("name = \"{name}\"\n[[key]]\ntype = \"ed25519\"\nfile = \"k.pem\"\n")
+    }
+
+    /// Everything in a directory, with what is in the files.
+    fn all(directory: &Path) -> Vec<(PathBuf, String)> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => found.extend(all(&path)),
+                false => found.push((path.clone(), fs::read_to_string(&path).unwrap())),
+            }
+        }
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn several_files_make_one_change() {
+        let world = world();
+        let mut change = Change::of(world.path());
+        change.create("operators.d/a.toml", operator("a"));
+        change.create("operators.d/k.pem", KEY.to_owned());
+        let was = fs::read_to_string(world.path().join("policy.toml")).unwrap();
+        change.edit("policy.toml", was.clone(), format!("{was}threshold = 1\n"));
+        assert_eq!(change.check(Trusted::now()).unwrap().operators.len(), 1);
+        assert_eq!(all(world.path()).len(), 1, "a check writes nothing");
+        assert_eq!(change.apply(Trusted::now()).unwrap().operators.len(), 1);
+        let names: Vec<_> = all(world.path()).into_iter().map(|it| it.0).collect();
+        let expected = ["operators.d/a.toml", "operators.d/k.pem", "policy.toml"];
+        assert_eq!(names, expected.map(|it| world.path().join(it)));
+        // The same again: neither is the file to be created over, nor what was edited the same.
+        assert!(matches!(change.apply(Trusted::now()), Err(ChangeError::Exists(_))));
+        let mut change = Change::of(world.path());
+        change.edit("policy.toml", was, "mode = \"warn\"\n".to_owned());
+        assert!(matches!(change.apply(Trusted::now()), Err(ChangeError::ChangedMeanwhile(_))));
+    }
+
+    #[test]
+    fn what_would_be_wrong_is_shown_at_its_final_place_and_not_written() {
+        let world = world();
+        let before = all(world.path());
+        let mut change = Change::of(world.path());
+        change.create("operators.d/a.toml", operator("a"));
+        change.create("operators.d/k.pem", KEY.to_owned());
+        let error = change.apply(Trusted::now()).unwrap_err();
+        assert!(matches!(error, ChangeError::WouldBreak(_)));
+        let shown = error.to_string();
+        let policy = world.path().join("policy.toml").display().to_string();
+        assert!(shown.contains(&format!("{policy}: threshold is missing")), "{shown}");
+        assert_eq!(all(world.path()), before);
+        let mut change = Change::of(world.path());
+        change.remove("policy.toml");
+        assert!(matches!(change.apply(Trusted::now()), Err(ChangeError::WouldBreak(_))));
+        let mut outside = Change::of(world.path());
+        outside.create("operators.d/../../x.toml", String::new());
+        assert!(matches!(outside.apply(Trusted::now()), Err(ChangeError::Refused { .. })));
+        fs::write(world.path().join("policy.toml"), "mode = 1\n").unwrap();
+        assert!(matches!(change.apply(Trusted::now()), Err(ChangeError::BrokenBefore(_))));
+        assert_eq!(all(world.path()).len(), 1);
+    }
+
+    #[test]
+    fn two_changes_are_not_made_at_once() {
+        let world = world();
+        let file = File::open(world.path()).unwrap();
+        let _lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap();
+        let error = Change::of(world.path()).apply(Trusted::now()).unwrap_err();
+        assert!(matches!(error, ChangeError::Busy(_)));
+    }
+}

@@ -1,0 +1,88 @@
+//! Descriptions of operators: who publishes what and where, without keys and so without trust.
+//!
+//! An operator's file becomes of one only when somebody has compared the keys.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::diagnostic::{Diagnostic, Problems, SourceFile};
+use super::reader::document;
+use super::{DraftEndpoint, MAX_FILE, operators};
+use crate::sys::secure::Trusted;
+use crate::types::OperatorName;
+
+/// Where the descriptions of public rebuilders are that come with the package.
+pub const DESCRIPTIONS: &str = "/usr/share/apt-quorum/operators";
+
+/// What a description says.
+#[derive(Debug, Clone)]
+pub struct Description {
+    /// How the operator is called
+    pub name: OperatorName,
+    /// Who that is, for people
+    pub description: String,
+    /// How to reach them
+    pub contact: Option<String>,
+    /// Where they publish
+    pub endpoints: Vec<DraftEndpoint>,
+}
+
+impl Description {
+    /// Reads a description.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn read(path: &Path, trusted: Trusted) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let read = match trusted.read(path, MAX_FILE) {
+            Ok(text) => Self::from_source(&SourceFile::new(path.to_owned(), text), &mut problems),
+            Err(error) => {
+                problems.push(Diagnostic::of_file(path, &error));
+                None
+            }
+        };
+        match read {
+            Some(description) if problems.is_empty() => Ok(description),
+            _ => Err(problems.sorted()),
+        }
+    }
+
+    fn from_source(source: &SourceFile, problems: &mut Problems) -> Option<Self> {
+        document(source, problems, |table, problems| {
+            let name = table.parsed::<OperatorName>("name", problems);
+            let name = table.required("name", "how is this operator called?", name, problems);
+            let description = table.text("description", problems);
+            let description = table.required("description", "who is it?", description, problems);
+            let contact = table.text("contact", problems).map(|text| text.value.into_owned());
+            let endpoints = table.tables("endpoint", problems, |table, problems| {
+                operators::endpoint(table, name.as_ref().map(|name| &name.value), problems)
+            });
+            if endpoints.as_ref().is_some_and(Vec::is_empty) {
+                let message = "a description without an endpoint describes nothing";
+                problems.push(table.place().saying(&message));
+            }
+            let endpoints = endpoints?.into_iter().collect::<Option<Vec<_>>>()?;
+            let endpoints = endpoints.into_iter().map(|it| DraftEndpoint {
+                protocol: it.protocol,
+                url: it.url,
+                architectures: it.architectures,
+                archive: it.archive,
+            });
+            Some(Self {
+                name: name?.value,
+                description: description?.value.into_owned(),
+                contact,
+                endpoints: endpoints.collect(),
+            })
+        })
+        .flatten()
+    }
+
+    /// The names of the descriptions in a directory.
+    #[must_use]
+    pub fn names(directory: &Path, trusted: Trusted) -> BTreeSet<OperatorName> {
+        let files = trusted.list(directory, ".toml").unwrap_or_default();
+        let name = |file: std::ffi::OsString| file.to_str()?.strip_suffix(".toml")?.parse().ok();
+        files.into_iter().filter_map(name).collect()
+    }
+}

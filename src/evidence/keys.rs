@@ -1,0 +1,124 @@
+//! The keys that an endpoint says are its operator's.
+//!
+//! Whoever answers there says so, and nothing else speaks for it: such a key is shown to people,
+//! and never trusted for it.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use reqwest::Url;
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+use tokio::task::LocalSet;
+
+use super::fetch::Fetch;
+use super::http::Door;
+use super::{Network, Setup};
+use crate::config::{Endpoint, Protocol};
+use crate::types::{KeyKind, PublicKey};
+
+/// Most keys that one endpoint may publish: rebuilderd has one, and two while it changes it.
+pub const MAX_KEYS: usize = 16;
+
+/// Longest list of keys, in bytes.
+const MAX_LIST: usize = 64 * 1024;
+
+/// How many endpoints are asked at the same time.
+pub const KEYS_AT_ONCE: usize = 8;
+
+/// What came of asking an endpoint for its keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Published {
+    /// These, at least one.
+    Keys(Vec<PublicKey>),
+    /// It publishes none, as most kinds of endpoints do.
+    Nothing,
+    /// It could not be asked, or its answer is not to be used; for people.
+    Failed(String),
+}
+
+/// rebuilderd's answer, in both versions of its API.
+#[derive(Deserialize)]
+struct List {
+    current: Vec<String>,
+}
+
+/// Asks all endpoints of `setup`, and waits for them.
+///
+/// # Errors
+/// If the system has no descriptor to spare.
+pub fn published_keys(setup: &Setup) -> std::io::Result<Vec<Published>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let door = match setup.network {
+        Network::Allowed => Door::new(&setup.apt, setup.timeouts.answer)
+            .map_err(|error| Published::Failed(error.to_string())),
+        Network::Denied => Err(Published::Failed("not asked: offline".to_owned())),
+    };
+    Ok(LocalSet::new().block_on(&runtime, async {
+        let at_once = Rc::new(Semaphore::new(KEYS_AT_ONCE));
+        let total = setup.timeouts.total;
+        let ask = |endpoint: &Endpoint| {
+            let (at_once, door, endpoint) = (Rc::clone(&at_once), door.clone(), endpoint.clone());
+            tokio::task::spawn_local(async move {
+                let _permit = at_once.acquire().await;
+                let late = |_| {
+                    Published::Failed(format!("no complete answer within {} s", total.as_secs()))
+                };
+                match (endpoint.protocol, door) {
+                    (Protocol::Rebuilderd, Ok(door)) => {
+                        let asked = tokio::time::timeout(total, keys_of(&door, &endpoint.url));
+                        asked.await.unwrap_or_else(late)
+                    }
+                    (Protocol::Rebuilderd, Err(failed)) => failed,
+                    (Protocol::IntotoMetadata | Protocol::Directory | Protocol::Archive, _) => {
+                        Published::Nothing
+                    },
+                }
+            })
+        };
+        let asked: Vec<_> = setup.endpoints.iter().map(ask).collect();
+        let mut published = Vec::new();
+        for it in asked {
+            let failed = |_| Published::Failed("the question was given up".to_owned());
+            published.push(it.await.unwrap_or_else(failed));
+        }
+        published
+    }))
+}
+
+/// Asks a rebuilderd. Version 1 of its API is tried first; before 0.25 it has no keys of its own,
+/// and its workers' are nowhere published.
+async fn keys_of(door: &impl Fetch, base: &Url) -> Published {
+    for path in ["api/v1/meta/public-keys", "api/v0/public-keys"] {
+        let Ok(url) = base.join(path) else { break };
+        match door.get(url, MAX_LIST).await {
+            Ok(Some(body)) => return read(&body).unwrap_or_else(Published::Failed),
+            Ok(None) => {}
+            Err(error) => return Published::Failed(error.to_string()),
+        }
+    }
+    Published::Nothing
+}
+
+/// Reads the list. One that is not right throughout is not used at all.
+fn read(body: &[u8]) -> Result<Published, String> {
+    let list: List = serde_json::from_slice(body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        format!("rebuilderd does not list its keys like this (line {line}, column {column})")
+    })?;
+    if list.current.len() > MAX_KEYS {
+        return Err(format!("it lists more than {MAX_KEYS} keys"));
+    }
+    let read = |text: &String| match PublicKey::read(KeyKind::Ed25519, text) {
+        Ok(key) => Ok(key),
+        Err(_) if text.contains("PRIVATE KEY") => {
+            Err("it publishes a private key, with which anybody can sign".to_owned())
+        }
+        Err(error) => Err(format!("it lists what is no key: {error}")),
+    };
+    let keys: BTreeSet<PublicKey> = list.current.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(match keys.is_empty() {
+        true => Published::Nothing,
+        false => Published::Keys(keys.into_iter().collect()),
+    })
+}

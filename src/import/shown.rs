@@ -1,0 +1,77 @@
+//! A plan as people see it before it is carried out.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::{Plan, Prepared};
+use crate::config::{Config, Draft};
+use crate::types::{OperatorName, printable};
+
+impl Plan {
+    /// What will be written, and what of the old configuration will not. `config` is what the
+    /// configuration would be.
+    #[must_use]
+    pub fn shown(&self, directory: &Path, prepared: &Prepared, config: &Config) -> String {
+        let mut text = String::new();
+        for from in &self.from {
+            let _ = writeln!(text, "{}", printable(from));
+        }
+        let place = directory.display().to_string();
+        let _ = writeln!(text, "This would be written to {}:", printable(&place));
+        for draft in &self.operators {
+            operator(&mut text, draft);
+        }
+        for line in &prepared.policy {
+            let _ = writeln!(text, "  policy.toml: {}.", printable(line));
+        }
+        if let Some(exceptions) = &self.exceptions {
+            for package in &exceptions.packages {
+                let date = exceptions.expires.date();
+                let _ = writeln!(
+                    text,
+                    "  exception for {package} until {date}: {}.",
+                    printable(exceptions.reason)
+                );
+            }
+        }
+        let others = self.others(config);
+        if !others.is_empty() {
+            let names: Vec<&str> = others.into_iter().map(OperatorName::as_str).collect();
+            let _ = writeln!(
+                text,
+                "Operators that are there already count towards the same threshold: {}.",
+                names.join(", ")
+            );
+        }
+        if !self.notes.is_empty() {
+            let _ = writeln!(text, "Not taken over, or other than it was:");
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "  {}.", printable(note));
+        }
+        text
+    }
+}
+
+fn operator(text: &mut String, draft: &Draft) {
+    let path = draft.path().display().to_string();
+    let _ = writeln!(text, "  operator {} ({})", draft.name, printable(&path));
+    if let Some(contact) = &draft.contact {
+        let _ = writeln!(text, "    contact   {}", printable(contact));
+    }
+    for key in &draft.keys {
+        let until = key.not_after.map(|end| format!(" (until {})", end.date()));
+        let (kind, id) = (key.key.kind().name(), key.key.key_id());
+        let _ = writeln!(text, "    key       {kind} {id}{}", until.unwrap_or_default());
+    }
+    for endpoint in &draft.endpoints {
+        let (protocol, url) = (endpoint.protocol.name(), endpoint.url.as_str());
+        let _ = writeln!(text, "    endpoint  {protocol} {}", printable(url));
+    }
+    if draft.endpoints.is_empty() {
+        let _ = writeln!(
+            text,
+            "    no endpoint: it is asked about nothing; only attestations at hand count"
+        );
+    }
+}

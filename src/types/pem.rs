@@ -1,0 +1,56 @@
+//! Keys as text: PEM blocks and OpenPGP's armour.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::{KeyError, PublicKey};
+
+/// The label of a public key (RFC 7468 section 13).
+const KEY: &str = "PUBLIC KEY";
+
+/// The label of a certificate (RFC 9580 section 6.2).
+const CERTIFICATE: &str = "PGP PUBLIC KEY BLOCK";
+
+/// What stands in the one PEM block (RFC 7468 section 13) that `text` must be, with any line ends.
+pub(super) fn read(text: &str) -> Result<Vec<u8>, KeyError> {
+    if text.len() > PublicKey::MAX_LENGTH {
+        return Err(KeyError::TooLong { most: PublicKey::MAX_LENGTH });
+    }
+    let body = text
+        .trim()
+        .strip_prefix("-----BEGIN PUBLIC KEY-----")
+        .and_then(|rest| rest.strip_suffix("-----END PUBLIC KEY-----"))
+        .ok_or(KeyError::NotPem)?;
+    if body.contains("-----") {
+        return Err(KeyError::NotPem);
+    }
+    let base64: String = body.split_ascii_whitespace().collect();
+    BASE64.decode(base64).map_err(|_| KeyError::NotBase64)
+}
+
+/// A PEM block with a key as OpenSSL writes it.
+pub(super) fn write(der: &[u8]) -> String {
+    block(KEY, "", der)
+}
+
+/// An armoured certificate, without the checksum that RFC 9580 section 6.1 does away with, and
+/// without headers, in which somebody else's words could stand.
+pub(super) fn armor(packets: &[u8]) -> String {
+    block(CERTIFICATE, "\n", packets)
+}
+
+/// A block with 64 characters a line.
+fn block(label: &str, before: &str, bytes: &[u8]) -> String {
+    let mut text = format!("-----BEGIN {label}-----\n{before}");
+    for (at, character) in BASE64.encode(bytes).chars().enumerate() {
+        if at > 0 && at % 64 == 0 {
+            text.push('\n');
+        }
+        text.push(character);
+    }
+    text + &format!("\n-----END {label}-----\n")
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
