@@ -5,6 +5,7 @@
 use crate::attest::archive;
 use crate::evidence::Question;
 use crate::evidence::http::DoorError;
+use crate::evidence::{Published, Question};
 use crate::policy::Outcome;
 use crate::types::Timestamp;
 
@@ -26,6 +27,11 @@ pub fn rebuilderd(
     answer: impl Fn(&reqwest::Url, usize) -> Result<Option<Vec<u8>>, DoorError>,
 ) -> (Vec<Vec<u8>>, Outcome) {
     crate::evidence::gather_from(base, question, answer)
+}
+
+/// What is made of the list of keys that a rebuilderd publishes.
+pub fn public_keys(body: &[u8]) -> Result<Published, String> {
+    crate::evidence::read_list(body)
 }
 
 pub use reqwest::Url;

@@ -28,8 +28,9 @@ complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -s h -l help -d 'Pri
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -s V -l version -d 'Print version'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "verify" -d 'Judge .deb files as an installation would'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "config" -d 'Look at the configuration'
-complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "operator" -d 'Look at the operators whose word counts'
+complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "evidence" -d 'Carry evidence from one machine to another'
+complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "import" -d 'Take over what another program was told to trust'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -l config -d 'Use the configuration in this directory' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -l evidence -d 'More attestations: a file that is one, a directory with files called NAME_VERSION_ARCH.deb.* or NAME_VERSION_ARCH.deb/*, or a bundle of them (.tar.gz)' -r -F
@@ -43,13 +44,58 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and __fish
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the whole configuration and show every mistake'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'List the operators with their keys and endpoints'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "list" -d 'List the operators with their keys and endpoints'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "add" -d 'Trust an operator: show its keys, ask, and write its file'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "add-key" -d 'Trust another key of an operator'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "refresh" -d 'Show which keys operators publish now that are not trusted, and the other way round'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "remove" -d 'Trust an operator no more: take its file away'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "import-layout" -d 'Take over an in-toto layout: its keys as operators, and its threshold'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from list" -l config -d 'Use the configuration in this directory' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from list" -l json -d 'Print JSON, as apt-quorum(1) describes it'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l key -d 'Trust the key in this file, PEM or an armoured certificate, and not what endpoints say' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l fingerprint -d 'A key that is to be trusted, by the first 16 or more digits of its id' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l name -d 'What to call it, unless a description or the host\'s name says so' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l protocol -d 'What the URL speaks, if that cannot be found out' -r -f -a "rebuilderd\t''
+intoto-metadata\t''
+directory\t''
+archive\t''"
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l suite -d 'Of an archive: the directory below dists/' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l component -d 'Of an archive: a component whose packages count' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l taken-over -d 'Of an archive: where below dists/SUITE/ the list is of what it did not build' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l contact -d 'How to reach the people' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l architecture -d 'Ask it only for packages of this architecture; "all" is one of its own' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l threshold -d 'How many operators must confirm a package from now on' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l yes -d 'Do not ask; every key must have its --fingerprint'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -l key -d 'Trust the key in this file, PEM or an armoured certificate, and not what endpoints say' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -l fingerprint -d 'A key that is to be trusted, by the first 16 or more digits of its id' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -l yes -d 'Do not ask; every key must have its --fingerprint'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from refresh" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from refresh" -l json -d 'Print JSON, as apt-quorum(1) describes it'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from refresh" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from remove" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from remove" -l yes -d 'Do not ask'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from import-layout" -l key -d 'A key with which the layout must be signed; with several, with each of them' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from import-layout" -l certificate -d 'A certificate of a key of the layout, which has only its numbers' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from import-layout" -l operator -d 'Whose a key of the layout is; keys with the same name are one operator' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from import-layout" -l url -d 'Where the links of the step are: a tree as PackageRebuilder makes it' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from import-layout" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from import-layout" -l replace -d 'Set the threshold although the policy has another one'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from import-layout" -l yes -d 'Write without asking'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from import-layout" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the operators with their keys and endpoints'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "add" -d 'Trust an operator: show its keys, ask, and write its file'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "add-key" -d 'Trust another key of an operator'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "refresh" -d 'Show which keys operators publish now that are not trusted, and the other way round'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Trust an operator no more: take its file away'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "import-layout" -d 'Take over an in-toto layout: its keys as operators, and its threshold'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and not __fish_seen_subcommand_from export import fetch help" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and not __fish_seen_subcommand_from export import fetch help" -f -a "export" -d 'Write the attestations that are on this machine to a bundle or a tree'
@@ -74,13 +120,44 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fi
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from help" -f -a "import" -d 'Take attestations from a bundle or a tree into the cache'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from help" -f -a "fetch" -d 'Ask all operators about packages, so that their attestations are in the cache'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence help" -f -a "verify" -d 'Judge .deb files as an installation would'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence help" -f -a "config" -d 'Look at the configuration'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence help" -f -a "operator" -d 'Look at the operators whose word counts'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence help" -f -a "evidence" -d 'Carry evidence from one machine to another'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and not __fish_seen_subcommand_from apt-transport-in-toto repro-threshold help" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and not __fish_seen_subcommand_from apt-transport-in-toto repro-threshold help" -f -a "apt-transport-in-toto" -d 'Take over apt-transport-in-toto\'s settings, with the layout that they name'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and not __fish_seen_subcommand_from apt-transport-in-toto repro-threshold help" -f -a "repro-threshold" -d 'Take over repro-threshold\'s rebuilders, threshold and exemptions'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and not __fish_seen_subcommand_from apt-transport-in-toto repro-threshold help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from apt-transport-in-toto" -l from -d 'Read this file of apt\'s configuration alone, and not all that apt reads' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from apt-transport-in-toto" -l key -d 'A key with which the layout must be signed; with several, with each of them' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from apt-transport-in-toto" -l certificate -d 'A certificate of a key of the layout, which has only its numbers' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from apt-transport-in-toto" -l operator -d 'Whose a key of the layout is; keys with the same name are one operator' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from apt-transport-in-toto" -l mode -d 'What happens to packages that are not confirmed; without it, what the policy says already' -r -f -a "enforce\t'Refuse them'
+warn\t'Let them through and warn'"
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from apt-transport-in-toto" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from apt-transport-in-toto" -l replace -d 'Set the threshold although the policy has another one'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from apt-transport-in-toto" -l yes -d 'Write without asking'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from apt-transport-in-toto" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from repro-threshold" -l from -d 'Its configuration' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from repro-threshold" -l expires -d 'The first day on which the exceptions no longer hold, as 2027-03-01; without it, in 90 days' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from repro-threshold" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from repro-threshold" -l replace -d 'Set the threshold although the policy has another one'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from repro-threshold" -l yes -d 'Write without asking'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from repro-threshold" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from help" -f -a "apt-transport-in-toto" -d 'Take over apt-transport-in-toto\'s settings, with the layout that they name'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from help" -f -a "repro-threshold" -d 'Take over repro-threshold\'s rebuilders, threshold and exemptions'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "verify" -d 'Judge .deb files as an installation would'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "config" -d 'Look at the configuration'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "evidence" -d 'Carry evidence from one machine to another'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "import" -d 'Take over what another program was told to trust'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check the whole configuration and show every mistake'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "list" -d 'List the operators with their keys and endpoints'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "add" -d 'Trust an operator: show its keys, ask, and write its file'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "add-key" -d 'Trust another key of an operator'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "refresh" -d 'Show which keys operators publish now that are not trusted, and the other way round'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "remove" -d 'Trust an operator no more: take its file away'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "import-layout" -d 'Take over an in-toto layout: its keys as operators, and its threshold'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from evidence" -f -a "export" -d 'Write the attestations that are on this machine to a bundle or a tree'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from evidence" -f -a "import" -d 'Take attestations from a bundle or a tree into the cache'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from evidence" -f -a "fetch" -d 'Ask all operators about packages, so that their attestations are in the cache'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from import" -f -a "apt-transport-in-toto" -d 'Take over apt-transport-in-toto\'s settings, with the layout that they name'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from import" -f -a "repro-threshold" -d 'Take over repro-threshold\'s rebuilders, threshold and exemptions'

@@ -99,7 +99,8 @@ impl Draft {
             }
             if let Some(terms) = &endpoint.archive {
                 let _ = writeln!(text, "suite = {}", toml_text(&terms.suite));
-                let _ = writeln!(text, "component = {}", toml_list(terms.components.iter().cloned()));
+                let _ =
+                    writeln!(text, "component = {}", toml_list(terms.components.iter().cloned()));
                 let _ = writeln!(text, "taken_over = {}", toml_text(&terms.taken_over));
             }
         }

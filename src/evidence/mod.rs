@@ -25,6 +25,8 @@ use crate::types::{DebVersion, Identity, OperatorName, PackageName, Sha256Digest
 pub use archive::indexes;
 pub use directory::{AtHand, each_in_tree};
 pub use engine::{Engine, Event, NATIVE, Network, QuestionId, Setup};
+#[cfg(fuzzing)]
+pub(crate) use keys::read_list;
 pub use keys::{KEYS_AT_ONCE, MAX_KEYS, Published, published_keys};
 #[cfg(fuzzing)]
 pub(crate) use rebuilderd::gather_from;

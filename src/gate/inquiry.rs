@@ -32,12 +32,13 @@ impl Inquiry {
     /// Starts with the attestations that are at hand (untrusted bytes, like all others) and the
     /// endpoints that were asked.
     #[must_use]
-    pub(super) fn new(
-        at_hand: Vec<Vec<u8>>,
-        asked: BTreeMap<usize, OperatorName>,
-        archives: Arc<Archives>,
-    ) -> Self {
-        Self { waiting: asked, at_hand, archives, ..Self::default() }
+    pub fn new(at_hand: Vec<Vec<u8>>, asked: BTreeMap<usize, OperatorName>) -> Self {
+        Self { waiting: asked, at_hand, ..Self::default() }
+    }
+
+    /// Looks up there what endpoints that are archives say.
+    pub(super) fn with_archives(self, archives: Arc<Archives>) -> Self {
+        Self { archives, ..self }
     }
 
     /// Takes an endpoint's answer.

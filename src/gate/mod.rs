@@ -242,7 +242,7 @@ impl Gate {
             .filter(|(_, endpoint)| !heard.contains(&endpoint.operator))
             .map(|(index, endpoint)| (index, endpoint.operator.clone()))
             .collect();
-        Inquiry::new(at_hand, asked, Arc::clone(&self.archives))
+        Inquiry::new(at_hand, asked).with_archives(Arc::clone(&self.archives))
     }
 
     /// Reads the indexes for the files that are `wanted`, if the policy looks at them at all.

@@ -339,12 +339,11 @@ fn archives_by_apt_ftparchive_and_reprepro() {
     for made in ["inline", "detached", "reprepro"] {
         let top = peer.path("/srv").join(made);
         let key = fs::read_to_string(top.join("key.asc")).unwrap();
-        let server = Server::start(move |target| {
-            match fs::read(top.join(target.trim_start_matches('/'))) {
+        let server =
+            Server::start(move |target| match fs::read(top.join(target.trim_start_matches('/'))) {
                 Ok(body) => Reply::Whole { status: 200, headers: Vec::new(), body },
                 Err(_) => Reply::status(404),
-            }
-        });
+            });
         let endpoint = format!(
             "[[endpoint]]\nprotocol = \"archive\"\nurl = \"{}\"\nsuite = \"trixie\"\n\
              component = [\"main\"]\ntaken_over = \"main/taken-over\"\n",

@@ -190,6 +190,10 @@ impl Archive {
 
 /// For the fuzz targets: a Release file as if somebody had signed its text.
 #[cfg(fuzzing)]
-pub(crate) fn as_if_signed(text: &[u8], terms: &Terms, now: Timestamp) -> Result<Release, Rejection> {
+pub(crate) fn as_if_signed(
+    text: &[u8],
+    terms: &Terms,
+    now: Timestamp,
+) -> Result<Release, Rejection> {
     Release::signed(text, Sha256Digest::of(text), Vec::new(), terms, now)
 }
