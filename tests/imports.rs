@@ -13,9 +13,11 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 
-use common::{Deb, Ended, Key, World, run};
+use common::{Deb, Ended, Key, World, finish, run};
 use serde_json::{Value, json};
 use support::openpgp::{CREATED, PgpKey, Recipe, SIGN, Says};
 
@@ -185,6 +187,51 @@ fn nothing_is_written_without_consent() {
     ended.assert_code(1).assert_plain();
     assert!(ended.stdout.contains("This would be written to"), "{ended:?}");
     assert!(ended.stderr.contains("--yes"), "{ended:?}");
+    assert_eq!(written(&world), before);
+}
+
+#[test]
+fn at_a_terminal_only_yes_is_yes() {
+    let world = world();
+    let (root, alice) = (Key::new(), Key::new());
+    let bytes = signed(&layout(&[&alice], 1), &[&root]);
+    let before = written(&world);
+    world.write("root.layout", bytes);
+    world.write("root.pem", root.pem());
+    let at = world.directory.path().display();
+    let words = format!(
+        "'{}' operator import-layout '{at}/root.layout' --key '{at}/root.pem' --config '{at}/etc'",
+        env!("CARGO_BIN_EXE_apt-quorum")
+    );
+    for (typed, code) in [("no\n", 1), ("\n", 1), ("yes please\n", 1), ("yes\n", 0)] {
+        let mut script = world.command_of(Path::new("/usr/bin/script"));
+        script.args(["--quiet", "--return", "--command", &words, "/dev/null"]);
+        script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = script.spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(typed.as_bytes()).unwrap();
+        // Held open: with its end the terminal would be gone, perhaps before it was read.
+        let ended = finish(child);
+        drop(input);
+        ended.assert_code(code);
+        assert!(ended.stdout.contains("Write this? Type yes:"), "{ended:?}");
+        assert_eq!(written(&world) == before, code == 1, "{typed:?}");
+    }
+}
+
+#[test]
+fn a_layout_that_ends_today_is_of_no_use() {
+    let world = world();
+    let (root, alice) = (Key::new(), Key::new());
+    let mut layout = layout(&[&alice], 1);
+    let now = apt_quorum::types::Timestamp::from(std::time::SystemTime::now());
+    layout["expires"] = json!(format!("{}T23:59:59Z", now.date()));
+    let before = written(&world);
+    let ended = import(&world, &signed(&layout, &[&root]), &root, &["--yes"]);
+    ended.assert_code(1).assert_plain();
+    // Unless a new day begins right now.
+    let said = ["for the rest of this day", "it expired on"];
+    assert!(said.iter().any(|it| ended.stderr.contains(it)), "{ended:?}");
     assert_eq!(written(&world), before);
 }
 
