@@ -512,7 +512,7 @@ fn a_layout_counts_only_with_the_signatures_that_were_asked_for() {
             whole.replace("\"readme\":\"\"", "\"readme\":\"\",\"s\":1").into(),
             "does not verify",
         ),
-        ("unsigned", signed(&good, &[]), "no signature"),
+        ("unsigned", signed(&good, &[]), "it carries no signature"),
         (
             "duplicate-keys",
             whole.replace("\"threshold\":1", "\"threshold\":1,\"threshold\":1").into(),
@@ -528,7 +528,11 @@ fn a_layout_counts_only_with_the_signatures_that_were_asked_for() {
         ("truncated", whole[..whole.len() / 2].into(), "not JSON"),
         ("too-deep", format!("{}{}", "[".repeat(500), "]".repeat(500)).into(), "nested deeper"),
         ("statement", root.dsse("{}"), "\"signed\" is missing"),
-        ("too-many-signatures", signed(&good, &vec![&root; 65]), "65 signatures, more than the 64"),
+        (
+            "too-many-signatures",
+            signed(&good, &vec![&root; 65]),
+            "it carries 65 signatures, more than the 64",
+        ),
     ];
     for (name, bytes, part) in spoiled {
         let before = written(&world);
@@ -1061,6 +1065,18 @@ fn what_repro_threshold_must_not_say() {
     }
     let world = world();
     world.write("repro-threshold.conf", rules("required_threshold = 1"));
+    // By a path from where the command is run.
+    let mut command = world.command();
+    command.args([
+        "import",
+        "repro-threshold",
+        "--from",
+        "repro-threshold.conf",
+        "--config",
+        "etc",
+    ]);
+    let ended = run(command.current_dir(world.directory.path()));
+    assert!(ended.stdout.contains("This would be written"), "{ended:?}");
     common::set_mode(&world.path("repro-threshold.conf"), 0o666);
     let mut command = world.command();
     command.args(["import", "repro-threshold", "--yes", "--from"]);

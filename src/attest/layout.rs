@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::{self, JsonError, Value};
 use super::metablock::Metablock;
-use super::{KeyRing, MAX_BYTES, PinnedKey, Rejection};
+use super::{KeyRing, MAX_BYTES, MAX_SIGNATURES, PinnedKey, Rejection};
 use crate::types::{
     Certificate, KeyError, KeyId, KeyMaterial, OperatorName, PublicKey, Threshold, ThresholdError,
     Timestamp, hex_decode, printable,
@@ -84,7 +84,7 @@ pub enum LayoutError {
     #[error("{0}")]
     Json(#[from] JsonError),
     /// Not a Metablock.
-    #[error("{0}")]
+    #[error("{}", envelope(.0))]
     Envelope(Rejection),
     /// Somebody whose key was given did not sign it.
     #[error("not signed with the key {}: {why}", short(.key))]
@@ -481,6 +481,16 @@ fn only(value: &Value, place: &'static str, known: &[&str]) -> Result<(), Layout
     match members.keys().find(|it| !known.contains(&it.as_str())) {
         Some(name) => Err(LayoutError::Unknown { place, name: name.clone() }),
         None => Ok(()),
+    }
+}
+
+fn envelope(why: &Rejection) -> String {
+    match why {
+        Rejection::Unsigned => "it carries no signature".to_owned(),
+        Rejection::TooManySignatures { count } => {
+            format!("it carries {count} signatures, more than the {MAX_SIGNATURES} that are read")
+        }
+        other => other.to_string(),
     }
 }
 
