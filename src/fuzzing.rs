@@ -2,8 +2,8 @@
 //! `--cfg fuzzing`.
 #![allow(missing_docs)]
 
-use crate::evidence::Question;
 use crate::evidence::http::DoorError;
+use crate::evidence::{Published, Question};
 use crate::policy::Outcome;
 
 pub use crate::gate::fuzzing::*;
@@ -15,6 +15,11 @@ pub fn rebuilderd(
     answer: impl Fn(&reqwest::Url, usize) -> Result<Option<Vec<u8>>, DoorError>,
 ) -> (Vec<Vec<u8>>, Outcome) {
     crate::evidence::gather_from(base, question, answer)
+}
+
+/// What is made of the list of keys that a rebuilderd publishes.
+pub fn public_keys(body: &[u8]) -> Result<Published, String> {
+    crate::evidence::read_list(body)
 }
 
 pub use reqwest::Url;

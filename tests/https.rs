@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::rebuilder::{confirming, hello};
 use common::server::{Reply, Server, read_head, write_whole};
-use common::{World, left_out};
+use common::{Ended, Key, World, left_out, run};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -77,12 +77,14 @@ struct Operator {
     world: World,
     server: Server,
     requests: Arc<AtomicUsize>,
+    key: Key,
 }
 
 impl Operator {
     /// Its endpoint is called by `host`.
     fn new(certificate: &Certificate, host: &str) -> Self {
-        let (key, rebuilder) = confirming(&[&hello()]);
+        let (key, mut rebuilder) = confirming(&[&hello()]);
+        rebuilder.keys = vec![key.pem_of_rebuilderd()];
         let configuration = certificate.server_configuration();
         let requests = Arc::<AtomicUsize>::default();
         let counted = Arc::clone(&requests);
@@ -101,7 +103,7 @@ impl Operator {
         world.policy("mode = \"enforce\"\nthreshold = 1\n");
         let url = format!("rebuilderd https://{host}:{}/", server.address.port());
         world.operator("alpha", &key, &[url]);
-        Self { world, server, requests }
+        Self { world, server, requests, key }
     }
 
     /// The administrator trusts this certificate, as apt is told to.
@@ -110,6 +112,12 @@ impl Operator {
         let path = certificate.path("certificate.pem");
         apt += &format!("Acquire::https::CAInfo \"{}\";\n", path.display());
         self.world.write("apt.conf", apt);
+    }
+
+    /// Asks for its keys.
+    fn refresh(&self) -> Ended {
+        let directory = self.world.path("etc");
+        run(self.world.command().args(["operator", "refresh", "--config"]).arg(directory))
     }
 
     fn requests(&self) -> usize {
@@ -140,6 +148,26 @@ fn a_server_whose_certificate_nobody_trusts_hears_no_question() {
     operator.trust(&Certificate::new().unwrap());
     operator.world.verify(&hello()).assert_code(3);
     assert_eq!(operator.requests(), 0);
+}
+
+#[test]
+fn keys_are_asked_for_under_the_same_rules() {
+    let Some(certificate) = Certificate::new() else { return };
+    let operator = Operator::new(&certificate, "localhost");
+    let ended = operator.refresh();
+    assert!(ended.assert_code(3).stdout.contains("invalid peer certificate"), "{ended:?}");
+    assert_eq!(operator.requests(), 0);
+    operator.trust(&certificate);
+    operator.refresh().assert_code(0);
+    assert_eq!(operator.requests(), 1);
+    // What it says is worth no more for that.
+    let url = format!("https://localhost:{}/", operator.server.address.port());
+    operator.world.operator("alpha", &Key::new(), &[format!("rebuilderd {url}")]);
+    let ended = operator.refresh();
+    let id = operator.key.id();
+    let advice = format!("as localhost says at {url}; compare it with what the operator publishes");
+    assert!(ended.assert_code(1).stdout.contains(&advice), "{ended:?}");
+    assert!(ended.stdout.contains(&id), "{ended:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Adding, refreshing and removing operators, with the real program: whom it believes, and what it
 //! writes.
 #![allow(
+    clippy::as_conversions,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -112,7 +113,7 @@ fn an_operator_that_was_added_counts() {
         format!("as 127.0.0.1 says at {}, without encryption: anybody on the way", server.url()),
         "beta is an operator now: ".to_owned(),
         "1 of 2 operators must confirm a package.\n".to_owned(),
-        "Next, look at all of it: apt-quorum config check\n".to_owned(),
+        "Next, look at all of it: apt-quorum config check --config ".to_owned(),
     ];
     for expected in shown {
         assert!(ended.stdout.contains(&expected), "{expected:?} in {ended:?}");
@@ -138,6 +139,9 @@ fn a_daemon_with_the_older_api_only_is_found_as_well() {
     assert!(text.contains(&format!("url = \"{}\"\n", server.url())), "{text}");
 }
 
+/// What a hostile server does with a question.
+type Answer = Box<dyn Fn() -> Reply + Send + Sync>;
+
 #[test]
 fn a_hostile_answer_changes_nothing_and_reaches_no_terminal() {
     let (world, _) = with_alpha();
@@ -151,7 +155,7 @@ fn a_hostile_answer_changes_nothing_and_reaches_no_terminal() {
         "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n";
     let neutral = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n-----END PUBLIC KEY-----\n";
     let whole = |body: String| move || Reply::json(body.clone());
-    let answers: Vec<(&str, i32, Box<dyn Fn() -> Reply + Send + Sync>)> = vec![
+    let answers: Vec<(&str, i32, Answer)> = vec![
         ("larger than 65536 bytes", 3, Box::new(whole(" ".repeat(70_000)))),
         ("larger than 65536 bytes", 3, Box::new(whole(list(&many)))),
         ("more than 16 keys", 3, Box::new(whole(list(&seventeen)))),
@@ -368,6 +372,9 @@ fn who_may_read_the_configuration_and_not_write_it_changes_nothing() {
     }
 }
 
+/// How often it is killed.
+const ROUNDS: u64 = 40;
+
 #[test]
 fn killed_at_any_moment_it_leaves_the_old_or_the_new() {
     let (world, _) = with_alpha();
@@ -378,7 +385,7 @@ fn killed_at_any_moment_it_leaves_the_old_or_the_new() {
     let file = world.path("etc/operators.d/beta.toml");
     let certificate = certificate();
     let (mut old, mut new) = (0, 0);
-    for round in 0..40_u64 {
+    for round in 0..ROUNDS {
         let pgp = certificate.to_str().unwrap();
         let by_key = ["--protocol", "rebuilderd", "--key", pgp];
         let mut arguments = vec!["add", &url, "--name", "beta", "--yes", "--fingerprint"];
@@ -399,8 +406,11 @@ fn killed_at_any_moment_it_leaves_the_old_or_the_new() {
         while names() == 2 && child.try_wait().unwrap().is_none() {
             assert!(started.elapsed() < Duration::from_secs(30));
         }
-        std::thread::sleep(Duration::from_micros(round * 150));
-        let _ = child.kill();
+        std::thread::sleep(Duration::from_micros(round * 250));
+        // The last one may come to its end.
+        if round < ROUNDS - 1 {
+            let _ = child.kill();
+        }
         child.wait().unwrap();
         check(&world).assert_code(0);
         match file.exists() {
@@ -424,7 +434,7 @@ fn killed_at_any_moment_it_leaves_the_old_or_the_new() {
         }
         assert_eq!(files(&world), before);
     }
-    assert_eq!(old + new, 40);
+    assert!(old > 0 && new > 0, "{old} of the old and {new} of the new");
 }
 
 /// A certificate of an example configuration.
@@ -533,14 +543,7 @@ fn the_policy_as_shipped_becomes_one_with_a_threshold_only_when_asked() {
     assert!(ended.stdout.contains("Nothing is refused yet"), "{ended:?}");
     check(&world).assert_code(0);
     // All else stands there as before.
-    assert_eq!(
-        text(&world, "etc/policy.toml"),
-        shipped.replace("#threshold = 2", "threshold = 1").replacen(
-            "#threshold = 3",
-            "#threshold = 3",
-            1
-        )
-    );
+    assert_eq!(text(&world, "etc/policy.toml"), shipped.replace("#threshold = 2", "threshold = 1"));
 
     // The next one may raise it, and none may lower it.
     let (second, third) = (Key::new(), Key::new());

@@ -28,7 +28,7 @@ complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -s h -l help -d 'Pri
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -s V -l version -d 'Print version'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "verify" -d 'Judge .deb files as an installation would'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "config" -d 'Look at the configuration'
-complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "operator" -d 'Look at the operators whose word counts'
+complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "import" -d 'Take over what another program was told to trust'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -l config -d 'Use the configuration in this directory' -r -F
@@ -43,13 +43,40 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and __fish
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the whole configuration and show every mistake'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list import-layout help" -s h -l help -d 'Print help'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list import-layout help" -f -a "list" -d 'List the operators with their keys and endpoints'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list import-layout help" -f -a "import-layout" -d 'Take over an in-toto layout: its keys as operators, and its threshold'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list import-layout help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "list" -d 'List the operators with their keys and endpoints'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "add" -d 'Trust an operator: show its keys, ask, and write its file'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "add-key" -d 'Trust another key of an operator'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "refresh" -d 'Show which keys operators publish now that are not trusted, and the other way round'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "remove" -d 'Trust an operator no more: take its file away'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "import-layout" -d 'Take over an in-toto layout: its keys as operators, and its threshold'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from list" -l config -d 'Use the configuration in this directory' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from list" -l json -d 'Print JSON, as apt-quorum(1) describes it'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l key -d 'Trust the key in this file, PEM or an armoured certificate, and not what endpoints say' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l fingerprint -d 'A key that is to be trusted, by the first 16 or more digits of its id' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l name -d 'What to call it, unless a description or the host\'s name says so' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l protocol -d 'What the URL speaks, if that cannot be found out' -r -f -a "rebuilderd\t''
+intoto-metadata\t''
+directory\t''"
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l contact -d 'How to reach the people' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l architecture -d 'Ask it only for packages of this architecture; "all" is one of its own' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l threshold -d 'How many operators must confirm a package from now on' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l yes -d 'Do not ask; every key must have its --fingerprint'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -l key -d 'Trust the key in this file, PEM or an armoured certificate, and not what endpoints say' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -l fingerprint -d 'A key that is to be trusted, by the first 16 or more digits of its id' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -l yes -d 'Do not ask; every key must have its --fingerprint'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from refresh" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from refresh" -l json -d 'Print JSON, as apt-quorum(1) describes it'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from refresh" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from remove" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from remove" -l yes -d 'Do not ask'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from import-layout" -l key -d 'A key with which the layout must be signed; with several, with each of them' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from import-layout" -l certificate -d 'A certificate of a key of the layout, which has only its numbers' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from import-layout" -l operator -d 'Whose a key of the layout is; keys with the same name are one operator' -r
@@ -59,6 +86,10 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fi
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from import-layout" -l yes -d 'Write without asking'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from import-layout" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the operators with their keys and endpoints'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "add" -d 'Trust an operator: show its keys, ask, and write its file'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "add-key" -d 'Trust another key of an operator'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "refresh" -d 'Show which keys operators publish now that are not trusted, and the other way round'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Trust an operator no more: take its file away'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "import-layout" -d 'Take over an in-toto layout: its keys as operators, and its threshold'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and not __fish_seen_subcommand_from apt-transport-in-toto repro-threshold help" -s h -l help -d 'Print help'
@@ -86,11 +117,15 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator import help" -f -a "verify" -d 'Judge .deb files as an installation would'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator import help" -f -a "config" -d 'Look at the configuration'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator import help" -f -a "operator" -d 'Look at the operators whose word counts'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator import help" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator import help" -f -a "import" -d 'Take over what another program was told to trust'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator import help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check the whole configuration and show every mistake'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "list" -d 'List the operators with their keys and endpoints'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "add" -d 'Trust an operator: show its keys, ask, and write its file'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "add-key" -d 'Trust another key of an operator'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "refresh" -d 'Show which keys operators publish now that are not trusted, and the other way round'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "remove" -d 'Trust an operator no more: take its file away'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "import-layout" -d 'Take over an in-toto layout: its keys as operators, and its threshold'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from import" -f -a "apt-transport-in-toto" -d 'Take over apt-transport-in-toto\'s settings, with the layout that they name'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from import" -f -a "repro-threshold" -d 'Take over repro-threshold\'s rebuilders, threshold and exemptions'

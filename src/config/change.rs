@@ -12,6 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::{Config, MAX_FILE, Problems, Proposed, load, load_with};
 use crate::sys::files::{Prepared, sync_directory};
@@ -162,6 +163,8 @@ impl Change {
             let goes = new.text().is_none();
             (goes, decides != goes, target.clone())
         });
+        // Ctrl-C between two of them would leave what is neither the old nor the new.
+        let uninterrupted = Uninterrupted::begin();
         for (target, new, prepared) in steps {
             if let Err(error) = put(&target, new, prepared) {
                 bring_back(&before)?;
@@ -175,6 +178,7 @@ impl Change {
         for directory in directories.collect::<std::collections::BTreeSet<_>>() {
             sync_directory(directory).map_err(refused(directory))?;
         }
+        drop(uninterrupted);
         // It is what it was expected to be, unless somebody wrote at the same time.
         load(&self.directory, trusted).map_err(|problems| match bring_back(&before) {
             Ok(()) => ChangeError::WouldBreak(problems),
@@ -218,6 +222,23 @@ impl New {
         match self {
             Self::Created(text) | Self::Replaced(text) | Self::Edited { text, .. } => Some(text),
             Self::Removed => None,
+        }
+    }
+}
+
+/// Signals wait while this lives.
+struct Uninterrupted(Option<SigSet>);
+
+impl Uninterrupted {
+    fn begin() -> Self {
+        Self(SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).ok())
+    }
+}
+
+impl Drop for Uninterrupted {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = before.thread_set_mask();
         }
     }
 }

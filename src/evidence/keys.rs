@@ -98,6 +98,12 @@ async fn keys_of(door: &impl Fetch, base: &Url) -> Published {
     Published::Nothing
 }
 
+/// For the fuzz target: what is made of a list.
+#[cfg(fuzzing)]
+pub(crate) fn read_list(body: &[u8]) -> Result<Published, String> {
+    read(body)
+}
+
 /// Reads the list. One that is not right throughout is not used at all.
 fn read(body: &[u8]) -> Result<Published, String> {
     let list: List = serde_json::from_slice(body).map_err(|error| {
@@ -119,4 +125,33 @@ fn read(body: &[u8]) -> Result<Published, String> {
         true => Published::Nothing,
         false => Published::Keys(keys.into_iter().collect()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RFC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
+    const NULL: &str = "-----BEGIN PUBLIC KEY-----\r\nMCwwBwYDK2VwBQADIQDXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg==\r\n-----END PUBLIC KEY-----\r\n";
+
+    fn list(keys: &[&str]) -> Result<Published, String> {
+        read(serde_json::json!({ "current": keys, "more": [] }).to_string().as_bytes())
+    }
+
+    #[test]
+    fn it_is_all_keys_or_nothing() {
+        let key = PublicKey::ed25519_from_pem(RFC).unwrap();
+        assert_eq!(list(&[RFC, NULL]), Ok(Published::Keys(vec![key])), "one, whatever its form");
+        assert_eq!(list(&[]), Ok(Published::Nothing));
+        let most = [RFC; MAX_KEYS];
+        assert!(matches!(list(&most), Ok(Published::Keys(keys)) if keys.len() == 1));
+        assert!(list(&[RFC; MAX_KEYS + 1]).is_err());
+        for bad in ["", "x", &RFC.replace("PUBLIC", "PRIVATE"), &format!("{RFC}{RFC}")] {
+            assert!(list(&[RFC, bad]).is_err(), "{bad:?}");
+        }
+        for bad in [&b""[..], b"{}", b"null", b"{\"current\":null}", b"{\"current\":[1]}", b"\xff"]
+        {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+    }
 }

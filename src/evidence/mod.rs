@@ -22,6 +22,8 @@ use crate::types::{DebVersion, Identity, OperatorName, PackageName, Sha256Digest
 
 pub use directory::from_path;
 pub use engine::{Engine, Event, Network, QuestionId, Setup};
+#[cfg(fuzzing)]
+pub(crate) use keys::read_list;
 pub use keys::{KEYS_AT_ONCE, MAX_KEYS, Published, published_keys};
 #[cfg(fuzzing)]
 pub(crate) use rebuilderd::gather_from;

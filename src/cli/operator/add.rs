@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &OperatorAdd) -> Result<Exit, Stop> {
     let file = config.directory.join(draft.path());
     let mut text = format!("{} is an operator now: {} was written.\n", draft.name, file.display());
     show::policy(&mut text, &config);
-    text += "Next, look at all of it: apt-quorum config check\n";
+    let _ = writeln!(text, "Next, look at all of it: apt-quorum config check{}", world.option());
     Ok(say(&text, Exit::Admitted))
 }
 
@@ -120,8 +120,11 @@ fn keys(arguments: &OperatorAdd, target: &Target, world: &World) -> Result<Vec<O
 }
 
 fn draft(target: &Target, keys: &[Offered], now: Timestamp) -> Draft {
-    let key =
-        |it: &Offered| DraftKey { key: it.key.clone(), not_after: None, comments: it.from.clone() };
+    let key = |it: &Offered| DraftKey {
+        key: it.key.clone(),
+        not_after: None,
+        comments: it.from.iter().map(|it| it.said.clone()).collect(),
+    };
     let added = format!("Added with apt-quorum operator add on {}.", now.date());
     Draft {
         contact: target.contact.clone(),

@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &OperatorAddKey) -> Result<Exit, Stop> {
     let key = |it: &Offered| DraftKey {
         key: it.key.clone(),
         not_after: None,
-        comments: it.from.iter().cloned().chain([added.clone()]).collect(),
+        comments: it.from.iter().map(|it| it.said.clone()).chain([added.clone()]).collect(),
     };
     let draft = Draft { keys: keys.iter().map(key).collect(), ..Draft::new(name.clone()) };
     let was = world.trusted.read(&operator.file, 1 << 20).map_err(Stop::refused)?;

@@ -125,6 +125,15 @@ impl World {
         })
     }
 
+    /// What a command that is proposed needs to mean the same configuration.
+    fn option(&self) -> String {
+        let own = self.apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY);
+        if own == self.config.directory {
+            return String::new();
+        }
+        format!(" --config {}", self.config.directory.display())
+    }
+
     /// Where a file of the configuration is below its directory.
     fn relative(&self, path: &std::path::Path) -> Result<std::path::PathBuf, Stop> {
         path.strip_prefix(&self.config.directory).map(ToOwned::to_owned).map_err(|_| {

@@ -1,5 +1,6 @@
 //! Keys that could be trusted: from files, or as endpoints say.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -11,11 +12,26 @@ use crate::gate::keys_of_endpoints;
 use crate::sys::plain;
 use crate::types::{Certificate, KeyError, KeyKind, OperatorName, PublicKey, printable};
 
-/// A key and where it came from, for people.
+/// A key and where it came from.
 #[derive(Debug, Clone)]
 pub(super) struct Offered {
     pub(super) key: PublicKey,
-    pub(super) from: Vec<String>,
+    pub(super) from: Vec<Origin>,
+}
+
+/// Where a key came from, for people.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    /// Who said where that it is the key
+    pub(super) said: String,
+    /// What that is worth
+    pub(super) advice: &'static str,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.said, self.advice)
+    }
 }
 
 /// Reads the keys in these files.
@@ -26,7 +42,7 @@ pub(super) fn from_files(paths: &[impl AsRef<Path>]) -> Result<Vec<Offered>, Sto
         let shown = printable(&shown);
         let key = from_file(path.as_ref())
             .map_err(|why| Stop::wrong(format!("--key {shown}: {why}.")))?;
-        add(&mut offered, key, format!("in {shown}"));
+        add(&mut offered, key, Origin { said: format!("in {shown}"), advice: "" });
     }
     Ok(offered)
 }
@@ -119,19 +135,16 @@ pub(super) const fn publishes_keys(protocol: Protocol) -> bool {
 }
 
 /// Who says that this is the key, and what that is worth.
-fn said_by(url: &reqwest::Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.scheme() {
-        "https" => format!(
-            "as {host} says at {url}; compare it with what the operator publishes elsewhere"
-        ),
-        _ => format!(
-            "as {host} says at {url}, without encryption: anybody on the way could have changed it"
-        ),
-    }
+fn said_by(url: &reqwest::Url) -> Origin {
+    let said = format!("as {} says at {url}", url.host_str().unwrap_or_default());
+    let advice = match url.scheme() {
+        "https" => "; compare it with what the operator publishes elsewhere",
+        _ => ", without encryption: anybody on the way could have changed it",
+    };
+    Origin { said, advice }
 }
 
-fn add(offered: &mut Vec<Offered>, key: PublicKey, from: String) {
+fn add(offered: &mut Vec<Offered>, key: PublicKey, from: Origin) {
     match offered.iter_mut().find(|it| it.key == key) {
         Some(known) => known.from.push(from),
         None => offered.push(Offered { key, from: vec![from] }),

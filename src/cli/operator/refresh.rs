@@ -103,7 +103,7 @@ fn compare(
         .filter(|it| !pinned().any(|pinned| pinned.operator == *name && pinned.key == it.key));
     let listed_new = |Offered { key, from }: &Offered| Listed {
         pinned_for: pinned().find(|it| it.key == *key).map(|it| it.operator.clone()),
-        ..listed(key, from.clone())
+        ..listed(key, from.iter().map(ToString::to_string).collect())
     };
     // Only where all have answered is it certain that none has it any more, and only rebuilderd's
     // own kind of key could be there.
@@ -142,9 +142,9 @@ fn described(it: &Compared, world: &World) -> String {
             Some(other) => writeln!(text, "  It is the key of {other}: are the two one party?"),
             None => writeln!(
                 text,
-                "  If it is right: apt-quorum operator add-key {name} --fingerprint {} --config {}",
+                "  If it is right: apt-quorum operator add-key {name} --fingerprint {}{}",
                 key.id,
-                world.config.directory.display()
+                world.option()
             ),
         };
     }

@@ -40,9 +40,7 @@ pub(super) fn policy(text: &mut String, config: &Config) {
     if let Some(default) = config.policy.default_requirement() {
         let needed = default.threshold().count();
         let _ = writeln!(text, "{needed} of {count} {operators} must confirm a package.");
-        if !default.threshold().is_met_by(count / 2 + 1) {
-            // All of them, or nearly: one that is down could block the machine.
-        } else if default.threshold().is_met_by(count / 2) {
+        if default.threshold().is_met_by(count / 2) {
             let policy = config.directory.join("policy.toml");
             let _ = writeln!(
                 text,

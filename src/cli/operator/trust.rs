@@ -119,7 +119,7 @@ mod tests {
         let (a, b) = (id(&one), id(&two)[..16].to_owned());
         let keys = [one, two];
         assert!(named(&keys, &[a.clone(), b.clone()]).is_ok());
-        assert!(named(&keys[..1], &[a.clone()]).is_ok());
+        assert!(named(&keys[..1], std::slice::from_ref(&a)).is_ok());
         for wrong in [vec![], vec![a.clone()], vec![a.clone(), b.clone(), "0".repeat(16)]] {
             assert!(named(&keys, &wrong).is_err(), "{wrong:?}");
         }
