@@ -215,7 +215,7 @@ fn needed(world: &World, who: &str, port: u16) -> Vec<Attempt> {
     }
     .artifact_name();
     let cache = Cache::new(&world.path("cache"));
-    let stored = cache.store(&artifact, b"signed").and_then(|()| match cache.read(&artifact) {
+    let stored = cache.store(&artifact, b"signed").and_then(|_| match cache.read(&artifact) {
         read if read == [b"signed"] => Ok(()),
         _ => Err(io::Error::other("not there")),
     });

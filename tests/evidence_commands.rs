@@ -10,13 +10,13 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use common::rebuilder::{Rebuilder, hello};
 use common::server::{Reply, Server};
-use common::travel::{NAMES, cache, evidence, export, keys, listed, machine, text};
-use common::{Deb, Ended, Key, World, is_root, left_out, run, sha256};
+use common::travel::{NAMES, cache, command_line, evidence, export, keys, listed, machine, text};
+use common::{Deb, Key, World, is_root, left_out, run, sha256};
 use serde_json::json;
 
 #[test]
@@ -44,7 +44,7 @@ fn what_was_fetched_travels_to_a_machine_without_a_network() {
     let offline = World::new();
     let endpoint = format!("directory file://{}", offline.path("files/copy.tar.gz").display());
     for (name, key) in NAMES.into_iter().zip(&keys) {
-        offline.operator(name, key, &[endpoint.clone()]);
+        offline.operator(name, key, std::slice::from_ref(&endpoint));
     }
     offline.verify_with(&hello(), &["--offline"]).assert_code(3);
     copy(&offline);
