@@ -104,6 +104,21 @@ fn packages_of_a_list_are_asked_about_as_the_indexes_have_them() {
 }
 
 #[test]
+fn what_was_found_out_is_said_although_there_is_nothing_to_write() {
+    let keys = keys::<1>();
+    let server = Rebuilder::default().serve();
+    let world = machine(&keys, &[server.endpoint()]);
+    let list = world.write("list", "hello 2.10-3 amd64\n");
+    let out = world.path("files/out.tar.gz");
+    let arguments = ["--packages", text(&list), "--output", text(&out)];
+    let ended = evidence(&world, "fetch", &arguments);
+    ended.assert_code(1).assert_plain();
+    assert!(ended.stdout.starts_with("hello 2.10-3 amd64: nobody signed it.\n"), "{ended:?}");
+    assert!(ended.stderr.contains("there is nothing to export"), "{ended:?}");
+    assert!(!out.exists());
+}
+
+#[test]
 fn a_list_that_is_none_asks_nobody() {
     let keys = keys::<1>();
     let server = Server::start(|_| Reply::status(500));
@@ -213,6 +228,6 @@ fn there_is_a_bar_on_a_terminal_and_nothing_of_it_in_a_pipe() {
     let start = format!("\r[{}] 0 of 2 packages", ".".repeat(30));
     assert!(shown.stdout.contains(&start), "{shown:?}");
     // Wiped out before the lines.
-    let lines = shown.stdout.rsplit('\r').find(|it| it.starts_with("hello 2.10-3")).is_some();
-    assert!(lines || shown.stdout.contains("\rhello 2.10-3 amd64: signed by"), "{shown:?}");
+    let wiped = format!("\r{}\rhello 2.10-3 amd64: signed by", " ".repeat(start.len() - 1));
+    assert!(shown.stdout.contains(&wiped), "{shown:?}");
 }
