@@ -10,64 +10,14 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use common::rebuilder::{Rebuilder, hello};
 use common::server::{Reply, Server};
-use common::{Deb, Ended, Key, World, is_root, left_out, run, sha256};
-use serde_json::{Value, json};
-
-const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
-
-/// A machine on which these keys are pinned, with an endpoint for the first so many.
-fn machine(keys: &[Key], endpoints: &[String]) -> World {
-    let world = World::new();
-    world.policy(&format!("mode = \"enforce\"\nthreshold = {}\n", keys.len()));
-    for (at, (name, key)) in NAMES.into_iter().zip(keys).enumerate() {
-        world.operator(name, key, &endpoints.get(at).cloned().into_iter().collect::<Vec<_>>());
-    }
-    world
-}
-
-fn keys<const N: usize>() -> [Key; N] {
-    std::array::from_fn(|_| Key::new())
-}
-
-/// `apt-quorum evidence COMMAND --config ... ARGUMENTS`
-fn evidence(world: &World, command: &str, arguments: &[&str]) -> Ended {
-    run(command_line(world, command).args(arguments))
-}
-
-fn command_line(world: &World, command: &str) -> Command {
-    let mut line = world.command();
-    line.args(["evidence", command, "--config"]).arg(world.path("etc"));
-    line
-}
-
-/// Puts bytes into the cache as whoever can write there.
-fn cache(world: &World, artifact: &str, name: &str, bytes: &[u8]) {
-    world.make_directory("cache/attestations");
-    world.make_directory(&format!("cache/attestations/{artifact}"));
-    world.write(&format!("cache/attestations/{artifact}/{name}"), bytes);
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-fn export(world: &World, arguments: &[&str]) -> (PathBuf, Ended) {
-    let path = world.path("files/out.tar.gz");
-    let _ = fs::remove_file(&path);
-    let ended = evidence(world, "export", &[&["--output", text(&path)], arguments].concat());
-    (path, ended)
-}
-
-fn listed(bundle: &Path) -> Vec<String> {
-    let listed = Command::new("tar").arg("-tzf").arg(bundle).output().unwrap();
-    assert!(listed.status.success(), "{listed:?}");
-    String::from_utf8(listed.stdout).unwrap().lines().map(str::to_owned).collect()
-}
+use common::travel::{NAMES, cache, command_line, evidence, export, keys, listed, machine, text};
+use common::{Deb, Key, World, is_root, left_out, run, sha256};
+use serde_json::json;
 
 #[test]
 fn what_was_fetched_travels_to_a_machine_without_a_network() {
@@ -94,7 +44,7 @@ fn what_was_fetched_travels_to_a_machine_without_a_network() {
     let offline = World::new();
     let endpoint = format!("directory file://{}", offline.path("files/copy.tar.gz").display());
     for (name, key) in NAMES.into_iter().zip(&keys) {
-        offline.operator(name, key, &[endpoint.clone()]);
+        offline.operator(name, key, std::slice::from_ref(&endpoint));
     }
     offline.verify_with(&hello(), &["--offline"]).assert_code(3);
     copy(&offline);
@@ -371,174 +321,6 @@ fn without_a_usable_configuration_nothing_is_exported_imported_or_asked() {
         assert!(!out.exists(), "{command}");
     }
     assert_eq!(server.connections(), 0);
-}
-
-/// An index of apt's that lists these packages.
-fn index(world: &World, debs: &[&Deb]) {
-    let stanza = |deb: &&Deb| {
-        format!(
-            "Package: {}\nVersion: {}\nArchitecture: {}\nSHA256: {}\n\n",
-            deb.name,
-            deb.version,
-            deb.architecture,
-            deb.sha256()
-        )
-    };
-    let text: String = debs.iter().map(stanza).collect();
-    world.write("lists/deb.example_debian_dists_trixie_main_binary-amd64_Packages", text);
-}
-
-#[test]
-fn packages_of_a_list_are_asked_about_as_the_indexes_have_them() {
-    let keys = keys::<2>();
-    let other = Deb::new("other", "1:2.0", "all");
-    let built_differently = hello().differently_built();
-    let alpha = Rebuilder::confirming(&keys[0], [&hello(), &other]).serve();
-    let beta = Rebuilder::confirming(&keys[1], [&built_differently]).serve();
-    let world = machine(&keys, &[alpha.endpoint(), beta.endpoint()]);
-    index(&world, &[&hello(), &other]);
-    let list = world.write(
-        "list",
-        "# what we need\nhello=2.10-3\nother 1:2.0 all # twice\nother=1:2.0\n\nunheard 9 amd64\n",
-    );
-    let out = world.path("files/out.tar.gz");
-    let arguments = ["--json", "--packages", text(&list), "--output", text(&out)];
-    let ended = evidence(&world, "fetch", &arguments);
-    ended.assert_code(0).assert_plain();
-    let told = ended.json();
-    let package = |name: &str,
-                   version: &str,
-                   architecture: &str,
-                   sha256: Option<String>,
-                   signed: Value,
-                   differ: Value| {
-        let mut package = json!({
-            "package": name, "version": version, "architecture": architecture,
-            "signed": signed, "differ": differ, "silent": [],
-        });
-        if let Some(sha256) = sha256 {
-            package["sha256"] = json!(sha256);
-        }
-        package
-    };
-    assert_eq!(
-        told["packages"],
-        json!([
-            package(
-                "hello",
-                "2.10-3",
-                "amd64",
-                Some(hello().sha256()),
-                json!(["alpha"]),
-                json!(["beta"])
-            ),
-            package("other", "1:2.0", "all", Some(other.sha256()), json!(["alpha"]), json!([])),
-            package("unheard", "9", "amd64", None, json!([]), json!([])),
-        ])
-    );
-    assert_eq!(told["exported"]["attestations"], 3);
-    assert_eq!(listed(&out).len(), 5);
-    // Without JSON, and when alpha's word is in the cache already.
-    let ended = evidence(&world, "fetch", &["--packages", text(&list)]);
-    assert_eq!(
-        ended.stdout,
-        "hello 2.10-3 amd64: signed by 1 operator (alpha); ANOTHER FILE signed by beta.\n\
-         other 1:2.0 all: signed by 1 operator (alpha).\n\
-         unheard 9 amd64: nobody signed it.\n\
-         asked about 3 packages: there is evidence for 2 of them.\n"
-    );
-    drop((alpha, beta));
-    let list = world.write("list", "unheard 9 amd64\n");
-    let ended = evidence(&world, "fetch", &["--packages", text(&list)]);
-    ended.assert_code(3);
-    assert!(ended.stdout.contains("nobody signed it; not heard: alpha, beta."), "{ended:?}");
-    let list = world.write("list", "hello=2.10-3\nunheard=9\n");
-    let ended = evidence(&world, "fetch", &["--packages", text(&list)]);
-    ended.assert_code(1);
-    assert!(ended.stderr.contains("no index of apt lists unheard 9: name its"), "{ended:?}");
-}
-
-#[test]
-fn a_list_that_is_none_asks_nobody() {
-    let keys = keys::<1>();
-    let server = Server::start(|_| Reply::status(500));
-    let world = machine(&keys, &[server.endpoint()]);
-    for bad in
-        ["hello", "hello 1", "hello 1 amd64 x", "hello=1/2", "Hello=1", "h\u{1b}[2J=1", "\u{0}"]
-    {
-        let list = world.write("list", format!("hello=2.10-3\n{bad}\n"));
-        let ended = evidence(&world, "fetch", &["--packages", text(&list)]);
-        ended.assert_code(2).assert_plain();
-        assert!(ended.stderr.contains("list:2: "), "{bad:?}: {ended:?}");
-    }
-    world.write("list", b"\xff\n");
-    evidence(&world, "fetch", &["--packages", text(&world.path("list"))]).assert_code(2);
-    evidence(&world, "fetch", &[]).assert_code(2);
-    assert_eq!(server.connections(), 0);
-}
-
-#[test]
-fn what_apt_would_upgrade_is_asked_about() {
-    let keys = keys::<1>();
-    let newer = Deb::new("hello", "1:2.11-1", "all");
-    let server = Rebuilder::confirming(&keys[0], [&newer]).serve();
-    let world = machine(&keys, &[server.endpoint()]);
-    let at = world.directory.path().display().to_string();
-    world.make_directory("archive");
-    world.write("archive/hello.deb", &newer.bytes);
-    let fields = "Maintainer: x\nDescription: x\n";
-    let stanza = format!(
-        "Package: hello\nVersion: 1:2.11-1\nArchitecture: all\nFilename: ./hello.deb\nSize: {}\nSHA256: {}\n{fields}\n",
-        newer.bytes.len(),
-        newer.sha256()
-    );
-    world.write("archive/Packages", stanza);
-    let installed = |name: &str, version: &str| {
-        format!(
-            "Package: {name}\nStatus: install ok installed\nVersion: {version}\nArchitecture: all\n{fields}\n"
-        )
-    };
-    world.write("status", installed("hello", "2.10-3") + &installed("old", "1"));
-    world.write("sources.list", format!("deb [trusted=yes] file://{at}/archive ./\n"));
-    for directory in [
-        "apt",
-        "apt/lists",
-        "apt/lists/partial",
-        "apt/cache",
-        "apt/cache/archives",
-        "apt/cache/archives/partial",
-    ] {
-        world.make_directory(directory);
-    }
-    let mut apt = fs::read_to_string(world.path("apt.conf")).unwrap();
-    apt = apt.replace(&format!("{at}/lists"), &format!("{at}/apt/lists"));
-    apt += &format!(
-        "Dir::State::status \"{at}/status\";\nDir::State \"{at}/apt\";\nDir::Cache \"{at}/apt/cache\";\n\
-         Dir::Etc::sourcelist \"{at}/sources.list\";\nDir::Etc::sourceparts \"/dev/null\";\n\
-         Dir::Etc::preferences \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
-         APT::Architecture \"amd64\";\nAPT::Architectures {{ \"amd64\"; }};\n"
-    );
-    world.write("apt.conf", apt);
-    let mut update = Command::new("apt-get");
-    update.args(["-qq", "update"]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    let updated = run(update.env("APT_CONFIG", world.path("apt.conf")));
-    if updated.code != Some(0) {
-        return left_out(&format!("apt-get update does not work here: {updated:?}"));
-    }
-    let ended = evidence(&world, "fetch", &["--upgrades"]);
-    ended.assert_code(0).assert_plain();
-    assert_eq!(
-        ended.stdout,
-        "hello 1:2.11-1 all: signed by 1 operator (alpha).\n\
-         asked about 1 package: there is evidence for 1 of them.\n",
-        "{ended:?}"
-    );
-    let cached = world.path("cache/attestations/hello_2.11-1_all.deb");
-    assert_eq!(fs::read_dir(cached).unwrap().count(), 1);
-    world.write("sources.list", "nonsense\n");
-    let ended = evidence(&world, "fetch", &["--upgrades"]);
-    ended.assert_code(3).assert_plain();
-    assert!(ended.stderr.contains("apt-get does not tell what it would upgrade: "), "{ended:?}");
 }
 
 #[test]

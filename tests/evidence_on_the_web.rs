@@ -22,7 +22,10 @@ use serde_json::Value;
 
 /// Documents by their path, with their state if the server tells it.
 #[derive(Clone, Default)]
-struct Site(Arc<Mutex<BTreeMap<String, (Vec<u8>, String)>>>);
+struct Site(Arc<Mutex<BTreeMap<String, Document>>>);
+
+/// Its bytes, and the header that tells its state.
+type Document = (Vec<u8>, String);
 
 impl Site {
     fn put(&self, path: &str, content: impl AsRef<[u8]>) {
@@ -268,7 +271,8 @@ fn whatever_a_server_sends_instead_of_a_bundle_is_worth_nothing() {
         headers: Vec::new(),
         body: [body, &vec![b'x'; 64 << 20]].concat(),
     };
-    let rows: [(&str, &str, Box<dyn Fn() -> Reply + Send + Sync>); 6] = [
+    type Answer = Box<dyn Fn() -> Reply + Send + Sync>;
+    let rows: [(&str, &str, Answer); 6] = [
         ("half", "cut off", Box::new(move || Reply::json(half.clone()))),
         ("a page", "not compressed by gzip", Box::new(|| Reply::json("<html>"))),
         ("giant", "larger than 67108864 bytes", Box::new(move || giant(&good))),

@@ -5,6 +5,7 @@ pub mod canonical;
 pub mod naive;
 #[path = "../../tests/support/mod.rs"]
 pub mod support;
+pub mod wrap;
 
 use ed25519_dalek::SigningKey;
 use support::Key;

@@ -33,23 +33,24 @@ impl Kept {
     }
 
     /// What is kept, of at most `limit` bytes, and what the server said about it, if that is known
-    /// to belong to it.
+    /// to belong to it. Where the file is read next is not said: read it at places.
     #[must_use]
     pub fn open(&self, limit: usize) -> Option<(File, Option<Vec<u8>>)> {
         let file = open(&self.path)?;
         if file.metadata().ok()?.len() > u64::try_from(limit).ok()? {
             return None;
         }
-        Some((file, self.state(limit)))
+        let state = self.state(&file, limit);
+        Some((file, state))
     }
 
-    fn state(&self, limit: usize) -> Option<Vec<u8>> {
+    /// What the server said about this very file: another process may put another one there now.
+    fn state(&self, file: &File, limit: usize) -> Option<Vec<u8>> {
         let state = read_bounded(&self.state, MAX_STATE)?;
         let (digest, said) = state.split_at_checked(64)?;
         let expected: Sha256Digest = std::str::from_utf8(digest).ok()?.parse().ok()?;
         let mut hash = sha2::Sha256::new();
-        let mut bytes = open(&self.path)?.take(u64::try_from(limit).ok()?);
-        io::copy(&mut bytes, &mut hash).ok()?;
+        io::copy(&mut file.take(u64::try_from(limit).ok()?), &mut hash).ok()?;
         let found = Sha256Digest::from_bytes(hash.finalize().into());
         (found == expected).then(|| said.to_vec())
     }

@@ -106,6 +106,8 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
         .endpoints
         .iter()
         .filter(|it| it.url.scheme() == "http" && !stays_private(it.url.host_str()))
+        // A bundle is asked for as a whole.
+        .filter(|it| !it.is_bundle())
         .map(|it| &it.operator)
         .collect();
     for operator in overheard {

@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod rebuilder;
 pub mod server;
+pub mod travel;
 
 use std::fs;
 use std::io::{Read, Write};

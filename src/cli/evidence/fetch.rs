@@ -86,24 +86,22 @@ pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Failed> {
     drop(progress);
     drop(gatherer);
 
-    let exported = match &arguments.output {
-        Some(path) => {
-            let stock =
-                gate.stock(&apt).ok_or_else(|| wrong("the configuration cannot be used"))?;
-            let about = surveyed.iter().map(|it| it.identity.artifact_name()).collect();
-            Some(export::write(&stock, &about, path, now)?)
-        }
-        None => None,
+    let export = |path| {
+        let stock = gate.stock(&apt).ok_or_else(|| wrong("the configuration cannot be used"))?;
+        let about = surveyed.iter().map(|it| it.identity.artifact_name()).collect();
+        export::write(&stock, &about, path, now)
     };
-    let exit = exit_of(&surveyed, &unlisted);
-    if arguments.json {
+    // What was found out is said in any case.
+    let exported = arguments.output.as_deref().map(export).transpose();
+    let written = exported.as_ref().ok().and_then(Option::as_ref);
+    let said = if arguments.json {
         let packages = surveyed.iter().map(shown).collect();
-        let fetched = Fetched { schema: 1, packages, exported: exported.as_ref() };
-        return Ok(print(&json(&fetched), exit));
-    }
-    let mut text = text(&surveyed);
-    text += &exported.map(|it| it.text()).unwrap_or_default();
-    Ok(print(&text, exit))
+        json(&Fetched { schema: 1, packages, exported: written })
+    } else {
+        text(&surveyed) + &written.map(Exported::text).unwrap_or_default()
+    };
+    let exit = print(&said, exit_of(&surveyed, &unlisted));
+    exported.map(|_| exit)
 }
 
 fn shown(it: &Surveyed) -> FetchedPackage<'_> {

@@ -11,6 +11,8 @@ use std::os::unix::fs::FileExt;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
+use super::MAX_PACKED;
+
 /// Compressed bytes that are read at once.
 const PIECE: usize = 64 * 1024;
 
@@ -151,6 +153,10 @@ impl<'a> Inflate<'a> {
     /// The compressed bytes up to the next place at which reading could begin anew.
     fn next_piece(&mut self) -> io::Result<Range<usize>> {
         if self.rest.is_empty() {
+            // The file may grow while it is read.
+            if self.at > to_u64(MAX_PACKED) {
+                return Err(ErrorKind::InvalidData.into());
+            }
             let got = self.store.read_at(&mut self.piece, self.at)?;
             self.at = self.at.saturating_add(to_u64(got));
             self.rest = 0..got;

@@ -12,6 +12,8 @@
 
 mod inflate;
 mod pack;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};

@@ -1,0 +1,142 @@
+//! Bundles from the inside: where reading can begin, and what is written.
+
+use std::io::Write;
+
+use flate2::Crc;
+
+use super::*;
+
+/// Packages with one attestation each, of which every second is like the one before.
+fn all() -> Vec<(ArtifactName, Vec<u8>)> {
+    let name = |n: usize| format!("package{n:04}_1.0_all.deb").parse().unwrap();
+    let text = |n: usize| {
+        let random: String = (0..40)
+            .map(|at| Sha256Digest::of(format!("{} {at}", n / 2).as_bytes()).to_string())
+            .collect();
+        format!("{n} {random}").into_bytes()
+    };
+    (0..400).map(|n| (name(n), text(n))).collect()
+}
+
+fn packed() -> Vec<u8> {
+    let mut packer = Packer::new(Vec::new()).unwrap();
+    for (artifact, attestation) in all() {
+        packer.add(&artifact, &[attestation]).unwrap();
+    }
+    packer.finish().unwrap()
+}
+
+/// The same archive in another stream, flushed in another way.
+fn repacked(flush: flate2::FlushCompress) -> Vec<u8> {
+    let mut tar = Vec::new();
+    flate2::read::GzDecoder::new(packed().as_slice()).read_to_end(&mut tar).unwrap();
+    let mut stream = flate2::Compress::new(flate2::Compression::best(), false);
+    let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
+    let mut crc = Crc::new();
+    crc.update(&tar);
+    for (part, last) in tar.chunks(65_000).map(|part| (part, part.len() < 65_000)) {
+        let how = if last { flate2::FlushCompress::Finish } else { flush };
+        bytes.reserve(2 * part.len());
+        let before = stream.total_in();
+        stream.compress_vec(part, &mut bytes, how).unwrap();
+        assert_eq!(stream.total_in() - before, u64::try_from(part.len()).unwrap());
+    }
+    bytes.write_all(&crc.sum().to_le_bytes()).unwrap();
+    bytes.write_all(&crc.amount().to_le_bytes()).unwrap();
+    bytes
+}
+
+fn assert_whole(bundle: &Bundle) {
+    let mut seen = Vec::new();
+    bundle.each(|artifact, bytes| seen.push((artifact, bytes))).unwrap();
+    assert!(seen == all());
+    for (artifact, attestation) in all() {
+        assert!(bundle.about(&artifact).unwrap() == [attestation], "{artifact}");
+    }
+    assert_eq!(bundle.about(&"other_1.0_all.deb".parse().unwrap()), Ok(Vec::new()));
+}
+
+#[test]
+fn what_was_packed_is_found_from_several_places() {
+    let bundle = Bundle::of_bytes(packed()).unwrap();
+    assert_eq!(bundle.points.len(), 1 + 7, "one every 256 KiB");
+    assert_whole(&bundle);
+}
+
+#[test]
+fn a_place_at_which_reading_cannot_begin_is_found_out() {
+    // What is written for such a flush looks the same, but what follows refers back.
+    let bundle = Bundle::of_bytes(repacked(flate2::FlushCompress::Sync)).unwrap();
+    assert!(bundle.points.len() > 5, "{:?}", bundle.points);
+    assert_whole(&bundle);
+    let bundle = Bundle::of_bytes(repacked(flate2::FlushCompress::None)).unwrap();
+    assert_eq!(bundle.points.len(), 1);
+    assert_whole(&bundle);
+}
+
+#[test]
+fn a_bundle_that_changes_while_it_is_in_use_gives_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.tar.gz");
+    let mut bytes = packed();
+    std::fs::write(&path, &bytes).unwrap();
+    let bundle = Bundle::open(&path).unwrap();
+    assert_whole(&bundle);
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(b'x');
+    std::fs::write(&path, &bytes).unwrap();
+    let all = all();
+    assert!(bundle.about(&all[0].0).unwrap() == [all[0].1.clone()]);
+    assert!(matches!(bundle.about(&all[399].0), Err(BundleError::Read(_))));
+    assert!(bundle.each(|_, _| {}).is_err());
+}
+
+/// Whoever publishes a bundle tells its hash, and others compare. A new version of the compressor
+/// that writes other bytes belongs into the change log.
+#[test]
+fn the_bytes_of_a_bundle_are_these() {
+    assert_eq!(
+        Sha256Digest::of(&packed()).to_string(),
+        "3ca4181223376de7cc90f7ba3a8e9b8ffcf52c791deca88c10b22eb8ce90df14"
+    );
+}
+
+#[test]
+fn what_does_not_fit_into_a_bundle_is_not_written() {
+    let long = format!("{}_{}_all.deb", "a".repeat(80), "1".repeat(80)).parse().unwrap();
+    let mut packer = Packer::new(Vec::new()).unwrap();
+    assert!(matches!(packer.add(&long, &[Vec::new()]), Err(PackError::Name(_))));
+    let longest = format!("{}_{}_all.deb", "a".repeat(73), "1".repeat(73)).parse().unwrap();
+    let mut packer = Packer::new(Vec::new()).unwrap();
+    packer.add(&longest, &[b"x".to_vec()]).unwrap();
+    let bundle = Bundle::of_bytes(packer.finish().unwrap()).unwrap();
+    assert_eq!(bundle.about(&longest), Ok(vec![b"x".to_vec()]));
+    let mut packer = Packer::new(std::io::sink()).unwrap();
+    let many = vec![vec![b' '; attest::MAX_BYTES]; 512];
+    assert!(matches!(packer.add(&longest, &many), Err(PackError::TooMuch)));
+}
+
+#[test]
+fn paths_are_split_where_the_artifact_ends() {
+    let split = |path| file_name(path).map(|(artifact, name)| (artifact.to_string(), name));
+    let some = |artifact: &str, name| Some((artifact.to_owned(), name));
+    assert_eq!(split("aa_1_all.deb/x"), some("aa_1_all.deb", "x"));
+    assert_eq!(split("aa_1_all.deb.x"), some("aa_1_all.deb", "x"));
+    assert_eq!(split("aa_1.deb.2_all.deb.x.deb.y"), some("aa_1.deb.2_all.deb", "x.deb.y"));
+    assert_eq!(split("aa_1_all.deb.x_y_z"), some("aa_1_all.deb", "x_y_z"));
+    for other in [
+        "",
+        "x",
+        "aa_1_all.deb",
+        "aa_1_all.deb/",
+        "aa_1_all.deb.",
+        "aa_1_all.deb/.x",
+        "aa_1_all.deb/x/y",
+        "aa_1_all.debx",
+        "aa_1_all.deb.x/y",
+        "aa_1_all.deb/SHA256SUMS",
+        "aa_1/x",
+    ] {
+        assert_eq!(split(other), None, "{other}");
+    }
+}

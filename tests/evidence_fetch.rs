@@ -1,0 +1,233 @@
+//! `apt-quorum evidence fetch`: what is asked about, and what is said about it.
+#![allow(
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+
+use common::rebuilder::{Rebuilder, hello};
+use common::server::{Reply, Server};
+use common::travel::{command_line, evidence, keys, listed, machine, text};
+use common::{Deb, World, left_out, run};
+use serde_json::{Value, json};
+
+/// An index of apt's that lists these packages.
+fn index(world: &World, debs: &[&Deb]) {
+    let stanza = |deb: &&Deb| {
+        format!(
+            "Package: {}\nVersion: {}\nArchitecture: {}\nSHA256: {}\n\n",
+            deb.name,
+            deb.version,
+            deb.architecture,
+            deb.sha256()
+        )
+    };
+    let text: String = debs.iter().map(stanza).collect();
+    world.write("lists/deb.example_debian_dists_trixie_main_binary-amd64_Packages", text);
+}
+
+#[test]
+fn packages_of_a_list_are_asked_about_as_the_indexes_have_them() {
+    let keys = keys::<2>();
+    let other = Deb::new("other", "1:2.0", "all");
+    let built_differently = hello().differently_built();
+    let alpha = Rebuilder::confirming(&keys[0], [&hello(), &other]).serve();
+    let beta = Rebuilder::confirming(&keys[1], [&built_differently]).serve();
+    let world = machine(&keys, &[alpha.endpoint(), beta.endpoint()]);
+    index(&world, &[&hello(), &other]);
+    let list = world.write(
+        "list",
+        "# what we need\nhello=2.10-3\nother 1:2.0 all # twice\nother=1:2.0\n\nunheard 9 amd64\n",
+    );
+    let out = world.path("files/out.tar.gz");
+    let arguments = ["--json", "--packages", text(&list), "--output", text(&out)];
+    let ended = evidence(&world, "fetch", &arguments);
+    ended.assert_code(0).assert_plain();
+    let told = ended.json();
+    let package = |name: &str,
+                   version: &str,
+                   architecture: &str,
+                   sha256: Option<String>,
+                   signed: Value,
+                   differ: Value| {
+        let mut package = json!({
+            "package": name, "version": version, "architecture": architecture,
+            "signed": signed, "differ": differ, "silent": [],
+        });
+        if let Some(sha256) = sha256 {
+            package["sha256"] = json!(sha256);
+        }
+        package
+    };
+    assert_eq!(
+        told["packages"],
+        json!([
+            package(
+                "hello",
+                "2.10-3",
+                "amd64",
+                Some(hello().sha256()),
+                json!(["alpha"]),
+                json!(["beta"])
+            ),
+            package("other", "1:2.0", "all", Some(other.sha256()), json!(["alpha"]), json!([])),
+            package("unheard", "9", "amd64", None, json!([]), json!([])),
+        ])
+    );
+    assert_eq!(told["exported"]["attestations"], 3);
+    assert_eq!(listed(&out).len(), 5);
+    // Without JSON, and when alpha's word is in the cache already.
+    let ended = evidence(&world, "fetch", &["--packages", text(&list)]);
+    assert_eq!(
+        ended.stdout,
+        "hello 2.10-3 amd64: signed by 1 operator (alpha); ANOTHER FILE signed by beta.\n\
+         other 1:2.0 all: signed by 1 operator (alpha).\n\
+         unheard 9 amd64: nobody signed it.\n\
+         asked about 3 packages: there is evidence for 2 of them.\n"
+    );
+    drop((alpha, beta));
+    let list = world.write("list", "unheard 9 amd64\n");
+    let ended = evidence(&world, "fetch", &["--packages", text(&list)]);
+    ended.assert_code(3);
+    assert!(ended.stdout.contains("nobody signed it; not heard: alpha, beta."), "{ended:?}");
+    let list = world.write("list", "hello=2.10-3\nunheard=9\n");
+    let ended = evidence(&world, "fetch", &["--packages", text(&list)]);
+    ended.assert_code(1);
+    assert!(ended.stderr.contains("no index of apt lists unheard 9: name its"), "{ended:?}");
+}
+
+#[test]
+fn what_was_found_out_is_said_although_there_is_nothing_to_write() {
+    let keys = keys::<1>();
+    let server = Rebuilder::default().serve();
+    let world = machine(&keys, &[server.endpoint()]);
+    let list = world.write("list", "hello 2.10-3 amd64\n");
+    let out = world.path("files/out.tar.gz");
+    let arguments = ["--packages", text(&list), "--output", text(&out)];
+    let ended = evidence(&world, "fetch", &arguments);
+    ended.assert_code(1).assert_plain();
+    assert!(ended.stdout.starts_with("hello 2.10-3 amd64: nobody signed it.\n"), "{ended:?}");
+    assert!(ended.stderr.contains("there is nothing to export"), "{ended:?}");
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_list_that_is_none_asks_nobody() {
+    let keys = keys::<1>();
+    let server = Server::start(|_| Reply::status(500));
+    let world = machine(&keys, &[server.endpoint()]);
+    for bad in
+        ["hello", "hello 1", "hello 1 amd64 x", "hello=1/2", "Hello=1", "h\u{1b}[2J=1", "\u{0}"]
+    {
+        let list = world.write("list", format!("hello=2.10-3\n{bad}\n"));
+        let ended = evidence(&world, "fetch", &["--packages", text(&list)]);
+        ended.assert_code(2).assert_plain();
+        assert!(ended.stderr.contains("list:2: "), "{bad:?}: {ended:?}");
+    }
+    world.write("list", b"\xff\n");
+    evidence(&world, "fetch", &["--packages", text(&world.path("list"))]).assert_code(2);
+    evidence(&world, "fetch", &[]).assert_code(2);
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn what_apt_would_upgrade_is_asked_about() {
+    let keys = keys::<1>();
+    let newer = Deb::new("hello", "1:2.11-1", "all");
+    let server = Rebuilder::confirming(&keys[0], [&newer]).serve();
+    let world = machine(&keys, &[server.endpoint()]);
+    let at = world.directory.path().display().to_string();
+    world.make_directory("archive");
+    world.write("archive/hello.deb", &newer.bytes);
+    let fields = "Maintainer: x\nDescription: x\n";
+    let stanza = format!(
+        "Package: hello\nVersion: 1:2.11-1\nArchitecture: all\nFilename: ./hello.deb\nSize: {}\nSHA256: {}\n{fields}\n",
+        newer.bytes.len(),
+        newer.sha256()
+    );
+    world.write("archive/Packages", stanza);
+    let installed = |name: &str, version: &str| {
+        format!(
+            "Package: {name}\nStatus: install ok installed\nVersion: {version}\nArchitecture: all\n{fields}\n"
+        )
+    };
+    world.write("status", installed("hello", "2.10-3") + &installed("old", "1"));
+    world.write("sources.list", format!("deb [trusted=yes] file://{at}/archive ./\n"));
+    for directory in [
+        "apt",
+        "apt/lists",
+        "apt/lists/partial",
+        "apt/cache",
+        "apt/cache/archives",
+        "apt/cache/archives/partial",
+    ] {
+        world.make_directory(directory);
+    }
+    let mut apt = fs::read_to_string(world.path("apt.conf")).unwrap();
+    apt = apt.replace(&format!("{at}/lists"), &format!("{at}/apt/lists"));
+    apt += &format!(
+        "Dir::State::status \"{at}/status\";\nDir::State \"{at}/apt\";\nDir::Cache \"{at}/apt/cache\";\n\
+         Dir::Etc::sourcelist \"{at}/sources.list\";\nDir::Etc::sourceparts \"/dev/null\";\n\
+         Dir::Etc::preferences \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
+         APT::Architecture \"amd64\";\nAPT::Architectures {{ \"amd64\"; }};\n"
+    );
+    world.write("apt.conf", apt);
+    let mut update = Command::new("apt-get");
+    update.args(["-qq", "update"]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let updated = run(update.env("APT_CONFIG", world.path("apt.conf")));
+    if updated.code != Some(0) {
+        return left_out(&format!("apt-get update does not work here: {updated:?}"));
+    }
+    let ended = evidence(&world, "fetch", &["--upgrades"]);
+    ended.assert_code(0).assert_plain();
+    assert_eq!(
+        ended.stdout,
+        "hello 1:2.11-1 all: signed by 1 operator (alpha).\n\
+         asked about 1 package: there is evidence for 1 of them.\n",
+        "{ended:?}"
+    );
+    let cached = world.path("cache/attestations/hello_2.11-1_all.deb");
+    assert_eq!(fs::read_dir(cached).unwrap().count(), 1);
+    world.write("sources.list", "nonsense\n");
+    let ended = evidence(&world, "fetch", &["--upgrades"]);
+    ended.assert_code(3).assert_plain();
+    assert!(ended.stderr.contains("apt-get does not tell what it would upgrade: "), "{ended:?}");
+}
+
+/// `script`, which gives a program a terminal, is on every Debian machine.
+#[test]
+fn there_is_a_bar_on_a_terminal_and_nothing_of_it_in_a_pipe() {
+    let keys = keys::<1>();
+    let server = Rebuilder::confirming(&keys[0], [&hello()]).serve();
+    let world = machine(&keys, &[server.endpoint()]);
+    let list = world.write("list", "hello 2.10-3 amd64\nother 1.0 all\n");
+    let arguments = ["--packages", text(&list)];
+    let piped = evidence(&world, "fetch", &arguments);
+    assert_eq!((piped.code, &*piped.stderr), (Some(0), ""));
+    let line = command_line(&world, "fetch")
+        .args(arguments)
+        .get_args()
+        .fold(env!("CARGO_BIN_EXE_apt-quorum").to_owned(), |line, argument| {
+            format!("{line} {}", argument.to_str().unwrap())
+        });
+    let mut terminal = Command::new("script");
+    terminal.args(["-qec", &line, "/dev/null"]).env_clear();
+    terminal
+        .env("PATH", "/usr/bin:/bin")
+        .env("SHELL", "/bin/sh")
+        .env("APT_CONFIG", world.path("apt.conf"));
+    let shown = run(terminal.stdin(std::process::Stdio::null()));
+    shown.assert_code(0);
+    let start = format!("\r[{}] 0 of 2 packages", ".".repeat(30));
+    assert!(shown.stdout.contains(&start), "{shown:?}");
+    // Wiped out before the lines.
+    let wiped = format!("\r{}\rhello 2.10-3 amd64: signed by", " ".repeat(start.len() - 1));
+    assert!(shown.stdout.contains(&wiped), "{shown:?}");
+}
