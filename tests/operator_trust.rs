@@ -207,7 +207,7 @@ fn without_a_terminal_every_key_must_be_named_and_no_other() {
     let server = Rebuilder::publishing(&[&one, &two]).serve();
     let before = files(&world);
     let (a, b, c) = (one.id(), two.id(), other.id());
-    let short = &a[..15];
+    let short = &a[..31];
     for (expected, code, arguments) in [
         ("nobody can be asked", 1, vec![]),
         ("no --fingerprint names the key", 1, vec!["--yes"]),
@@ -219,7 +219,7 @@ fn without_a_terminal_every_key_must_be_named_and_no_other() {
             1,
             vec!["--yes", "--fingerprint", &a, "--fingerprint", &b, "--fingerprint", &c],
         ),
-        ("at least the first 16 digits", 2, vec!["--yes", "--fingerprint", short]),
+        ("at least the first 32 digits", 2, vec!["--yes", "--fingerprint", short]),
         ("hexadecimal", 2, vec!["--yes", "--fingerprint", "\u{1b}[2J and so on and on"]),
     ] {
         let url = server.url();
@@ -235,7 +235,7 @@ fn without_a_terminal_every_key_must_be_named_and_no_other() {
         .chunks(4)
         .map(|it| String::from_utf8_lossy(it).into())
         .collect();
-    let (spaced, colons) = (spaced.join(" "), format!("{}:{}", &b[..8], &b[8..16]));
+    let (spaced, colons) = (spaced.join(" "), format!("{}:{}", &b[..8], &b[8..32]));
     let arguments = ["--yes", "--fingerprint", &spaced, "--fingerprint", &colons];
     operator(&world, &[&["add", &server.url(), "--name", "beta"], &arguments[..]].concat())
         .assert_code(0);

@@ -8,8 +8,9 @@ use super::offer::Offered;
 use super::{Stop, say};
 use crate::types::printable;
 
-/// Fewest digits of a key's id that are taken for it.
-const LEAST_DIGITS: usize = 16;
+/// Fewest digits of a key's id that are taken for it: 128 bits. Somebody with many machines can make
+/// a key whose id begins with 64 bits of his choice.
+const LEAST_DIGITS: usize = 32;
 
 /// Longest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 64;
@@ -27,7 +28,7 @@ fn digits(text: &str) -> Result<String, Stop> {
         return Err(wrong("a fingerprint is written in hexadecimal digits"));
     }
     if digits.len() < LEAST_DIGITS {
-        return Err(wrong("give at least the first 16 digits: fewer can be forged"));
+        return Err(wrong("give at least the first 32 digits: fewer can be forged"));
     }
     Ok(digits)
 }
@@ -101,8 +102,8 @@ mod tests {
     #[test]
     fn fingerprints_are_taken_as_people_write_them_and_never_short() {
         let read = |text| digits(text).ok();
-        assert_eq!(read("0123:4567 89AB CDEF").as_deref(), Some("0123456789abcdef"));
-        for bad in ["", "0123456789abcde", "0x23456789abcdef01", "0123456789abcdeg", "\u{1b}"] {
+        assert_eq!(read("0123:4567 89AB CDEF 0123456789abcdef").as_deref(), Some("0123456789abcdef0123456789abcdef"));
+        for bad in ["", "0123456789abcdef0123456789abcde", "0x23456789abcdef010123456789abcdef", "0123456789abcdef0123456789abcdeg", "\u{1b}"] {
             assert_eq!(read(bad), None, "{bad:?}");
         }
     }
@@ -116,11 +117,11 @@ mod tests {
         let one = offered("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
         let two = offered("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
         let id = |it: &Offered| it.key.key_id().as_str().to_owned();
-        let (a, b) = (id(&one), id(&two)[..16].to_owned());
+        let (a, b) = (id(&one), id(&two)[..32].to_owned());
         let keys = [one, two];
         assert!(named(&keys, &[a.clone(), b.clone()]).is_ok());
         assert!(named(&keys[..1], std::slice::from_ref(&a)).is_ok());
-        for wrong in [vec![], vec![a.clone()], vec![a.clone(), b.clone(), "0".repeat(16)]] {
+        for wrong in [vec![], vec![a.clone()], vec![a.clone(), b.clone(), "0".repeat(32)]] {
             assert!(named(&keys, &wrong).is_err(), "{wrong:?}");
         }
         assert!(named(&keys[..1], &[a.clone(), b]).is_err());
