@@ -307,10 +307,10 @@ fn hostile_servers_give_nothing_and_what_was_kept_stays() {
         ("somebody else's archive", stranger.files()),
         ("nothing", Files::new()),
         ("a giant", with("InRelease", vec![b'x'; 3 << 20])),
+        ("no list of what was taken over", without("main/taken-over")),
         ("no index", without("main/binary-amd64/Packages")),
         ("another index", with("main/binary-amd64/Packages", b"x".to_vec())),
         ("a longer index", with("main/binary-amd64/Packages", vec![b'x'; 1 << 20])),
-        ("no list of what was taken over", without("main/taken-over")),
     ] {
         host.serve(files);
         let (kind, _, ended) = standing(&world, &Deb::new("other", "1", "amd64"), &[]);
