@@ -13,9 +13,11 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 
-use common::{Deb, Ended, Key, World, run};
+use common::{Deb, Ended, Key, World, finish, run};
 use serde_json::{Value, json};
 use support::openpgp::{CREATED, PgpKey, Recipe, SIGN, Says};
 
@@ -185,6 +187,51 @@ fn nothing_is_written_without_consent() {
     ended.assert_code(1).assert_plain();
     assert!(ended.stdout.contains("This would be written to"), "{ended:?}");
     assert!(ended.stderr.contains("--yes"), "{ended:?}");
+    assert_eq!(written(&world), before);
+}
+
+#[test]
+fn at_a_terminal_only_yes_is_yes() {
+    let world = world();
+    let (root, alice) = (Key::new(), Key::new());
+    let bytes = signed(&layout(&[&alice], 1), &[&root]);
+    let before = written(&world);
+    world.write("root.layout", bytes);
+    world.write("root.pem", root.pem());
+    let at = world.directory.path().display();
+    let words = format!(
+        "'{}' operator import-layout '{at}/root.layout' --key '{at}/root.pem' --config '{at}/etc'",
+        env!("CARGO_BIN_EXE_apt-quorum")
+    );
+    for (typed, code) in [("no\n", 1), ("\n", 1), ("yes please\n", 1), ("yes\n", 0)] {
+        let mut script = world.command_of(Path::new("/usr/bin/script"));
+        script.args(["--quiet", "--return", "--command", &words, "/dev/null"]);
+        script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = script.spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(typed.as_bytes()).unwrap();
+        // Held open: with its end the terminal would be gone, perhaps before it was read.
+        let ended = finish(child);
+        drop(input);
+        ended.assert_code(code);
+        assert!(ended.stdout.contains("Write this? Type yes:"), "{ended:?}");
+        assert_eq!(written(&world) == before, code == 1, "{typed:?}");
+    }
+}
+
+#[test]
+fn a_layout_that_ends_today_is_of_no_use() {
+    let world = world();
+    let (root, alice) = (Key::new(), Key::new());
+    let mut layout = layout(&[&alice], 1);
+    let now = apt_quorum::types::Timestamp::from(std::time::SystemTime::now());
+    layout["expires"] = json!(format!("{}T23:59:59Z", now.date()));
+    let before = written(&world);
+    let ended = import(&world, &signed(&layout, &[&root]), &root, &["--yes"]);
+    ended.assert_code(1).assert_plain();
+    // Unless a new day begins right now.
+    let said = ["for the rest of this day", "it expired on"];
+    assert!(said.iter().any(|it| ended.stderr.contains(it)), "{ended:?}");
     assert_eq!(written(&world), before);
 }
 
@@ -465,7 +512,7 @@ fn a_layout_counts_only_with_the_signatures_that_were_asked_for() {
             whole.replace("\"readme\":\"\"", "\"readme\":\"\",\"s\":1").into(),
             "does not verify",
         ),
-        ("unsigned", signed(&good, &[]), "no signature"),
+        ("unsigned", signed(&good, &[]), "it carries no signature"),
         (
             "duplicate-keys",
             whole.replace("\"threshold\":1", "\"threshold\":1,\"threshold\":1").into(),
@@ -481,7 +528,11 @@ fn a_layout_counts_only_with_the_signatures_that_were_asked_for() {
         ("truncated", whole[..whole.len() / 2].into(), "not JSON"),
         ("too-deep", format!("{}{}", "[".repeat(500), "]".repeat(500)).into(), "nested deeper"),
         ("statement", root.dsse("{}"), "\"signed\" is missing"),
-        ("too-many-signatures", signed(&good, &vec![&root; 65]), "65 signatures, more than the 64"),
+        (
+            "too-many-signatures",
+            signed(&good, &vec![&root; 65]),
+            "it carries 65 signatures, more than the 64",
+        ),
     ];
     for (name, bytes, part) in spoiled {
         let before = written(&world);
@@ -1014,6 +1065,18 @@ fn what_repro_threshold_must_not_say() {
     }
     let world = world();
     world.write("repro-threshold.conf", rules("required_threshold = 1"));
+    // By a path from where the command is run.
+    let mut command = world.command();
+    command.args([
+        "import",
+        "repro-threshold",
+        "--from",
+        "repro-threshold.conf",
+        "--config",
+        "etc",
+    ]);
+    let ended = run(command.current_dir(world.directory.path()));
+    assert!(ended.stdout.contains("This would be written"), "{ended:?}");
     common::set_mode(&world.path("repro-threshold.conf"), 0o666);
     let mut command = world.command();
     command.args(["import", "repro-threshold", "--yes", "--from"]);

@@ -35,6 +35,11 @@ pub enum OperatorsError {
         "the certificate {0} is not made of the numbers that the layout gives for it; nothing was written."
     )]
     OtherNumbers(String),
+    /// Days are what a key's end is written in.
+    #[error(
+        "the layout holds only for the rest of this day: whoever made it must renew and sign it; nothing was written."
+    )]
+    EndsToday,
     /// A name was given to a key that is not there, or not only one.
     #[error("--operator {}: {why}; nothing was written.", printable(.key))]
     Owner {
@@ -76,6 +81,10 @@ pub fn of_layout(
     now: Timestamp,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Draft>, OperatorsError> {
+    // A key's end is a day, and no key may outlive the layout, so these would be over already.
+    if layout.expires.date() == now.date() {
+        return Err(OperatorsError::EndsToday);
+    }
     let names = names(layout, owners)?;
     let mut missing = Vec::new();
     let mut drafts: BTreeMap<OperatorName, Draft> = BTreeMap::new();

@@ -113,8 +113,10 @@ pub enum TakeError {
 /// See [`TakeError`].
 pub fn read(text: &str, expires: Timestamp) -> Result<Taken, TakeError> {
     let file: File = toml::from_str(text).map_err(|error| {
-        let line = error.span().and_then(|it| text.get(..it.start)).map(|it| it.lines().count());
-        let line = line.map_or_else(String::new, |line| format!(", line {}", line.max(1)));
+        let before = error.span().and_then(|it| text.get(..it.start));
+        let line = before.map_or_else(String::new, |before| {
+            format!(", line {}", 1 + before.matches('\n').count())
+        });
         TakeError::Toml(format!("it is not understood{line}: {}", printable(error.message())))
     })?;
     if file.trusted_rebuilder.len() > MAX_ITEMS {

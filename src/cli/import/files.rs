@@ -5,7 +5,9 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::attest::read_json_key;
+use crate::import::MAX_FILE;
 use crate::sys::plain;
+use crate::sys::secure::Trusted;
 use crate::types::{Certificate, KeyKind, PublicKey, printable};
 
 /// Reads at most `limit` bytes. Who else could write the file is not asked: what is in it is signed,
@@ -22,6 +24,13 @@ pub(super) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, String> {
         return Err(named(&format!("larger than {limit} bytes")));
     }
     Ok(bytes)
+}
+
+/// Reads a file that decides by itself whom to trust: nobody but root and whoever runs the command
+/// may be able to write it.
+pub(super) fn read_trusted(path: &Path) -> Result<String, String> {
+    let path = std::path::absolute(path).map_err(|error| plain(&error))?;
+    Trusted::now().read(&path, MAX_FILE).map_err(|error| error.to_string())
 }
 
 /// Reads a certificate.

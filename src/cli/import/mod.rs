@@ -17,7 +17,7 @@ use crate::config;
 use crate::gate::{Environment, apt_configuration, apt_dump};
 use crate::import::apt_transport::{NoFail, Settings};
 use crate::import::operators::of_layout;
-use crate::import::{MAX_FILE, OnDifference, Plan, PlanError, gnupg, repro_threshold};
+use crate::import::{OnDifference, Plan, PlanError, gnupg, repro_threshold};
 use crate::policy::Mode;
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
@@ -163,7 +163,7 @@ fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stop>
 
 /// What apt makes of one file alone. What is checked to be root's is what apt reads: a copy.
 fn dump_of(path: &Path) -> Result<String, Stop> {
-    let text = Trusted::now().read(path, MAX_FILE).map_err(wrong)?;
+    let text = files::read_trusted(path).map_err(wrong)?;
     let copy = Copy::new(&format!(
         "Dir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n{text}\n"
     ))
@@ -216,7 +216,7 @@ fn exported(home: &Path, id: &str) -> Result<Option<Certificate>, Stop> {
 }
 
 fn repro_threshold(arguments: &ReproThreshold, now: Timestamp) -> Result<Plan, Stop> {
-    let text = Trusted::now().read(&arguments.from, MAX_FILE).map_err(wrong)?;
+    let text = files::read_trusted(&arguments.from).map_err(wrong)?;
     let expires = match arguments.expires {
         Some(day) if day <= now => {
             return Err(wrong("--expires: exceptions that are over already are of no use"));

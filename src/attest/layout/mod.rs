@@ -1,0 +1,263 @@
+//! in-toto layouts: who may make which step of a supply chain, signed by whoever decides that.
+//!
+//! in-toto specification 0.9, section 4.3. Only layouts of one step, a rebuild, say something that
+//! a policy here can say: so many of these keys must agree. What else a layout demands is either
+//! refused or told in [`Layout::notes`]; nothing is passed over in silence, for that would loosen
+//! it. Inspections are commands to be run, and are never run.
+
+mod keys;
+mod rules;
+
+use std::collections::BTreeMap;
+
+use super::json::{self, JsonError, Value};
+use super::metablock::Metablock;
+use super::{KeyRing, MAX_BYTES, MAX_SIGNATURES, PinnedKey, Rejection};
+use crate::types::{
+    KeyId, OperatorName, PublicKey, Threshold, ThresholdError, Timestamp, printable,
+};
+
+pub use keys::{Numbers, Stated, StepKey, read_json_key};
+
+/// Most keys that a layout may be held against, and most keys of its step.
+const MAX_KEYS: usize = 64;
+
+/// A layout whose signatures were verified.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// From when on it no longer holds
+    pub expires: Timestamp,
+    /// How many of the keys must agree. Of keys, not of operators
+    pub threshold: Threshold,
+    /// The keys, in the layout's order
+    pub keys: Vec<StepKey>,
+    /// Which of the given keys signed it: all of them
+    pub signed_by: Vec<KeyId>,
+    /// What it demands and what does not become part of a policy, one sentence each, for people
+    pub notes: Vec<String>,
+}
+
+/// Why a layout is not taken over.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutError {
+    /// More bytes than an attestation may have.
+    #[error("it has {size} bytes, more than the {MAX_BYTES} that are read")]
+    TooLarge {
+        /// Its size in bytes
+        size: usize,
+    },
+    /// No key was given to hold it against, or too many.
+    #[error("give 1 to {MAX_KEYS} keys that its signatures are held against")]
+    KeyCount,
+    /// A key was given twice.
+    #[error("a key that its signatures are held against was given twice")]
+    RepeatedKey,
+    /// Not JSON, or JSON that can be read in two ways.
+    #[error("{0}")]
+    Json(#[from] JsonError),
+    /// Not a Metablock.
+    #[error("{}", envelope(.0))]
+    Envelope(Rejection),
+    /// Somebody whose key was given did not sign it.
+    #[error("not signed with the key {}: {why}", short(.key))]
+    NotSigned {
+        /// The key
+        key: KeyId,
+        /// What is wrong
+        why: String,
+    },
+    /// Something else than a layout.
+    #[error("signed, but not a layout: its type is {}", printable(.0))]
+    WrongType(String),
+    /// It no longer holds.
+    #[error("it expired on {}: whoever made it must renew and sign it", .0.date())]
+    Expired(Timestamp),
+    /// A member is missing or not what it should be.
+    #[error("{0}")]
+    Shape(&'static str),
+    /// A member that is not known, and might demand something.
+    #[error("{place} has the member {}, which is not understood, so what it demands could not be kept", printable(.name))]
+    Unknown {
+        /// Where it stands
+        place: &'static str,
+        /// Its name
+        name: String,
+    },
+    /// More than one step, or none.
+    #[error("it has {0} steps; only a layout with the one step rebuild can be taken over")]
+    Steps(usize),
+    /// A step that is not a rebuild.
+    #[error("its step is called {}; only the step rebuild can be taken over", printable(.0))]
+    WrongStep(String),
+    /// A threshold of zero, or none.
+    #[error("the step's {0}")]
+    Threshold(#[from] ThresholdError),
+    /// A threshold that can never be met.
+    #[error("the step's threshold is {threshold}, but it has only {keys} keys")]
+    TooFewKeys {
+        /// What must be met
+        threshold: u32,
+        /// How many keys the step has
+        keys: usize,
+    },
+    /// A key of the step stands in it twice, under this id or another.
+    #[error("the step has the key {} twice, which would count as two", printable(.0))]
+    TwoIds(String),
+    /// The step names a key that the layout does not have.
+    #[error("the step names the key {}, which the layout does not have (as a key of its own)", printable(.0))]
+    NoSuchKey(String),
+    /// A key that cannot be taken.
+    #[error("the key {}: {why}", printable(.id))]
+    Key {
+        /// How the layout names it
+        id: String,
+        /// Why not
+        why: String,
+    },
+}
+
+impl Layout {
+    /// Reads a layout that each of `keys` signed and that holds at `now`.
+    ///
+    /// All of the keys, not one of them: so does in-toto, and whoever gives two keys wants the
+    /// consent of both.
+    ///
+    /// # Errors
+    /// Why it cannot be taken over without loosening what it demands.
+    pub fn read(bytes: &[u8], keys: &[PublicKey], now: Timestamp) -> Result<Self, LayoutError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(LayoutError::TooLarge { size: bytes.len() });
+        }
+        if keys.is_empty() || keys.len() > MAX_KEYS {
+            return Err(LayoutError::KeyCount);
+        }
+        let Value::Object(envelope) = json::parse(bytes)? else {
+            return Err(LayoutError::Shape("it is not an object"));
+        };
+        let metablock = Metablock::of(envelope).map_err(LayoutError::Envelope)?;
+        let signed_by = signers(&metablock, keys, now)?;
+        let signed = metablock.signed();
+        let kind = text(signed, "_type").unwrap_or_default();
+        if kind != "layout" {
+            return Err(LayoutError::WrongType(kind.to_owned()));
+        }
+        let known = ["_type", "expires", "inspect", "keys", "readme", "steps"];
+        only(signed, "the layout", &known)?;
+        let expires = text(signed, "expires")
+            .and_then(|it| it.parse::<Timestamp>().ok())
+            .ok_or(LayoutError::Shape("\"expires\" is no moment such as 2027-03-01T00:00:00Z"))?;
+        if expires <= now {
+            return Err(LayoutError::Expired(expires));
+        }
+        let step = match list(signed, "steps")? {
+            [step] => step,
+            several => return Err(LayoutError::Steps(several.len())),
+        };
+        let known = [
+            "_type",
+            "expected_command",
+            "expected_materials",
+            "expected_products",
+            "name",
+            "pubkeys",
+            "threshold",
+        ];
+        only(step, "the step", &known)?;
+        let name = text(step, "name").unwrap_or_default();
+        if name != "rebuild" {
+            return Err(LayoutError::WrongStep(name.to_owned()));
+        }
+        let mut notes = rules::Notes::default();
+        rules::rules_of_step(step, &mut notes)?;
+        rules::inspections(signed, &mut notes)?;
+        let keys = keys::step_keys(signed, step)?;
+        let threshold = match step.member("threshold") {
+            Some(Value::Integer(number)) => {
+                Threshold::try_from(i64::try_from(*number).unwrap_or(i64::MAX))?
+            }
+            _ => return Err(LayoutError::Shape("the step's threshold is no whole number")),
+        };
+        if !threshold.is_met_by(keys.len()) {
+            let keys = keys.len();
+            return Err(LayoutError::TooFewKeys { threshold: threshold.count(), keys });
+        }
+        Ok(Self { expires, threshold, keys, signed_by, notes: notes.0 })
+    }
+}
+
+/// Checks that each of `keys` signed it.
+fn signers(
+    metablock: &Metablock,
+    keys: &[PublicKey],
+    now: Timestamp,
+) -> Result<Vec<KeyId>, LayoutError> {
+    // Whose the keys are plays no part here; a pinned key has an owner.
+    let Ok(operator) = "layout".parse::<OperatorName>() else {
+        return Err(LayoutError::KeyCount);
+    };
+    let pinned = |key: &PublicKey| PinnedKey {
+        operator: operator.clone(),
+        key: key.clone(),
+        not_after: None,
+    };
+    KeyRing::new(keys.iter().map(pinned).collect()).map_err(|_| LayoutError::RepeatedKey)?;
+    let mut signed_by = Vec::new();
+    for key in keys {
+        let ring = KeyRing::new(vec![pinned(key)]).map_err(|_| LayoutError::RepeatedKey)?;
+        let id = key.key_id();
+        if let Err(why) = metablock.signatures().signers(&ring, now) {
+            let why = match why {
+                Rejection::BadSignature { .. } => "its signature does not verify".to_owned(),
+                Rejection::UnknownKey { .. } => "no signature is in its name".to_owned(),
+                Rejection::FaultySignature { fault, .. } => format!("it signed, but {fault}"),
+                other => other.to_string(),
+            };
+            return Err(LayoutError::NotSigned { key: id, why });
+        }
+        signed_by.push(id);
+    }
+    Ok(signed_by)
+}
+
+fn text<'v>(value: &'v Value, member: &str) -> Option<&'v str> {
+    value.member(member).and_then(Value::as_str)
+}
+
+fn list<'v>(value: &'v Value, member: &'static str) -> Result<&'v [Value], LayoutError> {
+    value.member(member).and_then(Value::as_array).ok_or(match member {
+        "steps" => LayoutError::Shape("\"steps\" is not an array"),
+        "pubkeys" => LayoutError::Shape("\"pubkeys\" of the step is not an array"),
+        _ => LayoutError::Shape("a list of the layout is not an array"),
+    })
+}
+
+fn list_or_nothing<'v>(value: &'v Value, member: &'static str) -> Result<&'v [Value], LayoutError> {
+    match value.member(member) {
+        None => Ok(&[]),
+        Some(_) => list(value, member),
+    }
+}
+
+/// Nothing but these members.
+fn only(value: &Value, place: &'static str, known: &[&str]) -> Result<(), LayoutError> {
+    let empty = BTreeMap::new();
+    let members = value.as_object().unwrap_or(&empty);
+    match members.keys().find(|it| !known.contains(&it.as_str())) {
+        Some(name) => Err(LayoutError::Unknown { place, name: name.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn envelope(why: &Rejection) -> String {
+    match why {
+        Rejection::Unsigned => "it carries no signature".to_owned(),
+        Rejection::TooManySignatures { count } => {
+            format!("it carries {count} signatures, more than the {MAX_SIGNATURES} that are read")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn short(key: &KeyId) -> &str {
+    key.as_str().get(..16).unwrap_or_default()
+}
