@@ -24,3 +24,6 @@ doings() {
         for package in $packages; do printf '%s|%s|%s|%s\n' "$package" "$a" "$b" "$c"; done
     done
 }
+
+# The packages of the part with four protocols, one a line.
+four() { steps | sed '1,/^four$/d' | cut -d '|' -f 1; }

@@ -2,11 +2,23 @@
 //! `--cfg fuzzing`.
 #![allow(missing_docs)]
 
+use crate::attest::archive;
+use crate::evidence::Question;
 use crate::evidence::http::DoorError;
 use crate::evidence::{Published, Question};
 use crate::policy::Outcome;
+use crate::types::Timestamp;
 
 pub use crate::gate::fuzzing::*;
+
+/// A Release file as if somebody had signed its text.
+pub fn release_as_if_signed(
+    text: &[u8],
+    terms: &archive::Terms,
+    now: Timestamp,
+) -> Result<archive::Release, archive::Rejection> {
+    archive::as_if_signed(text, terms, now)
+}
 
 /// What comes of asking a rebuilderd instance at `base` that gives these answers.
 pub fn rebuilderd(

@@ -4,6 +4,7 @@
 //!
 //! - [`types`]: the words as types (pure)
 //! - [`sys`]: the edge to the operating system, and the only `unsafe`
+//! - [`compressed`], [`deb822`]: formats that stand in others (pure)
 //! - [`attest`]: signed bytes to claims (pure)
 //! - [`apt`], [`deb`]: apt's messages and indexes, Debian's packages (pure)
 //! - [`policy`]: the judgement (pure)
@@ -22,8 +23,10 @@ pub mod apt;
 pub mod attest;
 pub mod cache;
 pub mod cli;
+pub mod compressed;
 pub mod config;
 pub mod deb;
+pub mod deb822;
 pub mod evidence;
 #[cfg(fuzzing)]
 #[doc(hidden)]

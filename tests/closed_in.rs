@@ -114,6 +114,7 @@ fn setup(world: &World) -> Setup {
         protocol: Protocol::Directory,
         url: url.parse().unwrap(),
         architectures: None,
+        archive: None,
     };
     let timeouts = Timeouts { answer: Duration::from_secs(1), total: Duration::from_secs(1) };
     let keys = KeyRing::new(Vec::new()).unwrap();
@@ -215,7 +216,7 @@ fn needed(world: &World, who: &str, port: u16) -> Vec<Attempt> {
     }
     .artifact_name();
     let cache = Cache::new(&world.path("cache"));
-    let stored = cache.store(&artifact, b"signed").and_then(|()| match cache.read(&artifact) {
+    let stored = cache.store(&artifact, b"signed").and_then(|_| match cache.read(&artifact) {
         read if read == [b"signed"] => Ok(()),
         _ => Err(io::Error::other("not there")),
     });

@@ -77,7 +77,8 @@ struct Operator {
     world: World,
     server: Server,
     requests: Arc<AtomicUsize>,
-    key: Key,
+    /// The id of the key that it publishes
+    key: Option<String>,
 }
 
 impl Operator {
@@ -85,6 +86,21 @@ impl Operator {
     fn new(certificate: &Certificate, host: &str) -> Self {
         let (key, mut rebuilder) = confirming(&[&hello()]);
         rebuilder.keys = vec![key.pem_of_rebuilderd()];
+        let endpoint = format!("rebuilderd https://{host}");
+        let id = key.id();
+        let answer = move |target: &str| rebuilder.answer(target);
+        Self { key: Some(id), ..Self::answering(certificate, &key, &endpoint, "", answer) }
+    }
+
+    /// Its endpoint, which is `PROTOCOL https://HOST` before the port and `path` behind it,
+    /// answers so.
+    fn answering(
+        certificate: &Certificate,
+        key: &Key,
+        endpoint: &str,
+        path: &str,
+        answer: impl Fn(&str) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let configuration = certificate.server_configuration();
         let requests = Arc::<AtomicUsize>::default();
         let counted = Arc::clone(&requests);
@@ -94,16 +110,16 @@ impl Operator {
             let mut tls = BufReader::new(tls);
             while let Some(head) = read_head(&mut tls) {
                 counted.fetch_add(1, Ordering::SeqCst);
-                let answer = rebuilder.answer(head.split(' ').nth(1).unwrap());
-                let Reply::Whole { status, headers, body } = answer else { return };
+                let reply = answer(head.split(' ').nth(1).unwrap());
+                let Reply::Whole { status, headers, body } = reply else { return };
                 write_whole(tls.get_mut(), status, &headers, &body).unwrap();
             }
         });
         let world = World::new();
         world.policy("mode = \"enforce\"\nthreshold = 1\n");
-        let url = format!("rebuilderd https://{host}:{}/", server.address.port());
-        world.operator("alpha", &key, &[url]);
-        Self { world, server, requests, key }
+        let url = format!("{endpoint}:{}/{path}", server.address.port());
+        world.operator("alpha", key, &[url]);
+        Self { world, server, requests, key: None }
     }
 
     /// The administrator trusts this certificate, as apt is told to.
@@ -132,6 +148,32 @@ fn a_server_whose_certificate_is_trusted_is_asked() {
     operator.trust(&certificate);
     operator.world.verify(&hello()).assert_code(0);
     assert_eq!(operator.requests(), 2);
+}
+
+#[test]
+fn bundles_and_trees_are_fetched_over_https_as_well() {
+    let Some(certificate) = Certificate::new() else { return };
+    let key = Key::new();
+    let link = hello().link(&key);
+    let bundle = common::bundle::bundle(&[common::bundle::attestation(&hello(), &key)]);
+    let list = format!("{}  a\n", common::sha256(&link));
+    for (path, requests) in [("some/x.tar.gz", 1), ("some/tree/", 2)] {
+        let (bundle, link, list) = (bundle.clone(), link.clone(), list.clone());
+        let directory = format!("/some/tree/{}/", hello().file_name());
+        let answer = move |target: &str| match target.strip_prefix(&directory) {
+            Some("SHA256SUMS") => Reply::json(list.clone()),
+            Some("a") => Reply::json(link.clone()),
+            _ if target == "/some/x.tar.gz" => Reply::json(bundle.clone()),
+            _ => Reply::status(404),
+        };
+        let endpoint = "directory https://localhost";
+        let operator = Operator::answering(&certificate, &key, endpoint, path, answer);
+        operator.world.verify(&hello()).assert_code(3);
+        assert_eq!(operator.requests(), 0);
+        operator.trust(&certificate);
+        operator.world.verify(&hello()).assert_code(0);
+        assert_eq!(operator.requests(), requests, "{path}");
+    }
 }
 
 #[test]
@@ -164,7 +206,7 @@ fn keys_are_asked_for_under_the_same_rules() {
     let url = format!("https://localhost:{}/", operator.server.address.port());
     operator.world.operator("alpha", &Key::new(), &[format!("rebuilderd {url}")]);
     let ended = operator.refresh();
-    let id = operator.key.id();
+    let id = operator.key.clone().unwrap();
     let advice = format!("as localhost says at {url}; compare it with what the operator publishes");
     assert!(ended.assert_code(1).stdout.contains(&advice), "{ended:?}");
     assert!(ended.stdout.contains(&id), "{ended:?}");

@@ -108,6 +108,27 @@ fn every_command_and_flag_is_in_the_manual_and_no_other() {
     assert_eq!(global, options(&program));
 }
 
+/// What stands behind a list that does not end is shown as a part of it, if at all.
+#[test]
+fn every_list_in_the_manual_ends_under_its_heading() {
+    let mut pages = 0;
+    for entry in std::fs::read_dir(repository().join("man")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut open = 0;
+        for (number, line) in std::fs::read_to_string(&path).unwrap().lines().enumerate() {
+            match line.split(' ').next().unwrap_or_default() {
+                ".Bl" => open += 1,
+                ".El" => open -= 1,
+                ".Sh" | ".Ss" => assert_eq!(open, 0, "{}:{}", path.display(), number + 1),
+                _ => {}
+            }
+        }
+        assert_eq!(open, 0, "{}", path.display());
+        pages += 1;
+    }
+    assert_eq!(pages, 3);
+}
+
 #[test]
 fn every_exit_code_is_in_the_manual() {
     let page = read("man/apt-quorum.1");

@@ -7,7 +7,7 @@
     clippy::unwrap_used
 )]
 
-use apt_quorum::apt::deb822::{Malformed, parse, stanzas};
+use apt_quorum::deb822::{Malformed, parse, stanzas};
 
 /// All texts of up to `longest` of these letters.
 fn texts(letters: &[u8], longest: usize) -> Vec<Vec<u8>> {

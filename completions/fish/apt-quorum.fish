@@ -29,10 +29,11 @@ complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -s V -l version -d '
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "verify" -d 'Judge .deb files as an installation would'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "config" -d 'Look at the configuration'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
+complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "evidence" -d 'Carry evidence from one machine to another'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "import" -d 'Take over what another program was told to trust'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -l config -d 'Use the configuration in this directory' -r -F
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -l evidence -d 'More attestations: a file that is one, or a directory with files called NAME_VERSION_ARCH.deb.* or NAME_VERSION_ARCH.deb/*' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -l evidence -d 'More attestations: a file that is one, a directory with files called NAME_VERSION_ARCH.deb.* or NAME_VERSION_ARCH.deb/*, or a bundle of them (.tar.gz)' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -l offline -d 'Ask nobody over the network'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -l json -d 'Print JSON, as apt-quorum(1) describes it'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -s h -l help -d 'Print help'
@@ -60,7 +61,11 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fi
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l name -d 'What to call it, unless a description or the host\'s name says so' -r
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l protocol -d 'What the URL speaks, if that cannot be found out' -r -f -a "rebuilderd\t''
 intoto-metadata\t''
-directory\t''"
+directory\t''
+archive\t''"
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l suite -d 'Of an archive: the directory below dists/' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l component -d 'Of an archive: a component whose packages count' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l taken-over -d 'Of an archive: where below dists/SUITE/ the list is of what it did not build' -r
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l contact -d 'How to reach the people' -r
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l architecture -d 'Ask it only for packages of this architecture; "all" is one of its own' -r
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l threshold -d 'How many operators must confirm a package from now on' -r
@@ -92,6 +97,29 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fi
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Trust an operator no more: take its file away'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "import-layout" -d 'Take over an in-toto layout: its keys as operators, and its threshold'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and not __fish_seen_subcommand_from export import fetch help" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and not __fish_seen_subcommand_from export import fetch help" -f -a "export" -d 'Write the attestations that are on this machine to a bundle or a tree'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and not __fish_seen_subcommand_from export import fetch help" -f -a "import" -d 'Take attestations from a bundle or a tree into the cache'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and not __fish_seen_subcommand_from export import fetch help" -f -a "fetch" -d 'Ask all operators about packages, so that their attestations are in the cache'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and not __fish_seen_subcommand_from export import fetch help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from export" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from export" -l output -d 'Where to: a bundle, or a tree if it ends in a slash' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from export" -l json -d 'Print JSON, as apt-quorum(1) describes it'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from import" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from import" -l json -d 'Print JSON, as apt-quorum(1) describes it'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from fetch" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from fetch" -l for -d 'Ask about the package in this file' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from fetch" -l packages -d 'Ask about the packages in this list, with NAME VERSION ARCH or NAME=VERSION in each line' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from fetch" -l output -d 'Write what is known about these packages to a bundle, or to a tree if it ends in a slash' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from fetch" -l upgrades -d 'Ask about all that apt would upgrade'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from fetch" -l json -d 'Print JSON, as apt-quorum(1) describes it'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from fetch" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write the attestations that are on this machine to a bundle or a tree'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from help" -f -a "import" -d 'Take attestations from a bundle or a tree into the cache'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from help" -f -a "fetch" -d 'Ask all operators about packages, so that their attestations are in the cache'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and not __fish_seen_subcommand_from apt-transport-in-toto repro-threshold help" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and not __fish_seen_subcommand_from apt-transport-in-toto repro-threshold help" -f -a "apt-transport-in-toto" -d 'Take over apt-transport-in-toto\'s settings, with the layout that they name'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and not __fish_seen_subcommand_from apt-transport-in-toto repro-threshold help" -f -a "repro-threshold" -d 'Take over repro-threshold\'s rebuilders, threshold and exemptions'
@@ -115,11 +143,12 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from help" -f -a "apt-transport-in-toto" -d 'Take over apt-transport-in-toto\'s settings, with the layout that they name'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from help" -f -a "repro-threshold" -d 'Take over repro-threshold\'s rebuilders, threshold and exemptions'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator import help" -f -a "verify" -d 'Judge .deb files as an installation would'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator import help" -f -a "config" -d 'Look at the configuration'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator import help" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator import help" -f -a "import" -d 'Take over what another program was told to trust'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator import help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "verify" -d 'Judge .deb files as an installation would'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "config" -d 'Look at the configuration'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "evidence" -d 'Carry evidence from one machine to another'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "import" -d 'Take over what another program was told to trust'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check the whole configuration and show every mistake'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "list" -d 'List the operators with their keys and endpoints'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "add" -d 'Trust an operator: show its keys, ask, and write its file'
@@ -127,5 +156,8 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_s
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "refresh" -d 'Show which keys operators publish now that are not trusted, and the other way round'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "remove" -d 'Trust an operator no more: take its file away'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "import-layout" -d 'Take over an in-toto layout: its keys as operators, and its threshold'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from evidence" -f -a "export" -d 'Write the attestations that are on this machine to a bundle or a tree'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from evidence" -f -a "import" -d 'Take attestations from a bundle or a tree into the cache'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from evidence" -f -a "fetch" -d 'Ask all operators about packages, so that their attestations are in the cache'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from import" -f -a "apt-transport-in-toto" -d 'Take over apt-transport-in-toto\'s settings, with the layout that they name'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from import" -f -a "repro-threshold" -d 'Take over repro-threshold\'s rebuilders, threshold and exemptions'

@@ -4,7 +4,8 @@
 
 use std::io::BufReader;
 
-use apt_quorum::apt::{deb822, index};
+use apt_quorum::apt::index;
+use apt_quorum::deb822;
 use apt_quorum_fuzz::{Dripping, naive, parts};
 use libfuzzer_sys::fuzz_target;
 

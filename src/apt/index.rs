@@ -1,13 +1,9 @@
 //! The indexes that apt verified: which archive lists which file (Debian policy has no chapter on
 //! them; <https://wiki.debian.org/DebianRepository/Format>).
 
-use std::io::{self, BufRead};
+use crate::deb822;
 
-use super::deb822;
-use crate::types::{Identity, Sha256Digest};
-
-/// Longest stanza of a Packages file that is read, in bytes. Longer ones are passed over.
-const MAX_STANZA: usize = 1024 * 1024;
+pub use crate::deb822::packages::packages;
 
 /// One archive that offers this file: the facts of apt's verified index that lists this very
 /// SHA-256 under this very name, version and architecture.
@@ -53,47 +49,6 @@ pub fn release(text: &[u8]) -> Option<Listing> {
     })
 }
 
-/// Reads a Packages file stanza by stanza and hands each file that it lists to `each`. Stanzas
-/// that cannot be understood list nothing.
-///
-/// # Errors
-/// If reading fails.
-pub fn packages(
-    mut text: impl BufRead,
-    mut each: impl FnMut(Sha256Digest, Identity),
-) -> io::Result<()> {
-    let mut stanza = Vec::new();
-    let mut too_long = false;
-    loop {
-        let start = stanza.len();
-        let got = io::Read::take(&mut text, 1 << 20).read_until(b'\n', &mut stanza)?;
-        let empty_line = stanza.get(start..) == Some(b"\n");
-        if got == 0 || empty_line {
-            if let Some((sha256, identity)) = listed(&stanza).filter(|_| !too_long) {
-                each(sha256, identity);
-            }
-            stanza.clear();
-            too_long = false;
-        } else if stanza.len() > MAX_STANZA {
-            stanza.clear();
-            too_long = true;
-        }
-        if got == 0 {
-            return Ok(());
-        }
-    }
-}
-
-fn listed(stanza: &[u8]) -> Option<(Sha256Digest, Identity)> {
-    let stanza = deb822::parse(stanza).ok()?;
-    let identity = Identity {
-        package: stanza.field("Package")?.parse().ok()?,
-        version: stanza.field("Version")?.parse().ok()?,
-        architecture: stanza.field("Architecture")?.parse().ok()?,
-    };
-    Some((stanza.field("SHA256")?.parse().ok()?, identity))
-}
-
 /// Splits the name of a Packages file in apt's lists directory by the names of the Release files
 /// there, and gives the name of its Release file, the host, and the component.
 ///
@@ -134,39 +89,6 @@ mod tests {
             assert_eq!(listing.label, "Debian-Security");
             assert_eq!(listing.codename, "trixie-security");
         }
-    }
-
-    #[test]
-    fn packages_files_are_read_stanza_by_stanza() {
-        let stanza = |name: &str, sha: &str| {
-            format!(
-                "Package: {name}\nVersion: 1:2\nArchitecture: all\nSHA256: {sha}\nDescription: x\n\n"
-            )
-        };
-        let digest = Sha256Digest::of(b"x").to_string();
-        let text = [
-            stanza("one", &digest),
-            "broken\n\n".into(),
-            stanza("two", &digest),
-            stanza("three", "12"),
-        ]
-        .concat();
-        let mut all = Vec::new();
-        packages(text.trim_end().as_bytes(), |_, identity| all.push(identity.to_string())).unwrap();
-        assert_eq!(all, ["one 1:2 all", "two 1:2 all"]);
-    }
-
-    #[test]
-    fn a_giant_stanza_lists_nothing_and_hides_nothing() {
-        let digest = Sha256Digest::of(b"x").to_string();
-        let good = format!("Package: good\nVersion: 1\nArchitecture: all\nSHA256: {digest}\n");
-        let giant = format!(
-            "X: {}\nPackage: giant\nVersion: 1\nArchitecture: all\nSHA256: {digest}\n\n{good}",
-            "x".repeat(3 * MAX_STANZA)
-        );
-        let mut all = Vec::new();
-        packages(giant.as_bytes(), |_, identity| all.push(identity.package.to_string())).unwrap();
-        assert_eq!(all, ["good"]);
     }
 
     #[test]

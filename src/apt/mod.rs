@@ -6,7 +6,7 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod configuration;
-pub mod deb822;
 pub mod hook_input;
 pub mod index;
 pub mod message;
+pub mod simulation;

@@ -100,6 +100,15 @@ impl KeyRing {
         self.accepted.iter().map(|(name, accepted)| (name.clone(), accepted.clone()))
     }
 
+    /// The keys of this operator alone.
+    #[must_use]
+    pub fn of(&self, operator: &OperatorName) -> Self {
+        let keys = self.keys.iter().filter(|it| it.operator == *operator).cloned().collect();
+        let accepted = self.accepted.get(operator).cloned();
+        let accepted = accepted.map(|it| (operator.clone(), it)).into_iter().collect();
+        Self { keys, accepted }
+    }
+
     /// The keys in the order in which they were given.
     pub fn iter(&self) -> impl Iterator<Item = &PinnedKey> {
         self.keys.iter()

@@ -8,6 +8,7 @@
 //! [`json`] hold whatever the bytes are.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+pub mod archive;
 mod dsse;
 pub mod json;
 mod keyring;

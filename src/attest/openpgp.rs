@@ -37,19 +37,34 @@ pub(super) fn verify(
     now: Timestamp,
 ) -> Result<(), Option<SignatureFault>> {
     let packet = packet(signature, message).ok_or(None)?;
+    verify_packet(certificate, &packet, SignatureType::Binary, message, now)
+}
+
+/// Whether a key of `certificate` made the signature in `packet`, which must be of the type
+/// `expected`, over `message`, and may.
+///
+/// # Errors
+/// As [`verify`].
+pub(super) fn verify_packet(
+    certificate: &Certificate,
+    packet: &Signature,
+    expected: SignatureType,
+    message: &[u8],
+    now: Timestamp,
+) -> Result<(), Option<SignatureFault>> {
     let made_it = certificate.components().find(|component| match &component.key {
-        ComponentKey::Primary(key) => fits(&packet, key, message),
-        ComponentKey::Sub(key) => fits(&packet, key, message),
+        ComponentKey::Primary(key) => fits(packet, key, message),
+        ComponentKey::Sub(key) => fits(packet, key, message),
     });
     let component = made_it.ok_or(None)?;
     // From here on, somebody who has the key said so.
-    if packet.typ() != Some(SignatureType::Binary) {
+    if packet.typ() != Some(expected) {
         return Err(Some(SignatureFault::NotOverData));
     }
-    if !is_strong(&packet) {
+    if !is_strong(packet) {
         return Err(Some(SignatureFault::WeakHash));
     }
-    if !is_understood(&packet) {
+    if !is_understood(packet) {
         return Err(Some(SignatureFault::NotUnderstood));
     }
     let since = certificate.may_sign(component, now).map_err(|why| {

@@ -3,6 +3,8 @@
 //! Key ids are unauthenticated hints: they decide in which order keys are tried, and never whether
 //! a signature counts.
 
+use pgp::packet::{Signature as Packet, SignatureType};
+
 use super::openpgp::{self, OpenPgpSignature};
 use super::{KeyRing, MAX_CHECKS, MAX_SIGNATURES, PinnedKey, Rejection, SignatureFault};
 use crate::types::{PublicKey, Timestamp};
@@ -30,6 +32,8 @@ pub(super) enum Form {
     Plain(Vec<u8>),
     /// Taken out of an OpenPGP packet
     OpenPgp(OpenPgpSignature),
+    /// An OpenPGP packet, which must be of this type
+    Packet(Box<Packet>, SignatureType),
     /// In no form that is known. It only tells in whose name it stands, so that a damaged
     /// signature is not called one by an unknown key.
     Damaged,
@@ -122,15 +126,14 @@ impl<'k> Checks<'_, 'k> {
         // What cannot fit costs nothing.
         match (&pinned.key, form) {
             (PublicKey::OpenPgp(certificate), Form::OpenPgp(signature)) if self.spend() => {
-                match openpgp::verify(certificate, signature, self.message, self.now) {
-                    Ok(()) => true,
-                    Err(fault) => {
-                        if let Some(fault) = fault {
-                            self.fault.get_or_insert((pinned, fault));
-                        }
-                        false
-                    }
-                }
+                let verified = openpgp::verify(certificate, signature, self.message, self.now);
+                self.note(pinned, verified)
+            }
+            (PublicKey::OpenPgp(certificate), Form::Packet(packet, expected)) if self.spend() => {
+                let (expected, message) = (*expected, self.message);
+                let verified =
+                    openpgp::verify_packet(certificate, packet, expected, message, self.now);
+                self.note(pinned, verified)
             }
             (PublicKey::Ed25519(key), Form::Plain(signature)) => {
                 let Ok(signature) = <[u8; 64]>::try_from(signature.as_slice()) else {
@@ -150,6 +153,18 @@ impl<'k> Checks<'_, 'k> {
             }
             _ => false,
         }
+    }
+
+    /// Whether that is good; if it fits and does not count, why.
+    fn note(
+        &mut self,
+        pinned: &'k PinnedKey,
+        verified: Result<(), Option<SignatureFault>>,
+    ) -> bool {
+        if let Err(Some(fault)) = &verified {
+            self.fault.get_or_insert((pinned, fault.clone()));
+        }
+        verified.is_ok()
     }
 
     fn spend(&mut self) -> bool {

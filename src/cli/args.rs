@@ -29,6 +29,8 @@ pub(super) enum Subcommand {
     Config(Config),
     /// Look at the operators whose word counts, add and remove some
     Operator(Operator),
+    /// Carry evidence from one machine to another
+    Evidence(Evidence),
     /// Take over what another program was told to trust
     Import(Import),
 }
@@ -37,8 +39,8 @@ pub(super) enum Subcommand {
 pub(super) struct Verify {
     #[command(flatten)]
     pub(super) directory: Directory,
-    /// More attestations: a file that is one, or a directory with files called
-    /// NAME_VERSION_ARCH.deb.* or NAME_VERSION_ARCH.deb/*
+    /// More attestations: a file that is one, a directory with files called
+    /// NAME_VERSION_ARCH.deb.* or NAME_VERSION_ARCH.deb/*, or a bundle of them (.tar.gz)
     #[arg(long, value_name = "PATH")]
     pub(super) evidence: Vec<PathBuf>,
     /// Ask nobody over the network
@@ -111,6 +113,15 @@ pub(super) struct OperatorAdd {
     #[arg(long, value_name = "PROTOCOL",
         value_parser = PossibleValuesParser::new(Protocol::ALL.map(Protocol::name)))]
     pub(super) protocol: Option<String>,
+    /// Of an archive: the directory below dists/
+    #[arg(long, value_name = "SUITE")]
+    pub(super) suite: Option<String>,
+    /// Of an archive: a component whose packages count
+    #[arg(long, value_name = "NAME")]
+    pub(super) component: Vec<String>,
+    /// Of an archive: where below dists/SUITE/ the list is of what it did not build
+    #[arg(long, value_name = "PATH")]
+    pub(super) taken_over: Option<String>,
     /// How to reach the people
     #[arg(long, value_name = "TEXT")]
     pub(super) contact: Option<String>,
@@ -173,6 +184,71 @@ pub(super) struct OperatorRemove {
     /// The operator
     #[arg(value_name = "NAME")]
     pub(super) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Evidence {
+    #[command(subcommand)]
+    pub(super) command: EvidenceCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum EvidenceCommand {
+    /// Write the attestations that are on this machine to a bundle or a tree
+    Export(EvidenceExport),
+    /// Take attestations from a bundle or a tree into the cache
+    Import(EvidenceImport),
+    /// Ask all operators about packages, so that their attestations are in the cache
+    Fetch(EvidenceFetch),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvidenceExport {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// Where to: a bundle, or a tree if it ends in a slash
+    #[arg(long, value_name = "PATH", default_value = "evidence.tar.gz")]
+    pub(super) output: PathBuf,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Only what is about these packages: a file, NAME or NAME=VERSION
+    #[arg(value_name = "PACKAGE")]
+    pub(super) wanted: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvidenceImport {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The bundle or tree
+    #[arg(value_name = "PATH")]
+    pub(super) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").args(["files", "packages", "upgrades"]).required(true).multiple(true))]
+pub(super) struct EvidenceFetch {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// Ask about the package in this file
+    #[arg(long = "for", value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Ask about the packages in this list, with NAME VERSION ARCH or NAME=VERSION in each line
+    #[arg(long, value_name = "LIST")]
+    pub(super) packages: Vec<PathBuf>,
+    /// Ask about all that apt would upgrade
+    #[arg(long)]
+    pub(super) upgrades: bool,
+    /// Write what is known about these packages to a bundle, or to a tree if it ends in a slash
+    #[arg(long, value_name = "PATH")]
+    pub(super) output: Option<PathBuf>,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,9 +2,11 @@
 
 mod args;
 mod config;
+mod evidence;
 mod import;
 mod operator;
 mod output;
+mod progress;
 mod verify;
 
 use std::process::ExitCode;
@@ -56,6 +58,7 @@ pub fn run() -> ExitCode {
         Subcommand::Verify(arguments) => verify::run(&arguments).into(),
         Subcommand::Config(arguments) => config::run(&arguments).into(),
         Subcommand::Operator(arguments) => operator::run(&arguments).into(),
+        Subcommand::Evidence(arguments) => evidence::run(&arguments).into(),
         Subcommand::Import(arguments) => import::run(&arguments).into(),
     }
 }

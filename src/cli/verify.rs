@@ -1,18 +1,16 @@
 //! `apt-quorum verify`: the judgement without an installation.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::Exit;
 use super::args::Verify;
 use super::output::{complain, json, print};
-use crate::attest;
-use crate::evidence::Network;
+use crate::evidence::{AtHand, Network};
 use crate::gate::{Candidate, Environment, Gate, Installing, Judged, Look, apt_configuration};
 use crate::policy::Reason;
 use crate::report::{self, Entrance, Record, SCHEMA};
-use crate::sys::plain;
 use crate::sys::secure::Trusted;
 use crate::types::{Timestamp, printable};
 
@@ -25,8 +23,11 @@ struct Decisions {
 
 pub(super) fn run(arguments: &Verify) -> Exit {
     let now = Timestamp::from(std::time::SystemTime::now());
-    let evidence: Vec<PathBuf> = match arguments.evidence.iter().map(|path| at_hand(path)).collect()
-    {
+    let open = |path: &PathBuf| {
+        let named = |why| format!("--evidence {}: {why}", printable(&path.to_string_lossy()));
+        AtHand::open(path).map_err(named)
+    };
+    let evidence: Vec<AtHand> = match arguments.evidence.iter().map(open).collect() {
         Ok(evidence) => evidence,
         Err(error) => {
             complain(&format!("apt-quorum: {error}\n"));
@@ -71,31 +72,6 @@ pub(super) fn run(arguments: &Verify) -> Exit {
         complain(&format!("{problems}; with any, every package is refused.\n"));
     }
     print(&text, exit)
-}
-
-/// Evidence that was named on the command line is there and can be read: what a person asks for
-/// is not passed over in silence.
-fn at_hand(path: &Path) -> Result<PathBuf, String> {
-    let says = |what: &dyn std::fmt::Display| {
-        format!("--evidence {}: {what}", printable(&path.to_string_lossy()))
-    };
-    let failed = |error: std::io::Error| says(&plain(&error));
-    let real = path.canonicalize().map_err(failed)?;
-    let kind = real.metadata().map_err(failed)?;
-    if kind.is_dir() {
-        std::fs::read_dir(&real).map_err(failed)?;
-    } else if kind.is_file() {
-        std::fs::File::open(&real).map_err(failed)?;
-        if usize::try_from(kind.len()).unwrap_or(usize::MAX) > attest::MAX_BYTES {
-            return Err(says(&format!(
-                "larger than {} bytes, so no attestation",
-                attest::MAX_BYTES
-            )));
-        }
-    } else {
-        return Err(says(&"neither a file nor a directory"));
-    }
-    Ok(real)
 }
 
 fn exit_code(judged: &[Judged]) -> Exit {

@@ -66,6 +66,7 @@ impl Description {
                 protocol: it.protocol,
                 url: it.url,
                 architectures: it.architectures,
+                archive: it.archive,
             });
             Some(Self {
                 name: name?.value,

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::operators::StatementKind;
 use super::{Change, Protocol};
+use crate::attest::archive::Terms;
 use crate::attest::{Accepted, Verified};
 use crate::types::{Architecture, OperatorName, PublicKey, Timestamp, printable};
 
@@ -53,6 +54,8 @@ pub struct DraftEndpoint {
     pub url: reqwest::Url,
     /// The only architectures that it is asked for, or all
     pub architectures: Option<BTreeSet<Architecture>>,
+    /// What of it counts, if it is an archive
+    pub archive: Option<Terms>,
 }
 
 impl Draft {
@@ -93,6 +96,12 @@ impl Draft {
             if let Some(list) = &endpoint.architectures {
                 let list = list.iter().map(ToString::to_string);
                 let _ = writeln!(text, "architectures = {}", toml_list(list));
+            }
+            if let Some(terms) = &endpoint.archive {
+                let _ = writeln!(text, "suite = {}", toml_text(&terms.suite));
+                let _ =
+                    writeln!(text, "component = {}", toml_list(terms.components.iter().cloned()));
+                let _ = writeln!(text, "taken_over = {}", toml_text(&terms.taken_over));
             }
         }
         for accepted in &self.statements {
@@ -220,6 +229,7 @@ mod tests {
             protocol: Protocol::Rebuilderd,
             url: "https://r.example/%22/".parse().unwrap(),
             architectures: Some(["amd64".parse().unwrap(), "all".parse().unwrap()].into()),
+            archive: None,
         }];
         let verified = || Verified {
             verifier: "v\"]\n".into(),

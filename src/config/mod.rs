@@ -4,6 +4,7 @@
 //! see [`crate::sys::secure`]. There is no partial configuration: either all of it is right, or
 //! every mistake is reported and nothing passes. Schema: `apt-quorum.toml(5)`.
 
+mod archive;
 mod change;
 mod description;
 mod diagnostic;
@@ -20,6 +21,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::attest::archive::Terms;
 use crate::attest::{KeyRing, KeyRingError};
 use crate::policy::Policy;
 use crate::sys::secure::{SecureError, Trusted};
@@ -35,6 +37,9 @@ pub use threshold::with_threshold;
 
 /// Where the configuration is unless apt's configuration or the command line says otherwise.
 pub const DEFAULT_DIRECTORY: &str = "/etc/apt-quorum";
+
+/// What the name of a bundle of attestations ends in.
+pub const BUNDLE_SUFFIX: &str = ".tar.gz";
 
 /// Largest configuration file that is read, in bytes.
 const MAX_FILE: usize = 1024 * 1024;
@@ -85,6 +90,8 @@ pub struct Endpoint {
     pub url: reqwest::Url,
     /// The only architectures that it is asked for, or all
     pub architectures: Option<BTreeSet<Architecture>>,
+    /// What of it counts; of archives only, and never missing there
+    pub archive: Option<Terms>,
 }
 
 /// What an endpoint speaks.
@@ -95,8 +102,10 @@ pub enum Protocol {
     Rebuilderd,
     /// Links in the directories of PackageRebuilder, which apt-transport-in-toto reads
     IntotoMetadata,
-    /// A local directory with attestations in files
+    /// Attestations in files: a tree of directories or a bundle, on this machine or a web server
     Directory,
+    /// An apt archive whose packages were built anew
+    Archive,
 }
 
 /// How long an endpoint may take. Each holds for one exchange of questions about one package.
@@ -119,7 +128,8 @@ pub enum Direct {
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Rebuilderd, Self::IntotoMetadata, Self::Directory];
+    pub const ALL: [Self; 4] =
+        [Self::Rebuilderd, Self::IntotoMetadata, Self::Directory, Self::Archive];
 
     /// Its name in the configuration.
     #[must_use]
@@ -128,6 +138,7 @@ impl Protocol {
             Self::Rebuilderd => "rebuilderd",
             Self::IntotoMetadata => "intoto-metadata",
             Self::Directory => "directory",
+            Self::Archive => "archive",
         }
     }
 }
@@ -143,6 +154,12 @@ impl Endpoint {
     #[must_use]
     pub fn covers(&self, architecture: &Architecture) -> bool {
         self.architectures.as_ref().is_none_or(|list| list.contains(architecture))
+    }
+
+    /// Whether it is a single file with attestations, by its name: a directory ends in a slash.
+    #[must_use]
+    pub fn is_bundle(&self) -> bool {
+        self.protocol == Protocol::Directory && self.url.path().ends_with(BUNDLE_SUFFIX)
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Place, Problems, SourceFile};
 use super::reader::{Located, Table, document};
-use super::{Endpoint, Files, Operators, Protocol};
+use super::{BUNDLE_SUFFIX, Endpoint, Files, Operators, Protocol, archive};
 use crate::attest::{Accepted, PinnedKey, Verified};
 use crate::types::{Architecture, KeyError, KeyKind, OperatorName, PublicKey};
 
@@ -54,6 +54,16 @@ pub(super) fn read(
         let endpoints = table.tables("endpoint", problems, |table, problems| {
             endpoint(table, name.as_ref(), problems)
         });
+        let is_archive = |it: &Endpoint| it.archive.is_some();
+        let signs_archives = |(it, _): &(PinnedKey, Place)| it.key.kind() == KeyKind::OpenPgp;
+        if endpoints.iter().flatten().flatten().any(is_archive)
+            && keys.iter().flatten().all(Option::is_some)
+            && !keys.iter().flatten().flatten().any(signs_archives)
+        {
+            let message = "this operator's archive could not be verified: none of its keys is an OpenPGP certificate";
+            problems
+                .push(name_place.saying(&message).help("add a [[key]] with type = \"openpgp\""));
+        }
         let statements = table.tables("statement", problems, statement).unwrap_or_default();
         let (keys, endpoints) = (keys.unwrap_or_default(), endpoints.unwrap_or_default());
         OperatorFile {
@@ -301,8 +311,10 @@ pub(super) fn endpoint(
     }
     let architectures =
         architectures.map(|list| list.items.into_iter().map(|located| located.value).collect());
+    let is_archive = protocol.as_ref().is_some_and(|it| it.value == Protocol::Archive);
+    let archive = if is_archive { Some(archive::terms(table, operator, problems)?) } else { None };
     let (protocol, url) = (protocol?.value, url?);
-    Some(Endpoint { operator: operator?.clone(), protocol, url, architectures })
+    Some(Endpoint { operator: operator?.clone(), protocol, url, architectures, archive })
 }
 
 /// Reads the URL of an endpoint. Without a protocol, which was reported then, only what holds
@@ -321,10 +333,12 @@ fn url(
         None
     };
     let help = match protocol {
-        Some(Protocol::Rebuilderd | Protocol::IntotoMetadata) => {
+        Some(Protocol::Rebuilderd | Protocol::IntotoMetadata | Protocol::Archive) => {
             Some("write: https://HOST/PATH/ or http://HOST/PATH/")
         }
-        Some(Protocol::Directory) => Some("a local directory is written: file:///PATH/"),
+        Some(Protocol::Directory) => Some(
+            "write: file:///PATH/ or https://HOST/PATH/ for a tree, and PATH.tar.gz for a bundle",
+        ),
         None => None,
     };
     if !text.value.contains(':') || text.value.starts_with('/') {
@@ -337,7 +351,8 @@ fn url(
     let (name, schemes): (_, &[&str]) = match protocol {
         Some(Protocol::Rebuilderd) => ("a rebuilderd endpoint", &["https", "http"]),
         Some(Protocol::IntotoMetadata) => ("an intoto-metadata endpoint", &["https", "http"]),
-        Some(Protocol::Directory) => ("a directory endpoint", &["file"]),
+        Some(Protocol::Archive) => ("an archive", &["https", "http"]),
+        Some(Protocol::Directory) => ("a directory endpoint", &["https", "http", "file"]),
         None => ("an endpoint", &["https", "http", "file"]),
     };
     if !schemes.contains(&url.scheme()) {
@@ -359,10 +374,27 @@ fn url(
     if url.scheme() == "file" && url.to_file_path().is_err() {
         return wrong(&"a directory must be on this machine", help);
     }
+    if protocol == Some(Protocol::Directory) && !url.path().ends_with('/') {
+        if url.path().ends_with(BUNDLE_SUFFIX) {
+            return Some(url);
+        }
+        if is_archive(url.path()) {
+            let message = "a bundle is a .tar.gz file, and nothing else";
+            let help = "write one with: apt-quorum evidence export; a directory of this name has a slash at its end";
+            return wrong(&message, Some(help));
+        }
+    }
     // Paths are joined to it, which would replace a last part without a slash.
     if !url.path().ends_with('/') {
         let path = format!("{}/", url.path());
         url.set_path(&path);
     }
     Some(url)
+}
+
+/// Whether a path is that of an archive of another kind than bundles, or spelt otherwise.
+fn is_archive(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    let kinds = [".tar", ".tgz", ".gz", ".xz", ".zst", ".bz2", ".zip", ".tar.gz"];
+    kinds.iter().any(|kind| path.ends_with(kind))
 }

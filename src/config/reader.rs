@@ -16,7 +16,7 @@ use super::syntax;
 use crate::types::Timestamp;
 
 /// All keys that may stand anywhere. None of them is a slip for another one.
-const KEYS: [&str; 41] = [
+const KEYS: [&str; 42] = [
     "answer_timeout",
     "architecture",
     "architectures",
@@ -52,6 +52,7 @@ const KEYS: [&str; 41] = [
     "source",
     "statement",
     "suite",
+    "taken_over",
     "threshold",
     "total_timeout",
     "type",

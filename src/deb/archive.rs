@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use super::{Control, control};
+use crate::compressed::{Compression, Fault};
 
 /// Largest control archive, unpacked, in bytes. The largest of Debian 13 (file lists of
 /// documentation packages) has 13 MB.
@@ -11,9 +12,6 @@ const MAX_CONTROL_ARCHIVE: u64 = 48 * 1024 * 1024;
 /// Largest control file in bytes; as deb-control(5), dpkg sets no limit. The largest of Debian 13
 /// has 60 kB.
 const MAX_CONTROL: u64 = 512 * 1024;
-
-/// Most memory that decompressing may take, in KiB. `xz -9` needs 65 MiB.
-const MAX_XZ_MEMORY: u32 = 80 * 1024;
 
 /// Why a file is not a Debian package that can be judged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -137,7 +135,7 @@ fn header(file: &mut impl Read) -> Result<Option<(String, u64)>, DebError> {
     else {
         return Err(DebError::Header);
     };
-    let text = |field: &[u8]| {
+    let text = |field: &[u8]| -> Result<String, DebError> {
         let text = std::str::from_utf8(field).map_err(|_| DebError::Header)?;
         Ok(text.trim_end_matches(' ').to_owned())
     };
@@ -158,43 +156,23 @@ fn drain(member: &mut impl Read) -> Result<(), DebError> {
 /// Unpacks the control archive from a member whose name ended in `suffix`, and gives the files
 /// called `control` in it.
 fn unpack(suffix: &str, member: &mut impl Read) -> Result<Vec<Vec<u8>>, DebError> {
-    // Each decoder reads one stream and hands the rest of the input back: readers differ in what
-    // they make of a second one. zlib's own, which dpkg uses, would go on.
-    match suffix {
-        "" => control_files(member),
-        ".gz" => {
-            let mut stream = flate2::bufread::GzDecoder::new(io::BufReader::new(member));
-            let found = control_files(&mut stream)?;
-            nothing_left(&mut stream.into_inner())?;
-            Ok(found)
-        }
-        ".xz" => {
-            let mut stream = lzma_rust2::XzReader::new_mem_limit(member, false, MAX_XZ_MEMORY);
-            let found = control_files(&mut stream)?;
-            nothing_left(stream.into_inner())?;
-            Ok(found)
-        }
-        ".zst" => {
-            let mut member = member;
-            let mut stream = ruzstd::decoding::StreamingDecoder::new(&mut member)
-                .map_err(|_| DebError::Damaged)?;
-            let found = control_files(&mut stream)?;
-            nothing_left(&mut member)?;
-            Ok(found)
-        }
-        other => Err(DebError::Compression(other.to_owned())),
-    }
+    // zlib's own reader, which dpkg uses, would go on behind the first stream.
+    Compression::of_suffix(suffix)
+        .ok_or_else(|| DebError::Compression(suffix.to_owned()))?
+        .unpack(member, |archive| control_files(archive))
 }
 
-fn nothing_left(rest: &mut impl Read) -> Result<(), DebError> {
-    match rest.read(&mut [0]) {
-        Ok(0) => Ok(()),
-        _ => Err(DebError::Trailing),
+impl From<Fault> for DebError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Damaged => Self::Damaged,
+            Fault::Trailing => Self::Trailing,
+        }
     }
 }
 
 /// Reads an unpacked control archive to its end and gives the files called `control` in it.
-fn control_files(archive: &mut impl Read) -> Result<Vec<Vec<u8>>, DebError> {
+fn control_files(archive: &mut dyn Read) -> Result<Vec<Vec<u8>>, DebError> {
     let mut bounded = archive.take(MAX_CONTROL_ARCHIVE);
     let found = named_control(&mut bounded);
     // Where the limit cut it off, that is the reason, wherever it was.
@@ -233,7 +211,7 @@ fn named_control(archive: &mut impl Read) -> Result<Vec<Vec<u8>>, DebError> {
 ///
 /// dpkg has the control archive unpacked by GNU tar. Where that counts other blocks to an entry
 /// than we do, it finds other entries behind it: a control file that we never see.
-fn is_plain(header: &tar::Header, path: &str) -> bool {
+pub(crate) fn is_plain(header: &tar::Header, path: &str) -> bool {
     // GNU tar joins the prefix of a ustar header to the name whatever its version; we would not.
     let known_format = header.as_gnu().is_some() || header.as_ustar().is_some();
     // It reads a size that begins with `+` in base 64, and one with the highest bit in base 256.
@@ -252,7 +230,7 @@ fn is_plain(header: &tar::Header, path: &str) -> bool {
 }
 
 /// Behind the end of a tar archive stands padding only.
-fn only_zeros(rest: &mut impl Read) -> Result<(), DebError> {
+pub(crate) fn only_zeros(rest: &mut impl Read) -> Result<(), DebError> {
     let mut buffer = [0; 4096];
     loop {
         let got = rest.read(&mut buffer).map_err(|_| DebError::Damaged)?;

@@ -1,7 +1,7 @@
 //! The control file of a binary package (deb-control(5)).
 
 use super::Control;
-use crate::apt::deb822;
+use crate::deb822;
 use crate::types::{DebVersion, Identity, NameError, PackageName};
 
 /// Why a control file cannot be read without doubt.

@@ -18,6 +18,7 @@ use sha2::Digest;
 use crate::types::{DebVersion, Identity, PackageName, Sha256Digest};
 
 pub use archive::DebError;
+pub(crate) use archive::{is_plain, only_zeros};
 
 /// Buffer for hashing; large enough that a system call a buffer costs nothing next to the hash.
 const BUFFER: usize = 128 * 1024;

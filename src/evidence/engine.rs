@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use super::directory::Directory;
+use super::archive::Archive;
+use super::directory;
 use super::http::Door;
 use super::intoto_metadata::IntotoMetadata;
 use super::rebuilderd::Rebuilderd;
@@ -20,6 +21,9 @@ use crate::cache::Cache;
 use crate::config::{Endpoint, Protocol, Timeouts};
 use crate::policy::Outcome;
 use crate::types::{Sha256Digest, Timestamp};
+
+/// The item of apt's configuration with this machine's architecture.
+pub const NATIVE: &str = "APT::Architecture";
 
 /// Questions that one endpoint is asked at the same time. Each is one HTTP connection unless the
 /// server speaks HTTP/2.
@@ -156,9 +160,24 @@ fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
                 let ids = ids.iter().map(|id| id.as_str());
                 Box::new(IntotoMetadata::new(endpoint.url.clone(), door.clone()?, ids))
             }
+            Protocol::Archive => {
+                let (Some(terms), Some((cache, keys))) = (&endpoint.archive, &setup.keep) else {
+                    return Err(unreachable("nothing of it can be kept"));
+                };
+                Box::new(Archive {
+                    base: endpoint.url.clone(),
+                    door: door.clone()?,
+                    terms: terms.clone(),
+                    keys: keys.clone(),
+                    shelf: cache.shelf(endpoint.url.as_str(), &terms.suite),
+                    native: setup.apt.find(NATIVE).and_then(|it| it.parse().ok()),
+                    now: || Timestamp::from(std::time::SystemTime::now()),
+                    state: Mutex::default(),
+                })
+            }
             Protocol::Directory => {
-                let path = endpoint.url.to_file_path();
-                Box::new(Directory { path: path.map_err(|()| unreachable("not a local path"))? })
+                let cache = setup.keep.as_ref().map(|(cache, _)| cache);
+                directory::source(endpoint, door.clone(), cache)?
             }
         })
     };

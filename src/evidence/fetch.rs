@@ -79,6 +79,11 @@ impl Collection {
         self.0.last().map(Vec::as_slice)
     }
 
+    /// Leaves the newest of them out.
+    pub(super) fn drop_last(&mut self) {
+        self.0.pop();
+    }
+
     /// What came of looking. Attestations that were found before a failure are handed on with it.
     pub(super) fn finish(self, result: Result<Outcome, Failure>) -> Gathered {
         let reach = match &result {

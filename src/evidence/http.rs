@@ -8,6 +8,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::header::{ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use reqwest::{Client, StatusCode, Url, redirect};
 
 use crate::apt::configuration::Configuration;
@@ -23,6 +24,35 @@ const MAX_REDIRECTS: usize = 3;
 pub struct Door {
     client: Client,
     answer_timeout: Duration,
+}
+
+/// Longest value that is kept of what a server says about a document's state, in bytes.
+const MAX_VALIDATOR: usize = 256;
+
+/// By what a server knows the state of a document again (RFC 9110 section 8.8): its words, which
+/// are given back to it as they came.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Validator {
+    /// `ETag`
+    pub etag: Option<String>,
+    /// `Last-Modified`
+    pub last_modified: Option<String>,
+}
+
+/// What came of asking for a document that may be here already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// The document
+    New {
+        /// Its bytes
+        body: Vec<u8>,
+        /// To ask with next time
+        validator: Option<Validator>,
+    },
+    /// It is still what the validator says.
+    Unchanged,
+    /// There is no such document.
+    Missing,
 }
 
 /// Why a document could not be had.
@@ -80,19 +110,50 @@ impl Door {
     /// # Errors
     /// See [`DoorError`].
     pub async fn get(&self, url: Url, limit: usize) -> Result<Option<Vec<u8>>, DoorError> {
+        match self.get_if_changed(url, limit, None).await? {
+            Fetched::New { body, .. } => Ok(Some(body)),
+            Fetched::Unchanged | Fetched::Missing => Ok(None),
+        }
+    }
+
+    /// As [`Self::get`], but not if the document is still the one that `known` is about.
+    ///
+    /// # Errors
+    /// See [`DoorError`].
+    pub async fn get_if_changed(
+        &self,
+        url: Url,
+        limit: usize,
+        known: Option<&Validator>,
+    ) -> Result<Fetched, DoorError> {
         let failed = |error: reqwest::Error| match error.is_timeout() {
             // Of the connection, which may take as long as an answer.
             true => DoorError::Timeout(self.answer_timeout),
             false => DoorError::Transport(root_cause(&error.without_url())),
         };
-        let answer = tokio::time::timeout(self.answer_timeout, self.client.get(url).send());
+        let mut request = self.client.get(url);
+        let etag = known.and_then(|it| it.etag.as_ref());
+        let date = known.and_then(|it| it.last_modified.as_ref());
+        for (name, value) in [(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, date)] {
+            if let Some(value) = value.filter(|value| is_plain(value)) {
+                request = request.header(name, value);
+            }
+        }
+        let answer = tokio::time::timeout(self.answer_timeout, request.send());
         let mut answer =
             answer.await.map_err(|_| DoorError::Timeout(self.answer_timeout))?.map_err(failed)?;
         match answer.status() {
             StatusCode::OK => {}
-            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
+            StatusCode::NOT_MODIFIED if known.is_some() => return Ok(Fetched::Unchanged),
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(Fetched::Missing),
             other => return Err(DoorError::Server(other.as_u16())),
         }
+        let header = |name: HeaderName| {
+            let value = answer.headers().get(name)?.to_str().ok()?;
+            is_plain(value).then(|| value.to_owned())
+        };
+        let validator = Validator { etag: header(ETAG), last_modified: header(LAST_MODIFIED) };
+        let validator = (validator != Validator::default()).then_some(validator);
         let announced = answer.content_length().and_then(|length| usize::try_from(length).ok());
         if announced.is_some_and(|length| length > limit) {
             return Err(DoorError::TooLarge(limit));
@@ -104,8 +165,13 @@ impl Door {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Some(body))
+        Ok(Fetched::New { body, validator })
     }
+}
+
+/// Whether a server's word about a document can be given back to it.
+fn is_plain(value: &str) -> bool {
+    value.len() <= MAX_VALIDATOR && value.chars().all(|c| matches!(c, ' '..='~'))
 }
 
 /// A redirect may lead to another path or from http to https, but not to another host: an

@@ -70,7 +70,9 @@ pub fn published_keys(setup: &Setup) -> std::io::Result<Vec<Published>> {
                         asked.await.unwrap_or_else(late)
                     }
                     (Protocol::Rebuilderd, Err(failed)) => failed,
-                    (Protocol::IntotoMetadata | Protocol::Directory, _) => Published::Nothing,
+                    (Protocol::IntotoMetadata | Protocol::Directory | Protocol::Archive, _) => {
+                        Published::Nothing
+                    }
                 }
             })
         };

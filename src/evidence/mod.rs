@@ -6,6 +6,8 @@
 //!
 //! [`http`] is the one door to the network.
 
+mod archive;
+pub mod bundle;
 mod directory;
 mod engine;
 mod fetch;
@@ -20,8 +22,9 @@ use std::pin::Pin;
 use crate::policy::Outcome;
 use crate::types::{DebVersion, Identity, OperatorName, PackageName, Sha256Digest};
 
-pub use directory::from_path;
-pub use engine::{Engine, Event, Network, QuestionId, Setup};
+pub use archive::indexes;
+pub use directory::{AtHand, each_in_tree};
+pub use engine::{Engine, Event, NATIVE, Network, QuestionId, Setup};
 #[cfg(fuzzing)]
 pub(crate) use keys::read_list;
 pub use keys::{KEYS_AT_ONCE, MAX_KEYS, Published, published_keys};

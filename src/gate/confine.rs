@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::apt::configuration::Configuration;
-use crate::config::Protocol;
+use crate::config::{Endpoint, Protocol};
 use crate::evidence::Setup;
 use crate::sys::sandbox::{Closed, Sandbox, SandboxError};
 
@@ -117,8 +117,18 @@ fn network(setup: Option<&Setup>) -> Sandbox {
     }
     if let Some((cache, _)) = &setup.keep {
         // Made now if it can be: afterwards, nothing can be made beside it.
-        let _ = std::fs::create_dir_all(cache.directory());
-        sandbox = sandbox.may_write(cache.directory());
+        let any = |is: fn(&Endpoint) -> bool| setup.endpoints.iter().any(is);
+        let bundles = any(|it| it.is_bundle() && it.url.scheme() != "file");
+        let archives = any(|it| it.archive.is_some());
+        let directories = [
+            Some(cache.directory().to_owned()),
+            bundles.then(|| cache.bundles()),
+            archives.then(|| cache.archives()),
+        ];
+        for directory in directories.into_iter().flatten() {
+            let _ = std::fs::create_dir_all(&directory);
+            sandbox = sandbox.may_write(directory);
+        }
     }
     sandbox
 }

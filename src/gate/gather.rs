@@ -16,11 +16,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::apt::configuration::Configuration;
+use crate::attest::archive::Terms;
 use crate::attest::{self, Accepted, KeyRing, PinnedKey};
 use crate::cache::Cache;
 use crate::config::{Endpoint, Protocol, Timeouts};
 use crate::evidence::{
-    Engine, Event, Found, MAX_ATTESTATIONS, Network, Question, QuestionId, Setup,
+    Engine, Event, Found, MAX_ATTESTATIONS, NATIVE, Network, Question, QuestionId, Setup,
 };
 use crate::policy::Outcome;
 use crate::sys::plain;
@@ -322,6 +323,7 @@ struct WireEndpoint {
     protocol: Protocol,
     url: String,
     architectures: Option<std::collections::BTreeSet<Architecture>>,
+    archive: Option<Terms>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -356,6 +358,7 @@ impl Wire {
             protocol: it.protocol,
             url: it.url.to_string(),
             architectures: it.architectures.clone(),
+            archive: it.archive.clone(),
         };
         let key = |it: &PinnedKey| {
             let not_after = it.not_after.map(|moment| moment.to_string());
@@ -368,7 +371,7 @@ impl Wire {
             endpoints: setup.endpoints.iter().map(endpoint).collect(),
             timeouts: (setup.timeouts.answer.as_secs(), setup.timeouts.total.as_secs()),
             network: setup.network == Network::Allowed,
-            apt: setup.apt.only(&["Acquire::http", "Acquire::https", Confinement::ITEM]),
+            apt: setup.apt.only(&["Acquire::http", "Acquire::https", Confinement::ITEM, NATIVE]),
             cache: keep.map(|(cache, _)| cache.root().to_owned()),
             keys: keep.map(|(_, keys)| keys.iter().map(key).collect()).unwrap_or_default(),
             statements: keep.map(|(_, keys)| keys.statements().collect()).unwrap_or_default(),
@@ -382,6 +385,7 @@ impl Wire {
                 protocol: it.protocol,
                 url: it.url.parse().ok()?,
                 architectures: it.architectures,
+                archive: it.archive,
             })
         };
         let key = |it: WireKey| {

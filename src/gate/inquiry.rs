@@ -1,8 +1,10 @@
 //! What was found out about one file, as it comes in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::attest::{self, Rejection, Wanted};
+use super::archives::{Archives, Silence, Word};
+use crate::attest::{self, Rejection, Wanted, archive};
 use crate::evidence::Found;
 use crate::policy::{Answer, Decision, Evidence, Outcome, Policy, Subject, decide, decide_early};
 use crate::receipt::Signed;
@@ -14,7 +16,9 @@ pub struct Inquiry {
     /// Endpoints that may still answer
     waiting: BTreeMap<usize, OperatorName>,
     /// Not looked at yet: a claim can be made only when the file's name and hash are known
-    unread: Vec<Found>,
+    unread: Vec<(usize, Found)>,
+    /// What endpoints that are archives say is looked up there
+    archives: Arc<Archives>,
     /// Attestations from this machine, not looked at yet
     at_hand: Vec<Vec<u8>>,
     /// Why attestations from this machine make no claim
@@ -32,11 +36,16 @@ impl Inquiry {
         Self { waiting: asked, at_hand, ..Self::default() }
     }
 
+    /// Looks up there what endpoints that are archives say.
+    pub(super) fn with_archives(self, archives: Arc<Archives>) -> Self {
+        Self { archives, ..self }
+    }
+
     /// Takes an endpoint's answer.
     pub fn add(&mut self, endpoint: usize, found: Found) {
         // Whose endpoint it is, the configuration says and not the answer.
         if let Some(operator) = self.waiting.remove(&endpoint) {
-            self.unread.push(Found { operator, ..found });
+            self.unread.push((endpoint, Found { operator, ..found }));
         }
     }
 
@@ -49,6 +58,12 @@ impl Inquiry {
     #[must_use]
     pub fn asked(&self) -> Vec<usize> {
         self.waiting.keys().copied().collect()
+    }
+
+    /// The endpoints that are to be asked, and whose they are.
+    #[must_use]
+    pub fn into_asked(self) -> BTreeMap<usize, OperatorName> {
+        self.waiting
     }
 
     /// Waits no longer: whoever has not answered is silent.
@@ -98,12 +113,31 @@ impl Inquiry {
         let Ok(control) = subject.control() else { return };
         let artifact = control.identity.artifact_name();
         let wanted = Wanted { artifact: &artifact, sha256: subject.sha256() };
-        for found in std::mem::take(&mut self.unread) {
+        for (at, found) in std::mem::take(&mut self.unread) {
             self.evidence.answers.push(Answer {
                 operator: found.operator.clone(),
                 endpoint: found.endpoint.clone(),
                 outcome: found.outcome,
             });
+            let word =
+                self.archives.look_up(at, &control.identity, wanted.sha256, policy.keys(), now);
+            match word {
+                Some(Ok(Word { claims, signed })) => {
+                    self.evidence.claims.extend(claims);
+                    self.signed.extend(signed);
+                }
+                // Its own answer says that already.
+                None | Some(Err(Silence { why: archive::Rejection::NotInIt, .. })) => {}
+                Some(Err(Silence { why, release })) => self.evidence.answers.push(Answer {
+                    operator: found.operator.clone(),
+                    endpoint: found.endpoint.clone(),
+                    outcome: Outcome::Rejected {
+                        code: why.code().to_owned(),
+                        why: why.to_string(),
+                        attestation: release,
+                    },
+                }),
+            }
             for bytes in found.attestations {
                 if let Err(rejection) = self.claim(&bytes, policy, wanted, now) {
                     self.evidence.answers.push(Answer {

@@ -64,6 +64,13 @@ impl Listings {
     }
 }
 
+/// Hands every file that the indexes in `directory` list to `each`.
+pub(super) fn each(directory: &Path, mut each: impl FnMut(Sha256Digest, Identity)) {
+    for name in names(directory).unwrap_or_default().iter().filter(|name| is_packages(name)) {
+        let _ = unpacked(&directory.join(name), |text| index::packages(text, &mut each));
+    }
+}
+
 /// What a Release file says, if somebody signed it: apt then checked the signature. An unsigned
 /// one, which apt takes only from sources marked as trusted, could claim to be any archive.
 fn archive(directory: &Path, release: &str, names: &[String]) -> Listing {

@@ -4,19 +4,22 @@
 //! [`crate::policy`]; it has no opinion of its own about who may pass. Without a usable
 //! configuration everything is refused.
 
+mod archives;
 mod confine;
 mod gather;
 mod inquiry;
 mod keys;
 mod listings;
 mod memory;
+mod stock;
+mod survey;
 mod system;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::apt::configuration::Configuration;
@@ -26,12 +29,14 @@ use crate::config::{self, Config, Problems};
 use crate::deb::{self, Examined};
 use crate::evidence::{self, Network, Question};
 use crate::policy::{Decision, Policy, Reason, Refusal, Subject};
-use crate::receipt::Signed;
+use crate::receipt::{self, Signed};
 use crate::sys::plain;
+use crate::sys::privileges::User;
 use crate::sys::secure::{SecureError, Trusted};
 use crate::sys::steady::{self, Stamp};
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
 
+use archives::Archives;
 pub use confine::{Confinement, MethodPlaces, confine_fetcher, confine_method};
 #[cfg(fuzzing)]
 pub(crate) use gather::fuzzing;
@@ -40,6 +45,8 @@ pub use inquiry::Inquiry;
 pub use keys::keys_of_endpoints;
 pub use listings::Listings;
 pub use memory::{Memory, Recalled, ToRemember};
+pub use stock::{Stock, Taken};
+pub use survey::Surveyed;
 pub use system::{Environment, apt_configuration, apt_dump};
 
 /// How long a run whose files are all decided waits for endpoints that have not answered: a
@@ -52,6 +59,7 @@ pub struct Gate {
     config: Result<Config, Broken>,
     cache: Cache,
     lists: PathBuf,
+    archives: Arc<Archives>,
 }
 
 /// What is wrong with a configuration that cannot be used.
@@ -96,8 +104,8 @@ pub struct Judged {
 /// How files are looked at before they are judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
-    /// Files or directories with more attestations
-    pub evidence: &'a [PathBuf],
+    /// More attestations
+    pub evidence: &'a [evidence::AtHand],
     /// Whether the files are about to be installed from where they are, so that nobody may be
     /// able to swap them
     pub installing: Installing,
@@ -122,9 +130,15 @@ impl Gate {
             || apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY),
             Path::to_owned,
         );
+        let config = config::load(&directory, trusted).map_err(Broken::from);
+        let cache = Cache::new(&apt.path("APT::Quorum::Cache", cache::DEFAULT_DIRECTORY));
+        let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
+        let native = apt.find(evidence::NATIVE).and_then(|it| it.parse().ok());
+        let endpoints = config.as_ref().map(|it| it.endpoints.as_slice()).unwrap_or_default();
         Self {
-            config: config::load(&directory, trusted).map_err(Broken::from),
-            cache: Cache::new(&apt.path("APT::Quorum::Cache", cache::DEFAULT_DIRECTORY)),
+            archives: Arc::new(Archives::new(endpoints, &cache, native, &state)),
+            config,
+            cache,
             lists: apt.path("Dir::State::lists", "/var/lib/apt/lists"),
         }
     }
@@ -172,12 +186,34 @@ impl Gate {
         network: Network,
     ) -> Result<Box<dyn Gatherer>, String> {
         let Some(setup) = self.setup(apt, network) else { return Ok(Box::new(gather::Nobody)) };
-        if let Some(user) = gather::fetching_user(apt)? {
+        if let Some(user) = self.unprivileged(apt)? {
             return Ok(Box::new(Fetcher::new(setup, user)));
         }
         Local::start(setup)
             .map(|local| -> Box<dyn Gatherer> { Box::new(local) })
             .map_err(|error| error.to_string())
+    }
+
+    /// Whom root leaves to others what strangers send: apt's unprivileged user, who is given the
+    /// cache. Nobody if this process is not root's.
+    ///
+    /// # Errors
+    /// If there is no such user.
+    pub fn unprivileged(&self, apt: &Configuration) -> Result<Option<User>, String> {
+        let Some(user) = gather::fetching_user(apt)? else { return Ok(None) };
+        self.cache.give_to(&user);
+        Ok(Some(user))
+    }
+
+    /// Where signed bytes are kept.
+    #[must_use]
+    pub const fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Hands every file that apt's indexes list to `each`.
+    pub fn each_listed(&self, each: impl FnMut(Sha256Digest, Identity)) {
+        listings::each(&self.lists, each);
     }
 
     /// What is at hand about a file, and whom else to ask: every operator that has an endpoint
@@ -206,7 +242,7 @@ impl Gate {
             .filter(|(_, endpoint)| !heard.contains(&endpoint.operator))
             .map(|(index, endpoint)| (index, endpoint.operator.clone()))
             .collect();
-        Inquiry::new(at_hand, asked)
+        Inquiry::new(at_hand, asked).with_archives(Arc::clone(&self.archives))
     }
 
     /// Reads the indexes for the files that are `wanted`, if the policy looks at them at all.
@@ -313,8 +349,8 @@ impl Gate {
             sha256: Some(file.sha256()),
         };
         let mut inquiry = self.inquire(&question, now);
-        for path in look.evidence {
-            inquiry.add_at_hand(evidence::from_path(path, &control.identity.artifact_name()));
+        for brought in look.evidence {
+            inquiry.add_at_hand(brought.about(&control.identity.artifact_name()));
         }
         let asked = inquiry.asked();
         if !asked.is_empty() {

@@ -109,6 +109,7 @@ pub fn of_layout(
                 protocol: Protocol::IntotoMetadata,
                 url: url.clone(),
                 architectures: None,
+                archive: None,
             };
             draft.endpoints = urls.iter().map(endpoint).collect();
             draft

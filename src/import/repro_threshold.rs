@@ -191,7 +191,7 @@ fn take(
     }
     if !draft.endpoints.iter().any(|it| it.url == url) {
         let protocol = Protocol::Rebuilderd;
-        draft.endpoints.push(DraftEndpoint { protocol, url, architectures: None });
+        draft.endpoints.push(DraftEndpoint { protocol, url, architectures: None, archive: None });
     }
     Ok(())
 }

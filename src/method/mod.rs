@@ -16,14 +16,12 @@ mod wrapped;
 use std::ffi::OsStr;
 use std::io::{self, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Sender, channel};
 
 use crate::apt::configuration::Configuration;
 use crate::apt::message::{Message, MessageError};
-use crate::cache;
 use crate::evidence::{Engine, Event, Network, Setup};
 use crate::gate::{Confinement, Gate, Listings, MethodPlaces, confine_method};
 use crate::receipt::{self, Ledger};
@@ -180,15 +178,12 @@ fn prepare(config: &Configuration, user: Option<&User>) -> (Gate, Result<Ledger,
     let state = config.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
     let ledger = Ledger::open(&state, Entrance::Method).map_err(|error| error.to_string());
     if let Some(user) = user {
-        let attestations =
-            config.path("APT::Quorum::Cache", cache::DEFAULT_DIRECTORY).join("attestations");
-        let _ = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&attestations);
-        let mut given: Vec<PathBuf> = vec![attestations];
-        given.extend(ledger.as_ref().ok().map(|ledger| ledger.evidence_directory().to_owned()));
-        for directory in given {
+        gate.cache().give_to(user);
+        if let Ok(ledger) = &ledger {
+            let directory = ledger.evidence_directory();
             // Its parent is root's, so the name cannot be a link that somebody planted. Without
             // it, nothing is cached and the receipts cannot be written, which is reported there.
-            let _ = std::os::unix::fs::lchown(&directory, Some(user.uid), Some(user.gid));
+            let _ = std::os::unix::fs::lchown(directory, Some(user.uid), Some(user.gid));
         }
     }
     (gate, ledger)

@@ -13,6 +13,7 @@
 //! around it are whole.
 
 mod clock;
+mod kept;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -27,6 +28,7 @@ use crate::sys::plain;
 use crate::types::Sha256Digest;
 
 pub use clock::{Moment, present};
+pub use kept::{rested_on, signed_bytes};
 
 /// Where receipts are unless apt's configuration (`APT::Quorum::State`) says otherwise.
 pub const DEFAULT_DIRECTORY: &str = "/var/lib/apt-quorum";

@@ -37,6 +37,20 @@ impl Timestamp {
         jiff::Timestamp::from_second(seconds).map(Self).map_err(|_| TimestampError)
     }
 
+    /// Reads a date as Release files have it (`Date`, `Valid-Until`): RFC 2822's in UTC.
+    ///
+    /// # Errors
+    /// If it is none, or in another zone.
+    pub fn from_release(text: &str) -> Result<Self, TimestampError> {
+        let zones = ["UTC", "GMT", "Z", "+0000"];
+        let rest = zones.iter().find_map(|zone| text.strip_suffix(zone)).ok_or(TimestampError)?;
+        let rest = rest.strip_suffix(' ').ok_or(TimestampError)?;
+        jiff::fmt::rfc2822::DateTimeParser::new()
+            .parse_timestamp(format!("{rest} +0000"))
+            .map(Self)
+            .map_err(|_| TimestampError)
+    }
+
     /// Seconds since the start of 1970 in UTC.
     #[must_use]
     pub fn as_unix(self) -> i64 {
@@ -84,6 +98,24 @@ impl serde::Serialize for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn release_files_have_dates_in_utc() {
+        let read = |text: &str| Timestamp::from_release(text).map(|it| it.to_string());
+        for zone in ["UTC", "GMT", "Z", "+0000"] {
+            let text = format!("Sat, 09 Aug 2025 10:01:02 {zone}");
+            assert_eq!(read(&text), Ok("2025-08-09T10:01:02Z".to_owned()));
+        }
+        for bad in [
+            "",
+            "UTC",
+            "Sat, 09 Aug 2025 10:01:02",
+            "Sat, 09 Aug 2025 10:01:02 +0200",
+            "2025-08-09",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn days_are_days_of_the_calendar() {

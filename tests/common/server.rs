@@ -88,12 +88,17 @@ pub struct Server {
 impl Server {
     /// Answers each request with what `answer` makes of its target.
     pub fn start(answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
+        Self::hearing(move |target, _| answer(target))
+    }
+
+    /// Answers each request with what `answer` makes of its target and its whole head.
+    pub fn hearing(answer: impl Fn(&str, &str) -> Reply + Send + Sync + 'static) -> Self {
         Self::listen(move |stream, seen, held| {
             let mut reader = BufReader::new(stream.try_clone().unwrap());
             while let Some(head) = read_head(&mut reader) {
                 let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
-                seen.lock().unwrap().requests.push(head);
-                match answer(&target) {
+                seen.lock().unwrap().requests.push(head.clone());
+                match answer(&target, &head) {
                     Reply::Whole { status, headers, body } => {
                         if write_whole(stream, status, &headers, &body).is_err() {
                             return;

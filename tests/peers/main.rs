@@ -82,6 +82,13 @@ impl Peer {
         output(&mut self.command(&["python3", "/srv/script.py"]));
     }
 
+    /// Runs a script of this directory for the shell.
+    fn shell(&self, script: &str) {
+        let source = Path::new(&repository()).join("tests/peers").join(script);
+        self.write("/srv/script.sh", fs::read(source).unwrap());
+        output(&mut self.command(&["sh", "/srv/script.sh"]));
+    }
+
     /// The public key that a script left in a directory, as our configuration has it.
     fn key(&self, directory: &str) -> String {
         let read = |name: &str| fs::read_to_string(self.path(directory).join(name)).ok();
@@ -316,6 +323,38 @@ fn envelopes_by_securesystemslib() {
         ended.assert_code(1);
         assert!(ended.stdout.contains("are not accepted from this operator"), "{ended:?}");
         println!("{kind}: envelopes by securesystemslib confirm");
+    }
+}
+
+#[test]
+fn archives_by_apt_ftparchive_and_reprepro() {
+    if !can_run("archives made by apt-ftparchive and reprepro") {
+        return;
+    }
+    let (hello, taken) = (hello(), Deb::new("taken", "1.0-1", "all"));
+    let peer = Peer::new("trixie", "archive");
+    peer.put(&[&hello, &taken]);
+    peer.write("/srv/taken-over", format!("{}  {}\n", taken.sha256(), taken.file_name()));
+    peer.shell("archives.sh");
+    for made in ["inline", "detached", "reprepro"] {
+        let top = peer.path("/srv").join(made);
+        let key = fs::read_to_string(top.join("key.asc")).unwrap();
+        let server =
+            Server::start(move |target| match fs::read(top.join(target.trim_start_matches('/'))) {
+                Ok(body) => Reply::Whole { status: 200, headers: Vec::new(), body },
+                Err(_) => Reply::status(404),
+            });
+        let endpoint = format!(
+            "[[endpoint]]\nprotocol = \"archive\"\nurl = \"{}\"\nsuite = \"trixie\"\n\
+             component = [\"main\"]\ntaken_over = \"main/taken-over\"\n",
+            server.url()
+        );
+        let world = world("openpgp", &key, &endpoint);
+        confirms(&world, &hello, &[]);
+        let ended = verify(&world, &taken, &[]);
+        ended.assert_code(1);
+        assert!(ended.stdout.contains("it took this file over and did not build it"), "{ended:?}");
+        println!("{made}: an archive by Debian's tools confirms what it built, and nothing else");
     }
 }
 

@@ -5,6 +5,7 @@
 //! archives are put together by hand, so that a mistake shows on one of the two sides.
 #![allow(dead_code)] // each test binary uses its own part
 
+pub mod archive;
 pub mod deb;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -21,12 +21,14 @@ pub const SIGN: u8 = 2;
 pub const ENCRYPT: u8 = 12;
 
 /// A key with its packet.
+#[derive(Clone)]
 pub struct PgpKey {
     secret: PgpSecret,
     created: u32,
 }
 
 #[allow(clippy::large_enum_variant, reason = "a test makes a handful of them")]
+#[derive(Clone)]
 enum PgpSecret {
     Ed25519(SigningKey),
     Rsa(&'static rsa::RsaPrivateKey),
@@ -179,7 +181,8 @@ impl PgpKey {
         hex(&Sha1::digest(self.framed()))
     }
 
-    fn signature_packet(&self, kind: u8, says: &Says, message: &[u8]) -> Vec<u8> {
+    /// A signature as a packet of its own.
+    pub fn signature_packet(&self, kind: u8, says: &Says, message: &[u8]) -> Vec<u8> {
         packet(2, &self.signature_body(kind, says, message, &[]))
     }
 

@@ -20,6 +20,7 @@ pub(super) fn run(arguments: &OperatorAddKey) -> Result<Exit, Stop> {
                 protocol: it.protocol,
                 url: it.url.clone(),
                 architectures: it.architectures.clone(),
+                archive: it.archive.clone(),
             })
             .collect();
         if asked.is_empty() {

@@ -93,6 +93,7 @@ pub(super) fn from_endpoints(
         protocol: it.protocol,
         url: it.url.clone(),
         architectures: it.architectures.clone(),
+        archive: it.archive.clone(),
     };
     let setup = Setup {
         endpoints: endpoints.iter().map(endpoint).collect(),
@@ -130,7 +131,7 @@ impl Answers {
 pub(super) const fn publishes_keys(protocol: Protocol) -> bool {
     match protocol {
         Protocol::Rebuilderd => true,
-        Protocol::IntotoMetadata | Protocol::Directory => false,
+        Protocol::IntotoMetadata | Protocol::Directory | Protocol::Archive => false,
     }
 }
 

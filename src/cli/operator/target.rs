@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::super::args::OperatorAdd;
 use super::{Stop, World};
-use crate::config::{DESCRIPTIONS, Description, DraftEndpoint, Protocol};
+use crate::attest::archive::Terms;
+use crate::config::{BUNDLE_SUFFIX, DESCRIPTIONS, Description, DraftEndpoint, Protocol};
 use crate::types::{Architecture, OperatorName, printable};
 
 /// An operator that could be added: all but its keys.
@@ -83,7 +84,8 @@ impl Target {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("a URL here must end with its path, without ? and #"));
         }
-        if !url.path().ends_with('/') {
+        let bundle = url.path().ends_with(BUNDLE_SUFFIX);
+        if !url.path().ends_with('/') && !bundle {
             url.set_path(&format!("{}/", url.path()));
         }
         let said = arguments.protocol.as_deref();
@@ -91,6 +93,7 @@ impl Target {
         let protocol = match (said, url.scheme()) {
             (Some(protocol), _) => protocol,
             (None, "file") => Protocol::Directory,
+            (None, "http" | "https") if bundle => Protocol::Directory,
             (None, "http" | "https") => Protocol::Rebuilderd,
             (None, _) => return Err(wrong("only https, http and file are spoken here")),
         };
@@ -102,13 +105,38 @@ impl Target {
             (None, None) => return Err(wrong("say what to call it, with --name")),
         };
         let architectures = Some(wanted.clone()).filter(|it| !it.is_empty());
+        let archive = terms(arguments, protocol, &name)?;
         Ok(Self {
             name,
             description: None,
             contact: None,
-            endpoints: vec![DraftEndpoint { protocol, url, architectures }],
+            endpoints: vec![DraftEndpoint { protocol, url, architectures, archive }],
             guessed: said.is_none(),
         })
+    }
+}
+
+/// What of an archive is to count.
+fn terms(
+    arguments: &OperatorAdd,
+    protocol: Protocol,
+    name: &OperatorName,
+) -> Result<Option<Terms>, Stop> {
+    let given = (&arguments.suite, arguments.component.as_slice(), &arguments.taken_over);
+    match (protocol, given) {
+        (Protocol::Archive, (Some(suite), [_, ..], Some(taken_over))) => Ok(Some(Terms {
+            operator: name.clone(),
+            suite: suite.clone(),
+            components: arguments.component.clone(),
+            taken_over: taken_over.clone(),
+        })),
+        (Protocol::Archive, _) => Err(Stop::wrong(
+            "of an archive, say with --suite, --component and --taken-over what counts.".to_owned(),
+        )),
+        (_, (None, [], None)) => Ok(None),
+        _ => Err(Stop::wrong(
+            "--suite, --component and --taken-over belong to --protocol archive.".to_owned(),
+        )),
     }
 }
 

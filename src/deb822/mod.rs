@@ -1,4 +1,9 @@
 //! Stanzas of fields, the format of deb822(5): control files, Packages, Release.
+//!
+//! Pure: bytes in, values out.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
+pub mod packages;
 
 use memchr::memchr;
 

@@ -1,0 +1,199 @@
+//! Archives that were built anew from Debian's sources, such as Debian Taco's: what stands in their
+//! signed indexes is a vote.
+//!
+//! An archive's word hangs on a chain. A pinned certificate signed the Release file ([`Release`]), that
+//! has the hashes of the Packages files ([`Index`]), and those have the hash of every package. But where
+//! such an archive could not build a package, it offers Debian's own file. So a list of what was
+//! taken over ([`TakenOver`]) must be among the files that the Release file has the hash of: without
+//! it nothing that the archive says is a vote.
+//!
+//! Format: <https://wiki.debian.org/DebianRepository/Format>.
+
+mod index;
+mod release;
+
+use std::collections::BTreeMap;
+
+use super::{Claim, KeyRing, Wanted};
+use crate::types::{Architecture, Identity, OperatorName, Sha256Digest, Timestamp};
+
+pub use index::{Index, TakenOver};
+pub use release::{Listed, Release};
+
+/// Largest Release file that is read, in bytes. Debian's have up to 250 kB.
+pub const MAX_RELEASE: usize = 2 * 1024 * 1024;
+
+/// Largest detached signature that is read, in bytes.
+pub const MAX_SIGNATURE: usize = 64 * 1024;
+
+/// Largest index that is read, as it is published, in bytes. Debian's largest has 10 MB.
+pub const MAX_INDEX: usize = 64 * 1024 * 1024;
+
+/// What of an archive counts, as the administrator set it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Terms {
+    /// Whose archive it is: only this operator's keys count for it
+    pub operator: OperatorName,
+    /// The directory below `dists/`, which must be the Release file's suite or codename
+    pub suite: String,
+    /// The components that are looked at
+    pub components: Vec<String>,
+    /// The list of what was taken over, below `dists/SUITE/`
+    pub taken_over: String,
+}
+
+impl Terms {
+    /// The names under which the Packages files of `architecture` can stand in a Release file,
+    /// uncompressed and without the suite.
+    pub fn indexes(&self, architecture: &Architecture) -> impl Iterator<Item = String> {
+        let architecture = architecture.to_string();
+        let name = move |it: &String| format!("{it}/binary-{architecture}/Packages");
+        self.components.iter().map(name)
+    }
+}
+
+/// Why an archive makes no claim about a file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Nobody signed its Release file who may, or not well.
+    #[error("its Release file: {0}")]
+    Signature(#[from] super::Rejection),
+    /// Its Release file is none.
+    #[error("its Release file {0}")]
+    Release(&'static str),
+    /// Its Release file is that of another suite.
+    #[error("its Release file is that of {}", crate::types::printable(.found))]
+    OtherSuite {
+        /// What it says
+        found: String,
+    },
+    /// It is not good any more.
+    #[error("its Release file was good until {}", .0.date())]
+    NoLongerValid(Timestamp),
+    /// An older one than was seen before.
+    #[error("its Release file of {} is older than one seen before, of {}", .found.date(), .seen.date())]
+    Older {
+        /// Its date
+        found: Timestamp,
+        /// The date of the one that was seen
+        seen: Timestamp,
+    },
+    /// A file that its Release file does not have the hash of.
+    #[error("its Release file does not list {}", crate::types::printable(.path))]
+    NotListed {
+        /// Which
+        path: String,
+    },
+    /// A file that is not there, or not the one that its Release file has the hash of.
+    #[error("{} is missing, or not the file that its Release file lists", crate::types::printable(.path))]
+    OtherFile {
+        /// Which
+        path: String,
+    },
+    /// A file with the right hash that cannot be read all the same.
+    #[error("{} {why}", crate::types::printable(.path))]
+    Unreadable {
+        /// Which
+        path: String,
+        /// Why
+        why: &'static str,
+    },
+    /// The package is not in it.
+    #[error("it does not have the package")]
+    NotInIt,
+    /// It has two files of this name, version and architecture.
+    #[error("it has several different files of this name, version and architecture")]
+    Ambiguous,
+    /// It took the file over.
+    #[error("it took this file over and did not build it")]
+    TakenOver,
+}
+
+impl Rejection {
+    /// A short stable name for each reason.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Signature(rejection) => rejection.code(),
+            Self::Release(_) => "release",
+            Self::OtherSuite { .. } => "other-suite",
+            Self::NoLongerValid(_) => "release-expired",
+            Self::Older { .. } => "older-release",
+            Self::NotListed { .. } => "not-listed",
+            Self::OtherFile { .. } => "other-file",
+            Self::Unreadable { .. } => "unreadable-index",
+            Self::NotInIt => "not-in-archive",
+            Self::Ambiguous => "ambiguous-index",
+            Self::TakenOver => "taken-over",
+        }
+    }
+}
+
+/// All of an archive that was verified.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    release: Release,
+    taken_over: TakenOver,
+    indexes: BTreeMap<String, Index>,
+}
+
+impl Archive {
+    /// An archive without indexes.
+    #[must_use]
+    pub const fn new(release: Release, taken_over: TakenOver) -> Self {
+        Self { release, taken_over, indexes: BTreeMap::new() }
+    }
+
+    /// Its Release file.
+    #[must_use]
+    pub const fn release(&self) -> &Release {
+        &self.release
+    }
+
+    /// Whether this index is there already.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        self.indexes.contains_key(path)
+    }
+
+    /// Adds an index.
+    pub fn add(&mut self, index: Index) {
+        self.indexes.insert(index.path().to_owned(), index);
+    }
+
+    /// What it claims about the file: one claim for each pinned key of its operator that signed
+    /// its Release file. The file's hash need not be the wanted one: then the claim is a conflict.
+    ///
+    /// # Errors
+    /// Why it claims nothing.
+    pub fn claims(
+        &self,
+        identity: &Identity,
+        sha256: Sha256Digest,
+        keys: &KeyRing,
+        now: Timestamp,
+    ) -> Result<Vec<Claim>, Rejection> {
+        self.release.check_still_good(now)?;
+        let mut files = self.indexes.values().filter_map(|index| index.find(identity));
+        let found = files.next().ok_or(Rejection::NotInIt)??;
+        if files.any(|other| other != Ok(found)) {
+            return Err(Rejection::Ambiguous);
+        }
+        let artifact = identity.artifact_name();
+        if self.taken_over.has(&artifact, found) || self.taken_over.has(&artifact, sha256) {
+            return Err(Rejection::TakenOver);
+        }
+        let wanted = Wanted { artifact: &artifact, sha256: found };
+        Ok(self.release.claims(wanted, keys))
+    }
+}
+
+/// For the fuzz targets: a Release file as if somebody had signed its text.
+#[cfg(fuzzing)]
+pub(crate) fn as_if_signed(
+    text: &[u8],
+    terms: &Terms,
+    now: Timestamp,
+) -> Result<Release, Rejection> {
+    Release::signed(text, Sha256Digest::of(text), Vec::new(), terms, now)
+}

@@ -1,0 +1,262 @@
+//! The signed file at the root of an archive.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pgp::composed::{CleartextSignedMessage, Deserializable, DetachedSignature};
+use pgp::packet::{Signature as Packet, SignatureType};
+
+use super::{MAX_RELEASE, MAX_SIGNATURE, Rejection, Terms};
+use crate::attest::signatures::{Form, Signature, Signatures};
+use crate::attest::{self, AHEAD, Claim, KeyRing, PinnedKey, Wanted};
+use crate::compressed::Compression;
+use crate::deb822;
+use crate::types::{PublicKey, Sha256Digest, Timestamp};
+
+/// Most files that a Release file may list. Debian's list about 2,000.
+const MAX_FILES: usize = 100_000;
+
+/// A Release file that a pinned certificate signed.
+#[derive(Debug, Clone)]
+pub struct Release {
+    /// The SHA-256 of the file as it was published, by which receipts name it
+    digest: Sha256Digest,
+    signers: Vec<PublicKey>,
+    terms: Terms,
+    date: Timestamp,
+    valid_until: Option<Timestamp>,
+    by_hash: bool,
+    files: BTreeMap<String, (Sha256Digest, usize)>,
+}
+
+/// A file that a Release file lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Where it is, below `dists/SUITE/`
+    pub path: String,
+    /// Its SHA-256
+    pub sha256: Sha256Digest,
+    /// Its size in bytes
+    pub size: usize,
+}
+
+impl Release {
+    /// Reads an InRelease file, or with a `signature` beside it a Release file, that must be signed
+    /// with a key of the archive's operator, and be of the suite.
+    ///
+    /// Whether it is still good is for [`Release::check_still_good`] to say.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(
+        file: &[u8],
+        signature: Option<&[u8]>,
+        keys: &KeyRing,
+        terms: &Terms,
+        now: Timestamp,
+    ) -> Result<Self, Rejection> {
+        if file.len() > MAX_RELEASE {
+            return Err(attest::Rejection::TooLarge { size: file.len() }.into());
+        }
+        let (text, signatures) = match signature {
+            None => inline(file)?,
+            Some(signature) => (file.to_vec(), detached(file, signature)?),
+        };
+        let keys = keys.of(&terms.operator);
+        let signers = signatures.signers(&keys, now)?;
+        let signers = signers.into_iter().map(|pinned| pinned.key.clone()).collect();
+        // From here on, somebody whom the administrator chose wrote it.
+        Self::signed(&text, Sha256Digest::of(file), signers, terms, now)
+    }
+
+    /// Reads the text that the keys `signers` signed.
+    pub(super) fn signed(
+        text: &[u8],
+        digest: Sha256Digest,
+        signers: Vec<PublicKey>,
+        terms: &Terms,
+        now: Timestamp,
+    ) -> Result<Self, Rejection> {
+        let mut stanzas = deb822::stanzas(text);
+        let (Some(Ok(stanza)), None) = (stanzas.next(), stanzas.next()) else {
+            return Err(Rejection::Release("is not one stanza of fields"));
+        };
+        let suites = ["Suite", "Codename"].map(|name| stanza.field(name).unwrap_or_default());
+        if !suites.contains(&terms.suite.as_str()) {
+            let found = suites.into_iter().find(|it| !it.is_empty()).unwrap_or("no suite");
+            return Err(Rejection::OtherSuite { found: found.to_owned() });
+        }
+        let date = |name| match stanza.field(name) {
+            Some(text) => Timestamp::from_release(text).map(Some),
+            None => Ok(None),
+        };
+        let (Ok(Some(date)), Ok(valid_until)) = (date("Date"), date("Valid-Until")) else {
+            return Err(Rejection::Release("has no Date, or one that is none"));
+        };
+        if date.as_unix() > now.as_unix().saturating_add(AHEAD) {
+            return Err(Rejection::Release("is from the future"));
+        }
+        let files = files(stanza.field("SHA256").unwrap_or_default())
+            .ok_or(Rejection::Release("lists files in an odd way"))?;
+        Ok(Self {
+            digest,
+            signers,
+            terms: terms.clone(),
+            date,
+            valid_until,
+            by_hash: stanza.field("Acquire-By-Hash") == Some("yes"),
+            files,
+        })
+    }
+
+    /// The SHA-256 of the file.
+    #[must_use]
+    pub const fn digest(&self) -> Sha256Digest {
+        self.digest
+    }
+
+    /// When it was made.
+    #[must_use]
+    pub const fn date(&self) -> Timestamp {
+        self.date
+    }
+
+    /// What of the archive counts.
+    #[must_use]
+    pub const fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// Whether files can be asked for by their hash, so that none is exchanged in between.
+    #[must_use]
+    pub const fn by_hash(&self) -> bool {
+        self.by_hash
+    }
+
+    /// Whether it still counts at `now`.
+    ///
+    /// # Errors
+    /// Until when it did.
+    pub fn check_still_good(&self, now: Timestamp) -> Result<(), Rejection> {
+        match self.valid_until {
+            Some(end) if end <= now => Err(Rejection::NoLongerValid(end)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it goes back in time behind one of the date `seen`.
+    ///
+    /// # Errors
+    /// By how much.
+    pub fn check_not_older(&self, seen: Timestamp) -> Result<(), Rejection> {
+        if self.date < seen {
+            return Err(Rejection::Older { found: self.date, seen });
+        }
+        Ok(())
+    }
+
+    /// The file that stands under `path`, compressed in the way that makes the least of it.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<Listed> {
+        Compression::ALL.into_iter().find_map(|compression| {
+            let path = format!("{path}{}", compression.suffix());
+            let (sha256, size) = *self.files.get(&path)?;
+            Some(Listed { path, sha256, size })
+        })
+    }
+
+    /// The SHA-256 of every file that it lists.
+    #[must_use]
+    pub fn digests(&self) -> BTreeSet<Sha256Digest> {
+        self.files.values().map(|(sha256, _)| *sha256).collect()
+    }
+
+    /// The list of what the archive took over, without which nothing of it counts.
+    ///
+    /// # Errors
+    /// If it is not listed.
+    pub fn taken_over(&self) -> Result<Listed, Rejection> {
+        let path = &self.terms.taken_over;
+        self.file(path).ok_or_else(|| Rejection::NotListed { path: path.clone() })
+    }
+
+    pub(super) fn claims(&self, wanted: Wanted<'_>, keys: &KeyRing) -> Vec<Claim> {
+        let claim = |key: &PinnedKey| Claim {
+            operator: key.operator.clone(),
+            key: key.key.clone(),
+            artifact: wanted.artifact.clone(),
+            sha256: wanted.sha256,
+            attestation: self.digest,
+        };
+        let own = keys.iter().filter(|it| it.operator == self.terms.operator);
+        own.filter(|it| self.signers.contains(&it.key)).map(claim).collect()
+    }
+}
+
+/// The text of an InRelease file as it was signed, and its signatures (RFC 9580 section 7).
+fn inline(file: &[u8]) -> Result<(Vec<u8>, Signatures), Rejection> {
+    const UNFIT: Rejection = Rejection::Release("is not one text with signatures");
+    let text = std::str::from_utf8(file).map_err(|_| UNFIT)?;
+    // What stands around the frame is signed by nobody; apt refuses it, too.
+    let framed = text.starts_with("-----BEGIN PGP SIGNED MESSAGE-----\n")
+        && text.trim_end().ends_with("\n-----END PGP SIGNATURE-----")
+        && text.matches("\n-----BEGIN PGP ").count() == 1;
+    if !framed {
+        return Err(UNFIT);
+    }
+    let (message, _) = CleartextSignedMessage::from_string(text).map_err(|_| UNFIT)?;
+    let signed = message.signed_text();
+    let packets = message.signatures().iter().cloned();
+    let signatures = signatures(packets, SignatureType::Text, signed.clone().into_bytes())?;
+    // Signed is the text with the line ends of the network, read is the one with Unix's.
+    Ok((signed.replace("\r\n", "\n").into_bytes(), signatures))
+}
+
+/// The signatures in a file of their own, armoured or not.
+fn detached(message: &[u8], signature: &[u8]) -> Result<Signatures, Rejection> {
+    const UNFIT: Rejection = Rejection::Release("has a signature beside it that is none");
+    if signature.len() > MAX_SIGNATURE {
+        return Err(UNFIT);
+    }
+    let packets: Vec<DetachedSignature> = if signature.starts_with(b"-----BEGIN PGP SIGNATURE-----")
+    {
+        let (packets, _) = DetachedSignature::from_armor_many(signature).map_err(|_| UNFIT)?;
+        packets.collect::<Result<_, _>>().map_err(|_| UNFIT)?
+    } else {
+        let packets = DetachedSignature::from_bytes_many(signature).map_err(|_| UNFIT)?;
+        packets.collect::<Result<_, _>>().map_err(|_| UNFIT)?
+    };
+    let packets = packets.into_iter().map(|it| it.signature);
+    signatures(packets, SignatureType::Binary, message.to_vec())
+}
+
+fn signatures(
+    packets: impl ExactSizeIterator<Item = Packet>,
+    expected: SignatureType,
+    message: Vec<u8>,
+) -> Result<Signatures, Rejection> {
+    Signatures::check_count(packets.len())?;
+    let signature = |packet: Packet| Signature {
+        key_id: packet.issuer_fingerprint().first().map(ToString::to_string).unwrap_or_default(),
+        form: Form::Packet(Box::new(packet), expected),
+    };
+    Ok(Signatures::new(packets.map(signature).collect(), message))
+}
+
+/// The lines ` SHA256 SIZE PATH` of a Release file.
+fn files(field: &str) -> Option<BTreeMap<String, (Sha256Digest, usize)>> {
+    let mut files = BTreeMap::new();
+    for line in field.lines().filter(|line| !line.trim().is_empty()) {
+        let mut parts = line.split_ascii_whitespace();
+        let (sha256, size, path) = (parts.next()?, parts.next()?, parts.next()?);
+        let listed = (sha256.parse().ok()?, size.parse().ok()?);
+        // A path that stands twice is fine if both mean the same file.
+        let earlier = files.insert(path.to_owned(), listed);
+        if parts.next().is_some()
+            || files.len() > MAX_FILES
+            || earlier.is_some_and(|it| it != listed)
+        {
+            return None;
+        }
+    }
+    Some(files)
+}

@@ -1,0 +1,120 @@
+//! What is fetched as a whole, once a run, and kept until the server has something else.
+//!
+//! As hostile as the network, like all of the cache. Two files: `bundles/SHA256-OF-THE-URL.tar.gz`,
+//! and beside it, with `.state` at its end, the SHA-256 of that file and what the server said about
+//! it. The hash tells that the two belong together, whatever was written when the system went
+//! down; it is no word of trust.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use sha2::Digest;
+
+use crate::sys::files::{read_bounded, write_whole};
+use crate::types::Sha256Digest;
+
+/// Longest state that is read, in bytes.
+const MAX_STATE: usize = 4096;
+
+/// The place of one document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    path: PathBuf,
+    state: PathBuf,
+}
+
+impl Kept {
+    pub(super) fn new(directory: &Path, url: &str) -> Self {
+        let name = Sha256Digest::of(url.as_bytes());
+        let at = |suffix: &str| directory.join(format!("{name}{suffix}"));
+        Self { path: at(".tar.gz"), state: at(".tar.gz.state") }
+    }
+
+    /// What is kept, of at most `limit` bytes, and what the server said about it, if that is known
+    /// to belong to it.
+    #[must_use]
+    pub fn open(&self, limit: usize) -> Option<(File, Option<Vec<u8>>)> {
+        let file = open(&self.path)?;
+        if file.metadata().ok()?.len() > u64::try_from(limit).ok()? {
+            return None;
+        }
+        Some((file, self.state(limit)))
+    }
+
+    fn state(&self, limit: usize) -> Option<Vec<u8>> {
+        let state = read_bounded(&self.state, MAX_STATE)?;
+        let (digest, said) = state.split_at_checked(64)?;
+        let expected: Sha256Digest = std::str::from_utf8(digest).ok()?.parse().ok()?;
+        let mut hash = sha2::Sha256::new();
+        let mut bytes = open(&self.path)?.take(u64::try_from(limit).ok()?);
+        io::copy(&mut bytes, &mut hash).ok()?;
+        let found = Sha256Digest::from_bytes(hash.finalize().into());
+        (found == expected).then(|| said.to_vec())
+    }
+
+    /// Keeps `bytes` and what the server `said` about them, and opens them.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn store(&self, bytes: &[u8], said: &[u8]) -> io::Result<File> {
+        if let Some(directory) = self.path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        write_whole(&self.path, bytes)?;
+        let digest = Sha256Digest::of(bytes).to_string();
+        write_whole(&self.state, &[digest.as_bytes(), said].concat())?;
+        open(&self.path).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+fn open(path: &Path) -> Option<File> {
+    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+    let file = File::options().read(true).custom_flags(flags.bits()).open(path).ok()?;
+    file.metadata().ok()?.is_file().then_some(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(kept: &Kept) -> Option<Option<Vec<u8>>> {
+        kept.open(100).map(|(_, said)| said)
+    }
+
+    #[test]
+    fn what_the_server_said_is_given_only_with_what_it_said_it_about() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = Kept::new(&directory.path().join("bundles"), "https://a.example/x.tar.gz");
+        assert_eq!(said(&kept), None);
+        let mut file = kept.store(b"one", b"tag").unwrap();
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!((&*text, said(&kept)), ("one", Some(Some(b"tag".to_vec()))));
+        fs::write(&kept.path, b"two").unwrap();
+        assert_eq!(said(&kept), Some(None), "written by somebody else");
+        kept.store(b"two", b"other").unwrap();
+        assert_eq!(said(&kept), Some(Some(b"other".to_vec())));
+        for bad in ["", "x", &"0".repeat(64)] {
+            fs::write(&kept.state, bad).unwrap();
+            assert_eq!(said(&kept), Some(None), "{bad}");
+        }
+        assert_ne!(kept, Kept::new(directory.path(), "https://a.example/y.tar.gz"));
+    }
+
+    #[test]
+    fn planted_links_pipes_and_giants_are_not_kept_bundles() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = Kept::new(directory.path(), "https://a.example/x.tar.gz");
+        fs::write(directory.path().join("elsewhere"), "x").unwrap();
+        std::os::unix::fs::symlink("elsewhere", &kept.path).unwrap();
+        assert_eq!(said(&kept), None);
+        fs::remove_file(&kept.path).unwrap();
+        nix::unistd::mkfifo(&kept.path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert_eq!(said(&kept), None);
+        fs::remove_file(&kept.path).unwrap();
+        fs::write(&kept.path, [0; 101]).unwrap();
+        assert_eq!(said(&kept), None);
+    }
+}

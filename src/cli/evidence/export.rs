@@ -1,0 +1,133 @@
+//! `apt-quorum evidence export`: what this machine has, for others.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::output::Output;
+use super::{Failed, Rejected, counted, not_done, open, package, reasons, wrong};
+use crate::cli::Exit;
+use crate::cli::args::EvidenceExport;
+use crate::cli::output::{json, print};
+use crate::gate::Stock;
+use crate::sys::plain;
+use crate::types::{ArtifactName, DebVersion, PackageName, Timestamp, printable};
+
+/// What was exported.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Exported {
+    schema: u32,
+    output: String,
+    packages: usize,
+    attestations: usize,
+    /// Attestations at hand that make no claim here, and so are left out
+    rejected: Rejected,
+    /// What was asked for and is not there
+    missing: Vec<String>,
+}
+
+pub(super) fn run(arguments: &EvidenceExport) -> Result<Exit, Failed> {
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let wanted =
+        arguments.wanted.iter().map(|text| Wanted::read(text)).collect::<Result<Vec<_>, _>>()?;
+    let (apt, gate) = open(&arguments.directory)?;
+    let stock = gate.stock(&apt).ok_or_else(|| wrong("the configuration cannot be used"))?;
+    let all = stock
+        .artifacts()
+        .map_err(|error| not_done(format!("the cache cannot be read: {}", plain(&error))))?;
+    let chosen =
+        |artifact: &&ArtifactName| wanted.is_empty() || wanted.iter().any(|it| it.is(artifact));
+    let chosen: BTreeSet<ArtifactName> = all.iter().filter(chosen).cloned().collect();
+    let mut exported = write(&stock, &chosen, &arguments.output, now)?;
+    let missing = wanted.iter().filter(|it| !chosen.iter().any(|artifact| it.is(artifact)));
+    exported.missing = missing.map(|it| it.text.clone()).collect();
+    let exit = if exported.missing.is_empty() { Exit::Admitted } else { Exit::Refused };
+    Ok(print(&if arguments.json { json(&exported) } else { exported.text() }, exit))
+}
+
+/// Writes what is known about these artifacts.
+pub(super) fn write(
+    stock: &Stock<'_>,
+    artifacts: &BTreeSet<ArtifactName>,
+    path: &Path,
+    now: Timestamp,
+) -> Result<Exported, Failed> {
+    let shown = printable(&path.to_string_lossy()).to_string();
+    let mut exported = Exported { schema: 1, output: shown, ..Exported::default() };
+    let mut output = Output::begin(path)?;
+    for artifact in artifacts {
+        let (signed, rejected) = stock.about(artifact, now);
+        rejected.iter().for_each(|it| super::count(&mut exported.rejected, it));
+        if signed.is_empty() {
+            continue;
+        }
+        if let Err(failed) = output.add(artifact, &signed) {
+            output.abandon();
+            return Err(failed);
+        }
+        exported.packages += 1;
+        exported.attestations += signed.len();
+    }
+    if exported.attestations == 0 {
+        output.abandon();
+        return Err(not_done(
+            "there is nothing to export: no attestation at hand is signed with a pinned key",
+        ));
+    }
+    output.finish()?;
+    Ok(exported)
+}
+
+impl Exported {
+    pub(super) fn text(&self) -> String {
+        let attestations = counted(self.attestations, "attestation");
+        let packages = counted(self.packages, "package");
+        let mut text = format!("wrote {attestations} about {packages} to {}.\n", self.output);
+        if !self.rejected.is_empty() {
+            text += &format!("  left out: {}.\n", reasons(&self.rejected));
+        }
+        for missing in &self.missing {
+            text += &format!("  nothing is at hand about {}.\n", printable(missing));
+        }
+        text
+    }
+}
+
+/// What somebody wants exported.
+struct Wanted {
+    text: String,
+    what: What,
+}
+
+enum What {
+    /// About the package in this file
+    File(ArtifactName),
+    Package(PackageName, Option<DebVersion>),
+}
+
+impl Wanted {
+    /// A file if it is written as one, or else `NAME` or `NAME=VERSION`.
+    fn read(text: &str) -> Result<Self, Failed> {
+        let what = if text.contains('/') || text.ends_with(".deb") {
+            let (control, _) = package(Path::new(text))?;
+            What::File(control.identity.artifact_name())
+        } else {
+            let (name, version) = match text.split_once('=') {
+                Some((name, version)) => (name, Some(version)),
+                None => (text, None),
+            };
+            let named = |error| wrong(format!("{}: {error}", printable(text)));
+            let version = version.map(str::parse::<DebVersion>).transpose().map_err(named)?;
+            What::Package(name.parse().map_err(named)?, version)
+        };
+        Ok(Self { text: text.to_owned(), what })
+    }
+
+    fn is(&self, artifact: &ArtifactName) -> bool {
+        match &self.what {
+            What::File(name) => name == artifact,
+            What::Package(package, version) => artifact.is_of(package, version.as_ref()),
+        }
+    }
+}

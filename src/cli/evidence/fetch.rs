@@ -1,0 +1,283 @@
+//! `apt-quorum evidence fetch`: asks about packages before they are needed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde::Serialize;
+
+use super::export::{self, Exported};
+use super::{Failed, counted, not_done, open, package, wrong};
+use crate::apt::simulation;
+use crate::cli::Exit;
+use crate::cli::args::EvidenceFetch;
+use crate::cli::output::{complain, json, print};
+use crate::cli::progress::Progress;
+use crate::evidence::{Network, Question};
+use crate::gate::{Gate, Surveyed};
+use crate::sys::files::read_bounded;
+use crate::sys::plain;
+use crate::types::{
+    Architecture, DebVersion, Identity, OperatorName, PackageName, Sha256Digest, Timestamp,
+    printable,
+};
+
+/// Largest list of packages that is read, in bytes.
+const MAX_LIST: usize = 16 * 1024 * 1024;
+
+/// A package as a list names it.
+struct Named {
+    package: PackageName,
+    version: DebVersion,
+    architecture: Option<Architecture>,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Fetched<'a> {
+    schema: u32,
+    packages: Vec<FetchedPackage<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exported: Option<&'a Exported>,
+}
+
+#[derive(Serialize)]
+struct FetchedPackage<'a> {
+    #[serde(flatten)]
+    identity: &'a Identity,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<Sha256Digest>,
+    signed: &'a BTreeSet<OperatorName>,
+    differ: &'a BTreeSet<OperatorName>,
+    silent: &'a BTreeSet<OperatorName>,
+}
+
+pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Failed> {
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let mut questions = Vec::new();
+    for path in &arguments.files {
+        let (control, sha256) = package(path)?;
+        let (identity, source) = (control.identity, Some(control.source));
+        questions.push(Question { identity, source, sha256: Some(sha256) });
+    }
+    let mut named = Vec::new();
+    for path in &arguments.packages {
+        named.extend(read_list(path)?);
+    }
+    let (apt, gate) = open(&arguments.directory)?;
+    if arguments.upgrades {
+        named.extend(upgrades()?);
+    }
+    let unlisted = resolve(&gate, named, &mut questions);
+    for named in &unlisted {
+        complain(&format!(
+            "apt-quorum: no index of apt lists {} {}: name its architecture as well.\n",
+            named.package, named.version
+        ));
+    }
+    // The order of the list is of no use; the same question twice neither.
+    questions.sort_by(|a, b| (&a.identity, a.sha256).cmp(&(&b.identity, b.sha256)));
+    questions.dedup_by(|a, b| (&a.identity, a.sha256) == (&b.identity, b.sha256));
+
+    let mut gatherer = gate.gatherer(&apt, Network::Allowed).map_err(wrong)?;
+    can_be_kept(&gate)?;
+    let mut progress = Progress::of(questions.len());
+    let surveyed = gate.survey(questions, &mut *gatherer, now, |done| progress.at(done));
+    drop(progress);
+    drop(gatherer);
+
+    let exported = match &arguments.output {
+        Some(path) => {
+            let stock =
+                gate.stock(&apt).ok_or_else(|| wrong("the configuration cannot be used"))?;
+            let about = surveyed.iter().map(|it| it.identity.artifact_name()).collect();
+            Some(export::write(&stock, &about, path, now)?)
+        }
+        None => None,
+    };
+    let exit = exit_of(&surveyed, &unlisted);
+    if arguments.json {
+        let packages = surveyed.iter().map(shown).collect();
+        let fetched = Fetched { schema: 1, packages, exported: exported.as_ref() };
+        return Ok(print(&json(&fetched), exit));
+    }
+    let mut text = text(&surveyed);
+    text += &exported.map(|it| it.text()).unwrap_or_default();
+    Ok(print(&text, exit))
+}
+
+fn shown(it: &Surveyed) -> FetchedPackage<'_> {
+    FetchedPackage {
+        identity: &it.identity,
+        sha256: it.sha256,
+        signed: &it.signed,
+        differ: &it.differ,
+        silent: &it.silent,
+    }
+}
+
+/// Silence matters where nobody else was heard: what was found is enough to go on with.
+fn exit_of(surveyed: &[Surveyed], unlisted: &[Named]) -> Exit {
+    if !unlisted.is_empty() {
+        Exit::Refused
+    } else if surveyed.iter().any(|it| it.signed.is_empty() && !it.silent.is_empty()) {
+        Exit::CouldNotFindOut
+    } else {
+        Exit::Admitted
+    }
+}
+
+fn text(surveyed: &[Surveyed]) -> String {
+    let names = |list: &BTreeSet<OperatorName>| {
+        list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let mut text = String::new();
+    for it in surveyed {
+        text += &match it.signed.len() {
+            0 => format!("{}: nobody signed it", it.identity),
+            count => format!(
+                "{}: signed by {} ({})",
+                it.identity,
+                counted(count, "operator"),
+                names(&it.signed)
+            ),
+        };
+        if !it.differ.is_empty() {
+            text += &format!("; ANOTHER FILE signed by {}", names(&it.differ));
+        }
+        if !it.silent.is_empty() {
+            text += &format!("; not heard: {}", names(&it.silent));
+        }
+        text += ".\n";
+    }
+    let with = surveyed.iter().filter(|it| !it.signed.is_empty()).count();
+    let asked = counted(surveyed.len(), "package");
+    text += &format!("asked about {asked}: there is evidence for {with} of them.\n");
+    text
+}
+
+/// What is fetched goes into the cache, so whoever asks must be able to write there.
+fn can_be_kept(gate: &Gate) -> Result<(), Failed> {
+    if nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    let directory = gate.cache().directory();
+    let writable = std::fs::create_dir_all(directory)
+        .and_then(|()| Ok(nix::unistd::access(directory, nix::unistd::AccessFlags::W_OK)?));
+    writable.map_err(|error| {
+        wrong(format!(
+            "what is fetched cannot be kept in {}: {}. Run this as root, or name another cache \
+             (APT::Quorum::Cache)",
+            directory.display(),
+            plain(&error)
+        ))
+    })
+}
+
+/// Reads a list of packages: `NAME VERSION ARCH` or `NAME=VERSION` in each line, and comments.
+fn read_list(path: &Path) -> Result<Vec<Named>, Failed> {
+    let shown = printable(&path.to_string_lossy()).to_string();
+    let unreadable = || {
+        wrong(format!("{shown}: not a file of text with at most {MAX_LIST} bytes that can be read"))
+    };
+    // Followed if it is a link: a person named it.
+    let real = path.canonicalize().map_err(|error| wrong(format!("{shown}: {}", plain(&error))))?;
+    let bytes = read_bounded(&real, MAX_LIST).ok_or_else(unreadable)?;
+    let text = String::from_utf8(bytes).map_err(|_| unreadable())?;
+    let mut list = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        let named = named(line).map_err(|why| wrong(format!("{shown}:{}: {why}", at + 1)))?;
+        list.push(named);
+    }
+    Ok(list)
+}
+
+fn named(line: &str) -> Result<Named, String> {
+    let parts: Vec<&str> = line.split_ascii_whitespace().collect();
+    let (package, version, architecture) = match parts.as_slice() {
+        [package, version, architecture] => (*package, *version, Some(*architecture)),
+        [both] => {
+            let both = both.split_once('=').ok_or("write NAME VERSION ARCH or NAME=VERSION")?;
+            (both.0, both.1, None)
+        }
+        _ => return Err("write NAME VERSION ARCH or NAME=VERSION".to_owned()),
+    };
+    let text = |error: crate::types::NameError| error.to_string();
+    Ok(Named {
+        package: package.parse().map_err(text)?,
+        version: version.parse().map_err(text)?,
+        architecture: architecture.map(str::parse).transpose().map_err(text)?,
+    })
+}
+
+/// What apt would upgrade, as it would do it.
+fn upgrades() -> Result<Vec<Named>, Failed> {
+    let could_not = |why: String| Failed {
+        exit: Exit::CouldNotFindOut,
+        why: format!("apt-get does not tell what it would upgrade: {why}"),
+    };
+    let output = Command::new("/usr/bin/apt-get")
+        .args(["-qq", "-s", "-o", "APT::Get::Show-User-Simulation-Note=false", "dist-upgrade"])
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| could_not(plain(&error)))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(could_not(printable(&said).to_string()));
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (packages, odd) = simulation::installed(&text);
+    if let Some(line) = odd.first() {
+        return Err(not_done(format!("a line of apt-get is not understood: {}", printable(line))));
+    }
+    let named = |it: Identity| Named {
+        package: it.package,
+        version: it.version,
+        architecture: Some(it.architecture),
+    };
+    Ok(packages.into_iter().map(named).collect())
+}
+
+/// Looks the hashes of these packages up in apt's indexes, and the architectures of those that are
+/// named without one. Gives back what cannot be asked about.
+fn resolve(gate: &Gate, named: Vec<Named>, questions: &mut Vec<Question>) -> Vec<Named> {
+    let mut found: BTreeMap<(PackageName, DebVersion), BTreeSet<(Architecture, Sha256Digest)>> =
+        named
+            .iter()
+            .map(|it| ((it.package.clone(), it.version.clone()), BTreeSet::new()))
+            .collect();
+    if !found.is_empty() {
+        gate.each_listed(|sha256, identity| {
+            let Identity { package, version, architecture } = identity;
+            if let Some(files) = found.get_mut(&(package, version)) {
+                files.insert((architecture, sha256));
+            }
+        });
+    }
+    let mut unlisted = Vec::new();
+    for it in named {
+        let key = (it.package.clone(), it.version.clone());
+        let files = found.get(&key).into_iter().flatten();
+        let fits = |architecture: &Architecture| {
+            it.architecture.as_ref().is_none_or(|wanted| wanted == architecture)
+        };
+        let files: Vec<_> = files.filter(|(architecture, _)| fits(architecture)).collect();
+        let question = |architecture: Architecture, sha256| {
+            let (package, version) = key.clone();
+            Question { identity: Identity { package, version, architecture }, source: None, sha256 }
+        };
+        match (&it.architecture, files.is_empty()) {
+            (Some(architecture), true) => questions.push(question(architecture.clone(), None)),
+            (None, true) => unlisted.push(it),
+            (_, false) => questions.extend(
+                files.into_iter().map(|(its, sha256)| question(its.clone(), Some(*sha256))),
+            ),
+        }
+    }
+    unlisted
+}

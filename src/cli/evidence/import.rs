@@ -1,0 +1,105 @@
+//! `apt-quorum evidence import`: what others brought, for this machine's cache.
+//!
+//! What is brought is read as apt's unprivileged user where that can be: only opening it and the
+//! configuration needs more.
+
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+
+use serde::Serialize;
+
+use super::{Failed, Rejected, count, counted, not_done, open, reasons, wrong};
+use crate::cache::Stored;
+use crate::cli::Exit;
+use crate::cli::args::EvidenceImport;
+use crate::cli::output::{json, print};
+use crate::evidence::bundle::Bundle;
+use crate::evidence::each_in_tree;
+use crate::gate::Taken;
+use crate::sys::plain;
+use crate::types::{ArtifactName, Timestamp, printable};
+
+/// What became of what was brought.
+#[derive(Debug, Default, Serialize)]
+struct Imported {
+    schema: u32,
+    /// New in the cache
+    taken: usize,
+    /// In the cache already
+    known: usize,
+    /// Attestations that make no claim here
+    rejected: Rejected,
+    /// Attestations that could not be written
+    failed: usize,
+    /// The first reason for it
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+pub(super) fn run(arguments: &EvidenceImport) -> Result<Exit, Failed> {
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let path = &arguments.path;
+    let named =
+        |why: &dyn std::fmt::Display| format!("{}: {why}", printable(&path.to_string_lossy()));
+    let file = File::options()
+        .read(true)
+        .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
+        .open(path)
+        .map_err(|error| wrong(named(&plain(&error))))?;
+    let is_tree = file.metadata().is_ok_and(|it| it.is_dir());
+    let (apt, gate) = open(&arguments.directory)?;
+    if let Some(user) = gate.unprivileged(&apt).map_err(wrong)? {
+        user.become_it().map_err(|error| wrong(error.to_string()))?;
+    }
+    let mut imported = Imported { schema: 1, ..Imported::default() };
+    let mut take = |artifact: ArtifactName, bytes: Vec<u8>| match gate.take(&artifact, &bytes, now)
+    {
+        Taken::Cached(Stored::New) => imported.taken += 1,
+        Taken::Cached(Stored::Before) => imported.known += 1,
+        Taken::Rejected(rejection) => count(&mut imported.rejected, &rejection),
+        Taken::Failed(error) => {
+            imported.failed += 1;
+            imported.why.get_or_insert_with(|| plain(&error));
+        }
+    };
+    if is_tree {
+        each_in_tree(path, take).map_err(|error| {
+            let user = "what is brought is read as apt's unprivileged user";
+            not_done(named(&format!("{} ({user})", plain(&error))))
+        })?;
+    } else {
+        let bundle = Bundle::of_file(file).map_err(|error| not_done(named(&error)))?;
+        bundle.each(&mut take).map_err(|error| not_done(named(&error)))?;
+    }
+    let exit = imported.exit();
+    Ok(print(&if arguments.json { json(&imported) } else { imported.text() }, exit))
+}
+
+impl Imported {
+    /// Others may have been asked for other operators, so what makes no claim here is no failure,
+    /// unless nothing does.
+    fn exit(&self) -> Exit {
+        let useless = self.taken + self.known == 0;
+        if self.failed > 0 || useless { Exit::Refused } else { Exit::Admitted }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("took {}", counted(self.taken, "attestation"));
+        if self.known > 0 {
+            text += &format!(", had {} already", self.known);
+        }
+        text += ".\n";
+        if !self.rejected.is_empty() {
+            text += &format!("  not taken: {}.\n", reasons(&self.rejected));
+        }
+        if let Some(why) = &self.why {
+            text +=
+                &format!("  {} could not be kept: {why}.\n", counted(self.failed, "attestation"));
+        }
+        if self.taken + self.known + self.failed == 0 && self.rejected.is_empty() {
+            text +=
+                "  nothing there is called NAME_VERSION_ARCH.deb/... or NAME_VERSION_ARCH.deb...\n";
+        }
+        text
+    }
+}

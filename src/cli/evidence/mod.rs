@@ -1,0 +1,91 @@
+//! `apt-quorum evidence`: evidence that travels.
+
+mod export;
+mod fetch;
+mod import;
+mod output;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::Exit;
+use super::args::{Directory, Evidence, EvidenceCommand};
+use super::output::complain;
+use crate::apt::configuration::Configuration;
+use crate::attest::Rejection;
+use crate::deb::{self, Control};
+use crate::gate::{Environment, Gate, apt_configuration};
+use crate::sys::plain;
+use crate::sys::secure::Trusted;
+use crate::types::{Sha256Digest, printable};
+
+/// How many attestations make no claim here, by the short names of the reasons.
+type Rejected = BTreeMap<&'static str, usize>;
+
+pub(super) fn run(arguments: &Evidence) -> Exit {
+    let ran = match &arguments.command {
+        EvidenceCommand::Export(arguments) => export::run(arguments),
+        EvidenceCommand::Import(arguments) => import::run(arguments),
+        EvidenceCommand::Fetch(arguments) => fetch::run(arguments),
+    };
+    ran.unwrap_or_else(|failed| {
+        complain(&format!("apt-quorum: {}\n", failed.why));
+        failed.exit
+    })
+}
+
+/// Why a command went no further.
+struct Failed {
+    exit: Exit,
+    why: String,
+}
+
+/// The command line or the configuration is wrong.
+fn wrong(why: impl Into<String>) -> Failed {
+    Failed { exit: Exit::Wrong, why: why.into() }
+}
+
+/// It could not be done.
+fn not_done(why: impl Into<String>) -> Failed {
+    Failed { exit: Exit::Refused, why: why.into() }
+}
+
+/// The gate with a configuration that can be used: without one, nobody's word is worth anything.
+fn open(directory: &Directory) -> Result<(Configuration, Gate), Failed> {
+    let apt = apt_configuration(Environment::Heard);
+    let gate = Gate::open(&apt, directory.config.as_deref(), Trusted::now());
+    if let Err(problems) = gate.config() {
+        return Err(wrong(format!("no evidence can be verified:\n{problems}.")));
+    }
+    Ok((apt, gate))
+}
+
+/// Reads a package that was named on the command line.
+fn package(path: &Path) -> Result<(Control, Sha256Digest), Failed> {
+    let named = |why: &dyn std::fmt::Display| {
+        wrong(format!("{}: {why}", printable(&path.to_string_lossy())))
+    };
+    let file = std::fs::File::open(path).map_err(|error| named(&plain(&error)))?;
+    if !file.metadata().is_ok_and(|it| it.is_file()) {
+        return Err(named(&"not a file"));
+    }
+    let examined = deb::examine(file).map_err(|error| named(&plain(&error)))?;
+    let control = examined.control().map_err(|error| named(error))?;
+    Ok((control.clone(), examined.sha256()))
+}
+
+fn count(rejected: &mut Rejected, rejection: &Rejection) {
+    *rejected.entry(rejection.code()).or_default() += 1;
+}
+
+/// `3 (2 unknown-key, 1 other-name)`, for the end of a sentence.
+fn reasons(rejected: &Rejected) -> String {
+    let each: Vec<String> =
+        rejected.iter().map(|(code, count)| format!("{count} {code}")).collect();
+    each.join(", ")
+}
+
+/// `1 package`, `2 packages`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

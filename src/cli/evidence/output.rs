@@ -1,0 +1,98 @@
+//! Where evidence is written to: a bundle, or a tree for a web server.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Failed, not_done, wrong};
+use crate::evidence::bundle::{LIST, Packer, SUFFIX, list};
+use crate::sys::files::write_whole;
+use crate::sys::plain;
+use crate::types::{ArtifactName, Sha256Digest, printable};
+
+/// An output that is being written.
+pub(super) enum Output {
+    /// A bundle, under another name until it is complete
+    Bundle {
+        packer: Box<Packer<BufWriter<File>>>,
+        temporary: PathBuf,
+        path: PathBuf,
+    },
+    Tree(PathBuf),
+}
+
+impl Output {
+    /// Begins an output: a tree if the path ends in a slash, and a bundle otherwise.
+    pub(super) fn begin(path: &Path) -> Result<Self, Failed> {
+        let text = path.to_string_lossy();
+        let failed = |why: &dyn std::fmt::Display| not_done(format!("{}: {why}", printable(&text)));
+        if text.ends_with('/') {
+            fs::create_dir_all(path).map_err(|error| failed(&plain(&error)))?;
+            return Ok(Self::Tree(path.to_owned()));
+        }
+        if !text.ends_with(SUFFIX) || path.is_dir() {
+            return Err(wrong(format!(
+                "{}: the name of a bundle ends in {SUFFIX}, that of a tree in /",
+                printable(&text)
+            )));
+        }
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(format!(".{}", std::process::id()));
+        let temporary = PathBuf::from(temporary);
+        let _ = fs::remove_file(&temporary);
+        let file = File::options().write(true).create_new(true).open(&temporary);
+        let file = file.map_err(|error| failed(&plain(&error)))?;
+        let begun = Packer::new(BufWriter::new(file)).map_err(|error| failed(&error));
+        if begun.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        Ok(Self::Bundle { packer: Box::new(begun?), temporary, path: path.to_owned() })
+    }
+
+    /// Adds what is known about one artifact.
+    pub(super) fn add(&mut self, artifact: &ArtifactName, all: &[Vec<u8>]) -> Result<(), Failed> {
+        match self {
+            Self::Bundle { packer, path, .. } => packer
+                .add(artifact, all)
+                .map_err(|error| not_done(format!("{}: {error}", shown(path)))),
+            Self::Tree(path) => {
+                let directory = path.join(artifact.as_str());
+                let write = || {
+                    fs::create_dir_all(&directory)?;
+                    for bytes in all {
+                        write_whole(&directory.join(Sha256Digest::of(bytes).to_string()), bytes)?;
+                    }
+                    write_whole(&directory.join(LIST), list(all).as_bytes())
+                };
+                write()
+                    .map_err(|error| not_done(format!("{}: {}", shown(&directory), plain(&error))))
+            }
+        }
+    }
+
+    /// Ends it: now it is there, as a whole.
+    pub(super) fn finish(self) -> Result<(), Failed> {
+        let Self::Bundle { packer, temporary, path } = self else { return Ok(()) };
+        let write = || {
+            let mut file = packer.finish().map_err(|error| error.to_string())?;
+            let synced = file.flush().and_then(|()| file.get_ref().sync_all());
+            synced.and_then(|()| fs::rename(&temporary, &path)).map_err(|error| plain(&error))
+        };
+        let written = write();
+        if written.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        written.map_err(|why| not_done(format!("{}: {why}", shown(&path))))
+    }
+
+    /// Gives it up, so that nothing half-written stays.
+    pub(super) fn abandon(self) {
+        if let Self::Bundle { temporary, .. } = self {
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy()).to_string()
+}

@@ -1,0 +1,121 @@
+//! The evidence that this machine has: what of it can be handed on, and what is taken in.
+//!
+//! Nothing passes in either direction but what a pinned key signed about the file under whose name
+//! it lies: no junk travels, and nobody can fill a disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+
+use super::Gate;
+use crate::apt::configuration::Configuration;
+use crate::attest::{self, Rejection, Wanted};
+use crate::cache::Stored;
+use crate::evidence::MAX_ATTESTATIONS;
+use crate::policy::Policy;
+use crate::receipt;
+use crate::types::{ArtifactName, OperatorName, Sha256Digest, Timestamp};
+
+/// What the cache and the receipts have.
+#[derive(Debug)]
+pub struct Stock<'a> {
+    gate: &'a Gate,
+    policy: &'a Policy,
+    state: PathBuf,
+    receipts: BTreeMap<ArtifactName, BTreeSet<Sha256Digest>>,
+}
+
+/// What became of an attestation that was brought along.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is in the cache now, or was before.
+    Cached(Stored),
+    /// It makes no claim here.
+    Rejected(Rejection),
+    /// It could not be written.
+    Failed(io::Error),
+}
+
+impl Gate {
+    /// The evidence that this machine has; none if the gate is closed.
+    #[must_use]
+    pub fn stock(&self, apt: &Configuration) -> Option<Stock<'_>> {
+        let policy = &self.config().ok()?.policy;
+        let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
+        let mut receipts: BTreeMap<ArtifactName, BTreeSet<Sha256Digest>> = BTreeMap::new();
+        receipt::rested_on(&state, |artifact, sha256| {
+            receipts.entry(artifact.clone()).or_default().insert(sha256);
+        });
+        Some(Stock { gate: self, policy, state, receipts })
+    }
+
+    /// Takes an attestation about `artifact` into the cache, if a pinned key signed it.
+    #[must_use]
+    pub fn take(&self, artifact: &ArtifactName, bytes: &[u8], now: Timestamp) -> Taken {
+        let Ok(config) = self.config() else { return Taken::Rejected(Rejection::Unsigned) };
+        match signers(&config.policy, artifact, bytes, now) {
+            Err(rejection) => Taken::Rejected(rejection),
+            Ok(_) => self.cache.store(artifact, bytes).map_or_else(Taken::Failed, Taken::Cached),
+        }
+    }
+}
+
+impl Stock<'_> {
+    /// About what there may be something.
+    ///
+    /// # Errors
+    /// If the cache cannot be read.
+    pub fn artifacts(&self) -> io::Result<BTreeSet<ArtifactName>> {
+        let mut artifacts = self.gate.cache.artifacts()?;
+        artifacts.extend(self.receipts.keys().cloned());
+        Ok(artifacts)
+    }
+
+    /// The attestations about `artifact` that a pinned key signed, sorted by their SHA-256, and why
+    /// others are none.
+    ///
+    /// No more than are read of one package: the first of each operator, then the second, so that
+    /// one who signs a great many cannot crowd the others out.
+    #[must_use]
+    pub fn about(&self, artifact: &ArtifactName, now: Timestamp) -> (Vec<Vec<u8>>, Vec<Rejection>) {
+        let mut signed: BTreeMap<OperatorName, BTreeMap<Sha256Digest, Vec<u8>>> = BTreeMap::new();
+        let mut rejected: BTreeMap<Sha256Digest, Rejection> = BTreeMap::new();
+        let receipts = self.receipts.get(artifact).into_iter().flatten();
+        let receipts = receipts.filter_map(|sha256| receipt::signed_bytes(&self.state, *sha256));
+        for bytes in self.gate.cache.each(artifact).chain(receipts) {
+            let sha256 = Sha256Digest::of(&bytes);
+            match signers(self.policy, artifact, &bytes, now) {
+                Ok(operator) => {
+                    let its = signed.entry(operator).or_default();
+                    its.insert(sha256, bytes);
+                    if its.len() > MAX_ATTESTATIONS {
+                        its.pop_last();
+                    }
+                }
+                Err(rejection) => drop(rejected.insert(sha256, rejection)),
+            }
+        }
+        let mut chosen = BTreeMap::new();
+        for _ in 0..MAX_ATTESTATIONS {
+            for its in signed.values_mut() {
+                if chosen.len() < MAX_ATTESTATIONS {
+                    chosen.extend(its.pop_first());
+                }
+            }
+        }
+        (chosen.into_values().collect(), rejected.into_values().collect())
+    }
+}
+
+/// Whose word an attestation about `artifact` is, whatever hash it gives: a conflict is as worth
+/// keeping as a vote. The first of several.
+fn signers(
+    policy: &Policy,
+    artifact: &ArtifactName,
+    bytes: &[u8],
+    now: Timestamp,
+) -> Result<OperatorName, Rejection> {
+    let wanted = Wanted { artifact, sha256: Sha256Digest::from_bytes([0; 32]) };
+    let claims = attest::verify(bytes, policy.keys(), wanted, now)?;
+    claims.first().map(|it| it.operator().clone()).ok_or(Rejection::Unsigned)
+}

@@ -1,0 +1,106 @@
+//! The signed bytes that earlier decisions rested on, found again through the receipts.
+//!
+//! Part of them was written by the unprivileged user, and nothing of it is believed: whoever asks
+//! verifies again.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::attest;
+use crate::sys::files::read_bounded;
+use crate::types::{Architecture, ArtifactName, DebVersion, Identity, PackageName, Sha256Digest};
+
+/// Longest line that is read, in bytes. Longer ones are passed over.
+const MAX_LINE: u64 = 1024 * 1024;
+
+/// What is read of a receipt.
+#[derive(Deserialize)]
+struct Line {
+    package: PackageName,
+    version: DebVersion,
+    architecture: Architecture,
+    #[serde(default)]
+    claims: Vec<Claimed>,
+    #[serde(default)]
+    conflicts: Vec<Claimed>,
+}
+
+#[derive(Deserialize)]
+struct Claimed {
+    attestation: Sha256Digest,
+}
+
+/// Tells which attestations the receipts below `state` rest on, and about what they are. Lines that
+/// cannot be understood tell nothing.
+pub fn rested_on(state: &Path, mut each: impl FnMut(&ArtifactName, Sha256Digest)) {
+    for name in ["hook.jsonl", "method.jsonl"] {
+        let path = state.join("receipts").join(name);
+        let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+        let file = File::options().read(true).custom_flags(flags.bits()).open(path);
+        let Some(file) = file.ok().filter(|it| it.metadata().is_ok_and(|it| it.is_file())) else {
+            continue;
+        };
+        let mut lines = BufReader::new(file);
+        let mut line = Vec::new();
+        let mut whole = true;
+        while lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).is_ok_and(|got| got > 0) {
+            let ends = line.ends_with(b"\n");
+            if let Some(read) = serde_json::from_slice::<Line>(&line).ok().filter(|_| whole) {
+                let Line { package, version, architecture, claims, conflicts } = read;
+                let artifact = Identity { package, version, architecture }.artifact_name();
+                claims.iter().chain(&conflicts).for_each(|it| each(&artifact, it.attestation));
+            }
+            // What follows belongs to the same line.
+            whole = ends;
+            line.clear();
+        }
+    }
+}
+
+/// The bytes with this SHA-256 that a decision rested on, if they are still there.
+#[must_use]
+pub fn signed_bytes(state: &Path, sha256: Sha256Digest) -> Option<Vec<u8>> {
+    ["evidence", "evidence/method"].iter().find_map(|directory| {
+        let path = state.join(directory).join(sha256.to_string());
+        read_bounded(&path, attest::MAX_BYTES).filter(|bytes| Sha256Digest::of(bytes) == sha256)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_lines_of_receipts_tell_something() {
+        let state = tempfile::tempdir().unwrap();
+        std::fs::create_dir(state.path().join("receipts")).unwrap();
+        let digest = |n: u8| Sha256Digest::from_bytes([n; 32]);
+        let line = |version: &str, n: u8, more: &str| {
+            format!(
+                r#"{{"package":"hello","version":"{version}","architecture":"all","claims":[{{"attestation":"{}"}}]{more}}}"#,
+                digest(n)
+            )
+        };
+        let long = format!(r#","x":"{}""#, "x".repeat(1 << 20));
+        let conflict = format!(r#","conflicts":[{{"attestation":"{}"}}]"#, digest(9));
+        let hook = [
+            line("1:1", 1, ""),
+            line("2", 2, &long) + &line("3", 3, ""),
+            line("4", 4, &conflict),
+            "{\"package\":\"hel".to_owned(),
+            line("../5", 5, ""),
+            line("6", 6, ""),
+        ];
+        std::fs::write(state.path().join("receipts/hook.jsonl"), hook.join("\n")).unwrap();
+        std::fs::write(state.path().join("receipts/method.jsonl"), line("7", 7, "")).unwrap();
+        let mut found = Vec::new();
+        rested_on(state.path(), |artifact, sha256| found.push((artifact.to_string(), sha256)));
+        let expected = [(1, 1), (4, 4), (4, 9), (6, 6), (7, 7)];
+        let expected = expected.map(|(version, n)| (format!("hello_{version}_all.deb"), digest(n)));
+        assert_eq!(found, expected);
+    }
+}

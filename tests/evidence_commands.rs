@@ -1,0 +1,569 @@
+//! `apt-quorum evidence`: what one machine has reaches another.
+#![allow(
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::rebuilder::{Rebuilder, hello};
+use common::server::{Reply, Server};
+use common::{Deb, Ended, Key, World, is_root, left_out, run, sha256};
+use serde_json::{Value, json};
+
+const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
+
+/// A machine on which these keys are pinned, with an endpoint for the first so many.
+fn machine(keys: &[Key], endpoints: &[String]) -> World {
+    let world = World::new();
+    world.policy(&format!("mode = \"enforce\"\nthreshold = {}\n", keys.len()));
+    for (at, (name, key)) in NAMES.into_iter().zip(keys).enumerate() {
+        world.operator(name, key, &endpoints.get(at).cloned().into_iter().collect::<Vec<_>>());
+    }
+    world
+}
+
+fn keys<const N: usize>() -> [Key; N] {
+    std::array::from_fn(|_| Key::new())
+}
+
+/// `apt-quorum evidence COMMAND --config ... ARGUMENTS`
+fn evidence(world: &World, command: &str, arguments: &[&str]) -> Ended {
+    run(command_line(world, command).args(arguments))
+}
+
+fn command_line(world: &World, command: &str) -> Command {
+    let mut line = world.command();
+    line.args(["evidence", command, "--config"]).arg(world.path("etc"));
+    line
+}
+
+/// Puts bytes into the cache as whoever can write there.
+fn cache(world: &World, artifact: &str, name: &str, bytes: &[u8]) {
+    world.make_directory("cache/attestations");
+    world.make_directory(&format!("cache/attestations/{artifact}"));
+    world.write(&format!("cache/attestations/{artifact}/{name}"), bytes);
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn export(world: &World, arguments: &[&str]) -> (PathBuf, Ended) {
+    let path = world.path("files/out.tar.gz");
+    let _ = fs::remove_file(&path);
+    let ended = evidence(world, "export", &[&["--output", text(&path)], arguments].concat());
+    (path, ended)
+}
+
+fn listed(bundle: &Path) -> Vec<String> {
+    let listed = Command::new("tar").arg("-tzf").arg(bundle).output().unwrap();
+    assert!(listed.status.success(), "{listed:?}");
+    String::from_utf8(listed.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_was_fetched_travels_to_a_machine_without_a_network() {
+    let keys = keys::<2>();
+    let servers = keys.each_ref().map(|key| Rebuilder::confirming(key, [&hello()]).serve());
+    let connected = machine(&keys, &servers.each_ref().map(Server::endpoint));
+    let file = connected.put(&hello());
+    let ended = evidence(&connected, "fetch", &["--for", text(&file)]);
+    ended.assert_code(0).assert_plain();
+    assert_eq!(
+        ended.stdout,
+        "hello 2.10-3 amd64: signed by 2 operators (alpha, beta).\n\
+         asked about 1 package: there is evidence for 1 of them.\n"
+    );
+    assert_eq!(ended.stderr, "");
+    let (bundle, ended) = export(&connected, &[]);
+    ended.assert_code(0).assert_plain();
+    let wrote = format!("wrote 2 attestations about 1 package to {}.\n", bundle.display());
+    assert_eq!(ended.stdout, wrote);
+    drop(servers);
+
+    // As an endpoint there,
+    let copy = |world: &World| world.write("files/copy.tar.gz", fs::read(&bundle).unwrap());
+    let offline = World::new();
+    let endpoint = format!("directory file://{}", offline.path("files/copy.tar.gz").display());
+    for (name, key) in NAMES.into_iter().zip(&keys) {
+        offline.operator(name, key, &[endpoint.clone()]);
+    }
+    offline.verify_with(&hello(), &["--offline"]).assert_code(3);
+    copy(&offline);
+    offline.verify_with(&hello(), &["--offline"]).assert_code(0);
+
+    // by import,
+    let offline = machine(&keys, &[]);
+    offline.verify_with(&hello(), &["--offline"]).assert_code(1);
+    let brought = copy(&offline);
+    let ended = evidence(&offline, "import", &[text(&brought)]);
+    ended.assert_code(0).assert_plain();
+    assert_eq!((&*ended.stdout, &*ended.stderr), ("took 2 attestations.\n", ""));
+    offline.verify_with(&hello(), &["--offline"]).assert_code(0);
+    let ended = evidence(&offline, "import", &[text(&brought)]);
+    ended.assert_code(0);
+    assert_eq!(ended.stdout, "took 0 attestations, had 2 already.\n");
+
+    // and unpacked, as a tree.
+    let offline = machine(&keys, &[]);
+    let brought = copy(&offline);
+    offline.make_directory("tree");
+    let mut unpack = Command::new("tar");
+    unpack.args(["--no-same-owner", "-xzf", text(&brought), "-C"]).arg(offline.path("tree"));
+    let status = unpack.status();
+    assert!(status.unwrap().success());
+    let ended = evidence(&offline, "import", &["--json", text(&offline.path("tree"))]);
+    ended.assert_code(0);
+    assert_eq!(
+        ended.json(),
+        json!({"schema": 1, "taken": 2, "known": 0, "rejected": {}, "failed": 0})
+    );
+    offline.verify_with(&hello(), &["--offline"]).assert_code(0);
+    let lists = Command::new("sh")
+        .args(["-c", "cd \"$1\"/*.deb && sha256sum --strict --check SHA256SUMS", "sh"])
+        .arg(offline.path("tree"))
+        .output();
+    assert!(lists.unwrap().status.success());
+}
+
+/// Attestations about more packages than fit between two places at which reading can begin.
+fn stock(keys: &[Key]) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for n in 0..400 {
+        let deb = Deb::new(&format!("package{n}"), "1:2.0-1+b1", "amd64");
+        all.extend(keys.iter().map(|key| (deb.file_name(), deb.link(key))));
+    }
+    all
+}
+
+#[test]
+fn the_same_evidence_is_the_same_bundle_wherever_it_is_made() {
+    let keys = keys::<2>();
+    let all = stock(&keys);
+    let (one, other) = (machine(&keys, &[]), machine(&keys, &[]));
+    for (artifact, link) in &all {
+        cache(&one, artifact, &sha256(link), link);
+    }
+    // Put there the other way round, under other names, with junk beside it, at another time.
+    for (at, (artifact, link)) in all.iter().rev().enumerate() {
+        cache(&other, artifact, &format!("{at}"), link);
+        cache(&other, artifact, &format!("{at}-again"), link);
+    }
+    cache(&other, &all[0].0, "junk", b"}{");
+    cache(&other, "stranger_1_all.deb", "a", &Deb::new("stranger", "1", "all").link(&Key::new()));
+    cache(&other, "not-a-package", "a", b"x");
+    let (bundle, ended) = export(&one, &[]);
+    ended.assert_code(0);
+    let path = other.path("files/out.tar.gz");
+    let mut command = Command::new("/bin/sh");
+    let line = "umask 077; exec \"$0\" evidence export --json --config \"$1\" --output \"$2\"";
+    command.args(["-c", line, env!("CARGO_BIN_EXE_apt-quorum")]).arg(other.path("etc")).arg(&path);
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("APT_CONFIG", other.path("apt.conf"));
+    command
+        .env("TZ", "Pacific/Kiritimati")
+        .env("LC_ALL", "tr_TR.UTF-8")
+        .env("SOURCE_DATE_EPOCH", "9");
+    let ended = run(&mut command);
+    ended.assert_code(0);
+    let told = ended.json();
+    assert_eq!((&told["packages"], &told["attestations"]), (&json!(400), &json!(800)));
+    assert_eq!(told["rejected"], json!({"not-json": 1, "unknown-key": 1}));
+    let (one, other) = (fs::read(&bundle).unwrap(), fs::read(&path).unwrap());
+    assert!(one == other, "{} and {} bytes", one.len(), other.len());
+    // Sorted, and nothing of this machine in it.
+    let names = listed(&bundle);
+    assert_eq!(names.len(), 1200);
+    let artifact = |path: &str| path.split_once('/').unwrap().0.to_owned();
+    assert!(names.windows(2).all(|it| artifact(&it[0]) <= artifact(&it[1])));
+    let details =
+        Command::new("tar").args(["--full-time", "--numeric-owner", "-tvzf"]).arg(&bundle).output();
+    let details = String::from_utf8(details.unwrap().stdout).unwrap();
+    assert!(
+        details.lines().all(|it| it.starts_with("-rw-r--r-- 0/0 ") && it.contains(" 1970-01-01 ")),
+        "{details}"
+    );
+    assert!(Command::new("gzip").arg("-t").arg(&bundle).status().unwrap().success());
+}
+
+#[test]
+fn every_attestation_of_a_large_bundle_is_found() {
+    let keys = keys::<2>();
+    let sender = machine(&keys, &[]);
+    for (artifact, link) in stock(&keys) {
+        cache(&sender, &artifact, &sha256(&link), &link);
+    }
+    let (bundle, _) = export(&sender, &[]);
+    let receiver = machine(&keys, &[]);
+    let files: Vec<PathBuf> = (0..400)
+        .step_by(13)
+        .map(|n| receiver.put(&Deb::new(&format!("package{n}"), "1:2.0-1+b1", "amd64")))
+        .collect();
+    let options = ["--offline", "--evidence", text(&bundle)];
+    run(receiver.verify_command(&options).args(files)).assert_code(0);
+}
+
+#[test]
+fn only_what_was_asked_for_is_exported() {
+    let keys = keys::<1>();
+    let world = machine(&keys, &[]);
+    let debs = [("hello", "2.10-3"), ("hello", "1:2.10-4"), ("hellox", "2.10-3")]
+        .map(|(name, version)| Deb::new(name, version, "amd64"));
+    for deb in &debs {
+        cache(&world, &deb.file_name(), "a", &deb.link(&keys[0]));
+    }
+    let file = world.put(&debs[1]);
+    for (arguments, expected) in [
+        (
+            &[][..],
+            &["hello_2.10-3_amd64.deb", "hello_2.10-4_amd64.deb", "hellox_2.10-3_amd64.deb"][..],
+        ),
+        (&["hello"], &["hello_2.10-3_amd64.deb", "hello_2.10-4_amd64.deb"]),
+        (&["hello=2.10-3"], &["hello_2.10-3_amd64.deb"]),
+        (&["hello=1:2.10-4", "hellox"], &["hello_2.10-4_amd64.deb", "hellox_2.10-3_amd64.deb"]),
+        (&[text(&file)], &["hello_2.10-4_amd64.deb"]),
+    ] {
+        let (bundle, ended) = export(&world, arguments);
+        ended.assert_code(0);
+        let names = listed(&bundle);
+        let found: Vec<&str> =
+            names.iter().filter_map(|it| it.strip_suffix("/SHA256SUMS")).collect();
+        assert_eq!(found, expected, "{arguments:?}");
+    }
+    let (bundle, ended) = export(&world, &["hello=2.10-3", "nothing"]);
+    ended.assert_code(1);
+    assert!(ended.stdout.ends_with("  nothing is at hand about nothing.\n"), "{ended:?}");
+    assert!(bundle.exists());
+    let (bundle, ended) = export(&world, &["nothing"]);
+    ended.assert_code(1);
+    assert!(!bundle.exists());
+    assert_eq!(fs::read_dir(world.path("files")).unwrap().count(), 1, "nothing half-written");
+    for bad in
+        ["Hello", "hello=", "hello=1/2", "./nowhere.deb", text(&world.path("etc/policy.toml"))]
+    {
+        let (bundle, ended) = export(&world, &[bad]);
+        ended.assert_code(2).assert_plain();
+        assert!(!bundle.exists(), "{bad}");
+    }
+}
+
+#[test]
+fn outputs_are_called_what_they_are() {
+    let keys = keys::<1>();
+    let world = machine(&keys, &[]);
+    cache(&world, &hello().file_name(), "a", &hello().link(&keys[0]));
+    let to = |name: &str| {
+        evidence(&world, "export", &["--output", &format!("{}/{name}", text(&world.path("files")))])
+    };
+    to("tree/").assert_code(0);
+    let inside = world.path("files/tree").join(hello().file_name());
+    assert_eq!(fs::read_dir(inside).unwrap().count(), 2);
+    for (bad, code) in [("x.tar", 2), ("x", 2), ("x.tar.xz", 2), ("no/x.tar.gz", 1), ("tree", 2)] {
+        let ended = to(bad);
+        ended.assert_code(code).assert_plain();
+        assert!(ended.stderr.starts_with("apt-quorum: "), "{ended:?}");
+    }
+    // Where nothing was said, in the directory where one is.
+    let ended = run(command_line(&world, "export").current_dir(world.path("files")));
+    ended.assert_code(0);
+    assert!(world.path("files/evidence.tar.gz").exists());
+}
+
+#[test]
+fn what_receipts_rest_on_is_exported_after_the_cache_was_deleted() {
+    let keys = keys::<1>();
+    let world = machine(&keys, &[]);
+    let link = hello().link(&keys[0]);
+    let stranger = hello().link(&Key::new());
+    for directory in ["state", "state/receipts", "state/evidence", "state/evidence/method"] {
+        world.make_directory(directory);
+    }
+    let receipt = |bytes: &[u8]| {
+        format!(
+            "{{\"package\":\"hello\",\"version\":\"2.10-3\",\"architecture\":\"amd64\",\"claims\":[{{\"attestation\":\"{}\"}}]}}\n",
+            sha256(bytes)
+        )
+    };
+    world.write("state/receipts/hook.jsonl", receipt(&link) + &receipt(b"not there"));
+    world.write("state/receipts/method.jsonl", receipt(&stranger) + "{\"cut");
+    world.write(&format!("state/evidence/{}", sha256(&link)), &link);
+    world.write(&format!("state/evidence/method/{}", sha256(&stranger)), &stranger);
+    let (bundle, ended) = export(&world, &[]);
+    ended.assert_code(0);
+    assert_eq!(listed(&bundle).len(), 2);
+    assert!(ended.stdout.contains("left out: 1 unknown-key."), "{ended:?}");
+}
+
+#[test]
+fn one_operator_who_signs_a_great_many_does_not_crowd_the_others_out() {
+    let keys = keys::<3>();
+    let world = machine(&keys, &[]);
+    let name = hello().file_name();
+    for n in 0..100 {
+        let link = keys[0].link(&name, &sha256(&[n]));
+        cache(&world, &name, &format!("0{n}"), &link);
+    }
+    cache(&world, &name, "1", &hello().link(&keys[1]));
+    cache(&world, &name, "2", &hello().link(&keys[2]));
+    let (bundle, ended) = export(&world, &["--json"]);
+    assert_eq!(ended.json()["attestations"], 16);
+    let receiver = machine(&keys, &[]);
+    let options = ["--offline", "--evidence", text(&bundle)];
+    let (decision, _) = receiver.decision(&hello(), &options);
+    let kind = |name: &str| decision["operators"][name]["kind"].clone();
+    assert_eq!(
+        [kind("alpha"), kind("beta"), kind("gamma")],
+        ["signed-another", "confirms", "confirms"]
+    );
+}
+
+#[test]
+fn what_is_brought_for_other_operators_is_no_failure() {
+    let keys = keys::<2>();
+    let sender = machine(&keys, &[]);
+    for key in &keys {
+        cache(&sender, &hello().file_name(), &key.id(), &hello().link(key));
+    }
+    let (bundle, _) = export(&sender, &[]);
+    let receiver = machine(&keys[..1], &[]);
+    let ended = evidence(&receiver, "import", &[text(&bundle)]);
+    ended.assert_code(0);
+    assert_eq!(ended.stdout, "took 1 attestation.\n  not taken: 1 unknown-key.\n");
+    let receiver = machine(&self::keys::<1>(), &[]);
+    evidence(&receiver, "import", &[text(&bundle)]).assert_code(1);
+    assert!(!receiver.path("cache/attestations").exists());
+    for (bad, code) in [("nowhere", 2), ("pipe", 1), ("empty", 1)] {
+        let path = receiver.path(bad);
+        match bad {
+            "pipe" => nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap(),
+            "empty" => receiver.make_directory("empty"),
+            _ => {}
+        }
+        evidence(&receiver, "import", &[text(&path)]).assert_code(code).assert_plain();
+    }
+}
+
+#[test]
+fn without_a_usable_configuration_nothing_is_exported_imported_or_asked() {
+    let keys = keys::<1>();
+    let server = Server::start(|_| Reply::status(500));
+    let world = machine(&keys, &[server.endpoint()]);
+    cache(&world, &hello().file_name(), "a", &hello().link(&keys[0]));
+    let (bundle, _) = export(&world, &[]);
+    let file = world.put(&hello());
+    world.policy("mode = \"enforce\"\nthreshold = 9\n");
+    let out = world.path("files/new.tar.gz");
+    for (command, arguments) in [
+        ("export", vec!["--output", text(&out)]),
+        ("import", vec![text(&bundle)]),
+        ("fetch", vec!["--for", text(&file), "--output", text(&out)]),
+    ] {
+        let ended = evidence(&world, command, &arguments);
+        ended.assert_code(2).assert_plain();
+        assert_eq!(ended.stdout, "", "{command}");
+        assert!(!out.exists(), "{command}");
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+/// An index of apt's that lists these packages.
+fn index(world: &World, debs: &[&Deb]) {
+    let stanza = |deb: &&Deb| {
+        format!(
+            "Package: {}\nVersion: {}\nArchitecture: {}\nSHA256: {}\n\n",
+            deb.name,
+            deb.version,
+            deb.architecture,
+            deb.sha256()
+        )
+    };
+    let text: String = debs.iter().map(stanza).collect();
+    world.write("lists/deb.example_debian_dists_trixie_main_binary-amd64_Packages", text);
+}
+
+#[test]
+fn packages_of_a_list_are_asked_about_as_the_indexes_have_them() {
+    let keys = keys::<2>();
+    let other = Deb::new("other", "1:2.0", "all");
+    let built_differently = hello().differently_built();
+    let alpha = Rebuilder::confirming(&keys[0], [&hello(), &other]).serve();
+    let beta = Rebuilder::confirming(&keys[1], [&built_differently]).serve();
+    let world = machine(&keys, &[alpha.endpoint(), beta.endpoint()]);
+    index(&world, &[&hello(), &other]);
+    let list = world.write(
+        "list",
+        "# what we need\nhello=2.10-3\nother 1:2.0 all # twice\nother=1:2.0\n\nunheard 9 amd64\n",
+    );
+    let out = world.path("files/out.tar.gz");
+    let arguments = ["--json", "--packages", text(&list), "--output", text(&out)];
+    let ended = evidence(&world, "fetch", &arguments);
+    ended.assert_code(0).assert_plain();
+    let told = ended.json();
+    let package = |name: &str,
+                   version: &str,
+                   architecture: &str,
+                   sha256: Option<String>,
+                   signed: Value,
+                   differ: Value| {
+        let mut package = json!({
+            "package": name, "version": version, "architecture": architecture,
+            "signed": signed, "differ": differ, "silent": [],
+        });
+        if let Some(sha256) = sha256 {
+            package["sha256"] = json!(sha256);
+        }
+        package
+    };
+    assert_eq!(
+        told["packages"],
+        json!([
+            package(
+                "hello",
+                "2.10-3",
+                "amd64",
+                Some(hello().sha256()),
+                json!(["alpha"]),
+                json!(["beta"])
+            ),
+            package("other", "1:2.0", "all", Some(other.sha256()), json!(["alpha"]), json!([])),
+            package("unheard", "9", "amd64", None, json!([]), json!([])),
+        ])
+    );
+    assert_eq!(told["exported"]["attestations"], 3);
+    assert_eq!(listed(&out).len(), 5);
+    // Without JSON, and when alpha's word is in the cache already.
+    let ended = evidence(&world, "fetch", &["--packages", text(&list)]);
+    assert_eq!(
+        ended.stdout,
+        "hello 2.10-3 amd64: signed by 1 operator (alpha); ANOTHER FILE signed by beta.\n\
+         other 1:2.0 all: signed by 1 operator (alpha).\n\
+         unheard 9 amd64: nobody signed it.\n\
+         asked about 3 packages: there is evidence for 2 of them.\n"
+    );
+    drop((alpha, beta));
+    let list = world.write("list", "unheard 9 amd64\n");
+    let ended = evidence(&world, "fetch", &["--packages", text(&list)]);
+    ended.assert_code(3);
+    assert!(ended.stdout.contains("nobody signed it; not heard: alpha, beta."), "{ended:?}");
+    let list = world.write("list", "hello=2.10-3\nunheard=9\n");
+    let ended = evidence(&world, "fetch", &["--packages", text(&list)]);
+    ended.assert_code(1);
+    assert!(ended.stderr.contains("no index of apt lists unheard 9: name its"), "{ended:?}");
+}
+
+#[test]
+fn a_list_that_is_none_asks_nobody() {
+    let keys = keys::<1>();
+    let server = Server::start(|_| Reply::status(500));
+    let world = machine(&keys, &[server.endpoint()]);
+    for bad in
+        ["hello", "hello 1", "hello 1 amd64 x", "hello=1/2", "Hello=1", "h\u{1b}[2J=1", "\u{0}"]
+    {
+        let list = world.write("list", format!("hello=2.10-3\n{bad}\n"));
+        let ended = evidence(&world, "fetch", &["--packages", text(&list)]);
+        ended.assert_code(2).assert_plain();
+        assert!(ended.stderr.contains("list:2: "), "{bad:?}: {ended:?}");
+    }
+    world.write("list", b"\xff\n");
+    evidence(&world, "fetch", &["--packages", text(&world.path("list"))]).assert_code(2);
+    evidence(&world, "fetch", &[]).assert_code(2);
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn what_apt_would_upgrade_is_asked_about() {
+    let keys = keys::<1>();
+    let newer = Deb::new("hello", "1:2.11-1", "all");
+    let server = Rebuilder::confirming(&keys[0], [&newer]).serve();
+    let world = machine(&keys, &[server.endpoint()]);
+    let at = world.directory.path().display().to_string();
+    world.make_directory("archive");
+    world.write("archive/hello.deb", &newer.bytes);
+    let fields = "Maintainer: x\nDescription: x\n";
+    let stanza = format!(
+        "Package: hello\nVersion: 1:2.11-1\nArchitecture: all\nFilename: ./hello.deb\nSize: {}\nSHA256: {}\n{fields}\n",
+        newer.bytes.len(),
+        newer.sha256()
+    );
+    world.write("archive/Packages", stanza);
+    let installed = |name: &str, version: &str| {
+        format!(
+            "Package: {name}\nStatus: install ok installed\nVersion: {version}\nArchitecture: all\n{fields}\n"
+        )
+    };
+    world.write("status", installed("hello", "2.10-3") + &installed("old", "1"));
+    world.write("sources.list", format!("deb [trusted=yes] file://{at}/archive ./\n"));
+    for directory in [
+        "apt",
+        "apt/lists",
+        "apt/lists/partial",
+        "apt/cache",
+        "apt/cache/archives",
+        "apt/cache/archives/partial",
+    ] {
+        world.make_directory(directory);
+    }
+    let mut apt = fs::read_to_string(world.path("apt.conf")).unwrap();
+    apt = apt.replace(&format!("{at}/lists"), &format!("{at}/apt/lists"));
+    apt += &format!(
+        "Dir::State::status \"{at}/status\";\nDir::State \"{at}/apt\";\nDir::Cache \"{at}/apt/cache\";\n\
+         Dir::Etc::sourcelist \"{at}/sources.list\";\nDir::Etc::sourceparts \"/dev/null\";\n\
+         Dir::Etc::preferences \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
+         APT::Architecture \"amd64\";\nAPT::Architectures {{ \"amd64\"; }};\n"
+    );
+    world.write("apt.conf", apt);
+    let mut update = Command::new("apt-get");
+    update.args(["-qq", "update"]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let updated = run(update.env("APT_CONFIG", world.path("apt.conf")));
+    if updated.code != Some(0) {
+        return left_out(&format!("apt-get update does not work here: {updated:?}"));
+    }
+    let ended = evidence(&world, "fetch", &["--upgrades"]);
+    ended.assert_code(0).assert_plain();
+    assert_eq!(
+        ended.stdout,
+        "hello 1:2.11-1 all: signed by 1 operator (alpha).\n\
+         asked about 1 package: there is evidence for 1 of them.\n",
+        "{ended:?}"
+    );
+    let cached = world.path("cache/attestations/hello_2.11-1_all.deb");
+    assert_eq!(fs::read_dir(cached).unwrap().count(), 1);
+    world.write("sources.list", "nonsense\n");
+    let ended = evidence(&world, "fetch", &["--upgrades"]);
+    ended.assert_code(3).assert_plain();
+    assert!(ended.stderr.contains("apt-get does not tell what it would upgrade: "), "{ended:?}");
+}
+
+#[test]
+fn as_root_what_is_brought_is_read_and_kept_by_an_unprivileged_user() {
+    if !is_root() {
+        return left_out("whose files are imported ones can be seen only by root");
+    }
+    use std::os::unix::fs::MetadataExt;
+
+    let keys = keys::<1>();
+    let sender = machine(&keys, &[]);
+    cache(&sender, &hello().file_name(), "a", &hello().link(&keys[0]));
+    let (bundle, _) = export(&sender, &[]);
+    // Only root can open it.
+    common::set_mode(&bundle, 0o600);
+    let receiver = machine(&keys, &[]);
+    // As the package leaves it: root's, and nothing in it.
+    nix::unistd::chown(&receiver.path("cache"), Some(0.into()), None).unwrap();
+    evidence(&receiver, "import", &[text(&bundle)]).assert_code(0);
+    let user = nix::unistd::User::from_name("_apt").unwrap().unwrap();
+    let directory = receiver.path("cache/attestations").join(hello().file_name());
+    for path in
+        [directory.clone(), fs::read_dir(&directory).unwrap().next().unwrap().unwrap().path()]
+    {
+        assert_eq!(path.metadata().unwrap().uid(), user.uid.as_raw(), "{}", path.display());
+    }
+    assert_eq!(receiver.path("cache").metadata().unwrap().uid(), 0);
+}
