@@ -29,7 +29,11 @@ pub fn export(
     trusted: Trusted,
 ) -> Result<Option<Certificate>, String> {
     // Whoever can write there can put another keyring in its place.
-    let names = trusted.entries(home).map_err(|error| error.to_string())?;
+    let names = match trusted.entries(home) {
+        Ok(names) => names,
+        Err(error) if error.is_missing() => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
     // GnuPG would make a keyring where there is none.
     if !names.iter().any(|it| it == "pubring.kbx" || it == "pubring.gpg") {
         return Ok(None);
