@@ -210,6 +210,8 @@ impl VectorCertificate {
                 .as_deref()
                 .map(|text| u32::try_from(moment(text).as_unix()).unwrap()),
             revoked: self.revoked || self.revoked_by_somebody_else,
+            direct: Vec::new(),
+            odd: Vec::new(),
             foreign: 0,
             revoker: self.revoked_by_somebody_else.then(|| PgpKey::new(openpgp::CREATED)),
             subkeys: self.subkey.iter().map(sub).collect::<Result<_, _>>()?,

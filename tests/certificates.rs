@@ -14,8 +14,8 @@ use std::fs;
 use std::path::Path;
 
 use apt_quorum::attest::{KeyRing, KeyRingError, PinnedKey};
-use apt_quorum::types::{Certificate, KeyError, KeyKind, PublicKey};
-use support::openpgp::{Back, CREATED, PgpKey, Recipe, SIGN, Says, Sub, armored};
+use apt_quorum::types::{Certificate, KeyError, KeyFault, KeyKind, PublicKey, Timestamp};
+use support::openpgp::{Back, CERTIFY, CREATED, PgpKey, Recipe, SIGN, Says, Sub, armored};
 use support::{Key, now, operator};
 
 fn recipe(primary: PgpKey) -> Recipe {
@@ -26,6 +26,8 @@ fn recipe(primary: PgpKey) -> Recipe {
         user_revoked: None,
         revoked: false,
         revoker: None,
+        direct: Vec::new(),
+        odd: Vec::new(),
         foreign: 0,
         subkeys: Vec::new(),
     }
@@ -145,4 +147,76 @@ fn what_is_not_exactly_one_certificate_is_refused() {
     let giant = vec![0; Certificate::MAX_LENGTH + 1];
     let told = Certificate::from_packets(&giant).unwrap_err();
     assert_eq!(told, KeyError::TooLong { most: Certificate::MAX_LENGTH });
+}
+
+/// Whether a key of it may sign at this moment.
+fn can_sign(recipe: &Recipe, at: u32) -> Result<(), KeyFault> {
+    let certificate = Certificate::from_packets(&recipe.packets()).unwrap();
+    certificate.can_sign(Timestamp::from_unix(i64::from(at)).unwrap())
+}
+
+#[test]
+fn a_binding_that_ends_holds_until_then_and_no_longer() {
+    let ending = Says { ends: Some(100), flags: Some(SIGN), ..Says::at(CREATED) };
+    let recipe = Recipe { own: vec![ending], ..recipe(PgpKey::new(CREATED)) };
+    assert_eq!(can_sign(&recipe, CREATED + 99), Ok(()));
+    assert_eq!(can_sign(&recipe, CREATED + 100), Err(KeyFault::Unbound));
+    assert_eq!(can_sign(&recipe, CREATED - 1), Err(KeyFault::Unbound));
+}
+
+#[test]
+fn a_signature_on_the_key_itself_counts_if_the_key_made_it_and_it_is_one_of_that_type() {
+    const DIRECT: u8 = 0x1f;
+    let signs = Says { flags: Some(SIGN), ..Says::at(CREATED + 10) };
+    let with = |kind, by| Recipe {
+        own: Vec::new(),
+        direct: vec![(kind, signs.clone(), by)],
+        ..recipe(PgpKey::new(CREATED))
+    };
+    let at = CREATED + 1000;
+    assert_eq!(can_sign(&with(DIRECT, None), at), Ok(()));
+    let stranger = || Some(PgpKey::new(CREATED));
+    assert_eq!(can_sign(&with(DIRECT, stranger()), at), Err(KeyFault::Unbound));
+    // Made by the key, over the same bytes, as something else.
+    for kind in [0x00, 0x01, 0x02, 0x50] {
+        assert_eq!(can_sign(&with(kind, None), at), Err(KeyFault::Unbound), "{kind}");
+    }
+    // It takes away what an earlier one gave.
+    let not = Says { flags: Some(CERTIFY), ..signs.clone() };
+    let mut taken = recipe(PgpKey::new(CREATED));
+    taken.direct = vec![(DIRECT, not.clone(), None)];
+    assert_eq!(can_sign(&taken, at), Err(KeyFault::NotForSigning));
+    taken.direct = vec![(DIRECT, not, stranger())];
+    assert_eq!(can_sign(&taken, at), Ok(()));
+}
+
+#[test]
+fn only_a_certification_binds_by_a_user_id() {
+    let signs = Says { flags: Some(SIGN), ..Says::at(CREATED) };
+    for kind in [0x00, 0x01, 0x1f, 0x50] {
+        let mut recipe = recipe(PgpKey::new(CREATED));
+        recipe.own = Vec::new();
+        recipe.odd = vec![(kind, signs.clone())];
+        assert_eq!(can_sign(&recipe, CREATED + 1000), Err(KeyFault::Unbound), "{kind}");
+    }
+    for kind in [0x10, 0x11, 0x12, 0x13] {
+        let mut recipe = recipe(PgpKey::new(CREATED));
+        recipe.own = Vec::new();
+        recipe.odd = vec![(kind, signs.clone())];
+        assert_eq!(can_sign(&recipe, CREATED + 1000), Ok(()), "{kind}");
+    }
+}
+
+#[test]
+fn certificates_of_other_versions_are_refused() {
+    let mut parameters = pgp::composed::SecretKeyParamsBuilder::default();
+    parameters
+        .version(pgp::types::KeyVersion::V6)
+        .key_type(pgp::composed::KeyType::Ed25519)
+        .can_sign(true)
+        .primary_user_id("somebody <somebody@localhost>".to_owned());
+    let secret = parameters.build().unwrap().generate(rand_core::OsRng).unwrap();
+    let signed = secret.sign(rand_core::OsRng, &pgp::types::Password::empty()).unwrap();
+    let packets = pgp::ser::Serialize::to_bytes(&signed.signed_public_key()).unwrap();
+    assert_eq!(Certificate::from_packets(&packets), Err(KeyError::OpenPgpVersion));
 }

@@ -151,6 +151,8 @@ pub fn recipe(key: &PgpKey) -> Recipe {
         user_revoked: None,
         revoked: false,
         revoker: None,
+        direct: Vec::new(),
+        odd: Vec::new(),
         foreign: 0,
         subkeys: Vec::new(),
     }

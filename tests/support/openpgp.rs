@@ -223,6 +223,10 @@ pub struct Recipe {
     pub revoked: bool,
     /// Who revokes: the primary key, unless another one is said to
     pub revoker: Option<PgpKey>,
+    /// Signatures on the key itself: their type, what they say, and by whom, if not by the key
+    pub direct: Vec<(u8, Says, Option<PgpKey>)>,
+    /// Signatures on the user id that are of another type than a certification
+    pub odd: Vec<(u8, Says)>,
     /// How many others signed the user id, before the certificate itself did
     pub foreign: usize,
     pub subkeys: Vec<Sub>,
@@ -250,6 +254,9 @@ impl Recipe {
             let by = self.revoker.as_ref().unwrap_or(primary);
             all.extend(by.signature_packet(0x20, &says, &framed));
         }
+        for (kind, says, by) in &self.direct {
+            all.extend(by.as_ref().unwrap_or(primary).signature_packet(*kind, says, &framed));
+        }
         all.extend(packet(13, USER));
         for _ in 0..self.foreign {
             let by = PgpKey::new(CREATED);
@@ -257,6 +264,9 @@ impl Recipe {
         }
         for says in &self.own {
             all.extend(primary.signature_packet(0x13, says, &user));
+        }
+        for (kind, says) in &self.odd {
+            all.extend(primary.signature_packet(*kind, says, &user));
         }
         if let Some(when) = self.user_revoked {
             all.extend(primary.signature_packet(0x30, &Says::at(when), &user));
