@@ -4,6 +4,7 @@
 //! root's. All of them are verified here again, once a run: see [`crate::attest::archive`].
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -98,16 +99,19 @@ impl Archives {
         let place = self.places.get(&at)?;
         let mut opened = self.opened.lock().unwrap_or_else(|lock| lock.into_inner());
         let Opened { archives, dates } = &mut *opened;
-        if !archives.contains_key(&at) {
-            let published = place.shelf.release()?;
-            match self.open(place, &published, dates, keys, now) {
-                Ok(archive) => drop(archives.insert(at, (archive, signed(&published)))),
-                Err(why) => {
-                    return Some(Err(Silence { why, release: Sha256Digest::of(published.file()) }));
+        let (archive, signed) = match archives.entry(at) {
+            Entry::Occupied(opened) => opened.into_mut(),
+            Entry::Vacant(place_for_it) => {
+                let published = place.shelf.release()?;
+                match self.open(place, &published, dates, keys, now) {
+                    Ok(archive) => place_for_it.insert((archive, signed(&published))),
+                    Err(why) => {
+                        let release = Sha256Digest::of(published.file());
+                        return Some(Err(Silence { why, release }));
+                    }
                 }
             }
-        }
-        let (archive, signed) = archives.get_mut(&at)?;
+        };
         let claims = self.fill(place, archive, identity);
         let claims = claims.and_then(|()| archive.claims(identity, sha256, keys, now));
         Some(match claims {

@@ -102,8 +102,17 @@ mod tests {
     #[test]
     fn fingerprints_are_taken_as_people_write_them_and_never_short() {
         let read = |text| digits(text).ok();
-        assert_eq!(read("0123:4567 89AB CDEF 0123456789abcdef").as_deref(), Some("0123456789abcdef0123456789abcdef"));
-        for bad in ["", "0123456789abcdef0123456789abcde", "0x23456789abcdef010123456789abcdef", "0123456789abcdef0123456789abcdeg", "\u{1b}"] {
+        assert_eq!(
+            read("0123:4567 89AB CDEF 0123456789abcdef").as_deref(),
+            Some("0123456789abcdef0123456789abcdef")
+        );
+        for bad in [
+            "",
+            "0123456789abcdef0123456789abcde",
+            "0x23456789abcdef010123456789abcdef",
+            "0123456789abcdef0123456789abcdeg",
+            "\u{1b}",
+        ] {
             assert_eq!(read(bad), None, "{bad:?}");
         }
     }
