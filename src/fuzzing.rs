@@ -3,7 +3,6 @@
 #![allow(missing_docs)]
 
 use crate::attest::archive;
-use crate::evidence::Question;
 use crate::evidence::http::DoorError;
 use crate::evidence::{Published, Question};
 use crate::policy::Outcome;
