@@ -606,6 +606,8 @@ fn certificate(key: PgpKey) -> Recipe {
         user_revoked: None,
         revoked: false,
         revoker: None,
+        direct: Vec::new(),
+        odd: Vec::new(),
         foreign: 0,
         subkeys: Vec::new(),
     }

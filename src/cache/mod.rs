@@ -140,7 +140,7 @@ impl Cache {
         if !fs::symlink_metadata(&self.root).is_ok_and(|it| roots(&it)) {
             return;
         }
-        for directory in [self.directory.clone(), self.bundles()] {
+        for directory in [self.directory.clone(), self.bundles(), self.archives()] {
             let _ = fs::DirBuilder::new().mode(0o755).create(&directory);
             // The directory that it is in is root's, so nobody else can put anything in its place.
             if fs::symlink_metadata(&directory).is_ok_and(|it| it.is_dir()) {
