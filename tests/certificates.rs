@@ -208,6 +208,18 @@ fn only_a_certification_binds_by_a_user_id() {
 }
 
 #[test]
+fn what_was_taken_back_in_the_same_second_binds_no_more() {
+    for (when, expected) in [
+        (CREATED - 1, Ok(())),
+        (CREATED, Err(KeyFault::Unbound)),
+        (CREATED + 1, Err(KeyFault::Unbound)),
+    ] {
+        let recipe = Recipe { user_revoked: Some(when), ..recipe(PgpKey::new(CREATED)) };
+        assert_eq!(can_sign(&recipe, CREATED + 1000), expected, "{when}");
+    }
+}
+
+#[test]
 fn certificates_of_other_versions_are_refused() {
     let mut parameters = pgp::composed::SecretKeyParamsBuilder::default();
     parameters
