@@ -418,7 +418,7 @@ fn read(candidate: &Candidate, installing: Installing) -> Result<ReadFile, Strin
     let failed = |error| format!("{}: {}", path.display(), plain(&error));
     let before = Stamp::of(&file).map_err(failed)?;
     let content = deb::examine(&file).map_err(failed)?;
-    if installing == Installing::InPlace && Stamp::of(&file).map_err(failed)? != before {
+    if Stamp::of(&file).map_err(failed)? != before {
         return Err(format!("{} was changed while it was read", path.display()));
     }
     let stamp = (installing == Installing::InPlace).then_some(before);
