@@ -301,7 +301,7 @@ fn index_rows() -> Vec<Row> {
     };
     let text = good().packages.into_bytes();
     let gzip = support::archive::compress(".gz", &text);
-    let zeros = support::archive::compress(".gz", &vec![b'\n'; (256 << 20) + 1]);
+    let zeros = support::archive::compress(".gz", &vec![b'x'; (256 << 20) + 1]);
     let list = |text: &str| after(|it| it.taken_over = Some(text.to_owned()));
     vec![
         ("compressed with gzip", compressed(".gz"), "vote"),

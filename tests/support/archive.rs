@@ -190,7 +190,7 @@ pub fn compress(suffix: &str, bytes: &[u8]) -> Vec<u8> {
     let program = match suffix {
         "" => return bytes.to_vec(),
         ".gz" => {
-            let level = flate2::Compression::default();
+            let level = flate2::Compression::fast();
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
             encoder.write_all(bytes).unwrap();
             return encoder.finish().unwrap();
