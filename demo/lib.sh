@@ -26,4 +26,4 @@ doings() {
 }
 
 # The packages of the part with four protocols, one a line.
-four() { steps | sed '1,/^four$/d' | cut -d '|' -f 1; }
+four() { steps | sed -e '1,/^four$/d' -e '/^say /d' | cut -d '|' -f 1; }
