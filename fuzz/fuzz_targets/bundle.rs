@@ -68,8 +68,14 @@ fuzz_target!(|data: &[u8]| {
     // And what is left is not called like an attestation.
     for path in left.keys() {
         let plain = path.split_once('/').filter(|(_, name)| {
-            !name.contains('/') && !name.starts_with('.') && *name != "SHA256SUMS" && !name.is_empty()
+            !name.contains('/')
+                && !name.starts_with('.')
+                && *name != "SHA256SUMS"
+                && !name.is_empty()
         });
-        assert!(plain.is_none_or(|(artifact, _)| artifact.parse::<ArtifactName>().is_err()), "{path}");
+        assert!(
+            plain.is_none_or(|(artifact, _)| artifact.parse::<ArtifactName>().is_err()),
+            "{path}"
+        );
     }
 });

@@ -30,6 +30,8 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         user_revoked: None,
         revoked: false,
         revoker: None,
+        direct: Vec::new(),
+        odd: Vec::new(),
         foreign: 0,
         subkeys: vec![Sub {
             key: key(2),
