@@ -825,3 +825,74 @@ fn as_root_the_keys_are_asked_for_by_a_process_without_privileges() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+/// A server that has these paths and nothing else.
+fn having(paths: &'static [&'static str]) -> common::server::Server {
+    common::server::Server::start(move |target| match paths.contains(&target) {
+        true => Reply::json("{}"),
+        false => Reply::status(404),
+    })
+}
+
+#[test]
+fn what_a_url_speaks_is_found_out_or_asked_for() {
+    for (path, protocol) in [("/api/v0/dashboard", "rebuilderd"), ("/sources/", "intoto-metadata")]
+    {
+        let paths: &'static [&'static str] = Box::leak(Box::new([path]));
+        let server = having(paths);
+        let (world, _) = with_alpha();
+        let before = files(&world);
+        // Its key is nowhere published, so somebody must bring it.
+        let ended = operator(&world, &["add", &server.url(), "--name", "beta"]);
+        ended.assert_code(1);
+        let expected = format!("looks like {protocol} that publishes no keys");
+        assert!(ended.stderr.contains(&expected), "{ended:?}");
+        assert_eq!(files(&world), before);
+        let key = Key::new();
+        let file = world.write("beta.pem", key.pem());
+        add(&world, &server.url(), &[&key], &["--key", file.to_str().unwrap()]).assert_code(0);
+        let text = text(&world, "etc/operators.d/beta.toml");
+        assert!(text.contains(&format!("protocol = \"{protocol}\"\n")), "{text}");
+    }
+    let server = having(&["/dists/"]);
+    let (world, _) = with_alpha();
+    let ended = operator(&world, &["add", &server.url(), "--name", "beta"]);
+    ended.assert_code(2);
+    assert!(ended.stderr.contains("looks like an archive"), "{ended:?}");
+}
+
+#[test]
+fn an_archive_is_added_with_what_of_it_counts() {
+    let (world, _) = with_alpha();
+    let certificate = "tests/good_configuration/every-kind-of-key/operators.d/taco.asc";
+    let certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join(certificate);
+    let file = world.write("zeta.asc", fs::read(certificate).unwrap());
+    let id = "bbd3c908ffae54122782836a23772679e00a7f15";
+    let with = |more: &[&str]| {
+        let first = ["add", "https://rebuilt.example/debian", "--name", "zeta", "--yes"];
+        let rest = ["--fingerprint", id, "--key", file.to_str().unwrap()];
+        operator(&world, &[&first[..], &rest, more].concat())
+    };
+    let before = files(&world);
+    for more in [
+        &["--protocol", "archive"][..],
+        &["--protocol", "archive", "--suite", "trixie", "--component", "main"],
+        &["--protocol", "rebuilderd", "--suite", "trixie"],
+    ] {
+        with(more).assert_code(2);
+        assert_eq!(files(&world), before, "{more:?}");
+    }
+    let all = ["--suite", "trixie", "--component", "main", "--component", "contrib"];
+    let more = [&["--protocol", "archive", "--taken-over", "main/taken-over"][..], &all].concat();
+    with(&more).assert_code(0);
+    check(&world).assert_code(0);
+    let text = text(&world, "etc/operators.d/zeta.toml");
+    for line in [
+        "protocol = \"archive\"\n",
+        "suite = \"trixie\"\n",
+        "component = [\"main\", \"contrib\"]\n",
+        "taken_over = \"main/taken-over\"\n",
+    ] {
+        assert!(text.contains(line), "{line:?} in {text}");
+    }
+}

@@ -38,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
                 assert_eq!(PublicKey::ed25519_from_pem(&key.to_text()), Ok(key));
             }
         }
-        Ok(Published::Nothing) => assert_eq!(listed, Some(Vec::new())),
+        Ok(Published::Nothing(_)) => assert_eq!(listed, Some(Vec::new())),
         Ok(Published::Failed(why)) | Err(why) => assert!(!why.is_empty()),
     }
 });

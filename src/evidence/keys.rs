@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
 use super::fetch::Fetch;
-use super::http::Door;
+use super::http::{Door, DoorError};
 use super::{Network, Setup};
 use crate::config::{Endpoint, Protocol};
 use crate::types::{KeyKind, PublicKey};
@@ -31,8 +31,9 @@ pub const KEYS_AT_ONCE: usize = 8;
 pub enum Published {
     /// These, at least one.
     Keys(Vec<PublicKey>),
-    /// It publishes none, as most kinds of endpoints do.
-    Nothing,
+    /// It publishes none, as most kinds of endpoints do. Asked as a rebuilderd, it may turn out to
+    /// speak something else.
+    Nothing(Option<Protocol>),
     /// It could not be asked, or its answer is not to be used; for people.
     Failed(String),
 }
@@ -71,7 +72,7 @@ pub fn published_keys(setup: &Setup) -> std::io::Result<Vec<Published>> {
                     }
                     (Protocol::Rebuilderd, Err(failed)) => failed,
                     (Protocol::IntotoMetadata | Protocol::Directory | Protocol::Archive, _) => {
-                        Published::Nothing
+                        Published::Nothing(None)
                     }
                 }
             })
@@ -97,7 +98,25 @@ async fn keys_of(door: &impl Fetch, base: &Url) -> Published {
             Err(error) => return Published::Failed(error.to_string()),
         }
     }
-    Published::Nothing
+    Published::Nothing(protocol_of(door, base).await)
+}
+
+/// What is at `base`, as far as one can see that from outside: an older rebuilderd, a tree of links,
+/// an archive. A hint for people, like all that an endpoint says about itself.
+async fn protocol_of(door: &impl Fetch, base: &Url) -> Option<Protocol> {
+    let signs = [
+        ("api/v0/dashboard", Protocol::Rebuilderd),
+        ("sources/", Protocol::IntotoMetadata),
+        ("dists/", Protocol::Archive),
+    ];
+    for (path, protocol) in signs {
+        match door.get(base.join(path).ok()?, MAX_LIST).await {
+            // A list of all sources is larger than what is read of it.
+            Ok(Some(_)) | Err(DoorError::TooLarge(_)) => return Some(protocol),
+            Ok(None) | Err(_) => {}
+        }
+    }
+    None
 }
 
 /// For the fuzz target: what is made of a list.
@@ -124,7 +143,7 @@ fn read(body: &[u8]) -> Result<Published, String> {
     };
     let keys: BTreeSet<PublicKey> = list.current.iter().map(read).collect::<Result<_, _>>()?;
     Ok(match keys.is_empty() {
-        true => Published::Nothing,
+        true => Published::Nothing(None),
         false => Published::Keys(keys.into_iter().collect()),
     })
 }
@@ -144,7 +163,7 @@ mod tests {
     fn it_is_all_keys_or_nothing() {
         let key = PublicKey::ed25519_from_pem(RFC).unwrap();
         assert_eq!(list(&[RFC, NULL]), Ok(Published::Keys(vec![key])), "one, whatever its form");
-        assert_eq!(list(&[]), Ok(Published::Nothing));
+        assert_eq!(list(&[]), Ok(Published::Nothing(None)));
         let most = [RFC; MAX_KEYS];
         assert!(matches!(list(&most), Ok(Published::Keys(keys)) if keys.len() == 1));
         assert!(list(&[RFC; MAX_KEYS + 1]).is_err());

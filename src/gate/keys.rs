@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use super::gather::{SLACK, Task, Wire, fetching_user, read_line, spawn};
+use crate::config::Protocol;
 use crate::evidence::{KEYS_AT_ONCE, MAX_KEYS, Published, Setup, published_keys};
 use crate::sys::plain;
 use crate::sys::privileges::User;
@@ -23,7 +24,7 @@ const MAX_LINE: usize = 16 * 1024;
 #[derive(Serialize, Deserialize)]
 enum WirePublished {
     Keys(Vec<String>),
-    Nothing,
+    Nothing(Option<Protocol>),
     Failed(String),
 }
 
@@ -83,7 +84,7 @@ impl WirePublished {
         let encode = |key: &PublicKey| BASE64.encode(key.to_bytes());
         match published {
             Published::Keys(keys) => Self::Keys(keys.iter().map(encode).collect()),
-            Published::Nothing => Self::Nothing,
+            Published::Nothing(seen) => Self::Nothing(*seen),
             // Short, or the line would be too long for the other side.
             Published::Failed(why) => Self::Failed(printable(why).to_string()),
         }
@@ -100,7 +101,7 @@ impl WirePublished {
                 Published::Keys(keys.iter().map(decode).collect::<Option<_>>()?)
             }
             Self::Keys(_) => return None,
-            Self::Nothing => Published::Nothing,
+            Self::Nothing(seen) => Published::Nothing(seen),
             Self::Failed(why) => Published::Failed(why),
         })
     }

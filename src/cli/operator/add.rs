@@ -7,13 +7,13 @@ use super::super::args::OperatorAdd;
 use super::offer::{Offered, from_endpoints, from_files, publishes_keys};
 use super::target::Target;
 use super::{Stop, World, say, show, trust};
-use crate::config::{Change, Draft, DraftKey, with_threshold};
+use crate::config::{Change, Draft, DraftKey, Protocol, with_threshold};
 use crate::types::{Threshold, Timestamp, printable};
 
 pub(super) fn run(arguments: &OperatorAdd) -> Result<Exit, Stop> {
     let fingerprints = trust::fingerprints(&arguments.trust)?;
     let world = World::open(&arguments.directory)?;
-    let target = Target::of(arguments, &world)?;
+    let mut target = Target::of(arguments, &world)?;
     if let Some(there) = world.config.operators.get(&target.name) {
         return Err(Stop::refused(format!(
             "there is an operator {} already ({}): apt-quorum operator add-key gives it another key, and --name another name.",
@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &OperatorAdd) -> Result<Exit, Stop> {
         )));
     }
     let threshold = threshold(arguments, &world)?;
-    let keys = keys(arguments, &target, &world)?;
+    let keys = keys(arguments, &mut target, &world)?;
     let now = Timestamp::from(std::time::SystemTime::now());
     let draft = draft(&target, &keys, now);
     let mut change = Change::of(&world.config.directory);
@@ -87,7 +87,7 @@ fn threshold(arguments: &OperatorAdd, world: &World) -> Result<Option<Threshold>
 }
 
 /// The keys that could be trusted.
-fn keys(arguments: &OperatorAdd, target: &Target, world: &World) -> Result<Vec<Offered>, Stop> {
+fn keys(arguments: &OperatorAdd, target: &mut Target, world: &World) -> Result<Vec<Offered>, Stop> {
     let given = from_files(&arguments.trust.key)?;
     let (asked, others): (Vec<_>, Vec<_>) =
         target.endpoints.iter().cloned().partition(|it| publishes_keys(it.protocol));
@@ -111,12 +111,39 @@ fn keys(arguments: &OperatorAdd, target: &Target, world: &World) -> Result<Vec<O
         };
         return Err(Stop::silent(format!("no keys from {silent}: nothing was changed.{guess}")));
     }
+    if let (true, Some(url), Some(seen)) = (target.guessed, answers.without.first(), answers.seen) {
+        return found_out(url, seen, given, target);
+    }
     if let Some(without) = answers.without.first() {
         return Err(Stop::refused(format!(
             "{without} publishes no keys as rebuilderd does since version 0.25: nothing was changed. Say what it speaks with --protocol, and give the operator's key with --key FILE."
         )));
     }
     Ok(if given.is_empty() { answers.offered } else { given })
+}
+
+/// Goes on with an endpoint whose protocol was found out and that publishes no keys.
+fn found_out(
+    url: &str,
+    protocol: Protocol,
+    given: Vec<Offered>,
+    target: &mut Target,
+) -> Result<Vec<Offered>, Stop> {
+    let name = protocol.name();
+    if protocol == Protocol::Archive {
+        return Err(Stop::wrong(format!(
+            "{url} looks like an archive: say so with --protocol {name}, what of it counts with --suite, --component and --taken-over, and give the operator's certificate with --key FILE."
+        )));
+    }
+    if given.is_empty() {
+        return Err(Stop::refused(format!(
+            "{url} looks like {name} that publishes no keys: nothing was changed. Get the operator's key from the operator and give it with --key FILE."
+        )));
+    }
+    for endpoint in &mut target.endpoints {
+        endpoint.protocol = protocol;
+    }
+    Ok(given)
 }
 
 fn draft(target: &Target, keys: &[Offered], now: Timestamp) -> Draft {

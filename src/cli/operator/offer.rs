@@ -78,6 +78,8 @@ pub(super) struct Answers {
     pub(super) offered: Vec<Offered>,
     /// The URLs of those that publish none
     pub(super) without: Vec<String>,
+    /// What the first of these speaks of which that can be seen
+    pub(super) seen: Option<Protocol>,
     /// Those that could not be asked, each with the reason
     pub(super) silent: Vec<String>,
 }
@@ -108,7 +110,8 @@ pub(super) fn from_endpoints(
 
 impl Answers {
     pub(super) fn of(endpoints: &[Endpoint], published: Vec<Published>) -> Self {
-        let mut answers = Self { offered: Vec::new(), without: Vec::new(), silent: Vec::new() };
+        let mut answers =
+            Self { offered: Vec::new(), without: Vec::new(), seen: None, silent: Vec::new() };
         for (endpoint, published) in endpoints.iter().zip(published) {
             let url = &endpoint.url;
             match published {
@@ -117,7 +120,10 @@ impl Answers {
                         add(&mut answers.offered, key, said_by(url));
                     }
                 }
-                Published::Nothing => answers.without.push(url.to_string()),
+                Published::Nothing(seen) => {
+                    answers.without.push(url.to_string());
+                    answers.seen = answers.seen.or(seen);
+                }
                 Published::Failed(why) => {
                     answers.silent.push(format!("{url} ({})", printable(&why)));
                 }
