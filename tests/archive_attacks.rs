@@ -15,7 +15,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use apt_quorum::attest::KeyRing;
-use apt_quorum::attest::archive::{Archive, Index, Rejection, Release, TakenOver};
+use apt_quorum::attest::archive::{Archive, Index, Listed, Rejection, Release, TakenOver};
 use apt_quorum::types::{Certificate, PublicKey, Sha256Digest};
 use support::archive::{BINARY, Files, Making, TEXT, digest, inline, recipe, stanza, terms};
 use support::openpgp::{CREATED, PgpKey, SHA1, Says};
@@ -59,7 +59,7 @@ fn judge(it: &Published) -> Result<String, Rejection> {
         let listed = release.file(&path).expect("it is listed");
         archive.add(Index::read(&it.files[&listed.path], &listed)?);
     }
-    let claims = archive.claims(&identity(HELLO), wanted, &it.keys, now())?;
+    let claims = archive.claims(&identity(HELLO), &it.keys, now())?;
     assert_eq!(claims.len(), 1);
     assert_eq!(claims[0].attestation(), Sha256Digest::of(&it.release));
     Ok(if claims[0].sha256() == wanted { "vote" } else { "conflict" }.to_owned())
@@ -405,6 +405,29 @@ fn an_archive_does_not_go_back_in_time() {
     assert!(release.check_not_older(release.date()).is_ok());
     let later = support::moment("2026-01-01T00:10:01Z");
     assert_eq!(release.check_not_older(later).unwrap_err().code(), "older-release");
+}
+
+#[test]
+fn two_indexes_of_an_archive_must_not_contradict_each_other() {
+    let hello = digest("hello");
+    for (other, expected) in [(&*hello, "vote"), (&*digest("other"), "ambiguous-index")] {
+        let making = good();
+        let read = |path: &str, text: String| {
+            let sha256 = Sha256Digest::of(text.as_bytes());
+            let listed = Listed { path: path.to_owned(), sha256, size: text.len() };
+            Index::read(text.as_bytes(), &listed).unwrap()
+        };
+        let release = Release::read(&making.inline(), None, &making.ring(), &terms(), now());
+        let mut archive = Archive::new(release.unwrap(), TakenOver::default());
+        for (path, sha256) in [("main/Packages", &*hello), ("contrib/Packages", other)] {
+            assert!(!archive.has(path));
+            archive.add(read(path, stanza(HELLO, sha256)));
+            assert!(archive.has(path));
+        }
+        let claims = archive.claims(&identity(HELLO), &making.ring(), now());
+        let seen = claims.map_or_else(|rejection| rejection.code(), |_| "vote");
+        assert_eq!(seen, expected);
+    }
 }
 
 #[test]

@@ -92,7 +92,6 @@ impl Archives {
         &self,
         at: usize,
         identity: &Identity,
-        sha256: Sha256Digest,
         keys: &KeyRing,
         now: Timestamp,
     ) -> Option<Result<Word, Silence>> {
@@ -113,7 +112,7 @@ impl Archives {
             }
         };
         let claims = self.fill(place, archive, identity);
-        let claims = claims.and_then(|()| archive.claims(identity, sha256, keys, now));
+        let claims = claims.and_then(|()| archive.claims(identity, keys, now));
         Some(match claims {
             Ok(claims) => Ok(Word { claims, signed: signed.clone() }),
             Err(why) => Err(Silence { why, release: archive.release().digest() }),

@@ -15,7 +15,7 @@ mod release;
 use std::collections::BTreeMap;
 
 use super::{Claim, KeyRing, Wanted};
-use crate::types::{Architecture, Identity, OperatorName, Sha256Digest, Timestamp};
+use crate::types::{Architecture, Identity, OperatorName, Timestamp};
 
 pub use index::{Index, TakenOver};
 pub use release::{Listed, Release};
@@ -161,15 +161,14 @@ impl Archive {
         self.indexes.insert(index.path().to_owned(), index);
     }
 
-    /// What it claims about the file: one claim for each pinned key of its operator that signed
-    /// its Release file. The file's hash need not be the wanted one: then the claim is a conflict.
+    /// What it claims about the file of a package: one claim for each pinned key of its operator that
+    /// signed its Release file.
     ///
     /// # Errors
     /// Why it claims nothing.
     pub fn claims(
         &self,
         identity: &Identity,
-        sha256: Sha256Digest,
         keys: &KeyRing,
         now: Timestamp,
     ) -> Result<Vec<Claim>, Rejection> {
@@ -180,7 +179,7 @@ impl Archive {
             return Err(Rejection::Ambiguous);
         }
         let artifact = identity.artifact_name();
-        if self.taken_over.has(&artifact, found) || self.taken_over.has(&artifact, sha256) {
+        if self.taken_over.has(&artifact, found) {
             return Err(Rejection::TakenOver);
         }
         let wanted = Wanted { artifact: &artifact, sha256: found };
@@ -195,5 +194,6 @@ pub(crate) fn as_if_signed(
     terms: &Terms,
     now: Timestamp,
 ) -> Result<Release, Rejection> {
-    Release::signed(text, Sha256Digest::of(text), Vec::new(), terms, now)
+    let digest = crate::types::Sha256Digest::of(text);
+    Release::signed(text, digest, Vec::new(), terms, now)
 }
