@@ -25,16 +25,24 @@ fuzz_target!(|data: &[u8]| {
     let base: Url = "https://rebuilder.example/some/where/".parse().unwrap();
     let answers = RefCell::new(parts(data));
     let requests = Cell::new(0);
+    // Whether the last question was one of the older API, and whether the answer was that there is nothing
+    let (apis, nothing) = (Cell::new(None), Cell::new(false));
     let given = RefCell::new(Vec::new());
     let last: RefCell<Option<Vec<u8>>> = RefCell::new(None);
     let (attestations, outcome) = rebuilderd(&base, &question, |url, limit| {
         requests.set(requests.get() + 1);
         assert!(requests.get() <= MAX_REQUESTS, "endless questions");
         assert_eq!((url.scheme(), url.host_str()), ("https", Some("rebuilder.example")));
-        assert!(url.path().starts_with("/some/where/api/v1/"), "{url}");
+        // The older API is tried where the newer one is not, and never after it.
+        let older = url.path().starts_with("/some/where/api/v0/");
+        assert!(older || url.path().starts_with("/some/where/api/v1/"), "{url}");
+        assert!(!older || apis.get() != Some(false) || nothing.get(), "{url}: both APIs");
+        assert!(older || apis.get() != Some(true), "{url}: back to the newer API");
+        apis.set(Some(older));
         assert!(!url.path().contains("..") && limit <= MAX_BYTES);
         let answer = answers.borrow_mut().next().unwrap_or_default();
         let (kind, body) = answer.split_first().unwrap_or((&b'n', &[]));
+        nothing.set(*kind == b'n' || (*kind == b'=' && last.borrow().is_none()));
         match kind {
             b'n' => Ok(None),
             b't' => Err(DoorError::Transport("broken".to_owned())),
