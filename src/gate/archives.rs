@@ -186,3 +186,21 @@ fn read_dates(path: &Path) -> BTreeMap<String, Timestamp> {
     let date = |(id, text): (String, String)| Some((id, text.parse().ok()?));
     read.unwrap_or_default().into_iter().filter_map(date).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receipts_keep_the_release_file_and_the_signature_beside_it() {
+        let digest = |bytes: &[u8]| Sha256Digest::of(bytes);
+        let inline = signed(&Published::Inline(b"one".to_vec()));
+        assert_eq!(inline.into_keys().collect::<Vec<_>>(), [digest(b"one")]);
+        let detached = Published::Detached { release: b"one".to_vec(), signature: b"two".to_vec() };
+        let kept = signed(&detached);
+        assert_eq!(kept.len(), 2);
+        for bytes in [&b"one"[..], b"two"] {
+            assert_eq!(kept.get(&digest(bytes)).map(|it| &**it), Some(bytes));
+        }
+    }
+}
