@@ -132,3 +132,83 @@ fn unpacked(
     helper.wait()?;
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const RELEASE: &str = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nOrigin: Debian\n\
+        Label: Debian-Security\nSuite: stable\nCodename: trixie\n-----BEGIN PGP SIGNATURE-----\n";
+
+    fn identity(package: &str) -> Identity {
+        Identity {
+            package: package.parse().unwrap(),
+            version: "1".parse().unwrap(),
+            architecture: "all".parse().unwrap(),
+        }
+    }
+
+    fn stanza(package: &str) -> String {
+        let sha256 = Sha256Digest::of(package.as_bytes());
+        format!("Package: {package}\nVersion: 1\nArchitecture: all\nSHA256: {sha256}\n\n")
+    }
+
+    fn listed(directory: &Path, package: &str) -> Vec<Listing> {
+        let listings = Listings::load(directory, |_| true);
+        listings.of(Sha256Digest::of(package.as_bytes()), &identity(package))
+    }
+
+    #[test]
+    fn an_index_lists_what_stands_in_it_and_no_other_file_lists_anything() {
+        let lists = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(lists.path().join(name), text).unwrap();
+        let archive = "deb.example_debian_dists_trixie_";
+        write(&format!("{archive}InRelease"), RELEASE);
+        write(&format!("{archive}main_binary-amd64_Packages"), &stanza("one"));
+        write(&format!("{archive}main_source_Sources"), &stanza("two"));
+        write(&format!("{archive}main_i18n_Translation-en"), &stanza("three"));
+        let expected = Listing {
+            origin: "Debian".to_owned(),
+            label: "Debian-Security".to_owned(),
+            suite: "stable".to_owned(),
+            codename: "trixie".to_owned(),
+            component: "main".to_owned(),
+            site: "deb.example".to_owned(),
+        };
+        assert_eq!(listed(lists.path(), "one"), [expected]);
+        for other in ["two", "three", "four"] {
+            assert_eq!(listed(lists.path(), other), [], "{other}");
+        }
+        // The same bytes as another package are not what the index lists.
+        let listings = Listings::load(lists.path(), |_| true);
+        assert_eq!(listings.of(Sha256Digest::of(b"one"), &identity("two")), []);
+        let mut seen = Vec::new();
+        each(lists.path(), |_, identity| seen.push(identity));
+        assert_eq!(seen, [identity("one")]);
+    }
+
+    /// apt gives what it verified to root; what is still `_apt`'s was not verified.
+    #[test]
+    fn only_plain_files_of_root_or_of_whoever_asks_are_opened() {
+        let lists = tempfile::tempdir().unwrap();
+        let path = lists.path().join("file");
+        fs::write(&path, "x").unwrap();
+        assert!(open(&path).is_ok());
+        assert!(open(lists.path()).is_err(), "a directory");
+        let link = lists.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(open(&link).is_err(), "a link");
+        let pipe = lists.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert!(open(&pipe).is_err(), "a pipe, which must not be waited for");
+        // Only root can give a file away; everybody finds one of root's.
+        if nix::unistd::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+            assert!(open(&path).is_err(), "somebody else's");
+        } else {
+            assert!(open(Path::new("/etc/passwd")).is_ok(), "root's");
+        }
+    }
+}
