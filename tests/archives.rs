@@ -184,6 +184,24 @@ fn indexes_are_fetched_compressed_by_hash_and_once_an_architecture() {
 }
 
 #[test]
+fn what_is_not_there_by_its_hash_is_fetched_by_its_name() {
+    let mut making = making();
+    making.field("Acquire-By-Hash", "yes");
+    let files = making.files();
+    let server = Server::start(move |target| {
+        let path = target.strip_prefix("/dists/trixie/").unwrap_or_default();
+        match files.get(path) {
+            Some(body) => Reply::json(body.clone()),
+            None => Reply::status(404),
+        }
+    });
+    let world = world(&making, &server.url());
+    world.verify(&hello()).assert_code(0);
+    let asked = server.request_lines();
+    assert_eq!(asked.len(), 5, "{asked:?}");
+}
+
+#[test]
 fn a_signature_beside_the_release_file_does_as_well() {
     let mut making = making();
     making.kind = BINARY;

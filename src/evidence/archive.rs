@@ -143,14 +143,17 @@ impl Archive {
         if self.shelf.file(listed).is_some_and(|it| is(&it, listed)) {
             return Ok(());
         }
-        let path = if release.by_hash() {
-            let directory = listed.path.rsplit_once('/').map_or("", |(directory, _)| directory);
-            format!("{directory}/by-hash/SHA256/{}", listed.sha256)
-        } else {
-            listed.path.clone()
-        };
-        let url = self.url(path.trim_start_matches('/'))?;
-        let file = self.door.get(url, MAX_INDEX.min(listed.size)).await?;
+        // By its hash it is there while the archive changes. What an archive adds to the files of
+        // others, such as the list of what it took over, may be there by its name only.
+        let directory = listed.path.rsplit_once('/').map_or("", |(directory, _)| directory);
+        let by_hash = format!("{directory}/by-hash/SHA256/{}", listed.sha256);
+        let by_hash = release.by_hash().then_some(by_hash.trim_start_matches('/'));
+        let mut file = None;
+        for path in by_hash.into_iter().chain([listed.path.as_str()]) {
+            if file.is_none() {
+                file = self.door.get(self.url(path)?, MAX_INDEX.min(listed.size)).await?;
+            }
+        }
         let file = file.filter(|it| is(it, listed)).ok_or_else(|| {
             Failure::Malformed(format!(
                 "{} is not the file that its Release file lists",
