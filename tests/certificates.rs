@@ -19,18 +19,7 @@ use support::openpgp::{Back, CERTIFY, CREATED, PgpKey, Recipe, SIGN, Says, Sub, 
 use support::{Key, now, operator};
 
 fn recipe(primary: PgpKey) -> Recipe {
-    let says = Says { flags: Some(SIGN), ..Says::at(CREATED) };
-    Recipe {
-        primary,
-        own: vec![says],
-        user_revoked: None,
-        revoked: false,
-        revoker: None,
-        direct: Vec::new(),
-        odd: Vec::new(),
-        foreign: 0,
-        subkeys: Vec::new(),
-    }
+    Recipe::of(primary, SIGN)
 }
 
 fn with_subkey(key: PgpKey) -> Recipe {

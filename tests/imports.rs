@@ -599,18 +599,7 @@ fn keys_are_read_in_each_form_and_private_ones_in_none() {
 // --- certificates
 
 fn certificate(key: PgpKey) -> Recipe {
-    let says = Says { flags: Some(SIGN), ..Says::at(CREATED) };
-    Recipe {
-        primary: key,
-        own: vec![says],
-        user_revoked: None,
-        revoked: false,
-        revoker: None,
-        direct: Vec::new(),
-        odd: Vec::new(),
-        foreign: 0,
-        subkeys: Vec::new(),
-    }
+    Recipe::of(key, SIGN)
 }
 
 /// As securesystemslib writes a key that GnuPG exported.

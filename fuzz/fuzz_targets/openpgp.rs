@@ -25,19 +25,12 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let key = |number| PgpKey::of(fixed_key(number).0, CREATED);
     let says = |flags| Says { flags: Some(flags), ..Says::at(CREATED) };
     let recipe = Recipe {
-        primary: key(1),
-        own: vec![says(CERTIFY)],
-        user_revoked: None,
-        revoked: false,
-        revoker: None,
-        direct: Vec::new(),
-        odd: Vec::new(),
-        foreign: 0,
         subkeys: vec![Sub {
             key: key(2),
             bindings: vec![(says(SIGN), Back::Good)],
             revoked: false,
         }],
+        ..Recipe::of(key(1), CERTIFY)
     };
     let packets = recipe.packets();
     let certificate = Certificate::from_packets(&packets).expect("it is good");

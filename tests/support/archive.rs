@@ -143,19 +143,7 @@ pub fn certificate(key: &PgpKey) -> Vec<u8> {
 
 /// A certificate of one key that certifies and signs.
 pub fn recipe(key: &PgpKey) -> Recipe {
-    let mut own = Says::at(CREATED);
-    own.flags = Some(openpgp::CERTIFY | openpgp::SIGN);
-    Recipe {
-        primary: key.clone(),
-        own: vec![own],
-        user_revoked: None,
-        revoked: false,
-        revoker: None,
-        direct: Vec::new(),
-        odd: Vec::new(),
-        foreign: 0,
-        subkeys: Vec::new(),
-    }
+    Recipe::of(key.clone(), openpgp::CERTIFY | openpgp::SIGN)
 }
 
 /// What of the archive counts.

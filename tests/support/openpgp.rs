@@ -241,6 +241,21 @@ pub struct Sub {
 const USER: &[u8] = b"somebody <somebody@localhost>";
 
 impl Recipe {
+    /// A certificate of one key, for what `flags` say.
+    pub fn of(primary: PgpKey, flags: u8) -> Self {
+        Self {
+            primary,
+            own: vec![Says { flags: Some(flags), ..Says::at(CREATED) }],
+            user_revoked: None,
+            revoked: false,
+            revoker: None,
+            direct: Vec::new(),
+            odd: Vec::new(),
+            foreign: 0,
+            subkeys: Vec::new(),
+        }
+    }
+
     pub fn packets(&self) -> Vec<u8> {
         let primary = &self.primary;
         let framed = primary.framed();
