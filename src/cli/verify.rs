@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::Exit;
 use super::args::Verify;
+use super::evidence_at_hand;
 use super::output::{complain, json, print};
-use crate::evidence::{AtHand, Network};
+use crate::evidence::Network;
 use crate::gate::{Candidate, Environment, Gate, Installing, Judged, Look, apt_configuration};
 use crate::policy::Reason;
 use crate::report::{self, Entrance, Record, SCHEMA};
@@ -23,11 +24,7 @@ struct Decisions {
 
 pub(super) fn run(arguments: &Verify) -> Exit {
     let now = Timestamp::from(std::time::SystemTime::now());
-    let open = |path: &PathBuf| {
-        let named = |why| format!("--evidence {}: {why}", printable(&path.to_string_lossy()));
-        AtHand::open(path).map_err(named)
-    };
-    let evidence: Vec<AtHand> = match arguments.evidence.iter().map(open).collect() {
+    let evidence = match evidence_at_hand(&arguments.evidence) {
         Ok(evidence) => evidence,
         Err(error) => {
             complain(&format!("apt-quorum: {error}\n"));
