@@ -7,7 +7,8 @@ use clap::{Args, Parser};
 
 use crate::config::Protocol;
 
-pub(super) use super::import::args::{Import, ImportLayout};
+pub(super) use super::exception::args::Exception;
+pub(super) use super::import::args::{ChosenMode, Import, ImportLayout};
 
 /// Install a Debian package only when enough independent rebuilders, chosen by you, have rebuilt
 /// it from source and signed that they got the very same bytes.
@@ -29,8 +30,12 @@ pub(super) enum Subcommand {
     Audit(Audit),
     /// Look at the configuration
     Config(Config),
+    /// Show whether what is not confirmed is refused, or set it
+    Mode(Mode),
     /// Look at the operators whose word counts, add and remove some
     Operator(Operator),
+    /// Look at what may pass without a quorum, add some and remove some
+    Exception(Exception),
     /// Carry evidence from one machine to another
     Evidence(Evidence),
     /// Take over what another program was told to trust
@@ -90,6 +95,15 @@ pub(super) enum ConfigCommand {
         #[command(flatten)]
         directory: Directory,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Mode {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// The mode from now on
+    #[arg(value_name = "MODE")]
+    pub(super) mode: Option<ChosenMode>,
 }
 
 #[derive(Debug, Args)]
