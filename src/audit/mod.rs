@@ -75,9 +75,26 @@ pub fn audit(
     evidence: &[AtHand],
     gatherer: &mut dyn Gatherer,
     now: Timestamp,
-    mut progress: impl FnMut(usize, usize),
+    progress: impl FnMut(usize, usize),
 ) -> Result<Vec<Audited>, SystemError> {
-    let installed = system.installed()?;
+    audit_some(system, gate, evidence, gatherer, now, progress, |_| true)
+}
+
+/// The same, of those installed packages only that are `wanted`.
+///
+/// # Errors
+/// If the system does not tell what is installed.
+pub fn audit_some(
+    system: &System,
+    gate: &Gate,
+    evidence: &[AtHand],
+    gatherer: &mut dyn Gatherer,
+    now: Timestamp,
+    mut progress: impl FnMut(usize, usize),
+    wanted: impl Fn(&Identity) -> bool,
+) -> Result<Vec<Audited>, SystemError> {
+    let mut installed = system.installed()?;
+    installed.retain(|it| wanted(&it.identity));
     let admitted = system.admitted()?;
     let identities: BTreeSet<&Identity> = installed.iter().map(|it| &it.identity).collect();
     let listings = system.listings(|it| identities.contains(it));

@@ -26,6 +26,10 @@ pub(super) struct Arguments {
 pub(super) enum Subcommand {
     /// Judge .deb files as an installation would
     Verify(Verify),
+    /// Tell whether packages would pass, before apt is asked to install them
+    Check(Check),
+    /// Show the whole judgement on a package, and what would make it pass
+    Explain(Explain),
     /// Show how every installed package stands
     Audit(Audit),
     /// Look at the configuration
@@ -59,6 +63,43 @@ pub(super) struct Verify {
     /// The files to judge
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("wanted").args(["packages", "upgrades"]).required(true))]
+pub(super) struct Check {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// Check all that apt would upgrade
+    #[arg(long)]
+    pub(super) upgrades: bool,
+    /// Ask nobody over the network
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
+    /// What apt install would be given; all that comes with it is checked as well
+    #[arg(value_name = "PACKAGE")]
+    pub(super) packages: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// More attestations, as for verify
+    #[arg(long, value_name = "PATH")]
+    pub(super) evidence: Vec<PathBuf>,
+    /// Ask nobody over the network
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The name of a package, NAME=VERSION, or a file
+    #[arg(value_name = "PACKAGE|FILE")]
+    pub(super) what: String,
 }
 
 #[derive(Debug, Args)]

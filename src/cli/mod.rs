@@ -2,14 +2,17 @@
 
 mod args;
 mod audit;
+mod check;
 mod config;
 mod evidence;
 mod exception;
+mod explain;
 mod import;
 mod mode;
 mod operator;
 mod output;
 mod progress;
+mod simulate;
 mod verify;
 mod world;
 
@@ -67,6 +70,8 @@ pub fn run() -> ExitCode {
         Subcommand::Verify(arguments) => verify::run(&arguments).into(),
         Subcommand::Config(arguments) => config::run(&arguments).into(),
         Subcommand::Operator(arguments) => operator::run(&arguments).into(),
+        Subcommand::Check(arguments) => check::run(&arguments).into(),
+        Subcommand::Explain(arguments) => explain::run(&arguments).into(),
         Subcommand::Audit(arguments) => audit::run(&arguments).into(),
         Subcommand::Evidence(arguments) => evidence::run(&arguments).into(),
         Subcommand::Mode(arguments) => mode::run(&arguments).into(),
@@ -82,6 +87,11 @@ fn evidence_at_hand(paths: &[PathBuf]) -> Result<Vec<AtHand>, String> {
         AtHand::open(path).map_err(named)
     };
     paths.iter().map(open).collect()
+}
+
+/// Whether an argument is meant as a file, not as the name of a package.
+fn is_file(what: &str) -> bool {
+    what.contains('/') || what.ends_with(".deb")
 }
 
 /// Reads a package that the command line names: what it says that it is, and its SHA-256.

@@ -96,7 +96,7 @@ fn matcher(arguments: &ExceptionAdd) -> Result<Matcher, Stop> {
     if matcher.package.is_some() {
         return Err(twice("--package"));
     }
-    if is_file(what) {
+    if crate::cli::is_file(what) {
         if matcher.sha256.is_some() {
             return Err(twice("--sha256"));
         }
@@ -130,11 +130,6 @@ fn matcher(arguments: &ExceptionAdd) -> Result<Matcher, Stop> {
         matcher.version = Some(vec![exactly(version.as_str())?]);
     }
     Ok(matcher)
-}
-
-/// Whether an argument is meant as a file, not as the name of a package.
-fn is_file(what: &str) -> bool {
-    what.contains('/') || what.ends_with(".deb")
 }
 
 /// A pattern that matches this and nothing else: names and versions have no `*` and no `?`.

@@ -47,11 +47,11 @@ pub(super) fn run(arguments: &ExceptionList) -> Result<Exit, Stop> {
 /// One line for people.
 pub(in crate::cli) fn line(exception: &Exception, now: Timestamp) -> String {
     format!(
-        "{} ({}): {}: {}.\n",
+        "{}: {}: {} ({}).\n",
         place(exception),
-        left(exception.expires(), now),
         conditions(exception.matcher()),
-        printable(exception.reason().trim_end_matches('.'))
+        printable(exception.reason()),
+        left(exception.expires(), now),
     )
 }
 
