@@ -26,6 +26,8 @@ pub(super) struct Arguments {
 pub(super) enum Subcommand {
     /// Judge .deb files as an installation would
     Verify(Verify),
+    /// Show where this machine stands
+    Status(Status),
     /// Tell whether packages would pass, before apt is asked to install them
     Check(Check),
     /// Show the whole judgement on a package, and what would make it pass
@@ -136,6 +138,18 @@ pub(super) enum ConfigCommand {
         #[command(flatten)]
         directory: Directory,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// Ask the operators now whether they answer
+    #[arg(long)]
+    pub(super) online: bool,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

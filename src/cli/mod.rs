@@ -13,6 +13,7 @@ mod operator;
 mod output;
 mod progress;
 mod simulate;
+mod status;
 mod verify;
 mod world;
 
@@ -70,6 +71,7 @@ pub fn run() -> ExitCode {
         Subcommand::Verify(arguments) => verify::run(&arguments).into(),
         Subcommand::Config(arguments) => config::run(&arguments).into(),
         Subcommand::Operator(arguments) => operator::run(&arguments).into(),
+        Subcommand::Status(arguments) => status::run(&arguments).into(),
         Subcommand::Check(arguments) => check::run(&arguments).into(),
         Subcommand::Explain(arguments) => explain::run(&arguments).into(),
         Subcommand::Audit(arguments) => audit::run(&arguments).into(),

@@ -103,7 +103,7 @@ fn attestations<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Sha256D
 }
 
 /// Hands over whole lines. What comes behind the longest that is read belongs to the same line.
-fn each_line(text: impl Read, mut each: impl FnMut(&[u8])) {
+pub(super) fn each_line(text: impl Read, mut each: impl FnMut(&[u8])) {
     let mut lines = BufReader::new(text);
     let mut line = Vec::new();
     let mut whole = true;

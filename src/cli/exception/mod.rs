@@ -7,6 +7,8 @@ mod remove;
 
 use std::path::{Path, PathBuf};
 
+pub(super) use list::{Listed, line};
+
 use super::Exit;
 use super::world::{Stop, World, end, say};
 use crate::policy;

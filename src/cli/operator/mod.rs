@@ -13,6 +13,8 @@ mod show;
 mod target;
 mod trust;
 
+pub(super) use refresh::who_answers;
+
 use super::Exit;
 use super::args::{Operator, OperatorCommand};
 use super::world::{Stop, World, end, say};
