@@ -79,6 +79,10 @@ fn world() -> Option<(World, common::server::Server)> {
         "{\"cut\": ".to_owned(),
     ];
     world.write("state/receipts/hook.jsonl", receipts.concat());
+    // On the way, and once more: what is not root's is shown, and says nothing about operators.
+    let why = format!(r#""reason":{{"code":"x","text":"why"}},{confirms}"#);
+    let on_the_way = [5, 6].map(|day| receipt(day, "on-the-way", "refuse", &why)).concat();
+    world.write("state/receipts/method.jsonl", on_the_way);
     Some((world, server))
 }
 
@@ -119,8 +123,11 @@ fn one_screen_tells_where_the_machine_stands() {
     let conflict =
         "conflicting 1.0 all: beta signed a different file under this name (on 2026-01-03)";
     assert_eq!(lines(&ended, "CONFLICT"), [conflict]);
-    let refused = "refused 1.0 all: no operator confirms it, 2? must (on 2026-01-04)";
-    assert_eq!(lines(&ended, "refused"), [refused]);
+    let refused = [
+        "on-the-way 1.0 all: why (on 2026-01-06)",
+        "refused 1.0 all: no operator confirms it, 2? must (on 2026-01-04)",
+    ];
+    assert_eq!(lines(&ended, "refused"), refused);
 
     let json = status(&world, &["--json"]).json();
     assert_eq!(
@@ -158,7 +165,7 @@ fn a_broken_configuration_is_told_first() {
     assert_eq!(ended.stdout.lines().next(), Some(&*first));
     assert!(ended.stdout.contains("mode must be \"enforce\" or \"warn\""), "{ended:?}");
     assert_eq!(lines(&ended, "entrance").len(), 3);
-    assert_eq!(lines(&ended, "refused").len(), 1);
+    assert_eq!(lines(&ended, "refused").len(), 2);
     let json = status(&world, &["--json"]);
     assert!(json.assert_code(2).json()["configuration"]["problems"].as_str().is_some());
     world.policy("mode = \"warn\"\nthreshold = 1\n");

@@ -15,6 +15,9 @@ use crate::types::{Architecture, DebVersion, PackageName, Timestamp};
 pub struct Decided {
     /// When
     pub time: Timestamp,
+    /// Where
+    #[serde(default)]
+    pub entrance: String,
     /// The file
     pub path: String,
     /// `admit` or `refuse`

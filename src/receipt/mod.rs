@@ -30,7 +30,9 @@ use crate::types::Sha256Digest;
 
 pub use clock::{Moment, present};
 pub use decided::{Decided, DecidedClaim, DecidedReason, DecidedStanding, decided};
-pub use kept::{Admitted, DECIDED_BY_ROOT, admitted, rested_on, signed_bytes};
+pub use kept::{
+    Admitted, DECIDED_BY_METHOD, DECIDED_BY_ROOT, admitted, open, rested_on, signed_bytes,
+};
 
 /// Where receipts are unless apt's configuration (`APT::Quorum::State`) says otherwise.
 pub const DEFAULT_DIRECTORY: &str = "/var/lib/apt-quorum";

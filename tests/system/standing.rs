@@ -1,12 +1,12 @@
 //! What people are told of the machine, where the gate is in its place.
 
 use super::steps::{source_of, two_attest};
-use super::table::{HOOK, INSTALLED};
+use super::table::{INSTALLED, METHOD};
 use super::world::World;
 
 rows! {
     status_entrances: "every entrance that is put aside is missed" => INSTALLED;
-    explained: "told before, refused by the hook, and explained" => HOOK;
+    explained: "told before, refused on the way, and explained" => METHOD;
 }
 
 fn status_entrances(world: &World) {

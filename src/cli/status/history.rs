@@ -2,7 +2,6 @@
 //! quorum.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
 use std::path::Path;
 
 use serde::Serialize;
@@ -43,6 +42,8 @@ pub(super) struct Heard {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Event {
     pub(super) time: Timestamp,
+    /// Where it was seen
+    pub(super) entrance: String,
     /// The package, or the file if it is none
     pub(super) what: String,
     pub(super) why: String,
@@ -59,13 +60,24 @@ pub(super) struct Debt {
 }
 
 impl History {
-    /// Reads the receipts of root's entrances below `state`. Without any, there is no history.
+    /// Reads the receipts below `state`. Without any, there is no history.
+    ///
+    /// Who was heard tell those of root's entrances alone. What was refused on the way, the method
+    /// wrote down, as a user who is not root: good enough to be shown.
     pub(super) fn read(state: &Path) -> Self {
         let mut history = Self::default();
-        if let Ok(file) = File::open(state.join(receipt::DECIDED_BY_ROOT)) {
-            receipt::decided(file, |it| history.add(it));
+        let mut on_the_way = Self::default();
+        for (it, path) in [
+            (&mut history, receipt::DECIDED_BY_ROOT),
+            (&mut on_the_way, receipt::DECIDED_BY_METHOD),
+        ] {
+            if let Some(file) = receipt::open(&state.join(path)) {
+                receipt::decided(file, |decided| it.add(decided));
+            }
         }
         history.count();
+        history.refusals = newest(history.refusals, on_the_way.refusals);
+        history.conflicts = newest(history.conflicts, on_the_way.conflicts);
         history
     }
 
@@ -81,7 +93,13 @@ impl History {
                 self.heard.entry(name.clone()).or_default().last = Some(it.time);
             }
         }
-        let event = |why: String| Event { time: it.time, what: what.clone(), why };
+        let entrance = printable(&it.entrance).to_string();
+        let event = |why: String| Event {
+            time: it.time,
+            entrance: entrance.clone(),
+            what: what.clone(),
+            why,
+        };
         if it.decision == "refuse" {
             let why = it.reason.map_or_else(String::new, |it| printable(&it.text).to_string());
             keep(&mut self.refusals, event(why), SHOWN);
@@ -102,6 +120,18 @@ impl History {
             heard.confirmed += usize::from(kind == "confirms");
         }
     }
+}
+
+/// The newest of both, each package once.
+fn newest(one: VecDeque<Event>, other: VecDeque<Event>) -> VecDeque<Event> {
+    let mut all: Vec<Event> = one.into_iter().chain(other).collect();
+    all.sort_by_key(|it| it.time);
+    let mut kept: VecDeque<Event> = VecDeque::new();
+    for it in all {
+        kept.retain(|before| (&before.what, &before.why) != (&it.what, &it.why));
+        keep(&mut kept, it, SHOWN);
+    }
+    kept
 }
 
 fn keep<T>(newest: &mut VecDeque<T>, it: T, most: usize) {

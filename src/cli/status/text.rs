@@ -42,7 +42,7 @@ pub(super) fn of(status: &Status, exceptions: &[Exception]) -> String {
         line("exception", &format!("and {more} more: apt-quorum exception list"));
     }
     for (label, events) in [("CONFLICT", &status.conflicts), ("refused", &status.refusals)] {
-        for Event { time, what, why } in events {
+        for Event { time, what, why, .. } in events {
             line(label, &format!("{what}: {why} (on {})", time.date()));
         }
     }
