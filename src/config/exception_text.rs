@@ -158,6 +158,11 @@ mod tests {
         // In a list on one line there is no line of its own to take out.
         let inline = "exception = [\n{ package = [\"a\"] },\n{ package = [\"b\"] },\n]\n";
         assert_eq!((left(inline, 2), left(inline, 3)), (None, None));
+        // What looks like a comment is the end of a text.
+        let text = "\n[[exception]]\nreason = \"\"\"\n# x\"\"\"\n[[exception]]\nreason = \"b\"\n";
+        assert_eq!(left(text, 5), None);
+        // Also where what would be left can be read, as something else.
+        assert_eq!(left(&format!("{text}[[exception]]\nreason = \"c\"\n# y\"\"\"\n"), 5), None);
         assert_eq!(left("[[exception", 1), None);
         assert_eq!(left("", 1), None);
     }

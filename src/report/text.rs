@@ -225,7 +225,7 @@ fn advice(refusals: &[&Refusal]) -> String {
     } else if all_transient {
         "Try again when they answer.".to_owned()
     } else {
-        "Wait until more operators have rebuilt it, or see EXCEPTIONS in apt-quorum.toml(5)."
+        "Wait until more operators have rebuilt it; apt-quorum explain PACKAGE tells what is missing."
             .to_owned()
     }
 }

@@ -102,7 +102,7 @@ fn hindrance(name: &OperatorName, standing: &Standing) -> Option<String> {
 fn exception(case: &Case, config: &Config) -> Option<String> {
     let what = match case {
         // Nobody but the bytes tells what a file is.
-        Case::File(it) => crate::types::printable(&it.path.to_string_lossy()).to_string(),
+        Case::File(it) => as_argument(&it.path.to_string_lossy()),
         _ => {
             let identity = case.identity()?;
             format!("{}={}", identity.package, identity.version)
@@ -115,6 +115,13 @@ fn exception(case: &Case, config: &Config) -> Option<String> {
     Some(format!("{or}: apt-quorum exception add {what} --days 30 --reason TEXT"))
 }
 
+/// A path as it can be copied into a shell, or a word for it: what strangers call their files must
+/// not become commands.
+fn as_argument(path: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+~:=".contains(c);
+    if path.chars().all(is_plain) { path.to_owned() } else { "FILE".to_owned() }
+}
+
 fn names(operators: &[OperatorName]) -> String {
     match operators {
         [] => "nobody".to_owned(),
@@ -122,6 +129,20 @@ fn names(operators: &[OperatorName]) -> String {
         [all @ .., last] => {
             let all: Vec<&str> = all.iter().map(OperatorName::as_str).collect();
             format!("{} and {last}", all.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::as_argument;
+
+    #[test]
+    fn no_name_of_a_file_becomes_a_command() {
+        assert_eq!(as_argument("./a_1%3a2~b+c_all.deb"), "FILE");
+        assert_eq!(as_argument("/x/a_1.0~b+c-1_all.deb"), "/x/a_1.0~b+c-1_all.deb");
+        for bad in ["./a;reboot.deb", "./$(x).deb", "./a b.deb", "./~\n.deb", "./'x'.deb"] {
+            assert_eq!(as_argument(bad), "FILE");
         }
     }
 }
