@@ -107,7 +107,7 @@ fn one_screen_tells_where_the_machine_stands() {
     assert!(entrances[2].starts_with("before the prompt: off, apt does not ask it"), "{ended:?}");
     let at = world.directory.path().display();
     let sources =
-        format!("0 judged on the way, 1 by the hook once they are there (copy:{at}/archive/)");
+        format!("0 judged on the way, 1 NOT, for the hook is not active (copy:{at}/archive/)");
     let said = lines(&ended, "sources").concat().replace("copy://", "copy:");
     assert_eq!(said, sources);
     assert_eq!(

@@ -24,6 +24,7 @@ fn status_entrances(world: &World) {
         .sh("apt-quorum status")
         .succeeds()
         .says("guarded: mode enforce: what fewer than 2 of 3 operators confirm is refused.")
+        .says("1 judged on the way")
         .says("apt's hook: active")
         .says("dpkg's gate: active")
         .says("before the prompt: active")

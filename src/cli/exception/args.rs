@@ -23,6 +23,9 @@ pub(in crate::cli) enum ExceptionCommand {
 }
 
 #[derive(Debug, Args)]
+// What clap makes of the groups fills half a screen.
+#[command(override_usage = "apt-quorum exception add [FILE|NAME|NAME=VERSION] [CONDITION]... \
+    --reason <TEXT> <--expires <DATE>|--days <COUNT>>")]
 #[command(group = ArgGroup::new("until").args(["expires", "days"]).required(true))]
 #[command(group = ArgGroup::new("condition").required(true).multiple(true).args([
     "what", "package", "version", "source", "architecture", "sha256", "origin", "label", "suite",

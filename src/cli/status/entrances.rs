@@ -11,6 +11,9 @@ use crate::apt::configuration::{Configuration, dumped_below};
 use crate::config::Direct;
 use crate::types::printable;
 
+/// How people call the hook, which counts for every package.
+pub(super) const APTS_HOOK: &str = "apt's hook";
+
 /// What apt's hook is started as.
 const HOOK: &str = "/usr/lib/apt-quorum/pre-install-pkgs";
 
@@ -69,7 +72,7 @@ fn hook(dump: &str, root: &Path) -> Entrance {
         Some(at) if at > 0 => Some("another package's hook runs before it".to_owned()),
         Some(_) => cannot_run(root, HOOK),
     };
-    Entrance { name: "apt's hook", active: remark.is_none(), needed: true, remark }
+    Entrance { name: APTS_HOOK, active: remark.is_none(), needed: true, remark }
 }
 
 fn before_prompt(dump: &str, root: &Path) -> Entrance {

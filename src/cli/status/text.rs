@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::entrances::Sources;
+use super::entrances::{APTS_HOOK, Sources};
 use super::history::{Debt, Event};
 use super::{Operator, Status};
 use crate::cli::exception::line as exception_line;
@@ -25,7 +25,8 @@ pub(super) fn of(status: &Status, exceptions: &[Exception]) -> String {
         }
     }
     if let Some(it) = &status.sources {
-        line("sources", &sources(it));
+        let hook_is_active = status.entrances.iter().any(|it| it.name == APTS_HOOK && it.active);
+        line("sources", &sources(it, hook_is_active));
     }
     for it in &status.operators {
         line("operator", &operator(it, status.time));
@@ -67,7 +68,12 @@ fn headline(status: &Status) -> String {
     }
 }
 
-fn sources(sources: &Sources) -> String {
+fn sources(sources: &Sources, hook_is_active: bool) -> String {
+    let otherwise = if hook_is_active {
+        "by the hook once they are there"
+    } else {
+        "NOT, for the hook is not active"
+    };
     let judged = format!("{} judged on the way", sources.judged);
     if sources.others.is_empty() {
         return judged;
@@ -76,11 +82,7 @@ fn sources(sources: &Sources) -> String {
     if sources.others.len() > SHOWN {
         shown.push("...");
     }
-    format!(
-        "{judged}, {} by the hook once they are there ({})",
-        sources.others.len(),
-        shown.join(" ")
-    )
+    format!("{judged}, {} {otherwise} ({})", sources.others.len(), shown.join(" "))
 }
 
 fn operator(operator: &Operator, now: Timestamp) -> String {
