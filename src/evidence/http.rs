@@ -268,6 +268,12 @@ impl Proxies {
     }
 }
 
+/// Whether what is at `url` is asked for through a proxy, by apt's configuration.
+#[must_use]
+pub fn is_proxied(apt: &Configuration, url: &Url) -> bool {
+    Proxies::from_apt(apt).of(url).is_some()
+}
+
 /// A proxy that refuses every connection (port 9, discard, on this machine).
 fn unusable_proxy() -> Url {
     #[allow(clippy::expect_used, reason = "a constant that a test parses")]
