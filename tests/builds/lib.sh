@@ -11,6 +11,7 @@
 # All below for_each_release runs once for each release, as root, in namespaces of its own
 # that have the machine's network. $suite is the release that is built, $TESTBED_RUN is empty
 # and gone at the end, and the machine that builds is Debian 13.
+# shellcheck source=testbed/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../testbed/lib.sh"
 cd "$repo"
 
