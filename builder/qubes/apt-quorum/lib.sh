@@ -85,6 +85,9 @@ in_image() {
         LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@" </dev/null
 }
 
+# A file's name as it can stand in the configuration, whoever chose it.
+printable() { printf '%s' "$1" | tr -c 'A-Za-z0-9+.~_-' '?'; }
+
 # except_exactly REASON FILE...: exceptions for exactly these files, whatever they are
 # called, until the day after tomorrow: the build is over by then, and the clean-up takes
 # them away before that.
@@ -94,7 +97,7 @@ except_exactly() {
     for file; do
         sum=$(sha256sum <"$file")
         printf '[[exception]]\nsha256 = ["%s"]\nreason = "%s: %s"\nexpires = %s\n\n' \
-            "${sum%% *}" "$reason" "$(tr -c 'A-Za-z0-9+.~_-' '?' <<<"${file##*/}" | tr -d '\n')" \
+            "${sum%% *}" "$reason" "$(printable "${file##*/}")" \
             "$(date --utc --date='+2 days' +%F)"
     done >>"$image/$build_exceptions"
 }

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # What the steps for Debian share. Sourced, never run.
+# shellcheck source=tests/builds/qubes-builder/functions.sh
 . "$PLUGINS_DIR/functions.sh"
 
-TMPDIR=/tmp
+TMPDIR=/var/tmp/builder
 APT_GET_OPTIONS=(-o Dpkg::Options::=--force-confnew --yes --no-install-recommends
     -o Acquire::Retries=3 -o APT::Update::Error-Mode=any)
 [[ -z $REPO_PROXY ]] || APT_GET_OPTIONS+=(-o "Acquire::http::Proxy=$REPO_PROXY")
