@@ -3,6 +3,7 @@
 #
 # A test is a script tests/builds/NAME:
 #
+#     # shellcheck source=tests/builds/lib.sh
 #     . "$(dirname "$0")/lib.sh"
 #     for_each_release trixie "$@"     # or: for_each_release all "$@"
 #     make_machine "$suite"
@@ -34,7 +35,7 @@ for_each_release() {
     # shellcheck disable=SC2206  # words are meant
     [[ -z ${BUILD_SUITES-} ]] || releases=($BUILD_SUITES)
     (( EUID == 0 )) || die "must be run as root"
-    "$testbed/need" openssl=openssl gpg=gnupg
+    "$testbed/need" openssl=openssl gpg=gnupg jq=jq
     for release in "${releases[@]}"; do
         "$testbed/enter" --net "$(realpath "$0")" --inside "$release" </dev/null
     done
@@ -73,7 +74,7 @@ ends() {
     shift
     printf '$ %s\n' "$*"
     in_machine "$@" >"$said" 2>&1 || code=$?
-    grep -E 'quorum|^E: ' "$said" | tail -n 20 | sed 's/^/  /' || true
+    grep -E 'quorum|refused|^E: ' "$said" | tail -n 20 | sed 's/^/  /' || true
     (( code == expected )) || wrong "${1##*/} ended with $code instead of $expected"
 }
 
