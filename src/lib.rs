@@ -13,6 +13,7 @@
 //! - [`import`]: other programs' configurations, taken over
 //! - [`cache`], [`evidence`], [`receipt`]: signed bytes that were kept, fetched, and rested on
 //! - [`gate`]: all of the above wired into one pipeline
+//! - [`audit`]: what is installed, assessed by it
 //! - [`method`], [`hook`], [`cli`]: the entrances
 #![cfg_attr(
     test,
@@ -21,6 +22,7 @@
 
 pub mod apt;
 pub mod attest;
+pub mod audit;
 pub mod cache;
 pub mod cli;
 pub mod compressed;

@@ -84,7 +84,7 @@ fn who_is_given_up_has_not_confirmed() {
 
 /// The names of the components whose index lists `sha256` as `good 1 all`.
 fn components(lists: &Path, sha256: Sha256Digest) -> Vec<String> {
-    let listings = Listings::load(lists, |_| true).of(sha256, &identity("good 1 all"));
+    let listings = Listings::load(lists, |_, _| true).of(sha256, &identity("good 1 all"));
     listings.into_iter().map(|it| it.component).collect()
 }
 

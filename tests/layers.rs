@@ -23,6 +23,7 @@ const LAYERS: &[&str] = &[
     "evidence",
     "receipt",
     "gate",
+    "audit",
     "method",
     "hook",
     "cli",

@@ -25,6 +25,8 @@ pub(super) struct Arguments {
 pub(super) enum Subcommand {
     /// Judge .deb files as an installation would
     Verify(Verify),
+    /// Show how every installed package stands
+    Audit(Audit),
     /// Look at the configuration
     Config(Config),
     /// Look at the operators whose word counts, add and remove some
@@ -54,6 +56,27 @@ pub(super) struct Verify {
     /// The files to judge
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Audit {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// Audit the system in this directory, such as a mounted image
+    #[arg(long, value_name = "DIR")]
+    pub(super) root: Option<PathBuf>,
+    /// More attestations, as for verify
+    #[arg(long, value_name = "PATH")]
+    pub(super) evidence: Vec<PathBuf>,
+    /// Ask nobody over the network
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Show confirmed packages as well
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

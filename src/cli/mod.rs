@@ -1,6 +1,7 @@
 //! The command line: arguments here, one file a subcommand, no judgement of its own.
 
 mod args;
+mod audit;
 mod bootstrap;
 mod config;
 mod evidence;
@@ -10,10 +11,13 @@ mod output;
 mod progress;
 mod verify;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::evidence::AtHand;
+use crate::types::printable;
 use args::{Arguments, Subcommand};
 
 /// Exit codes, as apt-quorum(1) lists them.
@@ -59,10 +63,20 @@ pub fn run() -> ExitCode {
         Subcommand::Verify(arguments) => verify::run(&arguments).into(),
         Subcommand::Config(arguments) => config::run(&arguments).into(),
         Subcommand::Operator(arguments) => operator::run(&arguments).into(),
+        Subcommand::Audit(arguments) => audit::run(&arguments).into(),
         Subcommand::Evidence(arguments) => evidence::run(&arguments).into(),
         Subcommand::Import(arguments) => import::run(&arguments).into(),
         Subcommand::Bootstrap(arguments) => bootstrap::run(&arguments).into(),
     }
+}
+
+/// The attestations that the command line names.
+fn evidence_at_hand(paths: &[PathBuf]) -> Result<Vec<AtHand>, String> {
+    let open = |path: &PathBuf| {
+        let named = |why| format!("--evidence {}: {why}", printable(&path.to_string_lossy()));
+        AtHand::open(path).map_err(named)
+    };
+    paths.iter().map(open).collect()
 }
 
 /// The process that fetches evidence for one that runs as root. Not for people.

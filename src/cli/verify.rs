@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::Exit;
 use super::args::Verify;
+use super::evidence_at_hand;
 use super::output::{complain, json, print};
-use crate::evidence::{AtHand, Network};
+use crate::evidence::Network;
 use crate::gate::{Candidate, Environment, Gate, Installing, Judged, Look, apt_configuration};
 use crate::policy::Reason;
 use crate::report::{self, Entrance, Record, SCHEMA};
@@ -23,7 +24,7 @@ pub(super) struct Decisions {
 
 pub(super) fn run(arguments: &Verify) -> Exit {
     let now = Timestamp::from(std::time::SystemTime::now());
-    let evidence = match at_hand(&arguments.evidence) {
+    let evidence = match evidence_at_hand(&arguments.evidence) {
         Ok(evidence) => evidence,
         Err(error) => {
             complain(&format!("apt-quorum: {error}\n"));
@@ -68,18 +69,6 @@ pub(super) fn run(arguments: &Verify) -> Exit {
         complain(&format!("{problems}; with any, every package is refused.\n"));
     }
     print(&text, exit)
-}
-
-/// Opens what `--evidence` names.
-///
-/// # Errors
-/// Which could not be, and why.
-pub(super) fn at_hand(paths: &[PathBuf]) -> Result<Vec<AtHand>, String> {
-    let open = |path: &PathBuf| {
-        let named = |why| format!("--evidence {}: {why}", printable(&path.to_string_lossy()));
-        AtHand::open(path).map_err(named)
-    };
-    paths.iter().map(open).collect()
 }
 
 /// What a judgement comes to as a whole.

@@ -1,6 +1,7 @@
 //! Asks all endpoints at once, on one thread, and hands each answer on when it comes.
 
 use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use super::archive::Archive;
 use super::directory;
-use super::http::Door;
+use super::http::{Door, is_proxied};
 use super::intoto_metadata::IntotoMetadata;
 use super::rebuilderd::Rebuilderd;
 use super::{Found, Gathered, Question, Reach, Source};
@@ -28,6 +29,11 @@ pub const NATIVE: &str = "APT::Architecture";
 /// Questions that one endpoint is asked at the same time. Each is one HTTP connection unless the
 /// server speaks HTTP/2.
 const AT_ONCE: usize = 8;
+
+/// The same, for all endpoints that are asked through a proxy together, so that there are few
+/// connections: Qubes' update proxy starts a process on both of its sides for each. Every host has
+/// at least one.
+const THROUGH_PROXIES: usize = 4;
 
 /// Times that an endpoint was out of reach, one after the other, after which it is left alone for
 /// a while.
@@ -106,7 +112,7 @@ impl Engine {
 struct Peer {
     endpoint: Endpoint,
     source: Result<Box<dyn Source>, Outcome>,
-    at_once: Semaphore,
+    at_once: Rc<Semaphore>,
     health: RefCell<Health>,
 }
 
@@ -181,15 +187,31 @@ fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
             }
         })
     };
+    let shared = shared_connections(setup);
     let peer = |endpoint: &Endpoint| {
+        let own = || Rc::new(Semaphore::new(AT_ONCE));
         Rc::new(Peer {
             endpoint: endpoint.clone(),
             source: source(endpoint),
-            at_once: Semaphore::new(AT_ONCE),
+            at_once: shared.get(&host_of(endpoint)).map_or_else(own, Rc::clone),
             health: RefCell::default(),
         })
     };
     setup.endpoints.iter().map(peer).collect()
+}
+
+/// What each host that is reached through a proxy may be asked at the same time, whichever of its
+/// endpoints.
+fn shared_connections(setup: &Setup) -> HashMap<String, Rc<Semaphore>> {
+    let proxied = |it: &&Endpoint| it.url.has_host() && is_proxied(&setup.apt, &it.url);
+    let hosts: HashSet<String> = setup.endpoints.iter().filter(proxied).map(host_of).collect();
+    let share = (THROUGH_PROXIES / hosts.len().max(1)).max(1);
+    hosts.into_iter().map(|host| (host, Rc::new(Semaphore::new(share)))).collect()
+}
+
+/// What a connection can be used for again: the scheme, the host and the port.
+fn host_of(endpoint: &Endpoint) -> String {
+    endpoint.url.origin().ascii_serialization()
 }
 
 impl Peer {

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use super::archives::{Archives, Silence, Word};
 use crate::attest::{self, Rejection, Wanted, archive};
 use crate::evidence::Found;
-use crate::policy::{Answer, Decision, Evidence, Outcome, Policy, Subject, decide, decide_early};
+use crate::policy::{
+    Answer, Assessment, Decision, Evidence, Named, Outcome, Policy, Subject, assess, decide,
+    decide_early,
+};
 use crate::receipt::Signed;
-use crate::types::{OperatorName, Sha256Digest, Timestamp};
+use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
 
 /// Collects what endpoints give about one file, and judges by it once the file is known.
 #[derive(Debug, Default)]
@@ -89,14 +92,20 @@ impl Inquiry {
         subject: &Subject,
         now: Timestamp,
     ) -> Option<Decision> {
-        self.read(policy, subject, now);
+        self.read_about(policy, subject, now);
         decide_early(policy, subject, &self.evidence, now)
     }
 
     /// The decision by what is known now.
     pub fn decide(&mut self, policy: &Policy, subject: &Subject, now: Timestamp) -> Decision {
-        self.read(policy, subject, now);
+        self.read_about(policy, subject, now);
         decide(policy, subject, &self.evidence, now)
+    }
+
+    /// What is known now about a package whose file is not here.
+    pub fn assess(&mut self, policy: &Policy, named: &Named, now: Timestamp) -> Assessment {
+        self.read(policy, &named.control.identity, named.sha256, now);
+        assess(policy, named, &self.evidence, now)
     }
 
     /// The signed bytes that were claims, by their digest, and why attestations from this machine
@@ -106,20 +115,30 @@ impl Inquiry {
         (self.signed, self.notes)
     }
 
-    /// Verifies what has come in.
-    fn read(&mut self, policy: &Policy, subject: &Subject, now: Timestamp) {
+    fn read_about(&mut self, policy: &Policy, subject: &Subject, now: Timestamp) {
+        self.note_pending();
+        if let Ok(control) = subject.control() {
+            self.read(policy, &control.identity, subject.sha256(), now);
+        }
+    }
+
+    fn note_pending(&mut self) {
         let waiting: BTreeSet<_> = self.waiting.values().cloned().collect();
         self.evidence.pending = waiting.into_iter().collect();
-        let Ok(control) = subject.control() else { return };
-        let artifact = control.identity.artifact_name();
-        let wanted = Wanted { artifact: &artifact, sha256: subject.sha256() };
+    }
+
+    /// Verifies what has come in.
+    fn read(&mut self, policy: &Policy, identity: &Identity, sha256: Sha256Digest, now: Timestamp) {
+        self.note_pending();
+        let artifact = identity.artifact_name();
+        let wanted = Wanted { artifact: &artifact, sha256 };
         for (at, found) in std::mem::take(&mut self.unread) {
             self.evidence.answers.push(Answer {
                 operator: found.operator.clone(),
                 endpoint: found.endpoint.clone(),
                 outcome: found.outcome,
             });
-            let word = self.archives.look_up(at, &control.identity, policy.keys(), now);
+            let word = self.archives.look_up(at, identity, policy.keys(), now);
             match word {
                 Some(Ok(Word { claims, signed })) => {
                     self.evidence.claims.extend(claims);

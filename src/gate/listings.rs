@@ -1,6 +1,6 @@
 //! Finds out which archives offer a file, from the indexes that apt verified.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -20,15 +20,22 @@ const MAX_RELEASE: u64 = 16 * 1024 * 1024;
 /// Which archives list which files.
 #[derive(Debug, Default)]
 pub struct Listings {
-    archives: Vec<Listing>,
+    archives: Vec<Archive>,
     files: HashMap<Sha256Digest, Vec<(u32, Identity)>>,
+}
+
+#[derive(Debug)]
+struct Archive {
+    listing: Listing,
+    /// Whether somebody signed its Release file
+    signed: bool,
 }
 
 impl Listings {
     /// Reads the indexes in `directory` (apt's `Dir::State::lists`) and keeps the files that are
     /// `wanted`. What cannot be read lists nothing: rules about archives then match less.
     #[must_use]
-    pub fn load(directory: &Path, wanted: impl Fn(&Sha256Digest) -> bool) -> Self {
+    pub fn load(directory: &Path, wanted: impl Fn(&Sha256Digest, &Identity) -> bool) -> Self {
         let mut listings = Self::default();
         let names = names(directory).unwrap_or_default();
         let releases: Vec<String> =
@@ -37,13 +44,14 @@ impl Listings {
             let Some((release, site, component)) = index::origin_of(name, &releases) else {
                 continue;
             };
-            let archive = Listing { site, component, ..archive(directory, release, &names) };
+            let Archive { listing, signed } = archive(directory, release, &names);
+            let archive = Archive { listing: Listing { site, component, ..listing }, signed };
             let at = u32::try_from(listings.archives.len()).unwrap_or(u32::MAX);
             listings.archives.push(archive);
             // An index that breaks off still lists what came before.
             let _ = unpacked(&directory.join(name), |text| {
                 index::packages(text, |sha256, identity| {
-                    if wanted(&sha256) {
+                    if wanted(&sha256, &identity) {
                         listings.files.entry(sha256).or_default().push((at, identity));
                     }
                 })
@@ -56,11 +64,30 @@ impl Listings {
     #[must_use]
     pub fn of(&self, sha256: Sha256Digest, identity: &Identity) -> Vec<Listing> {
         let listed = self.files.get(&sha256).map(Vec::as_slice).unwrap_or_default();
-        let archives =
-            listed.iter().filter(|(_, listed)| listed == identity).filter_map(|(at, _)| {
-                usize::try_from(*at).ok().and_then(|at| self.archives.get(at)).cloned()
-            });
+        let archives = listed
+            .iter()
+            .filter(|(_, listed)| listed == identity)
+            .filter_map(|(at, _)| Some(self.archive(*at)?.listing.clone()));
         archives.collect()
+    }
+
+    /// The files that signed archives list, by what they are listed as. There are several where
+    /// archives disagree.
+    #[must_use]
+    pub fn signed_files(&self) -> BTreeMap<&Identity, BTreeSet<Sha256Digest>> {
+        let mut files: BTreeMap<&Identity, BTreeSet<Sha256Digest>> = BTreeMap::new();
+        for (sha256, listed) in &self.files {
+            for (at, identity) in listed {
+                if self.archive(*at).is_some_and(|it| it.signed) {
+                    files.entry(identity).or_default().insert(*sha256);
+                }
+            }
+        }
+        files
+    }
+
+    fn archive(&self, at: u32) -> Option<&Archive> {
+        self.archives.get(usize::try_from(at).ok()?)
     }
 }
 
@@ -73,7 +100,7 @@ pub(super) fn each(directory: &Path, mut each: impl FnMut(Sha256Digest, Identity
 
 /// What a Release file says, if somebody signed it: apt then checked the signature. An unsigned
 /// one, which apt takes only from sources marked as trusted, could claim to be any archive.
-fn archive(directory: &Path, release: &str, names: &[String]) -> Listing {
+fn archive(directory: &Path, release: &str, names: &[String]) -> Archive {
     let signed = release.ends_with("InRelease") || names.contains(&format!("{release}.gpg"));
     let read = || {
         let mut text = Vec::new();
@@ -81,7 +108,8 @@ fn archive(directory: &Path, release: &str, names: &[String]) -> Listing {
         file.take(MAX_RELEASE).read_to_end(&mut text).ok()?;
         index::release(&text)
     };
-    if signed { read().unwrap_or_default() } else { Listing::default() }
+    let read = if signed { read() } else { None };
+    Archive { signed: read.is_some(), listing: read.unwrap_or_default() }
 }
 
 fn names(directory: &Path) -> io::Result<Vec<String>> {
@@ -156,7 +184,7 @@ mod tests {
     }
 
     fn listed(directory: &Path, package: &str) -> Vec<Listing> {
-        let listings = Listings::load(directory, |_| true);
+        let listings = Listings::load(directory, |_, _| true);
         listings.of(Sha256Digest::of(package.as_bytes()), &identity(package))
     }
 
@@ -182,7 +210,7 @@ mod tests {
             assert_eq!(listed(lists.path(), other), [], "{other}");
         }
         // The same bytes as another package are not what the index lists.
-        let listings = Listings::load(lists.path(), |_| true);
+        let listings = Listings::load(lists.path(), |_, _| true);
         assert_eq!(listings.of(Sha256Digest::of(b"one"), &identity("two")), []);
         let mut seen = Vec::new();
         each(lists.path(), |_, identity| seen.push(identity));

@@ -5,12 +5,14 @@
 //! configuration everything is refused.
 
 mod archives;
+mod assess;
 mod confine;
 mod gather;
 mod inquiry;
 mod keys;
 mod listings;
 mod memory;
+mod rounds;
 mod stock;
 mod survey;
 mod system;
@@ -37,6 +39,7 @@ use crate::sys::steady::{self, Stamp};
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
 
 use archives::Archives;
+pub use assess::Assessed;
 pub use confine::{Confinement, MethodPlaces, confine_fetcher, confine_method};
 #[cfg(fuzzing)]
 pub(crate) use gather::fuzzing;
@@ -220,9 +223,16 @@ impl Gate {
     /// for it and whose signed word about this very hash is not in the cache already.
     #[must_use]
     pub fn inquire(&self, question: &Question, now: Timestamp) -> Inquiry {
+        self.inquire_with(question, Vec::new(), now)
+    }
+
+    /// The same, with attestations that were kept elsewhere.
+    #[must_use]
+    pub fn inquire_with(&self, question: &Question, kept: Vec<Vec<u8>>, now: Timestamp) -> Inquiry {
         let Ok(config) = &self.config else { return Inquiry::default() };
         let artifact = question.identity.artifact_name();
-        let at_hand = self.cache.read(&artifact);
+        let mut at_hand = self.cache.read(&artifact);
+        at_hand.extend(kept);
         let mut heard: BTreeSet<OperatorName> = BTreeSet::new();
         if let Some(sha256) = question.sha256 {
             let wanted = Wanted { artifact: &artifact, sha256 };
@@ -249,7 +259,9 @@ impl Gate {
     #[must_use]
     pub fn listings(&self, wanted: impl Fn(&Sha256Digest) -> bool) -> Listings {
         match &self.config {
-            Ok(config) if config.policy.needs_listings() => Listings::load(&self.lists, wanted),
+            Ok(config) if config.policy.needs_listings() => {
+                Listings::load(&self.lists, |sha256, _| wanted(sha256))
+            }
             _ => Listings::default(),
         }
     }

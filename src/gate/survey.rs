@@ -3,15 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Gate, Gatherer, Next};
+use super::rounds::{Open, work_through};
+use super::{Gate, Gatherer};
 use crate::attest::{self, Wanted};
-use crate::evidence::Question;
+use crate::evidence::{Found, Question};
 use crate::policy::Policy;
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
-
-/// Questions that are under way at the same time. More would have to be kept in memory with what
-/// comes back, and no endpoint is asked more than a few at once.
-const UNDER_WAY: usize = 128;
 
 /// What came of asking about one package.
 #[derive(Debug, Clone)]
@@ -28,9 +25,33 @@ pub struct Surveyed {
     pub silent: BTreeSet<OperatorName>,
 }
 
-struct Open {
+struct UnderWay<'p> {
     surveyed: Surveyed,
     waiting: BTreeMap<usize, OperatorName>,
+    policy: &'p Policy,
+    now: Timestamp,
+}
+
+impl Open for UnderWay<'_> {
+    type Closed = Surveyed;
+
+    fn asked(&self) -> Vec<usize> {
+        self.waiting.keys().copied().collect()
+    }
+
+    fn add(&mut self, endpoint: usize, found: Found) {
+        // Whose endpoint it is, the configuration says.
+        let Some(operator) = self.waiting.remove(&endpoint) else { return };
+        self.surveyed.read(&found.attestations, self.policy, self.now);
+        if found.outcome.is_silence() {
+            self.surveyed.silent.insert(operator);
+        }
+    }
+
+    fn close(mut self) -> Surveyed {
+        self.surveyed.silent.extend(self.waiting.into_values());
+        self.surveyed
+    }
 }
 
 impl Surveyed {
@@ -56,49 +77,22 @@ impl Gate {
         questions: Vec<Question>,
         gatherer: &mut dyn Gatherer,
         now: Timestamp,
-        mut progress: impl FnMut(usize),
+        progress: impl FnMut(usize),
     ) -> Vec<Surveyed> {
         let Ok(policy) = self.policy() else { return Vec::new() };
-        let mut ahead = questions.into_iter().enumerate();
-        let mut open: BTreeMap<usize, Open> = BTreeMap::new();
-        let mut done: BTreeMap<usize, Surveyed> = BTreeMap::new();
-        let mut ended = false;
-        loop {
-            while open.len() < UNDER_WAY {
-                let Some((id, question)) = ahead.next() else { break };
-                let begun = self.begin_survey(&question, policy, now);
-                let asked: Vec<usize> = begun.waiting.keys().copied().collect();
-                if !asked.is_empty() && !ended {
-                    gatherer.ask(u64::try_from(id).unwrap_or(u64::MAX), question, asked);
-                }
-                open.insert(id, begun);
-            }
-            done.extend(take_complete(&mut open, ended));
-            progress(done.len());
-            if open.is_empty() {
-                if ahead.len() == 0 {
-                    return done.into_values().collect();
-                }
-                continue;
-            }
-            match gatherer.next(None) {
-                Next::Event(event) => {
-                    let id = usize::try_from(event.question).unwrap_or(usize::MAX);
-                    let Some(at) = open.get_mut(&id) else { continue };
-                    // Whose endpoint it is, the configuration says.
-                    let Some(operator) = at.waiting.remove(&event.endpoint) else { continue };
-                    at.surveyed.read(&event.found.attestations, policy, now);
-                    if event.found.outcome.is_silence() {
-                        at.surveyed.silent.insert(operator);
-                    }
-                }
-                Next::NotYet => {}
-                Next::Ended => ended = true,
-            }
-        }
+        let begin = |question: Question| {
+            let begun = self.begin_survey(&question, policy, now);
+            (question, begun)
+        };
+        work_through(questions.into_iter().map(begin), gatherer, progress)
     }
 
-    fn begin_survey(&self, question: &Question, policy: &Policy, now: Timestamp) -> Open {
+    fn begin_survey<'p>(
+        &self,
+        question: &Question,
+        policy: &'p Policy,
+        now: Timestamp,
+    ) -> UnderWay<'p> {
         let mut surveyed = Surveyed {
             identity: question.identity.clone(),
             sha256: question.sha256,
@@ -107,18 +101,6 @@ impl Gate {
             silent: BTreeSet::new(),
         };
         surveyed.read(&self.cache.read(&question.identity.artifact_name()), policy, now);
-        Open { surveyed, waiting: self.inquire(question, now).into_asked() }
+        UnderWay { surveyed, waiting: self.inquire(question, now).into_asked(), policy, now }
     }
-}
-
-/// Takes those out that nobody is waited for any more; all of them, if nobody who asks is left.
-fn take_complete(open: &mut BTreeMap<usize, Open>, ended: bool) -> Vec<(usize, Surveyed)> {
-    let complete = |(id, at): (&usize, &Open)| (ended || at.waiting.is_empty()).then_some(*id);
-    let ids: Vec<usize> = open.iter().filter_map(complete).collect();
-    let take = |id: usize| {
-        let Open { mut surveyed, waiting } = open.remove(&id)?;
-        surveyed.silent.extend(waiting.into_values());
-        Some((id, surveyed))
-    };
-    ids.into_iter().filter_map(take).collect()
 }

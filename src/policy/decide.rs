@@ -1,21 +1,20 @@
-//! The one function that decides.
+//! The one function that decides, and what it comes to for packages that are only named.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decision::{Admit, Basis, Decision, Reason, Refusal, Report, Standing};
+use super::decision::{Admit, Assessment, Basis, Decision, Reason, Refusal, Report, Standing};
 use super::evidence::{Evidence, Outcome};
 use super::requirement::{OnConflict, Requirement};
 use super::rule::Rule;
-use super::subject::Subject;
+use super::subject::{Facts, Named, Subject};
 use super::{Mode, Policy};
 use crate::attest::Claim;
-use crate::deb::Control;
-use crate::types::{Identity, OperatorName, Timestamp};
+use crate::types::{OperatorName, Timestamp};
 
 /// Judges `subject` by `policy` and by what was found out about it. Endpoints that have not
 /// answered yet count as silent.
 pub fn decide(policy: &Policy, subject: &Subject, evidence: &Evidence, now: Timestamp) -> Decision {
-    let (reason, report) = match weigh(policy, subject, evidence, now) {
+    let (reason, report) = match look_at(policy, subject, evidence, now) {
         Weighed::Met(report) => {
             return Decision::Admit(Admit {
                 subject: subject.clone(),
@@ -43,6 +42,25 @@ pub fn decide(policy: &Policy, subject: &Subject, evidence: &Evidence, now: Time
         Mode::Warn => {
             let basis = Basis::WarnMode { otherwise: reason };
             Decision::Admit(Admit { subject: subject.clone(), basis, report })
+        }
+    }
+}
+
+/// What the policy and the evidence come to for a package whose file is not here. It lets nothing
+/// pass: the hash was not computed by us. The mode does not matter.
+#[must_use]
+pub fn assess(policy: &Policy, named: &Named, evidence: &Evidence, now: Timestamp) -> Assessment {
+    match weigh(policy, named.into(), evidence, now) {
+        Weighed::Met(report) => Assessment::Confirmed { report },
+        Weighed::Unmet { reason, report, exception: Some(exception) } => Assessment::Excepted {
+            place: exception.place().to_owned(),
+            reason: exception.reason().to_owned(),
+            expires: exception.expires(),
+            otherwise: reason,
+            report,
+        },
+        Weighed::Unmet { reason, report, exception: None } => {
+            Assessment::Unconfirmed { reason, report }
         }
     }
 }
@@ -86,7 +104,8 @@ enum Weighed<'p> {
     Unmet { reason: Reason, report: Report, exception: Option<&'p super::Exception> },
 }
 
-fn weigh<'p>(
+/// A file is weighed only if it is what it should be.
+fn look_at<'p>(
     policy: &'p Policy,
     subject: &Subject,
     evidence: &Evidence,
@@ -106,10 +125,19 @@ fn weigh<'p>(
             found: Box::new(control.identity.clone()),
         });
     }
+    let facts = Facts { control, sha256: subject.sha256(), listings: subject.listings() };
+    weigh(policy, facts, evidence, now)
+}
 
-    let rule = policy.rules().iter().find(|rule| rule.matcher().matches(subject, control));
+fn weigh<'p>(
+    policy: &'p Policy,
+    facts: Facts<'_>,
+    evidence: &Evidence,
+    now: Timestamp,
+) -> Weighed<'p> {
+    let rule = policy.rules().iter().find(|rule| rule.matcher().matches(facts));
     let requirement = rule.map(Rule::requirement).or(policy.default_requirement());
-    let (votes, conflicts) = sort_claims(policy, subject, &control.identity, evidence, now);
+    let (votes, conflicts) = sort_claims(policy, facts, evidence, now);
     let mut report = Report {
         rule: rule.map(|rule| rule.place().to_owned()),
         requirement: requirement.cloned(),
@@ -121,7 +149,7 @@ fn weigh<'p>(
     let Err(reason) = meets(requirement, &report) else {
         return Weighed::Met(report);
     };
-    let exception = exception(policy, subject, control, &reason, now);
+    let exception = exception(policy, facts, &reason, now);
     if let Err(Some(expired)) = &exception {
         report.expired_exception = Some((expired.place().to_owned(), expired.expires()));
     }
@@ -135,12 +163,11 @@ fn weigh<'p>(
 /// pins its key, now, for this operator.
 fn sort_claims(
     policy: &Policy,
-    subject: &Subject,
-    identity: &Identity,
+    facts: Facts<'_>,
     evidence: &Evidence,
     now: Timestamp,
 ) -> (Vec<Claim>, Vec<Claim>) {
-    let artifact = identity.artifact_name();
+    let artifact = facts.control.identity.artifact_name();
     let is_pinned = |claim: &Claim| {
         policy.keys().iter().any(|pinned| {
             pinned.key == *claim.key()
@@ -158,7 +185,7 @@ fn sort_claims(
         (a.operator(), a.attestation(), a.key()).cmp(&(b.operator(), b.attestation(), b.key()))
     });
     about_it.dedup();
-    about_it.into_iter().partition(|claim| claim.sha256() == subject.sha256())
+    about_it.into_iter().partition(|claim| claim.sha256() == facts.sha256)
 }
 
 /// Whether the votes are enough, or why not.
@@ -196,8 +223,7 @@ fn meets(requirement: Option<&Requirement>, report: &Report) -> Result<(), Reaso
 /// The exception that applies, or one that would have, had it not expired.
 fn exception<'p>(
     policy: &'p Policy,
-    subject: &Subject,
-    control: &Control,
+    facts: Facts<'_>,
     reason: &Reason,
     now: Timestamp,
 ) -> Result<&'p super::Exception, Option<&'p super::Exception>> {
@@ -207,7 +233,7 @@ fn exception<'p>(
         // not say that a package which somebody contradicts may pass; only naming the very bytes
         // does.
         let covers = !matches!(reason, Reason::Conflict { .. }) || exception.is_bound_to_bytes();
-        if covers && exception.matches(subject, control) {
+        if covers && exception.matches(facts) {
             if now < exception.expires() {
                 return Ok(exception);
             }

@@ -68,6 +68,36 @@ pub struct Refusal {
     pub report: Option<Report>,
 }
 
+/// What is known about a package whose file is not here ([`super::assess()`]).
+#[derive(Debug, Clone)]
+pub enum Assessment {
+    /// Enough operators confirm the file that it is said to be.
+    Confirmed {
+        /// What that rests on
+        report: Report,
+    },
+    /// The administrator made an exception, which is in force.
+    Excepted {
+        /// Where it stands
+        place: String,
+        /// Why it was granted
+        reason: String,
+        /// Until when it holds
+        expires: Timestamp,
+        /// Why the package would not do without it
+        otherwise: Reason,
+        /// What that rests on
+        report: Report,
+    },
+    /// Neither.
+    Unconfirmed {
+        /// Why
+        reason: Reason,
+        /// What that rests on
+        report: Report,
+    },
+}
+
 /// Why a file may not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
@@ -245,6 +275,18 @@ impl Admit {
     #[must_use]
     pub const fn report(&self) -> &Report {
         &self.report
+    }
+}
+
+impl Assessment {
+    /// What it rests on.
+    #[must_use]
+    pub const fn report(&self) -> &Report {
+        match self {
+            Self::Confirmed { report }
+            | Self::Excepted { report, .. }
+            | Self::Unconfirmed { report, .. } => report,
+        }
     }
 }
 

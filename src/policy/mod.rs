@@ -15,12 +15,14 @@ mod requirement;
 mod rule;
 mod subject;
 
-pub use decide::{decide, decide_early};
-pub use decision::{Admit, Basis, Clearance, Decision, Reason, Refusal, Report, Standing};
+pub use decide::{assess, decide, decide_early};
+pub use decision::{
+    Admit, Assessment, Basis, Clearance, Decision, Reason, Refusal, Report, Standing,
+};
 pub use evidence::{Answer, Evidence, Outcome, UnsignedStatus};
 pub use requirement::{OnConflict, Requirement, RequirementError};
 pub use rule::{Exception, Matcher, Rule};
-pub use subject::Subject;
+pub use subject::{Named, Subject};
 
 pub use crate::apt::index::Listing;
 

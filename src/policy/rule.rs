@@ -1,9 +1,8 @@
 //! Rules and exceptions: what they match and what they then say.
 
 use super::requirement::Requirement;
-use super::subject::Subject;
+use super::subject::Facts;
 use crate::apt::index::Listing;
-use crate::deb::Control;
 use crate::types::{Glob, Sha256Digest, Timestamp};
 
 /// What a rule or an exception applies to. Every key that is given must match; of the patterns
@@ -77,16 +76,15 @@ impl Matcher {
             || self.site.is_some()
     }
 
-    /// Whether this applies to `subject`, whose control data is `control`.
-    #[must_use]
-    pub fn matches(&self, subject: &Subject, control: &Control) -> bool {
-        let identity = &control.identity;
+    /// Whether this applies to a package.
+    pub(super) fn matches(&self, facts: Facts<'_>) -> bool {
+        let identity = &facts.control.identity;
         any(self.package.as_deref(), identity.package.as_str())
             && any(self.version.as_deref(), identity.version.as_str())
-            && any(self.source.as_deref(), control.source.0.as_str())
+            && any(self.source.as_deref(), facts.control.source.0.as_str())
             && any(self.architecture.as_deref(), identity.architecture.as_str())
-            && self.sha256.as_ref().is_none_or(|list| list.contains(&subject.sha256()))
-            && (!self.needs_listing() || subject.listings().iter().any(|l| self.matches_listing(l)))
+            && self.sha256.as_ref().is_none_or(|list| list.contains(&facts.sha256))
+            && (!self.needs_listing() || facts.listings.iter().any(|l| self.matches_listing(l)))
     }
 
     fn matches_listing(&self, listing: &Listing) -> bool {
@@ -187,10 +185,8 @@ impl Exception {
         !self.is_bound_to_bytes() || self.matcher.needs_listing()
     }
 
-    /// Whether it applies to `subject`, expired or not.
-    #[must_use]
-    pub fn matches(&self, subject: &Subject, control: &Control) -> bool {
-        self.matcher.matches(subject, control)
-            && (self.is_bound_to_bytes() || !subject.listings().is_empty())
+    /// Whether it applies to a package, expired or not.
+    pub(super) fn matches(&self, facts: Facts<'_>) -> bool {
+        self.matcher.matches(facts) && (self.is_bound_to_bytes() || !facts.listings.is_empty())
     }
 }

@@ -1,4 +1,4 @@
-//! The file being judged.
+//! What is judged: a file, or a package that is only named.
 
 use crate::apt::index::Listing;
 use crate::deb::{Control, DebError, Examined};
@@ -71,5 +71,33 @@ impl Subject {
     #[must_use]
     pub fn listings(&self) -> &[Listing] {
         &self.listings
+    }
+}
+
+/// A package that is not here as a file: what it is called, and the SHA-256 that an index or a
+/// receipt gives for its file.
+///
+/// Nobody hashed anything, so it can be assessed ([`super::assess()`]) and never be admitted.
+#[derive(Debug, Clone)]
+pub struct Named {
+    /// What it is, and the source that it is said to be built from
+    pub control: Control,
+    /// The SHA-256 of its file, as told
+    pub sha256: Sha256Digest,
+    /// The archives that offer it
+    pub listings: Vec<Listing>,
+}
+
+/// What the judgement goes by, whether a file was read or somebody told it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts<'a> {
+    pub(super) control: &'a Control,
+    pub(super) sha256: Sha256Digest,
+    pub(super) listings: &'a [Listing],
+}
+
+impl<'a> From<&'a Named> for Facts<'a> {
+    fn from(named: &'a Named) -> Self {
+        Self { control: &named.control, sha256: named.sha256, listings: &named.listings }
     }
 }

@@ -1,7 +1,7 @@
-//! The signed bytes that earlier decisions rested on, found again through the receipts.
+//! What is read of receipts again: what was let in, and the signed bytes that decisions rested on.
 //!
-//! Part of them was written by the unprivileged user, and nothing of it is believed: whoever asks
-//! verifies again.
+//! Part of those bytes was written by the unprivileged user, and nothing of them is believed:
+//! whoever asks verifies again.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -12,7 +12,9 @@ use serde::Deserialize;
 
 use crate::attest;
 use crate::sys::files::read_bounded;
-use crate::types::{Architecture, ArtifactName, DebVersion, Identity, PackageName, Sha256Digest};
+use crate::types::{
+    Architecture, ArtifactName, DebVersion, Identity, PackageName, Sha256Digest, Timestamp,
+};
 
 /// Longest line that is read, in bytes. Longer ones are passed over.
 const MAX_LINE: u64 = 1024 * 1024;
@@ -44,20 +46,74 @@ pub fn rested_on(state: &Path, mut each: impl FnMut(&ArtifactName, Sha256Digest)
         let Some(file) = file.ok().filter(|it| it.metadata().is_ok_and(|it| it.is_file())) else {
             continue;
         };
-        let mut lines = BufReader::new(file);
-        let mut line = Vec::new();
-        let mut whole = true;
-        while lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).is_ok_and(|got| got > 0) {
-            let ends = line.ends_with(b"\n");
-            if let Some(read) = serde_json::from_slice::<Line>(&line).ok().filter(|_| whole) {
-                let Line { package, version, architecture, claims, conflicts } = read;
+        each_line(file, |line| {
+            if let Ok(Line { package, version, architecture, claims, conflicts }) =
+                serde_json::from_slice(line)
+            {
                 let artifact = Identity { package, version, architecture }.artifact_name();
                 claims.iter().chain(&conflicts).for_each(|it| each(&artifact, it.attestation));
             }
-            // What follows belongs to the same line.
-            whole = ends;
-            line.clear();
+        });
+    }
+}
+
+/// Where root's entrances write what they decide, below `APT::Quorum::State`.
+pub const DECIDED_BY_ROOT: &str = "receipts/hook.jsonl";
+
+/// A file that was let in.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Admitted {
+    /// When
+    pub time: Timestamp,
+    /// Its SHA-256, as root computed it
+    pub sha256: Sha256Digest,
+    /// What it rested on: `quorum`, `exception` or `warn-mode`
+    pub basis: String,
+    /// The signed bytes that it rested on
+    #[serde(default, deserialize_with = "attestations")]
+    pub claims: Vec<Sha256Digest>,
+}
+
+/// Reads what root's entrances let in from their receipts and hands each file to `each`, from the
+/// oldest to the newest. Lines that cannot be understood tell nothing.
+pub fn admitted(receipts: impl Read, mut each: impl FnMut(Identity, Admitted)) {
+    #[derive(Deserialize)]
+    struct Decided {
+        package: PackageName,
+        version: DebVersion,
+        architecture: Architecture,
+        decision: String,
+        #[serde(flatten)]
+        admitted: Admitted,
+    }
+
+    each_line(receipts, |line| {
+        if let Ok(Decided { package, version, architecture, decision, admitted }) =
+            serde_json::from_slice(line)
+        {
+            if decision == "admit" {
+                each(Identity { package, version, architecture }, admitted);
+            }
         }
+    });
+}
+
+fn attestations<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Sha256Digest>, D::Error> {
+    Ok(Vec::<Claimed>::deserialize(from)?.into_iter().map(|it| it.attestation).collect())
+}
+
+/// Hands over whole lines. What comes behind the longest that is read belongs to the same line.
+fn each_line(text: impl Read, mut each: impl FnMut(&[u8])) {
+    let mut lines = BufReader::new(text);
+    let mut line = Vec::new();
+    let mut whole = true;
+    while lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).is_ok_and(|got| got > 0) {
+        let ends = line.ends_with(b"\n");
+        if whole {
+            each(&line);
+        }
+        whole = ends;
+        line.clear();
     }
 }
 
@@ -101,6 +157,31 @@ mod tests {
         rested_on(state.path(), |artifact, sha256| found.push((artifact.to_string(), sha256)));
         let expected = [(1, 1), (4, 4), (4, 9), (6, 6), (7, 7)];
         let expected = expected.map(|(version, n)| (format!("hello_{version}_all.deb"), digest(n)));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_was_let_in_is_told_from_the_oldest_to_the_newest() {
+        let digest = Sha256Digest::from_bytes([1; 32]);
+        let line = |decision: &str, more: &str| {
+            format!(
+                r#"{{"schema":1,"time":"2026-01-02T03:04:05Z","package":"hello","version":"1","architecture":"all","sha256":"{digest}","decision":"{decision}"{more}}}"#
+            )
+        };
+        let claims = format!(r#","basis":"quorum","claims":[{{"attestation":"{digest}"}}]"#);
+        let receipts = [
+            line("admit", r#","basis":"warn-mode""#),
+            line("refuse", ""),
+            "{\"cut off".to_owned(),
+            line("admit", &claims),
+        ];
+        let mut found = Vec::new();
+        admitted(receipts.join("\n").as_bytes(), |identity, it| {
+            found.push((identity.to_string(), it.basis, it.sha256, it.claims));
+        });
+        let expected = [("warn-mode", vec![]), ("quorum", vec![digest])];
+        let expected = expected
+            .map(|(basis, claims)| ("hello 1 all".to_owned(), basis.to_owned(), digest, claims));
         assert_eq!(found, expected);
     }
 }

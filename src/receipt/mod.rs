@@ -28,7 +28,7 @@ use crate::sys::plain;
 use crate::types::Sha256Digest;
 
 pub use clock::{Moment, present};
-pub use kept::{rested_on, signed_bytes};
+pub use kept::{Admitted, DECIDED_BY_ROOT, admitted, rested_on, signed_bytes};
 
 /// Where receipts are unless apt's configuration (`APT::Quorum::State`) says otherwise.
 pub const DEFAULT_DIRECTORY: &str = "/var/lib/apt-quorum";

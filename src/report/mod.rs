@@ -15,7 +15,7 @@ use crate::attest::Claim;
 use crate::policy::{Basis, Decision, Listing, Reason, Standing};
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
 
-pub use text::{refusal_line, summary, verdict};
+pub use text::{reason, refusal_line, standing, summary, verdict};
 
 /// Version of the JSON that [`Record`] becomes. It grows by new members; a member that changes
 /// its meaning raises it.
@@ -214,7 +214,7 @@ impl RecordedReason {
 }
 
 impl RecordedClaim {
-    fn of(claim: &Claim) -> Self {
+    pub(crate) fn of(claim: &Claim) -> Self {
         Self {
             operator: claim.operator().clone(),
             key: claim.key().key_id().as_str().to_owned(),

@@ -122,7 +122,7 @@ pub fn refusal_line(refusal: &Refusal, path: &Path) -> String {
 
 /// A reason, as the predicate of a sentence about a package.
 #[must_use]
-pub(super) fn reason(reason: &Reason) -> String {
+pub fn reason(reason: &Reason) -> String {
     match reason {
         Reason::Configuration { why } => {
             // The first mistake; all of them stand in `config check` and in the hook's output.
@@ -178,8 +178,9 @@ fn standings(report: Option<&Report>) -> String {
     format!(" [{}{}]", all.join("; "), expired.unwrap_or_default())
 }
 
-/// Where one operator stands.
-fn standing(standing: &Standing) -> String {
+/// Where one operator stands, in a few words.
+#[must_use]
+pub fn standing(standing: &Standing) -> String {
     match standing {
         Standing::Confirms => "confirmed".to_owned(),
         Standing::SignedAnother { .. } => "signed a different file under this name".to_owned(),

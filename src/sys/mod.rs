@@ -5,6 +5,7 @@
 
 pub mod files;
 pub mod inherited;
+pub mod inside;
 pub mod privileges;
 pub mod sandbox;
 pub mod secure;

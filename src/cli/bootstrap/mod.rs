@@ -16,8 +16,9 @@ use std::process::{Command, Stdio};
 
 use super::Exit;
 use super::args::Bootstrap;
+use super::evidence_at_hand;
 use super::output::{complain, json, print};
-use super::verify::{Decisions, at_hand, exit_code};
+use super::verify::{Decisions, exit_code};
 use crate::apt::configuration::Configuration;
 use crate::config::Config;
 use crate::evidence::{AtHand, Network};
@@ -199,7 +200,7 @@ fn judge(
     outcome: &str,
 ) -> Result<Clearance, Ended> {
     let evidence: Vec<AtHand> =
-        at_hand(&arguments.evidence).map_err(|why| Ended::because(Exit::Wrong, &why))?;
+        evidence_at_hand(&arguments.evidence).map_err(|why| Ended::because(Exit::Wrong, &why))?;
     let network = if arguments.offline { Network::Denied } else { Network::Allowed };
     let mut gatherer =
         gate.gatherer(apt, network).map_err(|why| Ended::because(Exit::Wrong, &why))?;

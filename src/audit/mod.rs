@@ -1,0 +1,187 @@
+//! Where a system stands: every installed package, assessed by the policy and by what operators
+//! signed.
+//!
+//! Which file a package came from is gone by the time of an audit. Its SHA-256 is what root wrote
+//! down when it let the file in, or else what the signed indexes on the system list under the
+//! package's name, version and architecture.
+
+mod record;
+mod system;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::deb::Control;
+use crate::deb822::status::Installed;
+use crate::evidence::AtHand;
+use crate::gate::{Assessed, Gate, Gatherer, Listings};
+use crate::policy::{Assessment, Named, Reason};
+use crate::receipt::Admitted;
+use crate::types::{Identity, Sha256Digest, Timestamp};
+
+pub use record::{Counts, Exception, Record, RecordedPackage, SCHEMA, Why};
+pub use system::{System, SystemError};
+
+/// An installed package and how it stands.
+#[derive(Debug, Clone)]
+pub struct Audited {
+    /// What dpkg says of it
+    pub installed: Installed,
+    /// How it stands
+    pub state: State,
+    /// The SHA-256 of the file that it came from, and who says so
+    pub file: Option<(Sha256Digest, Source)>,
+    /// When and how it was let in, if that was written down
+    pub admitted: Option<Admitted>,
+    /// What is known about that file
+    pub assessed: Option<Assessed>,
+}
+
+/// How an installed package stands, from the best to the worst.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Enough operators signed the file that it came from.
+    Confirmed,
+    /// An exception is in force.
+    Excepted,
+    /// It was let in without a quorum, and there is none still.
+    Debt,
+    /// It was never let in by the gate, and nobody's word is enough; or which file it came from is
+    /// not known; or operators that could settle it were not heard.
+    Unknown,
+    /// It is not confirmed, and somebody signed another file under its name.
+    Conflict,
+}
+
+/// Who says from which file a package came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// Root computed it when it let the file in.
+    Receipt,
+    /// A signed index of apt lists it so.
+    Index,
+}
+
+/// Audits a system. `progress` is told how many files are done, and how many there are.
+///
+/// # Errors
+/// If the system does not tell what is installed.
+pub fn audit(
+    system: &System,
+    gate: &Gate,
+    evidence: &[AtHand],
+    gatherer: &mut dyn Gatherer,
+    now: Timestamp,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Vec<Audited>, SystemError> {
+    let installed = system.installed()?;
+    let admitted = system.admitted()?;
+    let identities: BTreeSet<&Identity> = installed.iter().map(|it| &it.identity).collect();
+    let listings = system.listings(|it| identities.contains(it));
+
+    let (owners, named): (Vec<usize>, Vec<Named>) =
+        files(&installed, &admitted, &listings).into_iter().unzip();
+    let at_hand = |named: &Named| {
+        let identity = &named.control.identity;
+        let kept = admitted.get(identity).map(|it| it.claims.as_slice()).unwrap_or_default();
+        let mut bytes: Vec<Vec<u8>> =
+            kept.iter().filter_map(|sha256| system.signed_bytes(*sha256)).collect();
+        let artifact = identity.artifact_name();
+        bytes.extend(evidence.iter().flat_map(|it| it.about(&artifact)));
+        bytes
+    };
+    let total = named.len();
+    let assessed = gate.assess(named, at_hand, gatherer, now, |done| progress(done, total));
+
+    let mut of_each: BTreeMap<usize, Vec<Assessed>> = BTreeMap::new();
+    for (owner, it) in owners.into_iter().zip(assessed) {
+        of_each.entry(owner).or_default().push(it);
+    }
+    let audited = installed.into_iter().enumerate().map(|(index, installed)| {
+        let admitted = admitted.get(&installed.identity).cloned();
+        conclude(installed, admitted, of_each.remove(&index).unwrap_or_default())
+    });
+    Ok(audited.collect())
+}
+
+/// The files that installed packages may have come from, each with its package's place in the list.
+fn files(
+    installed: &[Installed],
+    admitted: &BTreeMap<Identity, Admitted>,
+    listings: &Listings,
+) -> Vec<(usize, Named)> {
+    let indexed = listings.signed_files();
+    let mut files = Vec::new();
+    for (index, it) in installed.iter().enumerate() {
+        let control = Control { identity: it.identity.clone(), source: it.source.clone() };
+        // What root saw goes before what an index lists today.
+        let sha256s: Vec<Sha256Digest> = match admitted.get(&it.identity) {
+            Some(admitted) => vec![admitted.sha256],
+            None => indexed.get(&it.identity).into_iter().flatten().copied().collect(),
+        };
+        for sha256 in sha256s {
+            let listings = listings.of(sha256, &it.identity);
+            files.push((index, Named { control: control.clone(), sha256, listings }));
+        }
+    }
+    files
+}
+
+/// Where archives list several files under one name, it may have come from any of them, so the
+/// worst counts.
+fn conclude(installed: Installed, admitted: Option<Admitted>, assessed: Vec<Assessed>) -> Audited {
+    let source = if admitted.is_some() { Source::Receipt } else { Source::Index };
+    let worst = assessed
+        .into_iter()
+        .map(|it| (state(&it.assessment, admitted.as_ref()), it))
+        .max_by_key(|(state, _)| *state);
+    match worst {
+        None => Audited { installed, state: State::Unknown, file: None, admitted, assessed: None },
+        Some((state, it)) => Audited {
+            installed,
+            state,
+            file: Some((it.named.sha256, source)),
+            admitted,
+            assessed: Some(it),
+        },
+    }
+}
+
+fn state(assessment: &Assessment, admitted: Option<&Admitted>) -> State {
+    match assessment {
+        Assessment::Confirmed { .. } => State::Confirmed,
+        Assessment::Excepted { .. } => State::Excepted,
+        Assessment::Unconfirmed { report, .. } if !report.conflicts.is_empty() => State::Conflict,
+        Assessment::Unconfirmed { .. } if admitted.is_some_and(|it| it.basis != "quorum") => {
+            State::Debt
+        }
+        Assessment::Unconfirmed { .. } => State::Unknown,
+    }
+}
+
+impl Audited {
+    /// Why it is not confirmed; nothing if it is, or if nobody knows which file it came from.
+    #[must_use]
+    pub fn reason(&self) -> Option<&Reason> {
+        match &self.assessed.as_ref()?.assessment {
+            Assessment::Confirmed { .. } => None,
+            Assessment::Excepted { otherwise, .. } => Some(otherwise),
+            Assessment::Unconfirmed { reason, .. } => Some(reason),
+        }
+    }
+
+    /// Whether it is neither confirmed nor excepted.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self.state, State::Debt | State::Unknown | State::Conflict)
+    }
+
+    /// Whether asking again later may settle it.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self.reason(), Some(Reason::CouldNotFindOut { .. }))
+    }
+}

@@ -1,0 +1,199 @@
+//! An audit as JSON, and whatever else is made from it. Documented in apt-quorum(1).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Audited, Source, State};
+use crate::policy::{Assessment, Standing};
+use crate::report::{self, RecordedClaim};
+use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
+
+/// Version of the JSON that [`Record`] becomes. It grows by new members; a member that changes its
+/// meaning raises it.
+pub const SCHEMA: u32 = 1;
+
+/// A whole audit.
+#[derive(Debug, Clone, Serialize)]
+pub struct Record {
+    /// [`SCHEMA`]
+    pub schema: u32,
+    /// When it was made
+    pub time: Timestamp,
+    /// The root of the system, as it was given
+    pub root: String,
+    /// SHA-256 over the configuration that it was assessed by
+    pub policy: Sha256Digest,
+    /// How many packages stand how
+    pub counts: Counts,
+    /// Every installed package, sorted by name, version and architecture
+    pub packages: Vec<RecordedPackage>,
+}
+
+/// How many packages stand how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// All of them
+    pub installed: usize,
+    /// See [`State::Confirmed`]
+    pub confirmed: usize,
+    /// See [`State::Excepted`]
+    pub excepted: usize,
+    /// See [`State::Debt`]
+    pub debt: usize,
+    /// See [`State::Unknown`]
+    pub unknown: usize,
+    /// See [`State::Conflict`]
+    pub conflict: usize,
+}
+
+/// One installed package.
+#[derive(Debug, Clone, Serialize)]
+pub struct RecordedPackage {
+    /// What dpkg says that it is
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// Its source package and that one's version
+    pub source: String,
+    /// How it stands
+    pub state: State,
+    /// The SHA-256 of the file that it came from
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256Digest>,
+    /// Who says so
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256_from: Option<Source>,
+    /// When its file was let in
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admitted: Option<Timestamp>,
+    /// What that rested on: `quorum`, `exception` or `warn-mode`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basis: Option<String>,
+    /// Whether dpkg has not finished its installation
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
+    /// Whether it is installed without a quorum
+    pub debt: bool,
+    /// Why it is not confirmed
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Why>,
+    /// The exception that is in force
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exception: Option<Exception>,
+    /// The rule that matched; none if the default holds
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// How many operators must confirm it
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<u32>,
+    /// Where each operator stands
+    pub operators: BTreeMap<OperatorName, Standing>,
+    /// The votes
+    pub claims: Vec<RecordedClaim>,
+    /// The claims about other files of the same name, an alarm even where it is confirmed
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<RecordedClaim>,
+}
+
+/// Why a package is not confirmed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Why {
+    /// A short stable name
+    pub code: &'static str,
+    /// For people
+    pub text: String,
+}
+
+/// An exception that is in force.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exception {
+    /// Where it stands
+    pub place: String,
+    /// Why it was granted
+    pub reason: String,
+    /// Until when it holds
+    pub expires: Timestamp,
+}
+
+impl Record {
+    /// Writes an audit down.
+    #[must_use]
+    pub fn of(audited: &[Audited], root: &str, policy: Sha256Digest, time: Timestamp) -> Self {
+        Self {
+            schema: SCHEMA,
+            time,
+            root: root.to_owned(),
+            policy,
+            counts: Counts::of(audited),
+            packages: audited.iter().map(RecordedPackage::of).collect(),
+        }
+    }
+}
+
+impl Counts {
+    /// Counts.
+    #[must_use]
+    pub fn of(audited: &[Audited]) -> Self {
+        let mut counts = Self { installed: audited.len(), ..Self::default() };
+        for it in audited {
+            *match it.state {
+                State::Confirmed => &mut counts.confirmed,
+                State::Excepted => &mut counts.excepted,
+                State::Debt => &mut counts.debt,
+                State::Unknown => &mut counts.unknown,
+                State::Conflict => &mut counts.conflict,
+            } += 1;
+        }
+        counts
+    }
+}
+
+impl RecordedPackage {
+    fn of(audited: &Audited) -> Self {
+        let assessment = audited.assessed.as_ref().map(|it| &it.assessment);
+        let report = assessment.map(Assessment::report);
+        let claims = |list: &[crate::attest::Claim]| list.iter().map(RecordedClaim::of).collect();
+        let source = &audited.installed.source;
+        let admitted = audited.admitted.as_ref();
+        Self {
+            identity: audited.installed.identity.clone(),
+            source: format!("{} {}", source.0, source.1),
+            state: audited.state,
+            sha256: audited.file.map(|(sha256, _)| sha256),
+            sha256_from: audited.file.map(|(_, from)| from),
+            admitted: admitted.map(|it| it.time),
+            basis: admitted.map(|it| it.basis.clone()),
+            unfinished: !audited.installed.whole,
+            debt: audited.state == State::Debt
+                || audited.state == State::Excepted
+                || (audited.is_open() && admitted.is_some_and(|it| it.basis != "quorum")),
+            reason: Why::of(audited),
+            exception: match assessment {
+                Some(Assessment::Excepted { place, reason, expires, .. }) => Some(Exception {
+                    place: place.clone(),
+                    reason: reason.clone(),
+                    expires: *expires,
+                }),
+                _ => None,
+            },
+            rule: report.and_then(|it| it.rule.clone()),
+            threshold: report
+                .and_then(|it| it.requirement.as_ref())
+                .map(|it| it.threshold().count()),
+            operators: report.map(|it| it.standings.clone()).unwrap_or_default(),
+            claims: report.map(|it| claims(&it.votes)).unwrap_or_default(),
+            conflicts: report.map(|it| claims(&it.conflicts)).unwrap_or_default(),
+        }
+    }
+}
+
+impl Why {
+    fn of(audited: &Audited) -> Option<Self> {
+        if audited.assessed.is_none() {
+            let text = "no receipt and no signed index tells from which file it came".to_owned();
+            return Some(Self { code: "no-hash", text });
+        }
+        let reason = audited.reason()?;
+        Some(Self { code: reason.code(), text: report::reason(reason) })
+    }
+}

@@ -1,0 +1,173 @@
+//! What a system says of itself: dpkg's database, the receipts, and apt's indexes.
+//!
+//! An audit believes these three, for they are root's. Of an image that somebody else made, they
+//! say only what that somebody lets them say.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::apt::configuration::Configuration;
+use crate::attest;
+use crate::deb822::status::{self, Installed, StatusError};
+use crate::gate::Listings;
+use crate::receipt::{self, Admitted};
+use crate::sys::inside::Inside;
+use crate::sys::plain;
+use crate::types::{Identity, Sha256Digest};
+
+/// Largest database of dpkg that is read, in bytes. One with 5,000 packages has 6 MB.
+const MAX_STATUS: u64 = 128 * 1024 * 1024;
+
+/// A system that can be audited.
+#[derive(Debug)]
+pub struct System {
+    inside: Inside,
+    status: PathBuf,
+    lists: PathBuf,
+    state: PathBuf,
+}
+
+/// Why a system cannot be audited.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemError {
+    /// Something cannot be read.
+    #[error("{}: {}", .path.display(), plain(.error))]
+    Io {
+        /// What, as seen from the system's root
+        path: PathBuf,
+        /// Why
+        error: io::Error,
+    },
+    /// dpkg's database is larger than any real one.
+    #[error("{}: larger than any database of dpkg", .0.display())]
+    TooLarge(PathBuf),
+    /// dpkg's database cannot be understood.
+    #[error("{}: {why}", .path.display())]
+    Status {
+        /// Where it is
+        path: PathBuf,
+        /// What is wrong
+        why: StatusError,
+    },
+    /// dpkg has not written down all that it did.
+    #[error("{} is not empty: dpkg is at work or was interrupted, so dpkg --configure -a first", .0.display())]
+    Unfinished(PathBuf),
+}
+
+impl System {
+    /// The running system, where apt's configuration says that things are.
+    ///
+    /// # Errors
+    /// If there is no root directory.
+    pub fn running(apt: &Configuration) -> Result<Self, SystemError> {
+        Self::open(
+            Path::new("/"),
+            apt.path("Dir::State::status", "/var/lib/dpkg/status"),
+            apt.path("Dir::State::lists", "/var/lib/apt/lists"),
+            apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY),
+        )
+    }
+
+    /// Another system, with everything in its usual place: what it says of its own configuration is
+    /// not asked for.
+    ///
+    /// # Errors
+    /// If there is no such directory.
+    pub fn at(root: &Path) -> Result<Self, SystemError> {
+        Self::open(
+            root,
+            "/var/lib/dpkg/status".into(),
+            "/var/lib/apt/lists".into(),
+            receipt::DEFAULT_DIRECTORY.into(),
+        )
+    }
+
+    fn open(
+        root: &Path,
+        status: PathBuf,
+        lists: PathBuf,
+        state: PathBuf,
+    ) -> Result<Self, SystemError> {
+        let failed = |error| SystemError::Io { path: root.to_owned(), error };
+        Ok(Self { inside: Inside::open(root).map_err(failed)?, status, lists, state })
+    }
+
+    /// The packages of which files are on the system, sorted.
+    ///
+    /// # Errors
+    /// If dpkg's database cannot be understood, or is not complete.
+    pub fn installed(&self) -> Result<Vec<Installed>, SystemError> {
+        let path = &self.status;
+        let failed = |error| SystemError::Io { path: path.clone(), error };
+        let file = self.inside.file(path).map_err(failed)?;
+        let mut text = Vec::new();
+        file.take(MAX_STATUS + 1).read_to_end(&mut text).map_err(failed)?;
+        if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_STATUS {
+            return Err(SystemError::TooLarge(path.clone()));
+        }
+        self.is_finished()?;
+        let mut installed = status::installed(&text)
+            .map_err(|why| SystemError::Status { path: path.clone(), why })?;
+        installed.sort_by(|a, b| a.identity.cmp(&b.identity));
+        Ok(installed)
+    }
+
+    /// dpkg writes what it does to small files first and makes a new database of them when it ends.
+    fn is_finished(&self) -> Result<(), SystemError> {
+        let path = self.status.with_file_name("updates");
+        let failed = |error| SystemError::Io { path: path.clone(), error };
+        let updates = match self.inside.directory(&path) {
+            Ok(updates) => updates,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        for entry in std::fs::read_dir(updates.path()).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            if name.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+                return Err(SystemError::Unfinished(path));
+            }
+        }
+        Ok(())
+    }
+
+    /// Of each package the file of it that root's entrances let in last.
+    ///
+    /// # Errors
+    /// If there are receipts that cannot be read.
+    pub fn admitted(&self) -> Result<BTreeMap<Identity, Admitted>, SystemError> {
+        let mut newest = BTreeMap::new();
+        let path = self.state.join(receipt::DECIDED_BY_ROOT);
+        match self.inside.file(&path) {
+            Ok(file) => receipt::admitted(file, |identity, it| drop(newest.insert(identity, it))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(SystemError::Io { path, error }),
+        }
+        Ok(newest)
+    }
+
+    /// The signed bytes of this SHA-256 that a receipt rests on, if they are still there.
+    #[must_use]
+    pub fn signed_bytes(&self, sha256: Sha256Digest) -> Option<Vec<u8>> {
+        let read = |file: File| {
+            let mut bytes = Vec::new();
+            let limit = u64::try_from(attest::MAX_BYTES).ok()?;
+            file.take(limit).read_to_end(&mut bytes).ok()?;
+            (Sha256Digest::of(&bytes) == sha256).then_some(bytes)
+        };
+        ["evidence", "evidence/method"].iter().find_map(|directory| {
+            let path = self.state.join(directory).join(sha256.to_string());
+            self.inside.file(&path).ok().and_then(read)
+        })
+    }
+
+    /// What apt's indexes on the system say of these packages. Without indexes, nothing.
+    #[must_use]
+    pub fn listings(&self, wanted: impl Fn(&Identity) -> bool) -> Listings {
+        match self.inside.directory(&self.lists) {
+            Ok(lists) => Listings::load(&lists.path(), |_, identity| wanted(identity)),
+            Err(_) => Listings::default(),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! `apt-quorum audit`: where a system stands.
+
+use std::path::Path;
+
+use super::Exit;
+use super::args::Audit;
+use super::evidence_at_hand;
+use super::output::{complain, json, print};
+use super::progress::Progress;
+use crate::audit::{self, Audited, Counts, Record, State, System};
+use crate::evidence::Network;
+use crate::gate::{Environment, Gate, apt_configuration};
+use crate::policy::{Assessment, Standing};
+use crate::report;
+use crate::sys::secure::Trusted;
+use crate::types::{Timestamp, printable};
+
+pub(super) fn run(arguments: &Audit) -> Exit {
+    judged(arguments).unwrap_or_else(|why| {
+        complain(&format!("apt-quorum: {why}\n"));
+        Exit::Wrong
+    })
+}
+
+fn judged(arguments: &Audit) -> Result<Exit, String> {
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let evidence = evidence_at_hand(&arguments.evidence)?;
+    let apt = apt_configuration(Environment::Heard);
+    let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
+    let config =
+        gate.config().map_err(|problems| format!("nothing can be audited:\n{problems}."))?;
+    let root = arguments.root.as_deref().unwrap_or(Path::new("/"));
+    let system = match &arguments.root {
+        None => System::running(&apt),
+        Some(root) => System::at(root),
+    };
+    let failed = |error| format!("cannot audit {}: {error}", printable(&root.to_string_lossy()));
+    let system = system.map_err(failed)?;
+    let network = if arguments.offline { Network::Denied } else { Network::Allowed };
+    let mut gatherer = gate.gatherer(&apt, network)?;
+    let mut bar: Option<Progress> = None;
+    let progress = |done, total| bar.get_or_insert_with(|| Progress::of(total)).at(done);
+    let audited = audit::audit(&system, &gate, &evidence, &mut *gatherer, now, progress);
+    drop(bar);
+    let audited = audited.map_err(failed)?;
+    let exit = exit_code(&audited);
+    let text = if arguments.json {
+        json(&Record::of(&audited, &root.to_string_lossy(), config.digest, now))
+    } else {
+        text(&audited, arguments.all)
+    };
+    Ok(print(&text, exit))
+}
+
+fn exit_code(audited: &[Audited]) -> Exit {
+    let mut open = audited.iter().filter(|it| it.is_open()).peekable();
+    if open.peek().is_none() {
+        Exit::Admitted
+    } else if open.all(Audited::is_transient) {
+        Exit::CouldNotFindOut
+    } else {
+        Exit::Refused
+    }
+}
+
+/// The worst first, and at the end what they come to.
+fn text(audited: &[Audited], all: bool) -> String {
+    let mut shown: Vec<&Audited> =
+        audited.iter().filter(|it| all || it.state != State::Confirmed).collect();
+    shown.sort_by_key(|it| std::cmp::Reverse(it.state));
+    let names: Vec<String> = shown.iter().map(|it| it.installed.identity.to_string()).collect();
+    let width = names.iter().map(String::len).max().unwrap_or_default();
+    let mut text = String::new();
+    for (it, name) in shown.iter().zip(&names) {
+        text += &format!("{:<9}  {name:<width$}  {}\n", word(it.state), remark(it));
+        text += &alarm(it);
+    }
+    text + &summary(Counts::of(audited))
+}
+
+const fn word(state: State) -> &'static str {
+    match state {
+        State::Confirmed => "confirmed",
+        State::Excepted => "excepted",
+        State::Debt => "debt",
+        State::Unknown => "unknown",
+        State::Conflict => "CONFLICT",
+    }
+}
+
+fn remark(it: &Audited) -> String {
+    let Some(assessed) = &it.assessed else {
+        return "no receipt and no signed index tells from which file it came".to_owned();
+    };
+    let report = assessed.assessment.report();
+    match &assessed.assessment {
+        Assessment::Confirmed { .. } => {
+            let confirms = |(name, standing): (&_, &_)| {
+                matches!(standing, Standing::Confirms).then(|| format!("{name}"))
+            };
+            let by: Vec<String> = report.standings.iter().filter_map(confirms).collect();
+            format!("by {}", by.join(", "))
+        }
+        Assessment::Excepted { place, reason, expires, .. } => {
+            format!("until {} ({place}): {}", expires.date(), printable(reason))
+        }
+        Assessment::Unconfirmed { reason, .. } => {
+            let standing = |(name, it): (&_, &_)| format!("{name}: {}", report::standing(it));
+            let all: Vec<String> = report.standings.iter().map(standing).collect();
+            let all = if all.is_empty() { String::new() } else { format!(" [{}]", all.join("; ")) };
+            format!("{}{all}", report::reason(reason))
+        }
+    }
+}
+
+/// Somebody signed another file: to be seen even where enough others confirm this one.
+fn alarm(it: &Audited) -> String {
+    let conflicts = it.assessed.iter().flat_map(|it| &it.assessment.report().conflicts);
+    let line = |claim: &crate::attest::Claim| {
+        format!(
+            "           CONFLICT: {} signed a different file under this name (sha256 {}).\n",
+            claim.operator(),
+            claim.sha256()
+        )
+    };
+    conflicts.map(line).collect()
+}
+
+fn summary(counts: Counts) -> String {
+    let Counts { installed, confirmed, excepted, debt, unknown, conflict } = counts;
+    let mut parts = vec![format!("{confirmed} of {installed} packages confirmed")];
+    for (count, what) in [
+        (excepted, "under an exception"),
+        (debt, "installed without a quorum (debt)"),
+        (unknown, "unknown"),
+        (conflict, "in conflict"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    format!("{}.\n", parts.join(", "))
+}

@@ -1,0 +1,73 @@
+//! Assessing packages whose files are not here: those that are installed already, and those that
+//! apt would like to fetch.
+
+use super::rounds::{Open, work_through};
+use super::{Gate, Gatherer, Inquiry};
+use crate::evidence::{Found, Question};
+use crate::policy::{Assessment, Named, Policy};
+use crate::receipt::Signed;
+use crate::types::Timestamp;
+
+/// A package that was assessed.
+#[derive(Debug, Clone)]
+pub struct Assessed {
+    /// The package
+    pub named: Named,
+    /// What is known about it
+    pub assessment: Assessment,
+    /// The signed bytes that this rests on
+    pub signed: Signed,
+}
+
+struct UnderWay<'p> {
+    named: Named,
+    inquiry: Inquiry,
+    policy: &'p Policy,
+    now: Timestamp,
+}
+
+impl Open for UnderWay<'_> {
+    type Closed = Assessed;
+
+    fn asked(&self) -> Vec<usize> {
+        self.inquiry.asked()
+    }
+
+    fn add(&mut self, endpoint: usize, found: Found) {
+        self.inquiry.add(endpoint, found);
+    }
+
+    fn close(mut self) -> Assessed {
+        self.inquiry.give_up("the program that fetches evidence ended");
+        let assessment = self.inquiry.assess(self.policy, &self.named, self.now);
+        let (signed, _) = self.inquiry.into_parts();
+        Assessed { named: self.named, assessment, signed }
+    }
+}
+
+impl Gate {
+    /// Assesses packages, in their order. Attestations that are known beyond those of the cache
+    /// come from `at_hand`. `progress` is told how many are done.
+    ///
+    /// Nothing comes back if the gate is closed.
+    pub fn assess(
+        &self,
+        packages: Vec<Named>,
+        at_hand: impl Fn(&Named) -> Vec<Vec<u8>>,
+        gatherer: &mut dyn Gatherer,
+        now: Timestamp,
+        progress: impl FnMut(usize),
+    ) -> Vec<Assessed> {
+        let Ok(policy) = self.policy() else { return Vec::new() };
+        let begin = |named: Named| {
+            let question = Question {
+                identity: named.control.identity.clone(),
+                source: Some(named.control.source.clone()),
+                sha256: Some(named.sha256),
+            };
+            let inquiry = self.inquire_with(&question, at_hand(&named), now);
+            (question, UnderWay { named, inquiry, policy, now })
+        };
+        work_through(packages.into_iter().map(begin), gatherer, progress)
+    }
+}
