@@ -5,11 +5,11 @@
 #
 # Each installs what it needs from Debian if it is missing. All that they make is in target/.
 
-.PHONY: help build deb demo test lint fuzz msrv lintian test-package test-system test-builds templates faults clean
+.PHONY: help build deb demo demo-template test lint fuzz msrv lintian test-package test-system test-builds templates faults clean
 
 help:
 	@sed '/^$$/q; s/^# \{0,1\}//' Makefile
-	@echo 'The parts: make build, deb, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, templates, faults, clean'
+	@echo 'The parts: make build, deb, demo-template, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, templates, faults, clean'
 
 # The program, as target/release/apt-quorum.
 build:
@@ -21,6 +21,10 @@ deb:
 
 demo:
 	demo/demo
+
+# A template for Qubes, from the first download to the page of its audit.
+demo-template:
+	demo/template
 
 test:
 	scripts/test

@@ -293,3 +293,46 @@ fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many questions each of these endpoints may be asked at once with what it shares, and
+    /// nothing for those that share nothing.
+    fn shares(urls: &[&str], apt: &[&str]) -> Vec<Option<usize>> {
+        let endpoint = |url: &&str| Endpoint {
+            operator: "alpha".parse().unwrap(),
+            protocol: Protocol::Directory,
+            url: url.parse().unwrap(),
+            architectures: None,
+            archive: None,
+        };
+        let mut configuration = Configuration::default();
+        apt.iter().for_each(|item| configuration.add(item));
+        let setup = Setup {
+            endpoints: urls.iter().map(endpoint).collect(),
+            timeouts: Timeouts::default(),
+            apt: configuration,
+            network: Network::Denied,
+            keep: None,
+        };
+        let shared = shared_connections(&setup);
+        let permits = |it: &Endpoint| shared.get(&host_of(it)).map(|it| it.available_permits());
+        setup.endpoints.iter().map(permits).collect()
+    }
+
+    #[test]
+    fn hosts_behind_a_proxy_share_few_connections() {
+        let proxy = "Acquire::http::Proxy=http://127.0.0.1:8082/";
+        let [a, b, file] = ["https://a.example/amd64/", "https://b.example/", "file:///srv/"];
+        assert_eq!(shares(&[a, b, file], &[proxy]), [Some(2), Some(2), None]);
+        assert_eq!(shares(&[a, "https://a.example/all/"], &[proxy]), [Some(4), Some(4)]);
+        let many: Vec<String> = (0..6).map(|n| format!("https://{n}.example/")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(shares(&many, &[proxy]), [Some(1); 6]);
+        let direct = "Acquire::https::Proxy::b.example=DIRECT";
+        assert_eq!(shares(&[a, b], &[proxy, direct]), [Some(4), None]);
+        assert_eq!(shares(&[a, b], &[]), [None, None]);
+    }
+}

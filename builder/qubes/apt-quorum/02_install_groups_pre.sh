@@ -33,7 +33,7 @@ cp "$package" "$image/var/cache/apt-quorum-build.deb"
 install_package
 copy_configuration "$image/etc/apt-quorum"
 except_exactly "the gate itself, which the template's builder put beside the scripts" "$package"
-is_enforced in_image apt-quorum config check || die "the gate in the image cannot be used"
+in_image apt-quorum bootstrap --check >&2 || die "the gate in the image cannot be used"
 is_asked || die "apt in the image does not ask the gate first"
 # Once more, through itself: now there is a receipt of it as of all that follow.
 install_package

@@ -23,5 +23,5 @@ mount_copy() {
 mount_copy
 mapfile -d '' packages < <(find "$PACKAGES_DIR" -type f -name '*.deb' -print0 | sort -z)
 except_exactly "built for this template" "${packages[@]}"
-is_enforced in_image apt-quorum config check || die "the exceptions for the build cannot be used"
+in_image apt-quorum bootstrap --check >&2 || die "the exceptions for the build cannot be used"
 say "${#packages[@]} packages of this builder are excepted for the time of the build"

@@ -13,7 +13,7 @@ is_unchanged() {
 audit() {
     local code=0 record=$image/var/lib/apt-quorum/build
     mkdir -p "$record"
-    "$program" audit --root "$image" --config "$configuration" --json \
+    "$program" audit --root "$seen" --config "$configuration" --json \
         --html "$record/audit.html" >"$record/audit.json" || code=$?
     if [[ -d ${ARTIFACTS_DIR-} ]]; then
         cp "$record/audit.html" "$ARTIFACTS_DIR/apt-quorum-audit.html" || code=1
@@ -25,6 +25,7 @@ audit() {
 find_program
 unmount_packages
 take_configuration
+show_image
 is_unchanged || die "the image's /etc/apt-quorum is not what was put there"
 # Judged by the builder's configuration, the image may be whatever it became.
 cp "$image/$build_exceptions" "$configuration/exceptions.d/"
@@ -32,6 +33,5 @@ audit || die "not every package in the image is confirmed or excepted"
 
 rm "$image/$build_exceptions"
 in_image apt-mark unhold apt-quorum
-is_enforced in_image apt-quorum config check || die "the gate in the image cannot be used"
-rm -rf "$own"
+in_image apt-quorum bootstrap --check >&2 || die "the gate in the image cannot be used"
 say "every package in the image is confirmed or excepted; the exceptions of the build are gone"

@@ -14,6 +14,8 @@ option=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # only what nobody but root can change, so a copy in here is what counts.
 own=/run/apt-quorum-build
 configuration=$own/configuration
+# The image, by a way on which nobody but root could put something else.
+seen=$own/image
 
 # In the image: exceptions that are gone before the image is done.
 build_exceptions=etc/apt-quorum/exceptions.d/zz-qubes-build.toml
@@ -42,24 +44,13 @@ find_program() {
     fi
 }
 
-# is_enforced COMMAND...: whether what this command (apt-quorum, up to its arguments) is
-# configured with is without mistakes, and refuses. A build in mode "warn" would never fail.
-is_enforced() {
-    local said
-    said=$("$@") || return 1
-    [[ $said == *$'\n  mode: enforce '* ]] || {
-        say "the policy is not in mode \"enforce\""
-        return 1
-    }
-}
-
 # A fresh copy of the configuration for the program on the executor.
 take_configuration() {
     [[ -f $option/configuration/policy.toml ]] ||
         die "there is no $option/configuration/policy.toml"
     mkdir -p "$own"
     copy_configuration "$configuration"
-    is_enforced "$program" config check --config "$configuration" ||
+    "$program" bootstrap --check --config "$configuration" >&2 ||
         die "the configuration beside the builder's scripts cannot be used"
 }
 
@@ -70,6 +61,13 @@ copy_configuration() {
     cp -rL --no-preserve=all "$option/configuration" "$1"
     mkdir -p "$1/operators.d" "$1/exceptions.d"
     chown -R root:root "$1"
+}
+
+# Shows the image at $seen while this script runs.
+show_image() {
+    mkdir -p "$seen"
+    mount --bind "$image" "$seen"
+    trap 'umount "$seen"' EXIT
 }
 
 # Takes away the copy of the builder's packages that 04_install_qubes_pre.sh mounted.
