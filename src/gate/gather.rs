@@ -25,7 +25,7 @@ use crate::evidence::{
 };
 use crate::policy::Outcome;
 use crate::sys::plain;
-use crate::sys::privileges::User;
+use crate::sys::privileges::{PrivilegeError, User};
 use crate::types::{Architecture, KeyKind, OperatorName, PublicKey, Timestamp};
 
 use super::confine::{Confinement, confine_fetcher};
@@ -33,6 +33,9 @@ use super::confine::{Confinement, confine_fetcher};
 /// Longest line that is read from the fetching process: as many attestations as are taken, each
 /// of the largest size, in base64, and what stands around them.
 const MAX_LINE: usize = MAX_ATTESTATIONS * attest::MAX_BYTES * 4 / 3 + 65_536;
+
+/// The user that apt's own methods run as, unless apt's configuration names another.
+const APTS_USER: &str = "_apt";
 
 /// What the fetching process may need besides its network timeouts, to start and to verify.
 pub(super) const SLACK: Duration = Duration::from_secs(10);
@@ -167,12 +170,18 @@ impl Fetcher {
 }
 
 /// Whom this process must leave the asking to: nobody, unless it is root's.
+///
+/// A system that is being built may have no apt yet, and so no user of apt's.
 pub(super) fn fetching_user(apt: &Configuration) -> Result<Option<User>, String> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(None);
     }
     let name = apt.find("APT::Sandbox::User").filter(|name| *name != "root");
-    User::find(name.unwrap_or("_apt")).map(Some).map_err(|error| error.to_string())
+    let found = match User::find(name.unwrap_or(APTS_USER)) {
+        Err(PrivilegeError::NoUser(name)) if name == APTS_USER => User::find("nobody"),
+        found => found,
+    };
+    found.map(Some).map_err(|error| error.to_string())
 }
 
 /// Starts this program again, as `user`, to read a setup from its input.

@@ -11,7 +11,7 @@
 #
 # All below for_each_release runs once for each release, as root, in namespaces of its own
 # that have the machine's network. $suite is the release that is built, $TESTBED_RUN is empty
-# and gone at the end, and the machine that builds is Debian 13.
+# and gone at the end, and the machine that builds is Debian 13, or what BUILD_MACHINE names.
 # shellcheck source=testbed/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../testbed/lib.sh"
 cd "$repo"
@@ -67,21 +67,22 @@ in_image() {
         DEBIAN_FRONTEND=noninteractive "${@:2}" </dev/null
 }
 
-# ends CODE COMMAND...: runs a command in the machine, which must end with this code. What it
-# says is in $said.
+# ends CODE COMMAND...: runs a command in the machine, which must end with this code, or with any
+# but 0 for "badly". What it says is in $said.
 ends() {
     local expected=$1 code=0
     shift
     printf '$ %s\n' "$*"
     in_machine "$@" >"$said" 2>&1 || code=$?
     grep -E 'quorum|refused|^E: ' "$said" | tail -n 20 | sed 's/^/  /' || true
-    (( code == expected )) || wrong "${1##*/} ended with $code instead of $expected"
+    [[ $expected != badly || $code == 0 ]] || return 0
+    [[ $code == "$expected" ]] || wrong "${1##*/} ended with $code instead of $expected"
 }
 
-# make_machine: a Debian 13 that builds images, with the package in it, and no configuration
+# make_machine: a machine that builds images, with the package in it, and no configuration
 # but that of configure.
 make_machine() {
-    "$testbed/overlay" "$("$testbed/chroot" trixie builder)" "$machine"
+    "$testbed/overlay" "$("$testbed/chroot" "${BUILD_MACHINE-trixie}" builder)" "$machine"
     # No disk is worn out by bootstraps, and dpkg's syncs cost nothing.
     mkdir -p "$machine/srv/build"
     mount -t tmpfs -o mode=0755 builds "$machine/srv/build"
@@ -116,11 +117,33 @@ install_gate() {
     mkdir -p "$root/var/lib/apt-quorum" "$root/var/cache/apt-quorum"
 }
 
-# configure [DIRECTORY]: a configuration under which both operators must confirm everything,
-# /etc/apt-quorum of the machine unless another directory of it is named. The operators, alice
+# gate_package DIRECTORY: apt-quorum's own package, as DIRECTORY/apt-quorum.deb. With
+# APT_QUORUM_PROGRAM, one of the same files and scripts.
+gate_package() {
+    local tree=$TESTBED_RUN/gate script
+    mkdir -p "$1"
+    if [[ -z ${APT_QUORUM_PROGRAM-} ]]; then
+        cp "$APT_QUORUM_DEB" "$1/apt-quorum.deb"
+        return
+    fi
+    rm -rf "$tree"
+    mkdir -p "$tree/DEBIAN"
+    install_gate "$tree"
+    printf '%s\n' 'Package: apt-quorum' 'Version: 0' "Architecture: $(architecture)" \
+        'Maintainer: nobody <nobody@localhost.invalid>' 'Description: the gate' \
+        >"$tree/DEBIAN/control"
+    find "$tree/etc" -type f -printf '/etc/%P\n' >"$tree/DEBIAN/conffiles"
+    for script in preinst postinst postrm; do
+        install -m 755 "debian/apt-quorum.$script" "$tree/DEBIAN/$script"
+    done
+    dpkg-deb --root-owner-group -Zgzip -z1 --build "$tree" "$1/apt-quorum.deb" >/dev/null
+}
+
+# configure DIRECTORY: a configuration under which both operators must confirm everything, in
+# this directory of the machine. The operators, alice
 # and bob, get keys if they have none, and publish in /srv/operators of the machine.
 configure() {
-    local directory=$machine${1-/etc/apt-quorum} name
+    local directory=$machine$1 name
     rm -rf "$directory"
     mkdir -p "$directory"/{operators.d,exceptions.d}
     printf 'mode = "enforce"\nthreshold = 2\n' >"$directory/policy.toml"
@@ -164,6 +187,25 @@ attest() {
 
 # forget PACKAGE: nobody ever signed it.
 forget() { rm -rf "$operators"/*/"$1"_*; }
+
+# confirm_today [OPTION...]: debootstrap downloads what it would install of the release today,
+# into /srv/build/cache of the machine, and both operators confirm it.
+confirm_today() {
+    ends 0 debootstrap "$@" --download-only \
+        --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
+        "$suite" /srv/build/today "$("$testbed/mirror")"
+    confirm_archives /srv/build/today
+}
+
+# confirm_archives IMAGE: does away with the image, and keeps and confirms what was downloaded
+# for it.
+confirm_archives() {
+    local cache=$machine/srv/build/cache
+    mkdir -p "$cache"
+    mv "$machine$1"/var/cache/apt/archives/*.deb "$cache"
+    rm -r "${machine:?}$1"
+    confirm "$cache"/*.deb
+}
 
 # make_package DIRECTORY NAME [FIELD...]: a package whose preinst leaves a mark, as
 # DIRECTORY/NAME_1_all.deb. has_run tells whether it did.
