@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     let argv0 = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
     match argv0.file_name().and_then(|name| name.to_str()) {
         Some("pre-install-pkgs") => apt_quorum::hook::pre_install_pkgs(),
+        Some("before-prompt") => apt_quorum::hook::before_prompt(),
         Some("dpkg-pre-invoke") => apt_quorum::hook::dpkg_pre_invoke(),
         Some("debsig-verify") => apt_quorum::hook::debsig_verify(),
         Some("apt-quorum-fetch") => apt_quorum::cli::fetch(),

@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 fn listed(text: &[u8], drip: usize) -> Vec<String> {
     let mut all = Vec::new();
     let input = BufReader::with_capacity(32, Dripping(text, drip));
-    index::packages(input, |sha256, identity| all.push(format!("{identity} {sha256}"))).unwrap();
+    index::packages(input, |it| all.push(format!("{} {}", it.identity, it.sha256))).unwrap();
     all
 }
 

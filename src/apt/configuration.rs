@@ -17,10 +17,14 @@ impl Configuration {
     /// needs them.
     pub fn add(&mut self, item: &str) {
         if let Some((name, value)) = item.split_once('=') {
-            let name = dequote(name).to_ascii_lowercase();
-            if !name.ends_with("::") {
-                self.items.insert(name, dequote(value));
-            }
+            self.set(&dequote(name), dequote(value));
+        }
+    }
+
+    /// Sets one item. Elements of lists are left out.
+    pub fn set(&mut self, name: &str, value: String) {
+        if !name.ends_with("::") {
+            self.items.insert(name.to_ascii_lowercase(), value);
         }
     }
 
@@ -28,8 +32,8 @@ impl Configuration {
     pub fn add_dump(&mut self, dump: &str) {
         for line in dump.lines() {
             let parts = line.strip_suffix("\";").and_then(|line| line.split_once(" \""));
-            if let Some((name, value)) = parts.filter(|(name, _)| !name.ends_with("::")) {
-                self.items.insert(name.to_ascii_lowercase(), value.to_owned());
+            if let Some((name, value)) = parts {
+                self.set(name, value.to_owned());
             }
         }
     }
@@ -45,6 +49,18 @@ impl Configuration {
     pub fn find(&self, name: &str) -> Option<&str> {
         let value = self.items.get(&name.to_ascii_lowercase())?;
         (!value.is_empty()).then_some(value)
+    }
+
+    /// Whether an item is set to what apt takes for yes (`StringToBool`,
+    /// apt-pkg/contrib/strutl.cc): a number that is not zero, or a word.
+    #[must_use]
+    pub fn is_on(&self, name: &str) -> bool {
+        self.find(name).is_some_and(|value| match value.parse::<i64>() {
+            Ok(number) => number != 0,
+            Err(_) => ["yes", "true", "with", "on", "enable"]
+                .iter()
+                .any(|word| value.eq_ignore_ascii_case(word)),
+        })
     }
 
     /// Only the items that are, or stand below, one of `names`.

@@ -3,7 +3,7 @@
 
 use crate::deb822;
 
-pub use crate::deb822::packages::packages;
+pub use crate::deb822::packages::{Listed, packages};
 
 /// One archive that offers this file: the facts of apt's verified index that lists this very
 /// SHA-256 under this very name, version and architecture.

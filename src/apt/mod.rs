@@ -8,5 +8,6 @@
 pub mod configuration;
 pub mod hook_input;
 pub mod index;
+pub mod json_hook;
 pub mod message;
 pub mod simulation;

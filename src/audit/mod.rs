@@ -120,7 +120,9 @@ fn files(
         // What root saw goes before what an index lists today.
         let sha256s: Vec<Sha256Digest> = match admitted.get(&it.identity) {
             Some(admitted) => vec![admitted.sha256],
-            None => indexed.get(&it.identity).into_iter().flatten().copied().collect(),
+            None => {
+                indexed.get(&it.identity).into_iter().flat_map(|it| it.keys()).copied().collect()
+            }
         };
         for sha256 in sha256s {
             let listings = listings.of(sha256, &it.identity);

@@ -2,6 +2,7 @@
 
 use super::Control;
 use crate::deb822;
+use crate::deb822::source::{self, SourceError};
 use crate::types::{DebVersion, Identity, NameError, PackageName};
 
 /// Why a control file cannot be read without doubt.
@@ -71,22 +72,10 @@ pub(super) fn parse(text: &[u8]) -> Result<Control, ControlError> {
     let source = match stanza.field("Source") {
         None if stanza.has("Source") => return Err(ControlError::Source),
         None => (package.clone(), version.clone()),
-        Some(text) => {
-            // `Source: name (version)`, the version only where it differs from the binary's.
-            let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
-            let name = name.parse().map_err(invalid("Source"))?;
-            let source_version = match rest.trim() {
-                "" => version.clone(),
-                rest => rest
-                    .strip_prefix('(')
-                    .and_then(|rest| rest.strip_suffix(')'))
-                    .ok_or(ControlError::Source)?
-                    .trim()
-                    .parse()
-                    .map_err(invalid("Source"))?,
-            };
-            (name, source_version)
-        }
+        Some(text) => source::parse(text, &version).map_err(|why| match why {
+            SourceError::Form => ControlError::Source,
+            SourceError::Name(why) => invalid("Source")(why),
+        })?,
     };
     Ok(Control { identity: Identity { package, version, architecture }, source })
 }

@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod packages;
+pub mod source;
 pub mod status;
 
 use memchr::memchr;

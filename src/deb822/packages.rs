@@ -3,20 +3,29 @@
 
 use std::io::{self, BufRead};
 
-use crate::types::{Identity, Sha256Digest};
+use super::source;
+use crate::types::{DebVersion, Identity, PackageName, Sha256Digest};
 
 /// Longest stanza of a Packages file that is read, in bytes. Longer ones are passed over.
 const MAX_STANZA: usize = 1024 * 1024;
+
+/// A file that an index lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The SHA-256 of the file
+    pub sha256: Sha256Digest,
+    /// What it is
+    pub identity: Identity,
+    /// The source package and its version, unless what stands there is none
+    pub source: Option<(PackageName, DebVersion)>,
+}
 
 /// Reads a Packages file stanza by stanza and hands each file that it lists to `each`. Stanzas
 /// that cannot be understood list nothing.
 ///
 /// # Errors
 /// If reading fails.
-pub fn packages(
-    mut text: impl BufRead,
-    mut each: impl FnMut(Sha256Digest, Identity),
-) -> io::Result<()> {
+pub fn packages(mut text: impl BufRead, mut each: impl FnMut(Listed)) -> io::Result<()> {
     let mut stanza = Vec::new();
     let mut too_long = false;
     loop {
@@ -24,8 +33,8 @@ pub fn packages(
         let got = io::Read::take(&mut text, 1 << 20).read_until(b'\n', &mut stanza)?;
         let empty_line = stanza.get(start..) == Some(b"\n");
         if got == 0 || empty_line {
-            if let Some((sha256, identity)) = listed(&stanza).filter(|_| !too_long) {
-                each(sha256, identity);
+            if let Some(listed) = listed(&stanza).filter(|_| !too_long) {
+                each(listed);
             }
             stanza.clear();
             too_long = false;
@@ -39,14 +48,18 @@ pub fn packages(
     }
 }
 
-fn listed(stanza: &[u8]) -> Option<(Sha256Digest, Identity)> {
+fn listed(stanza: &[u8]) -> Option<Listed> {
     let stanza = super::parse(stanza).ok()?;
     let identity = Identity {
         package: stanza.field("Package")?.parse().ok()?,
         version: stanza.field("Version")?.parse().ok()?,
         architecture: stanza.field("Architecture")?.parse().ok()?,
     };
-    Some((stanza.field("SHA256")?.parse().ok()?, identity))
+    let source = match stanza.field("Source") {
+        None => Some((identity.package.clone(), identity.version.clone())),
+        Some(text) => source::parse(text, &identity.version).ok(),
+    };
+    Some(Listed { sha256: stanza.field("SHA256")?.parse().ok()?, identity, source })
 }
 
 #[cfg(test)]
@@ -69,7 +82,7 @@ mod tests {
         ]
         .concat();
         let mut all = Vec::new();
-        packages(text.trim_end().as_bytes(), |_, identity| all.push(identity.to_string())).unwrap();
+        packages(text.trim_end().as_bytes(), |it| all.push(it.identity.to_string())).unwrap();
         assert_eq!(all, ["one 1:2 all", "two 1:2 all"]);
     }
 
@@ -82,7 +95,7 @@ mod tests {
             "x".repeat(3 * MAX_STANZA)
         );
         let mut all = Vec::new();
-        packages(giant.as_bytes(), |_, identity| all.push(identity.package.to_string())).unwrap();
+        packages(giant.as_bytes(), |it| all.push(it.identity.package.to_string())).unwrap();
         assert_eq!(all, ["good"]);
     }
 }

@@ -1,6 +1,7 @@
 //! dpkg's database of what is installed (`/var/lib/dpkg/status`, dpkg(1) "INFORMATION ABOUT
 //! PACKAGES").
 
+use super::source::{self, SourceError};
 use super::{Malformed, stanzas};
 use crate::types::{DebVersion, Identity, NameError, PackageName};
 
@@ -50,11 +51,13 @@ pub enum StatusError {
         /// Which one, from 1
         number: usize,
     },
-    /// A source that is written otherwise than `name` or `name (version)`.
-    #[error("entry {number} has a source that is none")]
+    /// A source that is none.
+    #[error("entry {number} has an invalid Source: {why}")]
     Source {
         /// Which one, from 1
         number: usize,
+        /// What is wrong
+        why: SourceError,
     },
 }
 
@@ -88,21 +91,8 @@ pub fn installed(text: &[u8]) -> Result<Vec<Installed>, StatusError> {
         };
         let source = match stanza.field("Source") {
             None => (identity.package.clone(), identity.version.clone()),
-            Some(text) => {
-                let (name, version) = match text.split_once(' ') {
-                    None => (text, None),
-                    Some((name, rest)) => {
-                        let version =
-                            rest.trim().strip_prefix('(').and_then(|it| it.strip_suffix(')'));
-                        (name, Some(version.ok_or(StatusError::Source { number })?))
-                    }
-                };
-                let version = match version {
-                    None => identity.version.clone(),
-                    Some(version) => version.parse().map_err(invalid("Source"))?,
-                };
-                (name.parse().map_err(invalid("Source"))?, version)
-            }
+            Some(text) => source::parse(text, &identity.version)
+                .map_err(|why| StatusError::Source { number, why })?,
         };
         found.push(Installed { identity, source, whole });
     }

@@ -1,13 +1,13 @@
 //! Finds out which archives offer a file, from the indexes that apt verified.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::apt::index;
+use crate::apt::index::{self, Listed};
 use crate::policy::Listing;
 use crate::types::{Identity, Sha256Digest};
 
@@ -21,8 +21,11 @@ const MAX_RELEASE: u64 = 16 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct Listings {
     archives: Vec<Archive>,
-    files: HashMap<Sha256Digest, Vec<(u32, Identity)>>,
+    files: HashMap<Sha256Digest, Vec<(u32, Listed)>>,
 }
+
+/// Files by what they are listed as.
+pub type Files<'a> = BTreeMap<&'a Identity, BTreeMap<Sha256Digest, &'a Listed>>;
 
 #[derive(Debug)]
 struct Archive {
@@ -50,9 +53,9 @@ impl Listings {
             listings.archives.push(archive);
             // An index that breaks off still lists what came before.
             let _ = unpacked(&directory.join(name), |text| {
-                index::packages(text, |sha256, identity| {
-                    if wanted(&sha256, &identity) {
-                        listings.files.entry(sha256).or_default().push((at, identity));
+                index::packages(text, |it| {
+                    if wanted(&it.sha256, &it.identity) {
+                        listings.files.entry(it.sha256).or_default().push((at, it));
                     }
                 })
             });
@@ -66,21 +69,28 @@ impl Listings {
         let listed = self.files.get(&sha256).map(Vec::as_slice).unwrap_or_default();
         let archives = listed
             .iter()
-            .filter(|(_, listed)| listed == identity)
+            .filter(|(_, listed)| listed.identity == *identity)
             .filter_map(|(at, _)| Some(self.archive(*at)?.listing.clone()));
         archives.collect()
     }
 
-    /// The files that signed archives list, by what they are listed as. There are several where
-    /// archives disagree.
+    /// The files by what they are listed as. There are several where archives disagree.
     #[must_use]
-    pub fn signed_files(&self) -> BTreeMap<&Identity, BTreeSet<Sha256Digest>> {
-        let mut files: BTreeMap<&Identity, BTreeSet<Sha256Digest>> = BTreeMap::new();
-        for (sha256, listed) in &self.files {
-            for (at, identity) in listed {
-                if self.archive(*at).is_some_and(|it| it.signed) {
-                    files.entry(identity).or_default().insert(*sha256);
-                }
+    pub fn files(&self) -> Files<'_> {
+        self.files_where(|_| true)
+    }
+
+    /// The same, of signed archives only.
+    #[must_use]
+    pub fn signed_files(&self) -> Files<'_> {
+        self.files_where(|archive| archive.signed)
+    }
+
+    fn files_where(&self, counts: impl Fn(&Archive) -> bool) -> Files<'_> {
+        let mut files = Files::new();
+        for (at, listed) in self.files.values().flatten() {
+            if self.archive(*at).is_some_and(&counts) {
+                files.entry(&listed.identity).or_default().insert(listed.sha256, listed);
             }
         }
         files
@@ -94,7 +104,9 @@ impl Listings {
 /// Hands every file that the indexes in `directory` list to `each`.
 pub(super) fn each(directory: &Path, mut each: impl FnMut(Sha256Digest, Identity)) {
     for name in names(directory).unwrap_or_default().iter().filter(|name| is_packages(name)) {
-        let _ = unpacked(&directory.join(name), |text| index::packages(text, &mut each));
+        let _ = unpacked(&directory.join(name), |text| {
+            index::packages(text, |it| each(it.sha256, it.identity))
+        });
     }
 }
 

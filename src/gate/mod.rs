@@ -266,6 +266,12 @@ impl Gate {
         }
     }
 
+    /// What the indexes say of the packages that are `wanted`, whatever the policy looks at.
+    #[must_use]
+    pub fn listings_of(&self, wanted: impl Fn(&Identity) -> bool) -> Listings {
+        Listings::load(&self.lists, |_, identity| wanted(identity))
+    }
+
     /// Judges files as a whole: all are hashed, all evidence is gathered at once, and each is
     /// decided as soon as nothing that may still come could change it.
     pub fn judge(

@@ -1,10 +1,13 @@
 //! The entrances that run as root right before dpkg unpacks: apt's hook, dpkg's own, and the one
-//! for each archive.
+//! for each archive. Before all of them, one that lets nothing in: it tells people what will be
+//! refused before they are asked whether to go on.
 //!
 //! They trust neither the method nor the cache: every archive is opened and hashed again, whatever
 //! it is called and however it came. Anything that goes wrong ends with a non-zero exit, and then
 //! nothing is installed.
 
+mod apt_arguments;
+mod before_prompt;
 mod command_line;
 mod debsig;
 mod dpkg;
@@ -21,6 +24,7 @@ use crate::receipt::{self, Ledger};
 use crate::report::{self, Entrance, Record};
 use crate::types::Timestamp;
 
+pub use before_prompt::run as before_prompt;
 pub use debsig::run as debsig_verify;
 pub use dpkg::run as dpkg_pre_invoke;
 pub use pre_install::run as pre_install_pkgs;

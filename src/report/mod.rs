@@ -15,7 +15,7 @@ use crate::attest::Claim;
 use crate::policy::{Basis, Decision, Listing, Reason, Standing};
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
 
-pub use text::{reason, refusal_line, standing, summary, verdict};
+pub use text::{reason, refusal_line, standing, standings, summary, verdict};
 
 /// Version of the JSON that [`Record`] becomes. It grows by new members; a member that changes
 /// its meaning raises it.

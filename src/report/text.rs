@@ -164,8 +164,9 @@ fn confirmations(count: usize) -> String {
     }
 }
 
-/// Where each operator stands, in brackets.
-fn standings(report: Option<&Report>) -> String {
+/// Where each operator stands, in brackets behind a space; nothing if there is nobody.
+#[must_use]
+pub fn standings(report: Option<&Report>) -> String {
     let Some(report) = report.filter(|report| !report.standings.is_empty()) else {
         return String::new();
     };

@@ -32,6 +32,7 @@ macro_rules! purposes {
 
 purposes! {
     judgement
+    prompt
     sources
     redirects
     indexes

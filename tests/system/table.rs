@@ -51,6 +51,8 @@ pub enum By {
     Hook,
     /// dpkg's gate
     Dpkg,
+    /// Our word before apt asks whether to go on
+    Prompt,
     /// apt, by itself
     Apt,
 }
@@ -76,6 +78,8 @@ pub const DPKG: Expected = Expected { refused: &[By::Dpkg], installed: true };
 pub const UNPACKED: Expected = Expected { refused: &[By::Dpkg], installed: false };
 /// The hook refuses, and dpkg's gate; the good package is installed that way.
 pub const HOOK_AND_DPKG: Expected = Expected { refused: &[By::Hook, By::Dpkg], installed: true };
+/// Refused before anything is downloaded; the good package is installed that way.
+pub const PROMPT: Expected = Expected { refused: &[By::Prompt], installed: true };
 /// Nobody refuses.
 pub const PASSES: Expected = Expected { refused: &[], installed: false };
 /// apt refuses by itself; the good package is installed that way.
@@ -119,7 +123,11 @@ impl Log {
         // Both say the same; dpkg says so itself when its gate refused.
         let by_dpkg = (text.contains("dpkg: error: ") && text.contains(" hook '"))
             || text.contains("verification on package");
-        let hook = if by_dpkg { By::Dpkg } else { By::Hook };
+        let hook = match by_dpkg {
+            true => By::Dpkg,
+            false if text.contains("Nothing was downloaded or installed.") => By::Prompt,
+            false => By::Hook,
+        };
         let mut lines = text.lines().map(str::trim).peekable();
         while let Some(line) = lines.next() {
             let method = ["apt-quorum refused it: ", "apt-quorum: nothing will be installed. "]
@@ -196,6 +204,7 @@ impl fmt::Display for By {
             Self::Method => "the method",
             Self::Hook => "the hook",
             Self::Dpkg => "dpkg's gate",
+            Self::Prompt => "the hook before the prompt",
             Self::Apt => "apt",
         })
     }
@@ -217,7 +226,7 @@ impl fmt::Display for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sights = self.sights();
         let mut said = Vec::new();
-        for wanted in [By::Method, By::Hook, By::Dpkg, By::Apt] {
+        for wanted in [By::Prompt, By::Method, By::Hook, By::Dpkg, By::Apt] {
             let mut all = sights.iter().filter_map(|sight| match sight {
                 Sight::Refused(by, why) if *by == wanted => Some(why),
                 _ => None,

@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read};
 use super::release::Listed;
 use super::{MAX_INDEX, Rejection};
 use crate::compressed::{Compression, Fault};
-use crate::deb822::packages::packages;
+use crate::deb822::packages;
 use crate::types::{ArtifactName, Identity, Sha256Digest};
 
 /// Largest index, unpacked, in bytes. Debian's largest has 60 MB.
@@ -33,14 +33,14 @@ impl Index {
     /// If the file is not that one, or not to be read.
     pub fn read(file: &[u8], listed: &Listed) -> Result<Self, Rejection> {
         let mut files: HashMap<Sha256Digest, Option<Sha256Digest>> = HashMap::new();
-        let each = |sha256: Sha256Digest, identity: Identity| {
+        let each = |packages::Listed { sha256, identity, .. }| {
             let name = Sha256Digest::of(identity.to_string().as_bytes());
             files
                 .entry(name)
                 .and_modify(|earlier| *earlier = earlier.filter(|it| *it == sha256))
                 .or_insert(Some(sha256));
         };
-        unpack(file, listed, MAX_TEXT, |text| packages(BufReader::new(text), each))?;
+        unpack(file, listed, MAX_TEXT, |text| packages::packages(BufReader::new(text), each))?;
         Ok(Self { path: listed.path.clone(), files })
     }
 

@@ -1,0 +1,247 @@
+//! What apt tells a hook of `AptCli::Hooks` before it asks its question.
+//!
+//! Format: doc/json-hooks-protocol.md of apt's source; JSON-RPC 2.0, one object a line, an empty
+//! line behind each. Newer versions, such as 3.0, send their whole configuration with the
+//! first one; 2.6 does not.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, Read};
+
+use serde::Deserialize;
+
+use super::configuration::Configuration;
+use crate::types::{Architecture, DebVersion, Identity, PackageName};
+
+/// Longest message that is read, in bytes. An upgrade of 5,000 packages has 5 MB.
+const MAX_MESSAGE: u64 = 64 * 1024 * 1024;
+
+/// The versions of the protocol that are spoken here, the best first.
+const VERSIONS: [&str; 2] = ["0.2", "0.1"];
+
+/// What apt says.
+#[derive(Debug)]
+pub enum Message {
+    /// It asks which version of the protocol to speak.
+    Hello {
+        /// What to answer
+        answer: String,
+        /// apt's configuration, if it tells
+        configuration: Option<Configuration>,
+    },
+    /// It is about to ask whether to go on.
+    BeforePrompt {
+        /// What it would put onto the system, sorted
+        packages: Vec<Identity>,
+        /// Whether somebody named all of these on the command line: then apt does not ask
+        named: bool,
+    },
+    /// Something else, which needs no answer.
+    Other,
+    /// It says no more.
+    Bye,
+}
+
+/// A message that cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// Reading failed.
+    #[error("cannot read what apt says: {0}")]
+    Io(#[from] io::Error),
+    /// It is longer than any real one.
+    #[error("apt says more than {MAX_MESSAGE} bytes at once")]
+    TooLong,
+    /// It is not of the format.
+    #[error("what apt says cannot be understood: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// No version of the protocol that is known here.
+    #[error("apt speaks a version of the hook protocol that is not known")]
+    Version,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    method: String,
+    id: Option<u64>,
+    #[serde(default)]
+    params: Params,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Params {
+    versions: Vec<String>,
+    options: Vec<Setting>,
+    command: String,
+    #[serde(rename = "search-terms")]
+    search_terms: Vec<String>,
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Setting {
+    name: String,
+    value: String,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: PackageName,
+    mode: String,
+    versions: Versions,
+}
+
+#[derive(Deserialize)]
+struct Versions {
+    install: Option<Version>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: DebVersion,
+    architecture: Architecture,
+}
+
+/// Reads the next message; nothing at the end.
+///
+/// # Errors
+/// See [`MessageError`].
+pub fn read(from: &mut impl BufRead) -> Result<Option<Message>, MessageError> {
+    loop {
+        let mut line = Vec::new();
+        from.by_ref().take(MAX_MESSAGE + 1).read_until(b'\n', &mut line)?;
+        if u64::try_from(line.len()).unwrap_or(u64::MAX) > MAX_MESSAGE {
+            return Err(MessageError::TooLong);
+        }
+        if line.is_empty() {
+            return Ok(None);
+        }
+        if line != b"\n" {
+            return message(serde_json::from_slice(&line)?).map(Some);
+        }
+    }
+}
+
+fn message(request: Request) -> Result<Message, MessageError> {
+    let Request { method, id, params } = request;
+    match method.strip_prefix("org.debian.apt.hooks.") {
+        Some("hello") => {
+            let spoken = |it: &&str| params.versions.iter().any(|offered| offered == *it);
+            let version = VERSIONS.iter().copied().find(spoken).ok_or(MessageError::Version)?;
+            let id = id.unwrap_or_default();
+            let answer = format!(
+                "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"version\":\"{version}\"}}}}\n\n"
+            );
+            let set = |mut all: Configuration, Setting { name, value }: Setting| {
+                all.set(&name, value);
+                all
+            };
+            let configuration = (!params.options.is_empty())
+                .then(|| params.options.into_iter().fold(Configuration::default(), set));
+            Ok(Message::Hello { answer, configuration })
+        }
+        Some("install.pre-prompt") => {
+            // "upgrade", "downgrade" and "reinstall" come as well as "install"; what stays or goes
+            // does not.
+            let comes = |it: &Package| !matches!(it.mode.as_str(), "keep" | "deinstall" | "purge");
+            let coming = params.packages.into_iter().filter(comes);
+            let mut packages: Vec<Identity> = coming
+                .filter_map(|Package { name, versions, .. }| {
+                    let Version { version, architecture } = versions.install?;
+                    Some(Identity { package: name, version, architecture })
+                })
+                .collect();
+            packages.sort();
+            packages.dedup();
+            let terms: BTreeSet<&str> =
+                params.search_terms.iter().map(|it| package_of(it)).collect();
+            let named = params.command == "install"
+                && packages.iter().all(|it| terms.contains(it.package.as_str()));
+            Ok(Message::BeforePrompt { packages, named })
+        }
+        Some("bye") => Ok(Message::Bye),
+        _ => Ok(Message::Other),
+    }
+}
+
+/// The package that a word on the command line names: `name`, `name:architecture`,
+/// `name=version`, `name/release` (apt-get(8), "install").
+fn package_of(term: &str) -> &str {
+    term.split([':', '=', '/']).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_messages_of_a_run_are_read_in_turn() {
+        let text = concat!(
+            r#"{"jsonrpc":"2.0","method":"org.debian.apt.hooks.hello","id":7,"params":{"versions":["0.1","0.2","0.9"],"options":[{"name":"APT::Get::Assume-Yes","value":"1"},{"name":"List::","value":"a"}]}}"#,
+            "\n\n",
+            r#"{"jsonrpc":"2.0","method":"org.debian.apt.hooks.install.pre-prompt","params":{"command":"install","search-terms":["bb"],"unknown-packages":[],"packages":["#,
+            r#"{"id":1,"name":"bb","architecture":"amd64","mode":"install","automatic":false,"versions":{"candidate":{"id":1,"version":"3","architecture":"all"},"install":{"id":1,"version":"1:2-3","architecture":"all","pin":500,"origins":[]}}},"#,
+            r#"{"id":2,"name":"aa","architecture":"amd64","mode":"upgrade","automatic":true,"versions":{"install":{"id":2,"version":"1","architecture":"amd64"},"current":{"id":3,"version":"0","architecture":"amd64"}}},"#,
+            r#"{"id":4,"name":"gone","architecture":"amd64","mode":"purge","automatic":false,"versions":{"current":{"id":5,"version":"0","architecture":"amd64"}}},"#,
+            r#"{"id":6,"name":"kept","architecture":"amd64","mode":"keep","automatic":false,"versions":{"candidate":{"id":7,"version":"0","architecture":"amd64"}}}]}}"#,
+            "\n\n",
+            r#"{"jsonrpc":"2.0","method":"org.debian.apt.hooks.install.statistics","params":{}}"#,
+            "\n\n",
+            r#"{"jsonrpc":"2.0","method":"org.debian.apt.hooks.bye","params":{}}"#,
+            "\n\n",
+        );
+        let mut from = text.as_bytes();
+        let Some(Message::Hello { answer, configuration }) = read(&mut from).unwrap() else {
+            panic!("no hello")
+        };
+        assert_eq!(answer, "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"version\":\"0.2\"}}\n\n");
+        let configuration = configuration.unwrap();
+        assert_eq!(configuration.find("apt::get::assume-yes"), Some("1"));
+        let Some(Message::BeforePrompt { packages, named }) = read(&mut from).unwrap() else {
+            panic!("no packages")
+        };
+        let shown: Vec<String> = packages.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["aa 1 amd64", "bb 1:2-3 all"]);
+        assert!(!named, "aa was not asked for");
+        assert!(matches!(read(&mut from).unwrap(), Some(Message::Other)));
+        assert!(matches!(read(&mut from).unwrap(), Some(Message::Bye)));
+        assert!(read(&mut from).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_somebody_named_apt_does_not_ask_about() {
+        let text = |command: &str, terms: &str| {
+            format!(
+                r#"{{"method":"org.debian.apt.hooks.install.pre-prompt","params":{{"command":"{command}","search-terms":[{terms}],"packages":[{{"name":"aa","mode":"install","versions":{{"install":{{"version":"1","architecture":"all"}}}}}}]}}}}"#
+            )
+        };
+        for (command, terms, expected) in [
+            ("install", r#""aa""#, true),
+            ("install", r#""bb","aa:amd64=1""#, true),
+            ("install", r#""aa/stable""#, true),
+            ("install", r#""bb""#, false),
+            ("upgrade", r#""aa""#, false),
+        ] {
+            match read(&mut text(command, terms).as_bytes()) {
+                Ok(Some(Message::BeforePrompt { named, .. })) => assert_eq!(named, expected),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_an_error() {
+        let hello = |versions| {
+            format!(
+                r#"{{"method":"org.debian.apt.hooks.hello","id":0,"params":{{"versions":{versions}}}}}"#
+            )
+        };
+        for bad in [
+            "no JSON".to_owned(),
+            hello("[]"),
+            hello("[\"9.0\"]"),
+            r#"{"method":"org.debian.apt.hooks.install.pre-prompt","params":{"packages":[{"name":"../a","mode":"install","versions":{}}]}}"#.to_owned(),
+        ] {
+            assert!(read(&mut bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

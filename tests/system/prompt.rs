@@ -1,0 +1,183 @@
+//! What is said before apt asks whether to go on.
+//!
+//! All other rows do without this entrance, or it would refuse what they are about.
+
+use super::server::Server;
+use super::steps::{source_of, two_attest};
+use super::table::{HOOK, INSTALLED, PROMPT};
+use super::world::{Ran, World};
+
+rows! {
+    before_prompt: "asked nobody: refused before anything is downloaded" => PROMPT;
+    before_prompt_asked: "somebody is asked: told before the question, refused after it" => HOOK;
+    before_prompt_conflict: "an exception and a conflict are told before the question" => INSTALLED;
+    before_prompt_warns: "mode warn: told, and installed" => INSTALLED;
+    before_prompt_local: "a local file is in no index: told, and judged as always" => HOOK;
+    before_prompt_upgrade: "an upgrade and a removal" => PROMPT;
+}
+
+/// Where the program is, and that apt asks it.
+fn begin(world: &World) {
+    world.sh("ln -s ../../bin/apt-quorum /usr/lib/apt-quorum/before-prompt").succeeds();
+    let conf = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/apt-conf/90apt-quorum-before-prompt"
+    ));
+    world.write("/etc/apt/apt.conf.d/90apt-quorum-before-prompt", conf);
+}
+
+/// Runs its arguments behind the first on a terminal, and types the first when it is asked.
+const ON_A_TERMINAL: &str = r#"import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[2], sys.argv[2:])
+said = b""
+while True:
+    try:
+        more = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not more:
+        break
+    asked = b"[Y/n]" in said
+    said += more
+    if not asked and b"[Y/n]" in said:
+        os.write(terminal, sys.argv[1].encode() + b"\n")
+sys.stdout.buffer.write(said)
+sys.stdout.flush()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+
+fn on_a_terminal(world: &World, command: &str, answer: &str) -> Ran {
+    world.write("/root/on-a-terminal", ON_A_TERMINAL);
+    world.sh(&format!("timeout 60 python3 /root/on-a-terminal {answer} {command}"))
+}
+
+#[track_caller]
+fn in_order(text: &str, first: &str, second: &str) {
+    let found = (text.find(first), text.find(second));
+    assert!(matches!(found, (Some(first), Some(second)) if first < second), "{text}");
+}
+
+fn downloads(server: &Server) -> usize {
+    server.requests().iter().filter(|path| path.ends_with(".deb")).count()
+}
+
+fn before_prompt(world: &World) {
+    begin(world);
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    let server = world.source(source_of(&[good, unknown]));
+    two_attest(world, good);
+    world.alice.attests(unknown);
+    for command in [
+        "apt-get install -y good unknown",
+        "apt-get install good unknown",
+        "apt-get install -qq good unknown",
+        "apt install -o APT::Get::Assume-Yes=true good unknown",
+        "apt-get install -y --download-only good unknown",
+    ] {
+        world
+            .sh(command)
+            .fails()
+            .says("apt-quorum: of 2 packages, 1 confirmed, 1 refused.")
+            .says("refused: unknown 1.0-1 all: only 1 operator confirms it, 2 must [alice: confirmed")
+            .says("Nothing was downloaded or installed.");
+    }
+    // Looking is free.
+    world.sh("apt-get install -s good unknown").succeeds().says("1 refused");
+    assert_eq!(downloads(&server), 0);
+    assert!(!world.has_run("good"));
+    // The question was asked already: nobody is asked again.
+    let before = world.alice.server().requests().len();
+    world.install("good").succeeds().says("apt-quorum: of 1 package, 1 confirmed.");
+    assert_eq!(world.alice.server().requests().len(), before);
+    assert!(world.has_run("good"));
+    world.sh("apt-get remove -y good").succeeds().never_says("apt-quorum: of");
+}
+
+fn before_prompt_asked(world: &World) {
+    begin(world);
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    let (old, new) = (world.package("old"), world.package("new"));
+    world.source(source_of(&[good, old]));
+    two_attest(world, good);
+    two_attest(world, old);
+    world.install("ageing").succeeds();
+    let server = world.source(source_of(&[good, unknown, new]));
+    // Exactly what somebody named apt does not ask about.
+    let none = on_a_terminal(world, "apt-get install good unknown", "y").fails();
+    none.says("Nothing was downloaded or installed.").never_says("[Y/n]");
+    let no = on_a_terminal(world, "apt-get upgrade", "n").falls_short();
+    in_order(&no.says("Abort").text, "of 1 package, 0 confirmed, 1 refused", "[Y/n]");
+    assert_eq!(downloads(&server), 0);
+    // Whoever goes on is stopped by those that decide.
+    world.urls(&[&format!("http://{}/debian", server.authority())]);
+    let yes = on_a_terminal(world, "apt-get upgrade", "y").fails();
+    in_order(&yes.says("Nothing was installed.").text, "1 refused", "[Y/n]");
+    assert!(!world.has_run("unknown"));
+    world.install("good").succeeds();
+}
+
+fn before_prompt_conflict(world: &World) {
+    begin(world);
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    world.source(source_of(&[good, unknown]));
+    two_attest(world, good);
+    world.carol.attests_to(good, &[(good.artifact(), unknown.sha256())]);
+    world.write(
+        "/etc/apt-quorum/exceptions.d/one.toml",
+        format!(
+            "[[exception]]\nsha256 = [\"{}\"]\nreason = \"for now\"\nexpires = 2999-01-01\n",
+            unknown.sha256()
+        ),
+    );
+    world
+        .install("good unknown")
+        .succeeds()
+        .says("of 2 packages, 1 confirmed, 1 under an exception.")
+        .says("exception: unknown 1.0-1 all: for now (until 2999-01-01")
+        .says("CONFLICT: good 1.0-1 all: somebody signed a different file under this name.");
+}
+
+fn before_prompt_warns(world: &World) {
+    begin(world);
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    world.source(source_of(&[good, unknown]));
+    world.policy("mode = \"warn\"\nthreshold = 2\n");
+    world.install("unknown").succeeds().says("of 1 package, 0 confirmed, 1 not confirmed.");
+    // A configuration that cannot be used refuses everything, and says so at once.
+    world.policy("mode = \"maybe\"\n");
+    world
+        .install("good")
+        .fails()
+        .says("with any, every package is refused. Nothing was downloaded or installed.");
+}
+
+fn before_prompt_local(world: &World) {
+    begin(world);
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    world.source(source_of(&[]));
+    two_attest(world, good);
+    world.write("/root/good.deb", &good.bytes);
+    world.write("/root/unknown.deb", &unknown.bytes);
+    world
+        .install("/root/unknown.deb")
+        .fails()
+        .says("1 in no index, judged when installed")
+        .says("Nothing was installed.");
+    world.install("/root/good.deb").succeeds();
+}
+
+fn before_prompt_upgrade(world: &World) {
+    begin(world);
+    let (good, newer) = (world.package("old"), world.package("new"));
+    world.source(source_of(&[good]));
+    two_attest(world, good);
+    world.install("ageing").succeeds();
+    world.source(source_of(&[newer]));
+    for command in ["apt-get upgrade -y", "apt-get dist-upgrade -y", "apt full-upgrade -y"] {
+        world.sh(command).fails().says("of 1 package, 0 confirmed, 1 refused.");
+    }
+    two_attest(world, newer);
+    world.sh("apt-get upgrade -y").succeeds().says("of 1 package, 1 confirmed.");
+}
