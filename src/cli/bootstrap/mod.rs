@@ -66,7 +66,7 @@ fn open(arguments: &Bootstrap, lists: Option<&Path>) -> (Gate, Configuration) {
     let mut apt = apt_configuration(Environment::Heard);
     // What this machine's own apt knows of archives says nothing about an image's.
     let lists = lists.unwrap_or(Path::new("/dev/null"));
-    apt.set("Dir::State::lists", &lists.to_string_lossy());
+    apt.set("Dir::State::lists", lists.to_string_lossy().into_owned());
     let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
     (gate, apt)
 }
