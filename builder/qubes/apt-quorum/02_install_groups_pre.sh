@@ -3,14 +3,6 @@
 # configuration that lies beside this script.
 . "$(dirname "$0")/lib.sh"
 
-# The one package to install, judged like all others unless nobody rebuilt it.
-find_package() {
-    local -a found=("$option"/apt-quorum_*.deb)
-    [[ ${#found[@]} == 1 && -f ${found[0]} ]] ||
-        die "there must be exactly one apt-quorum_*.deb in $option"
-    package=${found[0]}
-}
-
 # dpkg as the builder has it while nobody is there to answer.
 install_package() {
     in_image dpkg --force-confnew --install /var/cache/apt-quorum-build.deb

@@ -44,6 +44,15 @@ find_program() {
     fi
 }
 
+# Leaves the package for the image in $package.
+find_package() {
+    local -a found=("$option"/apt-quorum_*.deb)
+    [[ ${#found[@]} == 1 && -f ${found[0]} ]] ||
+        die "there must be exactly one apt-quorum_*.deb in $option"
+    # shellcheck disable=SC2034  # for those who source this
+    package=${found[0]}
+}
+
 # A fresh copy of the configuration for the program on the executor.
 take_configuration() {
     [[ -f $option/configuration/policy.toml ]] ||

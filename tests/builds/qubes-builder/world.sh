@@ -15,6 +15,9 @@ later=tree
 # The executor's user, to whom everything belongs that the builder brings along.
 builder=1000
 
+# What make static leaves.
+static=target/static/apt-quorum-static
+
 # Everything that the builds install, from the machine's own mirror. From then on there is
 # nobody but this machine to talk to.
 download() {
@@ -76,6 +79,10 @@ make_builder() {
     mv "$machine/builder/plugins/template_debian" "$sources"
     cp -r builder/qubes/apt-quorum "$option"
     cp "$(gate_package)" "$option/apt-quorum_0_test.deb"
+    # If it is there, and of the same making as the package. Otherwise the machine's own is used.
+    if [[ -z ${APT_QUORUM_PROGRAM-} && $static -nt $APT_QUORUM_DEB ]]; then
+        cp "$static" "$option/apt-quorum-static"
+    fi
     [[ -z ${SHIM-} ]] || cp "$SHIM" "$option/apt-quorum-static"
     patch --quiet --strip=1 --directory="$sources" <builder/qubes/builder-debian.patch
     mv "$machine/etc/apt-quorum" "$option/configuration"
