@@ -5,11 +5,11 @@
 #
 # Each installs what it needs from Debian if it is missing. All that they make is in target/.
 
-.PHONY: help build deb demo demo-template test lint fuzz msrv lintian test-package test-system test-builds templates faults clean
+.PHONY: help build deb static demo demo-template test lint fuzz msrv lintian test-package test-system test-builds templates faults clean
 
 help:
 	@sed '/^$$/q; s/^# \{0,1\}//' Makefile
-	@echo 'The parts: make build, deb, demo-template, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, templates, faults, clean'
+	@echo 'The parts: make build, deb, static, demo-template, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, templates, faults, clean'
 
 # The program, as target/release/apt-quorum.
 build:
@@ -18,6 +18,10 @@ build:
 # The package, as target/deb/apt-quorum_*.deb.
 deb:
 	scripts/build-deb
+
+# The program without shared libraries, as target/static/apt-quorum-static.
+static:
+	scripts/build-static
 
 demo:
 	demo/demo

@@ -70,6 +70,8 @@ pub struct Setup {
     pub endpoints: Vec<Endpoint>,
     /// How long to wait for them
     pub timeouts: Timeouts,
+    /// Certificates of authorities for https besides the system's, in PEM
+    pub authorities: Option<String>,
     /// apt's configuration, for its proxies
     pub apt: Configuration,
     /// Whether endpoints on the network may be asked
@@ -152,8 +154,10 @@ async fn run(
 fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
     let unreachable = |why: &str| Outcome::Unreachable { why: why.to_owned() };
     let door = match setup.network {
-        Network::Allowed => Door::new(&setup.apt, setup.timeouts.answer)
-            .map_err(|error| unreachable(&error.to_string())),
+        Network::Allowed => {
+            Door::new(&setup.apt, setup.authorities.as_deref(), setup.timeouts.answer)
+                .map_err(|error| unreachable(&error.to_string()))
+        }
         Network::Denied => Err(unreachable("not asked: offline")),
     };
     let source = |endpoint: &Endpoint| -> Result<Box<dyn Source>, Outcome> {

@@ -172,6 +172,7 @@ impl Gate {
         Some(evidence::Setup {
             endpoints: config.endpoints.clone(),
             timeouts: config.timeouts,
+            authorities: config.authorities.clone(),
             apt: apt.clone(),
             network,
             keep: Some((self.cache.clone(), config.policy.keys().clone())),

@@ -6,10 +6,14 @@
 pub mod files;
 pub mod inherited;
 pub mod inside;
+pub mod name_service;
 pub mod privileges;
+mod program;
 pub mod sandbox;
 pub mod secure;
 pub mod steady;
+
+pub use program::program;
 
 /// What the system says about an error, without the number that only programmers know.
 #[must_use]

@@ -117,6 +117,21 @@ install_gate() {
     mkdir -p "$root/var/lib/apt-quorum" "$root/var/cache/apt-quorum"
 }
 
+# static_program TO: the program without shared libraries, of the package beside
+# $APT_QUORUM_DEB or, with APT_QUORUM_STATIC, that file.
+static_program() {
+    local deb unpacked=$TESTBED_RUN/static
+    if [[ -n ${APT_QUORUM_STATIC-} ]]; then
+        strip -o "$1" "$APT_QUORUM_STATIC"
+        return
+    fi
+    for deb in "${APT_QUORUM_DEB%/*}"/apt-quorum-static_*.deb; do
+        [[ -f $deb ]] || die "there is no $deb: make deb"
+    done
+    dpkg-deb --extract "$deb" "$unpacked"
+    cp "$unpacked/usr/bin/apt-quorum-static" "$1"
+}
+
 # gate_package DIRECTORY: apt-quorum's own package, as DIRECTORY/apt-quorum.deb. With
 # APT_QUORUM_PROGRAM, one of the same files and scripts.
 gate_package() {

@@ -57,6 +57,7 @@ pub(super) fn run(arguments: &OperatorRefresh) -> Result<Exit, Stop> {
     let setup = Setup {
         endpoints: asked,
         timeouts: world.config.timeouts,
+        authorities: world.config.authorities.clone(),
         apt: world.apt.clone(),
         network: Network::Allowed,
         keep: None,
