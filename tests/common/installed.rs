@@ -8,7 +8,6 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::bundle::{Entry, bundle, file};
 use super::{Deb, Ended, Key, World, run, set_mode, sha256};
 
 pub const OPERATORS: [&str; 3] = ["alpha", "beta", "gamma"];
@@ -19,7 +18,7 @@ pub struct Machine {
     pub keys: BTreeMap<&'static str, Key>,
     status: String,
     receipts: Vec<Value>,
-    attestations: Vec<Entry>,
+    attestations: Vec<(String, String, Vec<u8>)>,
     indexes: BTreeMap<(String, bool), String>,
 }
 
@@ -79,6 +78,18 @@ impl Machine {
         self.receipt(deb, json!({ "basis": basis, "debt": basis != "quorum" }))
     }
 
+    /// It was let in because these operators signed it, and what they signed was kept.
+    pub fn let_in_by(&mut self, deb: &Deb, names: &[&str]) -> &mut Self {
+        let mut claims = Vec::new();
+        for name in names {
+            let link = deb.link(&self.keys[name]);
+            claims.push(json!({ "attestation": sha256(&link) }));
+            let kept = format!("root/var/lib/apt-quorum/evidence/{}", sha256(&link));
+            self.world.write(&kept, link);
+        }
+        self.receipt(deb, json!({ "claims": claims }))
+    }
+
     /// An index of the archive at `host` lists `deb`.
     pub fn listed(&mut self, deb: &Deb, host: &str, signed: bool) -> &mut Self {
         let index = self.indexes.entry((host.to_owned(), signed)).or_default();
@@ -93,12 +104,11 @@ impl Machine {
         self
     }
 
-    /// These operators signed `deb`; it is in the bundle.
+    /// These operators signed `deb`; it is in the tree.
     pub fn signed(&mut self, deb: &Deb, names: &[&str]) -> &mut Self {
         for name in names {
             let link = deb.link(&self.keys[name]);
-            let path = format!("{}/{}", deb.file_name(), sha256(&link));
-            self.attestations.push(file(&path, &link));
+            self.attestations.push((deb.file_name(), sha256(&link), link));
         }
         self
     }
@@ -123,14 +133,18 @@ impl Machine {
             }
             write(&format!("{archive}_main_binary-amd64_Packages"), index.as_bytes());
         }
-        self.world.write("evidence.tar.gz", bundle(&self.attestations));
+        self.world.make_directory("evidence");
+        for (artifact, name, link) in &self.attestations {
+            self.world.make_directory(&format!("evidence/{artifact}"));
+            self.world.write(&format!("evidence/{artifact}/{name}"), link);
+        }
     }
 
-    /// `apt-quorum audit --config ... --evidence BUNDLE ARGUMENTS`
+    /// `apt-quorum audit --config ... --evidence TREE ARGUMENTS`
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.world.command();
         command.arg("audit").arg("--config").arg(self.world.path("etc"));
-        command.arg("--evidence").arg(self.world.path("evidence.tar.gz")).args(arguments);
+        command.arg("--evidence").arg(self.world.path("evidence")).args(arguments);
         command
     }
 
