@@ -5,11 +5,11 @@
 #
 # Each installs what it needs from Debian if it is missing. All that they make is in target/.
 
-.PHONY: help build deb demo test lint fuzz msrv lintian test-package test-system faults clean
+.PHONY: help build deb demo test lint fuzz msrv lintian test-package test-system test-page faults clean
 
 help:
 	@sed '/^$$/q; s/^# \{0,1\}//' Makefile
-	@echo 'The parts: make build, deb, lint, fuzz, msrv, lintian, test-package, test-system, faults, clean'
+	@echo 'The parts: make build, deb, lint, fuzz, msrv, lintian, test-package, test-system, test-page, faults, clean'
 
 # The program, as target/release/apt-quorum.
 build:
@@ -47,6 +47,10 @@ test-package:
 # Real apt in chroots of Debian 12, 13 and forky; SCENARIO=word,word runs those rows.
 test-system:
 	scripts/test-system
+
+# The page of an audit, in headless Chromium without a network.
+test-page:
+	tests/page
 
 # The entrances killed or failed by the system at every single step of a run (long).
 faults:

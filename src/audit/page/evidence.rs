@@ -16,7 +16,8 @@ pub(super) fn why(page: &mut Markup, package: &RecordedPackage) {
     } else if let Some(reason) = &package.reason {
         page.text(&reason.text);
     }
-    if !package.conflicts.is_empty() {
+    // Where that is the state, it has been said.
+    if !package.conflicts.is_empty() && package.state != State::Conflict {
         page.raw(" <strong class=\"alarm\">another file was signed under this name</strong>");
     }
     if package.unfinished {
@@ -51,7 +52,8 @@ pub(super) fn details(page: &mut Markup, package: &RecordedPackage) {
     }
     if let Some(threshold) = package.threshold {
         item(page, "Needed", |page| {
-            page.text(&threshold.to_string()).raw(" operators, by ");
+            page.text(&threshold.to_string());
+            page.raw(if threshold == 1 { " operator, by " } else { " operators, by " });
             page.text(package.rule.as_deref().unwrap_or("the default"));
         });
     }

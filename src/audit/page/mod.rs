@@ -70,15 +70,11 @@ fn header(page: &mut Markup, record: &Record) {
         ),
     };
     page.text(&sentence);
-    match record.packages.iter().filter(|it| is_alarm(it)).count() {
-        0 => {}
-        1 => {
-            page.raw(" <strong class=\"alarm\">Of 1, somebody signed another file under its name.</strong>");
-        }
-        count => {
-            page.raw(" <strong class=\"alarm\">Of ").text(&count.to_string());
-            page.raw(", somebody signed another file under their name.</strong>");
-        }
+    let alarms = record.packages.iter().filter(|it| is_alarm(it)).count();
+    if alarms > 0 {
+        let of = if alarms == 1 { "Of 1 package" } else { &format!("Of {alarms} packages") };
+        page.raw(" <strong class=\"alarm\">").text(of);
+        page.raw(" an operator signed another file under the same name.</strong>");
     }
     page.raw("</p>\n");
     bar(page, record.counts);
@@ -96,21 +92,20 @@ fn header(page: &mut Markup, record: &Record) {
 fn bar(page: &mut Markup, counts: Counts) {
     page.raw("<svg class=\"bar\" width=\"100%\" height=\"10\" aria-hidden=\"true\">\n");
     let mut before = 0;
-    for state in WORST_FIRST.into_iter().rev() {
+    for state in WORST_FIRST {
         let count = count(counts, state);
         if count > 0 {
-            let (x, width) = (per_mille(before, counts), per_mille(count, counts));
-            page.raw("<rect class=\"").raw(code(state)).raw("\" height=\"10\" x=\"").raw(&x);
-            page.raw("%\" width=\"").raw(&width).raw("%\"/>\n");
+            // A single bad one is seen as well; at the end, the good ones give way.
+            let part = (count * 1000).checked_div(counts.installed).unwrap_or_default().max(5);
+            page.raw("<rect class=\"").raw(code(state)).raw("\" height=\"10\" x=\"");
+            page.raw(&percent(before)).raw("%\" width=\"").raw(&percent(part)).raw("%\"/>\n");
+            before += part;
         }
-        before += count;
     }
     page.raw("</svg>\n");
 }
 
-/// A part of all packages in percent, with one decimal.
-fn per_mille(part: usize, counts: Counts) -> String {
-    let of_thousand = (part * 1000).checked_div(counts.installed).unwrap_or_default();
+fn percent(of_thousand: usize) -> String {
     format!("{}.{}", of_thousand / 10, of_thousand % 10)
 }
 

@@ -60,6 +60,7 @@
   }
   heads[0].setAttribute("aria-sort", "ascending");
   controls.addEventListener("input", show);
+  controls.addEventListener("change", show);
   controls.addEventListener("submit", (event) => event.preventDefault());
   // The fields have their first values only after this event.
   controls.addEventListener("reset", () => setTimeout(show));
