@@ -12,9 +12,9 @@ mod common;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use common::Deb;
 use common::installed::Machine;
 use common::rebuilder::{Rebuilder, hello};
+use common::{Deb, is_root, left_out};
 use serde_json::Value;
 
 const LAST: &str = "var/lib/apt-quorum/audit.json";
@@ -204,4 +204,35 @@ fn it_is_for_the_running_system_alone() {
     let machine = Machine::new();
     machine.audit(&["--changes"]).assert_code(2);
     machine.audit_running(&["--changes", "--all"], &[]).assert_code(2);
+}
+
+/// The service may do what it must and no more: root without its other powers fetches evidence.
+#[test]
+fn what_the_service_may_do_is_enough_to_fetch_evidence() {
+    if !is_root() {
+        left_out("an audit with the powers of the service: this is not run by root");
+        return;
+    }
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/debian/apt-quorum.apt-quorum-audit.service");
+    let unit = fs::read_to_string(unit).unwrap();
+    let powers = unit.lines().find_map(|it| it.strip_prefix("CapabilityBoundingSet=")).unwrap();
+    let powers: Vec<&str> = powers.split(' ').collect();
+    let audit = |powers: &[&str]| {
+        let mut machine = Machine::new();
+        let deb = hello();
+        let server = Rebuilder::confirming(&machine.keys["gamma"], [&deb]).serve();
+        machine.world.operator("gamma", &machine.keys["gamma"], &[server.endpoint()]);
+        machine.installed(&deb).let_in(&deb, "warn-mode").signed(&deb, &["alpha"]);
+        let mut bounds = "-all".to_owned();
+        for power in powers {
+            bounds += &format!(",+{}", power.strip_prefix("CAP_").unwrap().to_lowercase());
+        }
+        let mut command = machine.world.command_of("setpriv".as_ref());
+        command.args(["--no-new-privs", "--inh-caps", "-all", "--bounding-set", &bounds, "--"]);
+        command.arg(env!("CARGO_BIN_EXE_apt-quorum"));
+        machine.audit_running_by(command, &["--changes"])
+    };
+    audit(&powers).assert_code(0);
+    let fewer: Vec<&str> = powers.iter().copied().filter(|it| *it != "CAP_SETUID").collect();
+    assert_ne!(audit(&fewer).code, Some(0), "the test would not notice");
 }

@@ -142,7 +142,10 @@ impl Machine {
 
     /// `apt-quorum audit --config ... --evidence TREE ARGUMENTS`
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.world.command();
+        self.with_arguments(self.world.command(), arguments)
+    }
+
+    fn with_arguments(&self, mut command: Command, arguments: &[&str]) -> Command {
         command.arg("audit").arg("--config").arg(self.world.path("etc"));
         command.arg("--evidence").arg(self.world.path("evidence")).args(arguments);
         command
@@ -161,6 +164,13 @@ impl Machine {
 
     /// Audits it as if it were the running system: apt's configuration says where things are.
     pub fn audit_running(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+        let mut command = self.world.command();
+        command.envs(variables.iter().copied());
+        self.audit_running_by(command, arguments)
+    }
+
+    /// The same, by a command that ends with the program.
+    pub fn audit_running_by(&self, command: Command, arguments: &[&str]) -> Ended {
         self.write();
         let root = self.world.path("root");
         let root = root.display();
@@ -171,9 +181,8 @@ impl Machine {
              APT::Quorum::State \"{root}/var/lib/apt-quorum\";\n"
         );
         self.world.write("running.conf", conf + &more);
-        let mut command = self.command(arguments);
-        command.env("APT_CONFIG", self.world.path("running.conf"));
-        run(command.envs(variables.iter().copied()))
+        let mut command = self.with_arguments(command, arguments);
+        run(command.env("APT_CONFIG", self.world.path("running.conf")))
     }
 
     /// The one package of an audit, and how the program ended.

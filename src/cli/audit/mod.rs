@@ -84,7 +84,7 @@ fn write_page(path: &Path, html: &str) -> Result<(), String> {
     if path.symlink_metadata().is_ok_and(|it| !it.is_file()) {
         return Err(failed("there is something that is no plain file"));
     }
-    Prepared::write(path, html.as_bytes())
+    Prepared::write_plainly(path, html.as_bytes())
         .and_then(Prepared::place_over)
         .map_err(|error| failed(&plain(&error).to_string()))
 }
