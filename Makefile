@@ -5,11 +5,11 @@
 #
 # Each installs what it needs from Debian if it is missing. All that they make is in target/.
 
-.PHONY: help build deb static demo demo-template test lint fuzz msrv lintian test-package test-system test-builds templates faults clean
+.PHONY: help build deb static demo demo-template test lint fuzz msrv lintian test-package test-system test-builds test-page templates faults clean
 
 help:
 	@sed '/^$$/q; s/^# \{0,1\}//' Makefile
-	@echo 'The parts: make build, deb, static, demo-template, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, templates, faults, clean'
+	@echo 'The parts: make build, deb, static, demo-template, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, test-page, templates, faults, clean'
 
 # The program, as target/release/apt-quorum.
 build:
@@ -63,6 +63,10 @@ test-builds:
 # The same of every release.
 templates:
 	FULL=1 scripts/test-builds
+
+# The page of an audit, in headless Chromium without a network.
+test-page:
+	tests/page
 
 # The entrances killed or failed by the system at every single step of a run (long).
 faults:

@@ -42,8 +42,10 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -s h -l he
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l config -d 'Use the configuration in this directory' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l root -d 'Audit the system in this directory, such as a mounted image' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l evidence -d 'More attestations, as for verify' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l html -d 'Write a page for browsers to this file as well' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l offline -d 'Ask nobody over the network'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l all -d 'Show confirmed packages as well'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l changes -d 'Say only what changed since the last time, and remember how it is now'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l json -d 'Print JSON, as apt-quorum(1) describes it'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and not __fish_seen_subcommand_from check help" -s h -l help -d 'Print help'

@@ -5,6 +5,8 @@
 //! down when it let the file in, or else what the signed indexes on the system list under the
 //! package's name, version and architecture.
 
+mod changes;
+pub mod page;
 mod record;
 mod system;
 
@@ -13,13 +15,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::deb::Control;
 use crate::deb822::status::Installed;
 use crate::evidence::AtHand;
-use crate::gate::{Assessed, Gate, Gatherer, Listings};
+use crate::gate::{Ask, Assessed, Gate, Gatherer, Listings};
 use crate::policy::{Assessment, Named, Reason};
 use crate::receipt::Admitted;
 use crate::types::{Identity, Sha256Digest, Timestamp};
 
+pub use changes::{Change, Changes};
 pub use record::{Counts, Exception, Record, RecordedPackage, SCHEMA, Why};
 pub use system::{System, SystemError};
+
+/// Signed bytes behind one receipt that are looked at: as many as operators can be in practice.
+const MAX_KEPT: usize = 64;
 
 /// An installed package and how it stands.
 #[derive(Debug, Clone)]
@@ -65,7 +71,7 @@ pub enum Source {
     Index,
 }
 
-/// Audits a system. `progress` is told how many files are done, and how many there are.
+/// Audits a system by what every operator says. `progress` is told how many files are done, and how many there are.
 ///
 /// # Errors
 /// If the system does not tell what is installed.
@@ -75,11 +81,27 @@ pub fn audit(
     evidence: &[AtHand],
     gatherer: &mut dyn Gatherer,
     now: Timestamp,
+    progress: impl FnMut(usize, usize),
+) -> Result<Vec<Audited>, SystemError> {
+    audit_asking(system, gate, evidence, Ask::All, gatherer, now, progress)
+}
+
+/// The same, with operators asked only about some packages.
+///
+/// # Errors
+/// If the system does not tell what is installed.
+pub fn audit_asking(
+    system: &System,
+    gate: &Gate,
+    evidence: &[AtHand],
+    ask: Ask,
+    gatherer: &mut dyn Gatherer,
+    now: Timestamp,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Vec<Audited>, SystemError> {
     let installed = system.installed()?;
-    let admitted = system.admitted()?;
     let identities: BTreeSet<&Identity> = installed.iter().map(|it| &it.identity).collect();
+    let admitted = system.admitted(|it| identities.contains(it))?;
     let listings = system.listings(|it| identities.contains(it));
 
     let (owners, named): (Vec<usize>, Vec<Named>) =
@@ -88,13 +110,13 @@ pub fn audit(
         let identity = &named.control.identity;
         let kept = admitted.get(identity).map(|it| it.claims.as_slice()).unwrap_or_default();
         let mut bytes: Vec<Vec<u8>> =
-            kept.iter().filter_map(|sha256| system.signed_bytes(*sha256)).collect();
+            kept.iter().take(MAX_KEPT).filter_map(|sha256| system.signed_bytes(*sha256)).collect();
         let artifact = identity.artifact_name();
         bytes.extend(evidence.iter().flat_map(|it| it.about(&artifact)));
         bytes
     };
     let total = named.len();
-    let assessed = gate.assess(named, at_hand, gatherer, now, |done| progress(done, total));
+    let assessed = gate.assess(named, at_hand, ask, gatherer, now, |done| progress(done, total));
 
     let mut of_each: BTreeMap<usize, Vec<Assessed>> = BTreeMap::new();
     for (owner, it) in owners.into_iter().zip(assessed) {
@@ -164,6 +186,18 @@ fn state(assessment: &Assessment, admitted: Option<&Admitted>) -> State {
     }
 }
 
+/// What a state is called in text. An alarm is loud.
+#[must_use]
+pub const fn word(state: State) -> &'static str {
+    match state {
+        State::Confirmed => "confirmed",
+        State::Excepted => "excepted",
+        State::Debt => "debt",
+        State::Unknown => "unknown",
+        State::Conflict => "CONFLICT",
+    }
+}
+
 impl Audited {
     /// Why it is not confirmed; nothing if it is, or if nobody knows which file it came from.
     #[must_use]
@@ -179,6 +213,12 @@ impl Audited {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         matches!(self.state, State::Debt | State::Unknown | State::Conflict)
+    }
+
+    /// Whether somebody signed another file under its name, even where enough confirm this one.
+    #[must_use]
+    pub fn is_alarm(&self) -> bool {
+        self.assessed.as_ref().is_some_and(|it| !it.assessment.report().conflicts.is_empty())
     }
 
     /// Whether asking again later may settle it.

@@ -74,6 +74,12 @@ pub(super) struct Audit {
     /// Show confirmed packages as well
     #[arg(long)]
     pub(super) all: bool,
+    /// Write a page for browsers to this file as well
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// Say only what changed since the last time, and remember how it is now
+    #[arg(long, conflicts_with_all = ["root", "all"])]
+    pub(super) changes: bool,
     /// Print JSON, as apt-quorum(1) describes it
     #[arg(long)]
     pub(super) json: bool,

@@ -39,7 +39,7 @@ use crate::sys::steady::{self, Stamp};
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
 
 use archives::Archives;
-pub use assess::Assessed;
+pub use assess::{Ask, Assessed};
 pub use confine::{Confinement, MethodPlaces, confine_fetcher, confine_method};
 #[cfg(fuzzing)]
 pub(crate) use gather::fuzzing;

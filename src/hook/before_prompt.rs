@@ -15,7 +15,7 @@ use crate::apt::index::Listed;
 use crate::apt::json_hook::{self, Message, MessageError};
 use crate::deb::Control;
 use crate::evidence::Network;
-use crate::gate::{Assessed, Environment, Gate, apt_configuration};
+use crate::gate::{Ask, Assessed, Environment, Gate, apt_configuration};
 use crate::policy::{Assessment, Mode, Named, Policy};
 use crate::report;
 use crate::sys::inherited;
@@ -97,7 +97,8 @@ fn look_ahead(apt: &Configuration, packages: &[Identity], all_named: bool) -> Ex
         }
     };
     let files = files_of(&gate, packages);
-    let assessed = gate.assess(files, |_| Vec::new(), &mut *gatherer, present(apt), |_| {});
+    let assessed =
+        gate.assess(files, |_| Vec::new(), Ask::All, &mut *gatherer, present(apt), |_| {});
     drop(gatherer);
     let outlook = Outlook::of(packages, &assessed);
     complain_raw(&outlook.text(policy));

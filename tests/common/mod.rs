@@ -5,6 +5,7 @@
 #![allow(dead_code)] // each test binary uses its own part
 
 pub mod bundle;
+pub mod installed;
 pub mod rebuilder;
 pub mod server;
 pub mod travel;
