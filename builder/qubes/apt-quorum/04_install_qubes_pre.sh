@@ -24,4 +24,4 @@ mount_copy
 mapfile -d '' packages < <(find "$PACKAGES_DIR" -type f -name '*.deb' -print0 | sort -z)
 except_exactly "built for this template" "${packages[@]}"
 in_image apt-quorum bootstrap --check >&2 || die "the exceptions for the build cannot be used"
-say "${#packages[@]} packages of this builder are excepted for the time of the build"
+say "${#packages[@]} of this builder's own packages excepted for the time of the build"
