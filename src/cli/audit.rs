@@ -52,7 +52,7 @@ fn judged(arguments: &Audit) -> Result<Exit, String> {
     Ok(print(&text, exit))
 }
 
-fn exit_code(audited: &[Audited]) -> Exit {
+pub(super) fn exit_code(audited: &[Audited]) -> Exit {
     let mut open = audited.iter().filter(|it| it.is_open()).peekable();
     if open.peek().is_none() {
         Exit::Admitted
@@ -64,7 +64,7 @@ fn exit_code(audited: &[Audited]) -> Exit {
 }
 
 /// The worst first, and at the end what they come to.
-fn text(audited: &[Audited], all: bool) -> String {
+pub(super) fn text(audited: &[Audited], all: bool) -> String {
     let mut shown: Vec<&Audited> =
         audited.iter().filter(|it| all || it.state != State::Confirmed).collect();
     shown.sort_by_key(|it| std::cmp::Reverse(it.state));

@@ -10,6 +10,8 @@ pub mod privileges;
 pub mod sandbox;
 pub mod secure;
 pub mod steady;
+pub mod tree;
+pub mod xattr;
 
 /// What the system says about an error, without the number that only programmers know.
 #[must_use]
