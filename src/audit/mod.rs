@@ -134,8 +134,10 @@ pub fn assess_told(
     };
     let total = named.len();
     let assessed = gate.assess(named, at_hand, gatherer, now, |done| progress(done, total));
-    let conclude = |((installed, _), assessed)| conclude(installed, None, vec![assessed]);
-    let conclude = |it| Audited::from_statement(conclude(it));
+    let conclude = |((installed, sha256), assessed)| Audited {
+        file: Some((sha256, Source::Statement)),
+        ..conclude(installed, None, vec![assessed])
+    };
     told.into_iter().zip(assessed).map(conclude).collect()
 }
 
@@ -195,10 +197,6 @@ fn state(assessment: &Assessment, admitted: Option<&Admitted>) -> State {
 }
 
 impl Audited {
-    fn from_statement(self) -> Self {
-        Self { file: self.file.map(|(sha256, _)| (sha256, Source::Statement)), ..self }
-    }
-
     /// Why it is not confirmed; nothing if it is, or if nobody knows which file it came from.
     #[must_use]
     pub fn reason(&self) -> Option<&Reason> {
