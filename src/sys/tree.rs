@@ -284,3 +284,80 @@ fn failed(path: &Path, error: Errno) -> TreeError {
 fn shown(path: &Path) -> String {
     printable(&format!("/{}", path.to_string_lossy())).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn tree() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("a")).unwrap();
+        for name in ["a/z", "a-b", "a/b", "Z"] {
+            fs::write(root.path().join(name), name).unwrap();
+        }
+        symlink("/", root.path().join("up")).unwrap();
+        nix::unistd::mkfifo(&root.path().join("pipe"), Mode::S_IRUSR).unwrap();
+        root
+    }
+
+    fn paths(root: &Path, is_left_out: &dyn Fn(&Path) -> bool) -> Vec<String> {
+        let mut paths = Vec::new();
+        walk(root, is_left_out, &mut |entry| {
+            paths.push(entry.path.to_str().unwrap().to_owned());
+            Ok(())
+        })
+        .unwrap();
+        paths
+    }
+
+    #[test]
+    fn everything_is_walked_in_one_order_and_links_are_not_followed() {
+        let root = tree();
+        let all = paths(root.path(), &|_| false);
+        assert_eq!(all, ["", "Z", "a", "a/b", "a/z", "a-b", "pipe", "up"]);
+        let some = paths(root.path(), &|path| path == Path::new("a"));
+        assert_eq!(some, ["", "Z", "a-b", "pipe", "up"]);
+        // The root itself may be reached by a link.
+        let link = root.path().join("to-a");
+        symlink("a", &link).unwrap();
+        assert_eq!(paths(&link, &|_| false), ["", "b", "z"]);
+        assert!(walk(&root.path().join("Z"), &|_| false, &mut |_| Ok(())).is_err());
+    }
+
+    /// Whatever a walk does not see as it was is no part of a statement.
+    #[test]
+    fn what_changes_while_it_is_walked_is_noticed() {
+        type Change = fn(&Path);
+        let changes: [(&str, Change, &str); 5] = [
+            ("a/b", |root| fs::write(root.join("a/b"), "other").unwrap(), "/a/b was changed"),
+            (
+                "a/b",
+                |root| fs::set_permissions(root.join("a/b"), exec()).unwrap(),
+                "/a/b was changed",
+            ),
+            ("a/z", |root| fs::write(root.join("a/new"), "").unwrap(), "/a was changed"),
+            ("Z", |root| fs::remove_file(root.join("a-b")).unwrap(), "/a-b: No such file"),
+            ("a-b", |root| fs::rename(root.join("a"), root.join("c")).unwrap(), "/ was changed"),
+        ];
+        for (at, change, why) in changes {
+            let root = tree();
+            let walked = walk(root.path(), &|_| false, &mut |entry| {
+                if entry.path == Path::new(at) {
+                    // The clock of a file system has steps.
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    change(root.path());
+                }
+                Ok(())
+            });
+            let error = walked.unwrap_err().to_string();
+            assert!(error.starts_with(why), "{at}: {error}");
+        }
+    }
+
+    fn exec() -> fs::Permissions {
+        std::os::unix::fs::PermissionsExt::from_mode(0o755)
+    }
+}

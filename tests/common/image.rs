@@ -76,7 +76,11 @@ impl Publisher {
 
     /// `apt-quorum attest` with everything that it needs.
     pub fn attest_command(&self, options: &[&str]) -> Command {
-        let mut command = self.world.command();
+        self.attest_command_of(Path::new(env!("CARGO_BIN_EXE_apt-quorum")), options)
+    }
+
+    pub fn attest_command_of(&self, binary: &Path, options: &[&str]) -> Command {
+        let mut command = self.world.command_of(binary);
         command.args(["attest", "--offline", "--config"]).arg(self.world.path("etc"));
         command.arg("--root").arg(self.root()).arg("--key").arg(self.world.path("signer.key"));
         command.arg("--evidence").arg(self.world.path("evidence"));
