@@ -15,6 +15,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::image::{Publisher, everything, manifest_of, payload, problems, status};
+use common::rebuilder::Rebuilder;
 use common::{Deb, Key, World, is_root, left_out, run, set_mode, sha256};
 use serde_json::{Value, json};
 
@@ -542,10 +543,7 @@ fn exceptions_are_in_the_statement_and_do_not_bind_the_verifier() {
     let ended = publisher.verify_by(&world, &options);
     ended.assert_code(0);
     let notes = ended.json()["notes"].to_string();
-    assert!(
-        notes.contains("1 packages that the signer needed exceptions for are confirmed"),
-        "{notes}"
-    );
+    assert!(notes.contains("confirmed here, and by an exception there: odd 1-1 amd64"), "{notes}");
     // The signer's exception ends as well.
     publisher.world.exception(&exception("for a while").replace("2999", "2020"));
     publisher.attest(&[]).assert_code(1);
@@ -577,6 +575,49 @@ fn a_conflict_is_told_and_decided_by_the_policy() {
     // By that policy nobody would have signed it.
     publisher.world.policy("mode = \"enforce\"\nthreshold = 2\nconflict = \"refuse\"\n");
     publisher.attest(&[]).assert_code(1);
+}
+
+/// What operators are asked for becomes part of the bundle, and so does what receipts keep.
+#[test]
+fn the_bundle_has_all_that_the_confirmations_rest_on() {
+    let publisher = Publisher::new();
+    let [alpha, beta] = &publisher.operators;
+    let debs = [&publisher.debs[0], &publisher.debs[1]];
+    let server = Rebuilder::confirming(alpha, debs).serve();
+    publisher.world.operator("alpha", alpha, &[server.endpoint()]);
+    let state = publisher.root().join("var/lib/apt-quorum");
+    fs::create_dir(state.join("evidence")).unwrap();
+    let mut receipts = String::new();
+    for deb in debs {
+        let link = deb.link(beta);
+        fs::write(state.join("evidence").join(sha256(&link)), &link).unwrap();
+        let record = json!({
+            "time": "2026-01-02T03:04:05Z", "decision": "admit", "basis": "quorum",
+            "package": deb.name, "version": deb.version, "architecture": deb.architecture,
+            "sha256": deb.sha256(), "claims": [{"attestation": sha256(&link)}],
+        });
+        receipts += &format!("{record}\n");
+    }
+    fs::write(state.join("receipts/hook.jsonl"), receipts).unwrap();
+    // One who says nothing that anybody pinned a key for.
+    let path = format!("evidence/{}/stranger", debs[0].file_name());
+    publisher.world.write(&path, debs[0].link(&Key::new()));
+    for name in ["alpha", "beta"] {
+        for deb in debs {
+            let path = format!("evidence/{}/{name}", deb.file_name());
+            fs::remove_file(publisher.world.path(&path)).unwrap();
+        }
+    }
+    publisher.attest(&[]).assert_code(3);
+    let offline = publisher.attest_command(&[]);
+    let mut online = publisher.world.command();
+    online.args(offline.get_args().filter(|it| *it != "--offline"));
+    run(&mut online).assert_code(0);
+    let listed = common::travel::listed(&publisher.bundle());
+    let attestations: Vec<_> = listed.iter().filter(|it| !it.ends_with("SHA256SUMS")).collect();
+    assert_eq!(attestations.len(), 4, "{listed:?}");
+    drop(server);
+    publisher.verify(&[]).assert_code(0);
 }
 
 #[test]

@@ -194,10 +194,11 @@ impl Written {
 fn notes(arguments: &Attest, bundled: &Bundled) -> Vec<String> {
     let mut notes = Vec::new();
     if let (Some(_), false) = (&arguments.bundle, bundled.not_in_bundles.is_empty()) {
+        let names: Vec<String> = bundled.not_in_bundles.iter().map(ToString::to_string).collect();
         notes.push(format!(
-            "what archives as operators say is in no bundle, and so {} packages may need their \
-             indexes to be verified again",
-            bundled.not_in_bundles.len()
+            "what archives as operators say is in no bundle, and whoever verifies these must have \
+             their indexes: {}",
+            names.join(", ")
         ));
     }
     notes
@@ -209,7 +210,7 @@ fn refusal(audited: &[Audited], open: &[&Audited]) -> String {
     for it in open.iter().filter(|it| !it.installed.whole) {
         text += &format!("{} is not wholly installed.\n", it.installed.identity);
     }
-    text + &format!("refused: of {} packages nothing can be attested.\n", open.len())
+    text + "refused: nothing is attested while packages are open.\n"
 }
 
 /// What is not wholly installed is refused, whatever its file is.

@@ -215,12 +215,13 @@ fn packages(statement: &Statement) -> Vec<(Installed, Sha256Digest)> {
 /// Where the signer and the verifier come to different results, both good enough.
 fn disagreements(statement: &Statement, audited: &[Audited]) -> Vec<String> {
     let packages = statement.predicate.image.packages.iter();
-    let differs = |(told, it): &(&image::Package, &Audited)| {
-        told.state == Told::Excepted && it.state == audit::State::Confirmed
+    let differs = |(told, it): (&image::Package, &Audited)| {
+        let differs = told.state == Told::Excepted && it.state == audit::State::Confirmed;
+        differs.then(|| it.installed.identity.to_string())
     };
-    let count = packages.zip(audited).filter(differs).count();
-    let note = format!("{count} packages that the signer needed exceptions for are confirmed here");
-    if count > 0 { vec![note] } else { Vec::new() }
+    let names: Vec<String> = packages.zip(audited).filter_map(differs).collect();
+    let note = format!("confirmed here, and by an exception there: {}", names.join(", "));
+    if names.is_empty() { Vec::new() } else { vec![note] }
 }
 
 /// The statement in an envelope, if the key signed it.
