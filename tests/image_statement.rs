@@ -449,6 +449,9 @@ fn the_verifiers_own_policy_and_evidence_count() {
     ended.assert_code(1);
     assert_eq!(problems(&ended), [] as [&str; 0]);
     assert_eq!(ended.json()["audit"]["counts"]["unknown"], 2);
+    // A mode that lets things be installed confirms nothing.
+    strict.policy("mode = \"warn\"\nthreshold = 3\n");
+    verify(&strict).assert_code(1);
     // Looser.
     verify(&publisher.verifier(1)).assert_code(0);
     // Somebody who could not be heard might have confirmed it.
