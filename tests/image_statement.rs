@@ -333,11 +333,13 @@ fn a_statement_that_says_something_else_does_not_hold() {
     let mut without_one = changed(packages, one);
     let not_coherent = without_one.clone();
     *without_one.pointer_mut(levels).unwrap() = json!(1);
+    let mut empty = changed(packages, json!([]));
+    empty["predicate"]["dependencyLevels"] = json!({});
     for (what, lie, code) in [
         ("a package less, and the count as it was", not_coherent, "not-a-statement"),
         ("a package less", without_one, "not-in-statement"),
         ("another order", changed(packages, two), "not-a-statement"),
-        ("no package", changed(packages, json!([])), "not-a-statement"),
+        ("no package", empty, "not-a-statement"),
         ("another source", changed(&format!("{first}/source"), json!("tool")), "other-source"),
         ("another state", changed(&format!("{first}/state"), json!("excepted")), "not-a-statement"),
         ("an odd state", changed(&format!("{first}/state"), json!("debt")), "not-a-statement"),
@@ -449,6 +451,9 @@ fn the_verifiers_own_policy_and_evidence_count() {
     ended.assert_code(1);
     assert_eq!(problems(&ended), [] as [&str; 0]);
     assert_eq!(ended.json()["audit"]["counts"]["unknown"], 2);
+    // A mode that lets things be installed confirms nothing.
+    strict.policy("mode = \"warn\"\nthreshold = 3\n");
+    verify(&strict).assert_code(1);
     // Looser.
     verify(&publisher.verifier(1)).assert_code(0);
     // Somebody who could not be heard might have confirmed it.
