@@ -83,7 +83,6 @@ make_builder() {
     if [[ -z ${APT_QUORUM_PROGRAM-} && $static -nt $APT_QUORUM_DEB ]]; then
         cp "$static" "$option/apt-quorum-static"
     fi
-    [[ -z ${SHIM-} ]] || cp "$SHIM" "$option/apt-quorum-static"
     patch --quiet --strip=1 --directory="$sources" <builder/qubes/builder-debian.patch
     mv "$machine/etc/apt-quorum" "$option/configuration"
     # What another option of the template does: its image trusts this archive's key.
