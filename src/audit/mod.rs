@@ -69,9 +69,12 @@ pub enum Source {
     Receipt,
     /// A signed index of apt lists it so.
     Index,
+    /// A statement about the image says so, whose signature was verified.
+    Statement,
 }
 
-/// Audits a system by what every operator says. `progress` is told how many files are done, and how many there are.
+/// Audits a system by what every operator says. `progress` is told how many files are done, and
+/// how many there are.
 ///
 /// # Errors
 /// If the system does not tell what is installed.
@@ -127,6 +130,39 @@ pub fn audit_asking(
         conclude(installed, admitted, of_each.remove(&index).unwrap_or_default())
     });
     Ok(audited.collect())
+}
+
+/// Assesses packages of which somebody says from which files they came. Nothing else that they say
+/// is believed, nor anything that the image says of itself.
+pub fn assess_told(
+    told: Vec<(Installed, Sha256Digest)>,
+    gate: &Gate,
+    evidence: &[AtHand],
+    gatherer: &mut dyn Gatherer,
+    now: Timestamp,
+    mut progress: impl FnMut(usize, usize),
+) -> Vec<Audited> {
+    let sha256s: BTreeSet<Sha256Digest> = told.iter().map(|(_, sha256)| *sha256).collect();
+    // Which archives offer a file, this machine's own indexes say.
+    let listings = gate.listings(|sha256| sha256s.contains(sha256));
+    let named = |(it, sha256): &(Installed, Sha256Digest)| Named {
+        control: Control { identity: it.identity.clone(), source: it.source.clone() },
+        sha256: *sha256,
+        listings: listings.of(*sha256, &it.identity),
+    };
+    let named: Vec<Named> = told.iter().map(named).collect();
+    let at_hand = |named: &Named| {
+        let artifact = named.control.identity.artifact_name();
+        evidence.iter().flat_map(|it| it.about(&artifact)).collect()
+    };
+    let total = named.len();
+    let assessed =
+        gate.assess(named, at_hand, Ask::All, gatherer, now, |done| progress(done, total));
+    let conclude = |((installed, sha256), assessed)| Audited {
+        file: Some((sha256, Source::Statement)),
+        ..conclude(installed, None, vec![assessed])
+    };
+    told.into_iter().zip(assessed).map(conclude).collect()
 }
 
 /// The files that installed packages may have come from, each with its package's place in the list.

@@ -1,6 +1,7 @@
 //! The command line: arguments here, one file a subcommand, no judgement of its own.
 
 mod args;
+mod attest;
 mod audit;
 mod bootstrap;
 mod config;
@@ -10,6 +11,7 @@ mod operator;
 mod output;
 mod progress;
 mod verify;
+mod verify_image;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,6 +66,8 @@ pub fn run() -> ExitCode {
         Subcommand::Config(arguments) => config::run(&arguments).into(),
         Subcommand::Operator(arguments) => operator::run(&arguments).into(),
         Subcommand::Audit(arguments) => audit::run(&arguments).into(),
+        Subcommand::Attest(arguments) => attest::run(&arguments).into(),
+        Subcommand::VerifyImage(arguments) => verify_image::run(&arguments).into(),
         Subcommand::Evidence(arguments) => evidence::run(&arguments).into(),
         Subcommand::Import(arguments) => import::run(&arguments).into(),
         Subcommand::Bootstrap(arguments) => bootstrap::run(&arguments).into(),

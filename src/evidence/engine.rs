@@ -319,6 +319,7 @@ mod tests {
             timeouts: Timeouts::default(),
             apt: configuration,
             network: Network::Denied,
+            authorities: None,
             keep: None,
         };
         let shared = shared_connections(&setup);

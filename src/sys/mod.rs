@@ -12,6 +12,8 @@ mod program;
 pub mod sandbox;
 pub mod secure;
 pub mod steady;
+pub mod tree;
+pub mod xattr;
 
 pub use program::program;
 

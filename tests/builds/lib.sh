@@ -222,8 +222,8 @@ confirm_archives() {
     confirm "$cache"/*.deb
 }
 
-# make_package DIRECTORY NAME [FIELD...]: a package whose preinst leaves a mark, as
-# DIRECTORY/NAME_1_all.deb. has_run tells whether it did.
+# make_package DIRECTORY NAME [FIELD...]: a package whose preinst leaves a mark and notes which
+# network devices it sees, as DIRECTORY/NAME_1_all.deb. has_run tells whether it did.
 make_package() {
     local tree=$TESTBED_RUN/tree
     rm -rf "$tree"
@@ -236,7 +236,11 @@ make_package() {
     } >"$tree/DEBIAN/control"
     # The mark lies at the same place whether the script runs in the image or, which it must
     # never, on the machine.
-    printf '#!/bin/sh\necho "%s ran" >>/var/tmp/marks\n' "$2" >"$tree/DEBIAN/preinst"
+    cat >"$tree/DEBIAN/preinst" <<SCRIPT
+#!/bin/sh
+echo "$2 ran" >>/var/tmp/marks
+sed -n 's/^ *\([^ :]*\):.*/\1/p' /proc/net/dev >/var/tmp/devices
+SCRIPT
     chmod 755 "$tree/DEBIAN/preinst"
     dpkg-deb --root-owner-group --build "$tree" "$1/$2_1_all.deb" >/dev/null
 }

@@ -80,6 +80,7 @@ fn file(page: &mut Markup, package: &RecordedPackage) {
         match package.sha256_from {
             Some(Source::Receipt) => "as computed when it was let in",
             Some(Source::Index) => "as a signed index of apt lists it",
+            Some(Source::Statement) => "as a signed statement about the image says",
             None => "",
         },
     );

@@ -89,7 +89,7 @@ fn write_page(path: &Path, html: &str) -> Result<(), String> {
         .map_err(|error| failed(&plain(&error).to_string()))
 }
 
-fn exit_code(audited: &[Audited]) -> Exit {
+pub(in crate::cli) fn exit_code(audited: &[Audited]) -> Exit {
     let mut open = audited.iter().filter(|it| it.is_open()).peekable();
     if open.peek().is_none() {
         Exit::Admitted
@@ -102,7 +102,7 @@ fn exit_code(audited: &[Audited]) -> Exit {
 
 /// The worst first, and at the end what they come to. A conflict is an alarm, so it is shown where
 /// others confirm as well.
-fn text(audited: &[Audited], all: bool) -> String {
+pub(in crate::cli) fn text(audited: &[Audited], all: bool) -> String {
     let mut shown: Vec<&Audited> =
         audited.iter().filter(|it| all || it.state != State::Confirmed || it.is_alarm()).collect();
     shown.sort_by_key(|it| std::cmp::Reverse(it.state));
