@@ -15,9 +15,6 @@ later=tree
 # The executor's user, to whom everything belongs that the builder brings along.
 builder=1000
 
-# What make static leaves.
-static=target/static/apt-quorum-static
-
 # Everything that the builds install, from the machine's own mirror. From then on there is
 # nobody but this machine to talk to.
 download() {
@@ -46,6 +43,17 @@ gate_package() {
     dpkg-deb --root-owner-group -Znone --build "$tree" "$TESTBED_RUN/apt-quorum_0_test.deb" >/dev/null
     rm -r "$tree"
     echo "$TESTBED_RUN/apt-quorum_0_test.deb"
+}
+
+# static_program DIR: puts apt-quorum-static there if its package was made along with the one
+# under test. Otherwise the builds judge with the machine's own program.
+static_program() {
+    local package
+    [[ -z ${APT_QUORUM_PROGRAM-} ]] || return 0
+    for package in "${APT_QUORUM_DEB%/*}"/apt-quorum-static_*.deb; do
+        [[ ! -f $package ]] || dpkg-deb --fsys-tarfile "$package" |
+            tar --extract --directory "$1" --strip-components 3 ./usr/bin/apt-quorum-static
+    done
 }
 
 # An archive with all that was downloaded, and: aq-required, which debootstrap installs
@@ -79,10 +87,7 @@ make_builder() {
     mv "$machine/builder/plugins/template_debian" "$sources"
     cp -r builder/qubes/apt-quorum "$option"
     cp "$(gate_package)" "$option/apt-quorum_0_test.deb"
-    # If it is there, and of the same making as the package. Otherwise the machine's own is used.
-    if [[ -z ${APT_QUORUM_PROGRAM-} && $static -nt $APT_QUORUM_DEB ]]; then
-        cp "$static" "$option/apt-quorum-static"
-    fi
+    static_program "$option"
     patch --quiet --strip=1 --directory="$sources" <builder/qubes/builder-debian.patch
     mv "$machine/etc/apt-quorum" "$option/configuration"
     # What another option of the template does: its image trusts this archive's key.
