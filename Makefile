@@ -5,11 +5,11 @@
 #
 # Each installs what it needs from Debian if it is missing. All that they make is in target/.
 
-.PHONY: help build deb demo test lint fuzz msrv lintian test-package test-system faults clean
+.PHONY: help build deb static demo test lint fuzz msrv lintian test-package test-system faults clean
 
 help:
 	@sed '/^$$/q; s/^# \{0,1\}//' Makefile
-	@echo 'The parts: make build, deb, lint, fuzz, msrv, lintian, test-package, test-system, faults, clean'
+	@echo 'The parts: make build, deb, static, lint, fuzz, msrv, lintian, test-package, test-system, faults, clean'
 
 # The program, as target/release/apt-quorum.
 build:
@@ -18,6 +18,10 @@ build:
 # The package, as target/deb/apt-quorum_*.deb.
 deb:
 	scripts/build-deb
+
+# The program without shared libraries, as target/static/apt-quorum-static.
+static:
+	scripts/build-static
 
 demo:
 	demo/demo
