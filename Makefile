@@ -5,11 +5,11 @@
 #
 # Each installs what it needs from Debian if it is missing. All that they make is in target/.
 
-.PHONY: help build deb static demo test lint fuzz msrv lintian test-package test-system faults clean
+.PHONY: help build deb static demo test lint fuzz msrv lintian test-package test-system test-builds templates faults clean
 
 help:
 	@sed '/^$$/q; s/^# \{0,1\}//' Makefile
-	@echo 'The parts: make build, deb, static, lint, fuzz, msrv, lintian, test-package, test-system, faults, clean'
+	@echo 'The parts: make build, deb, static, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, templates, faults, clean'
 
 # The program, as target/release/apt-quorum.
 build:
@@ -51,6 +51,14 @@ test-package:
 # Real apt in chroots of Debian 12, 13 and forky; SCENARIO=word,word runs those rows.
 test-system:
 	scripts/test-system
+
+# Images built with debootstrap, mmdebstrap and others, from the package in target/deb.
+test-builds:
+	scripts/test-builds
+
+# The same of every release.
+templates:
+	FULL=1 scripts/test-builds
 
 # The entrances killed or failed by the system at every single step of a run (long).
 faults:
