@@ -115,6 +115,21 @@ install_gate() {
     mkdir -p "$root/var/lib/apt-quorum" "$root/var/cache/apt-quorum"
 }
 
+# static_program TO: the program without shared libraries, of the package beside
+# $APT_QUORUM_DEB or, with APT_QUORUM_STATIC, that file.
+static_program() {
+    local deb unpacked=$TESTBED_RUN/static
+    if [[ -n ${APT_QUORUM_STATIC-} ]]; then
+        strip -o "$1" "$APT_QUORUM_STATIC"
+        return
+    fi
+    for deb in "${APT_QUORUM_DEB%/*}"/apt-quorum-static_*.deb; do
+        [[ -f $deb ]] || die "there is no $deb: make deb"
+    done
+    dpkg-deb --extract "$deb" "$unpacked"
+    cp "$unpacked/usr/bin/apt-quorum-static" "$1"
+}
+
 # configure [DIRECTORY]: a configuration under which both operators must confirm everything,
 # /etc/apt-quorum of the machine unless another directory of it is named. The operators, alice
 # and bob, get keys if they have none, and publish in /srv/operators of the machine.
