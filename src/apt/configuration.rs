@@ -34,6 +34,11 @@ impl Configuration {
         }
     }
 
+    /// Has an item say something else.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.items.insert(name.to_ascii_lowercase(), value.to_owned());
+    }
+
     /// The value of an item, if it has one that is not empty: apt does not tell an empty one from
     /// a missing one.
     #[must_use]

@@ -33,6 +33,8 @@ pub(super) enum Subcommand {
     Evidence(Evidence),
     /// Take over what another program was told to trust
     Import(Import),
+    /// Build a system with debootstrap, of admitted packages only
+    Bootstrap(Bootstrap),
 }
 
 #[derive(Debug, Args)]
@@ -249,6 +251,40 @@ pub(super) struct EvidenceFetch {
     /// Print JSON, as apt-quorum(1) describes it
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what_to_judge").args(["words", "archives", "check"]).required(true))]
+pub(super) struct Bootstrap {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// More attestations, as for verify
+    #[arg(long, value_name = "PATH")]
+    pub(super) evidence: Vec<PathBuf>,
+    /// Ask nobody over the network
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Print the decisions as JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Keep receipts in this directory, and not in TARGET/var/lib/apt-quorum
+    #[arg(long, value_name = "DIR")]
+    pub(super) receipts: Option<PathBuf>,
+    /// Keep no receipts
+    #[arg(long, conflicts_with = "receipts")]
+    pub(super) no_receipts: bool,
+    /// Only judge every *.deb in this directory, from which they are going to be unpacked
+    #[arg(long, value_name = "DIR")]
+    pub(super) archives: Option<PathBuf>,
+    /// With --archives: apt's verified indexes, for rules and exceptions that go by the archive
+    #[arg(long, value_name = "DIR", requires = "archives")]
+    pub(super) lists: Option<PathBuf>,
+    /// Only say whether the configuration is one to build with
+    #[arg(long)]
+    pub(super) check: bool,
+    /// debootstrap's own options, the suite, the directory, the mirror and the script
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "DEBOOTSTRAP")]
+    pub(super) words: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! The command line: arguments here, one file a subcommand, no judgement of its own.
 
 mod args;
+mod bootstrap;
 mod config;
 mod evidence;
 mod import;
@@ -60,6 +61,7 @@ pub fn run() -> ExitCode {
         Subcommand::Operator(arguments) => operator::run(&arguments).into(),
         Subcommand::Evidence(arguments) => evidence::run(&arguments).into(),
         Subcommand::Import(arguments) => import::run(&arguments).into(),
+        Subcommand::Bootstrap(arguments) => bootstrap::run(&arguments).into(),
     }
 }
 

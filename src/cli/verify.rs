@@ -16,18 +16,14 @@ use crate::types::{Timestamp, printable};
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Decisions {
-    schema: u32,
-    decisions: Vec<Record>,
+pub(super) struct Decisions {
+    pub(super) schema: u32,
+    pub(super) decisions: Vec<Record>,
 }
 
 pub(super) fn run(arguments: &Verify) -> Exit {
     let now = Timestamp::from(std::time::SystemTime::now());
-    let open = |path: &PathBuf| {
-        let named = |why| format!("--evidence {}: {why}", printable(&path.to_string_lossy()));
-        AtHand::open(path).map_err(named)
-    };
-    let evidence: Vec<AtHand> = match arguments.evidence.iter().map(open).collect() {
+    let evidence = match at_hand(&arguments.evidence) {
         Ok(evidence) => evidence,
         Err(error) => {
             complain(&format!("apt-quorum: {error}\n"));
@@ -74,7 +70,20 @@ pub(super) fn run(arguments: &Verify) -> Exit {
     print(&text, exit)
 }
 
-fn exit_code(judged: &[Judged]) -> Exit {
+/// Opens what `--evidence` names.
+///
+/// # Errors
+/// Which could not be, and why.
+pub(super) fn at_hand(paths: &[PathBuf]) -> Result<Vec<AtHand>, String> {
+    let open = |path: &PathBuf| {
+        let named = |why| format!("--evidence {}: {why}", printable(&path.to_string_lossy()));
+        AtHand::open(path).map_err(named)
+    };
+    paths.iter().map(open).collect()
+}
+
+/// What a judgement comes to as a whole.
+pub(super) fn exit_code(judged: &[Judged]) -> Exit {
     let refusals: Vec<_> = judged.iter().filter_map(|it| it.decision.refusal()).collect();
     if refusals.iter().any(|it| matches!(it.reason, Reason::Configuration { .. })) {
         Exit::Wrong

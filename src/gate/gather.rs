@@ -35,6 +35,7 @@ use super::confine::{Confinement, confine_fetcher};
 /// of the largest size, in base64, and what stands around them.
 const MAX_LINE: usize = MAX_ATTESTATIONS * attest::MAX_BYTES * 4 / 3 + 65_536;
 
+
 /// What the fetching process may need besides its network timeouts, to start and to verify.
 pub(super) const SLACK: Duration = Duration::from_secs(10);
 
@@ -171,6 +172,8 @@ impl Fetcher {
 }
 
 /// Whom this process must leave the asking to: nobody, unless it is root's.
+///
+/// A system that is being built may have no apt yet, and so no user of apt's.
 pub(super) fn fetching_user(apt: &Configuration) -> Result<Option<User>, String> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(None);

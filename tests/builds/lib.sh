@@ -3,6 +3,7 @@
 #
 # A test is a script tests/builds/NAME:
 #
+#     # shellcheck source=tests/builds/lib.sh
 #     . "$(dirname "$0")/lib.sh"
 #     for_each_release trixie "$@"     # or: for_each_release all "$@"
 #     make_machine "$suite"
@@ -34,7 +35,7 @@ for_each_release() {
     # shellcheck disable=SC2206  # words are meant
     [[ -z ${BUILD_SUITES-} ]] || releases=($BUILD_SUITES)
     (( EUID == 0 )) || die "must be run as root"
-    "$testbed/need" openssl=openssl gpg=gnupg
+    "$testbed/need" openssl=openssl gpg=gnupg jq=jq
     for release in "${releases[@]}"; do
         "$testbed/enter" --net "$(realpath "$0")" --inside "$release" </dev/null
     done
@@ -66,15 +67,16 @@ in_image() {
         DEBIAN_FRONTEND=noninteractive "${@:2}" </dev/null
 }
 
-# ends CODE COMMAND...: runs a command in the machine, which must end with this code. What it
-# says is in $said.
+# ends CODE COMMAND...: runs a command in the machine, which must end with this code, or with any
+# but 0 for "badly". What it says is in $said.
 ends() {
     local expected=$1 code=0
     shift
     printf '$ %s\n' "$*"
     in_machine "$@" >"$said" 2>&1 || code=$?
-    grep -E 'quorum|^E: ' "$said" | tail -n 20 | sed 's/^/  /' || true
-    (( code == expected )) || wrong "${1##*/} ended with $code instead of $expected"
+    grep -E 'quorum|refused|^E: ' "$said" | tail -n 20 | sed 's/^/  /' || true
+    [[ $expected != badly || $code == 0 ]] || return 0
+    [[ $code == "$expected" ]] || wrong "${1##*/} ended with $code instead of $expected"
 }
 
 # make_machine: a Debian 13 that builds images, with the package in it, and no configuration
@@ -130,11 +132,33 @@ static_program() {
     cp "$unpacked/usr/bin/apt-quorum-static" "$1"
 }
 
-# configure [DIRECTORY]: a configuration under which both operators must confirm everything,
-# /etc/apt-quorum of the machine unless another directory of it is named. The operators, alice
+# gate_package DIRECTORY: apt-quorum's own package, as DIRECTORY/apt-quorum.deb. With
+# APT_QUORUM_PROGRAM, one of the same files and scripts.
+gate_package() {
+    local tree=$TESTBED_RUN/gate script
+    mkdir -p "$1"
+    if [[ -z ${APT_QUORUM_PROGRAM-} ]]; then
+        cp "$APT_QUORUM_DEB" "$1/apt-quorum.deb"
+        return
+    fi
+    rm -rf "$tree"
+    mkdir -p "$tree/DEBIAN"
+    install_gate "$tree"
+    printf '%s\n' 'Package: apt-quorum' 'Version: 0' "Architecture: $(architecture)" \
+        'Maintainer: nobody <nobody@localhost.invalid>' 'Description: the gate' \
+        >"$tree/DEBIAN/control"
+    find "$tree/etc" -type f -printf '/etc/%P\n' >"$tree/DEBIAN/conffiles"
+    for script in preinst postinst postrm; do
+        install -m 755 "debian/apt-quorum.$script" "$tree/DEBIAN/$script"
+    done
+    dpkg-deb --root-owner-group -Zgzip -z1 --build "$tree" "$1/apt-quorum.deb" >/dev/null
+}
+
+# configure DIRECTORY: a configuration under which both operators must confirm everything, in
+# this directory of the machine. The operators, alice
 # and bob, get keys if they have none, and publish in /srv/operators of the machine.
 configure() {
-    local directory=$machine${1-/etc/apt-quorum} name
+    local directory=$machine$1 name
     rm -rf "$directory"
     mkdir -p "$directory"/{operators.d,exceptions.d}
     printf 'mode = "enforce"\nthreshold = 2\n' >"$directory/policy.toml"
@@ -178,6 +202,19 @@ attest() {
 
 # forget PACKAGE: nobody ever signed it.
 forget() { rm -rf "$operators"/*/"$1"_*; }
+
+# confirm_today [OPTION...]: debootstrap downloads what it would install of the release today,
+# into /srv/build/cache of the machine, and both operators confirm it.
+confirm_today() {
+    local cache=$machine/srv/build/cache
+    mkdir -p "$cache"
+    ends 0 debootstrap "$@" --download-only \
+        --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
+        "$suite" /srv/build/today "$("$testbed/mirror")"
+    mv "$machine"/srv/build/today/var/cache/apt/archives/*.deb "$cache"
+    rm -r "$machine/srv/build/today"
+    confirm "$cache"/*.deb
+}
 
 # make_package DIRECTORY NAME [FIELD...]: a package whose preinst leaves a mark, as
 # DIRECTORY/NAME_1_all.deb. has_run tells whether it did.
