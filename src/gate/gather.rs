@@ -35,7 +35,6 @@ use super::confine::{Confinement, confine_fetcher};
 /// of the largest size, in base64, and what stands around them.
 const MAX_LINE: usize = MAX_ATTESTATIONS * attest::MAX_BYTES * 4 / 3 + 65_536;
 
-
 /// What the fetching process may need besides its network timeouts, to start and to verify.
 pub(super) const SLACK: Duration = Duration::from_secs(10);
 
