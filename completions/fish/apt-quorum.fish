@@ -31,6 +31,7 @@ complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "config" -d 'L
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "evidence" -d 'Carry evidence from one machine to another'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "import" -d 'Take over what another program was told to trust'
+complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "bootstrap" -d 'Build a system with debootstrap, of admitted packages only'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -l config -d 'Use the configuration in this directory' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -l evidence -d 'More attestations: a file that is one, a directory with files called NAME_VERSION_ARCH.deb.* or NAME_VERSION_ARCH.deb/*, or a bundle of them (.tar.gz)' -r -F
@@ -143,12 +144,23 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from help" -f -a "apt-transport-in-toto" -d 'Take over apt-transport-in-toto\'s settings, with the layout that they name'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from help" -f -a "repro-threshold" -d 'Take over repro-threshold\'s rebuilders, threshold and exemptions'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "verify" -d 'Judge .deb files as an installation would'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "config" -d 'Look at the configuration'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "evidence" -d 'Carry evidence from one machine to another'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "import" -d 'Take over what another program was told to trust'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l evidence -d 'More attestations, as for verify' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l receipts -d 'Keep receipts in this directory, and not in TARGET/var/lib/apt-quorum' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l archives -d 'Only judge every *.deb in this directory, from which they are going to be unpacked' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l lists -d 'With --archives: apt\'s verified indexes, for rules and exceptions that go by the archive' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l offline -d 'Ask nobody over the network'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l json -d 'Print the decisions as JSON, as apt-quorum(1) describes it'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l no-receipts -d 'Keep no receipts'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l check -d 'Only say whether the configuration is one to build with'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import bootstrap help" -f -a "verify" -d 'Judge .deb files as an installation would'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import bootstrap help" -f -a "config" -d 'Look at the configuration'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import bootstrap help" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import bootstrap help" -f -a "evidence" -d 'Carry evidence from one machine to another'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import bootstrap help" -f -a "import" -d 'Take over what another program was told to trust'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import bootstrap help" -f -a "bootstrap" -d 'Build a system with debootstrap, of admitted packages only'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify config operator evidence import bootstrap help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check the whole configuration and show every mistake'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "list" -d 'List the operators with their keys and endpoints'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "add" -d 'Trust an operator: show its keys, ask, and write its file'

@@ -283,7 +283,7 @@ pub(super) struct Bootstrap {
     #[arg(long)]
     pub(super) check: bool,
     /// debootstrap's own options, the suite, the directory, the mirror and the script
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "DEBOOTSTRAP")]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
     pub(super) words: Vec<String>,
 }
 

@@ -11,7 +11,7 @@
 #
 # All below for_each_release runs once for each release, as root, in namespaces of its own
 # that have the machine's network. $suite is the release that is built, $TESTBED_RUN is empty
-# and gone at the end, and the machine that builds is Debian 13.
+# and gone at the end, and the machine that builds is Debian 13, or what BUILD_MACHINE names.
 # shellcheck source=testbed/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../testbed/lib.sh"
 cd "$repo"
@@ -79,10 +79,10 @@ ends() {
     [[ $code == "$expected" ]] || wrong "${1##*/} ended with $code instead of $expected"
 }
 
-# make_machine: a Debian 13 that builds images, with the package in it, and no configuration
+# make_machine: a machine that builds images, with the package in it, and no configuration
 # but that of configure.
 make_machine() {
-    "$testbed/overlay" "$("$testbed/chroot" trixie builder)" "$machine"
+    "$testbed/overlay" "$("$testbed/chroot" "${BUILD_MACHINE-trixie}" builder)" "$machine"
     # No disk is worn out by bootstraps, and dpkg's syncs cost nothing.
     mkdir -p "$machine/srv/build"
     mount -t tmpfs -o mode=0755 builds "$machine/srv/build"
@@ -206,13 +206,19 @@ forget() { rm -rf "$operators"/*/"$1"_*; }
 # confirm_today [OPTION...]: debootstrap downloads what it would install of the release today,
 # into /srv/build/cache of the machine, and both operators confirm it.
 confirm_today() {
-    local cache=$machine/srv/build/cache
-    mkdir -p "$cache"
     ends 0 debootstrap "$@" --download-only \
         --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
         "$suite" /srv/build/today "$("$testbed/mirror")"
-    mv "$machine"/srv/build/today/var/cache/apt/archives/*.deb "$cache"
-    rm -r "$machine/srv/build/today"
+    confirm_archives /srv/build/today
+}
+
+# confirm_archives IMAGE: does away with the image, and keeps and confirms what was downloaded
+# for it.
+confirm_archives() {
+    local cache=$machine/srv/build/cache
+    mkdir -p "$cache"
+    mv "$machine$1"/var/cache/apt/archives/*.deb "$cache"
+    rm -r "${machine:?}$1"
     confirm "$cache"/*.deb
 }
 

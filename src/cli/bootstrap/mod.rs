@@ -122,6 +122,7 @@ fn bootstrap(arguments: &Bootstrap) -> Result<Exit, Ended> {
     let lists = only_roots(&target, "var/lib/apt/lists").map_err(refused)?;
     let lists = (!words.unsigned).then_some(lists);
     let candidates = archives::candidates(&archives).map_err(refused)?;
+    only_roots_files(&target.join("debootstrap")).map_err(refused)?;
     archives::are_all_of(&target, &candidates).map_err(refused)?;
     let state = target.join("var/lib/apt-quorum");
     let state = arguments.receipts.as_deref().unwrap_or(&state);
@@ -164,6 +165,17 @@ fn only_roots(target: &Path, inside: &str) -> Result<PathBuf, String> {
         Ok(real) if real == path => Ok(path),
         _ => Err(format!("{} is reached by way of a link", printable(&path.to_string_lossy()))),
     }
+}
+
+/// What debootstrap noted for its second run must be root's as well, file by file: it writes over
+/// what was there, and leaves it to whom it belonged.
+fn only_roots_files(directory: &Path) -> Result<(), String> {
+    let trusted = Trusted::now();
+    let names = trusted.entries(directory).map_err(|error| error.to_string())?;
+    for name in names {
+        trusted.open_file(&directory.join(name)).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 /// Runs debootstrap, or a command that does, to its end.
