@@ -7,9 +7,33 @@
 # shellcheck source=tests/builds/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# shellcheck disable=SC2034  # make_archive reads it
-suite=trixie
 context=$machine/srv/context
+
+# for_each_base FLAVOUR ARGUMENT...: as for_each_release, but only with loopback; FLAVOUR is
+# the chroot that builds, $suite the release of the base image.
+for_each_base() {
+    local builder=$1 release chroot
+    shift
+    if [[ ${1-} == --inside ]]; then
+        # shellcheck disable=SC2034  # the test and make_archive read it
+        suite=$2
+        return
+    fi
+    (( EUID == 0 )) || die "must be run as root"
+    "$testbed/need" openssl=openssl gpg=gnupg
+    for release in "${all_releases[@]}"; do "$testbed/chroot" "$release" apt >/dev/null; done
+    for chroot in "$builder" web; do "$testbed/chroot" trixie "$chroot" >/dev/null; done
+    local -a releases=(trixie)
+    [[ -z ${FULL-} ]] || releases=("${all_releases[@]}")
+    # shellcheck disable=SC2206  # words are meant
+    [[ -z ${BUILD_SUITES-} ]] || releases=($BUILD_SUITES)
+    for release in "${releases[@]}"; do
+        "$testbed/enter" "$(realpath "$0")" --inside "$release" </dev/null
+    done
+    exit
+}
+
+all_releases=(bookworm trixie forky)
 
 # make_builder CHROOT DIRECTORY: a machine that builds containers, which keeps them in
 # DIRECTORY, and has the static program.
@@ -53,14 +77,14 @@ serve_tls() {
     done
 }
 
-# make_base: a base image as base.tar in the context: Debian 13 with the archive and without
+# make_base: a base image as base.tar in the context: the release with the archive and without
 # authorities for https.
 make_base() {
     local base=$TESTBED_RUN/base
-    "$testbed/overlay" "$("$testbed/chroot" trixie apt)" "$base"
+    "$testbed/overlay" "$("$testbed/chroot" "$suite" apt)" "$base"
     rm -rf "$base/etc/ssl/certs" "$base"/etc/apt/sources.list.d/*
     cp "$machine/srv/archive/key.gpg" "$base/etc/apt/archive.gpg"
-    echo "deb [signed-by=/etc/apt/archive.gpg] http://127.0.0.1:8000/srv/archive trixie main" \
+    echo "deb [signed-by=/etc/apt/archive.gpg] http://127.0.0.1:8000/srv/archive $suite main" \
         >"$base/etc/apt/sources.list"
     tar --create --file "$context/base.tar" --one-file-system --directory "$base" .
     "$testbed/overlay" --drop "$base"
