@@ -1,13 +1,16 @@
 # shellcheck shell=bash
 # What the tests of containers share, besides lib.sh. Sourced, never run.
 #
-# Two packages lie in an archive: hello, which both operators confirm, and unconfirmed. One
+# hello comes from Debian's archive, and both operators confirm it; unconfirmed lies in one of
+# the test's own. One
 # operator is asked over https, by a certificate that only the configuration knows, the other
 # over http. Nothing is behind this namespace's loopback.
 # shellcheck source=tests/builds/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 context=$machine/srv/context
+# What the machine's own mirror has of Debian; the rest is loopback.
+debian=$state/mirrors/containers
 
 # for_each_base FLAVOUR ARGUMENT...: as for_each_release, but only with loopback; FLAVOUR is
 # the chroot that builds, $suite the release of the base image.
@@ -28,6 +31,7 @@ for_each_base() {
     # shellcheck disable=SC2206  # words are meant
     [[ -z ${BUILD_SUITES-} ]] || releases=($BUILD_SUITES)
     for release in "${releases[@]}"; do
+        "$testbed/partial-mirror" "$debian-$release" "$release" hello >/dev/null
         "$testbed/enter" "$(realpath "$0")" --inside "$release" </dev/null
     done
     exit
@@ -48,17 +52,16 @@ make_builder() {
 
 # make_world: the archive, the operators, and a configuration as /srv/configuration.
 make_world() {
-    make_package "$TESTBED_RUN/debs" hello
     make_package "$TESTBED_RUN/debs" unconfirmed
     make_archive /srv/archive "$TESTBED_RUN"/debs/*.deb
-    "$testbed/serve" 8000 "srv=$machine/srv" >/dev/null
+    "$testbed/serve" 8000 "srv=$machine/srv" "debian=$debian-$suite" >/dev/null
     serve_tls
     endpoints=https://127.0.0.1:8443/operators configure /srv/configuration
     sed -i 's#https://127.0.0.1:8443#http://127.0.0.1:8000/srv#' \
         "$machine/srv/configuration/operators.d/bob.toml"
     cp "$TESTBED_RUN/web.pem" "$machine/srv/configuration/"
     printf '[network]\nauthorities = "web.pem"\n' >>"$machine/srv/configuration/policy.toml"
-    confirm "$TESTBED_RUN/debs/hello_1_all.deb"
+    confirm "$debian-$suite"/pool/main/h/hello/hello_*.deb
 }
 
 # Serves what is in the machine's /srv over https as well.
@@ -84,8 +87,12 @@ make_base() {
     "$testbed/overlay" "$("$testbed/chroot" "$suite" apt)" "$base"
     rm -rf "$base/etc/ssl/certs" "$base"/etc/apt/sources.list.d/*
     cp "$machine/srv/archive/key.gpg" "$base/etc/apt/archive.gpg"
-    echo "deb [signed-by=/etc/apt/archive.gpg] http://127.0.0.1:8000/srv/archive $suite main" \
-        >"$base/etc/apt/sources.list"
+    {
+        echo "deb [signed-by=/etc/apt/archive.gpg] http://127.0.0.1:8000/srv/archive $suite main"
+        echo "deb http://127.0.0.1:8000/debian $suite main"
+    } >"$base/etc/apt/sources.list"
+    # A mirror's testing can lag behind its own time limit.
+    echo 'Acquire::Check-Valid-Until "false";' >"$base/etc/apt/apt.conf.d/90test"
     tar --create --file "$context/base.tar" --one-file-system --directory "$base" .
     "$testbed/overlay" --drop "$base"
 }
@@ -104,7 +111,7 @@ listing() {
 
 # leaves_nothing UNGATED GATED: whether one layer holds what the other does.
 leaves_nothing() {
-    listing "$2" | grep ' usr/share/hello/$' >/dev/null || wrong "that is not the layer"
+    listing "$2" | grep ' usr/bin/hello$' >/dev/null || wrong "that is not the layer"
     diff <(listing "$1") <(listing "$2") || wrong "the layers differ"
 }
 

@@ -120,12 +120,12 @@ install_gate() {
 # static_program TO: the program without shared libraries, of the package beside
 # $APT_QUORUM_DEB or, with APT_QUORUM_STATIC, that file.
 static_program() {
-    local deb unpacked=$TESTBED_RUN/static
+    local deb unpacked=$TESTBED_RUN/static packages=${APT_QUORUM_DEB:-$repo/target/deb/none}
     if [[ -n ${APT_QUORUM_STATIC-} ]]; then
         strip -o "$1" "$APT_QUORUM_STATIC"
         return
     fi
-    for deb in "${APT_QUORUM_DEB%/*}"/apt-quorum-static_*.deb; do
+    for deb in "${packages%/*}"/apt-quorum-static_*.deb; do
         [[ -f $deb ]] || die "there is no $deb: make deb"
     done
     dpkg-deb --extract "$deb" "$unpacked"
