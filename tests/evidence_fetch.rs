@@ -12,10 +12,11 @@ mod common;
 use std::fs;
 use std::process::Command;
 
+use common::apt::with_archive;
 use common::rebuilder::{Rebuilder, hello};
 use common::server::{Reply, Server};
 use common::travel::{command_line, evidence, keys, listed, machine, text};
-use common::{Deb, World, left_out, run};
+use common::{Deb, World, run};
 use serde_json::{Value, json};
 
 /// An index of apt's that lists these packages.
@@ -143,47 +144,8 @@ fn what_apt_would_upgrade_is_asked_about() {
     let newer = Deb::new("hello", "1:2.11-1", "all");
     let server = Rebuilder::confirming(&keys[0], [&newer]).serve();
     let world = machine(&keys, &[server.endpoint()]);
-    let at = world.directory.path().display().to_string();
-    world.make_directory("archive");
-    world.write("archive/hello.deb", &newer.bytes);
-    let fields = "Maintainer: x\nDescription: x\n";
-    let stanza = format!(
-        "Package: hello\nVersion: 1:2.11-1\nArchitecture: all\nFilename: ./hello.deb\nSize: {}\nSHA256: {}\n{fields}\n",
-        newer.bytes.len(),
-        newer.sha256()
-    );
-    world.write("archive/Packages", stanza);
-    let installed = |name: &str, version: &str| {
-        format!(
-            "Package: {name}\nStatus: install ok installed\nVersion: {version}\nArchitecture: all\n{fields}\n"
-        )
-    };
-    world.write("status", installed("hello", "2.10-3") + &installed("old", "1"));
-    world.write("sources.list", format!("deb [trusted=yes] file://{at}/archive ./\n"));
-    for directory in [
-        "apt",
-        "apt/lists",
-        "apt/lists/partial",
-        "apt/cache",
-        "apt/cache/archives",
-        "apt/cache/archives/partial",
-    ] {
-        world.make_directory(directory);
-    }
-    let mut apt = fs::read_to_string(world.path("apt.conf")).unwrap();
-    apt = apt.replace(&format!("{at}/lists"), &format!("{at}/apt/lists"));
-    apt += &format!(
-        "Dir::State::status \"{at}/status\";\nDir::State \"{at}/apt\";\nDir::Cache \"{at}/apt/cache\";\n\
-         Dir::Etc::sourcelist \"{at}/sources.list\";\nDir::Etc::sourceparts \"/dev/null\";\n\
-         Dir::Etc::preferences \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
-         APT::Architecture \"amd64\";\nAPT::Architectures {{ \"amd64\"; }};\n"
-    );
-    world.write("apt.conf", apt);
-    let mut update = Command::new("apt-get");
-    update.args(["-qq", "update"]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    let updated = run(update.env("APT_CONFIG", world.path("apt.conf")));
-    if updated.code != Some(0) {
-        return left_out(&format!("apt-get update does not work here: {updated:?}"));
+    if !with_archive(&world, &[&newer], &["hello 2.10-3", "old 1"]) {
+        return;
     }
     let ended = evidence(&world, "fetch", &["--upgrades"]);
     ended.assert_code(0).assert_plain();

@@ -27,11 +27,16 @@ end
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -s V -l version -d 'Print version'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "verify" -d 'Judge .deb files as an installation would'
+complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "status" -d 'Show where this machine stands'
+complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "check" -d 'Tell whether packages would pass, before apt is asked to install them'
+complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "explain" -d 'Show the whole judgement on a package, and what would make it pass'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "audit" -d 'Show how every installed package stands'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "attest" -d 'Sign a statement about an image whose packages are all confirmed or excepted'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "verify-image" -d 'Verify an image by a statement about it and evidence, without a network'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "config" -d 'Look at the configuration'
+complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "mode" -d 'Show whether what is not confirmed is refused, or set it'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
+complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "exception" -d 'Look at what may pass without a quorum, add some and remove some'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "evidence" -d 'Carry evidence from one machine to another'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "import" -d 'Take over what another program was told to trust'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "bootstrap" -d 'Build a system with debootstrap, of admitted packages only'
@@ -41,6 +46,20 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -l evidenc
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -l offline -d 'Ask nobody over the network'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -l json -d 'Print JSON, as apt-quorum(1) describes it'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand status" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand status" -l online -d 'Ask the operators now whether they answer'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand status" -l json -d 'Print JSON, as apt-quorum(1) describes it'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand status" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand check" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand check" -l upgrades -d 'Check all that apt would upgrade'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand check" -l offline -d 'Ask nobody over the network'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand check" -l json -d 'Print JSON, as apt-quorum(1) describes it'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand check" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand explain" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand explain" -l evidence -d 'More attestations, as for verify' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand explain" -l offline -d 'Ask nobody over the network'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand explain" -l json -d 'Print JSON, as apt-quorum(1) describes it'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l config -d 'Use the configuration in this directory' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l root -d 'Audit the system in this directory, such as a mounted image' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l evidence -d 'More attestations, as for verify' -r -F
@@ -84,6 +103,8 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and __fish
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the whole configuration and show every mistake'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand mode" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand mode" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "list" -d 'List the operators with their keys and endpoints'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and not __fish_seen_subcommand_from list add add-key refresh remove import-layout help" -f -a "add" -d 'Trust an operator: show its keys, ask, and write its file'
@@ -137,6 +158,38 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fi
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Trust an operator no more: take its file away'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "import-layout" -d 'Take over an in-toto layout: its keys as operators, and its threshold'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and not __fish_seen_subcommand_from add list remove help" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and not __fish_seen_subcommand_from add list remove help" -f -a "add" -d 'Let packages through without a quorum until a day, for a reason'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and not __fish_seen_subcommand_from add list remove help" -f -a "list" -d 'List the exceptions with the days that are left'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and not __fish_seen_subcommand_from add list remove help" -f -a "remove" -d 'Take an exception away'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and not __fish_seen_subcommand_from add list remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l package -d 'Only packages whose name this pattern matches, with * and ?' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l version -d 'Only versions that this pattern matches' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l source -d 'Only packages whose source package\'s name this pattern matches' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l architecture -d 'Only packages of this architecture; "all" is one of its own' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l sha256 -d 'Only the file with this SHA-256' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l origin -d 'Only packages that an archive with this Origin lists' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l label -d 'Only packages that an archive with this Label lists' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l suite -d 'Only packages that an archive with this Suite lists' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l codename -d 'Only packages that an archive with this Codename lists' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l component -d 'Only packages that an archive lists in this component' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l site -d 'Only packages that an archive on this host lists' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l reason -d 'Why they may pass without a quorum' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l expires -d 'The first day on which they may not any more, as 2027-03-01' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l days -d 'For how many days from today they may' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -l file -d 'The file in exceptions.d to write to' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from list" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from list" -l json -d 'Print JSON, as apt-quorum(1) describes it'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from remove" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from remove" -l yes -d 'Do not ask'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from help" -f -a "add" -d 'Let packages through without a quorum until a day, for a reason'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the exceptions with the days that are left'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Take an exception away'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand exception; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and not __fish_seen_subcommand_from export import fetch help" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and not __fish_seen_subcommand_from export import fetch help" -f -a "export" -d 'Write the attestations that are on this machine to a bundle or a tree'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand evidence; and not __fish_seen_subcommand_from export import fetch help" -f -a "import" -d 'Take attestations from a bundle or a tree into the cache'
@@ -193,16 +246,21 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l json
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l no-receipts -d 'Keep no receipts'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l check -d 'Only say whether the configuration is one to build with'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -s h -l help -d 'Print help'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify audit attest verify-image config operator evidence import bootstrap help" -f -a "verify" -d 'Judge .deb files as an installation would'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify audit attest verify-image config operator evidence import bootstrap help" -f -a "audit" -d 'Show how every installed package stands'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify audit attest verify-image config operator evidence import bootstrap help" -f -a "attest" -d 'Sign a statement about an image whose packages are all confirmed or excepted'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify audit attest verify-image config operator evidence import bootstrap help" -f -a "verify-image" -d 'Verify an image by a statement about it and evidence, without a network'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify audit attest verify-image config operator evidence import bootstrap help" -f -a "config" -d 'Look at the configuration'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify audit attest verify-image config operator evidence import bootstrap help" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify audit attest verify-image config operator evidence import bootstrap help" -f -a "evidence" -d 'Carry evidence from one machine to another'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify audit attest verify-image config operator evidence import bootstrap help" -f -a "import" -d 'Take over what another program was told to trust'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify audit attest verify-image config operator evidence import bootstrap help" -f -a "bootstrap" -d 'Build a system with debootstrap, of admitted packages only'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify audit attest verify-image config operator evidence import bootstrap help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "verify" -d 'Judge .deb files as an installation would'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "status" -d 'Show where this machine stands'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "check" -d 'Tell whether packages would pass, before apt is asked to install them'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "explain" -d 'Show the whole judgement on a package, and what would make it pass'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "audit" -d 'Show how every installed package stands'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "attest" -d 'Sign a statement about an image whose packages are all confirmed or excepted'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "verify-image" -d 'Verify an image by a statement about it and evidence, without a network'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "config" -d 'Look at the configuration'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "mode" -d 'Show whether what is not confirmed is refused, or set it'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "exception" -d 'Look at what may pass without a quorum, add some and remove some'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "evidence" -d 'Carry evidence from one machine to another'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "import" -d 'Take over what another program was told to trust'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "bootstrap" -d 'Build a system with debootstrap, of admitted packages only'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check the whole configuration and show every mistake'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "list" -d 'List the operators with their keys and endpoints'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "add" -d 'Trust an operator: show its keys, ask, and write its file'
@@ -210,6 +268,9 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_s
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "refresh" -d 'Show which keys operators publish now that are not trusted, and the other way round'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "remove" -d 'Trust an operator no more: take its file away'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "import-layout" -d 'Take over an in-toto layout: its keys as operators, and its threshold'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from exception" -f -a "add" -d 'Let packages through without a quorum until a day, for a reason'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from exception" -f -a "list" -d 'List the exceptions with the days that are left'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from exception" -f -a "remove" -d 'Take an exception away'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from evidence" -f -a "export" -d 'Write the attestations that are on this machine to a bundle or a tree'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from evidence" -f -a "import" -d 'Take attestations from a bundle or a tree into the cache'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from evidence" -f -a "fetch" -d 'Ask all operators about packages, so that their attestations are in the cache'

@@ -86,14 +86,16 @@ pub fn audit(
     now: Timestamp,
     progress: impl FnMut(usize, usize),
 ) -> Result<Vec<Audited>, SystemError> {
-    audit_asking(system, gate, evidence, Ask::All, gatherer, now, progress)
+    audit_some(system, gate, evidence, Ask::All, gatherer, now, progress, |_| true)
 }
 
-/// The same, with operators asked only about some packages.
+/// The same, of those installed packages only that are `wanted`, and with operators asked only
+/// about some.
 ///
 /// # Errors
 /// If the system does not tell what is installed.
-pub fn audit_asking(
+#[allow(clippy::too_many_arguments, reason = "what to audit, by what, and whom to tell")]
+pub fn audit_some(
     system: &System,
     gate: &Gate,
     evidence: &[AtHand],
@@ -101,8 +103,10 @@ pub fn audit_asking(
     gatherer: &mut dyn Gatherer,
     now: Timestamp,
     mut progress: impl FnMut(usize, usize),
+    wanted: impl Fn(&Identity) -> bool,
 ) -> Result<Vec<Audited>, SystemError> {
-    let installed = system.installed()?;
+    let mut installed = system.installed()?;
+    installed.retain(|it| wanted(&it.identity));
     let identities: BTreeSet<&Identity> = installed.iter().map(|it| &it.identity).collect();
     let admitted = system.admitted(|it| identities.contains(it))?;
     let listings = system.listings(|it| identities.contains(it));

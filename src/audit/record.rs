@@ -149,7 +149,9 @@ impl Counts {
 }
 
 impl RecordedPackage {
-    fn of(audited: &Audited) -> Self {
+    /// Writes down how one package stands.
+    #[must_use]
+    pub fn of(audited: &Audited) -> Self {
         let assessment = audited.assessed.as_ref().map(|it| &it.assessment);
         let report = assessment.map(Assessment::report);
         let claims = |list: &[crate::attest::Claim]| list.iter().map(RecordedClaim::of).collect();

@@ -7,7 +7,8 @@ use clap::{Args, Parser};
 
 use crate::config::Protocol;
 
-pub(super) use super::import::args::{Import, ImportLayout};
+pub(super) use super::exception::args::Exception;
+pub(super) use super::import::args::{ChosenMode, Import, ImportLayout};
 
 /// Install a Debian package only when enough independent rebuilders, chosen by you, have rebuilt
 /// it from source and signed that they got the very same bytes.
@@ -25,6 +26,12 @@ pub(super) struct Arguments {
 pub(super) enum Subcommand {
     /// Judge .deb files as an installation would
     Verify(Verify),
+    /// Show where this machine stands
+    Status(Status),
+    /// Tell whether packages would pass, before apt is asked to install them
+    Check(Check),
+    /// Show the whole judgement on a package, and what would make it pass
+    Explain(Explain),
     /// Show how every installed package stands
     Audit(Audit),
     /// Sign a statement about an image whose packages are all confirmed or excepted
@@ -33,8 +40,12 @@ pub(super) enum Subcommand {
     VerifyImage(VerifyImage),
     /// Look at the configuration
     Config(Config),
+    /// Show whether what is not confirmed is refused, or set it
+    Mode(Mode),
     /// Look at the operators whose word counts, add and remove some
     Operator(Operator),
+    /// Look at what may pass without a quorum, add some and remove some
+    Exception(Exception),
     /// Carry evidence from one machine to another
     Evidence(Evidence),
     /// Take over what another program was told to trust
@@ -60,6 +71,43 @@ pub(super) struct Verify {
     /// The files to judge
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("wanted").args(["packages", "upgrades"]).required(true))]
+pub(super) struct Check {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// Check all that apt would upgrade
+    #[arg(long)]
+    pub(super) upgrades: bool,
+    /// Ask nobody over the network
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
+    /// What apt install would be given; all that comes with it is checked as well
+    #[arg(value_name = "PACKAGE")]
+    pub(super) packages: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// More attestations, as for verify
+    #[arg(long, value_name = "PATH")]
+    pub(super) evidence: Vec<PathBuf>,
+    /// Ask nobody over the network
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The name of a package, NAME=VERSION, or a file
+    #[arg(value_name = "PACKAGE|FILE")]
+    pub(super) what: String,
 }
 
 #[derive(Debug, Args)]
@@ -186,6 +234,27 @@ pub(super) enum ConfigCommand {
         #[command(flatten)]
         directory: Directory,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// Ask the operators now whether they answer
+    #[arg(long)]
+    pub(super) online: bool,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Mode {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// The mode from now on
+    #[arg(value_name = "MODE")]
+    pub(super) mode: Option<ChosenMode>,
 }
 
 #[derive(Debug, Args)]

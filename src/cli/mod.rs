@@ -4,22 +4,31 @@ mod args;
 mod attest;
 mod audit;
 mod bootstrap;
+mod check;
 mod config;
 mod evidence;
+mod exception;
+mod explain;
 mod import;
+mod mode;
 mod operator;
 mod output;
 mod progress;
+mod simulate;
+mod status;
 mod verify;
 mod verify_image;
+mod world;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::deb::{self, Control};
 use crate::evidence::AtHand;
-use crate::types::printable;
+use crate::sys::plain;
+use crate::types::{Sha256Digest, printable};
 use args::{Arguments, Subcommand};
 
 /// Exit codes, as apt-quorum(1) lists them.
@@ -65,10 +74,15 @@ pub fn run() -> ExitCode {
         Subcommand::Verify(arguments) => verify::run(&arguments).into(),
         Subcommand::Config(arguments) => config::run(&arguments).into(),
         Subcommand::Operator(arguments) => operator::run(&arguments).into(),
+        Subcommand::Status(arguments) => status::run(&arguments).into(),
+        Subcommand::Check(arguments) => check::run(&arguments).into(),
+        Subcommand::Explain(arguments) => explain::run(&arguments).into(),
         Subcommand::Audit(arguments) => audit::run(&arguments).into(),
         Subcommand::Attest(arguments) => attest::run(&arguments).into(),
         Subcommand::VerifyImage(arguments) => verify_image::run(&arguments).into(),
         Subcommand::Evidence(arguments) => evidence::run(&arguments).into(),
+        Subcommand::Mode(arguments) => mode::run(&arguments).into(),
+        Subcommand::Exception(arguments) => exception::run(&arguments).into(),
         Subcommand::Import(arguments) => import::run(&arguments).into(),
         Subcommand::Bootstrap(arguments) => bootstrap::run(&arguments).into(),
     }
@@ -81,6 +95,24 @@ fn evidence_at_hand(paths: &[PathBuf]) -> Result<Vec<AtHand>, String> {
         AtHand::open(path).map_err(named)
     };
     paths.iter().map(open).collect()
+}
+
+/// Whether an argument is meant as a file, not as the name of a package.
+fn is_file(what: &str) -> bool {
+    what.contains('/') || what.ends_with(".deb")
+}
+
+/// Reads a package that the command line names: what it says that it is, and its SHA-256.
+fn package_file(path: &Path) -> Result<(Control, Sha256Digest), String> {
+    let named =
+        |why: &dyn std::fmt::Display| format!("{}: {why}", printable(&path.to_string_lossy()));
+    let file = std::fs::File::open(path).map_err(|error| named(&plain(&error)))?;
+    if !file.metadata().is_ok_and(|it| it.is_file()) {
+        return Err(named(&"not a file"));
+    }
+    let examined = deb::examine(file).map_err(|error| named(&plain(&error)))?;
+    let control = examined.control().map_err(|error| named(error))?;
+    Ok((control.clone(), examined.sha256()))
 }
 
 /// The process that fetches evidence for one that runs as root. Not for people.

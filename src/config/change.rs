@@ -42,6 +42,11 @@ enum New {
     },
     /// Nothing.
     Removed,
+    /// Nothing, where that was before.
+    RemovedOnly {
+        /// What nobody is to have changed
+        was: String,
+    },
 }
 
 /// Why nothing was changed.
@@ -102,6 +107,12 @@ impl Change {
     /// Writes a file, whatever is there.
     pub fn replace(&mut self, path: impl Into<PathBuf>, text: String) {
         self.files.insert(path.into(), New::Replaced(text));
+    }
+
+    /// Takes a file away that was `was` when that was decided: what somebody wrote into it since is
+    /// not lost.
+    pub fn remove_only(&mut self, path: impl Into<PathBuf>, was: String) {
+        self.files.insert(path.into(), New::RemovedOnly { was });
     }
 
     /// Writes a file that was `was` when `text` was made from it: what somebody wrote into it
@@ -202,7 +213,9 @@ impl Change {
             };
             match (new, &now) {
                 (New::Created(_), Some(_)) => return Err(ChangeError::Exists(target)),
-                (New::Edited { was, .. }, _) if now.as_ref() != Some(was) => {
+                (New::Edited { was, .. } | New::RemovedOnly { was }, _)
+                    if now.as_ref() != Some(was) =>
+                {
                     return Err(ChangeError::ChangedMeanwhile(target));
                 }
                 _ => before.push((target, now)),
@@ -221,7 +234,7 @@ impl New {
     fn text(&self) -> Option<&str> {
         match self {
             Self::Created(text) | Self::Replaced(text) | Self::Edited { text, .. } => Some(text),
-            Self::Removed => None,
+            Self::Removed | Self::RemovedOnly { .. } => None,
         }
     }
 }

@@ -203,7 +203,7 @@ pub fn toml_text(text: &str) -> String {
 }
 
 /// A list of texts.
-fn toml_list(items: impl Iterator<Item = String>) -> String {
+pub(super) fn toml_list(items: impl Iterator<Item = String>) -> String {
     let items: Vec<String> = items.map(|it| toml_text(&it)).collect();
     format!("[{}]", items.join(", "))
 }

@@ -9,12 +9,13 @@ mod change;
 mod description;
 mod diagnostic;
 mod draft;
+mod exception_text;
 mod exceptions;
 mod operators;
 mod policy;
 mod reader;
+mod setting;
 mod syntax;
-mod threshold;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -33,7 +34,8 @@ pub use change::{Change, ChangeError};
 pub use description::{DESCRIPTIONS, Description};
 pub use diagnostic::{Diagnostic, Problems, SourceFile};
 pub use draft::{Draft, DraftEndpoint, DraftKey, toml_text};
-pub use threshold::with_threshold;
+pub use exception_text::{Removed, exception_table, without_exception};
+pub use setting::{with_setting, with_threshold};
 
 /// Where the configuration is unless apt's configuration or the command line says otherwise.
 pub const DEFAULT_DIRECTORY: &str = "/etc/apt-quorum";

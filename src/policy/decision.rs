@@ -278,6 +278,17 @@ impl Admit {
     }
 }
 
+impl Basis {
+    /// Why the file would have been refused; nothing if a quorum confirms it.
+    #[must_use]
+    pub const fn otherwise(&self) -> Option<&Reason> {
+        match self {
+            Self::Quorum => None,
+            Self::Exception { otherwise, .. } | Self::WarnMode { otherwise } => Some(otherwise),
+        }
+    }
+}
+
 impl Assessment {
     /// What it rests on.
     #[must_use]

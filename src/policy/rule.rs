@@ -65,6 +65,29 @@ impl Matcher {
             && !self.needs_listing()
     }
 
+    /// The keys that are given and their values, in the order and under the names of the
+    /// configuration.
+    #[must_use]
+    pub fn conditions(&self) -> Vec<(&'static str, Vec<String>)> {
+        fn texts<T: ToString>(values: Option<&Vec<T>>) -> Option<Vec<String>> {
+            values.map(|it| it.iter().map(ToString::to_string).collect())
+        }
+        let all = [
+            ("package", texts(self.package.as_ref())),
+            ("version", texts(self.version.as_ref())),
+            ("source", texts(self.source.as_ref())),
+            ("architecture", texts(self.architecture.as_ref())),
+            ("sha256", texts(self.sha256.as_ref())),
+            ("origin", texts(self.origin.as_ref())),
+            ("label", texts(self.label.as_ref())),
+            ("suite", texts(self.suite.as_ref())),
+            ("codename", texts(self.codename.as_ref())),
+            ("component", texts(self.component.as_ref())),
+            ("site", texts(self.site.as_ref())),
+        ];
+        all.into_iter().filter_map(|(key, values)| Some((key, values?))).collect()
+    }
+
     /// Whether this looks at where the file comes from.
     #[must_use]
     pub const fn needs_listing(&self) -> bool {

@@ -39,13 +39,8 @@ struct Claimed {
 /// Tells which attestations the receipts below `state` rest on, and about what they are. Lines that
 /// cannot be understood tell nothing.
 pub fn rested_on(state: &Path, mut each: impl FnMut(&ArtifactName, Sha256Digest)) {
-    for name in ["hook.jsonl", "method.jsonl"] {
-        let path = state.join("receipts").join(name);
-        let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
-        let file = File::options().read(true).custom_flags(flags.bits()).open(path);
-        let Some(file) = file.ok().filter(|it| it.metadata().is_ok_and(|it| it.is_file())) else {
-            continue;
-        };
+    for path in [DECIDED_BY_ROOT, DECIDED_BY_METHOD] {
+        let Some(file) = open(&state.join(path)) else { continue };
         each_line(file, |line| {
             if let Ok(Line { package, version, architecture, claims, conflicts }) =
                 serde_json::from_slice(line)
@@ -56,6 +51,17 @@ pub fn rested_on(state: &Path, mut each: impl FnMut(&ArtifactName, Sha256Digest)
         });
     }
 }
+
+/// Opens receipts. Nothing that is not a plain file, for the method's are not root's.
+pub fn open(path: &Path) -> Option<File> {
+    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+    let file = File::options().read(true).custom_flags(flags.bits()).open(path);
+    file.ok().filter(|it| it.metadata().is_ok_and(|it| it.is_file()))
+}
+
+/// Where the method writes what it decides, below `APT::Quorum::State`. Its user can write there,
+/// so it is for people's eyes only.
+pub const DECIDED_BY_METHOD: &str = "receipts/method.jsonl";
 
 /// Where root's entrances write what they decide, below `APT::Quorum::State`.
 pub const DECIDED_BY_ROOT: &str = "receipts/hook.jsonl";
@@ -103,7 +109,7 @@ fn attestations<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Sha256D
 }
 
 /// Hands over whole lines. What comes behind the longest that is read belongs to the same line.
-fn each_line(text: impl Read, mut each: impl FnMut(&[u8])) {
+pub(super) fn each_line(text: impl Read, mut each: impl FnMut(&[u8])) {
     let mut lines = BufReader::new(text);
     let mut line = Vec::new();
     let mut whole = true;

@@ -13,6 +13,7 @@
 //! around it are whole.
 
 mod clock;
+mod decided;
 mod kept;
 
 use std::collections::BTreeMap;
@@ -28,7 +29,10 @@ use crate::sys::plain;
 use crate::types::Sha256Digest;
 
 pub use clock::{Moment, present};
-pub use kept::{Admitted, DECIDED_BY_ROOT, admitted, rested_on, signed_bytes};
+pub use decided::{Decided, DecidedClaim, DecidedReason, DecidedStanding, decided};
+pub use kept::{
+    Admitted, DECIDED_BY_METHOD, DECIDED_BY_ROOT, admitted, open, rested_on, signed_bytes,
+};
 
 /// Where receipts are unless apt's configuration (`APT::Quorum::State`) says otherwise.
 pub const DEFAULT_DIRECTORY: &str = "/var/lib/apt-quorum";

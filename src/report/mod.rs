@@ -12,7 +12,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::attest::Claim;
-use crate::policy::{Basis, Decision, Listing, Reason, Standing};
+use crate::policy::{Assessment, Basis, Decision, Listing, Named, Reason, Standing};
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
 
 pub use text::{reason, refusal_line, standing, standings, summary, verdict};
@@ -97,6 +97,41 @@ pub struct Record {
     /// Why attestations from this machine made no claim
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// What is known about a package whose file is not here, as JSON. Documented in apt-quorum(1).
+#[derive(Debug, Clone, Serialize)]
+pub struct RecordedAssessment {
+    /// What it is called
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// Its source package and that one's version
+    pub source: String,
+    /// The SHA-256 of its file, as told
+    pub sha256: Sha256Digest,
+    /// `confirmed`, `excepted` or `unconfirmed`
+    pub state: &'static str,
+    /// The archives that offer it
+    pub listings: Vec<Listing>,
+    /// Why it is not confirmed
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RecordedReason>,
+    /// The exception that is in force
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exception: Option<RecordedException>,
+    /// The rule that matched; none if the default holds
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// How many operators must confirm it
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<u32>,
+    /// Where each operator stands
+    pub operators: BTreeMap<OperatorName, Standing>,
+    /// The votes
+    pub claims: Vec<RecordedClaim>,
+    /// The claims about other files of the same name
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<RecordedClaim>,
 }
 
 /// Why a file was refused, or would have been.
@@ -184,6 +219,39 @@ impl Record {
             debt: basis.is_some_and(|basis| basis != "quorum"),
             policy,
             notes: Vec::new(),
+        }
+    }
+}
+
+impl RecordedAssessment {
+    /// Writes an assessment down.
+    #[must_use]
+    pub fn of(named: &Named, assessment: &Assessment) -> Self {
+        let (state, reason, exception) = match assessment {
+            Assessment::Confirmed { .. } => ("confirmed", None, None),
+            Assessment::Excepted { place, reason, expires, otherwise, .. } => {
+                let (place, reason) = (place.clone(), reason.clone());
+                let exception = RecordedException { place, reason, expires: *expires };
+                ("excepted", Some(otherwise), Some(exception))
+            }
+            Assessment::Unconfirmed { reason, .. } => ("unconfirmed", Some(reason), None),
+        };
+        let report = assessment.report();
+        let claims = |list: &[Claim]| list.iter().map(RecordedClaim::of).collect();
+        let (source, version) = &named.control.source;
+        Self {
+            identity: named.control.identity.clone(),
+            source: format!("{source} {version}"),
+            sha256: named.sha256,
+            state,
+            listings: named.listings.clone(),
+            reason: reason.map(RecordedReason::of),
+            exception,
+            rule: report.rule.clone(),
+            threshold: report.requirement.as_ref().map(|it| it.threshold().count()),
+            operators: report.standings.clone(),
+            claims: claims(&report.votes),
+            conflicts: claims(&report.conflicts),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Nothing here asks the program under test how a thing is written.
 #![allow(dead_code)] // each test binary uses its own part
 
+pub mod apt;
 pub mod bundle;
 pub mod image;
 pub mod installed;

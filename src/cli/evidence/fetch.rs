@@ -2,17 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
 use super::export::{self, Exported};
-use super::{Failed, counted, not_done, open, package, wrong};
-use crate::apt::simulation;
+use super::{Failed, counted, open, package, wrong};
 use crate::cli::Exit;
 use crate::cli::args::EvidenceFetch;
 use crate::cli::output::{complain, json, print};
 use crate::cli::progress::Progress;
+use crate::cli::simulate;
 use crate::evidence::{Network, Question};
 use crate::gate::{Gate, Surveyed};
 use crate::sys::files::read_bounded;
@@ -214,25 +213,10 @@ fn named(line: &str) -> Result<Named, String> {
 
 /// What apt would upgrade, as it would do it.
 fn upgrades() -> Result<Vec<Named>, Failed> {
-    let could_not = |why: String| Failed {
+    let packages = simulate::installed_by(&["dist-upgrade"]).map_err(|why| Failed {
         exit: Exit::CouldNotFindOut,
         why: format!("apt-get does not tell what it would upgrade: {why}"),
-    };
-    let output = Command::new("/usr/bin/apt-get")
-        .args(["-qq", "-s", "-o", "APT::Get::Show-User-Simulation-Note=false", "dist-upgrade"])
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| could_not(plain(&error)))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(could_not(printable(&said).to_string()));
-    }
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let (packages, odd) = simulation::installed(&text);
-    if let Some(line) = odd.first() {
-        return Err(not_done(format!("a line of apt-get is not understood: {}", printable(line))));
-    }
+    })?;
     let named = |it: Identity| Named {
         package: it.package,
         version: it.version,

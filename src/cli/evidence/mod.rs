@@ -13,11 +13,10 @@ use super::args::{Directory, Evidence, EvidenceCommand};
 use super::output::complain;
 use crate::apt::configuration::Configuration;
 use crate::attest::Rejection;
-use crate::deb::{self, Control};
+use crate::deb::Control;
 use crate::gate::{Environment, Gate, apt_configuration};
-use crate::sys::plain;
 use crate::sys::secure::Trusted;
-use crate::types::{Sha256Digest, printable};
+use crate::types::Sha256Digest;
 
 /// How many attestations make no claim here, by the short names of the reasons.
 type Rejected = BTreeMap<&'static str, usize>;
@@ -62,16 +61,7 @@ fn open(directory: &Directory) -> Result<(Configuration, Gate), Failed> {
 
 /// Reads a package that was named on the command line.
 fn package(path: &Path) -> Result<(Control, Sha256Digest), Failed> {
-    let named = |why: &dyn std::fmt::Display| {
-        wrong(format!("{}: {why}", printable(&path.to_string_lossy())))
-    };
-    let file = std::fs::File::open(path).map_err(|error| named(&plain(&error)))?;
-    if !file.metadata().is_ok_and(|it| it.is_file()) {
-        return Err(named(&"not a file"));
-    }
-    let examined = deb::examine(file).map_err(|error| named(&plain(&error)))?;
-    let control = examined.control().map_err(|error| named(error))?;
-    Ok((control.clone(), examined.sha256()))
+    super::package_file(path).map_err(wrong)
 }
 
 fn count(rejected: &mut Rejected, rejection: &Rejection) {

@@ -94,7 +94,7 @@ pub(super) struct Writing {
 
 /// A mode, as the policy writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ChosenMode {
+pub(in crate::cli) enum ChosenMode {
     /// Refuse them
     Enforce,
     /// Let them through and warn
@@ -102,7 +102,7 @@ pub(super) enum ChosenMode {
 }
 
 /// A day as TOML writes it.
-fn day(text: &str) -> Result<Timestamp, String> {
+pub(in crate::cli) fn day(text: &str) -> Result<Timestamp, String> {
     let whole = format!("{text}T00:00:00Z");
     let day: Timestamp = whole.parse().map_err(|_| "write a day as 2027-03-01".to_owned())?;
     if day.date() == text { Ok(day) } else { Err("write a day as 2027-03-01".to_owned()) }

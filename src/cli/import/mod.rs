@@ -10,7 +10,7 @@ use args::{AptTransport, ChosenMode, Import, ImportCommand, ImportLayout, Keys, 
 use reqwest::Url;
 
 use super::Exit;
-use super::operator::{Stop, ask, end, say};
+use super::world::{Stop, ask, end, say};
 use crate::apt::configuration::dumped_below;
 use crate::attest::{self, Layout, Stated};
 use crate::config;

@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &OperatorAdd) -> Result<Exit, Stop> {
 
     let file = config.directory.join(draft.path());
     let mut text = format!("{} is an operator now: {} was written.\n", draft.name, file.display());
-    show::policy(&mut text, &config);
+    show::policy(&mut text, &config, &world.option());
     let _ = writeln!(text, "Next, look at all of it: apt-quorum config check{}", world.option());
     Ok(say(&text, Exit::Admitted))
 }

@@ -13,17 +13,11 @@ mod show;
 mod target;
 mod trust;
 
-pub(super) use trust::ask;
-
-use crate::apt::configuration::Configuration;
-use crate::config::{self, ChangeError, Config};
-use crate::gate::{Environment, apt_configuration};
-use crate::sys::secure::Trusted;
-use crate::types::{OperatorName, printable};
+pub(super) use refresh::who_answers;
 
 use super::Exit;
-use super::args::{Directory, Operator, OperatorCommand};
-use super::output::{complain, print};
+use super::args::{Operator, OperatorCommand};
+use super::world::{Stop, World, end, say};
 
 pub(super) fn run(arguments: &Operator) -> Exit {
     end(match &arguments.command {
@@ -34,111 +28,4 @@ pub(super) fn run(arguments: &Operator) -> Exit {
         OperatorCommand::Remove(arguments) => remove::run(arguments),
         OperatorCommand::ImportLayout(arguments) => super::import::layout(arguments),
     })
-}
-
-/// How a command ended, said if it was stopped.
-pub(super) fn end(done: Result<Exit, Stop>) -> Exit {
-    done.unwrap_or_else(|stop| {
-        complain(&plain(&format!("apt-quorum: {}\n", stop.why)));
-        stop.exit
-    })
-}
-
-/// Prints lines in which outside text may stand.
-pub(super) fn say(text: &str, exit: Exit) -> Exit {
-    print(&plain(text), exit)
-}
-
-/// Lines without anything that a terminal would obey.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if matches!(c, ' '..='~' | '\n') { c } else { '?' }).collect()
-}
-
-/// Why a command ends without having done anything.
-pub(super) struct Stop {
-    pub(super) exit: Exit,
-    why: String,
-}
-
-impl Stop {
-    /// The command line or the configuration is wrong.
-    pub(super) fn wrong(why: impl ToString) -> Self {
-        Self { exit: Exit::Wrong, why: why.to_string() }
-    }
-
-    /// It is not done.
-    pub(super) fn refused(why: impl ToString) -> Self {
-        Self { exit: Exit::Refused, why: why.to_string() }
-    }
-
-    /// Somebody could not be asked.
-    fn silent(why: impl ToString) -> Self {
-        Self { exit: Exit::CouldNotFindOut, why: why.to_string() }
-    }
-}
-
-impl From<ChangeError> for Stop {
-    fn from(error: ChangeError) -> Self {
-        match error {
-            // With the lines at fault, which begin with file names.
-            ChangeError::BrokenBefore(_) => {
-                Self::wrong(format!("the configuration has mistakes:\n\n{error}"))
-            }
-            ChangeError::WouldBreak(_) => {
-                Self::refused(format!("the configuration would have mistakes:\n\n{error}"))
-            }
-            ChangeError::Refused { .. } if !nix::unistd::geteuid().is_root() => {
-                Self::refused(format!("{error} Run it as root, or with sudo."))
-            }
-            error => Self::refused(error),
-        }
-    }
-}
-
-/// What every command here starts from.
-struct World {
-    apt: Configuration,
-    config: Config,
-    trusted: Trusted,
-}
-
-impl World {
-    fn open(directory: &Directory) -> Result<Self, Stop> {
-        let apt = apt_configuration(Environment::Heard);
-        let directory = directory
-            .config
-            .clone()
-            .unwrap_or_else(|| apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY));
-        let trusted = Trusted::now();
-        let config = config::load(&directory, trusted).map_err(ChangeError::BrokenBefore)?;
-        Ok(Self { apt, config, trusted })
-    }
-
-    /// The operator that the command line names.
-    fn operator(&self, name: &str) -> Result<(&OperatorName, &config::Operator), Stop> {
-        let found = self.config.operators.iter().find(|(it, _)| it.as_str() == name);
-        found.ok_or_else(|| {
-            let name = printable(name);
-            Stop::wrong(format!(
-                "there is no operator {name}: apt-quorum operator list shows who there is."
-            ))
-        })
-    }
-
-    /// What a command that is proposed needs to mean the same configuration.
-    fn option(&self) -> String {
-        let own = self.apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY);
-        if own == self.config.directory {
-            return String::new();
-        }
-        format!(" --config {}", self.config.directory.display())
-    }
-
-    /// Where a file of the configuration is below its directory.
-    fn relative(&self, path: &std::path::Path) -> Result<std::path::PathBuf, Stop> {
-        path.strip_prefix(&self.config.directory).map(ToOwned::to_owned).map_err(|_| {
-            let path = printable(&path.to_string_lossy()).to_string();
-            Stop::refused(format!("{path} is not below the configuration: change it by hand."))
-        })
-    }
 }

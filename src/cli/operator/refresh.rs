@@ -2,6 +2,7 @@
 //!
 //! It only tells. A server that was broken into would say that it has a new key.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -11,7 +12,8 @@ use super::super::args::OperatorRefresh;
 use super::super::output::json;
 use super::offer::{Answers, Offered, publishes_keys};
 use super::{Stop, World, say};
-use crate::config::Endpoint;
+use crate::apt::configuration::Configuration;
+use crate::config::{Config, Endpoint};
 use crate::evidence::{Network, Published, Setup};
 use crate::gate::keys_of_endpoints;
 use crate::types::{KeyKind, OperatorName, PublicKey};
@@ -81,6 +83,45 @@ pub(super) fn run(arguments: &OperatorRefresh) -> Result<Exit, Stop> {
         false => compared.iter().map(|it| described(it, &world)).collect(),
     };
     Ok(say(&text, exit))
+}
+
+/// Asks the endpoints that publish keys for them, only to see who answers: `answers`, or why not.
+/// Operators without such an endpoint are left out.
+pub(in crate::cli) fn who_answers(
+    config: &Config,
+    apt: &Configuration,
+) -> BTreeMap<OperatorName, String> {
+    let endpoints: Vec<Endpoint> =
+        config.endpoints.iter().filter(|it| publishes_keys(it.protocol)).cloned().collect();
+    let setup = Setup {
+        endpoints,
+        timeouts: config.timeouts,
+        authorities: config.authorities.clone(),
+        apt: apt.clone(),
+        network: Network::Allowed,
+        keep: None,
+    };
+    let mut said = BTreeMap::new();
+    if setup.endpoints.is_empty() {
+        return said;
+    }
+    let published = keys_of_endpoints(&setup);
+    for (at, endpoint) in setup.endpoints.iter().enumerate() {
+        let answer = match &published {
+            Err(why) => why.clone(),
+            Ok(published) => {
+                let own = published.get(at).cloned().into_iter().collect();
+                let silent = Answers::of(std::slice::from_ref(endpoint), own).silent;
+                silent.into_iter().next().unwrap_or_else(|| "answers".to_owned())
+            }
+        };
+        // Of several, the one that does not answer is to be seen.
+        let is_new = said.get(&endpoint.operator).is_none_or(|it| it == "answers");
+        if is_new {
+            said.insert(endpoint.operator.clone(), answer);
+        }
+    }
+    said
 }
 
 fn compare(

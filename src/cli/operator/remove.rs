@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use super::super::Exit;
 use super::super::args::OperatorRemove;
-use super::{Stop, World, say, show, trust};
+use super::super::world::ask;
+use super::{Stop, World, say, show};
 use crate::config::Change;
 
 pub(super) fn run(arguments: &OperatorRemove) -> Result<Exit, Stop> {
@@ -28,10 +29,10 @@ pub(super) fn run(arguments: &OperatorRemove) -> Result<Exit, Stop> {
         return Err(Stop::refused("the files could not be shown: nothing was changed."));
     }
     if !arguments.yes {
-        trust::ask("Take them away? Type yes: ", "without a terminal, give --yes")?;
+        ask("Take them away? Type yes: ", "without a terminal, give --yes")?;
     }
     let config = change.apply(world.trusted)?;
     let mut text = format!("{name} is no operator any more.\n");
-    show::policy(&mut text, &config);
+    show::policy(&mut text, &config, &world.option());
     Ok(say(&text, Exit::Admitted))
 }

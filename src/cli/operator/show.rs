@@ -34,7 +34,8 @@ pub(super) fn endpoints(text: &mut String, endpoints: &[DraftEndpoint]) {
 }
 
 /// What the policy comes to now, and what is still to do.
-pub(super) fn policy(text: &mut String, config: &Config) {
+/// `option` is what a command needs to mean this configuration.
+pub(super) fn policy(text: &mut String, config: &Config, option: &str) {
     let count = config.policy.operators().len();
     let operators = if count == 1 { "operator" } else { "operators" };
     if let Some(default) = config.policy.default_requirement() {
@@ -50,11 +51,9 @@ pub(super) fn policy(text: &mut String, config: &Config) {
         }
     }
     if config.policy.mode() == Mode::Warn {
-        let policy = config.directory.join("policy.toml");
         let _ = writeln!(
             text,
-            "Nothing is refused yet: when you have seen what would be, write mode = \"enforce\" in {}.",
-            policy.display()
+            "Nothing is refused yet: when you have seen what would be, run apt-quorum mode enforce{option}."
         );
     }
 }

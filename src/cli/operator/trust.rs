@@ -1,19 +1,13 @@
 //! Whether somebody says that these are the right keys.
 
-use std::io::{self, BufRead, IsTerminal, Read};
-
-use super::super::Exit;
 use super::super::args::Trust;
+use super::super::world::{Stop, ask};
 use super::offer::Offered;
-use super::{Stop, say};
 use crate::types::printable;
 
 /// Fewest digits of a key's id that are taken for it: 128 bits. Somebody with many machines can make
 /// a key whose id begins with 64 bits of his choice.
 const LEAST_DIGITS: usize = 32;
-
-/// Longest answer that is read, in bytes.
-const MAX_ANSWER: u64 = 64;
 
 /// The fingerprints of the command line, as digits only.
 pub(super) fn fingerprints(trust: &Trust) -> Result<Vec<String>, Stop> {
@@ -74,23 +68,6 @@ fn named(keys: &[Offered], fingerprints: &[String]) -> Result<(), Stop> {
             "no --fingerprint names the key {}: {nothing}.",
             key.key.key_id()
         ))),
-    }
-}
-
-/// Asks at a terminal; anything but yes is no. `without` is said where there is none.
-pub(in crate::cli) fn ask(question: &str, without: &str) -> Result<(), Stop> {
-    if !io::stdin().is_terminal() {
-        return Err(Stop::refused(format!("nobody can be asked: {without}. Nothing was changed.")));
-    }
-    if say(question, Exit::Admitted) != Exit::Admitted {
-        return Err(Stop::refused("the question could not be shown: nothing was changed."));
-    }
-    let mut answer = Vec::new();
-    let read = io::stdin().lock().take(MAX_ANSWER).read_until(b'\n', &mut answer);
-    if read.is_ok() && answer.trim_ascii() == b"yes" {
-        Ok(())
-    } else {
-        Err(Stop::refused("nothing was changed."))
     }
 }
 

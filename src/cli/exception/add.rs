@@ -1,0 +1,170 @@
+//! `apt-quorum exception add`: what may pass without a quorum.
+
+use std::path::Path;
+
+use super::args::ExceptionAdd;
+use super::{DAY, Exit, MAX_FILE, Stop, World, file, list, say};
+use crate::config::{Change, exception_table};
+use crate::policy::{Exception, Matcher};
+use crate::types::{DebVersion, Glob, PackageName, Timestamp, printable};
+
+pub(super) fn run(arguments: &ExceptionAdd) -> Result<Exit, Stop> {
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let matcher = matcher(arguments)?;
+    let expires = expires(arguments, now)?;
+    if arguments.reason.trim().is_empty() {
+        return Err(Stop::wrong("--reason is empty: why may this pass without a quorum?"));
+    }
+    let path = file(name(&arguments.file)?);
+    let world = World::open(&arguments.directory)?;
+    let mut change = Change::of(&world.config.directory);
+    let comment = format!("Added with apt-quorum exception add on {}.", now.date());
+    let table = exception_table(&comment, &matcher, &arguments.reason, expires);
+    let place = world.config.directory.join(&path);
+    let was = match world.trusted.read(&place, MAX_FILE) {
+        Ok(was) => Some(was),
+        Err(error) if error.is_missing() => None,
+        Err(error) => return Err(Stop::refused(format!("{error}; nothing was changed."))),
+    };
+    let before = match &was {
+        Some(was) if was.is_empty() || was.ends_with("\n\n") => was.clone(),
+        Some(was) if was.ends_with('\n') => format!("{was}\n"),
+        Some(was) => format!("{was}\n\n"),
+        None => String::new(),
+    };
+    let line = before.matches('\n').count() + 2;
+    let text = format!("{before}{table}");
+    match was {
+        Some(was) => change.edit(&path, was, text),
+        None => change.create(&path, text),
+    }
+    let config = change.apply(world.trusted)?;
+    let called = format!("{} line {line}", printable(&arguments.file));
+    let written = config.policy.exceptions().iter().find(|it| it.place() == called);
+    // The reader and whoever wrote it mean the same.
+    let written = written.filter(|it| is_as_meant(it, &matcher, arguments, expires));
+    let written = written.ok_or_else(|| {
+        Stop::refused(format!(
+            "{} was written, and does not say what it should: look at it.",
+            place.display()
+        ))
+    })?;
+    let mut text = list::line(written, now);
+    text += match () {
+        () if written.is_bound_to_bytes() => "It holds for exactly this file.\n",
+        () if matcher.version.is_none() => {
+            "It holds for every version to come: --version binds it to some, a file to its bytes.\n"
+        }
+        () => "It holds for what an index of apt lists under this name and version.\n",
+    };
+    Ok(say(&text, Exit::Admitted))
+}
+
+fn is_as_meant(
+    written: &Exception,
+    matcher: &Matcher,
+    arguments: &ExceptionAdd,
+    expires: Timestamp,
+) -> bool {
+    written.matcher().conditions() == matcher.conditions()
+        && written.reason() == arguments.reason
+        && written.expires() == expires
+}
+
+/// What it is to apply to.
+fn matcher(arguments: &ExceptionAdd) -> Result<Matcher, Stop> {
+    fn given<T: Clone>(values: &[T]) -> Option<Vec<T>> {
+        (!values.is_empty()).then(|| values.to_vec())
+    }
+    let mut matcher = Matcher {
+        package: given(&arguments.package),
+        version: given(&arguments.version),
+        source: given(&arguments.source),
+        architecture: given(&arguments.architecture),
+        sha256: given(&arguments.sha256),
+        origin: given(&arguments.origin),
+        label: given(&arguments.label),
+        suite: given(&arguments.suite),
+        codename: given(&arguments.codename),
+        component: given(&arguments.component),
+        site: given(&arguments.site),
+    };
+    let Some(what) = &arguments.what else { return Ok(matcher) };
+    let twice = |flag: &str| {
+        Stop::wrong(format!("{} says that already: leave {flag} out.", printable(what)))
+    };
+    if matcher.package.is_some() {
+        return Err(twice("--package"));
+    }
+    if crate::cli::is_file(what) {
+        if matcher.sha256.is_some() {
+            return Err(twice("--sha256"));
+        }
+        if matcher.version.is_some() {
+            return Err(twice("--version"));
+        }
+        let (control, sha256) = crate::cli::package_file(Path::new(what)).map_err(Stop::wrong)?;
+        // The hash is what binds; the name and version are for people who read it later.
+        matcher.package = Some(vec![exactly(control.identity.package.as_str())?]);
+        matcher.version = Some(vec![exactly(control.identity.version.as_str())?]);
+        matcher.sha256 = Some(vec![sha256]);
+        return Ok(matcher);
+    }
+    let (name, version) = match what.split_once('=') {
+        Some((name, version)) => (name, Some(version)),
+        None => (what.as_str(), None),
+    };
+    let wrong = |why: &dyn std::fmt::Display| {
+        Stop::wrong(format!(
+            "{}: {why} (a file is named with a / or .deb, patterns are given with --package).",
+            printable(what)
+        ))
+    };
+    let name: PackageName = name.parse().map_err(|why| wrong(&why))?;
+    matcher.package = Some(vec![exactly(name.as_str())?]);
+    if let Some(version) = version {
+        if matcher.version.is_some() {
+            return Err(twice("--version"));
+        }
+        let version: DebVersion = version.parse().map_err(|why| wrong(&why))?;
+        matcher.version = Some(vec![exactly(version.as_str())?]);
+    }
+    Ok(matcher)
+}
+
+/// A pattern that matches this and nothing else: names and versions have no `*` and no `?`.
+fn exactly(text: &str) -> Result<Glob, Stop> {
+    text.parse().map_err(|why| Stop::wrong(format!("{}: {why}.", printable(text))))
+}
+
+/// The first moment at which it no longer holds: the beginning of a day in UTC.
+fn expires(arguments: &ExceptionAdd, now: Timestamp) -> Result<Timestamp, Stop> {
+    let expires = match (arguments.expires, arguments.days) {
+        (Some(day), _) => Some(day),
+        (None, days) => {
+            // The rest of today, and so many days.
+            let whole_days = now.as_unix().div_euclid(DAY) + i64::from(days.unwrap_or(0)) + 1;
+            Timestamp::from_unix(whole_days * DAY).ok()
+        }
+    };
+    match expires {
+        Some(expires) if expires > now => Ok(expires),
+        Some(expires) => Err(Stop::wrong(format!(
+            "an exception until {} would hold for nothing: it is past.",
+            expires.date()
+        ))),
+        None => Err(Stop::wrong("no calendar has so many days.")),
+    }
+}
+
+/// The name of a file in `exceptions.d`, which only then is read if it ends in `.toml`.
+fn name(name: &str) -> Result<&str, Stop> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if name.ends_with(".toml") && name.chars().all(plain) && !name.starts_with('.') {
+        return Ok(name);
+    }
+    Err(Stop::wrong(format!(
+        "--file {}: write the name of a file in exceptions.d, such as local.toml.",
+        printable(name)
+    )))
+}

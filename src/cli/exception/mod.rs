@@ -1,0 +1,74 @@
+//! `apt-quorum exception`: what may pass without a quorum, why, and until when.
+
+mod add;
+pub(super) mod args;
+mod list;
+mod remove;
+
+use std::path::{Path, PathBuf};
+
+pub(super) use list::{Listed, line};
+
+use super::Exit;
+use super::world::{Stop, World, end, say};
+use crate::policy;
+use crate::types::{Timestamp, printable};
+use args::{Exception, ExceptionCommand};
+
+/// Where exceptions are, below the directory of a configuration.
+const DIRECTORY: &str = "exceptions.d";
+
+/// Largest file of exceptions that is changed, in bytes.
+const MAX_FILE: usize = 1 << 20;
+
+/// Seconds in a day.
+const DAY: i64 = 24 * 60 * 60;
+
+pub(super) fn run(arguments: &Exception) -> Exit {
+    end(match &arguments.command {
+        ExceptionCommand::Add(arguments) => add::run(arguments),
+        ExceptionCommand::List(arguments) => list::run(arguments),
+        ExceptionCommand::Remove(arguments) => remove::run(arguments),
+    })
+}
+
+/// Where an exception stands, as people type it: `exceptions.d/local.toml:12`. The configuration
+/// calls the same place `local.toml line 12`.
+pub(super) fn place(exception: &policy::Exception) -> String {
+    let place = exception.place();
+    match place.rsplit_once(" line ") {
+        Some((file, line)) => format!("{DIRECTORY}/{file}:{line}"),
+        None => format!("{DIRECTORY}/{place}"),
+    }
+}
+
+/// How long an exception still holds, for people.
+pub(super) fn left(expires: Timestamp, now: Timestamp) -> String {
+    let until = expires.date();
+    match days_left(expires, now) {
+        None => format!("EXPIRED on {until}"),
+        Some(0) => format!("until {until}, less than a day left"),
+        Some(1) => format!("until {until}, 1 day left"),
+        Some(days) => format!("until {until}, {days} days left"),
+    }
+}
+
+/// How many whole days an exception still holds; nothing if it has expired.
+pub(super) fn days_left(expires: Timestamp, now: Timestamp) -> Option<i64> {
+    (now < expires).then(|| (expires.as_unix() - now.as_unix()) / DAY)
+}
+
+/// What an exception applies to, as the configuration writes it: `package "a", "b" and version "1"`.
+pub(super) fn conditions(matcher: &policy::Matcher) -> String {
+    let one = |(key, values): (&'static str, Vec<String>)| {
+        let values: Vec<String> =
+            values.iter().map(|it| format!("\"{}\"", printable(it))).collect();
+        format!("{key} {}", values.join(" or "))
+    };
+    matcher.conditions().into_iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// A file of exceptions, with where it is below the directory of the configuration.
+fn file(name: &str) -> PathBuf {
+    Path::new(DIRECTORY).join(name)
+}

@@ -1,0 +1,127 @@
+//! What would make a package pass, in plain words. It follows from the reason that the policy gave;
+//! nothing is weighed here.
+
+use super::Case;
+use crate::config::Config;
+use crate::policy::{Mode, Reason, Report, Standing, UnsignedStatus};
+use crate::types::OperatorName;
+
+/// Sentences without a full stop; none if it passes by a quorum.
+pub(super) fn of(case: &Case, config: &Config) -> Vec<String> {
+    let Some(reason) = case.reason() else {
+        return match case {
+            Case::Installed(it) if it.assessed.is_none() => vec![
+                "install it again through apt: the file is judged then, and its receipt kept"
+                    .to_owned(),
+            ],
+            _ => Vec::new(),
+        };
+    };
+    let mut advice = match reason {
+        Reason::Configuration { .. } => {
+            vec!["mend the configuration: apt-quorum config check shows what is wrong".to_owned()]
+        }
+        Reason::Unreadable { .. } => vec!["name a file that can be read".to_owned()],
+        Reason::Changeable { .. } => {
+            vec!["copy it to a directory of root's and install it from there".to_owned()]
+        }
+        Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => {
+            vec!["nothing: take another file".to_owned()]
+        }
+        Reason::Conflict { operators } => vec![format!(
+            "find out why {} signed another file; until then the policy refuses it",
+            names(operators)
+        )],
+        Reason::NoOperators => {
+            vec!["choose operators: apt-quorum operator add".to_owned()]
+        }
+        Reason::NotConfirmed { confirmed, needed, missing } => {
+            let needed = usize::try_from(*needed).unwrap_or(usize::MAX);
+            more(case.report(), needed.saturating_sub(*confirmed), missing)
+        }
+        Reason::CouldNotFindOut { silent, .. } => {
+            vec![format!("try again when {} can be heard", names(silent))]
+        }
+    };
+    let can_be_excepted =
+        matches!(reason, Reason::NotConfirmed { .. } | Reason::CouldNotFindOut { .. });
+    if can_be_excepted && case.exception().is_none() {
+        advice.extend(exception(case, config));
+    }
+    advice
+}
+
+/// Which of the operators that count could still confirm it, and what hinders each.
+fn more(report: Option<&Report>, lacking: usize, missing: &[OperatorName]) -> Vec<String> {
+    let mut advice = Vec::new();
+    let Some((report, requirement)) = report.and_then(|it| Some((it, it.requirement.as_ref()?)))
+    else {
+        return advice;
+    };
+    let others: Vec<OperatorName> = requirement
+        .counted()
+        .iter()
+        .filter(|it| report.standings.get(*it) != Some(&Standing::Confirms))
+        .cloned()
+        .collect();
+    if lacking > 0 {
+        advice.push(format!("{lacking} more of {} must confirm this very file", names(&others)));
+    }
+    if !missing.is_empty() {
+        advice.push(format!("{} must be among those who confirm it", names(missing)));
+    }
+    for name in &others {
+        advice.extend(report.standings.get(name).and_then(|it| hindrance(name, it)));
+    }
+    advice
+}
+
+fn hindrance(name: &OperatorName, standing: &Standing) -> Option<String> {
+    match standing {
+        Standing::Says { status: UnsignedStatus::Bad, more } => {
+            let see =
+                more.as_ref().map_or_else(String::new, |_| " (see its link above)".to_owned());
+            Some(format!(
+                "{name} got something else: what differs is for the package's maintainer to mend{see}"
+            ))
+        }
+        Standing::Says { status: UnsignedStatus::NotBuilt, .. } => {
+            Some(format!("{name} has not rebuilt it yet: wait"))
+        }
+        Standing::SignedAnother { .. } => {
+            Some(format!("{name} got something else and signed it: find out why"))
+        }
+        Standing::Unknown => Some(format!("{name} does not know it: wait, or ask its people")),
+        Standing::NotAsked => {
+            Some(format!("{name} was not asked: it has no endpoint for this architecture"))
+        }
+        _ => None,
+    }
+}
+
+fn exception(case: &Case, config: &Config) -> Option<String> {
+    let what = match case {
+        // Nobody but the bytes tells what a file is.
+        Case::File(it) => crate::types::printable(&it.path.to_string_lossy()).to_string(),
+        _ => {
+            let identity = case.identity()?;
+            format!("{}={}", identity.package, identity.version)
+        }
+    };
+    let or = match config.policy.mode() {
+        Mode::Enforce => "or, if you know better",
+        Mode::Warn => "it is let through in mode warn; to say why",
+    };
+    Some(format!("{or}: apt-quorum exception add {what} --days 30 --reason TEXT"))
+}
+
+fn names(operators: &[OperatorName]) -> String {
+    match operators {
+        [] => "nobody".to_owned(),
+        [one] => one.to_string(),
+        [all @ .., last] => {
+            let all: Vec<&str> = all.iter().map(OperatorName::as_str).collect();
+            format!("{} and {last}", all.join(", "))
+        }
+    }
+}

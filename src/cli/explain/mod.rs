@@ -1,0 +1,318 @@
+//! `apt-quorum explain`: the whole judgement on one package.
+
+mod advice;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::args::Explain;
+use super::output::json;
+use super::world::{Stop, end, say};
+use super::{Exit, evidence_at_hand, is_file, simulate};
+use crate::apt::configuration::Configuration;
+use crate::audit::{self, Audited, RecordedPackage, System};
+use crate::config::Config;
+use crate::evidence::{AtHand, Network};
+use crate::gate::{
+    Ask, Assessed, Candidate, Environment, Gate, Gatherer, Installing, Judged, Look,
+    apt_configuration,
+};
+use crate::policy::{Assessment, Decision, Mode, Reason, Report};
+use crate::receipt::{self, Admitted};
+use crate::report::{Entrance, Record, RecordedAssessment};
+use crate::sys::secure::Trusted;
+use crate::types::{Architecture, DebVersion, Identity, PackageName, Timestamp, printable};
+
+/// A package and what is known about it, by where it is.
+enum Case {
+    Installed(Box<Audited>),
+    /// apt would install it
+    Listed(Box<Assessed>),
+    File(Box<Judged>),
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Explanations {
+    schema: u32,
+    mode: &'static str,
+    packages: Vec<Recorded>,
+}
+
+#[derive(Serialize)]
+struct Recorded {
+    #[serde(flatten)]
+    case: RecordedCase,
+    /// Why the rule that matched is there
+    rule_reason: Option<String>,
+    /// When root let this very file in, and on what
+    receipt: Option<Receipt>,
+    /// What would make it pass, for people; nothing if it does
+    to_pass: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+enum RecordedCase {
+    Installed(Box<RecordedPackage>),
+    Listed(Box<RecordedAssessment>),
+    File(Box<Record>),
+}
+
+#[derive(Serialize)]
+struct Receipt {
+    time: Timestamp,
+    basis: String,
+    attestations: usize,
+}
+
+/// A package as the command line names it: `NAME[:ARCH][=VERSION]`.
+struct Wanted {
+    name: PackageName,
+    architecture: Option<Architecture>,
+    version: Option<DebVersion>,
+}
+
+/// What a judgement on a package takes.
+struct Court<'a> {
+    apt: &'a Configuration,
+    gate: &'a Gate,
+    config: &'a Config,
+    evidence: Vec<AtHand>,
+    now: Timestamp,
+}
+
+pub(super) fn run(arguments: &Explain) -> Exit {
+    end(explained(arguments))
+}
+
+fn explained(arguments: &Explain) -> Result<Exit, Stop> {
+    let evidence = evidence_at_hand(&arguments.evidence).map_err(Stop::wrong)?;
+    let apt = apt_configuration(Environment::Heard);
+    let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
+    let config = gate.config().map_err(|problems| {
+        Stop::wrong(format!(
+            "with a mistake in the configuration every package is refused:\n{problems}."
+        ))
+    })?;
+    let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
+    // By the same clock as the hook.
+    let now = Timestamp::from(receipt::present(&state, std::time::SystemTime::now()).now);
+    let court = Court { apt: &apt, gate: &gate, config, evidence, now };
+    let network = if arguments.offline { Network::Denied } else { Network::Allowed };
+    let mut gatherer = gate.gatherer(&apt, network).map_err(Stop::wrong)?;
+    let cases = court.cases(&arguments.what, &mut *gatherer)?;
+    drop(gatherer);
+    let explained: BTreeSet<&Identity> = cases.iter().filter_map(Case::identity).collect();
+    let admitted = System::running(&apt).and_then(|it| it.admitted(|it| explained.contains(it)));
+    let admitted = admitted.unwrap_or_default();
+    let exit = exit_code(&cases, config);
+    if arguments.json {
+        let packages = cases.iter().map(|it| court.recorded(it, &admitted)).collect();
+        let mode = super::mode::word(config.policy.mode());
+        return Ok(say(&json(&Explanations { schema: 1, mode, packages }), exit));
+    }
+    let texts: Vec<String> =
+        cases.iter().map(|it| text::of(it, config, receipt_of(it, &admitted), now)).collect();
+    Ok(say(&texts.join("\n"), exit))
+}
+
+impl Court<'_> {
+    fn cases(&self, what: &str, gatherer: &mut dyn Gatherer) -> Result<Vec<Case>, Stop> {
+        if is_file(what) {
+            return Ok(self.file(what.into(), gatherer));
+        }
+        let wanted = read(what)?;
+        let system = System::running(self.apt).map_err(Stop::wrong)?;
+        let is_it = |it: &Identity| wanted.is(it);
+        let audited = audit::audit_some(
+            &system,
+            self.gate,
+            &self.evidence,
+            Ask::All,
+            gatherer,
+            self.now,
+            |_, _| {},
+            is_it,
+        );
+        let audited = audited.map_err(Stop::wrong)?;
+        if !audited.is_empty() {
+            return Ok(audited.into_iter().map(|it| Case::Installed(Box::new(it))).collect());
+        }
+        let shown = printable(what).to_string();
+        let packages = simulate::installed_by(&["install", "--", what]).map_err(|why| {
+            Stop::wrong(format!("{shown} is not installed, and apt-get says: {why}"))
+        })?;
+        let packages: Vec<Identity> = packages.into_iter().filter(is_it).collect();
+        let files = self.gate.files_of(&packages);
+        let at_hand = |named: &crate::policy::Named| {
+            let artifact = named.control.identity.artifact_name();
+            self.evidence.iter().flat_map(|it| it.about(&artifact)).collect()
+        };
+        let assessed = self.gate.assess(files, at_hand, Ask::All, gatherer, self.now, |_| {});
+        if assessed.is_empty() {
+            return Err(Stop::wrong(format!(
+                "{shown} is not installed, and no index of apt lists it with a SHA-256: name its file."
+            )));
+        }
+        Ok(assessed.into_iter().map(|it| Case::Listed(Box::new(it))).collect())
+    }
+
+    fn file(&self, path: PathBuf, gatherer: &mut dyn Gatherer) -> Vec<Case> {
+        let look = Look { evidence: &self.evidence, installing: Installing::No };
+        let candidates = vec![Candidate { path, requested: None }];
+        let judged = self.gate.judge(candidates, look, gatherer, self.now);
+        judged.into_iter().map(|it| Case::File(Box::new(it))).collect()
+    }
+
+    fn recorded(&self, case: &Case, admitted: &BTreeMap<Identity, Admitted>) -> Recorded {
+        let receipt = receipt_of(case, admitted).map(|it| Receipt {
+            time: it.time,
+            basis: it.basis.clone(),
+            attestations: it.claims.len(),
+        });
+        let rule_reason = case.report().and_then(|it| text::rule_reason(it, self.config));
+        let to_pass = advice::of(case, self.config);
+        let case = match case {
+            Case::Installed(it) => RecordedCase::Installed(Box::new(RecordedPackage::of(it))),
+            Case::Listed(it) => {
+                let record = RecordedAssessment::of(&it.named, &it.assessment);
+                RecordedCase::Listed(Box::new(record))
+            }
+            Case::File(it) => {
+                let digest = Some(self.config.digest);
+                let record = Record::of(&it.decision, Entrance::Verify, &it.path, digest, self.now);
+                RecordedCase::File(Box::new(Record { notes: it.notes.clone(), ..record }))
+            }
+        };
+        Recorded { case, rule_reason, receipt, to_pass }
+    }
+}
+
+impl Case {
+    /// What it is, if that is known.
+    fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Installed(it) => Some(&it.installed.identity),
+            Self::Listed(it) => Some(&it.named.control.identity),
+            Self::File(it) => {
+                it.decision.subject().and_then(|it| it.control().ok()).map(|it| &it.identity)
+            }
+        }
+    }
+
+    fn assessment(&self) -> Option<&Assessment> {
+        match self {
+            Self::Installed(it) => it.assessed.as_ref().map(|it| &it.assessment),
+            Self::Listed(it) => Some(&it.assessment),
+            Self::File(_) => None,
+        }
+    }
+
+    /// What the judgement rests on, if it came to one.
+    fn report(&self) -> Option<&Report> {
+        match self {
+            Self::File(it) => it.decision.report(),
+            _ => self.assessment().map(Assessment::report),
+        }
+    }
+
+    /// Why no quorum confirms it; nothing if one does, or if that is not known.
+    fn reason(&self) -> Option<&Reason> {
+        match (self, self.assessment()) {
+            (Self::File(it), _) => match &it.decision {
+                Decision::Refuse(refusal) => Some(&refusal.reason),
+                Decision::Admit(admit) => admit.basis().otherwise(),
+            },
+            (_, Some(Assessment::Excepted { otherwise, .. })) => Some(otherwise),
+            (_, Some(Assessment::Unconfirmed { reason, .. })) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// The exception that is in force: where it stands, why, and until when.
+    fn exception(&self) -> Option<(&str, &str, Timestamp)> {
+        use crate::policy::Basis;
+
+        match (self, self.assessment()) {
+            (Self::File(it), _) => match &it.decision {
+                Decision::Admit(admit) => match admit.basis() {
+                    Basis::Exception { place, reason, expires, .. } => {
+                        Some((place, reason, *expires))
+                    }
+                    _ => None,
+                },
+                Decision::Refuse(_) => None,
+            },
+            (_, Some(Assessment::Excepted { place, reason, expires, .. })) => {
+                Some((place, reason, *expires))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What root wrote down when it let this very file in.
+fn receipt_of<'a>(
+    case: &'a Case,
+    admitted: &'a BTreeMap<Identity, Admitted>,
+) -> Option<&'a Admitted> {
+    let sha256 = match case {
+        Case::Installed(it) => return it.admitted.as_ref(),
+        Case::Listed(it) => it.named.sha256,
+        Case::File(it) => it.decision.subject()?.sha256(),
+    };
+    admitted.get(case.identity()?).filter(|it| it.sha256 == sha256)
+}
+
+fn exit_code(cases: &[Case], config: &Config) -> Exit {
+    let is_open = |case: &&Case| match case {
+        Case::File(it) => it.decision.refusal().is_some(),
+        Case::Installed(it) => it.is_open(),
+        Case::Listed(it) => {
+            config.policy.mode() == Mode::Enforce
+                && matches!(it.assessment, Assessment::Unconfirmed { .. })
+        }
+    };
+    let mut open = cases.iter().filter(is_open).peekable();
+    if open.peek().is_none() {
+        Exit::Admitted
+    } else if open.all(|it| matches!(it.reason(), Some(Reason::CouldNotFindOut { .. }))) {
+        Exit::CouldNotFindOut
+    } else {
+        Exit::Refused
+    }
+}
+
+impl Wanted {
+    fn is(&self, it: &Identity) -> bool {
+        self.name == it.package
+            && self.version.as_ref().is_none_or(|version| *version == it.version)
+            && self.architecture.as_ref().is_none_or(|its| *its == it.architecture)
+    }
+}
+
+fn read(what: &str) -> Result<Wanted, Stop> {
+    let wrong = |why: &dyn std::fmt::Display| {
+        Stop::wrong(format!(
+            "{}: {why} (write NAME, NAME=VERSION or the path of a file).",
+            printable(what)
+        ))
+    };
+    let (name, version) = match what.split_once('=') {
+        Some((name, version)) => (name, Some(version)),
+        None => (what, None),
+    };
+    let (name, architecture) = match name.split_once(':') {
+        Some((name, architecture)) => (name, Some(architecture)),
+        None => (name, None),
+    };
+    Ok(Wanted {
+        name: name.parse().map_err(|why| wrong(&why))?,
+        architecture: architecture.map(str::parse).transpose().map_err(|why| wrong(&why))?,
+        version: version.map(str::parse).transpose().map_err(|why| wrong(&why))?,
+    })
+}

@@ -1,0 +1,210 @@
+//! The judgement on a package, for people. No line ends in a bare number.
+
+use std::fmt::Write as _;
+
+use super::{Case, advice};
+use crate::audit::{Source, State};
+use crate::config::Config;
+use crate::policy::{Decision, Listing, Mode, OnConflict, Reason, Report, Standing};
+use crate::receipt::Admitted;
+use crate::report;
+use crate::types::{OperatorName, Timestamp, printable};
+
+pub(super) fn of(
+    case: &Case,
+    config: &Config,
+    receipt: Option<&Admitted>,
+    now: Timestamp,
+) -> String {
+    let mut text = format!("{}: {}\n", name(case), verdict(case, config));
+    let mut line = |label: &str, value: &str| {
+        let _ = writeln!(text, "  {label:<10} {value}");
+    };
+    for value in file(case) {
+        line("file", &value);
+    }
+    if let Some(receipt) = receipt {
+        line("receipt", &let_in(receipt));
+    }
+    let Some(report) = case.report() else {
+        for it in advice::of(case, config) {
+            line("to pass", &it);
+        }
+        return text;
+    };
+    line("rule", &rule(report, config));
+    line("needs", &needs(report));
+    for (name, standing) in &report.standings {
+        line("operator", &operator(name, standing, report));
+    }
+    if let Some((place, reason, expires)) = case.exception() {
+        let left = crate::cli::exception::left(expires, now);
+        line("exception", &format!("{place}: {} ({left})", printable(reason)));
+    }
+    if let Some((place, expired)) = &report.expired_exception {
+        line("exception", &format!("{place} would apply, but EXPIRED on {}", expired.date()));
+    }
+    for claim in &report.conflicts {
+        line(
+            "CONFLICT",
+            &format!(
+                "{} signed a different file under this name (sha256 {}, key {}).",
+                claim.operator(),
+                claim.sha256(),
+                claim.key().key_id()
+            ),
+        );
+    }
+    for it in advice::of(case, config) {
+        line("to pass", &it);
+    }
+    text
+}
+
+fn name(case: &Case) -> String {
+    match (case.identity(), case) {
+        (Some(identity), _) => identity.to_string(),
+        (None, Case::File(it)) => printable(&it.path.to_string_lossy()).to_string(),
+        (None, _) => "a package".to_owned(),
+    }
+}
+
+/// What comes of it, in one sentence.
+fn verdict(case: &Case, config: &Config) -> String {
+    let because = case.reason().map(report::reason).unwrap_or_default();
+    let warns = config.policy.mode() == Mode::Warn;
+    match case {
+        Case::Installed(it) => match it.state {
+            State::Confirmed => "installed, and confirmed by enough operators.".to_owned(),
+            State::Excepted => format!("installed, under an exception: {because}."),
+            State::Debt => {
+                format!("installed without a quorum (debt), and there is none still: {because}.")
+            }
+            State::Conflict => format!("installed, and IN CONFLICT: {because}."),
+            State::Unknown if it.assessed.is_none() => {
+                "installed, and no receipt and no signed index tells from which file it came."
+                    .to_owned()
+            }
+            State::Unknown => format!("installed, and not confirmed: {because}."),
+        },
+        _ if case.exception().is_some() => format!("would pass, under an exception: {because}."),
+        _ => match case.reason() {
+            None => "would pass: enough operators confirm it.".to_owned(),
+            Some(Reason::NoOperators) if warns => {
+                "would pass unchecked: nobody is configured who could confirm it.".to_owned()
+            }
+            Some(_) if warns && !refused(case) => {
+                format!("would pass with a warning, for the mode is warn: {because}.")
+            }
+            Some(_) => format!("would be refused: {because}."),
+        },
+    }
+}
+
+fn refused(case: &Case) -> bool {
+    matches!(case, Case::File(it) if matches!(it.decision, Decision::Refuse(_)))
+}
+
+/// Which file it is, who says so, and who offers it.
+fn file(case: &Case) -> Vec<String> {
+    let (sha256, who, source, listings): (_, _, _, &[Listing]) = match case {
+        Case::Installed(it) => {
+            let Some((sha256, from)) = it.file else { return Vec::new() };
+            let who = match from {
+                Source::Receipt => "by root's receipt",
+                Source::Index => "by a signed index of apt",
+                Source::Statement => "by a statement about the image",
+            };
+            let listings = it.assessed.as_ref().map(|it| it.named.listings.as_slice());
+            (sha256, who, Some(&it.installed.source), listings.unwrap_or_default())
+        }
+        Case::Listed(it) => {
+            let named = &it.named;
+            (named.sha256, "by an index of apt", Some(&named.control.source), &named.listings)
+        }
+        Case::File(it) => {
+            let Some(subject) = it.decision.subject() else { return Vec::new() };
+            let source = subject.control().ok().map(|it| &it.source);
+            (subject.sha256(), "as computed now", source, subject.listings())
+        }
+    };
+    let mut lines = vec![format!("sha256 {sha256} ({who})")];
+    lines.extend(source.map(|(name, version)| format!("built from {name} ({version})")));
+    lines.extend(listings.iter().map(|it| format!("offered by {}", archive(it))));
+    lines
+}
+
+fn archive(listing: &Listing) -> String {
+    let Listing { origin, suite, codename, component, site, .. } = listing;
+    let suite = if suite.is_empty() { codename } else { suite };
+    let words = [origin, suite, component].map(|it| printable(it).to_string());
+    let words: Vec<String> = words.into_iter().filter(|it| !it.is_empty()).collect();
+    let words =
+        if words.is_empty() { "an archive without a name".to_owned() } else { words.join(" ") };
+    let site =
+        if site.is_empty() { "this machine".to_owned() } else { printable(site).to_string() };
+    format!("{words} (on {site})")
+}
+
+fn let_in(receipt: &Admitted) -> String {
+    let on = match receipt.basis.as_str() {
+        "quorum" => "by a quorum",
+        "exception" => "under an exception",
+        "warn-mode" => "in mode warn, without a quorum",
+        _ => "in a way that is not known here",
+    };
+    let count = receipt.claims.len();
+    let noun = if count == 1 { "attestation" } else { "attestations" };
+    format!("let in on {} {on}, on {count} {noun}", receipt.time.date())
+}
+
+/// Why the rule that matched is there, if the administrator said so.
+pub(super) fn rule_reason(report: &Report, config: &Config) -> Option<String> {
+    let place = report.rule.as_deref()?;
+    let rule = config.policy.rules().iter().find(|it| it.place() == place)?;
+    rule.reason().map(ToOwned::to_owned)
+}
+
+fn rule(report: &Report, config: &Config) -> String {
+    match (&report.rule, rule_reason(report, config)) {
+        (None, _) => "no rule matches it: what stands at the top of policy.toml holds".to_owned(),
+        (Some(place), None) => format!("{place} matches it"),
+        (Some(place), Some(reason)) => format!("{place} matches it ({})", printable(&reason)),
+    }
+}
+
+fn needs(report: &Report) -> String {
+    let Some(requirement) = &report.requirement else {
+        return "somebody who could confirm anything: there is no operator".to_owned();
+    };
+    let list = |names: &std::collections::BTreeSet<OperatorName>| {
+        names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let counted = requirement.counted();
+    let mut text = format!(
+        "{} of {} operators ({})",
+        requirement.threshold().count(),
+        counted.len(),
+        list(counted)
+    );
+    if !requirement.required().is_empty() {
+        let _ = write!(text, ", among them {}", list(requirement.required()));
+    }
+    if requirement.on_conflict() == OnConflict::Refuse {
+        text.push_str(", and no conflict");
+    }
+    text
+}
+
+fn operator(name: &OperatorName, standing: &Standing, report: &Report) -> String {
+    let counts = report.requirement.as_ref().is_none_or(|it| it.counted().contains(name));
+    let counts = if counts { "" } else { " (does not count here)" };
+    let keys: Vec<String> = report
+        .votes
+        .iter()
+        .filter(|it| it.operator() == name)
+        .map(|it| format!("key {}", it.key().key_id()))
+        .collect();
+    let keys = if keys.is_empty() { String::new() } else { format!(" ({})", keys.join(", ")) };
+    format!("{name}{counts}: {}{keys}", report::standing(standing))
+}

@@ -1,0 +1,50 @@
+//! What apt would install, told by apt itself.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use crate::apt::simulation;
+use crate::sys::plain;
+use crate::types::{Identity, printable};
+
+/// Read by apt after all of its files. apt runs these hooks in a simulation as well, and ours would
+/// ask operators about packages that whoever simulates is about to ask about.
+const WITHOUT_HOOKS: &str = "#clear AptCli::Hooks;\n";
+
+/// The packages that `apt-get ACTION` would install, such as `dist-upgrade` or
+/// `install -- PACKAGE`.
+///
+/// # Errors
+/// Why apt does not tell, in its own words.
+pub(super) fn installed_by(action: &[&str]) -> Result<Vec<Identity>, String> {
+    let output = run(action).map_err(|error| plain(&error))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        // One line, whatever apt makes of it.
+        let said: Vec<&str> = said.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
+        return Err(printable(&said.join(" ")).to_string());
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (packages, odd) = simulation::installed(&text);
+    match odd.first() {
+        None => Ok(packages),
+        Some(line) => Err(format!("a line of apt-get is not understood: {}", printable(line))),
+    }
+}
+
+fn run(action: &[&str]) -> std::io::Result<Output> {
+    let mut child = Command::new("/usr/bin/apt-get")
+        .args(["-qq", "-s", "-c", "/dev/stdin"])
+        .args(["-o", "APT::Get::Show-User-Simulation-Note=false"])
+        .args(action)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // Where apt reads nothing, it says why.
+        let _ = stdin.write_all(WITHOUT_HOOKS.as_bytes());
+    }
+    child.wait_with_output()
+}

@@ -1,0 +1,154 @@
+//! `apt-quorum status`: where this machine stands, on one screen.
+
+mod entrances;
+mod history;
+mod text;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::Exit;
+use super::args::Status as Arguments;
+use super::exception::Listed;
+use super::operator::who_answers;
+use super::output::json;
+use super::world::say;
+use crate::apt::configuration::Configuration;
+use crate::audit::System;
+use crate::config::{self, Config};
+use crate::gate::{Environment, apt_dump};
+use crate::policy::{Exception, Mode};
+use crate::receipt;
+use crate::sys::secure::Trusted;
+use crate::types::{OperatorName, PublicKey, Timestamp};
+use entrances::{Entrance, Sources};
+use history::{Debt, Event, Heard, History};
+
+/// All of it, which `--json` prints.
+#[derive(Serialize)]
+struct Status {
+    schema: u32,
+    time: Timestamp,
+    /// Whether all is as it should be: entrances, configuration, and the mode
+    guarded: bool,
+    configuration: Configured,
+    entrances: Vec<Entrance>,
+    sources: Option<Sources>,
+    operators: Vec<Operator>,
+    debt: Option<Debt>,
+    exceptions: Vec<Listed>,
+    conflicts: Vec<Event>,
+    refusals: Vec<Event>,
+}
+
+#[derive(Serialize)]
+struct Configured {
+    directory: String,
+    mode: Option<&'static str>,
+    /// What the mode means, for people
+    meaning: Option<String>,
+    /// What is wrong, for people
+    problems: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Operator {
+    name: OperatorName,
+    endpoints: usize,
+    keys: Vec<Key>,
+    heard: Heard,
+    /// What came of asking it now: nothing if it was not asked, `answers` or why it does not
+    now: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Key {
+    id: String,
+    until: Option<Timestamp>,
+    good: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let dump = apt_dump(Environment::Heard, None).unwrap_or_default();
+    let mut apt = Configuration::default();
+    apt.add_dump(&dump);
+    let directory = arguments
+        .directory
+        .config
+        .clone()
+        .unwrap_or_else(|| apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY));
+    let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
+    let now = Timestamp::from(receipt::present(&state, std::time::SystemTime::now()).now);
+    let loaded = config::load(&directory, Trusted::now());
+    let history = History::read(&state);
+    let loaded = loaded.as_ref();
+    let answers = match loaded {
+        Ok(config) if arguments.online => who_answers(config, &apt),
+        _ => BTreeMap::new(),
+    };
+    let direct = loaded.ok().map(|it| it.direct);
+    let entrances = entrances::of(&dump, Path::new("/"), direct);
+    let enforced = loaded.is_ok_and(|it| it.policy.mode() == Mode::Enforce);
+    let exceptions: &[Exception] = loaded.map(|it| it.policy.exceptions()).unwrap_or_default();
+    let status = Status {
+        schema: 1,
+        time: now,
+        guarded: enforced && entrances.iter().all(|it| it.active || !it.needed),
+        configuration: Configured {
+            directory: directory.display().to_string(),
+            mode: loaded.ok().map(|it| super::mode::word(it.policy.mode())),
+            meaning: loaded.ok().map(super::mode::meaning),
+            problems: loaded.err().map(ToString::to_string),
+        },
+        entrances,
+        sources: entrances::sources(&dump),
+        operators: loaded.map(|it| operators(it, &history, &answers, now)).unwrap_or_default(),
+        debt: System::running(&apt).and_then(|it| history::debt(&it)).ok(),
+        exceptions: exceptions.iter().map(|it| Listed::of(it, now)).collect(),
+        conflicts: history.conflicts.into_iter().rev().collect(),
+        refusals: history.refusals.into_iter().rev().collect(),
+    };
+    let exit = match (&status.configuration.problems, status.guarded) {
+        (Some(_), _) => Exit::Wrong,
+        (None, true) => Exit::Admitted,
+        (None, false) => Exit::Refused,
+    };
+    if arguments.json {
+        return say(&json(&status), exit);
+    }
+    say(&text::of(&status, exceptions), exit)
+}
+
+fn operators(
+    config: &Config,
+    history: &History,
+    answers: &BTreeMap<OperatorName, String>,
+    now: Timestamp,
+) -> Vec<Operator> {
+    let keys = |name: &OperatorName| {
+        let own = config.policy.keys().iter().filter(|it| it.operator == *name);
+        own.map(|it| {
+            let can_sign = match &it.key {
+                PublicKey::OpenPgp(certificate) => certificate.can_sign(now).is_ok(),
+                _ => true,
+            };
+            let id = it.key.key_id().as_str().to_owned();
+            Key { id, until: it.not_after, good: can_sign && it.is_good_at(now) }
+        })
+        .collect()
+    };
+    config
+        .policy
+        .operators()
+        .iter()
+        .map(|name| Operator {
+            name: name.clone(),
+            endpoints: config.endpoints.iter().filter(|it| it.operator == *name).count(),
+            keys: keys(name),
+            heard: history.heard.get(name.as_str()).copied().unwrap_or_default(),
+            now: answers.get(name).cloned(),
+        })
+        .collect()
+}

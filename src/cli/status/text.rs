@@ -1,0 +1,120 @@
+//! Where this machine stands, for people. No line ends in a bare number.
+
+use std::fmt::Write as _;
+
+use super::entrances::Sources;
+use super::history::{Debt, Event};
+use super::{Operator, Status};
+use crate::cli::exception::line as exception_line;
+use crate::policy::Exception;
+use crate::types::{Timestamp, printable};
+
+/// Most exceptions and sources that are shown.
+const SHOWN: usize = 5;
+
+pub(super) fn of(status: &Status, exceptions: &[Exception]) -> String {
+    let mut text = headline(status);
+    let mut line = |label: &str, value: &str| {
+        let _ = writeln!(text, "  {label:<10} {value}");
+    };
+    for it in &status.entrances {
+        match &it.remark {
+            None => line("entrance", &format!("{}: active", it.name)),
+            Some(why) if it.needed => line("entrance", &format!("{}: NOT ACTIVE, {why}", it.name)),
+            Some(why) => line("entrance", &format!("{}: off, {why}", it.name)),
+        }
+    }
+    if let Some(it) = &status.sources {
+        line("sources", &sources(it));
+    }
+    for it in &status.operators {
+        line("operator", &operator(it, status.time));
+    }
+    if let Some(debt) = status.debt {
+        line("debt", &self::debt(debt));
+    }
+    let mut soonest: Vec<&Exception> = exceptions.iter().collect();
+    soonest.sort_by_key(|it| it.expires());
+    for it in soonest.iter().take(SHOWN) {
+        line("exception", exception_line(it, status.time).trim_end());
+    }
+    if let Some(more) = soonest.len().checked_sub(SHOWN).filter(|it| *it > 0) {
+        line("exception", &format!("and {more} more: apt-quorum exception list"));
+    }
+    for (label, events) in [("CONFLICT", &status.conflicts), ("refused", &status.refusals)] {
+        for Event { time, what, why, .. } in events {
+            line(label, &format!("{what}: {why} (on {})", time.date()));
+        }
+    }
+    text
+}
+
+fn headline(status: &Status) -> String {
+    let configuration = &status.configuration;
+    let state = if status.guarded { "guarded" } else { "NOT GUARDED" };
+    match (&configuration.problems, configuration.mode, &configuration.meaning) {
+        (Some(problems), ..) => {
+            let directory = printable(&configuration.directory);
+            format!(
+                "BROKEN: the configuration in {directory} has mistakes, so every package is refused:\n\n{problems}\n\n"
+            )
+        }
+        (None, mode, meaning) => format!(
+            "{state}: mode {}: {}\n",
+            mode.unwrap_or_default(),
+            meaning.as_deref().unwrap_or_default()
+        ),
+    }
+}
+
+fn sources(sources: &Sources) -> String {
+    let judged = format!("{} judged on the way", sources.judged);
+    if sources.others.is_empty() {
+        return judged;
+    }
+    let mut shown: Vec<&str> = sources.others.iter().take(SHOWN).map(String::as_str).collect();
+    if sources.others.len() > SHOWN {
+        shown.push("...");
+    }
+    format!(
+        "{judged}, {} by the hook once they are there ({})",
+        sources.others.len(),
+        shown.join(" ")
+    )
+}
+
+fn operator(operator: &Operator, now: Timestamp) -> String {
+    let Operator { name, endpoints, keys, heard, now: answer } = operator;
+    let good = keys.iter().filter(|it| it.good).count();
+    let mut parts = vec![match keys.len() {
+        1 if good == 1 => "1 key".to_owned(),
+        all if good == all => format!("{all} keys"),
+        all => format!("{good} of {all} keys still good"),
+    }];
+    let ends = keys.iter().filter(|it| it.good).filter_map(|it| it.until).min();
+    parts.extend(ends.map(|it| {
+        let days = (it.as_unix() - now.as_unix()) / (24 * 60 * 60);
+        format!("the next ends on {}, in {days} days", it.date())
+    }));
+    if *endpoints == 0 {
+        parts.push("no endpoint".to_owned());
+    }
+    parts.push(match heard.last {
+        Some(last) => format!(
+            "confirmed {} of the last {} packages, heard on {}",
+            heard.confirmed,
+            heard.of,
+            last.date()
+        ),
+        None => "not heard yet".to_owned(),
+    });
+    parts.extend(answer.as_ref().map(|it| format!("now: {}", printable(it))));
+    format!("{name}: {}", parts.join("; "))
+}
+
+fn debt(debt: Debt) -> String {
+    let Debt { installed, without_quorum, without_receipt } = debt;
+    format!(
+        "{without_quorum} of {installed} packages were let in without a quorum, {without_receipt} have no receipt: apt-quorum audit tells more"
+    )
+}

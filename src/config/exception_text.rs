@@ -1,0 +1,182 @@
+//! Exceptions in the text of their files: one more, or one fewer, with all that people wrote around
+//! them left as it is.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::draft::{toml_list, toml_text};
+use crate::policy::Matcher;
+use crate::types::{Timestamp, printable};
+
+/// A file from which an exception was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removed {
+    /// What is left of it
+    Left(String),
+    /// Nothing is left in it, not even a comment
+    Nothing,
+}
+
+/// An exception as its file has it, under its header, with a comment above. `expires` is written
+/// as its day in UTC.
+#[must_use]
+pub fn exception_table(
+    comment: &str,
+    matcher: &Matcher,
+    reason: &str,
+    expires: Timestamp,
+) -> String {
+    let mut text = format!("# {}\n[[exception]]\n", printable(comment));
+    for (key, values) in matcher.conditions() {
+        let _ = writeln!(text, "{key} = {}", toml_list(values.into_iter()));
+    }
+    let _ = writeln!(text, "reason = {}", toml_text(reason));
+    let _ = writeln!(text, "expires = {}", expires.date());
+    text
+}
+
+/// The text of a file without the exception whose header is on this line, counted from 1, and
+/// without the comment that belongs to it: the one right above, unless the file begins with it,
+/// and the one right below.
+///
+/// Nothing if no exception begins there under a header of its own, or if exactly this one could
+/// not be taken out.
+#[must_use]
+pub fn without_exception(text: &str, line: usize) -> Option<Removed> {
+    let tables = tables(text)?;
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let header = line.checked_sub(1)?;
+    if !lines.get(header)?.trim_start().starts_with("[[") {
+        return None;
+    }
+    let line_of = |at: usize| Some(text.get(..at)?.matches('\n').count());
+    let index = tables.iter().position(|span| line_of(span.start) == Some(header))?;
+    let last = line_of(tables.get(index)?.end.checked_sub(1)?)?;
+    let range = with_comments(&lines, header, last);
+    let left = [lines.get(..range.start)?.concat(), lines.get(range.end..)?.concat()].concat();
+    is_without(text, &left, index).then(|| match left.trim() {
+        "" => Removed::Nothing,
+        _ => Removed::Left(left.clone()),
+    })
+}
+
+/// Where each exception is: from its header to the end of its last value.
+fn tables(text: &str) -> Option<Vec<Range<usize>>> {
+    let document = DeTable::parse(text).ok()?;
+    let list = document.get_ref().get("exception")?.get_ref().as_array()?;
+    let span = |element: &toml::Spanned<DeValue<'_>>| {
+        let table = element.get_ref().as_table()?;
+        let ends = table.iter().map(|(_, value)| value.span().end);
+        Some(element.span().start..ends.max().unwrap_or(element.span().end))
+    };
+    list.iter().map(span).collect()
+}
+
+/// The lines to take out, for an exception on the lines from `header` to `last`.
+fn with_comments(lines: &[&str], header: usize, last: usize) -> Range<usize> {
+    let at = |line: usize| lines.get(line).map(|it| it.trim_start());
+    let is_comment = |line: usize| at(line).is_some_and(|it| it.starts_with('#'));
+    let is_blank = |line: usize| at(line).is_some_and(str::is_empty);
+    let mut start = header;
+    while start.checked_sub(1).is_some_and(is_comment) {
+        start -= 1;
+    }
+    if start == 0 {
+        // It may be about the whole file.
+        start = header;
+    }
+    let mut end = last + 1;
+    let below = (end..lines.len()).take_while(|line| is_comment(*line)).count();
+    // What stands right above the next header belongs to that one.
+    if at(end + below).is_none_or(|it| it.is_empty()) {
+        end += below;
+    }
+    while is_blank(end) {
+        end += 1;
+    }
+    start..end
+}
+
+/// Whether `left` says the same as `text` but for the exception with this number.
+fn is_without(text: &str, left: &str, index: usize) -> bool {
+    let read = |text: &str| text.parse::<toml::Table>().ok();
+    let (Some(mut before), Some(mut after)) = (read(text), read(left)) else { return false };
+    let Some(mut wanted) = before.remove("exception").and_then(|it| it.as_array().cloned()) else {
+        return false;
+    };
+    if index >= wanted.len() {
+        return false;
+    }
+    wanted.remove(index);
+    let found = match after.remove("exception") {
+        None => Vec::new(),
+        Some(toml::Value::Array(found)) => found,
+        Some(_) => return false,
+    };
+    found == wanted && before == after
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "# exceptions of this machine\n\n\
+        # the kernel\n[[exception]]\npackage = [\"linux-*\"] # all\nreason = \"a\"\nexpires = 2099-01-01\n\
+        #version = [\"1\"]\n\n\
+        # a text with a header in it\n[[exception]]\npackage = [\"b\"]\nreason = \"\"\"\n[[exception]]\n\"\"\"\nexpires = 2099-01-01\n\
+        # of the next\n[[ exception ]]\npackage = [\n  \"c\",\n]\nreason = \"c\"\nexpires = 2099-01-01\n";
+
+    fn left(text: &str, line: usize) -> Option<String> {
+        match without_exception(text, line)? {
+            Removed::Left(text) => Some(text),
+            Removed::Nothing => Some(String::new()),
+        }
+    }
+
+    #[test]
+    fn exactly_one_goes_with_the_comments_that_are_its_own() {
+        let (head, rest) = FILE.split_once("# the kernel\n").unwrap();
+        let (_, from_second) = rest.split_once("\n\n").unwrap();
+        assert_eq!(left(FILE, 4).unwrap(), format!("{head}{from_second}"));
+        let (up_to_second, third) = FILE.split_once("# of the next\n").unwrap();
+        let (first, _) = up_to_second.split_once("# a text").unwrap();
+        assert_eq!(left(FILE, 11).unwrap(), format!("{first}# of the next\n{third}"));
+        assert_eq!(left(FILE, 18).unwrap(), up_to_second);
+        for line in (0..30).filter(|line| ![4, 11, 18].contains(line)) {
+            assert_eq!(left(FILE, line), None, "line {line}");
+        }
+    }
+
+    #[test]
+    fn what_is_about_the_whole_file_stays() {
+        let one = "[[exception]]\npackage = [\"a\"]\n";
+        assert_eq!(without_exception(one, 1), Some(Removed::Nothing));
+        assert_eq!(left(&format!("# all of them\n{one}"), 2).unwrap(), "# all of them\n");
+        assert_eq!(left(&format!("\n# this one\n{one}"), 3).unwrap(), "");
+        // In a list on one line there is no line of its own to take out.
+        let inline = "exception = [\n{ package = [\"a\"] },\n{ package = [\"b\"] },\n]\n";
+        assert_eq!((left(inline, 2), left(inline, 3)), (None, None));
+        assert_eq!(left("[[exception", 1), None);
+        assert_eq!(left("", 1), None);
+    }
+
+    #[test]
+    fn what_is_written_cannot_become_more_than_values() {
+        let matcher = Matcher {
+            package: Some(vec!["a-*".parse().unwrap()]),
+            version: Some(vec!["1\" = #".parse().unwrap()]),
+            ..Matcher::default()
+        };
+        let day = Timestamp::start_of_day(2099, 3, 1).unwrap();
+        let reason = "\"\n[[exception]]\n\u{1b}\\";
+        let text = exception_table("by\nme = 1", &matcher, reason, day);
+        assert!(text.starts_with("# by me = 1\n[[exception]]\npackage = [\"a-*\"]\n"), "{text}");
+        assert!(text.ends_with("\nexpires = 2099-03-01\n"), "{text}");
+        let read: toml::Table = text.parse().unwrap();
+        let all = read.get("exception").unwrap().as_array().unwrap();
+        assert_eq!((read.len(), all.len()), (1, 1));
+        assert_eq!(all[0].get("reason").unwrap().as_str(), Some(reason));
+    }
+}

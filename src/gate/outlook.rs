@@ -1,0 +1,172 @@
+//! How packages are going to fare that apt would like to fetch, as far as the indexes tell.
+//!
+//! It lets nothing in: the files are not here. Whoever tells people beforehand, the hook before
+//! apt's question or `apt-quorum check`, tells them the same in the same words.
+
+use std::collections::BTreeSet;
+
+use super::{Assessed, Gate};
+use crate::apt::index::Listed;
+use crate::deb::Control;
+use crate::policy::{Assessment, Mode, Named, Policy, Reason};
+use crate::report;
+use crate::types::{Identity, printable};
+
+/// Most packages of a kind that are named.
+const NAMED: usize = 20;
+
+/// What stands before each package.
+#[derive(Debug)]
+pub struct Outlook<'a> {
+    confirmed: Vec<&'a Assessed>,
+    /// With the exception
+    excepted: Vec<&'a Assessed>,
+    /// With the best that can be said of each
+    refused: Vec<&'a Assessed>,
+    conflicts: Vec<&'a Assessed>,
+    /// No index lists them
+    unlisted: Vec<&'a Identity>,
+}
+
+impl Gate {
+    /// What the indexes say of these packages: each file that one may be, several where archives
+    /// disagree.
+    #[must_use]
+    pub fn files_of(&self, packages: &[Identity]) -> Vec<Named> {
+        let wanted: BTreeSet<&Identity> = packages.iter().collect();
+        let listings = self.listings_of(|it| wanted.contains(it));
+        let files = listings.files();
+        let listed = packages.iter().filter_map(|it| files.get(it)).flat_map(|it| it.values());
+        listed
+            .map(|Listed { sha256, identity, source }| {
+                // Without a source, rules about sources do not match.
+                let itself = || (identity.package.clone(), identity.version.clone());
+                let source = source.clone().unwrap_or_else(itself);
+                let control = Control { identity: identity.clone(), source };
+                Named { listings: listings.of(*sha256, identity), control, sha256: *sha256 }
+            })
+            .collect()
+    }
+}
+
+impl<'a> Outlook<'a> {
+    /// Of several files that a package may be, apt takes one that is not known here. Only if all
+    /// of them would be refused is it certain that the package will.
+    #[must_use]
+    pub fn of(packages: &'a [Identity], assessed: &'a [Assessed]) -> Self {
+        let mut outlook = Self {
+            confirmed: Vec::new(),
+            excepted: Vec::new(),
+            refused: Vec::new(),
+            conflicts: Vec::new(),
+            unlisted: Vec::new(),
+        };
+        for package in packages {
+            let files = assessed.iter().filter(|it| it.named.control.identity == *package);
+            let Some(best) = files.min_by_key(|it| rank(&it.assessment)) else {
+                outlook.unlisted.push(package);
+                continue;
+            };
+            match best.assessment {
+                Assessment::Confirmed { .. } => outlook.confirmed.push(best),
+                Assessment::Excepted { .. } => outlook.excepted.push(best),
+                Assessment::Unconfirmed { .. } => outlook.refused.push(best),
+            }
+            if !best.assessment.report().conflicts.is_empty() {
+                outlook.conflicts.push(best);
+            }
+        }
+        outlook
+    }
+
+    /// The packages that are neither confirmed nor excepted.
+    #[must_use]
+    pub fn refused(&self) -> &[&'a Assessed] {
+        &self.refused
+    }
+
+    /// The packages that no index lists.
+    #[must_use]
+    pub fn unlisted(&self) -> &[&'a Identity] {
+        &self.unlisted
+    }
+
+    /// The packages that indexes list, each with the best that can be said of it.
+    pub fn listed(&self) -> impl Iterator<Item = &'a Assessed> {
+        self.refused.iter().chain(&self.excepted).chain(&self.confirmed).copied()
+    }
+
+    /// Whether asking again later may settle all that is refused.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        let transient = |it: &&Assessed| {
+            matches!(
+                it.assessment,
+                Assessment::Unconfirmed { reason: Reason::CouldNotFindOut { .. }, .. }
+            )
+        };
+        self.refused.iter().all(transient)
+    }
+
+    /// A line with the counts, and one for each package that is not simply confirmed.
+    #[must_use]
+    pub fn text(&self, policy: &Policy) -> String {
+        let enforced = policy.mode() == Mode::Enforce;
+        let word = if enforced { "refused" } else { "not confirmed" };
+        let mut counts = vec![format!("{} confirmed", self.confirmed.len())];
+        for (count, what) in [
+            (self.excepted.len(), "under an exception"),
+            (self.refused.len(), word),
+            (self.unlisted.len(), "in no index, judged when installed"),
+        ] {
+            if count > 0 {
+                counts.push(format!("{count} {what}"));
+            }
+        }
+        let all = self.listed().count() + self.unlisted.len();
+        let noun = if all == 1 { "package" } else { "packages" };
+        let mut text = format!("apt-quorum: of {all} {noun}, {}.\n", counts.join(", "));
+        add_lines(&mut text, &self.refused, |it| match &it.assessment {
+            Assessment::Unconfirmed { reason, .. } => format!(
+                "  {word}: {}: {}{}",
+                it.named.control.identity,
+                report::reason(reason),
+                report::standings(Some(it.assessment.report()))
+            ),
+            _ => String::new(),
+        });
+        add_lines(&mut text, &self.excepted, |it| match &it.assessment {
+            Assessment::Excepted { reason, expires, place, .. } => format!(
+                "  exception: {}: {} (until {}, {place})",
+                it.named.control.identity,
+                printable(reason),
+                expires.date()
+            ),
+            _ => String::new(),
+        });
+        add_lines(&mut text, &self.conflicts, |it| {
+            format!(
+                "  CONFLICT: {}: somebody signed a different file under this name",
+                it.named.control.identity
+            )
+        });
+        text
+    }
+}
+
+fn add_lines(text: &mut String, of: &[&Assessed], line: impl Fn(&Assessed) -> String) {
+    for it in of.iter().take(NAMED) {
+        *text += &format!("{}.\n", line(it));
+    }
+    if let Some(more) = of.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        *text += &format!("  and {more} more such packages.\n");
+    }
+}
+
+const fn rank(assessment: &Assessment) -> u8 {
+    match assessment {
+        Assessment::Confirmed { .. } => 0,
+        Assessment::Excepted { .. } => 1,
+        Assessment::Unconfirmed { .. } => 2,
+    }
+}

@@ -1,0 +1,100 @@
+//! What receipts tell people: what was decided lately, and what was heard from whom.
+//!
+//! For a view of where a machine stands. Nothing is judged by it.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use serde::Deserialize;
+
+use super::kept::each_line;
+use crate::types::{Architecture, DebVersion, PackageName, Timestamp};
+
+/// One decision as its receipt has it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Decided {
+    /// When
+    pub time: Timestamp,
+    /// Where
+    #[serde(default)]
+    pub entrance: String,
+    /// The file
+    pub path: String,
+    /// `admit` or `refuse`
+    pub decision: String,
+    /// What the file says that it is, if that could be read
+    pub package: Option<PackageName>,
+    /// Its version
+    pub version: Option<DebVersion>,
+    /// Its architecture
+    pub architecture: Option<Architecture>,
+    /// Why it was refused, or would have been
+    pub reason: Option<DecidedReason>,
+    /// Where each operator stood, by their names
+    #[serde(default)]
+    pub operators: BTreeMap<String, DecidedStanding>,
+    /// Who signed another file under this name
+    #[serde(default)]
+    pub conflicts: Vec<DecidedClaim>,
+}
+
+/// Why a file was refused, or would have been.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DecidedReason {
+    /// For people
+    pub text: String,
+}
+
+/// Where an operator stood.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DecidedStanding {
+    /// As apt-quorum(1) lists them
+    pub kind: String,
+}
+
+/// Whose word it was.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DecidedClaim {
+    /// The operator
+    pub operator: String,
+}
+
+/// Reads receipts and hands over each decision, from the oldest to the newest. Lines that cannot
+/// be understood tell nothing.
+pub fn decided(receipts: impl Read, mut each: impl FnMut(Decided)) {
+    each_line(receipts, |line| {
+        if let Ok(decided) = serde_json::from_slice(line) {
+            each(decided);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_decided_is_told_and_what_is_cut_off_is_not() {
+        let line = |more: &str| {
+            format!(
+                r#"{{"time":"2026-01-02T03:04:05Z","path":"/x.deb","decision":"refuse"{more}}}"#
+            )
+        };
+        let receipts = [
+            line(""),
+            "{\"time\":".to_owned(),
+            line(
+                r#","package":"ab","version":"1","architecture":"all","reason":{"code":"x","text":"why"},"operators":{"alpha":{"kind":"unreachable","why":"y"}},"conflicts":[{"operator":"beta"}]"#,
+            ),
+            line(r#","package":"../a""#),
+        ];
+        let mut found = Vec::new();
+        decided(receipts.join("\n").as_bytes(), |it| found.push(it));
+        assert_eq!(found.len(), 2);
+        let (first, second) = (&found[0], &found[1]);
+        assert!(first.package.is_none() && first.operators.is_empty());
+        assert_eq!(second.reason.as_ref().unwrap().text, "why");
+        assert_eq!(second.operators.get("alpha").unwrap().kind, "unreachable");
+        assert_eq!(second.conflicts[0].operator, "beta");
+    }
+}

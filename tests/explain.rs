@@ -1,0 +1,195 @@
+//! `apt-quorum explain`: the whole judgement on a package, wherever it is.
+#![allow(
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
+
+mod common;
+
+use common::apt::with_archive;
+use common::rebuilder::Rebuilder;
+use common::{Deb, Ended, Key, World, run};
+
+fn half() -> Deb {
+    Deb::new("half", "2.0-1", "all")
+}
+
+/// Of three operators alpha confirms the package, beta signed another file, and gamma knows
+/// nothing.
+fn world() -> Option<(World, [Key; 3], Vec<common::server::Server>)> {
+    let keys = [Key::new(), Key::new(), Key::new()];
+    let servers = vec![
+        Rebuilder::confirming(&keys[0], [&half()]).serve(),
+        Rebuilder::confirming(&keys[1], [&half().differently_built()]).serve(),
+        Rebuilder::default().serve(),
+    ];
+    let world = World::new();
+    for ((name, key), server) in ["alpha", "beta", "gamma"].into_iter().zip(&keys).zip(&servers) {
+        world.operator(name, key, &[server.endpoint()]);
+    }
+    policy(&world, "enforce");
+    let installed = ["old 1.0-1", "here 1.0-1"];
+    let is_there = with_archive(&world, &[&half()], &installed);
+    is_there.then_some((world, keys, servers))
+}
+
+fn policy(world: &World, mode: &str) {
+    world.policy(&format!(
+        "mode = \"{mode}\"\nthreshold = 3\n\n[[rule]]\npackage = [\"h*\"]\nthreshold = 2\nrequire = [\"gamma\"]\nreason = \"see bug 12\"\n\n[network]\nanswer_timeout = 1\ntotal_timeout = 3\n"
+    ));
+}
+
+fn explain(world: &World, arguments: &[&str]) -> Ended {
+    let mut command = world.command();
+    command.arg("explain").args(arguments).arg("--config").arg(world.path("etc"));
+    let ended = run(&mut command);
+    ended.assert_plain();
+    for line in ended.stdout.lines().filter(|_| !arguments.contains(&"--json")) {
+        let last = line.rsplit(' ').next().unwrap();
+        assert!(last.parse::<f64>().is_err(), "{line:?} ends in a number");
+    }
+    ended
+}
+
+/// What every view of the package says about who said what.
+fn standings(keys: &[Key; 3], path: &str, how: &str, exception: &str) -> String {
+    let (alpha, beta) = (keys[0].id(), keys[1].id());
+    let (sha256, other) = (half().sha256(), half().differently_built().sha256());
+    format!(
+        "  file       sha256 {sha256} ({how})\n  \
+           file       built from half (2.0-1)\n{path}  \
+           rule       policy.toml line 4 matches it (see bug 12)\n  \
+           needs      2 of 3 operators (alpha, beta, gamma), among them gamma\n  \
+           operator   alpha: confirmed (key {alpha})\n  \
+           operator   beta: signed a different file under this name\n  \
+           operator   gamma: does not know it\n  \
+           CONFLICT   beta signed a different file under this name (sha256 {other}, key {beta}).\n  \
+           to pass    1 more of beta and gamma must confirm this very file\n  \
+           to pass    gamma must be among those who confirm it\n  \
+           to pass    beta got something else and signed it: find out why\n  \
+           to pass    gamma does not know it: wait, or ask its people\n  \
+           to pass    {exception} --days 30 --reason TEXT\n"
+    )
+}
+
+const WHY: &str = "only 1 operator confirms it, 2 must, gamma among them.\n";
+
+#[test]
+fn a_file_and_what_apt_would_install_are_explained_alike() {
+    let Some((world, keys, _servers)) = world() else { return };
+    let path = world.put(&half()).display().to_string();
+    let file = explain(&world, &[&path]);
+    file.assert_code(1);
+    let add = format!("or, if you know better: apt-quorum exception add {path}");
+    let expected = format!("half 2.0-1 all: would be refused: {WHY}");
+    assert_eq!(file.stdout, expected.clone() + &standings(&keys, "", "as computed now", &add));
+
+    let offered = "  file       offered by an archive without a name (on this machine)\n";
+    let add = "or, if you know better: apt-quorum exception add half=2.0-1";
+    let expected = expected + &standings(&keys, offered, "by an index of apt", add);
+    for name in ["half", "half=2.0-1", "half:all"] {
+        let listed = explain(&world, &["--offline", name]);
+        listed.assert_code(3);
+        let listed = explain(&world, &[name]);
+        assert_eq!(listed.stdout, expected, "{listed:?}");
+        listed.assert_code(1);
+    }
+
+    let json = explain(&world, &["--json", "half"]).json();
+    let it = &json["packages"][0];
+    assert_eq!((&json["mode"], &it["kind"]), (&"enforce".into(), &"listed".into()));
+    assert_eq!((&it["rule_reason"], &it["receipt"]), (&"see bug 12".into(), &().into()));
+    assert_eq!(it["claims"][0]["key"], keys[0].id());
+    assert_eq!(it["to_pass"].as_array().unwrap().len(), 5);
+    let json = explain(&world, &["--json", &path]).json();
+    let it = &json["packages"][0];
+    assert_eq!((&it["kind"], &it["decision"]), (&"file".into(), &"refuse".into()));
+
+    policy(&world, "warn");
+    let warned = explain(&world, &["half"]);
+    warned.assert_code(0);
+    let said = format!("half 2.0-1 all: would pass with a warning, for the mode is warn: {WHY}");
+    assert!(warned.stdout.starts_with(&said), "{warned:?}");
+    assert!(
+        warned.stdout.contains("it is let through in mode warn; to say why: apt-quorum exception")
+    );
+}
+
+#[test]
+fn exceptions_are_explained_while_they_hold_and_afterwards() {
+    let Some((world, _, _servers)) = world() else { return };
+    world.exception(
+        "[[exception]]\npackage = [\"half\"]\nreason = \"why 5\"\nexpires = 2199-01-01\n",
+    );
+    let held = explain(&world, &["half"]);
+    held.assert_code(0);
+    assert!(held.stdout.starts_with("half 2.0-1 all: would pass, under an exception: only 1 "));
+    let line = "\n  exception  test.toml line 1: why 5 (until 2199-01-01, ";
+    assert!(held.stdout.contains(line) && held.stdout.contains(" days left)\n"), "{held:?}");
+    assert!(!held.stdout.contains("exception add"), "{held:?}");
+    world
+        .exception("[[exception]]\npackage = [\"half\"]\nreason = \"why\"\nexpires = 2020-01-01\n");
+    let over = explain(&world, &["half"]);
+    over.assert_code(1);
+    let line = "\n  exception  test.toml line 1 would apply, but EXPIRED on 2020-01-01\n";
+    assert!(over.stdout.contains(line), "{over:?}");
+}
+
+#[test]
+fn what_is_installed_is_explained_by_its_receipt() {
+    let Some((world, keys, _servers)) = world() else { return };
+    let status = std::fs::read_to_string(world.path("status")).unwrap();
+    world.write("status", status.replace("old", "half").replace("1.0-1", "2.0-1"));
+    world.make_directory("state");
+    world.make_directory("state/receipts");
+    let receipt = format!(
+        r#"{{"schema":1,"time":"2026-01-02T03:04:05Z","package":"half","version":"2.0-1","architecture":"all","sha256":"{}","decision":"admit","basis":"warn-mode"}}"#,
+        half().sha256()
+    );
+    world.write("state/receipts/hook.jsonl", receipt + "\n");
+    let half = explain(&world, &["half"]);
+    half.assert_code(1);
+    let add = "or, if you know better: apt-quorum exception add half=2.0-1";
+    let more = "  file       offered by an archive without a name (on this machine)\n  receipt    let in on 2026-01-02 in mode warn, without a quorum, on 0 attestations\n";
+    let expected = format!(
+        "half 2.0-1 all: installed, and IN CONFLICT: {WHY}{}",
+        standings(&keys, more, "by root's receipt", add)
+    );
+    assert_eq!(half.stdout, expected);
+    let json = explain(&world, &["--json", "half"]).json();
+    let it = &json["packages"][0];
+    assert_eq!((&it["kind"], &it["state"]), (&"installed".into(), &"conflict".into()));
+    assert_eq!(it["receipt"]["basis"], "warn-mode");
+
+    let here = explain(&world, &["here"]);
+    here.assert_code(1);
+    let expected = "here 2.0-1 all: installed, and no receipt and no signed index tells from which file it came.\n  to pass    install it again through apt: the file is judged then, and its receipt kept\n";
+    assert_eq!(here.stdout, expected);
+}
+
+#[test]
+fn what_there_is_not_is_a_mistake_of_the_command_line() {
+    let Some((world, _, _servers)) = world() else { return };
+    for (what, said) in [
+        (
+            "nothing",
+            "nothing is not installed, and apt-get says: E: Unable to locate package nothing\n",
+        ),
+        ("half=9", "half=9 is not installed, and apt-get says: "),
+        ("-oX=1", "unexpected argument"),
+        ("Half", "(write NAME, NAME=VERSION or the path of a file).\n"),
+    ] {
+        let ended = explain(&world, &[what]);
+        ended.assert_code(2);
+        assert!(ended.stderr.contains(said), "{what}: {ended:?}");
+    }
+    let ended = explain(&world, &["./no.deb"]);
+    ended.assert_code(1);
+    assert!(ended.stdout.starts_with("./no.deb: would be refused: cannot be read ("), "{ended:?}");
+    world.policy("mode = 1\n");
+    explain(&world, &["half"]).assert_code(2);
+}

@@ -1,0 +1,73 @@
+//! Showing and setting the mode, with the real program.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use std::fs;
+
+use common::{Deb, Ended, Key, World, run};
+
+const WRITTEN: &str = "# what holds here\nmode = 'warn'   # until March\nthreshold = 1\n\n[network]\n# slow line\nanswer_timeout = 20\n";
+
+fn mode(world: &World, arguments: &[&str]) -> Ended {
+    let mut command = world.command();
+    command.arg("mode").args(arguments).arg("--config").arg(world.path("etc"));
+    let ended = run(&mut command);
+    ended.assert_plain();
+    ended
+}
+
+fn policy(world: &World) -> String {
+    fs::read_to_string(world.path("etc/policy.toml")).unwrap()
+}
+
+#[test]
+fn the_mode_is_shown_and_set_and_all_else_stays_as_it_is_written() {
+    let world = World::new();
+    world.policy(WRITTEN);
+    world.operator("alpha", &Key::new(), &[]);
+    let hello = Deb::new("hello", "1", "all");
+    world.verify(&hello).assert_code(0);
+    let lets = "what fewer than 1 of 1 operator confirm is let through with a warning and counted as debt.\n";
+    assert_eq!(mode(&world, &[]).assert_code(0).stdout, format!("warn: {lets}"));
+    let already = format!("The mode is warn already: {lets}");
+    assert_eq!(mode(&world, &["warn"]).assert_code(0).stdout, already);
+    assert_eq!(policy(&world), WRITTEN);
+
+    let set = mode(&world, &["enforce"]);
+    let refuses = "what fewer than 1 of 1 operator confirm is refused.\n";
+    let said = set.assert_code(0).stdout.lines().next().unwrap();
+    assert_eq!(format!("{said}\n"), format!("The mode is enforce now: {refuses}"));
+    let etc = world.path("etc").display().to_string();
+    assert!(set.stdout.contains(&format!("apt-quorum mode warn --config {etc} takes it back")));
+    assert_eq!(policy(&world), WRITTEN.replace("'warn'", "\"enforce\""));
+    assert_eq!(mode(&world, &[]).stdout, format!("enforce: {refuses}"));
+    world.verify(&hello).assert_code(1);
+
+    world.exception("[[exception]]\npackage = [\"x\"]\nreason = \"why\"\nexpires = 2199-01-01\n");
+    let set = mode(&world, &["warn"]);
+    assert!(set.stdout.ends_with(" counted as debt, unless an exception holds.\n"), "{set:?}");
+    assert_eq!(policy(&world), WRITTEN.replace("'warn'", "\"warn\""));
+}
+
+#[test]
+fn nothing_is_enforced_that_nobody_could_meet() {
+    let world = World::new();
+    let shipped = "mode = \"warn\"\n#threshold = 2\n";
+    world.policy(shipped);
+    let nobody = "warn: no operator is configured who could confirm anything, so everything is let through.\n";
+    assert_eq!(mode(&world, &[]).stdout, nobody);
+    let refused = mode(&world, &["enforce"]);
+    refused.assert_code(1);
+    assert!(refused.stderr.starts_with("apt-quorum: the configuration would have mistakes:\n"));
+    assert!(refused.stderr.contains("as it would be; nothing was changed."), "{refused:?}");
+    assert_eq!(policy(&world), shipped);
+    mode(&world, &["off"]).assert_code(2);
+    world.policy("mode = 1\n");
+    for arguments in [&[][..], &["warn"], &["enforce"]] {
+        let ended = mode(&world, arguments);
+        ended.assert_code(2);
+        assert!(ended.stderr.contains("mend that first: nothing was changed."), "{ended:?}");
+    }
+    assert_eq!(policy(&world), "mode = 1\n");
+}

@@ -1,0 +1,69 @@
+//! What people are told of the machine, where the gate is in its place.
+
+use super::steps::{source_of, two_attest};
+use super::table::{INSTALLED, METHOD};
+use super::world::World;
+
+rows! {
+    status_entrances: "every entrance that is put aside is missed" => INSTALLED;
+    explained: "told before, refused on the way, and explained" => METHOD;
+}
+
+fn status_entrances(world: &World) {
+    world.sh("ln -s ../../bin/apt-quorum /usr/lib/apt-quorum/before-prompt").succeeds();
+    let conf = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/apt-conf/90apt-quorum-before-prompt"
+    ));
+    world.write("/etc/apt/apt.conf.d/90apt-quorum-before-prompt", conf);
+    let good = world.package("good");
+    world.source(source_of(&[good]));
+    two_attest(world, good);
+    world.install("good").succeeds();
+    world
+        .sh("apt-quorum status")
+        .succeeds()
+        .says("guarded: mode enforce: what fewer than 2 of 3 operators confirm is refused.")
+        .says("apt's hook: active")
+        .says("dpkg's gate: active")
+        .says("before the prompt: active")
+        .says(" confirmed 1 of the last 1 packages, heard on ");
+    for file in ["/etc/apt/apt.conf.d/00apt-quorum", "/etc/dpkg/dpkg.cfg.d/apt-quorum"] {
+        world.sh(&format!("mv {file} {file}.disabled")).succeeds();
+        let missed = world.sh("apt-quorum status").falls_short();
+        missed.says("NOT GUARDED").says(&format!("does not ask it: {file} was put aside"));
+        world.sh(&format!("mv {file}.disabled {file}")).succeeds();
+    }
+    world.sh("apt-quorum mode warn; apt-quorum status").falls_short().says("NOT GUARDED: mode warn");
+    world.sh("apt-quorum mode enforce && apt-quorum status").succeeds();
+}
+
+fn explained(world: &World) {
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    world.source(source_of(&[good, unknown]));
+    two_attest(world, good);
+    world.alice.attests(unknown);
+    world.sh("apt-quorum check good").succeeds().says("apt would install all of it.");
+    let check = world.sh("apt-quorum check good unknown").falls_short();
+    check.says("1 confirmed, 1 refused.").says("refused: unknown 1.0-1 all: only 1 operator");
+    world.install("unknown").fails();
+    let explained = world.sh("apt-quorum explain unknown").falls_short();
+    explained
+        .says("unknown 1.0-1 all: would be refused: only 1 operator confirms it, 2 must.")
+        .says("1 more of bob and carol must confirm this very file");
+    world.install("good").succeeds();
+    world
+        .sh("apt-quorum explain good")
+        .succeeds()
+        .says("good 1.0-1 all: installed, and confirmed by enough operators.")
+        .says("(by root's receipt)")
+        .says("by a quorum, on 2 attestations");
+    world.sh("apt-quorum status").succeeds().says("refused    unknown 1.0-1 all: only 1 operator");
+    // The words that explain proposed.
+    world
+        .sh("apt-quorum exception add unknown=1.0-1 --days 1 --reason why && apt-quorum check unknown")
+        .succeeds()
+        .says("1 under an exception");
+    world.install("unknown").succeeds();
+    world.sh("apt-quorum explain unknown").succeeds().says("installed, under an exception");
+}
