@@ -1,6 +1,13 @@
 //! Adding, listing and removing exceptions, with the real program: what it writes, and what it
 //! leaves alone.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 mod common;
 

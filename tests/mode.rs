@@ -1,5 +1,12 @@
 //! Showing and setting the mode, with the real program.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 mod common;
 

@@ -1,6 +1,13 @@
 //! `apt-quorum status`: where a machine stands. That all entrances are active is shown where they
 //! are: see tests/system.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 mod common;
 
