@@ -16,7 +16,7 @@ use crate::gate::{Ask, Environment, Gate, Outlook, apt_configuration};
 use crate::policy::Mode;
 use crate::sys::inherited;
 use crate::sys::secure::Trusted;
-use crate::types::Identity;
+use crate::types::{Identity, printable};
 
 /// Where apt says which descriptor its socket is.
 const SOCKET: &str = "APT_HOOK_SOCKET";
@@ -36,7 +36,8 @@ pub fn run() -> ExitCode {
         Ok(code) => code,
         // The gate does not depend on this conversation.
         Err(error) => {
-            complain(&format!("{error}; packages are judged when they are installed."));
+            let why = error.to_string();
+            complain(&format!("{}; packages are judged when they are installed.", printable(&why)));
             ExitCode::SUCCESS
         }
     }
