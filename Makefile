@@ -5,11 +5,11 @@
 #
 # Each installs what it needs from Debian if it is missing. All that they make is in target/.
 
-.PHONY: help build deb demo test lint fuzz msrv lintian test-package test-system faults clean
+.PHONY: help build deb static demo demo-template test lint fuzz msrv lintian test-package test-system test-builds test-page templates faults clean
 
 help:
 	@sed '/^$$/q; s/^# \{0,1\}//' Makefile
-	@echo 'The parts: make build, deb, lint, fuzz, msrv, lintian, test-package, test-system, faults, clean'
+	@echo 'The parts: make build, deb, static, demo-template, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, test-page, templates, faults, clean'
 
 # The program, as target/release/apt-quorum.
 build:
@@ -19,8 +19,16 @@ build:
 deb:
 	scripts/build-deb
 
+# The program without shared libraries, as target/static/apt-quorum-static.
+static:
+	scripts/build-static
+
 demo:
 	demo/demo
+
+# A template for Qubes, from the first download to the page of its audit.
+demo-template:
+	demo/template
 
 test:
 	scripts/test
@@ -47,6 +55,18 @@ test-package:
 # Real apt in chroots of Debian 12, 13 and forky; SCENARIO=word,word runs those rows.
 test-system:
 	scripts/test-system
+
+# Images built with debootstrap, mmdebstrap and others, from the package in target/deb.
+test-builds:
+	scripts/test-builds
+
+# The same of every release.
+templates:
+	FULL=1 scripts/test-builds
+
+# The page of an audit, in headless Chromium without a network.
+test-page:
+	tests/page
 
 # The entrances killed or failed by the system at every single step of a run (long).
 faults:

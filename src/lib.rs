@@ -14,6 +14,7 @@
 //! - [`cache`], [`evidence`], [`receipt`]: signed bytes that were kept, fetched, and rested on
 //! - [`gate`]: all of the above wired into one pipeline
 //! - [`audit`]: what is installed, assessed by it
+//! - [`image`]: what somebody says about a whole image, and whether it is so
 //! - [`method`], [`hook`], [`cli`]: the entrances
 #![cfg_attr(
     test,
@@ -35,6 +36,7 @@ pub mod evidence;
 pub mod fuzzing;
 pub mod gate;
 pub mod hook;
+pub mod image;
 pub mod import;
 pub mod method;
 pub mod policy;

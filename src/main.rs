@@ -11,6 +11,10 @@ fn main() -> ExitCode {
         report(panic);
         std::process::abort();
     }));
+    if cfg!(target_feature = "crt-static") && !apt_quorum::sys::name_service::load_nothing() {
+        // The C library would load programs that were made for another one.
+        return ExitCode::from(2);
+    }
     let argv0 = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
     match argv0.file_name().and_then(|name| name.to_str()) {
         Some("pre-install-pkgs") => apt_quorum::hook::pre_install_pkgs(),

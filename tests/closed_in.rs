@@ -119,7 +119,14 @@ fn setup(world: &World) -> Setup {
     let timeouts = Timeouts { answer: Duration::from_secs(1), total: Duration::from_secs(1) };
     let keys = KeyRing::new(Vec::new()).unwrap();
     let keep = Some((Cache::new(&world.path("cache")), keys));
-    Setup { endpoints: vec![endpoint], timeouts, apt, network: Network::Allowed, keep }
+    Setup {
+        endpoints: vec![endpoint],
+        timeouts,
+        authorities: None,
+        apt,
+        network: Network::Allowed,
+        keep,
+    }
 }
 
 fn close(world: &World, who: &str) -> Closed {

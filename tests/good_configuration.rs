@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use common::{Deb, Ended, World, assert_snapshot, cases, copy_safely, run};
+use common::{Deb, Ended, Key, World, assert_snapshot, cases, copy_safely, run};
 
 fn world_of(case: &Path) -> World {
     let world = World::new();
@@ -46,6 +46,34 @@ fn what_a_configuration_comes_to_is_shown() {
             assert_snapshot(&case.join(file), &ended.stdout.replace(&here, "DIR"));
         }
     }
+}
+
+/// Qubes' update proxy connects to port 443 only, and templates have no other way out.
+#[test]
+fn endpoints_that_a_proxy_may_not_reach_are_noted() {
+    let notes = |urls: &[&str], proxy: &str| {
+        let world = World::new();
+        world.policy("mode = \"enforce\"\nthreshold = 1\n");
+        let endpoint = |url: &&str| format!("directory {url}");
+        world.operator("alpha", &Key::new(), &urls.iter().map(endpoint).collect::<Vec<_>>());
+        let apt = fs::read_to_string(world.path("apt.conf")).unwrap();
+        world.write("apt.conf", apt + proxy);
+        let said = ask(&world, &["config", "check"]).assert_code(0).stdout.clone();
+        said.lines().filter(|line| line.contains("proxy")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let note = |host: &str, port: u16| {
+        format!(
+            "  note: alpha's endpoint {host} is asked on port {port} through apt's proxy, and \
+             there are proxies that connect to port 443 only."
+        )
+    };
+    let qubes = "Acquire::http::Proxy \"http://127.0.0.1:8082/\";\n";
+    let urls = ["https://a.example/", "https://b.example:8443/", "http://c.example/"];
+    assert_eq!(notes(&urls, qubes), [note("b.example", 8443), note("c.example", 80)]);
+    assert_eq!(notes(&urls, ""), [""; 0]);
+    let direct = format!("{qubes}Acquire::http::Proxy::b.example \"DIRECT\";\n");
+    assert_eq!(notes(&urls, &direct), [note("c.example", 80)]);
+    assert_eq!(notes(&["file:///srv/attestations/"], qubes), [""; 0]);
 }
 
 #[test]

@@ -130,6 +130,14 @@ impl Operator {
         self.world.write("apt.conf", apt);
     }
 
+    /// The administrator trusts this certificate by the configuration alone, apt knows nothing.
+    fn pin(&self, certificate: &Certificate) {
+        let pem = fs::read_to_string(certificate.path("certificate.pem")).unwrap();
+        self.world.write("etc/authorities.pem", pem);
+        let network = "[network]\nauthorities = \"authorities.pem\"\n";
+        self.world.policy(&format!("mode = \"enforce\"\nthreshold = 1\n{network}"));
+    }
+
     /// Asks for its keys.
     fn refresh(&self) -> Ended {
         let directory = self.world.path("etc");
@@ -148,6 +156,21 @@ fn a_server_whose_certificate_is_trusted_is_asked() {
     operator.trust(&certificate);
     operator.world.verify(&hello()).assert_code(0);
     assert_eq!(operator.requests(), 2);
+}
+
+#[test]
+fn the_configuration_can_bring_authorities_along() {
+    let Some(certificate) = Certificate::new() else { return };
+    let operator = Operator::new(&certificate, "localhost");
+    // Another one's does not help.
+    operator.pin(&Certificate::new().unwrap());
+    operator.world.verify(&hello()).assert_code(3);
+    assert_eq!(operator.requests(), 0);
+    operator.pin(&certificate);
+    operator.world.verify(&hello()).assert_code(0);
+    assert_eq!(operator.requests(), 2);
+    operator.refresh().assert_code(0);
+    assert_eq!(operator.requests(), 3);
 }
 
 #[test]

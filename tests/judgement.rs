@@ -588,7 +588,12 @@ fn greetings() -> (World, Subject) {
 }
 
 fn matches(matcher: &Matcher, subject: &Subject) -> bool {
-    matcher.matches(subject, subject.control().unwrap())
+    let judge = World::new(&["alpha"]);
+    let one = || requirement(1, &["alpha"]);
+    let rules = vec![rule("the rule", matcher.clone(), one())];
+    let policy = judge.policy_of(Mode::Enforce, one(), rules, Vec::new());
+    let decision = decide(&policy, subject, &Evidence::default(), now());
+    decision.report().unwrap().rule.is_some()
 }
 
 #[test]

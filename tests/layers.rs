@@ -24,6 +24,7 @@ const LAYERS: &[&str] = &[
     "receipt",
     "gate",
     "audit",
+    "image",
     "method",
     "hook",
     "cli",

@@ -126,7 +126,7 @@ fn every_list_in_the_manual_ends_under_its_heading() {
         assert_eq!(open, 0, "{}", path.display());
         pages += 1;
     }
-    assert_eq!(pages, 3);
+    assert_eq!(pages, 4);
 }
 
 #[test]

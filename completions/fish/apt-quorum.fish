@@ -31,12 +31,15 @@ complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "status" -d 'S
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "check" -d 'Tell whether packages would pass, before apt is asked to install them'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "explain" -d 'Show the whole judgement on a package, and what would make it pass'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "audit" -d 'Show how every installed package stands'
+complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "attest" -d 'Sign a statement about an image whose packages are all confirmed or excepted'
+complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "verify-image" -d 'Verify an image by a statement about it and evidence, without a network'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "config" -d 'Look at the configuration'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "mode" -d 'Show whether what is not confirmed is refused, or set it'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "exception" -d 'Look at what may pass without a quorum, add some and remove some'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "evidence" -d 'Carry evidence from one machine to another'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "import" -d 'Take over what another program was told to trust'
+complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "bootstrap" -d 'Build a system with debootstrap, of admitted packages only'
 complete -c apt-quorum -n "__fish_apt_quorum_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -l config -d 'Use the configuration in this directory' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify" -l evidence -d 'More attestations: a file that is one, a directory with files called NAME_VERSION_ARCH.deb.* or NAME_VERSION_ARCH.deb/*, or a bundle of them (.tar.gz)' -r -F
@@ -60,10 +63,39 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand explain" -s h -l h
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l config -d 'Use the configuration in this directory' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l root -d 'Audit the system in this directory, such as a mounted image' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l evidence -d 'More attestations, as for verify' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l html -d 'Write a page for browsers to this file as well' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l offline -d 'Ask nobody over the network'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l all -d 'Show confirmed packages as well'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l changes -d 'Say only what changed since the last time, and remember how it is now'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -l json -d 'Print JSON, as apt-quorum(1) describes it'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand audit" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand attest" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand attest" -l root -d 'The image, as a directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand attest" -l key -d 'Sign with the ed25519 key in this file, as openssl genpkey -algorithm ed25519 writes it' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand attest" -l output -d 'Write the statement to this file' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand attest" -l evidence -d 'More attestations, as for verify' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand attest" -l image -d 'The statement is about this file as well, such as the image of a disk' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand attest" -l exclude -d 'Leave out what this pattern matches, by its path from the root of the image on' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand attest" -l manifest -d 'Write what is in the tree to this file, a line for each entry' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand attest" -l bundle -d 'Write the evidence that verify-image needs to this file, a bundle (.tar.gz)' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand attest" -l verifier -d 'Who says it; without this, the key' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand attest" -l resource -d 'What the image is called; without this, after what is in it' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand attest" -l policy-uri -d 'What the policy is called; without this, after its digest' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand attest" -l offline -d 'Ask nobody over the network'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand attest" -l json -d 'Print JSON, as apt-quorum(1) describes it'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand attest" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify-image" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify-image" -l key -d 'The public key of whoever signed the statement, in PEM' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify-image" -l evidence -d 'Attestations, as for verify' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify-image" -l root -d 'The image, as a directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify-image" -l image -d 'The image, as a file' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify-image" -l exclude -d 'Agree that the statement leaves this pattern out' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify-image" -l manifest -d 'Write what is in the tree to this file, to be compared with the signer\'s' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify-image" -l verifier -d 'In whose name the statement must be; without this, in the key\'s' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify-image" -l resource -d 'What the image must be called' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify-image" -l all -d 'Show confirmed packages as well'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify-image" -l json -d 'Print JSON, as apt-quorum(1) describes it'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand verify-image" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and not __fish_seen_subcommand_from check help" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and not __fish_seen_subcommand_from check help" -f -a "check" -d 'Check the whole configuration and show every mistake'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand config; and not __fish_seen_subcommand_from check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -204,18 +236,31 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from help" -f -a "apt-transport-in-toto" -d 'Take over apt-transport-in-toto\'s settings, with the layout that they name'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from help" -f -a "repro-threshold" -d 'Take over repro-threshold\'s rebuilders, threshold and exemptions'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand import; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit config mode operator exception evidence import help" -f -a "verify" -d 'Judge .deb files as an installation would'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit config mode operator exception evidence import help" -f -a "status" -d 'Show where this machine stands'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit config mode operator exception evidence import help" -f -a "check" -d 'Tell whether packages would pass, before apt is asked to install them'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit config mode operator exception evidence import help" -f -a "explain" -d 'Show the whole judgement on a package, and what would make it pass'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit config mode operator exception evidence import help" -f -a "audit" -d 'Show how every installed package stands'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit config mode operator exception evidence import help" -f -a "config" -d 'Look at the configuration'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit config mode operator exception evidence import help" -f -a "mode" -d 'Show whether what is not confirmed is refused, or set it'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit config mode operator exception evidence import help" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit config mode operator exception evidence import help" -f -a "exception" -d 'Look at what may pass without a quorum, add some and remove some'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit config mode operator exception evidence import help" -f -a "evidence" -d 'Carry evidence from one machine to another'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit config mode operator exception evidence import help" -f -a "import" -d 'Take over what another program was told to trust'
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit config mode operator exception evidence import help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l config -d 'Use the configuration in this directory' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l evidence -d 'More attestations, as for verify' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l receipts -d 'Keep receipts in this directory, and not in TARGET/var/lib/apt-quorum' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l archives -d 'Only judge every *.deb in this directory, from which they are going to be unpacked' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l lists -d 'With --archives: apt\'s verified indexes, for rules and exceptions that go by the archive' -r -F
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l offline -d 'Ask nobody over the network'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l json -d 'Print the decisions as JSON, as apt-quorum(1) describes it'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l no-receipts -d 'Keep no receipts'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -l check -d 'Only say whether the configuration is one to build with'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand bootstrap" -s h -l help -d 'Print help'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "verify" -d 'Judge .deb files as an installation would'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "status" -d 'Show where this machine stands'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "check" -d 'Tell whether packages would pass, before apt is asked to install them'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "explain" -d 'Show the whole judgement on a package, and what would make it pass'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "audit" -d 'Show how every installed package stands'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "attest" -d 'Sign a statement about an image whose packages are all confirmed or excepted'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "verify-image" -d 'Verify an image by a statement about it and evidence, without a network'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "config" -d 'Look at the configuration'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "mode" -d 'Show whether what is not confirmed is refused, or set it'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "operator" -d 'Look at the operators whose word counts, add and remove some'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "exception" -d 'Look at what may pass without a quorum, add some and remove some'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "evidence" -d 'Carry evidence from one machine to another'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "import" -d 'Take over what another program was told to trust'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "bootstrap" -d 'Build a system with debootstrap, of admitted packages only'
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and not __fish_seen_subcommand_from verify status check explain audit attest verify-image config mode operator exception evidence import bootstrap help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check the whole configuration and show every mistake'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "list" -d 'List the operators with their keys and endpoints'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand help; and __fish_seen_subcommand_from operator" -f -a "add" -d 'Trust an operator: show its keys, ask, and write its file'

@@ -16,7 +16,7 @@ use super::signatures::{Form, MAX_SIGNATURE, Signature, Signatures};
 use super::statement::Statement;
 
 /// What an in-toto Statement is called (in-toto attestation framework, `spec/v1/envelope.md`).
-const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+pub(super) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
 /// Either alphabet is allowed, and some leave the padding out.
 const CONFIG: GeneralPurposeConfig =
@@ -65,10 +65,15 @@ impl Envelope {
 
     /// What is in it, which somebody must have signed.
     pub(super) fn statement(&self) -> Result<Statement, Rejection> {
+        Statement::of(json::parse(self.payload()?)?)
+    }
+
+    /// The same as bytes.
+    pub(super) fn payload(&self) -> Result<&[u8], Rejection> {
         if self.payload_type != PAYLOAD_TYPE {
             return Err(Rejection::WrongType { found: self.payload_type.clone() });
         }
-        Statement::of(json::parse(&self.payload)?)
+        Ok(&self.payload)
     }
 }
 
@@ -87,7 +92,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 /// What is signed: `PAE` of DSSE's `protocol.md`, with lengths in bytes.
-fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+pub(super) fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let (type_length, length) = (payload_type.len(), payload.len());
     let mut message = format!("DSSEv1 {type_length} {payload_type} {length} ").into_bytes();
     message.extend(payload);

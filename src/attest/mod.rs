@@ -15,6 +15,7 @@ mod keyring;
 mod layout;
 mod metablock;
 mod openpgp;
+mod sealed;
 mod signatures;
 mod statement;
 
@@ -25,6 +26,7 @@ use crate::types::{
 pub use json::JsonError;
 pub use keyring::{KeyRing, KeyRingError, PinnedKey};
 pub use layout::{Layout, LayoutError, Numbers, Stated, StepKey, read_json_key};
+pub use sealed::{seal, unseal};
 pub use statement::{Accepted, Verified};
 
 /// Largest attestation that is read, in bytes. rebuilderd's links are about 1 kB; a link that

@@ -5,6 +5,8 @@
 //! down when it let the file in, or else what the signed indexes on the system list under the
 //! package's name, version and architecture.
 
+mod changes;
+pub mod page;
 mod record;
 mod system;
 
@@ -13,13 +15,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::deb::Control;
 use crate::deb822::status::Installed;
 use crate::evidence::AtHand;
-use crate::gate::{Assessed, Gate, Gatherer, Listings};
+use crate::gate::{Ask, Assessed, Gate, Gatherer, Listings};
 use crate::policy::{Assessment, Named, Reason};
 use crate::receipt::Admitted;
 use crate::types::{Identity, Sha256Digest, Timestamp};
 
+pub use changes::{Change, Changes};
 pub use record::{Counts, Exception, Record, RecordedPackage, SCHEMA, Why};
 pub use system::{System, SystemError};
+
+/// Signed bytes behind one receipt that are looked at: as many as operators can be in practice.
+const MAX_KEPT: usize = 64;
 
 /// An installed package and how it stands.
 #[derive(Debug, Clone)]
@@ -63,9 +69,12 @@ pub enum Source {
     Receipt,
     /// A signed index of apt lists it so.
     Index,
+    /// A statement about the image says so, whose signature was verified.
+    Statement,
 }
 
-/// Audits a system. `progress` is told how many files are done, and how many there are.
+/// Audits a system by what every operator says. `progress` is told how many files are done, and
+/// how many there are.
 ///
 /// # Errors
 /// If the system does not tell what is installed.
@@ -77,17 +86,20 @@ pub fn audit(
     now: Timestamp,
     progress: impl FnMut(usize, usize),
 ) -> Result<Vec<Audited>, SystemError> {
-    audit_some(system, gate, evidence, gatherer, now, progress, |_| true)
+    audit_some(system, gate, evidence, Ask::All, gatherer, now, progress, |_| true)
 }
 
-/// The same, of those installed packages only that are `wanted`.
+/// The same, of those installed packages only that are `wanted`, and with operators asked only
+/// about some.
 ///
 /// # Errors
 /// If the system does not tell what is installed.
+#[allow(clippy::too_many_arguments, reason = "what to audit, by what, and whom to tell")]
 pub fn audit_some(
     system: &System,
     gate: &Gate,
     evidence: &[AtHand],
+    ask: Ask,
     gatherer: &mut dyn Gatherer,
     now: Timestamp,
     mut progress: impl FnMut(usize, usize),
@@ -95,8 +107,8 @@ pub fn audit_some(
 ) -> Result<Vec<Audited>, SystemError> {
     let mut installed = system.installed()?;
     installed.retain(|it| wanted(&it.identity));
-    let admitted = system.admitted()?;
     let identities: BTreeSet<&Identity> = installed.iter().map(|it| &it.identity).collect();
+    let admitted = system.admitted(|it| identities.contains(it))?;
     let listings = system.listings(|it| identities.contains(it));
 
     let (owners, named): (Vec<usize>, Vec<Named>) =
@@ -105,13 +117,13 @@ pub fn audit_some(
         let identity = &named.control.identity;
         let kept = admitted.get(identity).map(|it| it.claims.as_slice()).unwrap_or_default();
         let mut bytes: Vec<Vec<u8>> =
-            kept.iter().filter_map(|sha256| system.signed_bytes(*sha256)).collect();
+            kept.iter().take(MAX_KEPT).filter_map(|sha256| system.signed_bytes(*sha256)).collect();
         let artifact = identity.artifact_name();
         bytes.extend(evidence.iter().flat_map(|it| it.about(&artifact)));
         bytes
     };
     let total = named.len();
-    let assessed = gate.assess(named, at_hand, gatherer, now, |done| progress(done, total));
+    let assessed = gate.assess(named, at_hand, ask, gatherer, now, |done| progress(done, total));
 
     let mut of_each: BTreeMap<usize, Vec<Assessed>> = BTreeMap::new();
     for (owner, it) in owners.into_iter().zip(assessed) {
@@ -122,6 +134,39 @@ pub fn audit_some(
         conclude(installed, admitted, of_each.remove(&index).unwrap_or_default())
     });
     Ok(audited.collect())
+}
+
+/// Assesses packages of which somebody says from which files they came. Nothing else that they say
+/// is believed, nor anything that the image says of itself.
+pub fn assess_told(
+    told: Vec<(Installed, Sha256Digest)>,
+    gate: &Gate,
+    evidence: &[AtHand],
+    gatherer: &mut dyn Gatherer,
+    now: Timestamp,
+    mut progress: impl FnMut(usize, usize),
+) -> Vec<Audited> {
+    let sha256s: BTreeSet<Sha256Digest> = told.iter().map(|(_, sha256)| *sha256).collect();
+    // Which archives offer a file, this machine's own indexes say.
+    let listings = gate.listings(|sha256| sha256s.contains(sha256));
+    let named = |(it, sha256): &(Installed, Sha256Digest)| Named {
+        control: Control { identity: it.identity.clone(), source: it.source.clone() },
+        sha256: *sha256,
+        listings: listings.of(*sha256, &it.identity),
+    };
+    let named: Vec<Named> = told.iter().map(named).collect();
+    let at_hand = |named: &Named| {
+        let artifact = named.control.identity.artifact_name();
+        evidence.iter().flat_map(|it| it.about(&artifact)).collect()
+    };
+    let total = named.len();
+    let assessed =
+        gate.assess(named, at_hand, Ask::All, gatherer, now, |done| progress(done, total));
+    let conclude = |((installed, sha256), assessed)| Audited {
+        file: Some((sha256, Source::Statement)),
+        ..conclude(installed, None, vec![assessed])
+    };
+    told.into_iter().zip(assessed).map(conclude).collect()
 }
 
 /// The files that installed packages may have come from, each with its package's place in the list.
@@ -181,6 +226,18 @@ fn state(assessment: &Assessment, admitted: Option<&Admitted>) -> State {
     }
 }
 
+/// What a state is called in text. An alarm is loud.
+#[must_use]
+pub const fn word(state: State) -> &'static str {
+    match state {
+        State::Confirmed => "confirmed",
+        State::Excepted => "excepted",
+        State::Debt => "debt",
+        State::Unknown => "unknown",
+        State::Conflict => "CONFLICT",
+    }
+}
+
 impl Audited {
     /// Why it is not confirmed; nothing if it is, or if nobody knows which file it came from.
     #[must_use]
@@ -196,6 +253,12 @@ impl Audited {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         matches!(self.state, State::Debt | State::Unknown | State::Conflict)
+    }
+
+    /// Whether somebody signed another file under its name, even where enough confirm this one.
+    #[must_use]
+    pub fn is_alarm(&self) -> bool {
+        self.assessed.as_ref().is_some_and(|it| !it.assessment.report().conflicts.is_empty())
     }
 
     /// Whether asking again later may settle it.

@@ -20,6 +20,9 @@ use crate::types::{Identity, Sha256Digest};
 /// Largest database of dpkg that is read, in bytes. One with 5,000 packages has 6 MB.
 const MAX_STATUS: u64 = 128 * 1024 * 1024;
 
+/// Largest record of receipts that is read, in bytes. 100,000 installed files leave 200 MB.
+const MAX_RECEIPTS: u64 = 2 * 1024 * 1024 * 1024;
+
 /// A system that can be audited.
 #[derive(Debug)]
 pub struct System {
@@ -40,8 +43,8 @@ pub enum SystemError {
         /// Why
         error: io::Error,
     },
-    /// dpkg's database is larger than any real one.
-    #[error("{}: larger than any database of dpkg", .0.display())]
+    /// Something is larger than any real one.
+    #[error("{}: larger than any real one", .0.display())]
     TooLarge(PathBuf),
     /// dpkg's database cannot be understood.
     #[error("{}: {why}", .path.display())]
@@ -132,18 +135,31 @@ impl System {
         Ok(())
     }
 
-    /// Of each package the file of it that root's entrances let in last.
+    /// Of each package that is `wanted` the file of it that root's entrances let in last.
     ///
     /// # Errors
     /// If there are receipts that cannot be read.
-    pub fn admitted(&self) -> Result<BTreeMap<Identity, Admitted>, SystemError> {
+    pub fn admitted(
+        &self,
+        wanted: impl Fn(&Identity) -> bool,
+    ) -> Result<BTreeMap<Identity, Admitted>, SystemError> {
         let mut newest = BTreeMap::new();
         let path = self.state.join(receipt::DECIDED_BY_ROOT);
-        match self.inside.file(&path) {
-            Ok(file) => receipt::admitted(file, |identity, it| drop(newest.insert(identity, it))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(SystemError::Io { path, error }),
+        let failed = |error| SystemError::Io { path: path.clone(), error };
+        let file = match self.inside.file(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(newest),
+            Err(error) => return Err(failed(error)),
+        };
+        // The newest stand at the end, so reading only a part would tell something else.
+        if file.metadata().map_err(failed)?.len() > MAX_RECEIPTS {
+            return Err(SystemError::TooLarge(path));
         }
+        receipt::admitted(file.take(MAX_RECEIPTS), |identity, it| {
+            if wanted(&identity) {
+                newest.insert(identity, it);
+            }
+        });
         Ok(newest)
     }
 

@@ -34,6 +34,10 @@ pub(super) enum Subcommand {
     Explain(Explain),
     /// Show how every installed package stands
     Audit(Audit),
+    /// Sign a statement about an image whose packages are all confirmed or excepted
+    Attest(Attest),
+    /// Verify an image by a statement about it and evidence, without a network
+    VerifyImage(VerifyImage),
     /// Look at the configuration
     Config(Config),
     /// Show whether what is not confirmed is refused, or set it
@@ -46,6 +50,8 @@ pub(super) enum Subcommand {
     Evidence(Evidence),
     /// Take over what another program was told to trust
     Import(Import),
+    /// Build a system with debootstrap, of admitted packages only
+    Bootstrap(Bootstrap),
 }
 
 #[derive(Debug, Args)]
@@ -120,9 +126,99 @@ pub(super) struct Audit {
     /// Show confirmed packages as well
     #[arg(long)]
     pub(super) all: bool,
+    /// Write a page for browsers to this file as well
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// Say only what changed since the last time, and remember how it is now
+    #[arg(long, conflicts_with_all = ["root", "all"])]
+    pub(super) changes: bool,
     /// Print JSON, as apt-quorum(1) describes it
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Attest {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// The image, as a directory
+    #[arg(long, value_name = "DIR")]
+    pub(super) root: PathBuf,
+    /// Sign with the ed25519 key in this file, as openssl genpkey -algorithm ed25519 writes it
+    #[arg(long, value_name = "FILE")]
+    pub(super) key: PathBuf,
+    /// Write the statement to this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: PathBuf,
+    /// More attestations, as for verify
+    #[arg(long, value_name = "PATH")]
+    pub(super) evidence: Vec<PathBuf>,
+    /// Ask nobody over the network
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// The statement is about this file as well, such as the image of a disk
+    #[arg(long, value_name = "FILE")]
+    pub(super) image: Option<PathBuf>,
+    /// Leave out what this pattern matches, by its path from the root of the image on
+    #[arg(long, value_name = "GLOB")]
+    pub(super) exclude: Vec<String>,
+    /// Write what is in the tree to this file, a line for each entry
+    #[arg(long, value_name = "FILE")]
+    pub(super) manifest: Option<PathBuf>,
+    /// Write the evidence that verify-image needs to this file, a bundle (.tar.gz)
+    #[arg(long, value_name = "FILE")]
+    pub(super) bundle: Option<PathBuf>,
+    /// Who says it; without this, the key
+    #[arg(long, value_name = "URI")]
+    pub(super) verifier: Option<String>,
+    /// What the image is called; without this, after what is in it
+    #[arg(long, value_name = "URI")]
+    pub(super) resource: Option<String>,
+    /// What the policy is called; without this, after its digest
+    #[arg(long, value_name = "URI")]
+    pub(super) policy_uri: Option<String>,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyImage {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// The public key of whoever signed the statement, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub(super) key: PathBuf,
+    /// Attestations, as for verify
+    #[arg(long, value_name = "PATH")]
+    pub(super) evidence: Vec<PathBuf>,
+    /// The image, as a directory
+    #[arg(long, value_name = "DIR")]
+    pub(super) root: Option<PathBuf>,
+    /// The image, as a file
+    #[arg(long, value_name = "FILE")]
+    pub(super) image: Option<PathBuf>,
+    /// Agree that the statement leaves this pattern out
+    #[arg(long, value_name = "GLOB")]
+    pub(super) exclude: Vec<String>,
+    /// Write what is in the tree to this file, to be compared with the signer's
+    #[arg(long, value_name = "FILE")]
+    pub(super) manifest: Option<PathBuf>,
+    /// In whose name the statement must be; without this, in the key's
+    #[arg(long, value_name = "URI")]
+    pub(super) verifier: Option<String>,
+    /// What the image must be called
+    #[arg(long, value_name = "URI")]
+    pub(super) resource: Option<String>,
+    /// Show confirmed packages as well
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Print JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The statement
+    #[arg(value_name = "STATEMENT")]
+    pub(super) statement: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -341,6 +437,40 @@ pub(super) struct EvidenceFetch {
     /// Print JSON, as apt-quorum(1) describes it
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what_to_judge").args(["words", "archives", "check"]).required(true))]
+pub(super) struct Bootstrap {
+    #[command(flatten)]
+    pub(super) directory: Directory,
+    /// More attestations, as for verify
+    #[arg(long, value_name = "PATH")]
+    pub(super) evidence: Vec<PathBuf>,
+    /// Ask nobody over the network
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Print the decisions as JSON, as apt-quorum(1) describes it
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Keep receipts in this directory, and not in TARGET/var/lib/apt-quorum
+    #[arg(long, value_name = "DIR")]
+    pub(super) receipts: Option<PathBuf>,
+    /// Keep no receipts
+    #[arg(long, conflicts_with = "receipts")]
+    pub(super) no_receipts: bool,
+    /// Only judge every *.deb in this directory, from which they are going to be unpacked
+    #[arg(long, value_name = "DIR")]
+    pub(super) archives: Option<PathBuf>,
+    /// With --archives: apt's verified indexes, for rules and exceptions that go by the archive
+    #[arg(long, value_name = "DIR", requires = "archives")]
+    pub(super) lists: Option<PathBuf>,
+    /// Only say whether the configuration is one to build with
+    #[arg(long)]
+    pub(super) check: bool,
+    /// debootstrap's own options, the suite, the directory, the mirror and the script
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+    pub(super) words: Vec<String>,
 }
 
 #[derive(Debug, Args)]

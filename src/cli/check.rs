@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::simulate;
 use super::world::{Stop, end, say};
 use crate::evidence::Network;
-use crate::gate::{Environment, Gate, Outlook, apt_configuration};
+use crate::gate::{Ask, Environment, Gate, Outlook, apt_configuration};
 use crate::policy::{Mode, Policy};
 use crate::receipt;
 use crate::report::RecordedAssessment;
@@ -48,7 +48,8 @@ fn checked(arguments: &Check) -> Result<Exit, Stop> {
     let now = Timestamp::from(receipt::present(&state, std::time::SystemTime::now()).now);
     let files = gate.files_of(&packages);
     let mut bar = Progress::of(files.len());
-    let assessed = gate.assess(files, |_| Vec::new(), &mut *gatherer, now, |done| bar.at(done));
+    let progress = |done| bar.at(done);
+    let assessed = gate.assess(files, |_| Vec::new(), Ask::All, &mut *gatherer, now, progress);
     drop((gatherer, bar));
     let outlook = Outlook::of(&packages, &assessed);
     let exit = exit_code(&outlook, &config.policy);

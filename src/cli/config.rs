@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use super::Exit;
 use super::args::{Config, ConfigCommand, Directory};
 use super::output::{complain, print};
+use crate::apt::configuration::Configuration;
 use crate::config::{self, Config as Loaded, Direct};
+use crate::evidence::http::is_proxied;
 use crate::gate::{Environment, apt_configuration};
 use crate::policy::{Mode, Policy};
 use crate::sys::secure::Trusted;
@@ -15,7 +17,9 @@ use crate::types::{PublicKey, Timestamp};
 pub(super) fn run(arguments: &Config) -> Exit {
     let ConfigCommand::Check { directory } = &arguments.command;
     match load(directory) {
-        Ok(loaded) => print(&describe(&loaded), Exit::Admitted),
+        Ok(loaded) => {
+            print(&describe(&loaded, &apt_configuration(Environment::Heard)), Exit::Admitted)
+        }
         Err(exit) => exit,
     }
 }
@@ -32,7 +36,7 @@ pub(super) fn load(directory: &Directory) -> Result<Loaded, Exit> {
 }
 
 /// What a configuration without mistakes comes to, in a few lines.
-fn describe(config: &Loaded) -> String {
+fn describe(config: &Loaded, apt: &Configuration) -> String {
     let policy = &config.policy;
     let mut text = format!("The configuration in {} is good.\n", config.directory.display());
     let mode = match policy.mode() {
@@ -50,7 +54,7 @@ fn describe(config: &Loaded) -> String {
         policy.exceptions().len()
     );
     let now = Timestamp::from(std::time::SystemTime::now());
-    for note in notes(config, now) {
+    for note in notes(config, now).into_iter().chain(unusual_ports(config, apt)) {
         let _ = writeln!(text, "  note: {note}.");
     }
     text
@@ -114,6 +118,26 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
         notes.push(format!(
             "{operator} is asked without encryption: others can see which packages you ask about"
         ));
+    }
+    notes
+}
+
+/// Endpoints that many a proxy does not let anybody reach: Qubes' update proxy, for one, connects
+/// to port 443 of other hosts and to no other.
+fn unusual_ports(config: &Loaded, apt: &Configuration) -> Vec<String> {
+    let mut notes = Vec::new();
+    for endpoint in &config.endpoints {
+        let url = &endpoint.url;
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+            continue;
+        };
+        if port != 443 && is_proxied(apt, url) {
+            notes.push(format!(
+                "{}'s endpoint {host} is asked on port {port} through apt's proxy, and there are \
+                 proxies that connect to port 443 only",
+                endpoint.operator
+            ));
+        }
     }
     notes
 }

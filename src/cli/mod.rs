@@ -1,7 +1,9 @@
 //! The command line: arguments here, one file a subcommand, no judgement of its own.
 
 mod args;
+mod attest;
 mod audit;
+mod bootstrap;
 mod check;
 mod config;
 mod evidence;
@@ -15,6 +17,7 @@ mod progress;
 mod simulate;
 mod status;
 mod verify;
+mod verify_image;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -75,10 +78,13 @@ pub fn run() -> ExitCode {
         Subcommand::Check(arguments) => check::run(&arguments).into(),
         Subcommand::Explain(arguments) => explain::run(&arguments).into(),
         Subcommand::Audit(arguments) => audit::run(&arguments).into(),
+        Subcommand::Attest(arguments) => attest::run(&arguments).into(),
+        Subcommand::VerifyImage(arguments) => verify_image::run(&arguments).into(),
         Subcommand::Evidence(arguments) => evidence::run(&arguments).into(),
         Subcommand::Mode(arguments) => mode::run(&arguments).into(),
         Subcommand::Exception(arguments) => exception::run(&arguments).into(),
         Subcommand::Import(arguments) => import::run(&arguments).into(),
+        Subcommand::Bootstrap(arguments) => bootstrap::run(&arguments).into(),
     }
 }
 

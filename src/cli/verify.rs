@@ -17,9 +17,9 @@ use crate::types::{Timestamp, printable};
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Decisions {
-    schema: u32,
-    decisions: Vec<Record>,
+pub(super) struct Decisions {
+    pub(super) schema: u32,
+    pub(super) decisions: Vec<Record>,
 }
 
 pub(super) fn run(arguments: &Verify) -> Exit {
@@ -71,7 +71,8 @@ pub(super) fn run(arguments: &Verify) -> Exit {
     print(&text, exit)
 }
 
-fn exit_code(judged: &[Judged]) -> Exit {
+/// What a judgement comes to as a whole.
+pub(super) fn exit_code(judged: &[Judged]) -> Exit {
     let refusals: Vec<_> = judged.iter().filter_map(|it| it.decision.refusal()).collect();
     if refusals.iter().any(|it| matches!(it.reason, Reason::Configuration { .. })) {
         Exit::Wrong

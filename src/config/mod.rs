@@ -62,6 +62,8 @@ pub struct Config {
     pub operators: BTreeMap<OperatorName, Operator>,
     /// How long to wait for endpoints
     pub timeouts: Timeouts,
+    /// Certificates of more authorities for https, in PEM; at least one of them can be used
+    pub authorities: Option<String>,
     /// What happens to archives that dpkg is given without apt
     pub direct: Direct,
     /// SHA-256 over all files that were read, with their names: which configuration it was
@@ -206,7 +208,7 @@ fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<
     let path = directory.join("policy.toml");
     let policy = files
         .open(&path, &mut problems)
-        .and_then(|source| policy::read(&source, &names, &mut problems));
+        .and_then(|source| policy::read(&source, &names, &mut files, &mut problems));
     let keyring = keyring(&operators, &mut problems);
 
     // Nothing is left out in silence: what could not be used was reported.
@@ -236,7 +238,8 @@ fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<
                 Some((o.name?, Operator { contact, file, key_files }))
             })
             .collect(),
-        timeouts: read.timeouts,
+        timeouts: read.network.timeouts,
+        authorities: read.network.authorities,
         direct: read.direct,
         digest: files.digest(&directory),
         files: files.read.into_iter().map(|(path, _)| path).collect(),

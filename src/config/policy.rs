@@ -1,12 +1,13 @@
 //! `policy.toml`: the mode, the threshold, the rules.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::diagnostic::{Diagnostic, Place, Problems, SourceFile};
 use super::reader::{List, Located, Table, document};
-use super::{Direct, Operators, Timeouts};
+use super::{Direct, Files, Operators, Timeouts};
 use crate::policy::{Matcher, Mode, OnConflict, Requirement, RequirementError, Rule};
 use crate::types::{OperatorName, Sha256Digest, Threshold};
 
@@ -15,8 +16,15 @@ pub(super) struct PolicyFile {
     pub(super) mode: Mode,
     pub(super) default: Option<Requirement>,
     pub(super) rules: Vec<Rule>,
-    pub(super) timeouts: Timeouts,
+    pub(super) network: Network,
     pub(super) direct: Direct,
+}
+
+/// How endpoints are asked.
+#[derive(Default)]
+pub(super) struct Network {
+    pub(super) timeouts: Timeouts,
+    pub(super) authorities: Option<String>,
 }
 
 /// What stands at the top of the file and holds for rules that do not say otherwise.
@@ -38,6 +46,7 @@ enum Given<T> {
 pub(super) fn read(
     source: &SourceFile,
     operators: &Operators,
+    files: &mut Files<'_>,
     problems: &mut Problems,
 ) -> Option<PolicyFile> {
     document(source, problems, |table, problems| {
@@ -70,9 +79,14 @@ pub(super) fn read(
         });
         let direct = [("judge", Direct::Judge), ("pass", Direct::Pass)];
         let direct = table.choice("dpkg", &direct, problems).map_or(Direct::Judge, |it| it.value);
-        let timeouts = table.table("network", problems, network).unwrap_or_default();
+        let directory = source.path().parent().unwrap_or(Path::new("/"));
+        let network = |table: &mut Table<'_, '_>, problems: &mut Problems| Network {
+            timeouts: timeouts(table, problems),
+            authorities: authorities(table, directory, files, problems),
+        };
+        let network = table.table("network", problems, network).unwrap_or_default();
         let rules = rules?.into_iter().collect::<Option<_>>()?;
-        Some(PolicyFile { mode: mode?.value, default, rules, timeouts, direct })
+        Some(PolicyFile { mode: mode?.value, default, rules, network, direct })
     })
     .flatten()
 }
@@ -320,7 +334,7 @@ fn operators(
     }
 }
 
-fn network(table: &mut Table<'_, '_>, problems: &mut Problems) -> Timeouts {
+fn timeouts(table: &mut Table<'_, '_>, problems: &mut Problems) -> Timeouts {
     let mut timeouts = Timeouts::default();
     let answer = seconds(table, "answer_timeout", problems);
     let total = seconds(table, "total_timeout", problems);
@@ -346,6 +360,38 @@ fn network(table: &mut Table<'_, '_>, problems: &mut Problems) -> Timeouts {
         }
     }
     timeouts
+}
+
+/// The certificates in the file that `authorities` names.
+fn authorities(
+    table: &mut Table<'_, '_>,
+    directory: &Path,
+    files: &mut Files<'_>,
+    problems: &mut Problems,
+) -> Option<String> {
+    let named = table.text("authorities", problems)?;
+    match files.text(&directory.join(&*named.value)) {
+        Ok(text) if has_an_authority(&text) => Some(text),
+        Ok(_) => {
+            let message = "there is no certificate in this file that could be used";
+            let help = "it should be PEM: -----BEGIN CERTIFICATE-----, and so on";
+            problems.push(named.place.saying(&message).help(help));
+            None
+        }
+        Err(why) => {
+            problems.push(named.place.saying(&why));
+            None
+        }
+    }
+}
+
+fn has_an_authority(text: &str) -> bool {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
+    let certificates = CertificateDer::pem_slice_iter(text.as_bytes());
+    let mut store = rustls::RootCertStore::empty();
+    store.add_parsable_certificates(certificates.flatten()).0 > 0
 }
 
 fn seconds(

@@ -16,10 +16,11 @@ use super::syntax;
 use crate::types::Timestamp;
 
 /// All keys that may stand anywhere. None of them is a slip for another one.
-const KEYS: [&str; 42] = [
+const KEYS: [&str; 43] = [
     "answer_timeout",
     "architecture",
     "architectures",
+    "authorities",
     "builder",
     "codename",
     "component",

@@ -1,6 +1,7 @@
 //! Asks all endpoints at once, on one thread, and hands each answer on when it comes.
 
 use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use super::archive::Archive;
 use super::directory;
-use super::http::Door;
+use super::http::{Door, is_proxied};
 use super::intoto_metadata::IntotoMetadata;
 use super::rebuilderd::Rebuilderd;
 use super::{Found, Gathered, Question, Reach, Source};
@@ -28,6 +29,11 @@ pub const NATIVE: &str = "APT::Architecture";
 /// Questions that one endpoint is asked at the same time. Each is one HTTP connection unless the
 /// server speaks HTTP/2.
 const AT_ONCE: usize = 8;
+
+/// The same, for all endpoints that are asked through a proxy together, so that there are few
+/// connections: Qubes' update proxy starts a process on both of its sides for each. Every host has
+/// at least one.
+const THROUGH_PROXIES: usize = 4;
 
 /// Times that an endpoint was out of reach, one after the other, after which it is left alone for
 /// a while.
@@ -64,6 +70,8 @@ pub struct Setup {
     pub endpoints: Vec<Endpoint>,
     /// How long to wait for them
     pub timeouts: Timeouts,
+    /// Certificates of authorities for https besides the system's, in PEM
+    pub authorities: Option<String>,
     /// apt's configuration, for its proxies
     pub apt: Configuration,
     /// Whether endpoints on the network may be asked
@@ -106,7 +114,7 @@ impl Engine {
 struct Peer {
     endpoint: Endpoint,
     source: Result<Box<dyn Source>, Outcome>,
-    at_once: Semaphore,
+    at_once: Rc<Semaphore>,
     health: RefCell<Health>,
 }
 
@@ -146,8 +154,10 @@ async fn run(
 fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
     let unreachable = |why: &str| Outcome::Unreachable { why: why.to_owned() };
     let door = match setup.network {
-        Network::Allowed => Door::new(&setup.apt, setup.timeouts.answer)
-            .map_err(|error| unreachable(&error.to_string())),
+        Network::Allowed => {
+            Door::new(&setup.apt, setup.authorities.as_deref(), setup.timeouts.answer)
+                .map_err(|error| unreachable(&error.to_string()))
+        }
         Network::Denied => Err(unreachable("not asked: offline")),
     };
     let source = |endpoint: &Endpoint| -> Result<Box<dyn Source>, Outcome> {
@@ -181,15 +191,31 @@ fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
             }
         })
     };
+    let shared = shared_connections(setup);
     let peer = |endpoint: &Endpoint| {
+        let own = || Rc::new(Semaphore::new(AT_ONCE));
         Rc::new(Peer {
             endpoint: endpoint.clone(),
             source: source(endpoint),
-            at_once: Semaphore::new(AT_ONCE),
+            at_once: shared.get(&host_of(endpoint)).map_or_else(own, Rc::clone),
             health: RefCell::default(),
         })
     };
     setup.endpoints.iter().map(peer).collect()
+}
+
+/// What each host that is reached through a proxy may be asked at the same time, whichever of its
+/// endpoints.
+fn shared_connections(setup: &Setup) -> HashMap<String, Rc<Semaphore>> {
+    let proxied = |it: &&Endpoint| it.url.has_host() && is_proxied(&setup.apt, &it.url);
+    let hosts: HashSet<String> = setup.endpoints.iter().filter(proxied).map(host_of).collect();
+    let share = (THROUGH_PROXIES / hosts.len().max(1)).max(1);
+    hosts.into_iter().map(|host| (host, Rc::new(Semaphore::new(share)))).collect()
+}
+
+/// What a connection can be used for again: the scheme, the host and the port.
+fn host_of(endpoint: &Endpoint) -> String {
+    endpoint.url.origin().ascii_serialization()
 }
 
 impl Peer {
@@ -269,5 +295,49 @@ fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found) {
             // A cache that cannot be written costs a question next time, nothing else.
             let _ = cache.store(&artifact, attestation);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many questions each of these endpoints may be asked at once with what it shares, and
+    /// nothing for those that share nothing.
+    fn shares(urls: &[&str], apt: &[&str]) -> Vec<Option<usize>> {
+        let endpoint = |url: &&str| Endpoint {
+            operator: "alpha".parse().unwrap(),
+            protocol: Protocol::Directory,
+            url: url.parse().unwrap(),
+            architectures: None,
+            archive: None,
+        };
+        let mut configuration = Configuration::default();
+        apt.iter().for_each(|item| configuration.add(item));
+        let setup = Setup {
+            endpoints: urls.iter().map(endpoint).collect(),
+            timeouts: Timeouts::default(),
+            apt: configuration,
+            network: Network::Denied,
+            authorities: None,
+            keep: None,
+        };
+        let shared = shared_connections(&setup);
+        let permits = |it: &Endpoint| shared.get(&host_of(it)).map(|it| it.available_permits());
+        setup.endpoints.iter().map(permits).collect()
+    }
+
+    #[test]
+    fn hosts_behind_a_proxy_share_few_connections() {
+        let proxy = "Acquire::http::Proxy=http://127.0.0.1:8082/";
+        let [a, b, file] = ["https://a.example/amd64/", "https://b.example/", "file:///srv/"];
+        assert_eq!(shares(&[a, b, file], &[proxy]), [Some(2), Some(2), None]);
+        assert_eq!(shares(&[a, "https://a.example/all/"], &[proxy]), [Some(4), Some(4)]);
+        let many: Vec<String> = (0..6).map(|n| format!("https://{n}.example/")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(shares(&many, &[proxy]), [Some(1); 6]);
+        let direct = "Acquire::https::Proxy::b.example=DIRECT";
+        assert_eq!(shares(&[a, b], &[proxy, direct]), [Some(4), None]);
+        assert_eq!(shares(&[a, b], &[]), [None, None]);
     }
 }

@@ -13,8 +13,17 @@ use reqwest::{Client, StatusCode, Url, redirect};
 
 use crate::apt::configuration::Configuration;
 
-/// Debian's bundle of certificate authorities (package ca-certificates).
-const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// Where systems keep their bundle of certificate authorities. The first that is there is taken:
+/// Debian's (package ca-certificates), which others have too; Fedora's; openSUSE's; Alpine's.
+pub const CA_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// Largest bundle that is read, in bytes.
+const MAX_BUNDLE: u64 = 8 << 20;
 
 /// Most redirects that are followed.
 const MAX_REDIRECTS: usize = 3;
@@ -82,14 +91,19 @@ impl DoorError {
 }
 
 impl Door {
-    /// Prepares the door. Nothing is connected yet.
+    /// Prepares the door. Nothing is connected yet. `authorities` are certificates in PEM that
+    /// servers may go by besides the system's and apt's.
     ///
     /// # Errors
     /// If the HTTP client cannot be set up.
-    pub fn new(apt: &Configuration, answer_timeout: Duration) -> Result<Self, DoorError> {
+    pub fn new(
+        apt: &Configuration,
+        authorities: Option<&str>,
+        answer_timeout: Duration,
+    ) -> Result<Self, DoorError> {
         let proxies = Proxies::from_apt(apt);
         let client = Client::builder()
-            .tls_backend_preconfigured(tls(apt)?)
+            .tls_backend_preconfigured(tls(apt, authorities)?)
             .user_agent(concat!("apt-quorum/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
             .proxy(reqwest::Proxy::custom(move |url| proxies.of(url)))
@@ -190,20 +204,19 @@ fn stay_on_the_host(attempt: redirect::Attempt<'_>) -> redirect::Action {
     }
 }
 
-/// TLS with Debian's certificate authorities and those of `Acquire::https::CAInfo`. What comes
-/// over it is signed; this protects privacy and availability.
-fn tls(apt: &Configuration) -> Result<rustls::ClientConfig, DoorError> {
+/// TLS with the system's certificate authorities, those of `Acquire::https::CAInfo`, and those of
+/// the configuration. What comes over it is signed; this protects privacy and availability.
+fn tls(apt: &Configuration, authorities: Option<&str>) -> Result<rustls::ClientConfig, DoorError> {
+    use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
 
+    // Without any authority, https endpoints fail with a reason of their own.
+    let system = CA_BUNDLES.into_iter().find_map(read_bundle);
+    let of_apt = apt.find("Acquire::https::CAInfo").and_then(read_bundle);
+    let configured = authorities.map(|text| text.as_bytes().to_vec());
     let mut roots = rustls::RootCertStore::empty();
-    for path in [Some(CA_BUNDLE), apt.find("Acquire::https::CAInfo")].into_iter().flatten() {
-        let mut bundle = Vec::new();
-        // Without any authority, https endpoints fail with a reason of their own.
-        let file = std::fs::File::open(path);
-        if file.and_then(|file| file.take(8 << 20).read_to_end(&mut bundle)).is_ok() {
-            let certificates = rustls::pki_types::CertificateDer::pem_slice_iter(&bundle);
-            roots.add_parsable_certificates(certificates.flatten());
-        }
+    for bundle in [system, of_apt, configured].into_iter().flatten() {
+        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&bundle).flatten());
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
@@ -213,6 +226,12 @@ fn tls(apt: &Configuration) -> Result<rustls::ClientConfig, DoorError> {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+fn read_bundle(path: &str) -> Option<Vec<u8>> {
+    let mut bundle = Vec::new();
+    std::fs::File::open(path).ok()?.take(MAX_BUNDLE).read_to_end(&mut bundle).ok()?;
+    Some(bundle)
 }
 
 /// Which proxy apt would use for which host.
@@ -266,6 +285,12 @@ impl Proxies {
         let proxy = variable(if scheme == "https" { "https_proxy" } else { "http_proxy" });
         proxy.filter(|proxy| !excluded && !proxy.is_empty())
     }
+}
+
+/// Whether what is at `url` is asked for through a proxy, by apt's configuration.
+#[must_use]
+pub fn is_proxied(apt: &Configuration, url: &Url) -> bool {
+    Proxies::from_apt(apt).of(url).is_some()
 }
 
 /// A proxy that refuses every connection (port 9, discard, on this machine).

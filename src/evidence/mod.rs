@@ -25,6 +25,7 @@ use crate::types::{DebVersion, Identity, OperatorName, PackageName, Sha256Digest
 pub use archive::indexes;
 pub use directory::{AtHand, each_in_tree};
 pub use engine::{Engine, Event, NATIVE, Network, QuestionId, Setup};
+pub use http::CA_BUNDLES;
 #[cfg(fuzzing)]
 pub(crate) use keys::read_list;
 pub use keys::{KEYS_AT_ONCE, MAX_KEYS, Published, published_keys};

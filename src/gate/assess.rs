@@ -19,6 +19,16 @@ pub struct Assessed {
     pub signed: Signed,
 }
 
+/// About which packages operators are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// About all that they did not sign yet.
+    All,
+    /// Only about those that are not confirmed by what is at hand. Who asks often asks like this,
+    /// for the endpoints' sake. Nobody new is heard about the others then.
+    Unconfirmed,
+}
+
 struct UnderWay<'p> {
     named: Named,
     inquiry: Inquiry,
@@ -54,6 +64,7 @@ impl Gate {
         &self,
         packages: Vec<Named>,
         at_hand: impl Fn(&Named) -> Vec<Vec<u8>>,
+        ask: Ask,
         gatherer: &mut dyn Gatherer,
         now: Timestamp,
         progress: impl FnMut(usize),
@@ -65,7 +76,13 @@ impl Gate {
                 source: Some(named.control.source.clone()),
                 sha256: Some(named.sha256),
             };
-            let inquiry = self.inquire_with(&question, at_hand(&named), now);
+            let mut inquiry = self.inquire_with(&question, at_hand(&named), now);
+            if ask == Ask::Unconfirmed {
+                let known = inquiry.assess(policy, &named, now);
+                if matches!(known, Assessment::Confirmed { .. }) {
+                    inquiry.ask_nobody();
+                }
+            }
             (question, UnderWay { named, inquiry, policy, now })
         };
         work_through(packages.into_iter().map(begin), gatherer, progress)

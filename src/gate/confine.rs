@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::apt::configuration::Configuration;
 use crate::config::{Endpoint, Protocol};
-use crate::evidence::Setup;
+use crate::evidence::{CA_BUNDLES, Setup};
 use crate::sys::sandbox::{Closed, Sandbox, SandboxError};
 
 /// Where the C library, the modules of its name service, and lists of authorities are. All of it
@@ -105,6 +105,10 @@ fn network(setup: Option<&Setup>) -> Sandbox {
         // The file is replaced when the network changes. But not all of /run.
         let directory = resolv_conf.parent().filter(|it| it.components().count() > 2);
         sandbox = sandbox.may_read(directory.unwrap_or(&resolv_conf));
+    }
+    for bundle in CA_BUNDLES {
+        // Some are links to places that are not above.
+        sandbox = sandbox.may_read(bundle);
     }
     let Some(setup) = setup else { return sandbox };
     if let Some(authorities) = setup.apt.find("Acquire::https::CAInfo") {

@@ -25,7 +25,8 @@ use crate::evidence::{
 };
 use crate::policy::Outcome;
 use crate::sys::plain;
-use crate::sys::privileges::User;
+use crate::sys::privileges::{PrivilegeError, User};
+use crate::sys::program;
 use crate::types::{Architecture, KeyKind, OperatorName, PublicKey, Timestamp};
 
 use super::confine::{Confinement, confine_fetcher};
@@ -36,6 +37,9 @@ const MAX_LINE: usize = MAX_ATTESTATIONS * attest::MAX_BYTES * 4 / 3 + 65_536;
 
 /// What the fetching process may need besides its network timeouts, to start and to verify.
 pub(super) const SLACK: Duration = Duration::from_secs(10);
+
+/// apt's unprivileged user, unless its configuration names another.
+const APT_USER: &str = "_apt";
 
 /// Events that are read from the fetching process before they are looked at.
 const EVENTS_AHEAD: usize = 4;
@@ -167,17 +171,28 @@ impl Fetcher {
 }
 
 /// Whom this process must leave the asking to: nobody, unless it is root's.
+///
+/// A system that is being built may have no apt yet, and so no user of apt's.
 pub(super) fn fetching_user(apt: &Configuration) -> Result<Option<User>, String> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(None);
     }
-    let name = apt.find("APT::Sandbox::User").filter(|name| *name != "root");
-    User::find(name.unwrap_or("_apt")).map(Some).map_err(|error| error.to_string())
+    let named = apt.find("APT::Sandbox::User").filter(|name| *name != "root" && *name != APT_USER);
+    let found = match named {
+        Some(name) => User::find(name),
+        // Where there is no apt, nobody made its user. Any other than root will do: what it sends
+        // is not believed.
+        None => match User::find(APT_USER) {
+            Err(PrivilegeError::NoUser(_)) => Ok(User::nobody()),
+            found => found,
+        },
+    };
+    found.map(Some).map_err(|error| error.to_string())
 }
 
 /// Starts this program again, as `user`, to read a setup from its input.
 pub(super) fn spawn(user: &User) -> std::io::Result<(Child, ChildStdin, ChildStdout)> {
-    let mut child = Command::new("/proc/self/exe")
+    let mut child = Command::new(program()?)
         .arg0("apt-quorum-fetch")
         .env_clear()
         .envs(std::env::vars_os().filter(|(name, _)| {
@@ -189,8 +204,11 @@ pub(super) fn spawn(user: &User) -> std::io::Result<(Child, ChildStdin, ChildStd
         .gid(user.gid)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        // Not /dev/null: in a directory with nothing but this program there is none.
+        .stderr(Stdio::piped())
         .spawn()?;
+    // What it says there, nobody hears.
+    drop(child.stderr.take());
     let broken = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
     let input = child.stdin.take().ok_or_else(broken)?;
     let output = child.stdout.take().ok_or_else(broken)?;
@@ -310,6 +328,7 @@ pub(super) struct Wire {
     task: Task,
     endpoints: Vec<WireEndpoint>,
     timeouts: (u64, u64),
+    authorities: Option<String>,
     network: bool,
     apt: Configuration,
     cache: Option<std::path::PathBuf>,
@@ -370,6 +389,7 @@ impl Wire {
             task,
             endpoints: setup.endpoints.iter().map(endpoint).collect(),
             timeouts: (setup.timeouts.answer.as_secs(), setup.timeouts.total.as_secs()),
+            authorities: setup.authorities.clone(),
             network: setup.network == Network::Allowed,
             apt: setup.apt.only(&["Acquire::http", "Acquire::https", Confinement::ITEM, NATIVE]),
             cache: keep.map(|(cache, _)| cache.root().to_owned()),
@@ -409,6 +429,7 @@ impl Wire {
                 answer: Duration::from_secs(answer),
                 total: Duration::from_secs(total),
             },
+            authorities: self.authorities,
             network: if self.network { Network::Allowed } else { Network::Denied },
             apt: self.apt,
             keep: self.cache.map(|directory| (Cache::new(&directory), keys)),

@@ -69,6 +69,11 @@ impl Inquiry {
         self.waiting
     }
 
+    /// Asks nobody: what is at hand is all there is.
+    pub(super) fn ask_nobody(&mut self) {
+        self.waiting.clear();
+    }
+
     /// Waits no longer: whoever has not answered is silent.
     pub fn give_up(&mut self, why: &str) {
         for (_, operator) in std::mem::take(&mut self.waiting) {

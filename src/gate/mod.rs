@@ -40,7 +40,7 @@ use crate::sys::steady::{self, Stamp};
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
 
 use archives::Archives;
-pub use assess::Assessed;
+pub use assess::{Ask, Assessed};
 pub use confine::{Confinement, MethodPlaces, confine_fetcher, confine_method};
 #[cfg(fuzzing)]
 pub(crate) use gather::fuzzing;
@@ -174,6 +174,7 @@ impl Gate {
         Some(evidence::Setup {
             endpoints: config.endpoints.clone(),
             timeouts: config.timeouts,
+            authorities: config.authorities.clone(),
             apt: apt.clone(),
             network,
             keep: Some((self.cache.clone(), config.policy.keys().clone())),

@@ -12,11 +12,11 @@ use super::{apt_arguments, complain, complain_raw, present};
 use crate::apt::configuration::Configuration;
 use crate::apt::json_hook::{self, Message, MessageError};
 use crate::evidence::Network;
-use crate::gate::{Environment, Gate, Outlook, apt_configuration};
+use crate::gate::{Ask, Environment, Gate, Outlook, apt_configuration};
 use crate::policy::Mode;
 use crate::sys::inherited;
 use crate::sys::secure::Trusted;
-use crate::types::Identity;
+use crate::types::{Identity, printable};
 
 /// Where apt says which descriptor its socket is.
 const SOCKET: &str = "APT_HOOK_SOCKET";
@@ -36,7 +36,8 @@ pub fn run() -> ExitCode {
         Ok(code) => code,
         // The gate does not depend on this conversation.
         Err(error) => {
-            complain(&format!("{error}; packages are judged when they are installed."));
+            let why = error.to_string();
+            complain(&format!("{}; packages are judged when they are installed.", printable(&why)));
             ExitCode::SUCCESS
         }
     }
@@ -90,7 +91,8 @@ fn look_ahead(apt: &Configuration, packages: &[Identity], all_named: bool) -> Ex
         }
     };
     let files = gate.files_of(packages);
-    let assessed = gate.assess(files, |_| Vec::new(), &mut *gatherer, present(apt), |_| {});
+    let assessed =
+        gate.assess(files, |_| Vec::new(), Ask::All, &mut *gatherer, present(apt), |_| {});
     drop(gatherer);
     let outlook = Outlook::of(packages, &assessed);
     complain_raw(&outlook.text(policy));

@@ -6,6 +6,7 @@
 //! that removing, configuring and repairing never depend on it, and in place of the shell that
 //! dpkg starts, so that dpkg is the parent of this process.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -14,8 +15,9 @@ use std::process::ExitCode;
 
 use super::command_line;
 use super::{Entry, Remembering, exit, present, refuse};
+use crate::apt::configuration::Configuration;
 use crate::config::Direct;
-use crate::gate::{Environment, Gate, apt_configuration};
+use crate::gate::{Environment, Gate, apt_configuration, apt_dump};
 use crate::report::Entrance;
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
@@ -33,7 +35,10 @@ const MAX_DEPTH: usize = 32;
 /// Runs the hook. Zero only with a clearance for what is not still cleared from before.
 #[must_use]
 pub fn run() -> ExitCode {
-    let apt = apt_configuration(Environment::Ignored);
+    let apt = match configuration(std::env::args_os().skip(1)) {
+        Ok(apt) => apt,
+        Err(why) => return refuse(&why),
+    };
     let gate = Gate::open(&apt, None, Trusted::now());
     let entry = Entry { gate: &gate, apt: &apt, entrance: Entrance::Dpkg, now: present(&apt) };
     // Who is not root can have dpkg unpack into places of their own only. dpkg itself asks no hook
@@ -46,6 +51,25 @@ pub fn run() -> ExitCode {
         Ok(archives) => entry.pass_or_clear(archives),
         Err(why) => refuse(&why),
     }
+}
+
+/// apt's configuration. Where dpkg's says which file apt is to read first, in the line that names
+/// this program, that one as well: whoever writes there is root, as the environment need not be.
+fn configuration(mut arguments: impl Iterator<Item = OsString>) -> Result<Configuration, String> {
+    let Some(file) = arguments.next() else {
+        return Ok(apt_configuration(Environment::Ignored));
+    };
+    if arguments.next().is_some() {
+        return Err("dpkg's configuration says more than one file behind pre-invoke".to_owned());
+    }
+    let file = PathBuf::from(file);
+    // Without it, there would be other settings than root's, and apt only warns.
+    Trusted::now().open_file(&file).map_err(|error| error.to_string())?;
+    let dump = apt_dump(Environment::Ignored, Some(&file));
+    let dump = dump.ok_or_else(|| format!("apt-config cannot read {}", file.display()))?;
+    let mut configuration = Configuration::default();
+    configuration.add_dump(&dump);
+    Ok(configuration)
 }
 
 /// The archives that the dpkg that started this process is going to unpack, as absolute paths. At

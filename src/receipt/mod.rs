@@ -68,9 +68,11 @@ impl Ledger {
     pub fn open(state: &Path, entrance: Entrance) -> Result<Self, LedgerError> {
         let (name, evidence) = match entrance {
             Entrance::Method => ("method.jsonl", "evidence/method"),
-            Entrance::Hook | Entrance::Dpkg | Entrance::Debsig | Entrance::Verify => {
-                ("hook.jsonl", "evidence")
-            }
+            Entrance::Hook
+            | Entrance::Dpkg
+            | Entrance::Debsig
+            | Entrance::Verify
+            | Entrance::Bootstrap => ("hook.jsonl", "evidence"),
         };
         let receipts = state.join("receipts");
         let path = receipts.join(name);

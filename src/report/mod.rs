@@ -35,6 +35,8 @@ pub enum Entrance {
     Debsig,
     /// `apt-quorum verify`
     Verify,
+    /// `apt-quorum bootstrap`
+    Bootstrap,
 }
 
 /// A decision with all that it rests on. Its JSON is documented in apt-quorum(1).

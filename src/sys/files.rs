@@ -47,17 +47,30 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Writes what is to stand at `target` beside it, for all to read. It survives a power failure
-    /// from the moment at which it is in its place.
+    /// Writes what is to stand at `target` beside it, for all to read, under a name that whoever
+    /// reads the directory passes over. It survives a power failure from the moment at which it is
+    /// in its place.
     ///
     /// # Errors
     /// If the system refuses.
     pub(crate) fn write(target: &Path, bytes: &[u8]) -> io::Result<Self> {
-        let directory = target.parent().unwrap_or(Path::new("/"));
-        let mut name = std::ffi::OsString::from(".");
+        Self::write_named(".", target, bytes)
+    }
+
+    /// The same, under a name that does not begin with a dot: the AppArmor profile lets nothing
+    /// write to hidden files in somebody's home.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(crate) fn write_plainly(target: &Path, bytes: &[u8]) -> io::Result<Self> {
+        Self::write_named("", target, bytes)
+    }
+
+    fn write_named(prefix: &str, target: &Path, bytes: &[u8]) -> io::Result<Self> {
+        let mut name = std::ffi::OsString::from(prefix);
         name.push(target.file_name().unwrap_or_default());
         name.push(format!(".{}", std::process::id()));
-        let prepared = Self { temporary: directory.join(name), target: target.to_owned() };
+        let prepared = Self { temporary: target.with_file_name(name), target: target.to_owned() };
         let _ = fs::remove_file(&prepared.temporary);
         let mut file =
             File::options().write(true).create_new(true).mode(0o644).open(&prepared.temporary)?;

@@ -6,10 +6,16 @@
 pub mod files;
 pub mod inherited;
 pub mod inside;
+pub mod name_service;
 pub mod privileges;
+mod program;
 pub mod sandbox;
 pub mod secure;
 pub mod steady;
+pub mod tree;
+pub mod xattr;
+
+pub use program::program;
 
 /// What the system says about an error, without the number that only programmers know.
 #[must_use]

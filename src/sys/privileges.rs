@@ -54,6 +54,14 @@ impl User {
         })
     }
 
+    /// The account that is nobody's, by its numbers: what the kernel shows for an owner that has no
+    /// number here (`DEFAULT_OVERFLOWUID`, include/linux/highuid.h). It needs no list of accounts.
+    #[must_use]
+    pub fn nobody() -> Self {
+        let home = std::path::PathBuf::from("/nonexistent");
+        Self { uid: 65_534, gid: 65_534, name: "nobody".to_owned(), home }
+    }
+
     /// Becomes this account for good, as apt's own methods do (`DropPrivileges`,
     /// apt-pkg/contrib/fileutl.cc): no new privileges, no supplementary groups, all ids, and a
     /// check that there is no way back. To be called before any thread is started.

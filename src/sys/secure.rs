@@ -17,6 +17,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use nix::unistd::Uid;
+use zeroize::Zeroizing;
 
 /// Most symbolic links that are followed on the way to a file, as the kernel's own limit
 /// (path_resolution(7)).
@@ -50,6 +51,14 @@ pub enum SecureError {
     #[error("{} can be written by others than root (mode {mode:04o}): chmod go-w it", .path.display())]
     Writable {
         /// What can be written
+        path: PathBuf,
+        /// Its permission bits
+        mode: u32,
+    },
+    /// It is a secret, and its mode lets others read it.
+    #[error("{} can be read by others than its owner (mode {mode:04o}): chmod go= it", .path.display())]
+    Readable {
+        /// What can be read
         path: PathBuf,
         /// Its permission bits
         mode: u32,
@@ -121,6 +130,38 @@ impl Trusted {
             let line = 1 + memchr::memchr_iter(b'\n', good.unwrap_or_default()).count();
             SecureError::NotText { path: path.to_owned(), line }
         })
+    }
+
+    /// Reads the text file at `path`, of at most `limit` bytes, that is nobody's business but its
+    /// owner's. What was read is overwritten when it is dropped.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and if others can read it.
+    pub fn read_secret(self, path: &Path, limit: usize) -> Result<Zeroizing<String>, SecureError> {
+        let failed = |error: std::io::Error| {
+            let error = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+            SecureError::Open { path: path.to_owned(), error }
+        };
+        let mut file = self.open_file(path)?;
+        let mode = stat(&file, path)?.st_mode & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(SecureError::Readable { path: path.to_owned(), mode });
+        }
+        // With room from the start: a buffer that grows leaves copies behind.
+        let mut bytes = Zeroizing::new(vec![0; limit.saturating_add(1)]);
+        let mut length = 0;
+        while let Some(room) = bytes.get_mut(length..).filter(|room| !room.is_empty()) {
+            match file.read(room).map_err(failed)? {
+                0 => break,
+                more => length += more,
+            }
+        }
+        if length > limit {
+            return Err(SecureError::TooLarge { path: path.to_owned(), limit });
+        }
+        let text = std::str::from_utf8(bytes.get(..length).unwrap_or_default());
+        let text = text.map_err(|_| SecureError::NotText { path: path.to_owned(), line: 1 })?;
+        Ok(Zeroizing::new(text.to_owned()))
     }
 
     /// Opens the plain file at `path` for reading.
@@ -376,6 +417,19 @@ mod tests {
         let pipe = dir.path().join("etc/pipe");
         nix::unistd::mkfifo(&pipe, Mode::from_bits_truncate(0o644)).unwrap();
         assert!(matches!(trusted.read(&pipe, 3), Err(SecureError::Kind { .. })));
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_is_refused() {
+        let (_dir, file) = world();
+        mode(&file, 0o600);
+        assert_eq!(Trusted::now().read_secret(&file, 4).unwrap().as_str(), "text");
+        assert!(matches!(Trusted::now().read_secret(&file, 3), Err(SecureError::TooLarge { .. })));
+        for bad in [0o640, 0o604, 0o610, 0o644] {
+            mode(&file, bad);
+            let read = Trusted::now().read_secret(&file, 4);
+            assert!(matches!(read, Err(SecureError::Readable { .. })), "{bad:o}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod key;
 mod operator;
 mod package;
 mod pem;
+mod secret;
 mod text;
 mod time;
 
@@ -25,5 +26,6 @@ pub(crate) use key::KeyMaterial;
 pub use key::{EcdsaP256Key, KeyError, KeyId, KeyKind, PublicKey, RsaKey};
 pub use operator::{OperatorName, OperatorNameError, Threshold, ThresholdError};
 pub use package::{Architecture, DebVersion, NameError, PackageName};
+pub use secret::{SecretKey, SecretKeyError};
 pub use text::{Printable, printable};
 pub use time::{Timestamp, TimestampError};

@@ -6,6 +6,8 @@
 
 pub mod apt;
 pub mod bundle;
+pub mod image;
+pub mod installed;
 pub mod rebuilder;
 pub mod server;
 pub mod travel;
@@ -64,6 +66,17 @@ impl Key {
         self.pem_after(&[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00])
     }
 
+    /// The key that signs, as `openssl genpkey -algorithm ed25519` writes it.
+    pub fn secret_pem(&self) -> String {
+        let header = [
+            0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22,
+            0x04, 0x20,
+        ];
+        let der = [&header[..], self.0.as_bytes()].concat();
+        let base64 = base64::engine::general_purpose::STANDARD.encode(der);
+        format!("-----BEGIN PRIVATE KEY-----\n{base64}\n-----END PRIVATE KEY-----\n")
+    }
+
     /// As rebuilderd writes it: with a parameter that is NULL, and CRLF.
     pub fn pem_of_rebuilderd(&self) -> String {
         self.pem_after(&[
@@ -118,7 +131,11 @@ impl Key {
 
     /// A DSSE envelope with an in-toto statement in it.
     pub fn dsse(&self, statement: &str) -> Vec<u8> {
-        let kind = "application/vnd.in-toto+json";
+        self.dsse_of("application/vnd.in-toto+json", statement)
+    }
+
+    /// A DSSE envelope with anything in it.
+    pub fn dsse_of(&self, kind: &str, statement: &str) -> Vec<u8> {
         let message = format!("DSSEv1 {} {kind} {} {statement}", kind.len(), statement.len());
         let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
         let signature = base64(&self.0.sign(message.as_bytes()).to_bytes());

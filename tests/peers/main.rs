@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
+use common::image::Publisher;
 use common::server::{Reply, Server};
 use common::{Deb, Ended, World};
 
@@ -324,6 +325,50 @@ fn envelopes_by_securesystemslib() {
         assert!(ended.stdout.contains("are not accepted from this operator"), "{ended:?}");
         println!("{kind}: envelopes by securesystemslib confirm");
     }
+}
+
+/// What we sign is read by others: the envelope and the summary by securesystemslib, and the
+/// manifest by mtree.
+#[test]
+fn statements_about_images_are_read_by_others() {
+    if !can_run("statements about images, read by securesystemslib and mtree") {
+        return;
+    }
+    let publisher = Publisher::new();
+    let root = publisher.root();
+    // What a manifest must escape, so that mtree takes it for what it is.
+    for name in ["a b", "#c", "d=e", "f*?[g]", "h\\i", "\u{e9}", "k\nl"] {
+        fs::write(root.join("etc").join(name), name).unwrap();
+        std::os::unix::fs::symlink(name, root.join("var/log").join(name)).unwrap();
+    }
+    let device = nix::sys::stat::makedev(1, 3);
+    let mode = nix::sys::stat::Mode::S_IRUSR;
+    nix::sys::stat::mknod(&root.join("etc/null"), nix::sys::stat::SFlag::S_IFCHR, mode, device)
+        .unwrap();
+    let manifest = publisher.world.path("files/manifest");
+    let program = place("APT_QUORUM_PROGRAM", env!("CARGO_BIN_EXE_apt-quorum"));
+    let options = ["--manifest", manifest.to_str().unwrap()];
+    common::run(&mut publisher.attest_command_of(&program, &options)).assert_code(0);
+
+    let peer = Peer::new("trixie", "dsse");
+    let copy = |from: &Path, to: &str| peer.write(to, fs::read(from).unwrap());
+    copy(&publisher.statement(), "/srv/statement.json");
+    copy(&publisher.world.path("signer.pem"), "/srv/signer.pem");
+    copy(&manifest, "/srv/manifest");
+    peer.python("statement.py");
+    println!("securesystemslib verifies statements about images");
+
+    let mtree = || {
+        let mut mtree = Command::new("mtree");
+        mtree.arg("-f").arg(&manifest).arg("-p").arg(&root).output().unwrap()
+    };
+    let same = mtree();
+    assert!(same.status.success(), "{same:?}");
+    fs::write(root.join("etc/f*?[g]"), "F*?[g]").unwrap();
+    let other = mtree();
+    assert!(!other.status.success(), "{other:?}");
+    assert!(String::from_utf8_lossy(&other.stdout).contains("sha256"), "{other:?}");
+    println!("mtree reads manifests");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod advice;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -17,7 +17,8 @@ use crate::audit::{self, Audited, RecordedPackage, System};
 use crate::config::Config;
 use crate::evidence::{AtHand, Network};
 use crate::gate::{
-    Assessed, Candidate, Environment, Gate, Gatherer, Installing, Judged, Look, apt_configuration,
+    Ask, Assessed, Candidate, Environment, Gate, Gatherer, Installing, Judged, Look,
+    apt_configuration,
 };
 use crate::policy::{Assessment, Decision, Mode, Reason, Report};
 use crate::receipt::{self, Admitted};
@@ -105,8 +106,9 @@ fn explained(arguments: &Explain) -> Result<Exit, Stop> {
     let mut gatherer = gate.gatherer(&apt, network).map_err(Stop::wrong)?;
     let cases = court.cases(&arguments.what, &mut *gatherer)?;
     drop(gatherer);
-    let system = System::running(&apt).and_then(|it| it.admitted());
-    let admitted = system.unwrap_or_default();
+    let explained: BTreeSet<&Identity> = cases.iter().filter_map(Case::identity).collect();
+    let admitted = System::running(&apt).and_then(|it| it.admitted(|it| explained.contains(it)));
+    let admitted = admitted.unwrap_or_default();
     let exit = exit_code(&cases, config);
     if arguments.json {
         let packages = cases.iter().map(|it| court.recorded(it, &admitted)).collect();
@@ -130,6 +132,7 @@ impl Court<'_> {
             &system,
             self.gate,
             &self.evidence,
+            Ask::All,
             gatherer,
             self.now,
             |_, _| {},
@@ -149,7 +152,7 @@ impl Court<'_> {
             let artifact = named.control.identity.artifact_name();
             self.evidence.iter().flat_map(|it| it.about(&artifact)).collect()
         };
-        let assessed = self.gate.assess(files, at_hand, gatherer, self.now, |_| {});
+        let assessed = self.gate.assess(files, at_hand, Ask::All, gatherer, self.now, |_| {});
         if assessed.is_empty() {
             return Err(Stop::wrong(format!(
                 "{shown} is not installed, and no index of apt lists it with a SHA-256: name its file."

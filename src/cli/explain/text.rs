@@ -113,6 +113,7 @@ fn file(case: &Case) -> Vec<String> {
             let who = match from {
                 Source::Receipt => "by root's receipt",
                 Source::Index => "by a signed index of apt",
+                Source::Statement => "by a statement about the image",
             };
             let listings = it.assessed.as_ref().map(|it| it.named.listings.as_slice());
             (sha256, who, Some(&it.installed.source), listings.unwrap_or_default())

@@ -100,6 +100,7 @@ pub(super) fn from_endpoints(
     let setup = Setup {
         endpoints: endpoints.iter().map(endpoint).collect(),
         timeouts: world.config.timeouts,
+        authorities: world.config.authorities.clone(),
         apt: world.apt.clone(),
         network: Network::Allowed,
         keep: None,

@@ -59,6 +59,7 @@ pub(super) fn run(arguments: &OperatorRefresh) -> Result<Exit, Stop> {
     let setup = Setup {
         endpoints: asked,
         timeouts: world.config.timeouts,
+        authorities: world.config.authorities.clone(),
         apt: world.apt.clone(),
         network: Network::Allowed,
         keep: None,
@@ -95,6 +96,7 @@ pub(in crate::cli) fn who_answers(
     let setup = Setup {
         endpoints,
         timeouts: config.timeouts,
+        authorities: config.authorities.clone(),
         apt: apt.clone(),
         network: Network::Allowed,
         keep: None,

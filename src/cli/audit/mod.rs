@@ -1,17 +1,25 @@
 //! `apt-quorum audit`: where a system stands.
 
+mod changes;
+mod notify;
+
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::Exit;
 use super::args::Audit;
 use super::evidence_at_hand;
 use super::output::{complain, json, print};
 use super::progress::Progress;
-use crate::audit::{self, Audited, Counts, Record, State, System};
+use crate::apt::configuration::Configuration;
+use crate::audit::{self, Audited, Counts, Record, State, System, page, word};
 use crate::evidence::Network;
-use crate::gate::{Environment, Gate, apt_configuration};
+use crate::gate::{Ask, Environment, Gate, apt_configuration};
 use crate::policy::{Assessment, Standing};
+use crate::receipt;
 use crate::report;
+use crate::sys::files::Prepared;
+use crate::sys::plain;
 use crate::sys::secure::Trusted;
 use crate::types::{Timestamp, printable};
 
@@ -23,9 +31,9 @@ pub(super) fn run(arguments: &Audit) -> Exit {
 }
 
 fn judged(arguments: &Audit) -> Result<Exit, String> {
-    let now = Timestamp::from(std::time::SystemTime::now());
     let evidence = evidence_at_hand(&arguments.evidence)?;
     let apt = apt_configuration(Environment::Heard);
+    let now = present(arguments, &apt);
     let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
     let config =
         gate.config().map_err(|problems| format!("nothing can be audited:\n{problems}."))?;
@@ -40,19 +48,48 @@ fn judged(arguments: &Audit) -> Result<Exit, String> {
     let mut gatherer = gate.gatherer(&apt, network)?;
     let mut bar: Option<Progress> = None;
     let progress = |done, total| bar.get_or_insert_with(|| Progress::of(total)).at(done);
-    let audited = audit::audit(&system, &gate, &evidence, &mut *gatherer, now, progress);
+    // What asks day by day must be bearable for those who are asked.
+    let ask = if arguments.changes { Ask::Unconfirmed } else { Ask::All };
+    let audited =
+        audit::audit_some(&system, &gate, &evidence, ask, &mut *gatherer, now, progress, |_| true);
     drop(bar);
     let audited = audited.map_err(failed)?;
     let exit = exit_code(&audited);
-    let text = if arguments.json {
-        json(&Record::of(&audited, &root.to_string_lossy(), config.digest, now))
-    } else {
-        text(&audited, arguments.all)
-    };
+    let record = Record::of(&audited, &root.to_string_lossy(), config.digest, now);
+    if let Some(path) = &arguments.html {
+        write_page(path, &page::html(&record))?;
+    }
+    if arguments.changes {
+        let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
+        return changes::tell(&record, &state, arguments.json, exit);
+    }
+    let text = if arguments.json { json(&record) } else { text(&audited, arguments.all) };
     Ok(print(&text, exit))
 }
 
-fn exit_code(audited: &[Audited]) -> Exit {
+/// By which time exceptions and keys are judged: on the running system, as the hook does.
+fn present(arguments: &Audit, apt: &Configuration) -> Timestamp {
+    let clock = SystemTime::now();
+    if arguments.root.is_some() {
+        return Timestamp::from(clock);
+    }
+    let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
+    Timestamp::from(receipt::present(&state, clock).now)
+}
+
+/// Puts the page in its place as a whole. Only a plain file is replaced: a rename would put one in
+/// the place of a device or a link that root was given by mistake.
+fn write_page(path: &Path, html: &str) -> Result<(), String> {
+    let failed = |why: &str| format!("--html {}: {why}", printable(&path.to_string_lossy()));
+    if path.symlink_metadata().is_ok_and(|it| !it.is_file()) {
+        return Err(failed("there is something that is no plain file"));
+    }
+    Prepared::write_plainly(path, html.as_bytes())
+        .and_then(Prepared::place_over)
+        .map_err(|error| failed(&plain(&error).to_string()))
+}
+
+pub(in crate::cli) fn exit_code(audited: &[Audited]) -> Exit {
     let mut open = audited.iter().filter(|it| it.is_open()).peekable();
     if open.peek().is_none() {
         Exit::Admitted
@@ -63,10 +100,11 @@ fn exit_code(audited: &[Audited]) -> Exit {
     }
 }
 
-/// The worst first, and at the end what they come to.
-fn text(audited: &[Audited], all: bool) -> String {
+/// The worst first, and at the end what they come to. A conflict is an alarm, so it is shown where
+/// others confirm as well.
+pub(in crate::cli) fn text(audited: &[Audited], all: bool) -> String {
     let mut shown: Vec<&Audited> =
-        audited.iter().filter(|it| all || it.state != State::Confirmed).collect();
+        audited.iter().filter(|it| all || it.state != State::Confirmed || it.is_alarm()).collect();
     shown.sort_by_key(|it| std::cmp::Reverse(it.state));
     let names: Vec<String> = shown.iter().map(|it| it.installed.identity.to_string()).collect();
     let width = names.iter().map(String::len).max().unwrap_or_default();
@@ -76,16 +114,6 @@ fn text(audited: &[Audited], all: bool) -> String {
         text += &alarm(it);
     }
     text + &summary(Counts::of(audited))
-}
-
-const fn word(state: State) -> &'static str {
-    match state {
-        State::Confirmed => "confirmed",
-        State::Excepted => "excepted",
-        State::Debt => "debt",
-        State::Unknown => "unknown",
-        State::Conflict => "CONFLICT",
-    }
 }
 
 fn remark(it: &Audited) -> String {

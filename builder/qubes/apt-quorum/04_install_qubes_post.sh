@@ -1,0 +1,5 @@
+#!/bin/bash -e
+# After Qubes' own packages: the builder's repository is what it was.
+. "$(dirname "$0")/lib.sh"
+
+unmount_packages

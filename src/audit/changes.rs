@@ -1,0 +1,159 @@
+//! What is otherwise than at the audit before. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Counts, Record, RecordedPackage, SCHEMA, State};
+use crate::policy::Standing;
+use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp, printable};
+
+/// What an audit says that the one before did not. Documented in apt-quorum(1).
+#[derive(Debug, Clone, Serialize)]
+pub struct Changes {
+    /// [`SCHEMA`]
+    pub schema: u32,
+    /// When the audit was made
+    pub time: Timestamp,
+    /// When the one before was made; none if there was none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// How many packages stand how
+    pub counts: Counts,
+    /// What changed, sorted by package
+    pub changes: Vec<Change>,
+}
+
+/// One package that stands otherwise than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Which
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// How it stood; none if it was not installed
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<State>,
+    /// How it stands
+    pub state: State,
+    /// Who signed another file under its name, and had not before
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub conflicts: BTreeSet<OperatorName>,
+    /// The same for people, in one line
+    pub text: String,
+}
+
+/// What is read of an audit that was written down before.
+#[derive(Deserialize)]
+struct Before {
+    schema: u32,
+    time: Timestamp,
+    packages: Vec<PackageBefore>,
+}
+
+#[derive(Deserialize)]
+struct PackageBefore {
+    #[serde(flatten)]
+    identity: Identity,
+    state: State,
+    #[serde(default)]
+    conflicts: Vec<ClaimBefore>,
+}
+
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+struct ClaimBefore {
+    operator: OperatorName,
+    sha256: Sha256Digest,
+}
+
+impl Changes {
+    /// Compares an audit with the JSON of the one before. Without one, and with one that cannot be
+    /// understood, nothing has changed: what is wrong is said as a whole then.
+    #[must_use]
+    pub fn between(before: Option<&[u8]>, now: &Record) -> Self {
+        let before = before.and_then(|json| serde_json::from_slice::<Before>(json).ok());
+        let before = before.filter(|it| it.schema == SCHEMA);
+        let since = before.as_ref().map(|it| it.time);
+        let changes = before.map(|before| {
+            let of: BTreeMap<Identity, PackageBefore> =
+                before.packages.into_iter().map(|it| (it.identity.clone(), it)).collect();
+            now.packages.iter().filter_map(|it| Change::of(of.get(&it.identity), it)).collect()
+        });
+        Self {
+            schema: SCHEMA,
+            time: now.time,
+            since,
+            counts: now.counts,
+            changes: changes.unwrap_or_default(),
+        }
+    }
+}
+
+impl Change {
+    fn of(before: Option<&PackageBefore>, now: &RecordedPackage) -> Option<Self> {
+        let conflicts = new_conflicts(before, now);
+        let was = before.map(|it| it.state);
+        // That nobody answered says nothing about the package, and would be said every time.
+        let heard = now.reason.as_ref().is_none_or(|it| it.code != "could-not-find-out");
+        let moved = heard && was != Some(now.state);
+        // What is installed and confirmed is as it should be.
+        let newly_well = was.is_none() && now.state == State::Confirmed;
+        if conflicts.is_empty() && (!moved || newly_well) {
+            return None;
+        }
+        let mut change = Self {
+            identity: now.identity.clone(),
+            was,
+            state: now.state,
+            conflicts,
+            text: String::new(),
+        };
+        change.text = change.line(now);
+        Some(change)
+    }
+
+    /// Whether it is for the worse.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        !self.conflicts.is_empty() || self.was.is_none_or(|was| self.state > was)
+    }
+
+    fn line(&self, now: &RecordedPackage) -> String {
+        let mut line = format!("{}: ", self.identity);
+        let state = super::word(self.state);
+        match self.was {
+            None => line += &format!("new, and {state}"),
+            Some(was) if was == self.state => line += &format!("still {state}"),
+            Some(was) => line += &format!("was {}, is now {state}", super::word(was)),
+        }
+        line += &because(now);
+        for name in &self.conflicts {
+            line += &format!("; {name} signed a different file under this name");
+        }
+        line + "."
+    }
+}
+
+/// Operators whose claim about another file was not known before.
+fn new_conflicts(before: Option<&PackageBefore>, now: &RecordedPackage) -> BTreeSet<OperatorName> {
+    let known = |operator: &OperatorName, sha256: Sha256Digest| {
+        let known = before.map(|it| it.conflicts.as_slice()).unwrap_or_default();
+        known.iter().any(|it| it.operator == *operator && it.sha256 == sha256)
+    };
+    let new = now.conflicts.iter().filter(|it| !known(&it.operator, it.sha256));
+    new.map(|it| it.operator.clone()).collect()
+}
+
+fn because(now: &RecordedPackage) -> String {
+    if let Some(exception) = &now.exception {
+        return format!(" until {} ({})", exception.expires.date(), printable(&exception.reason));
+    }
+    match (&now.reason, now.state) {
+        (Some(reason), _) => format!(": {}", reason.text),
+        (None, State::Confirmed) => {
+            let by = now.operators.iter().filter(|(_, it)| matches!(it, Standing::Confirms));
+            let by: Vec<&str> = by.map(|(name, _)| name.as_str()).collect();
+            format!(" by {}", by.join(", "))
+        }
+        (None, _) => String::new(),
+    }
+}

@@ -1,0 +1,84 @@
+//! `apt-quorum audit --changes`: what changed since the last time, said once. Run by a timer.
+
+use std::path::Path;
+
+use super::super::Exit;
+use super::super::output::{json, print};
+use super::{notify, summary};
+use crate::audit::{Change, Changes, Record};
+use crate::sys::files::{Prepared, read_bounded};
+use crate::sys::plain;
+use crate::types::printable;
+
+/// The last outcome, below `APT::Quorum::State`.
+const LAST: &str = "audit.json";
+
+/// Largest last outcome that is read, in bytes. Of 2,000 packages it has 4 MB.
+const MAX_LAST: usize = 256 * 1024 * 1024;
+
+/// Priorities of syslog(3) as systemd reads them before a line (sd-daemon(3)).
+const ERROR: &str = "<3>";
+const WARNING: &str = "<4>";
+const NOTICE: &str = "<5>";
+const INFO: &str = "<6>";
+
+/// Says what is otherwise than before and keeps how it is now.
+///
+/// # Errors
+/// If it cannot be kept: the same would be said every time.
+pub(super) fn tell(
+    record: &Record,
+    state: &Path,
+    as_json: bool,
+    exit: Exit,
+) -> Result<Exit, String> {
+    let path = state.join(LAST);
+    let changes = Changes::between(read_bounded(&path, MAX_LAST).as_deref(), record);
+    // Written first and put in its place last: what nobody could hear is said again.
+    let failed = |error: std::io::Error| {
+        format!(
+            "cannot keep the outcome in {}: {}",
+            printable(&path.to_string_lossy()),
+            plain(&error)
+        )
+    };
+    let prepared = Prepared::write(&path, json(record).as_bytes()).map_err(failed)?;
+    // The journal shows how bad a line is; whoever else reads it has no use for that.
+    let for_journal = !as_json && std::env::var_os("JOURNAL_STREAM").is_some();
+    let said = if as_json { json(&changes) } else { lines(&changes, for_journal) };
+    let ended = print(&said, exit);
+    if ended == exit {
+        prepared.place_over().map_err(failed)?;
+    }
+    notify::desktop(&changes);
+    Ok(ended)
+}
+
+fn lines(changes: &Changes, for_journal: bool) -> String {
+    let mut text = String::new();
+    let mut add = |priority: &str, line: &str| {
+        text += &format!("{}{line}\n", if for_journal { priority } else { "" });
+    };
+    for change in &changes.changes {
+        add(priority(change), &change.text);
+    }
+    let summary = summary(changes.counts);
+    let whole = match (changes.since, changes.changes.len()) {
+        (None, _) => format!("The first audit: {summary}"),
+        (Some(since), 0) => format!("Nothing changed since {since}: {summary}"),
+        (Some(since), 1) => format!("1 change since {since}: {summary}"),
+        (Some(since), count) => format!("{count} changes since {since}: {summary}"),
+    };
+    add(INFO, whole.trim_end());
+    text
+}
+
+fn priority(change: &Change) -> &'static str {
+    if !change.conflicts.is_empty() {
+        ERROR
+    } else if change.is_bad() {
+        WARNING
+    } else {
+        NOTICE
+    }
+}

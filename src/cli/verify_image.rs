@@ -1,0 +1,295 @@
+//! `apt-quorum verify-image`: whether an image is what somebody signed, and whether that is enough
+//! for oneself.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::args::VerifyImage;
+use super::attest::{Failed, ended, hashed, not_done, patterns, put, shown, wrong};
+use super::output::{json, print};
+use super::progress::Progress;
+use super::{Exit, audit as audit_command, evidence_at_hand};
+use crate::attest::{Rejection, unseal};
+use crate::audit::{self, Audited, Record, System};
+use crate::deb822::status::Installed;
+use crate::evidence::Network;
+use crate::gate::{Environment, Gate, apt_configuration};
+use crate::image::{
+    self, Manifest, Problem, Statement, Told, check_file, check_installed, check_statement,
+    check_tree, manifest,
+};
+use crate::sys::files::read_bounded;
+use crate::sys::plain;
+use crate::sys::secure::Trusted;
+use crate::types::{PublicKey, Sha256Digest, Timestamp, printable};
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Verified {
+    schema: u32,
+    /// `verified`, `refused` or `could-not-find-out`
+    result: &'static str,
+    /// What the statement says of itself; none if its signature is not good
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statement: Option<Said>,
+    /// The tree that was found
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tree: Option<Sha256Digest>,
+    /// The image as a file that was found
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<Sha256Digest>,
+    problems: Vec<Problem>,
+    notes: Vec<String>,
+    /// How the packages of the statement stand by one's own policy
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<Record>,
+}
+
+#[derive(Serialize)]
+struct Said {
+    verifier: String,
+    resource: String,
+    time: Timestamp,
+    policy: Sha256Digest,
+    tree: Option<Sha256Digest>,
+    excluded: Vec<String>,
+}
+
+pub(super) fn run(arguments: &VerifyImage) -> Exit {
+    ended(verify(arguments))
+}
+
+fn verify(arguments: &VerifyImage) -> Result<Exit, Failed> {
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let accepted = patterns(&arguments.exclude)?;
+    if arguments.manifest.is_some() && arguments.root.is_none() {
+        return Err(wrong("--manifest needs the tree that it is of: --root"));
+    }
+    let key = public(&arguments.key)?;
+    let envelope = envelope(&arguments.statement)?;
+    let evidence = evidence_at_hand(&arguments.evidence).map_err(wrong)?;
+    let apt = apt_configuration(Environment::Heard);
+    let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
+    let config = gate
+        .config()
+        .map_err(|problems| wrong(format!("no image can be verified:\n{problems}.")))?;
+
+    // Of what nobody is known to have signed, nothing is told.
+    let statement = match signed(&envelope, &key) {
+        Ok(statement) => statement,
+        Err(problem) => return Ok(told(arguments, &[], Verified::refused(problem), Exit::Refused)),
+    };
+    let mut verified = Verified::about(&statement);
+    let (verifier, resource) = (arguments.verifier.as_deref(), arguments.resource.as_deref());
+    let problems = check_statement(&statement, &key, verifier, resource, &accepted, now);
+    verified.problems.extend(problems);
+    if let Some(root) = &arguments.root {
+        verified.look_at(root, &statement, arguments)?;
+    }
+    if let Some(path) = &arguments.image {
+        let found = hashed(path)?;
+        verified.image = Some(found);
+        verified.problems.extend(check_file(&statement, found));
+    }
+    if arguments.root.is_none() && arguments.image.is_none() {
+        verified.note("no image was looked at: only what the statement says of its packages");
+    } else if arguments.root.is_none() {
+        verified.note("the tree was not looked at, only the image as a file");
+    }
+    if statement.predicate.policy.digest.sha256 != config.digest {
+        verified.note("it was made by another policy than this one, which is what counts here");
+    }
+
+    let mut gatherer = gate.gatherer(&apt, Network::Denied).map_err(wrong)?;
+    let mut bar: Option<Progress> = None;
+    let progress = |done, total| bar.get_or_insert_with(|| Progress::of(total)).at(done);
+    let packages = packages(&statement);
+    let count = packages.len();
+    let audited = audit::assess_told(packages, &gate, &evidence, &mut *gatherer, now, progress);
+    drop(bar);
+    if audited.len() != count {
+        return Err(not_done("not every package could be assessed"));
+    }
+    let exit = match audit_command::exit_code(&audited) {
+        _ if !verified.problems.is_empty() => Exit::Refused,
+        exit => exit,
+    };
+    verified.notes.extend(disagreements(&statement, &audited));
+    let root = arguments.root.as_deref().map(Path::to_string_lossy).unwrap_or_default();
+    verified.audit = Some(Record::of(&audited, &root, config.digest, now));
+    Ok(told(arguments, &audited, verified, exit))
+}
+
+impl Verified {
+    fn refused(problem: Problem) -> Self {
+        Self {
+            schema: 1,
+            result: "refused",
+            statement: None,
+            tree: None,
+            image: None,
+            problems: vec![problem],
+            notes: Vec::new(),
+            audit: None,
+        }
+    }
+
+    fn about(statement: &Statement) -> Self {
+        let summary = &statement.predicate;
+        let said = Said {
+            verifier: statement.verifier().to_owned(),
+            resource: summary.resource_uri.clone(),
+            time: summary.time_verified,
+            policy: summary.policy.digest.sha256,
+            tree: statement.tree(),
+            excluded: summary.image.excluded.clone(),
+        };
+        Self {
+            schema: 1,
+            result: "verified",
+            statement: Some(said),
+            tree: None,
+            image: None,
+            problems: Vec::new(),
+            notes: Vec::new(),
+            audit: None,
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.notes.push(text.to_owned());
+    }
+
+    /// Looks at the tree: what is in it, and what dpkg says is installed in it.
+    fn look_at(
+        &mut self,
+        root: &Path,
+        statement: &Statement,
+        arguments: &VerifyImage,
+    ) -> Result<(), Failed> {
+        let failed = |error: &dyn std::fmt::Display| wrong(format!("{}: {error}", shown(root)));
+        let text = match arguments.manifest {
+            Some(_) => manifest::Text::Kept,
+            None => manifest::Text::Dropped,
+        };
+        // The same parts as the signer, and only those that the verifier agreed to.
+        let excluded = patterns(&statement.predicate.image.excluded).unwrap_or_default();
+        let found = match Manifest::of(root, &excluded, text) {
+            Ok(found) => found,
+            // Somebody else's tree can be anything; that it cannot be read is no mistake of ours.
+            Err(error) => {
+                self.problems.push(Problem::new("unreadable-tree", error.to_string()));
+                return Ok(());
+            }
+        };
+        if let (Some(path), Some(text)) = (&arguments.manifest, found.text) {
+            put(&[(path, text)])?;
+        }
+        self.tree = Some(found.sha256);
+        self.problems.extend(check_tree(statement, found.sha256));
+        let system = System::at(root).map_err(|error| failed(&error))?;
+        match system.installed() {
+            Ok(installed) => {
+                let told = &statement.predicate.image.packages;
+                self.problems.extend(check_installed(told, &installed));
+            }
+            Err(error) => {
+                let text = printable(&error.to_string()).to_string();
+                self.problems.push(Problem::new("unknown-packages", text));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The packages of a statement, as if they were installed.
+fn packages(statement: &Statement) -> Vec<(Installed, Sha256Digest)> {
+    let installed = |it: &image::Package| {
+        let source = (it.source.clone(), it.source_version.clone());
+        (Installed { identity: it.identity(), source, whole: true }, it.sha256)
+    };
+    statement.predicate.image.packages.iter().map(installed).collect()
+}
+
+/// Where the signer and the verifier come to different results, both good enough.
+fn disagreements(statement: &Statement, audited: &[Audited]) -> Vec<String> {
+    let packages = statement.predicate.image.packages.iter();
+    let differs = |(told, it): (&image::Package, &Audited)| {
+        let differs = told.state == Told::Excepted && it.state == audit::State::Confirmed;
+        differs.then(|| it.installed.identity.to_string())
+    };
+    let names: Vec<String> = packages.zip(audited).filter_map(differs).collect();
+    let note = format!("confirmed here, and by an exception there: {}", names.join(", "));
+    if names.is_empty() { Vec::new() } else { vec![note] }
+}
+
+/// The statement in an envelope, if the key signed it.
+fn signed(envelope: &[u8], key: &PublicKey) -> Result<Statement, Problem> {
+    let payload = unseal(envelope, key).map_err(|error| match error {
+        Rejection::UnknownKey { .. } | Rejection::BadSignature { .. } => {
+            Problem::new("not-signed", "the statement is not signed with this key")
+        }
+        error => Problem::new(error.code(), error.to_string()),
+    })?;
+    let read = Statement::read(&payload);
+    read.map_err(|why| Problem::new("not-a-statement", format!("signed, but {why}")))
+}
+
+fn told(arguments: &VerifyImage, audited: &[Audited], verified: Verified, exit: Exit) -> Exit {
+    let verified = Verified { result: result(exit), ..verified };
+    let text = match arguments.json {
+        true => json(&verified),
+        false => text(&verified, audited, arguments.all),
+    };
+    print(&text, exit)
+}
+
+const fn result(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Admitted => "verified",
+        Exit::Refused | Exit::Wrong => "refused",
+        Exit::CouldNotFindOut => "could-not-find-out",
+    }
+}
+
+fn text(verified: &Verified, audited: &[Audited], all: bool) -> String {
+    let mut text = String::new();
+    if let Some(said) = &verified.statement {
+        let (verifier, resource) = (printable(&said.verifier), printable(&said.resource));
+        let date = said.time.date();
+        text += &format!("statement of {date} by {verifier} about {resource}.\n");
+    }
+    for it in &verified.problems {
+        text += &format!("PROBLEM: {}.\n", it.text);
+    }
+    for it in &verified.notes {
+        text += &format!("note: {it}.\n");
+    }
+    if !audited.is_empty() {
+        text += &audit_command::text(audited, all);
+    }
+    text + match verified.result {
+        "verified" => "verified: the statement holds by this policy.\n",
+        "could-not-find-out" => "refused: the evidence that is at hand does not tell.\n",
+        _ => "refused: the statement does not hold.\n",
+    }
+}
+
+fn public(path: &Path) -> Result<PublicKey, Failed> {
+    let named = |why: &dyn std::fmt::Display| wrong(format!("--key {}: {why}", shown(path)));
+    let real = path.canonicalize().map_err(|error| named(&plain(&error)))?;
+    let bytes = read_bounded(&real, PublicKey::MAX_LENGTH)
+        .ok_or_else(|| named(&"not a file with a public key"))?;
+    let text = String::from_utf8(bytes).map_err(|_| named(&"not a file with a public key"))?;
+    PublicKey::ed25519_from_pem(&text).map_err(|error| named(&error))
+}
+
+fn envelope(path: &Path) -> Result<Vec<u8>, Failed> {
+    // Followed if it is a link: a person named it.
+    let real = path
+        .canonicalize()
+        .map_err(|error| wrong(format!("{}: {}", shown(path), plain(&error))))?;
+    read_bounded(&real, image::MAX_STATEMENT)
+        .ok_or_else(|| wrong(format!("{}: not a file that is a statement", shown(path))))
+}

@@ -1,0 +1,130 @@
+//! Whether an image is what a statement says. Each check tells all that is wrong, and none of them
+//! judges a package.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::statement::{Package, Statement, name_of_key};
+use crate::deb822::status::Installed;
+use crate::types::{Glob, Identity, PublicKey, Sha256Digest, Timestamp, printable};
+
+/// For how many seconds a statement may be ahead of this machine's clock.
+const AHEAD: i64 = 24 * 60 * 60;
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// A short stable name
+    pub code: &'static str,
+    /// For people, one line that can be shown
+    pub text: String,
+}
+
+impl Problem {
+    /// A problem in words that can be shown.
+    #[must_use]
+    pub fn new(code: &'static str, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+}
+
+/// Whether the statement is in the name of its signer, about what was asked for, and leaves out
+/// nothing but what the verifier agrees to.
+#[must_use]
+pub fn check_statement(
+    statement: &Statement,
+    key: &PublicKey,
+    verifier: Option<&str>,
+    resource: Option<&str>,
+    accepted: &[Glob],
+    now: Timestamp,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let own = name_of_key(key);
+    if statement.verifier() != verifier.unwrap_or(&own) {
+        let by = printable(statement.verifier());
+        let text = format!(
+            "it is in the name of {by}: if that is whose key it is, say so with --verifier"
+        );
+        problems.push(Problem::new("other-verifier", text));
+    }
+    let summary = &statement.predicate;
+    if resource.is_some_and(|it| it != summary.resource_uri) {
+        let text = format!("it is about {}, another image", printable(&summary.resource_uri));
+        problems.push(Problem::new("other-resource", text));
+    }
+    if summary.time_verified.as_unix().saturating_sub(now.as_unix()) > AHEAD {
+        problems.push(Problem::new("from-the-future", "it is from the future"));
+    }
+    for pattern in &summary.image.excluded {
+        if !accepted.iter().any(|it| it.as_str() == pattern) {
+            let pattern = printable(pattern);
+            let text = format!(
+                "it leaves out {pattern}: if you agree to that, say so with --exclude '{pattern}'"
+            );
+            problems.push(Problem::new("left-out", text));
+        }
+    }
+    problems
+}
+
+/// Whether the tree is the one that is meant.
+#[must_use]
+pub fn check_tree(statement: &Statement, found: Sha256Digest) -> Option<Problem> {
+    let meant = statement.tree()?;
+    let text = || {
+        format!(
+            "the tree is another one: its manifest has the sha256 {found} and not {meant}. \
+             Compare the manifests (--manifest)"
+        )
+    };
+    (found != meant).then(|| Problem::new("other-tree", text()))
+}
+
+/// Whether the image as a file is the one that is meant.
+#[must_use]
+pub fn check_file(statement: &Statement, found: Sha256Digest) -> Option<Problem> {
+    if statement.files().any(|it| it.digest.sha256 == found) {
+        return None;
+    }
+    let text = match statement.files().next() {
+        None => "it says nothing about the image as a file".to_owned(),
+        Some(_) => format!("the image as a file is another one: it has the sha256 {found} now"),
+    };
+    Some(Problem::new("other-file", text))
+}
+
+/// Whether the packages of the statement are exactly those that are installed.
+#[must_use]
+pub fn check_installed(told: &[Package], installed: &[Installed]) -> Vec<Problem> {
+    let told: BTreeMap<Identity, &Package> = told.iter().map(|it| (it.identity(), it)).collect();
+    let there: BTreeMap<&Identity, &Installed> =
+        installed.iter().map(|it| (&it.identity, it)).collect();
+    let mut problems = Vec::new();
+    for (identity, installed) in &there {
+        match told.get(identity) {
+            None => {
+                let text = format!("{identity} is installed and the statement does not name it");
+                problems.push(Problem::new("not-in-statement", text));
+            }
+            Some(told)
+                if (&told.source, &told.source_version)
+                    != (&installed.source.0, &installed.source.1) =>
+            {
+                let text = format!("{identity} is said to be of another source than it is");
+                problems.push(Problem::new("other-source", text));
+            }
+            Some(_) if !installed.whole => {
+                let text = format!("{identity} is not wholly installed");
+                problems.push(Problem::new("unfinished", text));
+            }
+            Some(_) => {}
+        }
+    }
+    for identity in told.keys().filter(|it| !there.contains_key(it)) {
+        let text = format!("{identity} is in the statement and not installed");
+        problems.push(Problem::new("not-installed", text));
+    }
+    problems
+}

@@ -1,0 +1,388 @@
+//! The statement as in-toto and SLSA have it.
+//!
+//! Statement: in-toto attestation framework, `spec/v1/statement.md`. Predicate: SLSA's verification
+//! summary (<https://slsa.dev/spec/v1.1/verification_summary>). What SLSA has no member for stands
+//! in one more member of the predicate, which consumers that do not know it must pass over; its name
+//! is a URI, as SLSA wants it, without the dots that in-toto advises against. Without it, a
+//! statement says less and never more: whether exceptions were needed stands in `verifiedLevels`.
+//!
+//! Members are written in the order in which they stand here, in ASCII and without white space, so
+//! that the same facts are the same bytes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::Audited;
+use crate::policy::Assessment;
+use crate::report;
+use crate::types::{
+    Architecture, DebVersion, Glob, Identity, OperatorName, PackageName, PublicKey, Sha256Digest,
+    Timestamp,
+};
+
+/// Largest statement that is read, in bytes, with its envelope. An image of 5,000 packages with
+/// three operators has 6 MB.
+pub const MAX_STATEMENT: usize = 64 * 1024 * 1024;
+
+/// The subject that is the manifest of the tree.
+pub const MANIFEST: &str = "manifest";
+
+const STATEMENT: &str = "https://in-toto.io/Statement/v1";
+const PREDICATE: &str = "https://slsa.dev/verification_summary/v1";
+
+/// What was verified: every package is confirmed, or some only by exceptions.
+const CONFIRMED: &str = "APT_QUORUM_CONFIRMED";
+const EXCEPTED: &str = "APT_QUORUM_EXCEPTED";
+
+/// A statement about an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
+    #[serde(rename = "_type")]
+    kind: String,
+    /// The manifest of the tree, and the image as a file if there is one
+    pub subject: Vec<Named>,
+    #[serde(rename = "predicateType")]
+    predicate_type: String,
+    /// What is said about it
+    pub predicate: Summary,
+}
+
+/// Something with a name and a hash: a resource descriptor of in-toto.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// What it is called
+    pub name: String,
+    /// Its hashes
+    pub digest: Digests,
+}
+
+/// The hashes of something. There is only one that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digests {
+    /// Its SHA-256
+    pub sha256: Sha256Digest,
+}
+
+/// A verification summary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    verifier: Verifier,
+    /// When it was verified
+    pub time_verified: Timestamp,
+    /// What the image is called
+    pub resource_uri: String,
+    /// By which policy
+    pub policy: PolicyUsed,
+    /// All attestations that this rests on: each is called as it would be in a bundle
+    pub input_attestations: Vec<Named>,
+    verification_result: String,
+    verified_levels: Vec<String>,
+    dependency_levels: BTreeMap<String, usize>,
+    /// What SLSA has no member for
+    #[serde(rename = "apt-quorum:image")]
+    pub image: Image,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Verifier {
+    id: String,
+}
+
+/// The policy by which an image was verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyUsed {
+    uri: String,
+    /// The SHA-256 over the configuration
+    pub digest: Digests,
+}
+
+/// What SLSA has no member for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Patterns of paths that the manifest leaves out
+    pub excluded: Vec<String>,
+    /// Every installed package, sorted by name, version and architecture
+    pub packages: Vec<Package>,
+}
+
+/// An installed package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Package {
+    /// Its name
+    pub package: PackageName,
+    /// Its version
+    pub version: DebVersion,
+    /// Its architecture
+    pub architecture: Architecture,
+    /// Its source package
+    pub source: PackageName,
+    /// The version of that
+    pub source_version: DebVersion,
+    /// The SHA-256 of the file that it came from
+    pub sha256: Sha256Digest,
+    /// Whether it is confirmed or excepted
+    pub state: Told,
+    /// The operators who signed that very file
+    pub confirmed_by: Vec<Confirmation>,
+    /// The operators who signed another one under its name
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<Confirmation>,
+    /// The exception that it needed
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<Exception>,
+}
+
+/// What is said of a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Told {
+    /// Enough operators signed it.
+    Confirmed,
+    /// Not enough did, and an exception was in force.
+    Excepted,
+}
+
+/// An operator's word.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// What the signer calls the operator
+    pub operator: OperatorName,
+    /// in-toto's id of its key
+    pub key: String,
+    /// The SHA-256 of the signed bytes
+    pub attestation: Sha256Digest,
+}
+
+/// An exception that was in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exception {
+    /// Why it was granted
+    pub reason: String,
+    /// Until when it holds
+    pub expires: Timestamp,
+}
+
+/// What a statement says besides its packages.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// Who says it
+    pub verifier: String,
+    /// When
+    pub time: Timestamp,
+    /// About what
+    pub resource: String,
+    /// By which policy, and that one's digest
+    pub policy: (String, Sha256Digest),
+    /// The digest of the manifest
+    pub tree: Sha256Digest,
+    /// The image as a file: its name and SHA-256
+    pub file: Option<(String, Sha256Digest)>,
+    /// What the manifest leaves out
+    pub excluded: Vec<Glob>,
+}
+
+/// What a signer is called who gave no other name: after the key.
+#[must_use]
+pub fn name_of_key(key: &PublicKey) -> String {
+    format!("apt-quorum:key/{}", key.key_id())
+}
+
+/// What an image is called that was given no other name: after what is in it.
+#[must_use]
+pub fn name_of_tree(tree: Sha256Digest) -> String {
+    format!("apt-quorum:tree/{tree}")
+}
+
+/// What a policy is called that was given no other name: after its digest.
+#[must_use]
+pub fn name_of_policy(digest: Sha256Digest) -> String {
+    format!("apt-quorum:policy/{digest}")
+}
+
+/// What is said of packages that were audited.
+///
+/// # Errors
+/// Those of which nothing can be said: neither confirmed nor excepted, or not wholly installed.
+pub fn packages(audited: &[Audited]) -> Result<Vec<Package>, Vec<&Audited>> {
+    let mut open = Vec::new();
+    let mut packages = Vec::new();
+    for it in audited {
+        match Package::of(it) {
+            Some(package) => packages.push(package),
+            None => open.push(it),
+        }
+    }
+    if open.is_empty() { Ok(packages) } else { Err(open) }
+}
+
+impl Package {
+    fn of(audited: &Audited) -> Option<Self> {
+        let installed = &audited.installed;
+        let (sha256, _) = audited.file?;
+        let assessment = &audited.assessed.as_ref()?.assessment;
+        let (state, exception) = match assessment {
+            Assessment::Confirmed { .. } => (Told::Confirmed, None),
+            Assessment::Excepted { reason, expires, .. } => {
+                let (reason, expires) = (reason.clone(), *expires);
+                (Told::Excepted, Some(Exception { reason, expires }))
+            }
+            Assessment::Unconfirmed { .. } => return None,
+        };
+        if !installed.whole {
+            return None;
+        }
+        let report = assessment.report();
+        Some(Self {
+            package: installed.identity.package.clone(),
+            version: installed.identity.version.clone(),
+            architecture: installed.identity.architecture.clone(),
+            source: installed.source.0.clone(),
+            source_version: installed.source.1.clone(),
+            sha256,
+            state,
+            confirmed_by: confirmations(&report.votes),
+            conflicts: confirmations(&report.conflicts),
+            exception,
+        })
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity {
+            package: self.package.clone(),
+            version: self.version.clone(),
+            architecture: self.architecture.clone(),
+        }
+    }
+}
+
+/// In an order that does not depend on who answered first.
+fn confirmations(claims: &[crate::attest::Claim]) -> Vec<Confirmation> {
+    let mut all: Vec<Confirmation> = claims
+        .iter()
+        .map(|claim| Confirmation {
+            operator: claim.operator().clone(),
+            key: claim.key().key_id().as_str().to_owned(),
+            attestation: claim.attestation(),
+        })
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// How many packages stand how.
+fn levels(packages: &[Package]) -> BTreeMap<String, usize> {
+    let mut levels = BTreeMap::new();
+    for it in packages {
+        let level = match it.state {
+            Told::Confirmed => CONFIRMED,
+            Told::Excepted => EXCEPTED,
+        };
+        *levels.entry(level.to_owned()).or_default() += 1;
+    }
+    levels
+}
+
+impl Statement {
+    /// Puts a statement together.
+    #[must_use]
+    pub fn new(about: About, packages: Vec<Package>, attestations: Vec<Named>) -> Self {
+        let named = |name: String, sha256| Named { name, digest: Digests { sha256 } };
+        let mut subject = vec![named(MANIFEST.to_owned(), about.tree)];
+        subject.extend(about.file.map(|(name, sha256)| named(name, sha256)));
+        let dependency_levels = levels(&packages);
+        let level = if dependency_levels.contains_key(EXCEPTED) { EXCEPTED } else { CONFIRMED };
+        let (uri, sha256) = about.policy;
+        Self {
+            kind: STATEMENT.to_owned(),
+            subject,
+            predicate_type: PREDICATE.to_owned(),
+            predicate: Summary {
+                verifier: Verifier { id: about.verifier },
+                time_verified: about.time,
+                resource_uri: about.resource,
+                policy: PolicyUsed { uri, digest: Digests { sha256 } },
+                input_attestations: attestations,
+                verification_result: "PASSED".to_owned(),
+                verified_levels: vec![level.to_owned()],
+                dependency_levels,
+                image: Image {
+                    excluded: about.excluded.iter().map(ToString::to_string).collect(),
+                    packages,
+                },
+            },
+        }
+    }
+
+    /// Its bytes, as they are signed.
+    ///
+    /// # Errors
+    /// If there is no JSON for it.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self).map(|json| report::ascii(&json))
+    }
+
+    /// Reads what was signed.
+    ///
+    /// # Errors
+    /// If it is no such statement, or contradicts itself. The reason is a part of a sentence.
+    pub fn read(payload: &[u8]) -> Result<Self, String> {
+        let statement: Self = serde_json::from_slice(payload).map_err(|error| {
+            format!(
+                "it is no statement about an image: {}",
+                crate::types::printable(&error.to_string())
+            )
+        })?;
+        statement.is_coherent().map(|()| statement).map_err(str::to_owned)
+    }
+
+    fn is_coherent(&self) -> Result<(), &'static str> {
+        let summary = &self.predicate;
+        if self.kind != STATEMENT || self.predicate_type != PREDICATE {
+            return Err("it is a statement of another type");
+        }
+        if summary.verification_result != "PASSED" {
+            return Err("it does not say that the image passed");
+        }
+        let packages = &summary.image.packages;
+        let order = |(one, next): (&Package, &Package)| one.identity() < next.identity();
+        if packages.is_empty() || !packages.iter().zip(packages.iter().skip(1)).all(order) {
+            return Err("its packages are none, or not in order");
+        }
+        let of_levels = levels(packages);
+        let level = if of_levels.contains_key(EXCEPTED) { EXCEPTED } else { CONFIRMED };
+        if summary.dependency_levels != of_levels || summary.verified_levels != [level] {
+            return Err("what it says of all packages is not what it says of each");
+        }
+        let manifests = self.subject.iter().filter(|it| it.name == MANIFEST).count();
+        let mut names: Vec<&str> = self.subject.iter().map(|it| it.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        if manifests != 1 || names.len() != self.subject.len() {
+            return Err("it does not name one manifest, or one name twice");
+        }
+        Ok(())
+    }
+
+    /// Who says it.
+    #[must_use]
+    pub fn verifier(&self) -> &str {
+        &self.predicate.verifier.id
+    }
+
+    /// The digest of the manifest.
+    #[must_use]
+    pub fn tree(&self) -> Option<Sha256Digest> {
+        self.subject.iter().find(|it| it.name == MANIFEST).map(|it| it.digest.sha256)
+    }
+
+    /// What else it is about: the image as a file.
+    pub fn files(&self) -> impl Iterator<Item = &Named> {
+        self.subject.iter().filter(|it| it.name != MANIFEST)
+    }
+}
