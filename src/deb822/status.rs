@@ -133,7 +133,8 @@ mod tests {
             ("Source: hallo\n", ("hallo", "1:2-3")),
             ("Source: hallo (2-3)\n", ("hallo", "2-3")),
         ] {
-            let text = entry("install ok installed", source) + "Description: x\n more\n\n";
+            let rest = format!("{source}Description: x\n more\n");
+            let text = entry("install ok installed", &rest);
             let found = installed(text.as_bytes()).unwrap();
             let (name, version) = &found.first().unwrap().source;
             assert_eq!((name.as_str(), version.as_str()), expected);
