@@ -5,11 +5,26 @@ use std::os::unix::process::parent_id;
 
 use crate::apt::configuration::Configuration;
 
-/// Adds what the parent process, which is apt, was called with.
-pub(super) fn add_those_of_parent(to: &mut Configuration) {
-    let line = std::fs::read(format!("/proc/{}/cmdline", parent_id())).unwrap_or_default();
-    let line = String::from_utf8_lossy(&line);
-    add(to, line.split('\0').skip(1));
+/// Adds what apt was called with: the parent process, or the one above the shell that apt starts
+/// hooks with.
+pub(super) fn add_those_of_apt(to: &mut Configuration) {
+    let parent = parent_id();
+    let mut line = command_line(parent);
+    if matches!(line.as_slice(), [shell, option, ..] if shell.ends_with("sh") && option == "-c") {
+        line = parent_of(parent).map(command_line).unwrap_or_default();
+    }
+    add(to, line.iter().skip(1).map(String::as_str));
+}
+
+fn command_line(process: u32) -> Vec<String> {
+    let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).split('\0').map(str::to_owned).collect()
+}
+
+/// proc_pid_status(5).
+fn parent_of(process: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
 /// Adds the settings that these arguments make (apt-get(8), "OPTIONS"), as far as they matter here.

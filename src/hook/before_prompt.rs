@@ -54,7 +54,7 @@ fn converse(socket: &File) -> Result<ExitCode, MessageError> {
                 to.write_all(answer.as_bytes())?;
                 apt = configuration.unwrap_or_else(|| {
                     let mut files = apt_configuration(Environment::Ignored);
-                    apt_arguments::add_those_of_parent(&mut files);
+                    apt_arguments::add_those_of_apt(&mut files);
                     files
                 });
             }
