@@ -261,3 +261,22 @@ fn envelope(why: &Rejection) -> String {
 fn short(key: &KeyId) -> &str {
     key.as_str().get(..16).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layout_is_read_with_keys_and_with_a_bounded_number_of_them() {
+        let now = Timestamp::from_unix(0).unwrap();
+        let pem = "-----BEGIN PUBLIC KEY-----\n\
+            MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n\
+            -----END PUBLIC KEY-----\n";
+        let key = PublicKey::ed25519_from_pem(pem).unwrap();
+        let read = |count: usize| Layout::read(b"{}", &vec![key.clone(); count], now).err();
+        assert!(matches!(read(0), Some(LayoutError::KeyCount)), "nobody signed it");
+        assert!(!matches!(read(1), Some(LayoutError::KeyCount)));
+        assert!(!matches!(read(MAX_KEYS), Some(LayoutError::KeyCount)));
+        assert!(matches!(read(MAX_KEYS + 1), Some(LayoutError::KeyCount)));
+    }
+}
