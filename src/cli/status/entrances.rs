@@ -78,7 +78,8 @@ fn hook(dump: &str, root: &Path) -> Entrance {
 fn before_prompt(dump: &str, root: &Path) -> Entrance {
     let asks = |kind: &str| {
         let hooks = dumped_below(dump, &format!("AptCli::Hooks::{kind}"));
-        hooks.iter().any(|(_, it)| it == BEFORE_PROMPT)
+        // Behind a condition: it must not be missed when it is gone.
+        hooks.iter().any(|(_, it)| it.split_ascii_whitespace().last() == Some(BEFORE_PROMPT))
     };
     let remark = if asks("Install") && asks("Upgrade") {
         cannot_run(root, BEFORE_PROMPT)
@@ -197,7 +198,7 @@ mod tests {
         DPkg::Pre-Install-Pkgs:: \"/usr/lib/apt-quorum/pre-install-pkgs\";\n\
         DPkg::Pre-Install-Pkgs:: \"/usr/sbin/dpkg-preconfigure --apt || true\";\n\
         DPkg::Tools::Options::/usr/lib/apt-quorum/pre-install-pkgs::Version \"3\";\n\
-        AptCli::Hooks::Install:: \"/usr/lib/apt-quorum/before-prompt\";\n\
+        AptCli::Hooks::Install:: \"test ! -x /usr/lib/apt-quorum/before-prompt || exec /usr/lib/apt-quorum/before-prompt\";\n\
         AptCli::Hooks::Upgrade:: \"/usr/lib/apt-quorum/before-prompt\";\n";
 
     /// A system as the package installs it.
