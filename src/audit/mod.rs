@@ -21,7 +21,7 @@ use crate::receipt::Admitted;
 use crate::types::{Identity, Sha256Digest, Timestamp};
 
 pub use changes::{Change, Changes};
-pub use record::{Counts, Exception, Record, RecordedPackage, SCHEMA, Why};
+pub use record::{Counts, Record, RecordedPackage, SCHEMA};
 pub use system::{System, SystemError};
 
 /// Signed bytes behind one receipt that are looked at: as many as operators can be in practice.

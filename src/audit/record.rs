@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Audited, Source, State};
 use crate::policy::{Assessment, Standing};
-use crate::report::{self, RecordedClaim};
+use crate::report::{RecordedClaim, RecordedException, RecordedReason};
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
 
 /// Version of the JSON that [`Record`] becomes. It grows by new members; a member that changes its
@@ -76,10 +76,10 @@ pub struct RecordedPackage {
     pub debt: bool,
     /// Why it is not confirmed
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Why>,
+    pub reason: Option<RecordedReason>,
     /// The exception that is in force
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub exception: Option<Exception>,
+    pub exception: Option<RecordedException>,
     /// The rule that matched; none if the default holds
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
@@ -93,26 +93,6 @@ pub struct RecordedPackage {
     /// The claims about other files of the same name, an alarm even where it is confirmed
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<RecordedClaim>,
-}
-
-/// Why a package is not confirmed.
-#[derive(Debug, Clone, Serialize)]
-pub struct Why {
-    /// A short stable name
-    pub code: &'static str,
-    /// For people
-    pub text: String,
-}
-
-/// An exception that is in force.
-#[derive(Debug, Clone, Serialize)]
-pub struct Exception {
-    /// Where it stands
-    pub place: String,
-    /// Why it was granted
-    pub reason: String,
-    /// Until when it holds
-    pub expires: Timestamp,
 }
 
 impl Record {
@@ -169,13 +149,15 @@ impl RecordedPackage {
             debt: audited.state == State::Debt
                 || audited.state == State::Excepted
                 || (audited.is_open() && admitted.is_some_and(|it| it.basis != "quorum")),
-            reason: Why::of(audited),
+            reason: why(audited),
             exception: match assessment {
-                Some(Assessment::Excepted { place, reason, expires, .. }) => Some(Exception {
-                    place: place.clone(),
-                    reason: reason.clone(),
-                    expires: *expires,
-                }),
+                Some(Assessment::Excepted { place, reason, expires, .. }) => {
+                    Some(RecordedException {
+                        place: place.clone(),
+                        reason: reason.clone(),
+                        expires: *expires,
+                    })
+                }
                 _ => None,
             },
             rule: report.and_then(|it| it.rule.clone()),
@@ -189,13 +171,11 @@ impl RecordedPackage {
     }
 }
 
-impl Why {
-    fn of(audited: &Audited) -> Option<Self> {
-        if audited.assessed.is_none() {
-            let text = "no receipt and no signed index tells from which file it came".to_owned();
-            return Some(Self { code: "no-hash", text });
-        }
-        let reason = audited.reason()?;
-        Some(Self { code: reason.code(), text: report::reason(reason) })
+/// Why a package is not confirmed.
+fn why(audited: &Audited) -> Option<RecordedReason> {
+    if audited.assessed.is_none() {
+        let text = "no receipt and no signed index tells from which file it came".to_owned();
+        return Some(RecordedReason { code: "no-hash", text });
     }
+    audited.reason().map(RecordedReason::of)
 }

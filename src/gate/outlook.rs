@@ -3,7 +3,7 @@
 //! It lets nothing in: the files are not here. Whoever tells people beforehand, the hook before
 //! apt's question or `apt-quorum check`, tells them the same in the same words.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Assessed, Gate};
 use crate::apt::index::Listed;
@@ -61,8 +61,12 @@ impl<'a> Outlook<'a> {
             conflicts: Vec::new(),
             unlisted: Vec::new(),
         };
+        let mut files: BTreeMap<&Identity, Vec<&Assessed>> = BTreeMap::new();
+        for it in assessed {
+            files.entry(&it.named.control.identity).or_default().push(it);
+        }
         for package in packages {
-            let files = assessed.iter().filter(|it| it.named.control.identity == *package);
+            let files = files.get(package).into_iter().flatten().copied();
             let Some(best) = files.min_by_key(|it| rank(&it.assessment)) else {
                 outlook.unlisted.push(package);
                 continue;

@@ -276,7 +276,7 @@ pub fn ascii(json: &str) -> String {
 }
 
 impl RecordedReason {
-    fn of(reason: &Reason) -> Self {
+    pub(crate) fn of(reason: &Reason) -> Self {
         Self { code: reason.code(), text: text::reason(reason) }
     }
 }
