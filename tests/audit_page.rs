@@ -16,9 +16,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use apt_quorum::audit::page::html;
-use apt_quorum::audit::{Counts, Exception, Record, RecordedPackage, Source, State, Why};
+use apt_quorum::audit::{Counts, Record, RecordedPackage, Source, State};
 use apt_quorum::policy::{Standing, UnsignedStatus};
-use apt_quorum::report::RecordedClaim;
+use apt_quorum::report::{RecordedClaim, RecordedException, RecordedReason};
 use apt_quorum::types::{Identity, Sha256Digest, Timestamp};
 use base64::Engine;
 use common::Deb;
@@ -74,8 +74,8 @@ fn hostile_package(state: State, more: &str) -> RecordedPackage {
         basis: Some(EVIL.to_owned()),
         unfinished: true,
         debt: true,
-        reason: Some(Why { code: "not-confirmed", text: EVIL.to_owned() }),
-        exception: excepted.then(|| Exception {
+        reason: Some(RecordedReason { code: "not-confirmed", text: EVIL.to_owned() }),
+        exception: excepted.then(|| RecordedException {
             place: EVIL.to_owned(),
             reason: EVIL.to_owned(),
             expires: time(),
