@@ -31,6 +31,12 @@ fn admitted(data: &[u8], drip: usize) -> Vec<(String, String)> {
     all
 }
 
+fn decided(data: &[u8], drip: usize) -> Vec<String> {
+    let mut all = Vec::new();
+    receipt::decided(Dripping(data, drip), |it| all.push(format!("{it:?}")));
+    all
+}
+
 fuzz_target!(|data: &[u8]| {
     match status::installed(data) {
         Ok(installed) => {
@@ -61,4 +67,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(all, admitted(data, 1 << 20), "it depends on how the receipts are read");
     let lines = data.split(|&byte| byte == b'\n').count();
     assert!(all.len() <= lines);
+    let told = decided(data, drip);
+    assert_eq!(told, decided(data, 1 << 20), "it depends on how the receipts are read");
+    assert!(told.len() <= lines);
 });
