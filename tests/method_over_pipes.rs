@@ -34,7 +34,8 @@ struct Method {
     output: Receiver<Message>,
 }
 
-/// Answers the n-th request with the bytes in `http.reply.n`, and leaves a mark when started.
+/// Answers the n-th request with the bytes in `http.reply.n`, and leaves a mark when started, and
+/// what it was asked in `http.request.n`.
 const WRAPPED: &str = r#"#!/bin/sh
 here=$(dirname "$0")
 : >"$here/started"
@@ -43,8 +44,10 @@ n=0
 while IFS= read -r line; do
     case $line in
     600*)
-        while IFS= read -r line && [ -n "$line" ]; do :; done
         n=$((n + 1))
+        while IFS= read -r line && [ -n "$line" ]; do
+            printf '%s\n' "$line" >>"$here/http.request.$n"
+        done
         test ! -e "$here/http.reply.$n" || cat "$here/http.reply.$n"
         test ! -e "$here/http.end.$n" || exit 0
         ;;
@@ -289,6 +292,28 @@ fn a_confirmed_package_is_reported_with_our_hash_and_no_other() {
     for foreign in ["SHA512-Hash", "MD5Sum-Hash", "MD5-Hash", "Alt-SHA256-Hash"] {
         assert_eq!(success.field(foreign), None, "{foreign}");
     }
+}
+
+#[test]
+fn the_wrapped_method_computes_no_hash_that_nobody_needs() {
+    let (stage, good) = (Stage::new(), good());
+    stage.attest(&good);
+    let sha256 = format!("Expected-SHA256: {}\n", good.sha256());
+    let others = "Expected-SHA512: 00\nexpected-sha1: 11\nExpected-MD5Sum: 22\nExpected-New: 33\n\
+                  Expected-Checksum-FileSize: 7\nTarget-Type: deb\n";
+    let asked = |expected: &str| {
+        assert_eq!(stage.fetch(&good, expected).last().unwrap().code(), 201);
+        let asked = stage.path("methods/http.request.1");
+        let text = std::fs::read_to_string(&asked).unwrap();
+        std::fs::remove_file(asked).unwrap();
+        text.lines().skip(2).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    assert_eq!(
+        asked(&format!("{sha256}{others}")),
+        format!("{sha256}Expected-Checksum-FileSize: 7\nTarget-Type: deb\n")
+    );
+    // Where the one that is computed here is not asked for, the others must be there.
+    assert_eq!(asked(others), others);
 }
 
 #[test]

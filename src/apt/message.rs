@@ -53,6 +53,13 @@ impl Message {
         }
     }
 
+    /// Leaves out the fields whose names are not wanted.
+    #[must_use]
+    pub fn only(mut self, wanted: impl Fn(&str) -> bool) -> Self {
+        self.fields.retain(|(name, _)| wanted(name));
+        self
+    }
+
     /// What kind of message it is.
     #[must_use]
     pub const fn code(&self) -> u16 {
