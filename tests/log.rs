@@ -65,7 +65,7 @@ fn stage() -> Option<Stage> {
         [("alpha", Some(other())), ("beta", Some(other().differently_built())), ("gamma", None)]
     {
         let key = Key::new();
-        world.operator(name, &key, &[directory.clone()]);
+        world.operator(name, &key, std::slice::from_ref(&directory));
         for deb in [Some(good()), other].into_iter().flatten() {
             world.write(&format!("attestations/{}.{name}", deb.file_name()), deb.link(&key));
         }
