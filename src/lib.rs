@@ -12,6 +12,7 @@
 //! - [`config`]: files to a policy, or every mistake with its place
 //! - [`import`]: other programs' configurations, taken over
 //! - [`cache`], [`evidence`], [`receipt`]: signed bytes that were kept, fetched, and rested on
+//! - [`log`]: decisions, told to the system's log
 //! - [`gate`]: all of the above wired into one pipeline
 //! - [`audit`]: what is installed, assessed by it
 //! - [`image`]: what somebody says about a whole image, and whether it is so
@@ -38,6 +39,7 @@ pub mod gate;
 pub mod hook;
 pub mod image;
 pub mod import;
+pub mod log;
 pub mod method;
 pub mod policy;
 pub mod receipt;

@@ -43,6 +43,7 @@ fn claim(operator: &str, n: u8) -> RecordedClaim {
         key: EVIL.to_owned(),
         sha256: digest(n),
         attestation: digest(n + 1),
+        dated: None,
     }
 }
 

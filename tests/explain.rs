@@ -43,11 +43,24 @@ fn policy(world: &World, mode: &str) {
     ));
 }
 
+/// The cache's times are those of this run.
+fn without_times(text: &str) -> String {
+    let mut parts = text.split("here since ");
+    let mut out = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (time, rest) = part.split_at(20);
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
+        out += &format!("here since TIME{rest}");
+    }
+    out
+}
+
 fn explain(world: &World, arguments: &[&str]) -> Ended {
     let mut command = world.command();
     command.arg("explain").args(arguments).arg("--config").arg(world.path("etc"));
-    let ended = run(&mut command);
+    let mut ended = run(&mut command);
     ended.assert_plain();
+    ended.stdout = without_times(&ended.stdout);
     for line in ended.stdout.lines().filter(|_| !arguments.contains(&"--json")) {
         let last = line.rsplit(' ').next().unwrap();
         assert!(last.parse::<f64>().is_err(), "{line:?} ends in a number");
@@ -64,8 +77,8 @@ fn standings(keys: &[Key; 3], path: &str, how: &str, exception: &str) -> String 
            file       built from half (2.0-1)\n{path}  \
            rule       policy.toml line 4 matches it (see bug 12)\n  \
            needs      2 of 3 operators (alpha, beta, gamma), among them gamma\n  \
-           operator   alpha: confirmed (key {alpha})\n  \
-           operator   beta: signed a different file under this name\n  \
+           operator   alpha: confirmed (key {alpha} in alpha.pem, here since TIME, not dated)\n  \
+           operator   beta: signed a different file under this name (key {beta} in beta.pem, here since TIME, not dated)\n  \
            operator   gamma: does not know it\n  \
            CONFLICT   beta signed a different file under this name (sha256 {other}, key {beta}).\n  \
            to pass    1 more of beta and gamma must confirm this very file\n  \
@@ -105,6 +118,14 @@ fn a_file_and_what_apt_would_install_are_explained_alike() {
     assert_eq!((&it["rule_reason"], &it["receipt"]), (&"see bug 12".into(), &().into()));
     assert_eq!(it["claims"][0]["key"], keys[0].id());
     assert_eq!(it["to_pass"].as_array().unwrap().len(), 5);
+    let answers = it["answers"].as_array().unwrap();
+    assert_eq!(answers.len(), 2);
+    assert_eq!((&answers[1]["operator"], &answers[1]["dated"]), (&"beta".into(), &().into()));
+    assert_eq!(
+        answers[1]["key_file"],
+        world.path("etc/operators.d/beta.pem").display().to_string()
+    );
+    assert!(answers[1]["kept_since"].as_str().unwrap().starts_with("20"));
     let json = explain(&world, &["--json", &path]).json();
     let it = &json["packages"][0];
     assert_eq!((&it["kind"], &it["decision"]), (&"file".into(), &"refuse".into()));
@@ -192,4 +213,53 @@ fn what_there_is_not_is_a_mistake_of_the_command_line() {
     assert!(ended.stdout.starts_with("./no.deb: would be refused: cannot be read ("), "{ended:?}");
     world.policy("mode = 1\n");
     explain(&world, &["half"]).assert_code(2);
+}
+
+#[test]
+fn what_is_dated_and_what_differs_is_shown_with_where_to_look() {
+    let world = World::new();
+    world.policy("mode = \"enforce\"\nthreshold = 2\n");
+    let key = Key::new();
+    world.make_directory("attestations");
+    let directory = format!("directory file://{}", world.path("attestations").display());
+    world.operator("alpha", &key, &[directory]);
+    let file = "etc/operators.d/alpha.toml";
+    let text = std::fs::read_to_string(world.path(file)).unwrap();
+    let accepted = "\n[[statement]]\ntype = \"svr\"\nverifier = \"https://v.example/\"\nproperty = [\"REBUILT\"]\nmax_age_days = 3660\n";
+    world.write(file, text + accepted);
+    let statement = serde_json::json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": half().file_name(), "digest": {"sha256": half().sha256()}}],
+        "predicateType": "https://in-toto.io/attestation/svr/v0.1",
+        "predicate": {
+            "verifier": {"id": "https://v.example/"},
+            "timeCreated": "2024-01-02T03:04:05Z",
+            "properties": ["REBUILT"],
+        },
+    });
+    let signed = key.dsse(&statement.to_string());
+    world.write(&format!("attestations/{}.alpha", half().file_name()), signed);
+    let mut rebuilder = Rebuilder::default();
+    rebuilder.build(&half(), "BAD", None);
+    let server = rebuilder.serve();
+    world.operator("beta", &Key::new(), &[server.endpoint()]);
+
+    let path = world.put(&half()).display().to_string();
+    let ended = explain(&world, &[&path]);
+    ended.assert_code(1);
+    let id = key.id();
+    let more = format!("{}api/v1/builds/1/artifacts/1001/diffoscope", server.url());
+    for line in [
+        format!(
+            "  operator   alpha: confirmed (key {id} in alpha.pem, signed with the date 2024-01-02T03:04:05Z)\n"
+        ),
+        format!("  operator   beta: rebuilt it and got something else, see {more}\n"),
+    ] {
+        assert!(ended.stdout.contains(&line), "{line}: {ended:?}");
+    }
+    let json = explain(&world, &["--json", &path]).json();
+    let it = &json["packages"][0];
+    assert_eq!(it["answers"][0]["dated"], "2024-01-02T03:04:05Z");
+    assert_eq!(it["claims"][0]["dated"], "2024-01-02T03:04:05Z");
+    assert_eq!(it["answers"][0]["operator"], "alpha");
 }

@@ -22,6 +22,7 @@ const LAYERS: &[&str] = &[
     "cache",
     "evidence",
     "receipt",
+    "log",
     "gate",
     "audit",
     "image",

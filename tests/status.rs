@@ -113,7 +113,7 @@ fn one_screen_tells_where_the_machine_stands() {
     assert_eq!(
         lines(&ended, "operator"),
         [
-            "alpha: 1 key; confirmed 2 of the last 4 packages, heard on 2026-01-04",
+            "alpha: 1 key; confirmed 2 of the last 4 packages, heard on 2026-01-04; coverage 2 of 4 rebuilt; lag none",
             "beta: 0 of 1 keys still good; not heard yet",
         ]
     );
@@ -141,7 +141,12 @@ fn one_screen_tells_where_the_machine_stands() {
         (&json["guarded"], &json["configuration"]["mode"]),
         (&false.into(), &"enforce".into())
     );
-    assert_eq!(json["operators"][0]["heard"]["confirmed"], 2);
+    let heard = &json["operators"][0]["heard"];
+    assert_eq!((&heard["confirmed"], &heard["of"]), (&2.into(), &4.into()));
+    assert_eq!((&heard["rebuilt"], &heard["answered"]), (&2.into(), &4.into()));
+    assert_eq!(heard["lag"], 0);
+    let beta = &json["operators"][1]["heard"];
+    assert_eq!((&beta["answered"], &beta["lag"]), (&0.into(), &().into()));
     assert_eq!(json["operators"][1]["keys"][0]["good"], false);
     assert_eq!(
         json["debt"],

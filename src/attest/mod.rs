@@ -68,6 +68,7 @@ pub struct Claim {
     artifact: ArtifactName,
     sha256: Sha256Digest,
     attestation: Sha256Digest,
+    dated: Option<Timestamp>,
 }
 
 impl Claim {
@@ -99,6 +100,13 @@ impl Claim {
     #[must_use]
     pub const fn attestation(&self) -> Sha256Digest {
         self.attestation
+    }
+
+    /// When it was made, as the signed bytes themselves say; links do not. For people: nothing is
+    /// judged by it.
+    #[must_use]
+    pub const fn dated(&self) -> Option<Timestamp> {
+        self.dated
     }
 }
 
@@ -325,7 +333,7 @@ pub fn verify(
     if attestation.len() > MAX_BYTES {
         return Err(Rejection::TooLarge { size: attestation.len() });
     }
-    let (signers, sha256) = match json::parse(attestation)? {
+    let (signers, sha256, dated) = match json::parse(attestation)? {
         json::Value::Object(envelope) if dsse::Envelope::is_meant(&envelope) => {
             let envelope = dsse::Envelope::of(&envelope)?;
             let signers = envelope.signatures().signers(keys, now)?;
@@ -341,11 +349,11 @@ pub fn verify(
             if let (true, Some(why)) = (voters.is_empty(), why) {
                 return Err(why);
             }
-            (voters, statement.subject(wanted)?)
+            (voters, statement.subject(wanted)?, statement.dated())
         }
         json::Value::Object(envelope) => {
             let link = metablock::Metablock::of(envelope)?;
-            (link.signatures().signers(keys, now)?, link.product(wanted)?)
+            (link.signatures().signers(keys, now)?, link.product(wanted)?, None)
         }
         _ => return Err(Rejection::Shape("it is not an object")),
     };
@@ -358,6 +366,7 @@ pub fn verify(
             artifact: wanted.artifact.clone(),
             sha256,
             attestation: digest,
+            dated,
         })
         .collect())
 }

@@ -178,6 +178,13 @@ impl Statement {
         }
     }
 
+    /// When it says that it was made, in the way of its kind.
+    pub(super) fn dated(&self) -> Option<Timestamp> {
+        let places: [&[&str]; 3] =
+            [&["timeCreated"], &["timeVerified"], &["runDetails", "metadata", "finishedOn"]];
+        places.iter().find_map(|path| self.text(path).parse().ok())
+    }
+
     /// The SHA-256 that the statement gives for the file that is wanted: equal to the wanted one,
     /// or another one under the very same name.
     pub(super) fn subject(&self, wanted: Wanted<'_>) -> Result<Sha256Digest, Rejection> {

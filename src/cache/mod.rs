@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use crate::attest;
 use crate::sys::files::{read_bounded, write_whole};
 use crate::sys::privileges::User;
-use crate::types::{ArtifactName, Sha256Digest};
+use crate::types::{ArtifactName, Sha256Digest, Timestamp};
 
 pub use archives::{Published, Shelf};
 pub use kept::Kept;
@@ -121,6 +121,15 @@ impl Cache {
             .take(MAX_ENTRIES)
             .filter_map(|entry| read_bounded(&entry.ok()?.path(), attest::MAX_BYTES))
             .collect()
+    }
+
+    /// Since when these bytes are kept, as far as the file tells. Whoever writes there can have it
+    /// tell anything.
+    #[must_use]
+    pub fn kept_since(&self, artifact: &ArtifactName, bytes: Sha256Digest) -> Option<Timestamp> {
+        let path = self.directory.join(artifact.as_str()).join(bytes.to_string());
+        let there = path.symlink_metadata().ok().filter(fs::Metadata::is_file)?;
+        there.modified().ok().map(Timestamp::from)
     }
 
     /// All that is kept about `artifact`, one after the other, in the order of the names:

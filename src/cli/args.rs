@@ -1,5 +1,6 @@
 //! The arguments. No logic here.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -52,6 +53,9 @@ pub(super) enum Subcommand {
     Import(Import),
     /// Build a system with debootstrap, of admitted packages only
     Bootstrap(Bootstrap),
+    /// Print what could come next on the command line, for shells
+    #[command(hide = true)]
+    Complete(Complete),
 }
 
 #[derive(Debug, Args)]
@@ -471,6 +475,13 @@ pub(super) struct Bootstrap {
     /// debootstrap's own options, the suite, the directory, the mirror and the script
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
     pub(super) words: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Complete {
+    /// The words behind the program's name; the last one is to be completed
+    #[arg(last = true, value_name = "WORD")]
+    pub(super) words: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod attest;
 mod audit;
 mod bootstrap;
 mod check;
+mod complete;
 mod config;
 mod evidence;
 mod exception;
@@ -85,6 +86,7 @@ pub fn run() -> ExitCode {
         Subcommand::Exception(arguments) => exception::run(&arguments).into(),
         Subcommand::Import(arguments) => import::run(&arguments).into(),
         Subcommand::Bootstrap(arguments) => bootstrap::run(&arguments).into(),
+        Subcommand::Complete(arguments) => complete::run(&arguments).into(),
     }
 }
 

@@ -26,7 +26,7 @@ use crate::attest::archive::Terms;
 use crate::attest::{KeyRing, KeyRingError};
 use crate::policy::Policy;
 use crate::sys::secure::{SecureError, Trusted};
-use crate::types::{Architecture, OperatorName, Sha256Digest};
+use crate::types::{Architecture, KeyId, OperatorName, Sha256Digest};
 
 use operators::OperatorFile;
 
@@ -81,6 +81,8 @@ pub struct Operator {
     pub file: PathBuf,
     /// The files with keys that it names
     pub key_files: Vec<PathBuf>,
+    /// The file in which each of its keys stands
+    pub keys: BTreeMap<KeyId, PathBuf>,
 }
 
 /// Where an operator publishes attestations.
@@ -234,8 +236,9 @@ fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<
         operators: operators
             .into_iter()
             .filter_map(|o| {
-                let OperatorFile { contact, file, key_files, .. } = o;
-                Some((o.name?, Operator { contact, file, key_files }))
+                let OperatorFile { contact, file, key_files, keys, .. } = o;
+                let keys = keys.into_iter().map(|(it, _, file)| (it.key.key_id(), file)).collect();
+                Some((o.name?, Operator { contact, file, key_files, keys }))
             })
             .collect(),
         timeouts: read.network.timeouts,
@@ -250,7 +253,7 @@ fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<
 /// All keys of all operators, if none stands there twice.
 fn keyring(operators: &[OperatorFile], problems: &mut Problems) -> Option<KeyRing> {
     let keys: Vec<_> = operators.iter().flat_map(|o| o.keys.iter().cloned()).collect();
-    let pinned = keys.iter().map(|(key, _)| key.clone()).collect();
+    let pinned = keys.iter().map(|(key, ..)| key.clone()).collect();
     let report = |errors| {
         for error in errors {
             let (index, message, help) = match error {
@@ -265,7 +268,7 @@ fn keyring(operators: &[OperatorFile], problems: &mut Problems) -> Option<KeyRin
                     "leave one of them: the two could differ in when they end",
                 ),
             };
-            if let Some((_, at)) = keys.get(index) {
+            if let Some((_, at, _)) = keys.get(index) {
                 problems.push(at.saying(&message).help(help));
             }
         }

@@ -18,7 +18,8 @@ pub(super) struct OperatorFile {
     pub(super) name: Option<OperatorName>,
     name_place: Place,
     pub(super) contact: Option<String>,
-    pub(super) keys: Vec<(PinnedKey, Place)>,
+    /// Each with where it is named, and the file that it stands in
+    pub(super) keys: Vec<(PinnedKey, Place, PathBuf)>,
     pub(super) endpoints: Vec<Endpoint>,
     /// What its statements must be to count, if it says so
     pub(super) statements: Vec<Accepted>,
@@ -55,7 +56,8 @@ pub(super) fn read(
             endpoint(table, name.as_ref(), problems)
         });
         let is_archive = |it: &Endpoint| it.archive.is_some();
-        let signs_archives = |(it, _): &(PinnedKey, Place)| it.key.kind() == KeyKind::OpenPgp;
+        let signs_archives =
+            |(it, ..): &(PinnedKey, Place, PathBuf)| it.key.kind() == KeyKind::OpenPgp;
         if endpoints.iter().flatten().flatten().any(is_archive)
             && keys.iter().flatten().all(Option::is_some)
             && !keys.iter().flatten().flatten().any(signs_archives)
@@ -127,7 +129,7 @@ fn key(
     named: Named<'_>,
     files: &mut Files<'_>,
     problems: &mut Problems,
-) -> Option<(PinnedKey, Place)> {
+) -> Option<(PinnedKey, Place, PathBuf)> {
     let words = KeyKind::ALL.map(|kind| (kind.name(), kind));
     let kind = table.choice("type", &words, problems);
     let what = one_of("type", &words.map(|(word, _)| word));
@@ -135,13 +137,13 @@ fn key(
     let not_after = table.date("not_after", problems);
     let file = table.text("file", problems);
     let public = table.text("public", problems);
-    let (text, place) = match (file, public) {
+    let (text, place, stands_in) = match (file, public) {
         (Some(file), None) => {
             let path = named.file.parent().unwrap_or(Path::new("/")).join(&*file.value);
             match files.text(&path) {
                 Ok(text) => {
-                    named.keys.push(path);
-                    (text, file.place)
+                    named.keys.push(path.clone());
+                    (text, file.place, path)
                 }
                 Err(why) => {
                     problems.push(file.place.saying(&why));
@@ -149,7 +151,7 @@ fn key(
                 }
             }
         }
-        (None, Some(public)) => (public.value.into_owned(), public.place),
+        (None, Some(public)) => (public.value.into_owned(), public.place, named.file.to_owned()),
         (None, None) => {
             if !table.names("file") && !table.names("public") {
                 let message = "the key itself is missing: write file = \"NAME.pem\", or public = \"\"\"...\"\"\"";
@@ -169,7 +171,11 @@ fn key(
     match PublicKey::read(kind, &text) {
         Ok(key) => {
             let not_after = not_after.map(|date| date.value);
-            Some((PinnedKey { operator: named.operator?.clone(), key, not_after }, place))
+            Some((
+                PinnedKey { operator: named.operator?.clone(), key, not_after },
+                place,
+                stands_in,
+            ))
         }
         Err(KeyError::NotPem | KeyError::NotArmor) if text.contains("PRIVATE KEY") => {
             problems.push(

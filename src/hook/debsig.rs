@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Entry, present, refuse};
+use crate::apt::configuration::Configuration;
 use crate::gate::{Environment, Gate, apt_configuration};
 use crate::report::Entrance;
 use crate::sys::secure::Trusted;
@@ -18,6 +19,7 @@ use crate::sys::secure::Trusted;
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let refuse = |why: &str| refuse(Entrance::Debsig, &Configuration::default(), why);
     let path = match arguments.as_slice() {
         [quiet, path] if quiet == "-q" => std::path::absolute(PathBuf::from(path)),
         _ => return refuse("dpkg calls this program as debsig-verify -q FILE"),

@@ -37,7 +37,7 @@ const MAX_DEPTH: usize = 32;
 pub fn run() -> ExitCode {
     let apt = match configuration(std::env::args_os().skip(1)) {
         Ok(apt) => apt,
-        Err(why) => return refuse(&why),
+        Err(why) => return refuse(Entrance::Dpkg, &Configuration::default(), &why),
     };
     let gate = Gate::open(&apt, None, Trusted::now());
     let entry = Entry { gate: &gate, apt: &apt, entrance: Entrance::Dpkg, now: present(&apt) };
@@ -49,7 +49,7 @@ pub fn run() -> ExitCode {
     }
     match asked_by_dpkg() {
         Ok(archives) => entry.pass_or_clear(archives),
-        Err(why) => refuse(&why),
+        Err(why) => refuse(Entrance::Dpkg, &apt, &why),
     }
 }
 

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use crate::apt::configuration::Configuration;
 use crate::evidence::Network;
 use crate::gate::{Candidate, Gate, Installing, Judged, Look, Memory, Recalled, ToRemember};
+use crate::log::Log;
 use crate::policy::{Clearance, Decision, Mode};
 use crate::receipt::{self, Ledger};
 use crate::report::{self, Entrance, Record};
@@ -58,6 +59,7 @@ impl Entry<'_> {
             Ok(gatherer) => gatherer,
             Err(why) => {
                 complain(&format!("{why}. {OUTCOME}"));
+                Log::open(self.apt).nothing_passed(self.entrance, &why);
                 return None;
             }
         };
@@ -66,7 +68,12 @@ impl Entry<'_> {
         drop(gatherer);
 
         let state = state(self.apt);
-        let recorded = self.record(&judged, &state);
+        let records: Vec<Record> = judged.iter().map(|it| self.record_of(it)).collect();
+        let log = Log::open(self.apt);
+        for (it, record) in judged.iter().zip(&records) {
+            log.decided(&it.decision, record);
+        }
+        let recorded = self.record(&judged, records, &state);
         let decisions: Vec<(&Path, &Decision)> =
             judged.iter().map(|it| (it.path.as_path(), &it.decision)).collect();
         complain_raw(&report::summary(&decisions, OUTCOME));
@@ -75,6 +82,8 @@ impl Entry<'_> {
             let config = self.gate.config();
             if config.map_or(Mode::Enforce, |config| config.policy.mode()) == Mode::Enforce {
                 complain("what cannot be recorded is not installed.");
+                let why = format!("{error}; what cannot be recorded is not installed");
+                log.nothing_passed(self.entrance, &why);
                 return None;
             }
         }
@@ -106,11 +115,19 @@ impl Entry<'_> {
         exit(self.clear(candidates, Remembering::No), recalled)
     }
 
-    fn record(&self, judged: &[Judged], state: &Path) -> Result<(), receipt::LedgerError> {
+    fn record_of(&self, it: &Judged) -> Record {
         let policy = self.gate.config().ok().map(|config| config.digest);
-        let record =
-            |it: &Judged| Record::of(&it.decision, self.entrance, &it.path, policy, self.now);
-        let records: Vec<(Record, _)> = judged.iter().map(|it| (record(it), &it.signed)).collect();
+        Record::of(&it.decision, self.entrance, &it.path, policy, self.now)
+    }
+
+    fn record(
+        &self,
+        judged: &[Judged],
+        records: Vec<Record>,
+        state: &Path,
+    ) -> Result<(), receipt::LedgerError> {
+        let signed = judged.iter().map(|it| &it.signed);
+        let records: Vec<(Record, _)> = records.into_iter().zip(signed).collect();
         Ledger::open(state, self.entrance)?.record(&records)
     }
 }
@@ -143,9 +160,11 @@ fn exit(cleared: Option<Clearance>, _recalled: Vec<Recalled>) -> ExitCode {
     }
 }
 
-/// Says why nothing can be judged at all, and that nothing was installed.
-fn refuse(why: &str) -> ExitCode {
+/// Says why nothing can be judged at all, and that nothing was installed. `apt` is its
+/// configuration as far as that is known.
+fn refuse(entrance: Entrance, apt: &Configuration, why: &str) -> ExitCode {
     complain(&format!("{why}. {OUTCOME}"));
+    Log::open(apt).nothing_passed(entrance, why);
     ExitCode::FAILURE
 }
 

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use super::{Entry, Remembering, complain, exit, present, refuse};
+use crate::apt::configuration::Configuration;
 use crate::apt::hook_input::HookInput;
 use crate::gate::{Candidate, Gate};
 use crate::policy::Clearance;
@@ -23,7 +24,7 @@ pub fn run() -> ExitCode {
     };
     match HookInput::read(file) {
         Ok(input) => judge(input),
-        Err(error) => refuse(&error.to_string()),
+        Err(error) => refuse(Entrance::Hook, &Configuration::default(), &error.to_string()),
     }
 }
 

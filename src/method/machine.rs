@@ -14,6 +14,7 @@ use crate::apt::configuration::Configuration;
 use crate::apt::message::Message;
 use crate::evidence::{Event, Question, QuestionId};
 use crate::gate::{Gate, Inquiry, Listings};
+use crate::log::Log;
 use crate::policy::{Basis, Decision, Reason, Refusal, Subject};
 use crate::receipt::Ledger;
 use crate::report::{self, Entrance, Record};
@@ -67,6 +68,7 @@ pub(super) struct Machine<'a> {
     places: Places,
     gate: &'a Gate,
     ledger: Result<Ledger, String>,
+    log: Log,
     listings: Option<Listings>,
     items: HashMap<Vec<u8>, Item>,
     next_id: QuestionId,
@@ -103,6 +105,7 @@ impl<'a> Machine<'a> {
         config: &'a Configuration,
         gate: &'a Gate,
         ledger: Result<Ledger, String>,
+        log: Log,
         listings: Option<Listings>,
     ) -> Self {
         Self {
@@ -111,6 +114,7 @@ impl<'a> Machine<'a> {
             places: Places::new(config),
             gate,
             ledger,
+            log,
             listings,
             items: HashMap::new(),
             next_id: 0,
@@ -148,7 +152,7 @@ impl<'a> Machine<'a> {
         }
         if let Err(reason) = self.gate.policy() {
             // Nothing could be judged, so nothing is downloaded for it.
-            return self.refuse(&uri, &destination, &Refusal::unjudged(None, reason));
+            return self.refuse_unjudged(&uri, &destination, reason);
         }
 
         let expected = message.text_field("Expected-SHA256").and_then(|hash| hash.parse().ok());
@@ -255,7 +259,7 @@ impl<'a> Machine<'a> {
             Ok(file) => file,
             Err(error) => {
                 let reason = Reason::Unreadable { why: unreadable(&error) };
-                return self.refuse(uri, &destination, &Refusal::unjudged(None, reason));
+                return self.refuse_unjudged(uri, &destination, reason);
             }
         };
         if case.expected.is_some_and(|expected| expected != file.examined.sha256()) {
@@ -328,7 +332,7 @@ impl<'a> Machine<'a> {
         let Some(subject) = &case.subject else { return Vec::new() };
         let policy = match self.gate.policy() {
             Ok(policy) => policy,
-            Err(reason) => return self.refuse(uri, &destination, &Refusal::unjudged(None, reason)),
+            Err(reason) => return self.refuse_unjudged(uri, &destination, reason),
         };
         let mut inquiry = case.inquiry.take().unwrap_or_default();
         let Some(decision) = inquiry.decide_early(policy, subject, now()) else {
@@ -336,8 +340,8 @@ impl<'a> Machine<'a> {
             return Vec::new();
         };
         let (signed, _) = inquiry.into_parts();
-        let digest = self.gate.config().ok().map(|config| config.digest);
-        let record = Record::of(&decision, Entrance::Method, &destination, digest, now());
+        let record = self.record(&decision, &destination);
+        self.log.decided(&decision, &record);
         // The hook's receipts are the ones that an installation rests on. Without root there is
         // nowhere to write and nothing to install.
         if let Ok(ledger) = &mut self.ledger {
@@ -408,7 +412,20 @@ impl<'a> Machine<'a> {
         let destination = self.items.get(uri).map(|item| item.destination.clone());
         let reason = Reason::Unreadable { why: why.to_owned() };
         let shown = destination.unwrap_or_else(|| PathBuf::from("a file"));
-        self.refuse(uri, &shown, &Refusal::unjudged(None, reason))
+        self.refuse_unjudged(uri, &shown, reason)
+    }
+
+    /// Refuses what never came to a judgement. It has no receipt, and is told to the log.
+    fn refuse_unjudged(&mut self, uri: &[u8], destination: &Path, reason: Reason) -> Vec<Action> {
+        let refusal = Refusal::unjudged(None, reason);
+        let decision = Decision::Refuse(refusal.clone());
+        self.log.decided(&decision, &self.record(&decision, destination));
+        self.refuse(uri, destination, &refusal)
+    }
+
+    fn record(&self, decision: &Decision, destination: &Path) -> Record {
+        let digest = self.gate.config().ok().map(|config| config.digest);
+        Record::of(decision, Entrance::Method, destination, digest, now())
     }
 }
 

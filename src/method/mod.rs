@@ -24,6 +24,7 @@ use crate::apt::configuration::Configuration;
 use crate::apt::message::{Message, MessageError};
 use crate::evidence::{Engine, Event, Network, Setup};
 use crate::gate::{Confinement, Gate, Listings, MethodPlaces, confine_method};
+use crate::log::Log;
 use crate::receipt::{self, Ledger};
 use crate::report::Entrance;
 use crate::sys::privileges::User;
@@ -90,6 +91,8 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
 
     let user = sandbox_user(&config)?;
     let prepared = prepare(&config, user.as_ref());
+    // Open before it closes itself in, where it only writes to it.
+    let log = Log::open(&config);
     let wrapped = Wrapped::start(scheme, &config, &configuration)?;
     if let Some(user) = &user {
         if let Err(error) = user.become_it() {
@@ -119,7 +122,7 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
     reader(apt, send.clone(), Incoming::Apt, || Incoming::AptGone)?;
     reader(from_wrapped, send, Incoming::Wrapped, || Incoming::WrappedGone)?;
 
-    let mut machine = Machine::new(scheme, &config, &gate, ledger, listings);
+    let mut machine = Machine::new(scheme, &config, &gate, ledger, log, listings);
     while let Ok(event) = incoming.recv() {
         let actions = match event {
             Incoming::Apt(message) => machine.apt_says(message),

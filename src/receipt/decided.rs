@@ -8,7 +8,7 @@ use std::io::Read;
 use serde::Deserialize;
 
 use super::kept::each_line;
-use crate::types::{Architecture, DebVersion, PackageName, Timestamp};
+use crate::types::{Architecture, DebVersion, PackageName, Sha256Digest, Timestamp};
 
 /// One decision as its receipt has it.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,6 +28,8 @@ pub struct Decided {
     pub version: Option<DebVersion>,
     /// Its architecture
     pub architecture: Option<Architecture>,
+    /// Its SHA-256, if it could be read
+    pub sha256: Option<Sha256Digest>,
     /// Why it was refused, or would have been
     pub reason: Option<DecidedReason>,
     /// Where each operator stood, by their names
@@ -50,6 +52,8 @@ pub struct DecidedReason {
 pub struct DecidedStanding {
     /// As apt-quorum(1) lists them
     pub kind: String,
+    /// What it said without signing it: `good`, `bad` or `not-built`
+    pub status: Option<String>,
 }
 
 /// Whose word it was.

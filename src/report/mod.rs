@@ -154,6 +154,9 @@ pub struct RecordedClaim {
     pub sha256: Sha256Digest,
     /// The SHA-256 of the signed bytes
     pub attestation: Sha256Digest,
+    /// When it was made, if the signed bytes say so
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dated: Option<Timestamp>,
 }
 
 /// An exception.
@@ -165,6 +168,21 @@ pub struct RecordedException {
     pub reason: String,
     /// Until when it holds
     pub expires: Timestamp,
+}
+
+impl Entrance {
+    /// As JSON calls it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::Hook => "hook",
+            Self::Dpkg => "dpkg",
+            Self::Debsig => "debsig",
+            Self::Verify => "verify",
+            Self::Bootstrap => "bootstrap",
+        }
+    }
 }
 
 impl Record {
@@ -288,6 +306,7 @@ impl RecordedClaim {
             key: claim.key().key_id().as_str().to_owned(),
             sha256: claim.sha256(),
             attestation: claim.attestation(),
+            dated: claim.dated(),
         }
     }
 }
@@ -295,6 +314,20 @@ impl RecordedClaim {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entrance_has_one_word() {
+        for it in [
+            Entrance::Method,
+            Entrance::Hook,
+            Entrance::Dpkg,
+            Entrance::Debsig,
+            Entrance::Verify,
+            Entrance::Bootstrap,
+        ] {
+            assert_eq!(serde_json::to_value(it).unwrap(), it.word());
+        }
+    }
 
     #[test]
     fn json_in_ascii_says_the_same() {

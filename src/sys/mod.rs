@@ -17,6 +17,16 @@ pub mod xattr;
 
 pub use program::program;
 
+/// Whether this process runs in a chroot: the first process has another root. Where that cannot be
+/// seen, it does not.
+#[must_use]
+pub fn is_in_a_chroot() -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let root = |path| std::fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
+    root("/proc/1/root/").is_some_and(|first| Some(first) != root("/"))
+}
+
 /// What the system says about an error, without the number that only programmers know.
 #[must_use]
 pub fn plain(error: &std::io::Error) -> String {

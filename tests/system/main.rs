@@ -46,6 +46,7 @@ purposes! {
     environment
     configuration
     walls
+    log
     faults
 }
 

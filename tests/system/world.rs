@@ -57,6 +57,16 @@ fn chroot(suite: &str, flavour: &str) -> String {
     run(Command::new(testbed("chroot")).args([suite, flavour])).trim().to_owned()
 }
 
+/// Nothing of the environment that the tests run in.
+fn cleanly(command: &mut Command) {
+    command
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C.UTF-8")
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null());
+}
+
 impl World {
     /// A fresh system of `suite`, with the gate enforcing: two of alice, bob and carol.
     pub fn new(
@@ -186,6 +196,22 @@ impl World {
     pub fn sh(&self, script: &str) -> Ran {
         let mut command = self.command();
         command.args(["/bin/sh", "-ec"]).arg(format!("exec 2>&1\n{script}"));
+        self.ran(command)
+    }
+
+    /// The same, as on a machine of its own: the first process has this root.
+    pub fn machine(&self, script: &str) -> Ran {
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--root"])
+            .arg(&self.root)
+            .args(["/bin/sh", "-ec"])
+            .arg(format!("exec 2>&1\n{script}"));
+        cleanly(&mut command);
+        self.ran(command)
+    }
+
+    fn ran(&self, mut command: Command) -> Ran {
         let output = command.output().unwrap();
         Ran {
             code: output.status.code(),
@@ -197,13 +223,8 @@ impl World {
     /// `chroot ROOT` with a clean environment.
     pub fn command(&self) -> Command {
         let mut command = Command::new("chroot");
-        command
-            .arg(&self.root)
-            .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("LC_ALL", "C.UTF-8")
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null());
+        command.arg(&self.root);
+        cleanly(&mut command);
         command
     }
 

@@ -186,6 +186,7 @@ impl Release {
             artifact: wanted.artifact.clone(),
             sha256: wanted.sha256,
             attestation: self.digest,
+            dated: Some(self.date),
         };
         let own = keys.iter().filter(|it| it.operator == self.terms.operator);
         own.filter(|it| self.signers.contains(&it.key)).map(claim).collect()

@@ -23,6 +23,7 @@ use crate::apt::configuration::Configuration;
 use crate::config::Config;
 use crate::evidence::{AtHand, Network};
 use crate::gate::{Candidate, Environment, Gate, Installing, Judged, Look, apt_configuration};
+use crate::log::Log;
 use crate::policy::{Clearance, Decision, Mode};
 use crate::receipt::{self, Ledger};
 use crate::report::{self, Entrance, Record, SCHEMA};
@@ -228,6 +229,10 @@ fn judge(
         ..Record::of(&it.decision, Entrance::Bootstrap, &inside(&it.path), policy, now)
     };
     let records: Vec<(Record, _)> = judged.iter().map(|it| (record(it), &it.signed)).collect();
+    let log = Log::open(apt);
+    for (it, (record, _)) in judged.iter().zip(&records) {
+        log.decided_for_an_image(&it.decision, record);
+    }
     let recorded = ledger.map_or(Ok(()), |state| {
         Ledger::open(state, Entrance::Bootstrap).and_then(|mut it| it.record(&records))
     });

@@ -13,6 +13,7 @@ use super::output::json;
 use super::world::{Stop, end, say};
 use super::{Exit, evidence_at_hand, is_file, simulate};
 use crate::apt::configuration::Configuration;
+use crate::attest::Claim;
 use crate::audit::{self, Audited, RecordedPackage, System};
 use crate::config::Config;
 use crate::evidence::{AtHand, Network};
@@ -24,7 +25,9 @@ use crate::policy::{Assessment, Decision, Mode, Reason, Report};
 use crate::receipt::{self, Admitted};
 use crate::report::{Entrance, Record, RecordedAssessment};
 use crate::sys::secure::Trusted;
-use crate::types::{Architecture, DebVersion, Identity, PackageName, Timestamp, printable};
+use crate::types::{
+    Architecture, DebVersion, Identity, OperatorName, PackageName, Timestamp, printable,
+};
 
 /// A package and what is known about it, by where it is.
 enum Case {
@@ -48,6 +51,8 @@ struct Recorded {
     case: RecordedCase,
     /// Why the rule that matched is there
     rule_reason: Option<String>,
+    /// Whose word it rests on, and since when that is known
+    answers: Vec<Answer>,
     /// When root let this very file in, and on what
     receipt: Option<Receipt>,
     /// What would make it pass, for people; nothing if it does
@@ -67,6 +72,20 @@ struct Receipt {
     time: Timestamp,
     basis: String,
     attestations: usize,
+}
+
+/// An operator's signed word, whatever it says.
+#[derive(Serialize)]
+struct Answer {
+    operator: OperatorName,
+    /// As claims have it
+    key: String,
+    /// The file of the configuration in which the key stands
+    key_file: Option<String>,
+    /// When it was made, as the signed bytes say
+    dated: Option<Timestamp>,
+    /// Since when it is in the cache here, which nobody signed
+    kept_since: Option<Timestamp>,
 }
 
 /// A package as the command line names it: `NAME[:ARCH][=VERSION]`.
@@ -115,8 +134,9 @@ fn explained(arguments: &Explain) -> Result<Exit, Stop> {
         let mode = super::mode::word(config.policy.mode());
         return Ok(say(&json(&Explanations { schema: 1, mode, packages }), exit));
     }
-    let texts: Vec<String> =
-        cases.iter().map(|it| text::of(it, config, receipt_of(it, &admitted), now)).collect();
+    let text_of =
+        |it: &Case| text::of(it, config, &court.answers(it), receipt_of(it, &admitted), now);
+    let texts: Vec<String> = cases.iter().map(text_of).collect();
     Ok(say(&texts.join("\n"), exit))
 }
 
@@ -174,6 +194,7 @@ impl Court<'_> {
             basis: it.basis.clone(),
             attestations: it.claims.len(),
         });
+        let answers = self.answers(case);
         let rule_reason = case.report().and_then(|it| text::rule_reason(it, self.config));
         let to_pass = advice::of(case, self.config);
         let case = match case {
@@ -188,7 +209,25 @@ impl Court<'_> {
                 RecordedCase::File(Box::new(Record { notes: it.notes.clone(), ..record }))
             }
         };
-        Recorded { case, rule_reason, receipt, to_pass }
+        Recorded { case, rule_reason, answers, receipt, to_pass }
+    }
+
+    /// The signed words about a package, for it and against it.
+    fn answers(&self, case: &Case) -> Vec<Answer> {
+        let Some(report) = case.report() else { return Vec::new() };
+        let answer = |claim: &Claim| {
+            let key = claim.key().key_id();
+            let operator = self.config.operators.get(claim.operator());
+            let file = operator.and_then(|it| it.keys.get(&key));
+            Answer {
+                operator: claim.operator().clone(),
+                key: key.as_str().to_owned(),
+                key_file: file.map(|it| it.to_string_lossy().into_owned()),
+                dated: claim.dated(),
+                kept_since: self.gate.cache().kept_since(claim.artifact(), claim.attestation()),
+            }
+        };
+        report.votes.iter().chain(&report.conflicts).map(answer).collect()
     }
 }
 

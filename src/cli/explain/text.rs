@@ -1,8 +1,9 @@
 //! The judgement on a package, for people. No line ends in a bare number.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
-use super::{Case, advice};
+use super::{Answer, Case, advice};
 use crate::audit::{Source, State};
 use crate::config::Config;
 use crate::policy::{Decision, Listing, Mode, OnConflict, Reason, Report, Standing};
@@ -13,6 +14,7 @@ use crate::types::{OperatorName, Timestamp, printable};
 pub(super) fn of(
     case: &Case,
     config: &Config,
+    answers: &[Answer],
     receipt: Option<&Admitted>,
     now: Timestamp,
 ) -> String {
@@ -35,7 +37,7 @@ pub(super) fn of(
     line("rule", &rule(report, config));
     line("needs", &needs(report));
     for (name, standing) in &report.standings {
-        line("operator", &operator(name, standing, report));
+        line("operator", &operator(name, standing, report, answers));
     }
     if let Some((place, reason, expires)) = case.exception() {
         let left = crate::cli::exception::left(expires, now);
@@ -196,15 +198,36 @@ fn needs(report: &Report) -> String {
     text
 }
 
-fn operator(name: &OperatorName, standing: &Standing, report: &Report) -> String {
+fn operator(
+    name: &OperatorName,
+    standing: &Standing,
+    report: &Report,
+    answers: &[Answer],
+) -> String {
     let counts = report.requirement.as_ref().is_none_or(|it| it.counted().contains(name));
     let counts = if counts { "" } else { " (does not count here)" };
-    let keys: Vec<String> = report
-        .votes
-        .iter()
-        .filter(|it| it.operator() == name)
-        .map(|it| format!("key {}", it.key().key_id()))
-        .collect();
-    let keys = if keys.is_empty() { String::new() } else { format!(" ({})", keys.join(", ")) };
-    format!("{name}{counts}: {}{keys}", report::standing(standing))
+    let signed: Vec<String> =
+        answers.iter().filter(|it| it.operator == *name).map(self::signed).collect();
+    let signed =
+        if signed.is_empty() { String::new() } else { format!(" ({})", signed.join("; ")) };
+    format!("{name}{counts}: {}{signed}", report::standing(standing))
+}
+
+/// With which key an operator signed, and when as far as anybody says.
+fn signed(answer: &Answer) -> String {
+    let mut text = format!("key {}", answer.key);
+    if let Some(file) = &answer.key_file {
+        let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy();
+        let _ = write!(text, " in {}", printable(&name));
+    }
+    match (answer.dated, answer.kept_since) {
+        (Some(dated), _) => {
+            let _ = write!(text, ", signed with the date {dated}");
+        }
+        (None, Some(since)) => {
+            let _ = write!(text, ", here since {since}, not dated");
+        }
+        (None, None) => text.push_str(", heard now, not dated"),
+    }
+    text
 }

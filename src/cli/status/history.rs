@@ -7,8 +7,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::audit::{System, SystemError};
-use crate::receipt::{self, Decided};
-use crate::types::{Identity, Timestamp, printable};
+use crate::receipt::{self, Decided, DecidedStanding};
+use crate::types::{Identity, Sha256Digest, Timestamp, printable};
 
 /// How many events of a kind are shown.
 const SHOWN: usize = 3;
@@ -24,7 +24,35 @@ pub(super) struct History {
     pub(super) refusals: VecDeque<Event>,
     /// The newest last
     pub(super) conflicts: VecDeque<Event>,
-    recent: VecDeque<BTreeMap<String, String>>,
+    /// The newest decision on each of the newest files, the newest last
+    recent: VecDeque<Seen>,
+    /// When each file was first decided on
+    first: BTreeMap<Sha256Digest, Timestamp>,
+    /// By operator, when it was first seen to confirm each file
+    confirmed: BTreeMap<String, BTreeMap<Sha256Digest, Timestamp>>,
+}
+
+/// A file that was decided on.
+#[derive(Debug)]
+struct Seen {
+    /// The package, or the file if it is none
+    what: String,
+    sha256: Option<Sha256Digest>,
+    /// By their names
+    operators: BTreeMap<String, Stood>,
+}
+
+/// Where an operator stood, as far as it tells how far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stood {
+    /// It signed the very file.
+    Confirms,
+    /// It has rebuilt the package, and got something else or did not sign.
+    Rebuilt,
+    /// It answered, and has no result that could be read.
+    NotYet,
+    /// It was not heard.
+    Silent,
 }
 
 /// What was heard from an operator.
@@ -36,6 +64,13 @@ pub(super) struct Heard {
     pub(super) confirmed: usize,
     /// How many those are
     pub(super) of: usize,
+    /// How many of those that it was heard about it had rebuilt, with whatever result
+    pub(super) rebuilt: usize,
+    /// How many of them it was heard about
+    pub(super) answered: usize,
+    /// The median, over those that it confirmed, of how long after a file was first decided on here
+    /// it was first seen to confirm it, in seconds; nothing if there is none
+    pub(super) lag: Option<i64>,
 }
 
 /// Something that people should see.
@@ -88,11 +123,25 @@ impl History {
             }
             _ => printable(&it.path).to_string(),
         };
-        for (name, standing) in &it.operators {
-            if !matches!(standing.kind.as_str(), "unreachable" | "pending" | "not-asked") {
+        let mut operators = BTreeMap::new();
+        for (name, standing) in it.operators {
+            let stood = Stood::of(&standing);
+            if stood != Stood::Silent {
                 self.heard.entry(name.clone()).or_default().last = Some(it.time);
             }
+            if let (Stood::Confirms, Some(sha256)) = (stood, it.sha256) {
+                let confirmed = self.confirmed.entry(name.clone()).or_default();
+                confirmed.entry(sha256).or_insert(it.time);
+            }
+            operators.insert(name, stood);
         }
+        if let Some(sha256) = it.sha256 {
+            self.first.entry(sha256).or_insert(it.time);
+        }
+        // A file that is refused every day until it is confirmed counts once, as it is now.
+        self.recent.retain(|before| (&before.what, before.sha256) != (&what, it.sha256));
+        let seen = Seen { what: what.clone(), sha256: it.sha256, operators };
+        keep(&mut self.recent, seen, RECENT);
         let entrance = printable(&it.entrance).to_string();
         let event = |why: String| Event {
             time: it.time,
@@ -109,15 +158,45 @@ impl History {
             let why = format!("{operator} signed a different file under this name");
             keep(&mut self.conflicts, event(why), SHOWN);
         }
-        let kinds = it.operators.into_iter().map(|(name, it)| (name, it.kind)).collect();
-        keep(&mut self.recent, kinds, RECENT);
     }
 
     fn count(&mut self) {
-        for (name, kind) in self.recent.iter().flatten() {
-            let heard = self.heard.entry(name.clone()).or_default();
-            heard.of += 1;
-            heard.confirmed += usize::from(kind == "confirms");
+        let mut lags: BTreeMap<&String, Vec<i64>> = BTreeMap::new();
+        for seen in &self.recent {
+            for (name, stood) in &seen.operators {
+                let heard = self.heard.entry(name.clone()).or_default();
+                heard.of += 1;
+                heard.confirmed += usize::from(*stood == Stood::Confirms);
+                heard.rebuilt += usize::from(matches!(stood, Stood::Confirms | Stood::Rebuilt));
+                heard.answered += usize::from(*stood != Stood::Silent);
+                let Some(sha256) = seen.sha256.filter(|_| *stood == Stood::Confirms) else {
+                    continue;
+                };
+                let first = self.first.get(&sha256);
+                let confirmed = self.confirmed.get(name).and_then(|it| it.get(&sha256));
+                if let (Some(first), Some(confirmed)) = (first, confirmed) {
+                    // Not negative, whatever the clock did.
+                    let lag = (confirmed.as_unix() - first.as_unix()).max(0);
+                    lags.entry(name).or_default().push(lag);
+                }
+            }
+        }
+        for (name, mut lags) in lags {
+            lags.sort_unstable();
+            if let Some(heard) = self.heard.get_mut(name) {
+                heard.lag = lags.get(lags.len() / 2).copied();
+            }
+        }
+    }
+}
+
+impl Stood {
+    fn of(standing: &DecidedStanding) -> Self {
+        match (standing.kind.as_str(), standing.status.as_deref()) {
+            ("confirms", _) => Self::Confirms,
+            ("signed-another", _) | ("says", Some("good" | "bad")) => Self::Rebuilt,
+            ("unreachable" | "pending" | "not-asked", _) => Self::Silent,
+            _ => Self::NotYet,
         }
     }
 }
@@ -155,4 +234,71 @@ pub(super) fn debt(system: &System) -> Result<Debt, SystemError> {
         }
     }
     Ok(debt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a line of receipts says of one operator about the file `sha256`.
+    fn line(time: &str, file: u8, standing: &str) -> String {
+        format!(
+            r#"{{"time":"2026-01-{time}Z","path":"/x.deb","decision":"refuse","package":"p{file}","version":"1","architecture":"all","sha256":"{}","operators":{{"alpha":{{{standing}}}}}}}"#,
+            Sha256Digest::from_bytes([file; 32])
+        )
+    }
+
+    fn heard(lines: &[String]) -> Heard {
+        let state = tempfile::tempdir().unwrap();
+        std::fs::create_dir(state.path().join("receipts")).unwrap();
+        std::fs::write(state.path().join(receipt::DECIDED_BY_ROOT), lines.join("\n")).unwrap();
+        History::read(state.path()).heard["alpha"]
+    }
+
+    const CONFIRMS: &str = r#""kind":"confirms""#;
+    const UNKNOWN: &str = r#""kind":"unknown""#;
+
+    #[test]
+    fn who_has_rebuilt_is_told_from_who_has_not_and_from_who_was_silent() {
+        let all = [
+            CONFIRMS,
+            r#""kind":"signed-another""#,
+            r#""kind":"says","status":"bad""#,
+            r#""kind":"says","status":"good""#,
+            r#""kind":"says","status":"not-built""#,
+            UNKNOWN,
+            r#""kind":"unreachable""#,
+            r#""kind":"pending""#,
+        ];
+        let lines: Vec<String> = (1..).zip(all).map(|(n, it)| line("01T00:00:00", n, it)).collect();
+        let heard = heard(&lines);
+        assert_eq!((heard.confirmed, heard.of), (1, 8));
+        assert_eq!((heard.rebuilt, heard.answered), (4, 6));
+    }
+
+    #[test]
+    fn the_lag_is_from_the_first_decision_on_a_file_to_the_first_that_was_confirmed() {
+        // The first: after three days, and the third decision says nothing new.
+        let first =
+            [("01T00:00:00", UNKNOWN), ("04T00:00:00", CONFIRMS), ("09T00:00:00", CONFIRMS)];
+        let mut lines: Vec<String> = first.map(|(time, it)| line(time, 1, it)).to_vec();
+        assert_eq!(heard(&lines).lag, Some(3 * 24 * 60 * 60));
+        assert_eq!((heard(&lines).confirmed, heard(&lines).of), (1, 1));
+        // Of two, the longer one; of three, the middle.
+        lines.push(line("09T00:00:00", 2, CONFIRMS));
+        assert_eq!(heard(&lines).lag, Some(3 * 24 * 60 * 60));
+        lines.push(line("09T00:00:00", 3, CONFIRMS));
+        assert_eq!(heard(&lines).lag, Some(0));
+        // What was never confirmed has none.
+        assert_eq!(heard(&[line("01T00:00:00", 1, UNKNOWN)]).lag, None);
+    }
+
+    #[test]
+    fn a_file_that_waited_long_is_not_taken_for_a_new_one() {
+        let mut lines = vec![line("01T00:00:00", 250, UNKNOWN)];
+        lines.extend((0..200).map(|n| line("02T00:00:00", n, UNKNOWN)));
+        lines.push(line("03T00:00:00", 250, CONFIRMS));
+        let heard = heard(&lines);
+        assert_eq!((heard.of, heard.lag), (100, Some(2 * 24 * 60 * 60)));
+    }
 }

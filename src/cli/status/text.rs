@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::entrances::{APTS_HOOK, Sources};
-use super::history::{Debt, Event};
+use super::history::{Debt, Event, Heard};
 use super::{Operator, Status};
 use crate::cli::exception::line as exception_line;
 use crate::policy::Exception;
@@ -101,17 +101,36 @@ fn operator(operator: &Operator, now: Timestamp) -> String {
     if *endpoints == 0 {
         parts.push("no endpoint".to_owned());
     }
-    parts.push(match heard.last {
-        Some(last) => format!(
-            "confirmed {} of the last {} packages, heard on {}",
-            heard.confirmed,
-            heard.of,
-            last.date()
-        ),
-        None => "not heard yet".to_owned(),
-    });
+    match heard.last {
+        Some(last) => {
+            let Heard { confirmed, of, rebuilt, answered, .. } = heard;
+            parts.push(format!(
+                "confirmed {confirmed} of the last {of} packages, heard on {}",
+                last.date()
+            ));
+            let coverage = match answered {
+                0 => "-".to_owned(),
+                _ => format!("{rebuilt} of {answered} rebuilt"),
+            };
+            parts.push(format!("coverage {coverage}; lag {}", lag(heard.lag)));
+        }
+        None => parts.push("not heard yet".to_owned()),
+    }
     parts.extend(answer.as_ref().map(|it| format!("now: {}", printable(it))));
     format!("{name}: {}", parts.join("; "))
+}
+
+/// How long it takes until an operator confirms what is new here.
+fn lag(seconds: Option<i64>) -> String {
+    let Some(seconds) = seconds else { return "-".to_owned() };
+    let (length, unit) = match seconds {
+        0 => return "none".to_owned(),
+        ..7_200 => (60, "minutes"),
+        7_200..172_800 => (60 * 60, "hours"),
+        _ => (24 * 60 * 60, "days"),
+    };
+    // Rather too long than too short.
+    format!("{} {unit}", (seconds + length - 1) / length)
 }
 
 fn debt(debt: Debt) -> String {

@@ -1,0 +1,178 @@
+//! Tells the system's log what was decided: systemd's journal, or syslog where there is none.
+//!
+//! For people, and for programs that watch logs. Nothing is decided by it, nothing waits for it,
+//! and that nobody takes a message changes nothing. It is no evidence either: every user can write
+//! such messages. What an installation rests on stands in the receipts.
+
+mod entry;
+
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+
+use crate::apt::configuration::Configuration;
+use crate::policy::{Basis, Decision};
+use crate::report::{Entrance, Record};
+use crate::sys::is_in_a_chroot;
+use entry::Entry;
+
+/// Where the journal takes messages (<https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>).
+const JOURNAL: &str = "/run/systemd/journal/socket";
+
+/// Where syslog takes messages (syslog(3)).
+const SYSLOG: &str = "/dev/log";
+
+/// The log of this system, or none.
+///
+/// To be opened before the process closes itself in. From then on it only writes to what is open.
+#[derive(Debug, Default)]
+pub struct Log(Option<Daemon>);
+
+/// Who takes the messages.
+#[derive(Debug)]
+enum Daemon {
+    Journal(UnixDatagram),
+    Syslog(UnixDatagram),
+}
+
+impl Log {
+    /// Opens the log of this system. There is none, and that is no error, where nobody listens, in
+    /// a chroot, and where `apt` works on another system than this one: what is decided for an
+    /// image that is being built is no news about the machine that builds it.
+    #[must_use]
+    pub fn open(apt: &Configuration) -> Self {
+        if is_elsewhere(apt) || is_in_a_chroot() {
+            return Self::default();
+        }
+        Self::at(Path::new(JOURNAL), Path::new(SYSLOG))
+    }
+
+    fn at(journal: &Path, syslog: &Path) -> Self {
+        let journal = connect(journal).map(Daemon::Journal);
+        Self(journal.or_else(|| connect(syslog).map(Daemon::Syslog)))
+    }
+
+    /// Tells a decision: one message, and one more if somebody signed another file.
+    pub fn decided(&self, decision: &Decision, record: &Record) {
+        self.send(Entry::of(decision, record));
+    }
+
+    /// Tells a decision about a package that goes into an image, unless all is well: the image has
+    /// its own receipts, and hundreds of confirmed packages are no news here.
+    pub fn decided_for_an_image(&self, decision: &Decision, record: &Record) {
+        let is_confirmed =
+            matches!(decision, Decision::Admit(it) if matches!(it.basis(), Basis::Quorum));
+        if !is_confirmed || !record.conflicts.is_empty() {
+            self.decided(decision, record);
+        }
+    }
+
+    /// Tells why nothing passed, whatever was decided, or why nothing could be.
+    pub fn nothing_passed(&self, entrance: Entrance, why: &str) {
+        self.send([Entry::of_trouble(entrance, why)]);
+    }
+
+    /// A message that is not taken at once is lost: a log must not be able to hold packages up.
+    fn send(&self, entries: impl IntoIterator<Item = Entry>) {
+        for entry in entries {
+            let _ = match &self.0 {
+                None => return,
+                Some(Daemon::Journal(socket)) => socket.send(&entry.for_the_journal()),
+                Some(Daemon::Syslog(socket)) => socket.send(&entry.for_syslog()),
+            };
+        }
+    }
+}
+
+/// A socket that never waits.
+fn connect(path: &Path) -> Option<UnixDatagram> {
+    let socket = UnixDatagram::unbound().ok()?;
+    socket.set_nonblocking(true).ok()?;
+    socket.connect(path).ok()?;
+    Some(socket)
+}
+
+/// Whether apt was told to work on another system.
+fn is_elsewhere(apt: &Configuration) -> bool {
+    let items = ["RootDir", "Dir", "DPkg::Chroot-Directory"];
+    let other = |it: &str| Path::new(it) != Path::new("/");
+    items.iter().any(|item| apt.find(item).is_some_and(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Reason, Refusal};
+
+    fn refusal() -> (Decision, Record) {
+        let reason = Reason::Unreadable { why: "why\nnot".to_owned() };
+        let decision = Decision::Refuse(Refusal::unjudged(None, reason));
+        let now = "2026-06-01T12:00:00Z".parse().unwrap();
+        let path = Path::new("/a\nPRIORITY=0.deb");
+        let record = Record::of(&decision, Entrance::Hook, path, None, now);
+        (decision, record)
+    }
+
+    fn received(socket: &UnixDatagram) -> String {
+        let mut bytes = vec![0; 1 << 17];
+        let length = socket.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_journal_comes_first_and_syslog_where_there_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let (journal, syslog) = (directory.path().join("journal"), directory.path().join("syslog"));
+        let (decision, record) = refusal();
+        // Nobody there.
+        Log::at(&journal, &syslog).decided(&decision, &record);
+        let syslogd = UnixDatagram::bind(&syslog).unwrap();
+        Log::at(&journal, &syslog).decided(&decision, &record);
+        assert!(received(&syslogd).starts_with("<84>apt-quorum["));
+        let journald = UnixDatagram::bind(&journal).unwrap();
+        let log = Log::at(&journal, &syslog);
+        log.decided(&decision, &record);
+        log.nothing_passed(Entrance::Dpkg, "why");
+        assert!(received(&journald).starts_with("MESSAGE="));
+        assert!(received(&journald).contains("APT_QUORUM_ENTRANCE=dpkg\n"));
+        syslogd.set_nonblocking(true).unwrap();
+        assert!(syslogd.recv(&mut [0]).is_err(), "both were told");
+        // The journal went away, and its socket stayed.
+        drop(journald);
+        log.decided(&decision, &record);
+        Log::at(&journal, &syslog).decided(&decision, &record);
+        assert!(received(&syslogd).starts_with("<84>"));
+    }
+
+    #[test]
+    fn a_socket_that_nobody_reads_holds_nothing_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let silent = UnixDatagram::bind(&path).unwrap();
+        let log = Log::at(&path, &path);
+        let (decision, record) = refusal();
+        // A queue that is full makes others wait (unix(7), `max_dgram_qlen`).
+        for _ in 0..5_000 {
+            log.decided(&decision, &record);
+        }
+        silent.set_nonblocking(true).unwrap();
+        let taken = std::iter::from_fn(|| silent.recv(&mut [0]).ok()).count();
+        assert!((1..5_000).contains(&taken), "{taken}");
+    }
+
+    #[test]
+    fn what_is_decided_for_another_system_is_not_told() {
+        for (item, expected) in [
+            ("", false),
+            ("Dir=/", false),
+            ("RootDir=/", false),
+            ("RootDir=", false),
+            ("Dir=/mnt/", true),
+            ("RootDir=/mnt", true),
+            ("DPkg::Chroot-Directory=/mnt", true),
+        ] {
+            let mut apt = Configuration::default();
+            apt.add(item);
+            assert_eq!(is_elsewhere(&apt), expected, "{item}");
+        }
+    }
+}
