@@ -14,6 +14,7 @@ mod mode;
 mod operator;
 mod output;
 mod progress;
+mod setup;
 mod simulate;
 mod status;
 mod verify;
@@ -71,6 +72,7 @@ pub fn run() -> ExitCode {
         }
     };
     match arguments.command {
+        Subcommand::Setup(arguments) => setup::run(&arguments).into(),
         Subcommand::Verify(arguments) => verify::run(&arguments).into(),
         Subcommand::Config(arguments) => config::run(&arguments).into(),
         Subcommand::Operator(arguments) => operator::run(&arguments).into(),

@@ -10,6 +10,7 @@ use crate::config::{Draft, DraftKey, Protocol};
 use crate::types::{OperatorName, Timestamp, printable};
 
 /// An operator that nobody trusts yet.
+#[derive(Clone)]
 pub(in crate::cli) struct Candidate {
     target: Target,
     keys: Vec<Offered>,

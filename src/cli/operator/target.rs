@@ -10,6 +10,7 @@ use crate::config::{BUNDLE_SUFFIX, DESCRIPTIONS, Description, DraftEndpoint, Pro
 use crate::types::{Architecture, OperatorName, printable};
 
 /// An operator that could be added: all but its keys.
+#[derive(Clone)]
 pub(in crate::cli) struct Target {
     pub(super) name: OperatorName,
     pub(super) description: Option<String>,
