@@ -212,6 +212,7 @@ fn the_dry_run_tells_who_would_be_refused_and_writes_nothing() {
     assert_eq!(json["written"], false);
     assert_eq!(json["dry_run"]["confirmed"], 1);
     assert_eq!(json["dry_run"]["open"][0]["outlook"], "refused");
+    assert_eq!(json["dry_run"]["open"][0]["package"], "other");
     assert_eq!(json["voters"], 2);
     // Whoever is silent is not whoever refuses.
     let silent = [fresh.operator("alpha", &[&hello(), &other()])];
@@ -379,6 +380,14 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
     ended.assert_code(1);
     assert!(ended.stderr.contains("apt could download nothing"), "{ended:?}");
     assert_eq!(fresh.files(), before);
+    // Somebody else has put something in the place of apt's methods.
+    set_mode(&fresh.machine.world.write("methods/quorum+http", ""), 0o755);
+    let conf =
+        fresh.machine.world.write("apt.conf.d/50x", "Dir::Bin::Methods::http \"/usr/bin/x\";\n");
+    let ended = fresh.setup(&flags);
+    ended.assert_code(1);
+    assert!(ended.stderr.contains("has /usr/bin/x in the place of a method"), "{ended:?}");
+    fs::remove_file(conf).unwrap();
     // A configuration that apt does not go by has nothing to do with apt's sources.
     let elsewhere = fresh.path("elsewhere");
     common::copy_safely(&fresh.path("etc"), &elsewhere);
@@ -546,14 +555,17 @@ fn questions_lead_from_fresh_to_enforcing() {
     terminal.expect("It asks the operators about each. [yes] ").send("\n");
     terminal.expect("With this policy 2 of 2 installed packages would pass.");
     terminal.expect("Mode, enforce or warn? [enforce] ").send("\n");
-    terminal.expect("  1  http://b.example/security (").expect("  2  http://c.example/ (");
+    terminal
+        .expect("  1  http://c.example/ (")
+        .expect("  2  https://a.example/debian/ (")
+        .expect("  3  http://b.example/security (");
     terminal.expect("http://off.example/ (").expect("is switched off");
     terminal
         .expect("[all] ")
         .send("9\n")
         .expect("numbers of the list")
         .expect("[all] ")
-        .send("1, 2\n");
+        .send("1, 3\n");
     terminal.expect("debian.sources (changed)").expect("Write this? Type yes: ");
     let before = fresh.files();
     assert!(!before.keys().any(|it| it.ends_with("alpha.toml")), "nothing is written before");

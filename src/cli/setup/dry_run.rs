@@ -38,7 +38,8 @@ pub(super) struct Counts {
 /// A package that would not pass, in JSON.
 #[derive(Serialize)]
 pub(super) struct Open<'a> {
-    package: &'a Identity,
+    #[serde(flatten)]
+    identity: &'a Identity,
     /// `refused` or `could-not-find-out`
     outlook: &'static str,
     /// For people
@@ -88,7 +89,7 @@ impl DryRun {
     pub(super) fn open(&self) -> Vec<Open<'_>> {
         let open = self.audited.iter().filter(|it| it.is_open());
         open.map(|it| Open {
-            package: &it.installed.identity,
+            identity: &it.installed.identity,
             outlook: if is_refused(it) { "refused" } else { "could-not-find-out" },
             reason: remark(it),
         })

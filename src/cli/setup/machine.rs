@@ -38,6 +38,8 @@ pub(super) struct Machine {
     unread: Vec<String>,
     /// Whether apt asks the gate for all sources
     overridden: bool,
+    /// A program that apt's configuration puts in the place of a method, and that is not ours
+    foreign: Option<String>,
     /// Where apt reads parts of its configuration
     parts: PathBuf,
     /// Where apt's methods are
@@ -52,7 +54,7 @@ struct SourceFile {
 }
 
 /// A source that can be chosen.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Choice {
     pub(super) uri: String,
     pub(super) file: PathBuf,
@@ -87,6 +89,7 @@ impl Machine {
             files: Vec::new(),
             unread: Vec::new(),
             overridden: METHODS.iter().all(|method| is_overridden(apt, method)),
+            foreign: METHODS.iter().find_map(|method| foreign(apt, method)),
             parts: apt.path("Dir::Etc::parts", "/etc/apt/apt.conf.d"),
             methods: apt.path("Dir::Bin::methods", METHODS_DIRECTORY),
         };
@@ -148,11 +151,17 @@ impl Machine {
         self.overridden
     }
 
-    /// The sources whose packages could be judged on the way and are not.
-    pub(super) fn choices(&self) -> BTreeSet<Choice> {
-        self.entries(Way::Plain)
-            .map(|(file, it)| Choice { uri: it.uri.clone(), file: file.path.clone() })
-            .collect()
+    /// The sources whose packages could be judged on the way and are not, each once, as they stand
+    /// in their files.
+    pub(super) fn choices(&self) -> Vec<Choice> {
+        let mut choices: Vec<Choice> = Vec::new();
+        for (file, it) in self.entries(Way::Plain) {
+            let choice = Choice { uri: it.uri.clone(), file: file.path.clone() };
+            if !choices.contains(&choice) {
+                choices.push(choice);
+            }
+        }
+        choices
     }
 
     fn entries(&self, way: Way) -> impl Iterator<Item = (&SourceFile, &Entry)> {
@@ -176,17 +185,14 @@ impl Machine {
                     Way::Plain => {}
                     Way::Judged => drop(lines.insert(format!("{uri} ({place}) is judged already"))),
                     Way::Other => {
-                        let method = it.uri.split(':').next().unwrap_or_default();
                         lines.insert(format!(
-                            "{uri} ({place}) is left as it is, for its method {} is not wrapped: the hook judges what comes from it",
-                            printable(method)
+                            "{uri} ({place}) stays as it is: only http and https are wrapped"
                         ));
                     }
                 }
             }
         }
-        lines
-            .extend(self.unread.iter().map(|it| format!("{} and is left as it is", printable(it))));
+        lines.extend(self.unread.iter().map(|it| format!("{}: left as it is", printable(it))));
         lines
     }
 
@@ -257,6 +263,13 @@ impl Machine {
                 "apt reads no directory with parts of its configuration (Dir::Etc::parts): name the sources one by one. Nothing was changed.",
             ));
         }
+        // Whoever wrote that meant something by it, and it may be read after our file.
+        if let Some(program) = &self.foreign {
+            return Err(Stop::refused(format!(
+                "apt's configuration has {} in the place of a method already (Dir::Bin::Methods): take that out, or name the sources one by one. Nothing was changed.",
+                printable(program)
+            )));
+        }
         self.can_be_wrapped(METHODS)?;
         let parts = fs::canonicalize(&self.parts).unwrap_or_else(|_| self.parts.clone());
         let path = parts.join(OVERRIDE_NAME);
@@ -295,6 +308,11 @@ impl Machine {
         }
         Ok(())
     }
+}
+
+fn foreign(apt: &Configuration, method: &str) -> Option<String> {
+    let program = apt.find(&format!("Dir::Bin::Methods::{method}"))?;
+    (!is_overridden(apt, method)).then(|| program.to_owned())
 }
 
 fn is_overridden(apt: &Configuration, method: &str) -> bool {

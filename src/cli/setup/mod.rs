@@ -318,7 +318,7 @@ impl Session<'_> {
     }
 
     fn asked_sources(&self) -> Result<Chosen, Stop> {
-        let choices: Vec<machine::Choice> = self.machine.choices().into_iter().collect();
+        let choices = self.machine.choices();
         self.tell(&text::about_sources(self.machine, &choices))?;
         if choices.is_empty() || self.machine.all_are_judged() {
             return Ok(Chosen::AsTheyAre);

@@ -43,17 +43,17 @@ pub(super) fn about_threshold(voters: &Voters, there: Option<Threshold>) -> Stri
     text += match count {
         1 => ".\n",
         2 => {
-            ". With two, 2 means that both must confirm, and 1 that either of them decides alone.\n"
+            ".\nWith two, 2 means that both must confirm, and 1 that either of them decides alone.\n"
         }
         _ => {
-            ". More than half of them and fewer than all is a good choice: one that is wrong cannot decide alone, and one that is down does not block you.\n"
+            ".\nMore than half of them and fewer than all is a good choice: one that is wrong cannot decide alone,\nand one that is down does not block you.\n"
         }
     };
     text
 }
 
 pub(super) fn about_sources(machine: &Machine, choices: &[Choice]) -> String {
-    let mut text = "From where apt takes packages. The hook judges all of them before they are installed; a source can have them judged already while they are downloaded.\n".to_owned();
+    let mut text = "The hook judges all packages before they are installed. Those of a source can be judged already\nwhile apt downloads them:\n".to_owned();
     if machine.all_are_judged() {
         text += "  All sources do that already.\n";
         return text;
@@ -116,10 +116,12 @@ pub(super) struct Record<'a> {
     written: bool,
     directory: String,
     operators: Vec<Operator>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     threshold: Option<u32>,
     /// How many operators can confirm packages of this machine
     voters: usize,
     mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     dry_run: Option<Looked<'a>>,
     files: Vec<File>,
 }
