@@ -11,3 +11,4 @@ pub mod index;
 pub mod json_hook;
 pub mod message;
 pub mod simulation;
+pub mod sources;

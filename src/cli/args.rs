@@ -10,6 +10,7 @@ use crate::config::Protocol;
 
 pub(super) use super::exception::args::Exception;
 pub(super) use super::import::args::{ChosenMode, Import, ImportLayout};
+pub(super) use super::setup::args::Setup;
 
 /// Install a Debian package only when enough independent rebuilders, chosen by you, have rebuilt
 /// it from source and signed that they got the very same bytes.
@@ -25,6 +26,8 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Subcommand {
+    /// Choose operators, threshold and mode, see what they would mean, and write all of it
+    Setup(Setup),
     /// Judge .deb files as an installation would
     Verify(Verify),
     /// Show where this machine stands

@@ -15,6 +15,7 @@ mod mode;
 mod operator;
 mod output;
 mod progress;
+mod setup;
 mod simulate;
 mod status;
 mod verify;
@@ -72,6 +73,7 @@ pub fn run() -> ExitCode {
         }
     };
     match arguments.command {
+        Subcommand::Setup(arguments) => setup::run(&arguments).into(),
         Subcommand::Verify(arguments) => verify::run(&arguments).into(),
         Subcommand::Config(arguments) => config::run(&arguments).into(),
         Subcommand::Operator(arguments) => operator::run(&arguments).into(),

@@ -13,7 +13,7 @@ use crate::sys::secure::Trusted;
 use crate::types::{OperatorName, printable};
 
 /// Longest answer that is read, in bytes.
-const MAX_ANSWER: u64 = 64;
+const MAX_ANSWER: u64 = 4096;
 
 /// How a command ended, said if it was stopped.
 pub(super) fn end(done: Result<Exit, Stop>) -> Exit {
@@ -38,22 +38,32 @@ pub(super) fn ask(question: &str, without: &str) -> Result<(), Stop> {
     if !io::stdin().is_terminal() {
         return Err(Stop::refused(format!("nobody can be asked: {without}. Nothing was changed.")));
     }
+    match answer(question)?.as_str() {
+        "yes" => Ok(()),
+        _ => Err(Stop::refused("nothing was changed.")),
+    }
+}
+
+/// What somebody types at the terminal, without what stands around it. Whoever ends the input
+/// (Ctrl-D) wants nothing done.
+pub(super) fn answer(question: &str) -> Result<String, Stop> {
     if say(question, Exit::Admitted) != Exit::Admitted {
         return Err(Stop::refused("the question could not be shown: nothing was changed."));
     }
     let mut answer = Vec::new();
     let read = io::stdin().lock().take(MAX_ANSWER).read_until(b'\n', &mut answer);
-    if read.is_ok() && answer.trim_ascii() == b"yes" {
-        Ok(())
-    } else {
-        Err(Stop::refused("nothing was changed."))
+    if read.is_err() || !answer.ends_with(b"\n") {
+        // What is said next must not stand behind the question.
+        let _ = say("\n", Exit::Admitted);
+        return Err(Stop::refused("nothing was changed."));
     }
+    Ok(String::from_utf8_lossy(answer.trim_ascii()).into_owned())
 }
 
 /// Why a command ends without having done anything.
 pub(super) struct Stop {
     pub(super) exit: Exit,
-    why: String,
+    pub(super) why: String,
 }
 
 impl Stop {
@@ -137,4 +147,17 @@ impl World {
             Stop::refused(format!("{path} is not below the configuration: change it by hand."))
         })
     }
+}
+
+/// The URI of a source as it is shown: without a password.
+pub(super) fn shown_uri(uri: &str) -> String {
+    let shown = match uri.split_once("://") {
+        Some((method, rest)) => {
+            let host = rest.split('/').next().unwrap_or_default();
+            let rest = host.rfind('@').and_then(|at| rest.get(at + 1..)).unwrap_or(rest);
+            format!("{method}://{rest}")
+        }
+        None => uri.to_owned(),
+    };
+    printable(&shown).to_string()
 }

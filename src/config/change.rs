@@ -4,6 +4,9 @@
 //! that judges the configuration later. Only if there is no mistake in it are the files put in
 //! place: all are written before the first is, keys before the files that name them, and each at
 //! once, so that whenever this ends, every file is the old one or the new one.
+//!
+//! Files outside of the configuration can come along, such as apt's sources. They go first: a
+//! source that asks the gate works with the old configuration as with the new one.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -24,6 +27,8 @@ use crate::sys::secure::{SecureError, Trusted};
 pub struct Change {
     directory: PathBuf,
     files: BTreeMap<PathBuf, New>,
+    /// By their absolute paths
+    beside: BTreeMap<PathBuf, New>,
 }
 
 /// What is to be at a place.
@@ -89,14 +94,54 @@ pub enum ChangeError {
 }
 
 /// What was at a place before, to be brought back.
-type Before = Vec<(PathBuf, Option<String>)>;
+type Before = Vec<(PathBuf, Option<String>, Place)>;
+
+/// Whose a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The configuration's: everybody can read it.
+    Own,
+    /// Somebody else's, who says who can.
+    Beside,
+}
+
+impl Place {
+    fn prepare(self, target: &Path, text: &str) -> io::Result<Prepared> {
+        match self {
+            Self::Own => Prepared::write(target, text.as_bytes()),
+            Self::Beside => Prepared::write_like(target, text.as_bytes()),
+        }
+    }
+}
 
 impl Change {
     /// A change to the configuration in `directory` that changes nothing yet. Paths are below it.
     #[must_use]
     pub fn of(directory: &Path) -> Self {
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-        Self { directory, files: BTreeMap::new() }
+        Self { directory, files: BTreeMap::new(), beside: BTreeMap::new() }
+    }
+
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.beside.is_empty()
+    }
+
+    /// The files that it writes, in the order in which they are put in place, each with whether it
+    /// is a new one.
+    #[must_use]
+    pub fn writes(&self) -> Vec<(PathBuf, bool)> {
+        let steps = self.in_order().into_iter().filter(|(_, new, _)| new.text().is_some());
+        steps
+            .map(|(path, new, _)| {
+                let is_new = match new {
+                    New::Created(_) => true,
+                    _ => !path.exists(),
+                };
+                (path, is_new)
+            })
+            .collect()
     }
 
     /// Writes a file where none may be.
@@ -119,6 +164,16 @@ impl Change {
     /// since is not lost.
     pub fn edit(&mut self, path: impl Into<PathBuf>, was: String, text: String) {
         self.files.insert(path.into(), New::Edited { was, text });
+    }
+
+    /// Writes a file outside of the configuration, which keeps its owner and its mode. `path` is
+    /// absolute, and no link. `was` is what `text` was made from; without it, no file may be there.
+    pub fn beside(&mut self, path: PathBuf, was: Option<String>, text: String) {
+        let new = match was {
+            None => New::Created(text),
+            Some(was) => New::Edited { was, text },
+        };
+        self.beside.insert(path, new);
     }
 
     /// Takes a file away, if it is there.
@@ -158,54 +213,59 @@ impl Change {
             make_directory(directory).map_err(refused(directory))?;
         }
         let mut steps = Vec::new();
-        for (path, new) in &self.files {
-            let target = self.directory.join(path);
-            let prepared = match new.text() {
-                Some(text) => {
-                    Some(Prepared::write(&target, text.as_bytes()).map_err(refused(&target))?)
-                }
-                None => None,
-            };
+        for (target, new, place) in self.in_order() {
+            let prepared = new.text().map(|text| place.prepare(&target, text)).transpose();
+            let prepared = prepared.map_err(refused(&target))?;
             steps.push((target, new, prepared));
         }
-        // Keys are there before a file names them, and go after none does.
-        steps.sort_by_key(|(target, new, _)| {
-            let decides = target.extension().is_some_and(|it| it == "toml");
-            let goes = new.text().is_none();
-            (goes, decides != goes, target.clone())
-        });
         // Ctrl-C between two of them would leave what is neither the old nor the new.
         let uninterrupted = Uninterrupted::begin();
         for (target, new, prepared) in steps {
             if let Err(error) = put(&target, new, prepared) {
-                bring_back(&before)?;
+                self.bring_back(&before)?;
                 return Err(match error.kind() {
                     io::ErrorKind::AlreadyExists => ChangeError::Exists(target),
                     _ => refused(&target)(error),
                 });
             }
         }
-        let directories = before.iter().filter_map(|(path, _)| path.parent());
+        let directories = before.iter().filter_map(|(path, ..)| path.parent());
         for directory in directories.collect::<std::collections::BTreeSet<_>>() {
             sync_directory(directory).map_err(refused(directory))?;
         }
         drop(uninterrupted);
         // It is what it was expected to be, unless somebody wrote at the same time.
-        load(&self.directory, trusted).map_err(|problems| match bring_back(&before) {
+        load(&self.directory, trusted).map_err(|problems| match self.bring_back(&before) {
             Ok(()) => ChangeError::WouldBreak(problems),
             Err(error) => error,
         })
     }
 
+    /// All places in the order in which they are changed.
+    fn in_order(&self) -> Vec<(PathBuf, &New, Place)> {
+        let own = self.files.iter().map(|(path, new)| (self.directory.join(path), new, Place::Own));
+        let mut own: Vec<_> = own.collect();
+        // Keys are there before a file names them, and go after none does.
+        own.sort_by_key(|(target, new, _)| {
+            let decides = target.extension().is_some_and(|it| it == "toml");
+            let goes = new.text().is_none();
+            (goes, decides != goes, target.clone())
+        });
+        let beside = self.beside.iter().map(|(path, new)| (path.clone(), new, Place::Beside));
+        beside.chain(own).collect()
+    }
+
     /// What is at all of its places now.
     fn look(&self, trusted: Trusted) -> Result<Before, ChangeError> {
         let mut before = Before::new();
-        for (path, new) in &self.files {
-            let target = self.directory.join(path);
+        for path in self.files.keys() {
             if !path.components().all(|part| matches!(part, Component::Normal(_))) {
+                let path = self.directory.join(path);
                 let why = "not below the configuration".to_owned();
-                return Err(ChangeError::Refused { path: target, why });
+                return Err(ChangeError::Refused { path, why });
             }
+        }
+        for (target, new, place) in self.in_order() {
             let now = match trusted.read(&target, MAX_FILE) {
                 Ok(text) => Some(text),
                 Err(error) if error.is_missing() => None,
@@ -218,10 +278,23 @@ impl Change {
                 {
                     return Err(ChangeError::ChangedMeanwhile(target));
                 }
-                _ => before.push((target, now)),
+                _ => before.push((target, now, place)),
             }
         }
         Ok(before)
+    }
+
+    /// Makes all places what they were, the last one first.
+    fn bring_back(&self, before: &Before) -> Result<(), ChangeError> {
+        for (path, text, place) in before.iter().rev() {
+            let done = match text {
+                Some(text) if fs::read(path).is_ok_and(|now| now == text.as_bytes()) => Ok(()),
+                Some(text) => place.prepare(path, text).and_then(Prepared::place_over),
+                None => put(path, &New::Removed, None),
+            };
+            done.map_err(|error| ChangeError::Stuck { path: path.clone(), why: plain(&error) })?;
+        }
+        Ok(())
     }
 
     fn proposed(&self) -> Proposed {
@@ -275,19 +348,6 @@ fn put(target: &Path, new: &New, prepared: Option<Prepared>) -> io::Result<()> {
             done => done,
         },
     }
-}
-
-/// Makes all places what they were.
-fn bring_back(before: &Before) -> Result<(), ChangeError> {
-    for (path, text) in before {
-        let done = match text {
-            Some(text) if fs::read(path).is_ok_and(|now| now == text.as_bytes()) => Ok(()),
-            Some(text) => Prepared::write(path, text.as_bytes()).and_then(Prepared::place_over),
-            None => put(path, &New::Removed, None),
-        };
-        done.map_err(|error| ChangeError::Stuck { path: path.clone(), why: plain(&error) })?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -363,6 +423,47 @@ mod tests {
         fs::write(world.path().join("policy.toml"), "mode = 1\n").unwrap();
         assert!(matches!(change.apply(Trusted::now()), Err(ChangeError::BrokenBefore(_))));
         assert_eq!(all(world.path()).len(), 1);
+    }
+
+    #[test]
+    fn what_lies_beside_keeps_its_mode_and_comes_back_if_the_rest_fails() {
+        let world = world();
+        let etc = tempfile::tempdir().unwrap();
+        let at = |name: &str| etc.path().join(name);
+        fs::write(at("a.list"), "deb https://me:secret@a.example/ x y\n").unwrap();
+        fs::set_permissions(at("a.list"), PermissionsExt::from_mode(0o600)).unwrap();
+        let before = (all(world.path()), all(etc.path()));
+        let mode = || fs::metadata(at("a.list")).unwrap().permissions().mode() & 0o7777;
+        let change = |policy: &str| {
+            let mut change = Change::of(world.path());
+            let was = fs::read_to_string(at("a.list")).unwrap();
+            let text = was.replace("https", "quorum+https");
+            change.beside(at("a.list"), Some(was), text);
+            change.beside(at("b.conf"), None, "B \"1\";\n".to_owned());
+            change.replace("policy.toml", policy.to_owned());
+            change
+        };
+        // A directory that only looks like a file that can be replaced.
+        let mut failing = change("mode = \"warn\"\n");
+        failing.replace("operators.d/x.pem", "x".to_owned());
+        fs::create_dir_all(world.path().join("operators.d")).unwrap();
+        let uninterrupted = failing.in_order();
+        assert_eq!(uninterrupted.first().map(|it| it.2), Some(Place::Beside));
+        let (target, new, place) = failing.in_order().remove(0);
+        let seen = failing.look(Trusted::now()).unwrap();
+        put(&target, new, Some(place.prepare(&target, new.text().unwrap()).unwrap())).unwrap();
+        assert_ne!(all(etc.path()), before.1);
+        failing.bring_back(&seen).unwrap();
+        assert_eq!((all(world.path()), all(etc.path())), before);
+        assert_eq!(mode(), 0o600);
+
+        assert!(matches!(change("x").apply(Trusted::now()), Err(ChangeError::WouldBreak(_))));
+        assert_eq!((all(world.path()), all(etc.path())), before);
+        change("mode = \"warn\"\n").apply(Trusted::now()).unwrap();
+        let list = fs::read_to_string(at("a.list")).unwrap();
+        assert_eq!(list, "deb quorum+https://me:secret@a.example/ x y\n");
+        assert_eq!(mode(), 0o600);
+        assert!(at("b.conf").exists());
     }
 
     #[test]

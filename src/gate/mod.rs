@@ -135,7 +135,16 @@ impl Gate {
             || apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY),
             Path::to_owned,
         );
-        let config = config::load(&directory, trusted).map_err(Broken::from);
+        Self::by(apt, config::load(&directory, trusted).map_err(Broken::from))
+    }
+
+    /// A gate by a configuration that is not in place yet, to see what it would say.
+    #[must_use]
+    pub fn proposed(apt: &Configuration, config: Config) -> Self {
+        Self::by(apt, Ok(config))
+    }
+
+    fn by(apt: &Configuration, config: Result<Config, Broken>) -> Self {
         let cache = Cache::new(&apt.path("APT::Quorum::Cache", cache::DEFAULT_DIRECTORY));
         let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
         let native = apt.find(evidence::NATIVE).and_then(|it| it.parse().ok());

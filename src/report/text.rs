@@ -58,7 +58,7 @@ pub fn summary(decisions: &[(&Path, &Decision)], outcome: &str) -> String {
         (warned, "let through unconfirmed (mode is warn)"),
         (
             unchecked,
-            "let through unchecked (no operator is configured yet, see apt-quorum.toml(5))",
+            "let through unchecked (no operator is configured yet: run apt-quorum setup)",
         ),
         (refused, "refused"),
     ] {

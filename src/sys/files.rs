@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Reads a plain file of at most `limit` bytes without following a link or waiting for a pipe.
@@ -57,7 +57,28 @@ impl Prepared {
         Self::write_named(".", target, bytes)
     }
 
-    /// The same, under a name that does not begin with a dot: the AppArmor profile lets nothing
+    /// The same, with the owner and the mode of the file that is there, if one is: what is in it may
+    /// be for some to read only.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(crate) fn write_like(target: &Path, bytes: &[u8]) -> io::Result<Self> {
+        let there = match fs::metadata(target) {
+            Ok(there) => there,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Self::write(target, bytes);
+            }
+            Err(error) => return Err(error),
+        };
+        let (prepared, mut file) = Self::begin(".", target, 0o600)?;
+        std::os::unix::fs::fchown(&file, Some(there.uid()), Some(there.gid()))?;
+        file.set_permissions(PermissionsExt::from_mode(there.mode() & 0o7777))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        Ok(prepared)
+    }
+
+    /// The same as [`Self::write`], under a name that does not begin with a dot: the AppArmor profile lets nothing
     /// write to hidden files in somebody's home.
     ///
     /// # Errors
@@ -67,18 +88,23 @@ impl Prepared {
     }
 
     fn write_named(prefix: &str, target: &Path, bytes: &[u8]) -> io::Result<Self> {
+        let (prepared, mut file) = Self::begin(prefix, target, 0o644)?;
+        // Whatever the umask is: the programs that must read it do not all run as root.
+        file.set_permissions(PermissionsExt::from_mode(0o644))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        Ok(prepared)
+    }
+
+    fn begin(prefix: &str, target: &Path, mode: u32) -> io::Result<(Self, File)> {
         let mut name = std::ffi::OsString::from(prefix);
         name.push(target.file_name().unwrap_or_default());
         name.push(format!(".{}", std::process::id()));
         let prepared = Self { temporary: target.with_file_name(name), target: target.to_owned() };
         let _ = fs::remove_file(&prepared.temporary);
-        let mut file =
-            File::options().write(true).create_new(true).mode(0o644).open(&prepared.temporary)?;
-        // Whatever the umask is: the programs that must read it do not all run as root.
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        Ok(prepared)
+        let file =
+            File::options().write(true).create_new(true).mode(mode).open(&prepared.temporary)?;
+        Ok((prepared, file))
     }
 
     /// Puts it in its place, where no file may be.

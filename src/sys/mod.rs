@@ -6,6 +6,7 @@
 pub mod files;
 pub mod inherited;
 pub mod inside;
+pub mod interrupt;
 pub mod name_service;
 pub mod privileges;
 mod program;

@@ -116,7 +116,8 @@ pub(in crate::cli) fn text(audited: &[Audited], all: bool) -> String {
     text + &summary(Counts::of(audited))
 }
 
-fn remark(it: &Audited) -> String {
+/// Why it stands as it does, without an end of a sentence.
+pub(in crate::cli) fn remark(it: &Audited) -> String {
     let Some(assessed) = &it.assessed else {
         return "no receipt and no signed index tells from which file it came".to_owned();
     };

@@ -5,6 +5,7 @@
 
 mod add;
 mod add_key;
+mod candidate;
 mod list;
 mod offer;
 mod refresh;
@@ -13,7 +14,12 @@ mod show;
 mod target;
 mod trust;
 
+pub(super) use candidate::Candidate;
+pub(super) use offer::Offered;
 pub(super) use refresh::who_answers;
+pub(super) use show::policy as comes_to;
+pub(super) use target::{Target, descriptions};
+pub(super) use trust::{digits, named};
 
 use super::Exit;
 use super::args::{Operator, OperatorCommand};

@@ -14,8 +14,8 @@ use crate::types::{Certificate, KeyError, KeyKind, OperatorName, PublicKey, prin
 
 /// A key and where it came from.
 #[derive(Debug, Clone)]
-pub(super) struct Offered {
-    pub(super) key: PublicKey,
+pub(in crate::cli) struct Offered {
+    pub(in crate::cli) key: PublicKey,
     pub(super) from: Vec<Origin>,
 }
 

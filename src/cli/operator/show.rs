@@ -35,7 +35,7 @@ pub(super) fn endpoints(text: &mut String, endpoints: &[DraftEndpoint]) {
 
 /// What the policy comes to now, and what is still to do.
 /// `option` is what a command needs to mean this configuration.
-pub(super) fn policy(text: &mut String, config: &Config, option: &str) {
+pub(in crate::cli) fn policy(text: &mut String, config: &Config, option: &str) {
     let count = config.policy.operators().len();
     let operators = if count == 1 { "operator" } else { "operators" };
     if let Some(default) = config.policy.default_requirement() {

@@ -10,7 +10,8 @@ use crate::config::{BUNDLE_SUFFIX, DESCRIPTIONS, Description, DraftEndpoint, Pro
 use crate::types::{Architecture, OperatorName, printable};
 
 /// An operator that could be added: all but its keys.
-pub(super) struct Target {
+#[derive(Clone)]
+pub(in crate::cli) struct Target {
     pub(super) name: OperatorName,
     pub(super) description: Option<String>,
     pub(super) contact: Option<String>,
@@ -20,7 +21,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn of(arguments: &OperatorAdd, world: &World) -> Result<Self, Stop> {
+    pub(in crate::cli) fn of(arguments: &OperatorAdd, world: &World) -> Result<Self, Stop> {
         let wanted = arguments.architecture.iter().map(|text| {
             let shown = printable(text);
             text.parse().map_err(|error| Stop::wrong(format!("--architecture {shown}: {error}.")))
@@ -49,6 +50,40 @@ impl Target {
             target.contact = Some(contact.clone());
         }
         Ok(target)
+    }
+
+    /// Stops if an operator of this name is trusted already.
+    pub(in crate::cli) fn must_be_new(&self, world: &World) -> Result<(), Stop> {
+        match world.config.operators.get(&self.name) {
+            None => Ok(()),
+            Some(there) => Err(Stop::refused(format!(
+                "there is an operator {} already ({}): apt-quorum operator add-key gives it another key, and --name another name.",
+                self.name,
+                there.file.display()
+            ))),
+        }
+    }
+
+    /// Leaves out what is asked only for other architectures than these.
+    pub(in crate::cli) fn leave_out_others(
+        &mut self,
+        kept: &BTreeSet<Architecture>,
+    ) -> Result<(), Stop> {
+        let own = |it: &DraftEndpoint| it.architectures.is_some();
+        let endpoints = std::mem::take(&mut self.endpoints).into_iter();
+        let narrowed = |it| if own(&it) { narrowed(it, kept) } else { Some(it) };
+        self.endpoints = endpoints.filter_map(narrowed).collect();
+        if self.endpoints.is_empty() {
+            return Err(Stop::wrong(format!(
+                "{} has no endpoint for this machine's architectures.",
+                self.name
+            )));
+        }
+        Ok(())
+    }
+
+    pub(in crate::cli) const fn name(&self) -> &OperatorName {
+        &self.name
     }
 
     fn described(
@@ -144,10 +179,23 @@ fn operator_name(text: &str) -> Result<OperatorName, Stop> {
     text.parse().map_err(|error| Stop::wrong(format!("--name {}: {error}.", printable(text))))
 }
 
-/// Where the description of this name is that came with the package.
-fn shipped(name: &str, world: &World) -> Result<PathBuf, Stop> {
+/// Where the descriptions are that came with the package, and their names.
+fn all_shipped(world: &World) -> (PathBuf, BTreeSet<OperatorName>) {
     let directory = world.apt.path("APT::Quorum::Operators", DESCRIPTIONS);
     let names = Description::names(&directory, world.trusted);
+    (directory, names)
+}
+
+/// The descriptions that came with the package. One that cannot be read is passed over.
+pub(in crate::cli) fn descriptions(world: &World) -> Vec<Description> {
+    let (directory, names) = all_shipped(world);
+    let read = |name| Description::read(&directory.join(format!("{name}.toml")), world.trusted);
+    names.iter().filter_map(|name| read(name).ok()).collect()
+}
+
+/// Where the description of this name is that came with the package.
+fn shipped(name: &str, world: &World) -> Result<PathBuf, Stop> {
+    let (directory, names) = all_shipped(world);
     match names.iter().find(|it| it.as_str() == name) {
         Some(name) => Ok(directory.join(format!("{name}.toml"))),
         None => {

@@ -14,7 +14,8 @@ pub(super) fn fingerprints(trust: &Trust) -> Result<Vec<String>, Stop> {
     trust.fingerprint.iter().map(|text| digits(text)).collect()
 }
 
-fn digits(text: &str) -> Result<String, Stop> {
+/// A fingerprint as digits only.
+pub(in crate::cli) fn digits(text: &str) -> Result<String, Stop> {
     let wrong = |why: &str| Stop::wrong(format!("--fingerprint {}: {why}.", printable(text)));
     let digits: String =
         text.chars().filter(|c| !matches!(c, ' ' | ':')).map(|c| c.to_ascii_lowercase()).collect();
@@ -45,7 +46,12 @@ pub(super) fn confirm(
     ask(&format!("Trust {what}? Type yes: "), without)
 }
 
-fn named(keys: &[Offered], fingerprints: &[String]) -> Result<(), Stop> {
+/// Goes on only if each key is named by a fingerprint and nothing else is.
+pub(in crate::cli) fn named<'a>(
+    keys: impl IntoIterator<Item = &'a Offered>,
+    fingerprints: &[String],
+) -> Result<(), Stop> {
+    let keys: Vec<&Offered> = keys.into_iter().collect();
     let nothing = "nothing was changed";
     let is =
         |key: &Offered, digits: &String| key.key.key_id().as_str().starts_with(digits.as_str());

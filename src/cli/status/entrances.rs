@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 use serde::Serialize;
 
 use crate::apt::configuration::{Configuration, dumped_below};
+use crate::apt::sources::PREFIX;
+use crate::cli::world::shown_uri;
 use crate::config::Direct;
-use crate::types::printable;
 
 /// How people call the hook, which counts for every package.
 pub(super) const APTS_HOOK: &str = "apt's hook";
@@ -28,9 +29,6 @@ const DPKG_PARTS: &str = "/etc/dpkg/dpkg.cfg.d";
 
 /// Largest file of dpkg's configuration that is read, in bytes.
 const MAX_FILE: usize = 1 << 20;
-
-/// What a method of apt's is called that goes by way of us.
-const METHOD: &str = "quorum+";
 
 /// A place at which packages are judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -158,8 +156,8 @@ fn sorted_out(uris: &str, dump: &str) -> Sources {
         match by_name {
             Some(program) => Path::new(program)
                 .file_name()
-                .is_some_and(|it| it.to_string_lossy().starts_with(METHOD)),
-            None => method.starts_with(METHOD),
+                .is_some_and(|it| it.to_string_lossy().starts_with(PREFIX)),
+            None => method.starts_with(PREFIX),
         }
     };
     let all: std::collections::BTreeSet<&str> =
@@ -170,22 +168,10 @@ fn sorted_out(uris: &str, dump: &str) -> Sources {
         if is_ours(method) {
             sources.judged += 1;
         } else {
-            sources.others.push(without_password(uri));
+            sources.others.push(shown_uri(uri));
         }
     }
     sources
-}
-
-fn without_password(uri: &str) -> String {
-    let shown = match uri.split_once("://") {
-        Some((method, rest)) => {
-            let host = rest.split('/').next().unwrap_or_default();
-            let rest = host.rfind('@').and_then(|at| rest.get(at + 1..)).unwrap_or(rest);
-            format!("{method}://{rest}")
-        }
-        None => uri.to_owned(),
-    };
-    printable(&shown).to_string()
 }
 
 #[cfg(test)]

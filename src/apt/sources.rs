@@ -1,0 +1,236 @@
+//! The files in which apt's sources stand (sources.list(5)), read in order to change the methods of
+//! some and nothing else: comments, order and options are the administrator's.
+
+use std::ops::Range;
+
+/// What stands before the name of a method of apt's that is wrapped.
+pub const PREFIX: &str = "quorum+";
+
+/// How a file writes sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `deb [OPTIONS] URI SUITE COMPONENT...`, in files called `*.list`
+    Line,
+    /// Stanzas of fields, in files called `*.sources`
+    Stanza,
+}
+
+/// One URI of one source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// As it is written
+    pub uri: String,
+    /// Whether apt uses it
+    pub enabled: bool,
+    /// Where it stands in the text
+    at: Range<usize>,
+}
+
+/// What can be done about a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// apt gets it by a method that can be wrapped.
+    Plain,
+    /// Its packages are judged on the way.
+    Judged,
+    /// It has a method that nothing here wraps.
+    Other,
+}
+
+impl Entry {
+    /// What can be done about it.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        let wrapped = |uri: &str| uri.starts_with("http://") || uri.starts_with("https://");
+        match self.uri.strip_prefix(PREFIX) {
+            Some(rest) if wrapped(rest) => Way::Judged,
+            None if wrapped(&self.uri) => Way::Plain,
+            _ => Way::Other,
+        }
+    }
+}
+
+/// The URIs in a file, in their order. What apt would not understand is passed over.
+#[must_use]
+pub fn read(text: &str, format: Format) -> Vec<Entry> {
+    match format {
+        Format::Line => in_lines(text),
+        Format::Stanza => in_stanzas(text),
+    }
+}
+
+/// The text with these entries of it, which are all [`Way::Plain`], going by way of the gate.
+#[must_use]
+pub fn judged<'a>(text: &str, entries: impl IntoIterator<Item = &'a Entry>) -> String {
+    let mut places: Vec<usize> = entries.into_iter().map(|it| it.at.start).collect();
+    places.sort_unstable();
+    places.dedup();
+    let mut out = text.to_owned();
+    for at in places.into_iter().rev().filter(|at| text.is_char_boundary(*at)) {
+        out.insert_str(at, PREFIX);
+    }
+    out
+}
+
+/// Each line without its end, with where it begins.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut start = 0;
+    text.split_inclusive('\n').map(move |line| {
+        let at = start;
+        start += line.len();
+        (at, line.trim_end_matches(['\n', '\r']))
+    })
+}
+
+/// The first word at or after `from`, by its place in `line`.
+fn word(line: &str, from: usize) -> Option<Range<usize>> {
+    let rest = line.get(from..)?;
+    let start = from + rest.find(|c: char| !c.is_ascii_whitespace())?;
+    let length = line.get(start..)?.find(|c: char| c.is_ascii_whitespace());
+    Some(start..length.map_or(line.len(), |length| start + length))
+}
+
+fn in_lines(text: &str) -> Vec<Entry> {
+    let entry = |(start, line): (usize, &str)| {
+        let kind = word(line, 0)?;
+        if !matches!(line.get(kind.clone())?, "deb" | "deb-src") {
+            return None;
+        }
+        let mut at = word(line, kind.end)?;
+        if line.get(at.clone())?.starts_with('[') {
+            let options = line.get(at.start..)?.find(']')?;
+            at = word(line, at.start + options + 1)?;
+        }
+        let uri = line.get(at.clone())?.to_owned();
+        (!uri.starts_with('#')).then_some(Entry {
+            uri,
+            enabled: true,
+            at: start + at.start..start + at.end,
+        })
+    };
+    lines(text).filter_map(entry).collect()
+}
+
+fn in_stanzas(text: &str) -> Vec<Entry> {
+    let mut all = Vec::new();
+    let mut stanza: Vec<Entry> = Vec::new();
+    let mut enabled = true;
+    let mut in_uris = false;
+    for (start, line) in lines(text) {
+        if line.trim_ascii().is_empty() {
+            all.extend(stanza.drain(..).map(|it| Entry { enabled, ..it }));
+            (enabled, in_uris) = (true, false);
+            continue;
+        }
+        if line.starts_with('#') {
+            continue;
+        }
+        let mut from = 0;
+        if !line.starts_with([' ', '\t']) {
+            let Some((field, value)) = line.split_once(':') else { continue };
+            in_uris = field.trim_ascii().eq_ignore_ascii_case("URIs");
+            if field.trim_ascii().eq_ignore_ascii_case("Enabled") {
+                enabled = !is_off(value.trim_ascii());
+            }
+            from = field.len() + 1;
+        }
+        while let Some(at) = word(line, from).filter(|_| in_uris) {
+            from = at.end;
+            let uri = line.get(at.clone()).unwrap_or_default().to_owned();
+            stanza.push(Entry { uri, enabled: true, at: start + at.start..start + at.end });
+        }
+    }
+    all.extend(stanza.into_iter().map(|it| Entry { enabled, ..it }));
+    all
+}
+
+/// What apt takes for no (`StringToBool`, apt-pkg/contrib/strutl.cc).
+fn is_off(value: &str) -> bool {
+    value.parse::<i64>() == Ok(0)
+        || ["no", "false", "without", "off", "disable"]
+            .iter()
+            .any(|word| value.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uris(text: &str, format: Format) -> Vec<(String, bool)> {
+        read(text, format).into_iter().map(|it| (it.uri, it.enabled)).collect()
+    }
+
+    const LIST: &str = "# deb http://comment.example/ a b\n\
+        deb http://a.example/debian trixie main # http://x.example/\n\
+        \tdeb-src\t[ signed-by=/k.gpg arch=amd64,i386 ] https://b.example/ ./\r\n\
+        deb cdrom:[Debian 13]/ trixie main\n\
+        deb\n\
+        debs http://c.example/ x y\n\
+        deb [trusted=yes] quorum+http://d.example/ x y";
+
+    #[test]
+    fn lines_are_read_and_only_the_methods_change() {
+        let found = uris(LIST, Format::Line);
+        let expected = [
+            "http://a.example/debian",
+            "https://b.example/",
+            "cdrom:[Debian",
+            "quorum+http://d.example/",
+        ];
+        assert_eq!(found, expected.map(|it| (it.to_owned(), true)));
+        let entries = read(LIST, Format::Line);
+        let ways: Vec<Way> = entries.iter().map(Entry::way).collect();
+        assert_eq!(ways, [Way::Plain, Way::Plain, Way::Other, Way::Judged]);
+        let plain: Vec<&Entry> = entries.iter().filter(|it| it.way() == Way::Plain).collect();
+        let expected = LIST
+            .replace("deb http://a.", "deb quorum+http://a.")
+            .replace("] https://b.", "] quorum+https://b.");
+        assert_eq!(judged(LIST, plain), expected);
+        assert_eq!(judged(LIST, []), LIST);
+    }
+
+    const STANZAS: &str = "# a note\nTypes: deb deb-src\nuris: https://a.example/debian\n  http://b.example/\n# URIs: http://no.example/\n\thttp://c.example/\nSuites: trixie\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n http://not.example/\n\nEnabled: no\nTypes: deb\nURIs:file:/srv/x http://off.example/\n\n\nURIs: tor+http://d.example/ https://e.example/\nEnabled: yes\n";
+
+    #[test]
+    fn stanzas_are_read_and_only_the_methods_change() {
+        let on = |uri: &str| (uri.to_owned(), true);
+        let off = |uri: &str| (uri.to_owned(), false);
+        let expected = [
+            on("https://a.example/debian"),
+            on("http://b.example/"),
+            on("http://c.example/"),
+            off("file:/srv/x"),
+            off("http://off.example/"),
+            on("tor+http://d.example/"),
+            on("https://e.example/"),
+        ];
+        assert_eq!(uris(STANZAS, Format::Stanza), expected);
+        let entries = read(STANZAS, Format::Stanza);
+        let chosen = entries
+            .iter()
+            .filter(|it| ["http://b.example/", "https://e.example/"].contains(&&*it.uri));
+        let expected = STANZAS
+            .replace("http://b.", "quorum+http://b.")
+            .replace("https://e.", "quorum+https://e.");
+        assert_eq!(judged(STANZAS, chosen), expected);
+    }
+
+    #[test]
+    fn odd_texts_are_survived() {
+        for text in [
+            "deb [",
+            "deb [ ]",
+            "deb [x]",
+            "URIs:",
+            ":",
+            "\u{e9}: \u{e9}\n \u{a0}",
+            "deb \u{e9}\u{a0}http://x/ y",
+            "deb",
+        ] {
+            for format in [Format::Line, Format::Stanza] {
+                let entries = read(text, format);
+                assert!(judged(text, &entries).len() >= text.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! How the packages that are installed would fare by a configuration that is not in place yet.
+//!
+//! It assesses and decides nothing: no `Admit` can come of it.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::audit::{Audited, State, System, audit};
+use crate::cli::Exit;
+use crate::cli::audit::{exit_code, remark};
+use crate::cli::progress::Progress;
+use crate::cli::world::World;
+use crate::config::Config;
+use crate::evidence::{AtHand, Network};
+use crate::gate::Gate;
+use crate::receipt;
+use crate::types::{Identity, Timestamp};
+
+/// Most packages of a kind that are named unless all are asked for.
+const NAMED: usize = 20;
+
+/// What the packages that are installed come to.
+pub(super) struct DryRun {
+    audited: Vec<Audited>,
+}
+
+/// How many there are of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Counts {
+    installed: usize,
+    confirmed: usize,
+    excepted: usize,
+    refused: usize,
+    could_not_find_out: usize,
+}
+
+/// A package that would not pass, in JSON.
+#[derive(Serialize)]
+pub(super) struct Open<'a> {
+    #[serde(flatten)]
+    identity: &'a Identity,
+    /// `refused` or `could-not-find-out`
+    outlook: &'static str,
+    /// For people
+    reason: String,
+}
+
+impl DryRun {
+    pub(super) fn of(
+        world: &World,
+        config: Config,
+        evidence: &[AtHand],
+        offline: bool,
+    ) -> Result<Self, String> {
+        let apt = &world.apt;
+        let gate = Gate::proposed(apt, config);
+        let network = if offline { Network::Denied } else { Network::Allowed };
+        let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
+        // By the same clock as the hook.
+        let now = Timestamp::from(receipt::present(&state, SystemTime::now()).now);
+        let failed = |error| format!("what is installed cannot be looked at: {error}");
+        let system = System::running(apt).map_err(failed)?;
+        let mut gatherer = gate.gatherer(apt, network)?;
+        let mut bar: Option<Progress> = None;
+        let progress = |done, total| bar.get_or_insert_with(|| Progress::of(total)).at(done);
+        let audited = audit(&system, &gate, evidence, &mut *gatherer, now, progress);
+        drop(bar);
+        Ok(Self { audited: audited.map_err(failed)? })
+    }
+
+    /// As an audit would end.
+    pub(super) fn exit(&self) -> Exit {
+        exit_code(&self.audited)
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let count = |is: &dyn Fn(&Audited) -> bool| self.audited.iter().filter(|it| is(it)).count();
+        Counts {
+            installed: self.audited.len(),
+            confirmed: count(&|it| it.state == State::Confirmed),
+            excepted: count(&|it| it.state == State::Excepted),
+            refused: count(&is_refused),
+            could_not_find_out: count(&is_unclear),
+        }
+    }
+
+    /// What would not pass.
+    pub(super) fn open(&self) -> Vec<Open<'_>> {
+        let open = self.audited.iter().filter(|it| it.is_open());
+        open.map(|it| Open {
+            identity: &it.installed.identity,
+            outlook: if is_refused(it) { "refused" } else { "could-not-find-out" },
+            reason: remark(it),
+        })
+        .collect()
+    }
+
+    /// The counts, and a line for each package that would not pass: the first ones, or `all`.
+    pub(super) fn text(&self, all: bool) -> String {
+        let Counts { installed, confirmed, excepted, refused, could_not_find_out } = self.counts();
+        let passing = confirmed + excepted;
+        let noun = if installed == 1 { "package" } else { "packages" };
+        let mut text =
+            format!("With this policy {passing} of {installed} installed {noun} would pass");
+        for (count, what) in [
+            (excepted, "of them under an exception"),
+            (refused, "would be refused"),
+            (could_not_find_out, "could not be found out about"),
+        ] {
+            if count > 0 {
+                text += &format!(", {count} {what}");
+            }
+        }
+        text += ".\n";
+        let most = if all { usize::MAX } else { NAMED };
+        self.add(&mut text, most, "refused", is_refused);
+        self.add(&mut text, most, "not found out", is_unclear);
+        text
+    }
+
+    fn add(&self, text: &mut String, most: usize, word: &str, is: impl Fn(&Audited) -> bool) {
+        let found: Vec<&Audited> = self.audited.iter().filter(|it| is(it)).collect();
+        for it in found.iter().take(most) {
+            *text += &format!("  {word}: {}: {}.\n", it.installed.identity, remark(it));
+        }
+        if let Some(more) = found.len().checked_sub(most).filter(|more| *more > 0) {
+            *text += &format!(
+                "  and {more} more such packages: --all names them, and so does apt-quorum audit afterwards.\n"
+            );
+        }
+    }
+}
+
+/// Whether asking again later can change nothing.
+fn is_refused(it: &Audited) -> bool {
+    it.is_open() && !is_unclear(it)
+}
+
+/// Whether nobody could be heard about it, or nobody knows from which file it came.
+fn is_unclear(it: &Audited) -> bool {
+    it.is_open() && (it.assessed.is_none() || it.is_transient())
+}

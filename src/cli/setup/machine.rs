@@ -1,0 +1,322 @@
+//! The machine that is set up: its architectures, and from where its apt takes packages.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::apt::configuration::{Configuration, dumped_below};
+use crate::apt::sources::{Entry, Format, PREFIX, Way, judged, read};
+use crate::cli::world::{Stop, shown_uri};
+use crate::config::Change;
+use crate::evidence::NATIVE;
+use crate::gate::{Environment, apt_dump};
+use crate::sys::secure::Trusted;
+use crate::types::{Architecture, printable};
+
+/// The methods that are wrapped.
+const METHODS: [&str; 2] = ["http", "https"];
+
+/// What apt's configuration says that has it ask the gate for every source.
+const OVERRIDE: &str = include_str!("../../../apt-conf/examples/strict.conf");
+
+/// What that file is called. The package does not own it; its removal puts it aside.
+pub(super) const OVERRIDE_NAME: &str = "01apt-quorum-strict";
+
+/// Where apt's methods are in the shipped file.
+const METHODS_DIRECTORY: &str = "/usr/lib/apt/methods";
+
+/// Largest file with sources that is read, in bytes.
+const MAX_FILE: usize = 1 << 20;
+
+/// What a setup looks at outside of the configuration.
+pub(super) struct Machine {
+    /// What apt calls native, and the others that it installs
+    architectures: Vec<Architecture>,
+    files: Vec<SourceFile>,
+    /// Files that were left alone, each with the reason
+    unread: Vec<String>,
+    /// Whether apt asks the gate for all sources
+    overridden: bool,
+    /// A program that apt's configuration puts in the place of a method, and that is not ours
+    foreign: Option<String>,
+    /// Where apt reads parts of its configuration
+    parts: PathBuf,
+    /// Where apt's methods are
+    methods: PathBuf,
+}
+
+/// A file with sources.
+struct SourceFile {
+    path: PathBuf,
+    text: String,
+    entries: Vec<Entry>,
+}
+
+/// A source that can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Choice {
+    pub(super) uri: String,
+    pub(super) file: PathBuf,
+}
+
+/// From which sources packages are to be judged on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Chosen {
+    /// Whatever they are, by what apt's configuration says
+    All,
+    /// No others than now
+    AsTheyAre,
+    /// Those with these URIs
+    These(BTreeSet<String>),
+}
+
+impl Machine {
+    pub(super) fn look(apt: &Configuration, trusted: Trusted) -> Self {
+        let dump = apt_dump(Environment::Heard, None).unwrap_or_default();
+        let listed = dumped_below(&dump, "APT::Architectures");
+        let native = apt.find(NATIVE).into_iter();
+        let mut architectures: Vec<Architecture> = Vec::new();
+        for name in native.chain(listed.iter().map(|(_, it)| it.as_str())) {
+            if let Ok(architecture) = name.parse() {
+                if !architectures.contains(&architecture) {
+                    architectures.push(architecture);
+                }
+            }
+        }
+        let mut machine = Self {
+            architectures,
+            files: Vec::new(),
+            unread: Vec::new(),
+            overridden: METHODS.iter().all(|method| is_overridden(apt, method)),
+            foreign: METHODS.iter().find_map(|method| foreign(apt, method)),
+            parts: apt.path("Dir::Etc::parts", "/etc/apt/apt.conf.d"),
+            methods: apt.path("Dir::Bin::methods", METHODS_DIRECTORY),
+        };
+        machine.read_file(&apt.path("Dir::Etc::sourcelist", "/etc/apt/sources.list"), trusted);
+        let directory = apt.path("Dir::Etc::sourceparts", "/etc/apt/sources.list.d");
+        if directory != Path::new("/dev/null") {
+            machine.read_directory(&directory, trusted);
+        }
+        machine
+    }
+
+    fn read_directory(&mut self, directory: &Path, trusted: Trusted) {
+        for suffix in [".list", ".sources"] {
+            match trusted.list(directory, suffix) {
+                Ok(names) => {
+                    for name in names {
+                        self.read_file(&directory.join(name), trusted);
+                    }
+                }
+                Err(error) if error.is_missing() => {}
+                Err(error) => self.unread.push(error.to_string()),
+            }
+        }
+    }
+
+    fn read_file(&mut self, path: &Path, trusted: Trusted) {
+        // What a link leads to is changed, not the link.
+        let Ok(path) = fs::canonicalize(path) else { return };
+        if !path.metadata().is_ok_and(|it| it.is_file()) {
+            return;
+        }
+        let format = match path.extension() {
+            Some(it) if it == "sources" => Format::Stanza,
+            _ => Format::Line,
+        };
+        match trusted.read(&path, MAX_FILE) {
+            Ok(text) => {
+                let entries = read(&text, format);
+                self.files.push(SourceFile { path, text, entries });
+            }
+            Err(error) => self.unread.push(error.to_string()),
+        }
+    }
+
+    /// The architectures of packages that are installed here; "all" is one of its own.
+    pub(super) fn judged_architectures(&self) -> Vec<Architecture> {
+        let mut all: Vec<Architecture> = self.architectures.first().cloned().into_iter().collect();
+        all.extend("all".parse());
+        all
+    }
+
+    /// For which architectures a new operator is asked unless somebody says otherwise.
+    pub(super) fn architectures(&self) -> BTreeSet<Architecture> {
+        self.architectures.iter().cloned().chain("all".parse()).collect()
+    }
+
+    /// Whether apt asks the gate for every source already.
+    pub(super) const fn all_are_judged(&self) -> bool {
+        self.overridden
+    }
+
+    /// The sources whose packages could be judged on the way and are not, each once, as they stand
+    /// in their files.
+    pub(super) fn choices(&self) -> Vec<Choice> {
+        let mut choices: Vec<Choice> = Vec::new();
+        for (file, it) in self.entries(Way::Plain) {
+            let choice = Choice { uri: it.uri.clone(), file: file.path.clone() };
+            if !choices.contains(&choice) {
+                choices.push(choice);
+            }
+        }
+        choices
+    }
+
+    fn entries(&self, way: Way) -> impl Iterator<Item = (&SourceFile, &Entry)> {
+        let entries =
+            self.files.iter().flat_map(|file| file.entries.iter().map(move |it| (file, it)));
+        entries.filter(move |(_, it)| it.enabled && it.way() == way)
+    }
+
+    /// The sources that stay as they are, for people: a line each.
+    pub(super) fn left_alone(&self) -> BTreeSet<String> {
+        let mut lines = BTreeSet::new();
+        for file in &self.files {
+            let place = printable(&file.path.to_string_lossy()).to_string();
+            for it in &file.entries {
+                let uri = shown_uri(&it.uri);
+                if !it.enabled {
+                    lines.insert(format!("{uri} ({place}) is switched off"));
+                    continue;
+                }
+                match it.way() {
+                    Way::Plain => {}
+                    Way::Judged => drop(lines.insert(format!("{uri} ({place}) is judged already"))),
+                    Way::Other => {
+                        lines.insert(format!(
+                            "{uri} ({place}) stays as it is: only http and https are wrapped"
+                        ));
+                    }
+                }
+            }
+        }
+        lines.extend(self.unread.iter().map(|it| format!("{}: left as it is", printable(it))));
+        lines
+    }
+
+    /// What somebody chose, by URIs as they are written or as they are shown.
+    pub(super) fn chosen(&self, words: &[String]) -> Result<Chosen, Stop> {
+        match words {
+            [one] if one == "all" => return Ok(Chosen::All),
+            [one] if one == "none" => return Ok(Chosen::AsTheyAre),
+            _ => {}
+        }
+        let choices = self.choices();
+        let mut uris = BTreeSet::new();
+        for word in words {
+            let is = |uri: &str| {
+                let plain = |it: &str| it.trim_end_matches('/').to_owned();
+                plain(uri) == plain(word) || plain(&shown_uri(uri)) == plain(word)
+            };
+            let found: Vec<&String> =
+                choices.iter().map(|it| &it.uri).filter(|uri| is(uri)).collect();
+            let judged = || {
+                let wanted = word.strip_prefix(PREFIX).unwrap_or(word);
+                let mut there =
+                    self.entries(Way::Judged).filter_map(|(_, it)| it.uri.strip_prefix(PREFIX));
+                there.any(|uri| uri.trim_end_matches('/') == wanted.trim_end_matches('/'))
+            };
+            if found.is_empty() && !judged() {
+                return Err(Stop::wrong(format!(
+                    "--sources {}: apt has no source with this URI whose method is wrapped (http or https), or its file cannot be changed. Nothing was changed.",
+                    printable(word)
+                )));
+            }
+            uris.extend(found.into_iter().cloned());
+        }
+        Ok(Chosen::These(uris))
+    }
+
+    /// Has `change` do what was chosen.
+    pub(super) fn add_to(
+        &self,
+        change: &mut Change,
+        chosen: &Chosen,
+        trusted: Trusted,
+    ) -> Result<(), Stop> {
+        match chosen {
+            Chosen::AsTheyAre => Ok(()),
+            Chosen::All if self.overridden => Ok(()),
+            Chosen::All => self.override_all(change, trusted),
+            Chosen::These(uris) => {
+                let is_wanted =
+                    |it: &&Entry| it.enabled && it.way() == Way::Plain && uris.contains(&it.uri);
+                for file in &self.files {
+                    let wanted: Vec<&Entry> = file.entries.iter().filter(is_wanted).collect();
+                    if wanted.is_empty() {
+                        continue;
+                    }
+                    self.can_be_wrapped(wanted.iter().map(|it| it.uri.as_str()))?;
+                    let text = judged(&file.text, wanted);
+                    change.beside(file.path.clone(), Some(file.text.clone()), text);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn override_all(&self, change: &mut Change, trusted: Trusted) -> Result<(), Stop> {
+        if self.parts == Path::new("/dev/null") {
+            return Err(Stop::refused(
+                "apt reads no directory with parts of its configuration (Dir::Etc::parts): name the sources one by one. Nothing was changed.",
+            ));
+        }
+        // Whoever wrote that meant something by it, and it may be read after our file.
+        if let Some(program) = &self.foreign {
+            return Err(Stop::refused(format!(
+                "apt's configuration has {} in the place of a method already (Dir::Bin::Methods): take that out, or name the sources one by one. Nothing was changed.",
+                printable(program)
+            )));
+        }
+        self.can_be_wrapped(METHODS)?;
+        let parts = fs::canonicalize(&self.parts).unwrap_or_else(|_| self.parts.clone());
+        let path = parts.join(OVERRIDE_NAME);
+        let text = OVERRIDE
+            .replace(&format!("\"{METHODS_DIRECTORY}/"), &format!("\"{}/", self.methods.display()));
+        let was = match trusted.read(&path, MAX_FILE) {
+            Ok(was) => Some(was),
+            Err(error) if error.is_missing() => None,
+            Err(error) => return Err(Stop::refused(format!("{error}. Nothing was changed."))),
+        };
+        if was.as_ref().is_some_and(|it| *it != text) {
+            return Err(Stop::refused(format!(
+                "{} is there already and says something else: look at it first. Nothing was changed.",
+                path.display()
+            )));
+        }
+        if was.is_none() {
+            change.beside(path, None, text);
+        }
+        Ok(())
+    }
+
+    /// Without its method, apt could download nothing from a source.
+    fn can_be_wrapped<'a>(&self, uris: impl IntoIterator<Item = &'a str>) -> Result<(), Stop> {
+        for uri in uris {
+            let method = uri.split(':').next().unwrap_or_default();
+            let program = self.methods.join(format!("{PREFIX}{method}"));
+            let is_program =
+                |it: fs::Metadata| it.is_file() && it.permissions().mode() & 0o111 != 0;
+            if !program.metadata().is_ok_and(is_program) {
+                return Err(Stop::refused(format!(
+                    "there is no {}, so apt could download nothing: install the package apt-quorum first, or leave the sources as they are. Nothing was changed.",
+                    program.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn foreign(apt: &Configuration, method: &str) -> Option<String> {
+    let program = apt.find(&format!("Dir::Bin::Methods::{method}"))?;
+    (!is_overridden(apt, method)).then(|| program.to_owned())
+}
+
+fn is_overridden(apt: &Configuration, method: &str) -> bool {
+    let program = apt.find(&format!("Dir::Bin::Methods::{method}")).map(Path::new);
+    let name = program.and_then(Path::file_name);
+    name.is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
+}

@@ -1,0 +1,407 @@
+//! `apt-quorum setup`: from a fresh installation to enforcing, in one conversation.
+//!
+//! It has no opinion and no writing of its own: operators are found as `operator add` finds them,
+//! what is installed is assessed as `audit` does it, and all that was decided becomes one change
+//! to the configuration at the end. Until then nothing is written but signed bytes into the cache.
+
+pub(super) mod args;
+mod dry_run;
+mod machine;
+mod operators;
+mod plan;
+mod text;
+mod threshold;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use args::Setup;
+use dry_run::DryRun;
+use machine::{Chosen, Machine};
+use plan::Plan;
+use threshold::{Voters, operators as so_many, proposal};
+
+use super::Exit;
+use super::args::ChosenMode;
+use super::evidence_at_hand;
+use super::operator::{Candidate, comes_to};
+use super::output::{complain, json};
+use super::world::{Stop, World, answer, ask, end, say};
+use crate::config::Config;
+use crate::policy::Mode;
+use crate::sys::interrupt::Watch;
+use crate::types::{Threshold, Timestamp, printable};
+
+/// Who decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Decides {
+    /// Somebody at a terminal who is asked what no flag says
+    Person,
+    /// The command line alone
+    Flags,
+}
+
+pub(super) fn run(arguments: &Setup) -> Exit {
+    end(set_up(arguments))
+}
+
+fn set_up(arguments: &Setup) -> Result<Exit, Stop> {
+    let quiet = arguments.yes || arguments.json;
+    let decides =
+        if !quiet && std::io::stdin().is_terminal() { Decides::Person } else { Decides::Flags };
+    let watch = match decides {
+        Decides::Person => Some(watch()?),
+        Decides::Flags => None,
+    };
+    let world = World::open(&arguments.directory)?;
+    let machine = Machine::look(&world.apt, world.trusted);
+    if decides == Decides::Flags {
+        nothing_is_missing(arguments, &world)?;
+    }
+    let session = Session { arguments, decides, world: &world, machine: &machine, now: now() };
+    if arguments.json {
+        // Only what is asked for goes to standard output.
+    } else {
+        show(&text::there_is(&world, &machine))?;
+    }
+    let mut plan = Plan::of(session.operators()?);
+    session.threshold(&mut plan)?;
+    let dry_run = session.dry_run(&plan)?;
+    if arguments.dry_run {
+        let exit = dry_run.as_ref().map_or(Exit::Admitted, DryRun::exit);
+        let change = plan.change(&world, &machine, session.now)?;
+        let config = plan.config(&world, session.now)?;
+        return session.ended(
+            &plan,
+            &config,
+            change.writes(),
+            dry_run.as_ref(),
+            Written::Nothing(exit),
+        );
+    }
+    session.mode(&mut plan, dry_run.as_ref())?;
+    session.sources(&mut plan)?;
+    session.write(&plan, dry_run.as_ref(), watch.as_ref())
+}
+
+fn now() -> Timestamp {
+    Timestamp::from(std::time::SystemTime::now())
+}
+
+/// Whoever leaves with Ctrl-C is told that nothing was done.
+fn watch() -> Result<Watch, Stop> {
+    let said = || complain("\napt-quorum: interrupted: nothing was changed.\n");
+    let code = 1;
+    Watch::begin(code, said).map_err(|error| Stop::refused(crate::sys::plain(&error)))
+}
+
+fn show(text: &str) -> Result<(), Stop> {
+    match say(text, Exit::Admitted) {
+        Exit::Admitted => Ok(()),
+        _ => Err(Stop::refused("this could not be shown: nothing was changed.")),
+    }
+}
+
+/// Where nobody is asked, each answer must be a flag.
+fn nothing_is_missing(arguments: &Setup, world: &World) -> Result<(), Stop> {
+    let policy = &world.config.policy;
+    let first = policy.operators().is_empty();
+    let mut missing = Vec::new();
+    if first && arguments.operator.is_empty() {
+        missing.push("--operator");
+    }
+    if policy.default_requirement().is_none() && arguments.threshold.is_none() {
+        missing.push("--threshold");
+    }
+    if !arguments.dry_run {
+        if first && arguments.mode.is_none() {
+            missing.push("--mode");
+        }
+        if first && arguments.sources.is_empty() {
+            missing.push("--sources");
+        }
+        if !arguments.yes {
+            missing.push("--yes");
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Stop::wrong(format!(
+        "nobody can be asked, and the command line does not say: {}. Nothing was changed.",
+        missing.join(", ")
+    )))
+}
+
+/// What was done, and how a setup that did nothing ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// All that was decided
+    All,
+    /// Nothing
+    Nothing(Exit),
+}
+
+/// One setup: who is asked, and about what.
+struct Session<'a> {
+    arguments: &'a Setup,
+    decides: Decides,
+    world: &'a World,
+    machine: &'a Machine,
+    now: Timestamp,
+}
+
+impl Session<'_> {
+    /// Shows what people read along the way. JSON has all of it at the end.
+    fn tell(&self, text: &str) -> Result<(), Stop> {
+        if self.arguments.json { Ok(()) } else { show(text) }
+    }
+
+    /// The operators that are new.
+    fn operators(&self) -> Result<Vec<Candidate>, Stop> {
+        let named = operators::named_by_flags(self)?;
+        if self.decides == Decides::Person && self.arguments.operator.is_empty() {
+            return operators::asked_for(self);
+        }
+        Ok(named)
+    }
+
+    fn threshold(&self, plan: &mut Plan) -> Result<(), Stop> {
+        // What there is without one is enough to count who could vote.
+        let config = plan.config(self.world, self.now)?;
+        let voters = Voters::of(&config, self.machine, self.now);
+        let there = self.world.config.policy.default_requirement().map(|it| it.threshold());
+        let proposed = proposal(voters.count());
+        if let Some(wanted) = self.arguments.threshold {
+            let wanted = Threshold::try_from(wanted).map_err(|error| {
+                Stop::wrong(format!("--threshold: {error}. Nothing was changed."))
+            })?;
+            let wanted = self.possible(plan, &voters, wanted).map_err(|why| {
+                Stop::wrong(format!("--threshold {}: {why} Nothing was changed.", wanted.count()))
+            })?;
+            return self.decided(plan, &voters, wanted, there);
+        }
+        if self.decides == Decides::Flags {
+            return match there {
+                Some(there) => self.decided(plan, &voters, there, Some(there)),
+                None => Ok(()),
+            };
+        }
+        let proposed = there.map_or(proposed, |there| proposed.max(there.count()));
+        self.tell(&text::about_threshold(&voters, there))?;
+        loop {
+            let said =
+                answer(&format!("How many operators must confirm a package? [{proposed}] "))?;
+            let said = if said.is_empty() { proposed.to_string() } else { said };
+            let wanted = said
+                .parse::<i64>()
+                .map_err(|_| "a number is wanted here".to_owned())
+                .and_then(|it| Threshold::try_from(it).map_err(|error| error.to_string()))
+                .and_then(|it| self.possible(plan, &voters, it));
+            match wanted {
+                Ok(wanted) => return self.decided(plan, &voters, wanted, there),
+                Err(why) => self.tell(&format!("  {why}\n"))?,
+            }
+        }
+    }
+
+    /// The threshold, if anything could pass with it. The reader of the configuration knows more
+    /// than this: it is asked as well.
+    fn possible(
+        &self,
+        plan: &Plan,
+        voters: &Voters,
+        wanted: Threshold,
+    ) -> Result<Threshold, String> {
+        if voters.are_too_few_for(wanted) {
+            return Err(format!(
+                "nothing could pass: only {} can confirm packages of this machine.",
+                so_many(voters.count())
+            ));
+        }
+        let plan = Plan { threshold: Some(wanted), ..plan.clone() };
+        plan.config(self.world, self.now).map(|_| wanted).map_err(|stop| stop.why)
+    }
+
+    fn decided(
+        &self,
+        plan: &mut Plan,
+        voters: &Voters,
+        wanted: Threshold,
+        there: Option<Threshold>,
+    ) -> Result<(), Stop> {
+        plan.threshold = (there != Some(wanted)).then_some(wanted);
+        let mut remarks = voters.remarks(wanted);
+        if let Some(there) = there.filter(|there| wanted < *there) {
+            remarks.insert(0, format!("{} were needed until now, which is more", there.count()));
+        }
+        self.tell(&remarks.iter().map(|it| format!("  note: {it}.\n")).collect::<String>())
+    }
+
+    fn dry_run(&self, plan: &Plan) -> Result<Option<DryRun>, Stop> {
+        if self.arguments.no_dry_run {
+            return Ok(None);
+        }
+        if self.decides == Decides::Person && !self.arguments.dry_run {
+            let question = "See how the packages that are installed would fare? It asks the operators about each. [yes] ";
+            if !self.yes_or_no(question, true)? {
+                return Ok(None);
+            }
+        }
+        let evidence = evidence_at_hand(&self.arguments.evidence).map_err(Stop::wrong)?;
+        let config = plan.config(self.world, self.now)?;
+        let run = DryRun::of(self.world, config, &evidence, self.arguments.offline);
+        match run {
+            Ok(run) => {
+                self.tell(&run.text(self.arguments.all))?;
+                Ok(Some(run))
+            }
+            Err(why) if self.decides == Decides::Person => {
+                self.tell(&format!("  {}.\n", printable(&why)))?;
+                Ok(None)
+            }
+            Err(why) => Err(Stop::wrong(format!(
+                "{why}. Nothing was changed; --no-dry-run does without looking at what is installed."
+            ))),
+        }
+    }
+
+    fn mode(&self, plan: &mut Plan, dry_run: Option<&DryRun>) -> Result<(), Stop> {
+        let there = self.world.config.policy.mode();
+        let wanted = match self.arguments.mode {
+            Some(ChosenMode::Enforce) => Mode::Enforce,
+            Some(ChosenMode::Warn) => Mode::Warn,
+            None if self.decides == Decides::Flags => there,
+            None => self.asked_mode(there, dry_run)?,
+        };
+        plan.mode = (wanted != there).then_some(wanted);
+        Ok(())
+    }
+
+    fn asked_mode(&self, there: Mode, dry_run: Option<&DryRun>) -> Result<Mode, Stop> {
+        // What is known to pass can be insisted on at once.
+        let all_pass = dry_run.is_some_and(|it| it.exit() == Exit::Admitted);
+        let proposed = if all_pass { Mode::Enforce } else { there };
+        self.tell("What is to happen to packages that are not confirmed?\n  enforce  they are refused\n  warn     they are let through, with a warning, and counted as debt\n")?;
+        loop {
+            let said =
+                answer(&format!("Mode, enforce or warn? [{}] ", super::mode::word(proposed)))?;
+            match said.as_str() {
+                "" => return Ok(proposed),
+                "enforce" => return Ok(Mode::Enforce),
+                "warn" => return Ok(Mode::Warn),
+                _ => self.tell("  Type enforce or warn.\n")?,
+            }
+        }
+    }
+
+    fn sources(&self, plan: &mut Plan) -> Result<(), Stop> {
+        let mut chosen = Chosen::AsTheyAre;
+        if !self.arguments.sources.is_empty() {
+            chosen = self.machine.chosen(&self.arguments.sources)?;
+        } else if self.decides == Decides::Person && self.apt_goes_by_this() {
+            chosen = self.asked_sources()?;
+        }
+        if chosen != Chosen::AsTheyAre && !self.apt_goes_by_this() {
+            return Err(Stop::wrong(format!(
+                "--sources: apt does not go by the configuration in {}, so its sources have nothing to do with it: give --sources none. Nothing was changed.",
+                self.world.config.directory.display()
+            )));
+        }
+        plan.sources = chosen;
+        Ok(())
+    }
+
+    /// Whether the configuration is the one that apt's methods and hooks read.
+    fn apt_goes_by_this(&self) -> bool {
+        self.world.option().is_empty()
+    }
+
+    fn asked_sources(&self) -> Result<Chosen, Stop> {
+        let choices = self.machine.choices();
+        self.tell(&text::about_sources(self.machine, &choices))?;
+        if choices.is_empty() || self.machine.all_are_judged() {
+            return Ok(Chosen::AsTheyAre);
+        }
+        loop {
+            let said = answer("Which sources? all, none, or their numbers [all] ")?;
+            match said.as_str() {
+                "" | "all" => return Ok(Chosen::All),
+                "none" => return Ok(Chosen::AsTheyAre),
+                _ => {}
+            }
+            let number = |word: &str| {
+                let number = word.parse::<usize>().ok()?.checked_sub(1)?;
+                choices.get(number).map(|it| it.uri.clone())
+            };
+            let words = said.split([' ', ',']).filter(|it| !it.is_empty());
+            match words.map(number).collect::<Option<_>>() {
+                Some(uris) => return Ok(Chosen::These(uris)),
+                None => self.tell("  Type all, none, or numbers of the list.\n")?,
+            }
+        }
+    }
+
+    /// Asks for a last yes, and makes the change.
+    fn write(
+        &self,
+        plan: &Plan,
+        dry_run: Option<&DryRun>,
+        watch: Option<&Watch>,
+    ) -> Result<Exit, Stop> {
+        let world = self.world;
+        let change = plan.change(world, self.machine, self.now)?;
+        if change.is_empty() {
+            self.tell("All is as you want it.\n")?;
+            let written = Written::Nothing(Exit::Admitted);
+            return self.ended(plan, &world.config, Vec::new(), dry_run, written);
+        }
+        let would_be = change.check(world.trusted)?;
+        let files = change.writes();
+        self.tell(&text::will_be(&change, &would_be, plan))?;
+        if self.decides == Decides::Person {
+            ask("Write this? Type yes: ", "without a terminal, give --yes")?;
+        }
+        // From here on Ctrl-C waits: it would come too late to be true.
+        let _uninterrupted = watch.map(Watch::pause);
+        let config = change.apply(world.trusted)?;
+        let mut text = "Written.\n".to_owned();
+        comes_to(&mut text, &config, &world.option());
+        text += &text::next(plan, &world.option());
+        self.tell(&text)?;
+        self.ended(plan, &config, files, dry_run, Written::All)
+    }
+
+    fn ended(
+        &self,
+        plan: &Plan,
+        config: &Config,
+        files: Vec<(PathBuf, bool)>,
+        dry_run: Option<&DryRun>,
+        written: Written,
+    ) -> Result<Exit, Stop> {
+        let exit = match written {
+            Written::All => Exit::Admitted,
+            Written::Nothing(exit) => exit,
+        };
+        if self.arguments.json {
+            let record = text::Record::of(self, plan, config, files, dry_run, written);
+            return Ok(say(&json(&record), exit));
+        }
+        if matches!(written, Written::Nothing(_)) {
+            show("Nothing was written.\n")?;
+        }
+        Ok(exit)
+    }
+
+    fn yes_or_no(&self, question: &str, proposed: bool) -> Result<bool, Stop> {
+        loop {
+            match answer(question)?.as_str() {
+                "" => return Ok(proposed),
+                "yes" => return Ok(true),
+                "no" => return Ok(false),
+                _ => self.tell("  Type yes or no.\n")?,
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What was decided so far, and what that comes to.
+
+use super::machine::{Chosen, Machine};
+use crate::cli::mode;
+use crate::cli::operator::Candidate;
+use crate::cli::world::{Stop, World};
+use crate::config::{Change, Config, with_setting, with_threshold};
+use crate::policy::Mode;
+use crate::types::{Threshold, Timestamp};
+
+/// Where the policy stands, below the directory of the configuration.
+const POLICY: &str = "policy.toml";
+
+/// Largest policy that is changed, in bytes.
+const MAX_FILE: usize = 1 << 20;
+
+/// What is to become different. Whatever is not in here stays as it is.
+#[derive(Clone)]
+pub(super) struct Plan {
+    /// Operators that are trusted from now on
+    pub(super) added: Vec<Candidate>,
+    /// The threshold, if it is another one
+    pub(super) threshold: Option<Threshold>,
+    /// The mode, if it is another one
+    pub(super) mode: Option<Mode>,
+    /// From which sources packages are judged on the way
+    pub(super) sources: Chosen,
+}
+
+impl Plan {
+    pub(super) const fn of(added: Vec<Candidate>) -> Self {
+        Self { added, threshold: None, mode: None, sources: Chosen::AsTheyAre }
+    }
+
+    /// The configuration as it would be.
+    pub(super) fn config(&self, world: &World, now: Timestamp) -> Result<Config, Stop> {
+        Ok(self.own(world, now)?.check(world.trusted)?)
+    }
+
+    /// All that is to be written.
+    pub(super) fn change(
+        &self,
+        world: &World,
+        machine: &Machine,
+        now: Timestamp,
+    ) -> Result<Change, Stop> {
+        let mut change = self.own(world, now)?;
+        machine.add_to(&mut change, &self.sources, world.trusted)?;
+        Ok(change)
+    }
+
+    /// What is to be written into the configuration.
+    fn own(&self, world: &World, now: Timestamp) -> Result<Change, Stop> {
+        let mut change = Change::of(&world.config.directory);
+        for it in &self.added {
+            it.draft("setup", now).create_in(&mut change);
+        }
+        let path = world.config.directory.join(POLICY);
+        let was = world.trusted.read(&path, MAX_FILE).map_err(Stop::refused)?;
+        let mut text = Some(was.clone());
+        if let Some(threshold) = self.threshold.or_else(|| self.any_threshold(world)) {
+            text = text.and_then(|it| with_threshold(&it, threshold));
+        }
+        if let Some(mode) = self.mode {
+            let word = format!("\"{}\"", mode::word(mode));
+            text = text.and_then(|it| with_setting(&it, "mode", &word));
+        }
+        let text = text.ok_or_else(|| {
+            Stop::refused(format!(
+                "the threshold and the mode cannot be written into {}. Nothing was changed.",
+                path.display()
+            ))
+        })?;
+        if text != was {
+            change.edit(POLICY, was, text);
+        }
+        Ok(change)
+    }
+
+    /// As long as nobody said how many must confirm, one: without any, a configuration with an
+    /// operator cannot be looked at.
+    fn any_threshold(&self, world: &World) -> Option<Threshold> {
+        let there = world.config.policy.default_requirement();
+        if there.is_some() || self.added.is_empty() { None } else { Threshold::try_from(1).ok() }
+    }
+}

@@ -1,0 +1,122 @@
+//! How many operators must confirm: what is proposed, and what cannot be.
+
+use std::collections::BTreeSet;
+
+use super::machine::Machine;
+use crate::config::Config;
+use crate::types::{Architecture, OperatorName, PublicKey, Threshold, Timestamp};
+
+/// Who could confirm packages on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Voters {
+    /// Of each of the machine's architectures, how many operators there are
+    of_each: Vec<(Architecture, usize)>,
+}
+
+impl Voters {
+    /// The operators that have a key that is good now, and are asked about the architecture or,
+    /// having no endpoint at all, confirm by what somebody brings along.
+    pub(super) fn of(config: &Config, machine: &Machine, now: Timestamp) -> Self {
+        let can_sign = |it: &&crate::attest::PinnedKey| match &it.key {
+            PublicKey::OpenPgp(certificate) => certificate.can_sign(now).is_ok(),
+            _ => true,
+        };
+        let keys = config.policy.keys().iter().filter(|it| it.is_good_at(now)).filter(can_sign);
+        let able: BTreeSet<&OperatorName> = keys.map(|it| &it.operator).collect();
+        let covers = |name: &OperatorName, architecture: &Architecture| {
+            let mut own = config.endpoints.iter().filter(|it| it.operator == *name).peekable();
+            own.peek().is_none() || own.any(|it| it.covers(architecture))
+        };
+        let count = |architecture: &Architecture| {
+            able.iter().filter(|name| covers(name, architecture)).count()
+        };
+        let each = machine.judged_architectures().into_iter();
+        Self { of_each: each.map(|it| (it.clone(), count(&it))).collect() }
+    }
+
+    /// How many there are for every architecture, or, where some have none, for the others.
+    pub(super) fn count(&self) -> usize {
+        let counts = self.of_each.iter().map(|(_, count)| *count);
+        counts.filter(|count| *count > 0).min().unwrap_or_default()
+    }
+
+    /// Whether no package at all could be confirmed by so many.
+    pub(super) fn are_too_few_for(&self, threshold: Threshold) -> bool {
+        !self.of_each.iter().any(|(_, count)| threshold.is_met_by(*count))
+    }
+
+    /// What is to be said about a threshold: a line each.
+    pub(super) fn remarks(&self, threshold: Threshold) -> Vec<String> {
+        let mut remarks = Vec::new();
+        for (architecture, count) in &self.of_each {
+            if !threshold.is_met_by(*count) {
+                remarks.push(format!(
+                    "no package of the architecture {architecture} can pass: only {} can confirm those",
+                    operators(*count)
+                ));
+            }
+        }
+        let count = self.count();
+        let needed = usize::try_from(threshold.count()).unwrap_or(usize::MAX);
+        if count == 1 {
+            remarks.push("with one operator there is no quorum of several: it alone decides, and you trust it as much as the archive".to_owned());
+        } else if needed == count {
+            remarks.push(format!(
+                "all {count} must confirm, so one that is silent or slow blocks every package"
+            ));
+        } else if needed.saturating_mul(2) <= count {
+            remarks.push(format!(
+                "{needed} of {count} is no majority: the others may say something else and are not heard"
+            ));
+        }
+        remarks
+    }
+}
+
+/// More than half of them, and fewer than all where that is possible.
+pub(super) fn proposal(voters: usize) -> u32 {
+    u32::try_from(voters / 2).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+pub(super) fn operators(count: usize) -> String {
+    format!("{count} operator{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_proposed_is_more_than_half_and_from_three_on_fewer_than_all() {
+        for (voters, expected) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (6, 4), (7, 4), (9, 5)] {
+            let proposed = proposal(voters);
+            assert_eq!(proposed, expected);
+            let proposed = usize::try_from(proposed).unwrap();
+            assert!(proposed * 2 > voters && (voters < 3 || proposed < voters));
+        }
+    }
+
+    fn voters(counts: &[(&str, usize)]) -> Voters {
+        let each = counts.iter().map(|(name, count)| (name.parse().unwrap(), *count));
+        Voters { of_each: each.collect() }
+    }
+
+    #[test]
+    fn what_blocks_or_decides_alone_is_said() {
+        let threshold = |count: i64| Threshold::try_from(count).unwrap();
+        let said = |voters: &Voters, count| voters.remarks(threshold(count)).join("; ");
+        let three = voters(&[("amd64", 3), ("all", 3)]);
+        assert_eq!((three.count(), said(&three, 2).as_str()), (3, ""));
+        assert!(said(&three, 3).contains("all 3 must confirm, so one that is silent"));
+        assert!(said(&three, 1).contains("1 of 3 is no majority"));
+        let two = voters(&[("amd64", 2), ("all", 2)]);
+        assert!(said(&two, 2).contains("all 2 must confirm"));
+        let one = voters(&[("amd64", 1), ("all", 1)]);
+        assert!(said(&one, 1).contains("no quorum of several"));
+        assert!(one.are_too_few_for(threshold(2)));
+        // Nobody is asked about packages of every architecture.
+        let half = voters(&[("amd64", 3), ("all", 0)]);
+        assert_eq!((half.count(), half.are_too_few_for(threshold(2))), (3, false));
+        assert!(said(&half, 2).contains("architecture all can pass: only 0 operators"));
+    }
+}
