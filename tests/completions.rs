@@ -182,3 +182,25 @@ fn zsh_completes() {
         every_shell_completes("zsh", ZSH);
     }
 }
+
+#[test]
+fn what_comes_with_the_package_can_be_added_by_name() {
+    if !common::is_root() {
+        left_out("the completion of what comes with the package: it takes root");
+        return;
+    }
+    let script = r#"
+        mount -t tmpfs none /usr/share
+        mkdir -p /usr/share/apt-quorum/operators
+        install -m 644 "$OPERATORS"/*.toml /usr/share/apt-quorum/operators
+        "$PROGRAM" complete -- operator add reproduce.d
+    "#;
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "--propagation", "private", "sh", "-ec", script])
+        .env("OPERATORS", repository("apt-conf/operators"))
+        .env("PROGRAM", env!("CARGO_BIN_EXE_apt-quorum"));
+    let ended = run(&mut command);
+    // Its URL would be as good, and so would a file.
+    assert_eq!((ended.code, &*ended.stdout), (Some(0), "reproduce.debian.net\n\t\n"), "{ended:?}");
+}

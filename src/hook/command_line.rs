@@ -66,12 +66,31 @@ const LETTER_WITH_VALUE: u8 = b'D';
 #[error("dpkg was called with {}, which apt-quorum does not know", printable(.0))]
 pub struct UnknownOption(String);
 
-/// The archives, or with `--recursive` directories of archives, that a dpkg that was called with
-/// `arguments` (without its name) is going to unpack.
+/// What dpkg was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The archives, or with `--recursive` directories of archives, that it is going to unpack
+    pub archives: Vec<PathBuf>,
+    /// Where to, as far as the command line tells: dpkg's configuration and its environment can say
+    /// so as well. For the log alone; what is judged does not depend on it.
+    pub into: Into,
+}
+
+/// Where dpkg unpacks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Into {
+    /// This system
+    System,
+    /// Another directory, such as an image that is being built
+    Directory,
+}
+
+/// What a dpkg was told that was called with `arguments` (without its name).
 ///
 /// # Errors
 /// If an option is not known.
-pub fn archives(arguments: Vec<Vec<u8>>) -> Result<Vec<PathBuf>, UnknownOption> {
+pub fn told(arguments: Vec<Vec<u8>>) -> Result<Told, UnknownOption> {
+    let mut into = Into::System;
     let mut rest = arguments.into_iter().peekable();
     // A dash alone is a file name for dpkg.
     while let Some(word) = rest.next_if(|word| word.starts_with(b"-") && word.len() > 1) {
@@ -82,14 +101,29 @@ pub fn archives(arguments: Vec<Vec<u8>>) -> Result<Vec<PathBuf>, UnknownOption> 
             Some(long) => long_takes_next(long),
             None => letters_take_next(&word),
         };
-        match takes_next {
+        let next = match takes_next {
             // dpkg ends by itself where the value is missing.
-            Some(true) => drop(rest.next()),
-            Some(false) => {}
+            Some(true) => rest.next(),
+            Some(false) => None,
             None => return Err(UnknownOption(String::from_utf8_lossy(&word).into_owned())),
+        };
+        if names_another_directory(&word, next.as_deref()) {
+            into = Into::Directory;
         }
     }
-    Ok(rest.map(|word| PathBuf::from(OsString::from_vec(word))).collect())
+    let archives = rest.map(|word| PathBuf::from(OsString::from_vec(word))).collect();
+    Ok(Told { archives, into })
+}
+
+/// Whether an option, with the next word if that is its value, has dpkg unpack elsewhere.
+fn names_another_directory(word: &[u8], next: Option<&[u8]>) -> bool {
+    let options: [&[u8]; 2] = [b"--root", b"--instdir"];
+    let value = options.into_iter().find_map(|option| match word.strip_prefix(option)? {
+        [] => next,
+        [b'=', value @ ..] => Some(value),
+        _ => None,
+    });
+    value.is_some_and(|it| it != b"/")
 }
 
 /// Whether a long option's value is the next word. `None` if the option is not known.
@@ -126,7 +160,22 @@ mod tests {
 
     fn of(line: &str) -> Result<Vec<PathBuf>, String> {
         let words = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
-        archives(words).map_err(|error| error.to_string())
+        told(words).map(|it| it.archives).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn where_it_goes_is_told_by_options_only() {
+        for (line, expected) in [
+            ("-i a.deb", Into::System),
+            ("--root / --instdir=/ -i a.deb", Into::System),
+            ("--root /mnt -i a.deb", Into::Directory),
+            ("-i --instdir=/mnt a.deb", Into::Directory),
+            ("--admindir --root -i /mnt", Into::System),
+            ("-i a.deb --root /mnt", Into::System),
+        ] {
+            let words = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+            assert_eq!(told(words).map(|it| it.into), Ok(expected), "{line}");
+        }
     }
 
     #[test]
@@ -188,6 +237,6 @@ mod tests {
     fn paths_are_bytes() {
         let words = vec![b"-i".to_vec(), b"\xff\n .deb".to_vec(), Vec::new()];
         let expected = [b"\xff\n .deb".to_vec(), Vec::new()].map(OsString::from_vec);
-        assert_eq!(archives(words).unwrap(), expected.map(PathBuf::from));
+        assert_eq!(told(words).map(|it| it.archives).unwrap(), expected.map(PathBuf::from));
     }
 }

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Entry, present, refuse};
+use super::{Entry, News, present, refuse};
 use crate::apt::configuration::Configuration;
 use crate::gate::{Environment, Gate, apt_configuration};
 use crate::report::Entrance;
@@ -27,6 +27,12 @@ pub fn run() -> ExitCode {
     let Ok(path) = path else { return refuse("there is no working directory") };
     let apt = apt_configuration(Environment::Ignored);
     let gate = Gate::open(&apt, None, Trusted::now());
-    let entry = Entry { gate: &gate, apt: &apt, entrance: Entrance::Debsig, now: present(&apt) };
+    let entry = Entry {
+        gate: &gate,
+        apt: &apt,
+        entrance: Entrance::Debsig,
+        now: present(&apt),
+        news: News::All,
+    };
     entry.pass_or_clear(vec![path])
 }

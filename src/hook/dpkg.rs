@@ -13,8 +13,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::command_line;
-use super::{Entry, Remembering, exit, present, refuse};
+use super::command_line::{self, Into};
+use super::{Entry, News, Remembering, exit, present, refuse};
 use crate::apt::configuration::Configuration;
 use crate::config::Direct;
 use crate::gate::{Environment, Gate, apt_configuration, apt_dump};
@@ -40,7 +40,13 @@ pub fn run() -> ExitCode {
         Err(why) => return refuse(Entrance::Dpkg, &Configuration::default(), &why),
     };
     let gate = Gate::open(&apt, None, Trusted::now());
-    let entry = Entry { gate: &gate, apt: &apt, entrance: Entrance::Dpkg, now: present(&apt) };
+    let mut entry = Entry {
+        gate: &gate,
+        apt: &apt,
+        entrance: Entrance::Dpkg,
+        now: present(&apt),
+        news: News::All,
+    };
     // Who is not root can have dpkg unpack into places of their own only. dpkg itself asks no hook
     // then, from 1.22.7.
     let is_root = nix::unistd::geteuid().is_root();
@@ -48,7 +54,12 @@ pub fn run() -> ExitCode {
         return exit(entry.clear(Vec::new(), Remembering::No), Vec::new());
     }
     match asked_by_dpkg() {
-        Ok(archives) => entry.pass_or_clear(archives),
+        Ok((archives, into)) => {
+            if into == Into::Directory {
+                entry.news = News::Unconfirmed;
+            }
+            entry.pass_or_clear(archives)
+        }
         Err(why) => refuse(Entrance::Dpkg, &apt, &why),
     }
 }
@@ -72,9 +83,9 @@ fn configuration(mut arguments: impl Iterator<Item = OsString>) -> Result<Config
     Ok(configuration)
 }
 
-/// The archives that the dpkg that started this process is going to unpack, as absolute paths. At
-/// least one.
-fn asked_by_dpkg() -> Result<Vec<PathBuf>, String> {
+/// The archives that the dpkg that started this process is going to unpack, as absolute paths, and
+/// where to. At least one.
+fn asked_by_dpkg() -> Result<(Vec<PathBuf>, Into), String> {
     let process = PathBuf::from(format!("/proc/{}", nix::unistd::getppid()));
     let seen = |name: &str| {
         fs::read_link(process.join(name)).map_err(|error| {
@@ -90,15 +101,15 @@ fn asked_by_dpkg() -> Result<Vec<PathBuf>, String> {
     let directory = seen("cwd")?;
     let arguments = arguments(&process)
         .map_err(|error| format!("cannot read what dpkg was told: {}", plain(&error)))?;
-    let named = command_line::archives(arguments).map_err(|error| error.to_string())?;
+    let told = command_line::told(arguments).map_err(|error| error.to_string())?;
     let mut expanding = Expanding { archives: Vec::new(), looked_at: 0 };
-    for path in named {
+    for path in told.archives {
         expanding.add(directory.join(path))?;
     }
     if expanding.archives.is_empty() {
         return Err("dpkg was told of no archive".to_owned());
     }
-    Ok(expanding.archives)
+    Ok((expanding.archives, told.into))
 }
 
 /// What a process was called with, without its name.

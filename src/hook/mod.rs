@@ -39,6 +39,15 @@ struct Entry<'a> {
     apt: &'a Configuration,
     entrance: Entrance,
     now: Timestamp,
+    news: News,
+}
+
+/// What of its decisions is news about this system.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum News {
+    All,
+    /// What is not confirmed: the files go elsewhere.
+    Unconfirmed,
 }
 
 /// Whether files that were cleared are remembered, for the entrances that come after this one.
@@ -71,7 +80,10 @@ impl Entry<'_> {
         let records: Vec<Record> = judged.iter().map(|it| self.record_of(it)).collect();
         let log = Log::open(self.apt);
         for (it, record) in judged.iter().zip(&records) {
-            log.decided(&it.decision, record);
+            match self.news {
+                News::All => log.decided(&it.decision, record),
+                News::Unconfirmed => log.decided_for_an_image(&it.decision, record),
+            }
         }
         let recorded = self.record(&judged, records, &state);
         let decisions: Vec<(&Path, &Decision)> =

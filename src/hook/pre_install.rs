@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use super::{Entry, Remembering, complain, exit, present, refuse};
+use super::{Entry, News, Remembering, complain, exit, present, refuse};
 use crate::apt::configuration::Configuration;
 use crate::apt::hook_input::HookInput;
 use crate::gate::{Candidate, Gate};
@@ -40,6 +40,7 @@ fn judge(input: HookInput) -> ExitCode {
             apt: &input.configuration,
             entrance: Entrance::Hook,
             now: present(&input.configuration),
+            news: News::All,
         };
         entry.clear(input.archives.into_iter().map(candidate).collect(), Remembering::Yes)
     };

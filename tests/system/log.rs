@@ -50,6 +50,16 @@ fn logged(world: &World) {
     assert_eq!(told(&journal), ["method refuse unknown"]);
     install("good").succeeds();
     assert_eq!(told(&journal), ["method admit good", "hook admit good"]);
+    // Into another directory; only what is not confirmed is news.
+    world.write("/root/good.deb", &good.bytes);
+    world.write("/root/unknown.deb", &unknown.bytes);
+    world.sh("mkdir -p /mnt/var/lib/dpkg/updates /mnt/var/lib/dpkg/info; touch /mnt/var/lib/dpkg/status").succeeds();
+    world.machine("rm /var/lib/apt-quorum/cleared.json; dpkg --root=/mnt --unpack /root/good.deb").succeeds();
+    assert_eq!(told(&journal), [""; 0]);
+    world.machine("dpkg --root=/mnt --unpack /root/unknown.deb").fails();
+    assert_eq!(told(&journal), ["dpkg refuse unknown"]);
+    world.machine("dpkg --unpack /root/good.deb").succeeds();
+    assert_eq!(told(&journal), ["dpkg admit good"]);
     world.write("/root/x\nPRIORITY=0\nAPT_QUORUM_DECISION=admit.deb", "!<arch>\n");
     world.machine("dpkg -i /root/x*").fails();
     let refused = messages(&journal);
