@@ -118,7 +118,7 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fi
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l config -d 'Use the configuration in this directory' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l key -d 'Trust the key in this file, PEM or an armoured certificate, and not what endpoints say' -r -F
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l fingerprint -d 'A key that is to be trusted, by the first 16 or more digits of its id' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l fingerprint -d 'A key that is to be trusted, by the first 32 or more digits of its id' -r
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l name -d 'What to call it, unless a description or the host\'s name says so' -r
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -l protocol -d 'What the URL speaks, if that cannot be found out' -r -f -a "rebuilderd\t''
 intoto-metadata\t''
@@ -134,7 +134,7 @@ complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fi
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -l config -d 'Use the configuration in this directory' -r -F
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -l key -d 'Trust the key in this file, PEM or an armoured certificate, and not what endpoints say' -r -F
-complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -l fingerprint -d 'A key that is to be trusted, by the first 16 or more digits of its id' -r
+complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -l fingerprint -d 'A key that is to be trusted, by the first 32 or more digits of its id' -r
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -l yes -d 'Do not ask; every key must have its --fingerprint'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from add-key" -s h -l help -d 'Print help'
 complete -c apt-quorum -n "__fish_apt_quorum_using_subcommand operator; and __fish_seen_subcommand_from refresh" -l config -d 'Use the configuration in this directory' -r -F

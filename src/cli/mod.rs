@@ -13,7 +13,6 @@ mod import;
 mod mode;
 mod operator;
 mod output;
-mod progress;
 mod simulate;
 mod status;
 mod verify;

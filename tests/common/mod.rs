@@ -10,6 +10,7 @@ pub mod image;
 pub mod installed;
 pub mod rebuilder;
 pub mod server;
+pub mod terminal;
 pub mod travel;
 
 use std::fs;
