@@ -527,7 +527,10 @@ fn an_endpoint_that_recovers_is_asked_again_in_the_next_run() {
     world.operator("alpha", &key, &[server.endpoint()]);
     let ended = world.verify(&hello());
     ended.assert_code(3);
-    assert!(ended.stdout.contains("alpha: unreachable: the server answered 503"), "{ended:?}");
+    assert!(
+        ended.stdout.contains("alpha: unreachable: the server answered with an error (HTTP 503)"),
+        "{ended:?}"
+    );
     failing.store(false, Ordering::SeqCst);
     world.verify(&hello()).assert_code(0);
 }

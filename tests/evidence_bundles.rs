@@ -349,7 +349,7 @@ fn an_endpoint_that_is_no_bundle_is_silent() {
     silent("not a file");
     fs::remove_dir(&path).unwrap();
     fs::File::create(&path).unwrap().set_len((64 << 20) + 1).unwrap();
-    silent("the bundle is larger than 67108864 bytes");
+    silent("the bundle is larger than 64 MiB");
 }
 
 #[test]

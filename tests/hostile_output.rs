@@ -14,6 +14,7 @@ use std::fs;
 
 use common::rebuilder::{Rebuilder, hello, ignorant, operators};
 use common::server::{Reply, Server};
+use common::terminal::{CODES, run_at_terminal, screen};
 use common::{Deb, Ended, Key, World, run};
 use serde_json::{Value, json};
 
@@ -47,6 +48,17 @@ fn judge_server(server: &Server, key: &Key, deb: &Deb, code: i32) -> [Ended; 2] 
     for it in &ended {
         it.assert_code(code).assert_plain();
         assert!(!it.stdout.contains("\nE: all is well"), "{it:?}");
+    }
+    // At a terminal, where colours are: the only codes are ours, and each is taken back on its line.
+    let mut command = world.verify_command(&[]);
+    command.env("TERM", "xterm").arg(world.put(deb));
+    let (at_terminal, written) = run_at_terminal(command);
+    at_terminal.assert_code(code);
+    let lines = screen(&written);
+    assert!(!lines.iter().any(|it| it.starts_with("E: all is well")), "{lines:#?}");
+    for line in written.lines() {
+        let coloured = CODES.iter().map(|code| line.matches(code).count()).sum::<usize>();
+        assert_eq!(coloured, 2 * line.matches(CODES[3]).count(), "{line:?}");
     }
     ended
 }

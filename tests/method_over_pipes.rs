@@ -403,6 +403,7 @@ fn answers_about_what_nobody_asked_for_are_not_passed_on() {
     let mut method = stage.configured();
     method.say(&request(&url(&good), &destination, ""));
     let all = method.until_settled();
+    let all: Vec<Message> = all.into_iter().filter(|it| it.code() != 102).collect();
     assert_eq!(codes(&all), [200, 201]);
     assert!(all.iter().all(|it| it.text_field("URI") == Some(&url(&good))));
 }
@@ -507,6 +508,50 @@ fn two_at_once_may_be_done_in_any_order() {
     }
     assert_eq!(settled[&url(&good)], 201);
     assert_eq!(settled[&url(&other)], 400);
+}
+
+/// apt shows what a method says about itself only until it hears of a file (200), so it hears of a
+/// small one when it is judged. Of a large one it shows how much of it is there.
+#[test]
+fn apt_is_told_what_it_waits_for() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (stage, good) = (Stage::new(), good());
+    stage.attest(&good);
+    stage.write("config/policy.toml", "mode = \"enforce\"\nthreshold = 2\n");
+    let bob = OperatorKey::new();
+    let endpoint = format!(
+        "[[endpoint]]\nprotocol = \"intoto-metadata\"\nurl = \"http://{}/\"\n",
+        silent.local_addr().unwrap()
+    );
+    stage.write("config/operators.d/bob.toml", bob.configuration("bob") + &endpoint);
+    let destination = stage.archive(&good);
+    std::fs::write(&destination, &good.bytes).unwrap();
+    stage.reply(1, &done(&url(&good), &destination, ""));
+    let mut method = stage.configured();
+    method.say(&request(&url(&good), &destination, ""));
+    let mut said = Vec::new();
+    while said.last().is_none_or(|it: &String| !it.contains("(1 of 2 operators answered)")) {
+        let status = method.next().unwrap();
+        assert_eq!(status.code(), 102, "{status:?}");
+        said.push(status.text_field("Message").unwrap().to_owned());
+    }
+    assert!(said.iter().all(|it| it.starts_with("Waiting for evidence about good (")), "{said:?}");
+    // Bob goes away without a word.
+    drop(silent);
+    let refusal = method.until_settled();
+    refused(&refusal, "could not find out, for bob did not answer");
+
+    // With a quorum it is the other way round: the file is announced, and is there.
+    stage.write("config/policy.toml", "mode = \"enforce\"\nthreshold = 1\n");
+    let all = stage.fetch(&good, "");
+    let settled: Vec<u16> = codes(&all).into_iter().filter(|it| *it != 102).collect();
+    assert_eq!(settled, [200, 201]);
+    let large = done(&url(&good), &destination, "").replace("Size: 1\n", "Size: 2000000\n");
+    stage.reply(1, large.split_inclusive("\n\n").next().unwrap());
+    let mut method = stage.configured();
+    method.say(&request(&url(&good), &destination, ""));
+    let first = std::iter::from_fn(|| method.next()).find(|it| it.code() != 102).unwrap();
+    assert_eq!(first.code(), 200);
 }
 
 #[test]

@@ -35,14 +35,14 @@ fn the_mode_is_shown_and_set_and_all_else_stays_as_it_is_written() {
     world.operator("alpha", &Key::new(), &[]);
     let hello = Deb::new("hello", "1", "all");
     world.verify(&hello).assert_code(0);
-    let lets = "what fewer than 1 of 1 operator confirm is let through with a warning and counted as debt.\n";
+    let lets = "what no operator confirms is let through with a warning and counted as debt.\n";
     assert_eq!(mode(&world, &[]).assert_code(0).stdout, format!("warn: {lets}"));
     let already = format!("The mode is warn already: {lets}");
     assert_eq!(mode(&world, &["warn"]).assert_code(0).stdout, already);
     assert_eq!(policy(&world), WRITTEN);
 
     let set = mode(&world, &["enforce"]);
-    let refuses = "what fewer than 1 of 1 operator confirm is refused.\n";
+    let refuses = "what no operator confirms is refused.\n";
     let said = set.assert_code(0).stdout.lines().next().unwrap();
     assert_eq!(format!("{said}\n"), format!("The mode is enforce now: {refuses}"));
     let etc = world.path("etc").display().to_string();

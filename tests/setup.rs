@@ -20,7 +20,7 @@ use std::process::Command;
 use common::installed::{Machine, OPERATORS};
 use common::rebuilder::Rebuilder;
 use common::server::{Reply, Server};
-use common::terminal::Terminal;
+use common::dialogue::Terminal;
 use common::{Deb, Ended, is_root, left_out, run, set_mode};
 
 const SOURCES: &str = "# what this machine is made of\nTypes: deb\nURIs: https://a.example/debian/\nSuites: trixie\nSigned-By: /k.gpg\n\nTypes: deb\nURIs: http://b.example/security\nSuites: x\n\nEnabled: no\nTypes: deb\nURIs: http://off.example/\nSuites: x\n";
@@ -540,7 +540,7 @@ fn questions_lead_from_fresh_to_enforcing() {
     terminal
         .expect("  1  alpha: the ?[2J first")
         .expect("Numbers, names or URLs, with spaces between them: ");
-    terminal.send(&format!("\n"));
+    terminal.send("\n");
     terminal.expect("At least one is needed").expect("between them: ");
     terminal.send(&format!("1 {beta} {gamma} {alpha}\n"));
     terminal.expect(&a_id).expect("Trust this key as alpha's? Type yes: ").send("yes\n");

@@ -28,10 +28,10 @@ pub struct HookInput {
 #[derive(Debug, thiserror::Error)]
 pub enum HookInputError {
     /// Reading failed.
-    #[error("cannot read what apt says: {0}")]
+    #[error("cannot read what apt says: {}", crate::sys::plain(.0))]
     Io(#[from] io::Error),
     /// More than is read.
-    #[error("apt says more than {MAX_INPUT} bytes")]
+    #[error("apt says more than {} MiB", MAX_INPUT >> 20)]
     TooLarge,
     /// Not version 3: the options under `DPkg::Tools::Options` are not in force.
     #[error(

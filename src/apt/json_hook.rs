@@ -45,13 +45,13 @@ pub enum Message {
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
     /// Reading failed.
-    #[error("cannot read what apt says: {0}")]
+    #[error("cannot read what apt says: {}", crate::sys::plain(.0))]
     Io(#[from] io::Error),
     /// It is longer than any real one.
-    #[error("apt says more than {MAX_MESSAGE} bytes at once")]
+    #[error("apt says more than {} MiB at once", MAX_MESSAGE >> 20)]
     TooLong,
     /// It is not of the format.
-    #[error("what apt says cannot be understood: {0}")]
+    #[error("what apt says cannot be understood (line {}, column {})", .0.line(), .0.column())]
     Malformed(#[from] serde_json::Error),
     /// No version of the protocol that is known here.
     #[error("apt speaks a version of the hook protocol that is not known")]

@@ -349,7 +349,7 @@ pub(super) struct Trust {
     /// Trust the key in this file, PEM or an armoured certificate, and not what endpoints say
     #[arg(long, value_name = "FILE")]
     pub(super) key: Vec<PathBuf>,
-    /// A key that is to be trusted, by the first 16 or more digits of its id
+    /// A key that is to be trusted, by the first 32 or more digits of its id
     #[arg(long, value_name = "HEX")]
     pub(super) fingerprint: Vec<String>,
     /// Do not ask; every key must have its --fingerprint

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::args::Attest;
 use super::output::{complain, json, print};
-use super::progress::Progress;
 use super::{Exit, audit as audit_command, evidence_at_hand};
 use crate::attest::seal;
 use crate::audit::{self, Audited, Record, System};
@@ -19,6 +18,7 @@ use crate::image::{
 use crate::sys::files::Prepared;
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
+use crate::sys::terminal::Progress;
 use crate::types::{Glob, SecretKey, Sha256Digest, Timestamp, printable};
 
 /// What `--json` prints.
@@ -97,7 +97,7 @@ fn attest(arguments: &Attest) -> Result<Exit, Failed> {
     let network = if arguments.offline { Network::Denied } else { Network::Allowed };
     let mut gatherer = gate.gatherer(&apt, network).map_err(wrong)?;
     let mut bar: Option<Progress> = None;
-    let progress = |done, total| bar.get_or_insert_with(|| Progress::of(total)).at(done);
+    let progress = |done, total| bar.get_or_insert_with(|| Progress::of("", total)).at(done);
     let audited = audit::audit(&system, &gate, &evidence, &mut *gatherer, now, progress);
     drop(bar);
     let audited = audited.map_err(failed)?;

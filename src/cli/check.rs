@@ -5,15 +5,15 @@ use serde::Serialize;
 use super::Exit;
 use super::args::Check;
 use super::output::json;
-use super::progress::Progress;
 use super::simulate;
-use super::world::{Stop, end, say};
+use super::world::{Stop, end, say, show};
 use crate::evidence::Network;
 use crate::gate::{Ask, Environment, Gate, Outlook, apt_configuration};
 use crate::policy::{Mode, Policy};
 use crate::receipt;
 use crate::report::RecordedAssessment;
 use crate::sys::secure::Trusted;
+use crate::sys::terminal::Progress;
 use crate::types::{Identity, Timestamp};
 
 /// What `--json` prints.
@@ -47,7 +47,7 @@ fn checked(arguments: &Check) -> Result<Exit, Stop> {
     // By the same clock as the hook.
     let now = Timestamp::from(receipt::present(&state, std::time::SystemTime::now()).now);
     let files = gate.files_of(&packages);
-    let mut bar = Progress::of(files.len());
+    let bar = Progress::of("", files.len());
     let progress = |done| bar.at(done);
     let assessed = gate.assess(files, |_| Vec::new(), Ask::All, &mut *gatherer, now, progress);
     drop((gatherer, bar));
@@ -76,7 +76,7 @@ fn checked(arguments: &Check) -> Result<Exit, Stop> {
             "As things stand, apt would install none of it: apt-quorum explain PACKAGE tells more.\n"
         }
     };
-    Ok(say(&text, exit))
+    Ok(show(&text, exit))
 }
 
 /// Most packages that no index lists that are named.

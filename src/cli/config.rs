@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::Exit;
 use super::args::{Config, ConfigCommand, Directory};
-use super::output::{complain, print};
+use super::output::{complain, counted, print};
 use crate::apt::configuration::Configuration;
 use crate::config::{self, Config as Loaded, Direct};
 use crate::evidence::http::is_proxied;
@@ -47,11 +47,11 @@ fn describe(config: &Loaded, apt: &Configuration) -> String {
     let _ = writeln!(text, "  threshold: {}", threshold(policy));
     let _ = writeln!(
         text,
-        "  operators: {}, endpoints: {}, rules: {}, exceptions: {}.",
-        policy.operators().len(),
-        config.endpoints.len(),
-        policy.rules().len(),
-        policy.exceptions().len()
+        "  {}, {}, {}, {}.",
+        counted(policy.operators().len(), "operator"),
+        counted(config.endpoints.len(), "endpoint"),
+        counted(policy.rules().len(), "rule"),
+        counted(policy.exceptions().len(), "exception")
     );
     let now = Timestamp::from(std::time::SystemTime::now());
     for note in notes(config, now).into_iter().chain(unusual_ports(config, apt)) {
@@ -152,9 +152,9 @@ fn stays_private(host: Option<&str>) -> bool {
 fn threshold(policy: &Policy) -> String {
     match policy.default_requirement() {
         Some(default) => format!(
-            "{} of {} operators must confirm",
+            "{} of {} must confirm",
             default.threshold().count(),
-            default.counted().len()
+            counted(default.counted().len(), "operator")
         ),
         None => "none yet, for there is no operator: see apt-quorum.toml(5)".to_owned(),
     }

@@ -14,7 +14,6 @@ mod import;
 mod mode;
 mod operator;
 mod output;
-mod progress;
 mod setup;
 mod simulate;
 mod status;

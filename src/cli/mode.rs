@@ -73,13 +73,13 @@ pub(super) fn meaning(config: &Config) -> String {
         (true, false) => ", unless an exception holds",
         (false, false) => ", unless a rule says otherwise or an exception holds",
     };
-    let needed = default.threshold().count();
+    let few = match default.threshold().count() {
+        1 => "no operator confirms".to_owned(),
+        needed => format!("fewer than {needed} of {count} operators confirm"),
+    };
     let happens = match policy.mode() {
         Mode::Enforce => "is refused",
         Mode::Warn => "is let through with a warning and counted as debt",
     };
-    format!(
-        "what fewer than {needed} of {count} operator{} confirm {happens}{unless}.",
-        if count == 1 { "" } else { "s" }
-    )
+    format!("what {few} {happens}{unless}.")
 }

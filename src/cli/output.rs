@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::Exit;
 use crate::report;
+use crate::sys::terminal;
 
 /// Writes to standard output and gives `exit`, or a failure if nobody could read it.
 pub(super) fn print(text: &str, exit: Exit) -> Exit {
@@ -17,9 +18,27 @@ pub(super) fn print(text: &str, exit: Exit) -> Exit {
     }
 }
 
+/// The same for verdicts, which are in colour at a terminal.
+pub(super) fn show(text: &str, exit: Exit) -> Exit {
+    if terminal::takes_colours(&io::stdout()) {
+        print(&report::painted(text), exit)
+    } else {
+        print(text, exit)
+    }
+}
+
 /// Writes to standard error.
 pub(super) fn complain(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// The same for a summary of verdicts, which is in colour at a terminal.
+pub(super) fn complain_in_colour(text: &str) {
+    if terminal::takes_colours(&io::stderr()) {
+        complain(&report::painted(text));
+    } else {
+        complain(text);
+    }
 }
 
 /// A value as JSON in ASCII with a line end.
@@ -27,4 +46,9 @@ pub(super) fn json(value: &impl serde::Serialize) -> String {
     let text = serde_json::to_string_pretty(value);
     text.map(|text| report::ascii(&text) + "\n")
         .unwrap_or_else(|error| format!("{{\"error\":{:?}}}\n", error.to_string()))
+}
+
+/// `1 package`, `2 packages`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

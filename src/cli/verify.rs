@@ -7,12 +7,13 @@ use serde::Serialize;
 use super::Exit;
 use super::args::Verify;
 use super::evidence_at_hand;
-use super::output::{complain, json, print};
+use super::output::{complain, json, print, show};
 use crate::evidence::Network;
 use crate::gate::{Candidate, Environment, Gate, Installing, Judged, Look, apt_configuration};
 use crate::policy::Reason;
 use crate::report::{self, Entrance, Record, SCHEMA};
 use crate::sys::secure::Trusted;
+use crate::sys::terminal::Progress;
 use crate::types::{Timestamp, printable};
 
 /// What `--json` prints.
@@ -43,8 +44,10 @@ pub(super) fn run(arguments: &Verify) -> Exit {
     };
     let candidate = |path: &PathBuf| Candidate { path: path.clone(), requested: None };
     let look = Look { evidence: &evidence, installing: Installing::No };
-    let candidates = arguments.files.iter().map(candidate).collect();
-    let judged = gate.judge(candidates, look, &mut *gatherer, now);
+    let candidates: Vec<Candidate> = arguments.files.iter().map(candidate).collect();
+    let bar = Progress::of("", candidates.len());
+    let judged = gate.judge(candidates, look, &mut *gatherer, now, |done| bar.at(done));
+    drop((gatherer, bar));
     let exit = exit_code(&judged);
     if arguments.json {
         let policy = gate.config().ok().map(|config| config.digest);
@@ -65,10 +68,14 @@ pub(super) fn run(arguments: &Verify) -> Exit {
             );
         }
     }
+    let refusals: Vec<_> = judged.iter().filter_map(|it| it.decision.refusal()).collect();
+    if !refusals.is_empty() {
+        text += &format!("{}\n", report::next_step(&refusals));
+    }
     if let Err(problems) = gate.config() {
         complain(&format!("{problems}; with any, every package is refused.\n"));
     }
-    print(&text, exit)
+    show(&text, exit)
 }
 
 /// What a judgement comes to as a whole.

@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use super::args::VerifyImage;
 use super::attest::{Failed, ended, hashed, not_done, patterns, put, shown, wrong};
-use super::output::{json, print};
-use super::progress::Progress;
+use super::output::{json, print, show};
 use super::{Exit, audit as audit_command, evidence_at_hand};
 use crate::attest::{Rejection, unseal};
 use crate::audit::{self, Audited, Record, System};
@@ -22,6 +21,7 @@ use crate::image::{
 use crate::sys::files::read_bounded;
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
+use crate::sys::terminal::Progress;
 use crate::types::{PublicKey, Sha256Digest, Timestamp, printable};
 
 /// What `--json` prints.
@@ -103,7 +103,7 @@ fn verify(arguments: &VerifyImage) -> Result<Exit, Failed> {
 
     let mut gatherer = gate.gatherer(&apt, Network::Denied).map_err(wrong)?;
     let mut bar: Option<Progress> = None;
-    let progress = |done, total| bar.get_or_insert_with(|| Progress::of(total)).at(done);
+    let progress = |done, total| bar.get_or_insert_with(|| Progress::of("", total)).at(done);
     let packages = packages(&statement);
     let count = packages.len();
     let audited = audit::assess_told(packages, &gate, &evidence, &mut *gatherer, now, progress);
@@ -238,11 +238,10 @@ fn signed(envelope: &[u8], key: &PublicKey) -> Result<Statement, Problem> {
 
 fn told(arguments: &VerifyImage, audited: &[Audited], verified: Verified, exit: Exit) -> Exit {
     let verified = Verified { result: result(exit), ..verified };
-    let text = match arguments.json {
-        true => json(&verified),
-        false => text(&verified, audited, arguments.all),
-    };
-    print(&text, exit)
+    if arguments.json {
+        return print(&json(&verified), exit);
+    }
+    show(&text(&verified, audited, arguments.all), exit)
 }
 
 const fn result(exit: Exit) -> &'static str {

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Read};
 
 use super::Exit;
 use super::args::Directory;
-use super::output::{complain, print};
+use super::output::{self, complain, print};
 use crate::apt::configuration::Configuration;
 use crate::config::{self, ChangeError, Config};
 use crate::gate::{Environment, apt_configuration};
@@ -26,6 +26,11 @@ pub(super) fn end(done: Result<Exit, Stop>) -> Exit {
 /// Prints lines in which outside text may stand.
 pub(super) fn say(text: &str, exit: Exit) -> Exit {
     print(&plain(text), exit)
+}
+
+/// The same for verdicts, which are in colour at a terminal.
+pub(super) fn show(text: &str, exit: Exit) -> Exit {
+    output::show(&plain(text), exit)
 }
 
 /// Lines without anything that a terminal would obey.

@@ -41,7 +41,7 @@ pub enum DebError {
     #[error("something follows the control archive that readers could understand differently")]
     Trailing,
     /// Unpacks to more than any real one.
-    #[error("the control data unpacks to more than {MAX_CONTROL_ARCHIVE} bytes")]
+    #[error("the control data unpacks to more than {} MiB", MAX_CONTROL_ARCHIVE >> 20)]
     TooLarge,
     /// An entry that is no plain file or directory, or whose path is odd.
     #[error("the control archive has an odd entry, {}", crate::types::printable(.0))]

@@ -63,6 +63,17 @@ impl Inquiry {
         self.waiting.keys().copied().collect()
     }
 
+    /// How many of the operators that were asked have answered at all their endpoints, and how many
+    /// there are.
+    #[must_use]
+    pub fn heard(&self) -> (usize, usize) {
+        let silent: BTreeSet<&OperatorName> = self.waiting.values().collect();
+        let spoke = self.unread.iter().map(|(_, found)| &found.operator);
+        let spoke = spoke.chain(self.evidence.answers.iter().map(|it| &it.operator));
+        let all: BTreeSet<&OperatorName> = spoke.chain(silent.iter().copied()).collect();
+        (all.len() - silent.len(), all.len())
+    }
+
     /// The endpoints that are to be asked, and whose they are.
     #[must_use]
     pub fn into_asked(self) -> BTreeMap<usize, OperatorName> {

@@ -206,7 +206,7 @@ impl Gate {
         }
         Local::start(setup)
             .map(|local| -> Box<dyn Gatherer> { Box::new(local) })
-            .map_err(|error| error.to_string())
+            .map_err(|error| plain(&error))
     }
 
     /// Whom root leaves to others what strangers send: apt's unprivileged user, who is given the
@@ -285,13 +285,15 @@ impl Gate {
     }
 
     /// Judges files as a whole: all are hashed, all evidence is gathered at once, and each is
-    /// decided as soon as nothing that may still come could change it.
+    /// decided as soon as nothing that may still come could change it. `progress` is told how many
+    /// are.
     pub fn judge(
         &self,
         candidates: Vec<Candidate>,
         look: Look<'_>,
         gatherer: &mut dyn Gatherer,
         now: Timestamp,
+        mut progress: impl FnMut(usize),
     ) -> Vec<Judged> {
         let policy = match self.policy() {
             Ok(policy) => policy,
@@ -300,6 +302,7 @@ impl Gate {
                 return candidates.into_iter().map(refused).collect();
             }
         };
+        let all = candidates.len();
         let mut done: BTreeMap<usize, Judged> = BTreeMap::new();
         let mut open: BTreeMap<usize, Case> = BTreeMap::new();
         let read = in_parallel(&candidates, |it| read(it, look.installing));
@@ -309,6 +312,9 @@ impl Gate {
         for (index, (candidate, read)) in candidates.into_iter().zip(read).enumerate() {
             match read {
                 Err(why) => {
+                    // The path stands before it already.
+                    let named = format!("{}: ", candidate.path.display());
+                    let why = why.strip_prefix(&named).unwrap_or(&why).to_owned();
                     let reason = Reason::Unreadable { why };
                     done.insert(index, Judged::refused(candidate.path, None, reason));
                 }
@@ -322,6 +328,7 @@ impl Gate {
         let mut unsettled = settled.filter(|settled| !settled).count();
         let mut grace = None;
         loop {
+            progress(all.saturating_sub(unsettled));
             if unsettled == 0 {
                 if open.values().all(|case| case.inquiry.is_complete()) {
                     break;

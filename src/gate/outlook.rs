@@ -149,10 +149,9 @@ impl<'a> Outlook<'a> {
             _ => String::new(),
         });
         add_lines(&mut text, &self.conflicts, |it| {
-            format!(
-                "  CONFLICT: {}: somebody signed a different file under this name",
-                it.named.control.identity
-            )
+            let package = it.named.control.identity.to_string();
+            let alarm = report::conflict(&package, &it.assessment.report().conflicts);
+            format!("  {}", alarm.unwrap_or_default())
         });
         text
     }

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{BufReader, IsTerminal, Write};
 use std::process::ExitCode;
 
-use super::{apt_arguments, complain, complain_raw, present};
+use super::{LABEL, apt_arguments, complain, complain_in_colour, complain_raw, present};
 use crate::apt::configuration::Configuration;
 use crate::apt::json_hook::{self, Message, MessageError};
 use crate::evidence::Network;
@@ -16,6 +16,7 @@ use crate::gate::{Ask, Environment, Gate, Outlook, apt_configuration};
 use crate::policy::Mode;
 use crate::sys::inherited;
 use crate::sys::secure::Trusted;
+use crate::sys::terminal::Progress;
 use crate::types::{Identity, printable};
 
 /// Where apt says which descriptor its socket is.
@@ -91,11 +92,13 @@ fn look_ahead(apt: &Configuration, packages: &[Identity], all_named: bool) -> Ex
         }
     };
     let files = gate.files_of(packages);
-    let assessed =
-        gate.assess(files, |_| Vec::new(), Ask::All, &mut *gatherer, present(apt), |_| {});
-    drop(gatherer);
+    let now = present(apt);
+    let bar = Progress::of(LABEL, files.len());
+    let progress = |done| bar.at(done);
+    let assessed = gate.assess(files, |_| Vec::new(), Ask::All, &mut *gatherer, now, progress);
+    drop((gatherer, bar));
     let outlook = Outlook::of(packages, &assessed);
-    complain_raw(&outlook.text(policy));
+    complain_in_colour(&outlook.text(policy), apt);
     if outlook.refused().is_empty()
         || policy.mode() == Mode::Warn
         || apt.is_on("APT::Get::Simulate")

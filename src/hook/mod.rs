@@ -23,15 +23,20 @@ use crate::log::Log;
 use crate::policy::{Clearance, Decision, Mode};
 use crate::receipt::{self, Ledger};
 use crate::report::{self, Entrance, Record};
+use crate::sys::terminal::{self, Progress};
 use crate::types::Timestamp;
 
 pub use before_prompt::run as before_prompt;
+pub use command_line::{UnknownOption, told};
 pub use debsig::run as debsig_verify;
 pub use dpkg::run as dpkg_pre_invoke;
 pub use pre_install::run as pre_install_pkgs;
 
 /// What is said last when something is refused.
 const OUTCOME: &str = "Nothing was installed.";
+
+/// What stands before a bar, in the middle of what apt and dpkg write.
+const LABEL: &str = "apt-quorum: ";
 
 /// The gate as one entrance sees it.
 struct Entry<'a> {
@@ -73,8 +78,10 @@ impl Entry<'_> {
             }
         };
         let look = Look { evidence: &[], installing: Installing::InPlace };
-        let judged = self.gate.judge(candidates, look, &mut *gatherer, self.now);
-        drop(gatherer);
+        let bar = Progress::of(LABEL, candidates.len());
+        let judged =
+            self.gate.judge(candidates, look, &mut *gatherer, self.now, |done| bar.at(done));
+        drop((gatherer, bar));
 
         let state = state(self.apt);
         let records: Vec<Record> = judged.iter().map(|it| self.record_of(it)).collect();
@@ -88,7 +95,7 @@ impl Entry<'_> {
         let recorded = self.record(&judged, records, &state);
         let decisions: Vec<(&Path, &Decision)> =
             judged.iter().map(|it| (it.path.as_path(), &it.decision)).collect();
-        complain_raw(&report::summary(&decisions, OUTCOME));
+        complain_in_colour(&report::summary(&decisions, OUTCOME), self.apt);
         if let Err(error) = recorded {
             complain(&format!("{error}."));
             let config = self.gate.config();
@@ -182,6 +189,18 @@ fn refuse(entrance: Entrance, apt: &Configuration, why: &str) -> ExitCode {
 
 fn complain(line: &str) {
     complain_raw(&format!("apt-quorum: {line}\n"));
+}
+
+/// Writes a summary to standard error: in colour at a terminal, unless the person said to apt or
+/// dpkg that there shall be none.
+fn complain_in_colour(text: &str, apt: &Configuration) {
+    let apt_has_none = apt.find("APT::Color").is_some() && !apt.is_on("APT::Color");
+    let dpkg_has_none = std::env::var_os("DPKG_COLORS").is_some_and(|it| it == "never");
+    if !apt_has_none && !dpkg_has_none && terminal::takes_colours(&std::io::stderr()) {
+        complain_raw(&report::painted(text));
+    } else {
+        complain_raw(text);
+    }
 }
 
 /// Writes to standard error; that nobody reads it changes nothing.

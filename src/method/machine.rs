@@ -61,6 +61,9 @@ impl Reply {
     }
 }
 
+/// Largest file, in bytes, whose progress apt need not show.
+const SMALL: u64 = 1024 * 1024;
+
 /// The state of the conversation.
 pub(super) struct Machine<'a> {
     scheme: &'a Scheme,
@@ -95,6 +98,10 @@ struct Case {
     expected: Option<Sha256Digest>,
     inquiry: Option<Inquiry>,
     subject: Option<Subject>,
+    /// The wrapped method's 200, while there is still something to say in its place
+    begun: Option<Message>,
+    /// How many operators had answered when apt was told last
+    told: Option<usize>,
     /// The wrapped method's 201
     done: Option<Message>,
 }
@@ -157,7 +164,15 @@ impl<'a> Machine<'a> {
 
         let expected = message.text_field("Expected-SHA256").and_then(|hash| hash.parse().ok());
         let requested = identity_in_name(&destination);
-        let mut case = Case { requested, expected, inquiry: None, subject: None, done: None };
+        let mut case = Case {
+            requested,
+            expected,
+            inquiry: None,
+            subject: None,
+            begun: None,
+            told: None,
+            done: None,
+        };
         let ask = case.requested.clone().map(|identity| {
             // Asked before the file is there, by the name that apt gives it. If the file turns
             // out to be something else, what was found is of no use and it is refused.
@@ -187,7 +202,7 @@ impl<'a> Machine<'a> {
             },
             // Progress and warnings are for people, whatever they are about.
             (101 | 102 | 104 | 105, _) => vec![Action::Say(Reply::other(message))],
-            (200, Some(_)) if known => vec![Action::Say(Reply::other(message))],
+            (200, Some(uri)) if known => self.begun(&uri, message),
             (201, Some(uri)) if known => self.downloaded(uri, message),
             (103, Some(uri)) if known => self.redirected(&uri, message),
             (400, Some(uri)) if known => {
@@ -200,6 +215,21 @@ impl<'a> Machine<'a> {
             }
             // About something that apt did not ask for: apt would hang on it or fall over it.
             _ => Vec::new(),
+        }
+    }
+
+    /// apt shows what a method says about itself (102) until it hears that a file is on its way
+    /// (200), and from then on the share of it that is there. A small file is there at once,
+    /// so apt hears of it only when it is judged, and people see what they wait for until then.
+    fn begun(&mut self, uri: &[u8], message: Message) -> Vec<Action> {
+        let size = message.text_field("Size").and_then(|it| it.parse::<u64>().ok());
+        match self.items.get_mut(uri).map(|item| &mut item.kind) {
+            Some(Kind::Judged(case)) if size.is_some_and(|it| it <= SMALL) => {
+                let waiting = case.waiting();
+                case.begun = Some(message);
+                waiting.into_iter().collect()
+            }
+            _ => vec![Action::Say(Reply::other(message))],
         }
     }
 
@@ -272,7 +302,7 @@ impl<'a> Machine<'a> {
             return vec![Action::Say(Reply::other(message))];
         }
         if let Some(passage) = self.places.not_installable(&destination, &file) {
-            return self.success(uri, passage).into_iter().collect();
+            return self.success(uri, passage);
         }
         let examined = file.examined;
 
@@ -337,7 +367,7 @@ impl<'a> Machine<'a> {
         let mut inquiry = case.inquiry.take().unwrap_or_default();
         let Some(decision) = inquiry.decide_early(policy, subject, now()) else {
             case.inquiry = Some(inquiry);
-            return Vec::new();
+            return case.waiting().into_iter().collect();
         };
         let (signed, _) = inquiry.into_parts();
         let record = self.record(&decision, &destination);
@@ -350,9 +380,7 @@ impl<'a> Machine<'a> {
         let mut actions = self.remarks(uri, &destination, &decision);
         actions.extend(match decision {
             Decision::Refuse(refusal) => self.refuse(uri, &destination, &refusal),
-            Decision::Admit(admit) => {
-                self.success(uri, Passage::judged(admit)).into_iter().collect()
-            }
+            Decision::Admit(admit) => self.success(uri, Passage::judged(admit)),
         });
         actions
     }
@@ -372,12 +400,15 @@ impl<'a> Machine<'a> {
     }
 
     /// Tells apt that the file is there, with the hash that we computed and no other.
-    fn success(&mut self, uri: &[u8], passage: Passage) -> Option<Action> {
-        let (size, sha256) = passage.file().map(|file| (file.size(), file.sha256()))?;
-        let Item { destination, kind: Kind::Judged(case), .. } = self.items.remove(uri)? else {
-            return None;
+    fn success(&mut self, uri: &[u8], passage: Passage) -> Vec<Action> {
+        let file = passage.file().map(|file| (file.size(), file.sha256()));
+        let item = self.items.remove(uri);
+        let (Some((size, sha256)), Some(Item { destination, kind: Kind::Judged(case), .. })) =
+            (file, item)
+        else {
+            return Vec::new();
         };
-        let done = case.done?;
+        let Some(done) = case.done else { return Vec::new() };
         let mut message = Message::new(201, "URI Done")
             .with("URI", uri)
             .with("Filename", destination.as_os_str().as_encoded_bytes())
@@ -390,7 +421,8 @@ impl<'a> Machine<'a> {
                 .with("Checksum-FileSize-Hash", size.to_string());
         }
         // Where apt expects other hashes only, it computes them itself when none is reported.
-        Some(Action::Say(Reply::success(message, passage)))
+        let begun = case.begun.map(|it| Action::Say(Reply::other(it)));
+        begun.into_iter().chain([Action::Say(Reply::success(message, passage))]).collect()
     }
 
     /// Fails the item, and then the whole run: apt would take the same version from another
@@ -398,12 +430,13 @@ impl<'a> Machine<'a> {
     fn refuse(&mut self, uri: &[u8], destination: &Path, refusal: &Refusal) -> Vec<Action> {
         self.items.remove(uri);
         let line = report::refusal_line(refusal, destination);
+        let next = report::next_step(&[refusal]);
         let failure = Message::new(400, "URI Failure")
             .with("URI", uri)
             .with("Message", format!("apt-quorum refused it: {line}."))
             .with("FailReason", "QuorumRefused");
         let general = Message::new(401, "General Failure")
-            .with("Message", format!("apt-quorum: nothing will be installed. {line}."));
+            .with("Message", format!("apt-quorum: nothing will be installed. {line}. {next}"));
         vec![Action::Say(Reply::other(failure)), Action::Say(Reply::other(general))]
     }
 
@@ -436,6 +469,23 @@ fn is_idle_hash(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let hash = name.strip_prefix("expected-");
     hash.is_some_and(|hash| !matches!(hash, "sha256" | "checksum-filesize"))
+}
+
+impl Case {
+    /// What apt is to show while answers are awaited; nothing if there are none to come, or if it
+    /// shows that already.
+    fn waiting(&mut self) -> Option<Action> {
+        let (heard, all) = self.inquiry.as_ref().filter(|it| !it.is_complete())?.heard();
+        if self.told.replace(heard) == Some(heard) {
+            return None;
+        }
+        let package = &self.requested.as_ref()?.package;
+        let noun = if all == 1 { "operator" } else { "operators" };
+        let text =
+            format!("Waiting for evidence about {package} ({heard} of {all} {noun} answered)");
+        let status = Message::new(102, "Status").with("Message", text);
+        Some(Action::Say(Reply::other(status)))
+    }
 }
 
 /// Why a file could not be read.

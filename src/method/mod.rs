@@ -27,6 +27,7 @@ use crate::gate::{Confinement, Gate, Listings, MethodPlaces, confine_method};
 use crate::log::Log;
 use crate::receipt::{self, Ledger};
 use crate::report::Entrance;
+use crate::sys::plain;
 use crate::sys::privileges::User;
 use crate::sys::secure::Trusted;
 use machine::{Action, Machine};
@@ -112,7 +113,7 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
         Some(setup) => {
             let send = send.clone();
             let hand_on = move |event| drop(send.send(Incoming::Evidence(event)));
-            Some(Engine::start(setup, hand_on).map_err(|error| error.to_string())?)
+            Some(Engine::start(setup, hand_on).map_err(|error| plain(&error))?)
         }
         None => None,
     };
@@ -234,7 +235,7 @@ fn say(message: &Message) -> Result<(), String> {
 
 fn write(bytes: &[u8]) -> Result<(), String> {
     let mut apt = io::stdout().lock();
-    apt.write_all(bytes).and_then(|()| apt.flush()).map_err(|error| error.to_string())
+    apt.write_all(bytes).and_then(|()| apt.flush()).map_err(|error| plain(&error))
 }
 
 /// Reads messages on a thread of its own, so that neither side ever waits for the other.
@@ -258,7 +259,7 @@ fn reader(
             }
         }
     };
-    std::thread::Builder::new().spawn(read).map(drop).map_err(|error| error.to_string())
+    std::thread::Builder::new().spawn(read).map(drop).map_err(|error| plain(&error))
 }
 
 /// Hashes files on a thread of its own, one after the other, while the next ones download.
@@ -272,6 +273,6 @@ fn hasher(send: Sender<Incoming>) -> Result<Sender<(Vec<u8>, PathBuf)>, String> 
             }
         }
     };
-    std::thread::Builder::new().spawn(run).map_err(|error| error.to_string())?;
+    std::thread::Builder::new().spawn(run).map_err(|error| plain(&error))?;
     Ok(jobs)
 }

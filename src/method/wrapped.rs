@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::apt::configuration::Configuration;
 use crate::apt::message::Message;
+use crate::sys::plain;
 
 /// What stands in front of the name of the wrapped method.
 const PREFIX: &str = "quorum+";
@@ -86,7 +87,7 @@ impl Wrapped {
     ) -> Result<Self, String> {
         let methods = config.path("Dir::Bin::Methods", "/usr/lib/apt/methods");
         let program = methods.join(scheme.wrapped);
-        let failed = |error| format!("cannot start {}: {error}", program.display());
+        let failed = |error| format!("cannot start {}: {}", program.display(), plain(&error));
         let mut child = Command::new(&program)
             .arg0(name_in(&methods, scheme))
             .stdin(Stdio::piped())

@@ -26,7 +26,7 @@ pub enum OnConflict {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequirementError {
     /// More operators must confirm than count.
-    #[error("threshold {} is more than the {counted} operator(s) that count here", .threshold.count())]
+    #[error("threshold {} is more than the {} here", .threshold.count(), shown(*.counted))]
     ThresholdTooHigh {
         /// What was asked for.
         threshold: Threshold,
@@ -36,6 +36,14 @@ pub enum RequirementError {
     /// A required operator whose vote would not count.
     #[error("operator {0} is required, but does not count here")]
     RequiredNotCounted(OperatorName),
+}
+
+/// Operators whose vote counts, by their number.
+fn shown(counted: usize) -> String {
+    match counted {
+        1 => "1 operator that counts".to_owned(),
+        counted => format!("{counted} operators that count"),
+    }
 }
 
 impl Requirement {

@@ -3,6 +3,7 @@
 //! Pure. Everything from outside that it shows is made printable.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+mod paint;
 mod text;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,8 @@ use crate::attest::Claim;
 use crate::policy::{Assessment, Basis, Decision, Listing, Named, Reason, Standing};
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
 
-pub use text::{reason, refusal_line, standing, standings, summary, verdict};
+pub use paint::painted;
+pub use text::{conflict, next_step, reason, refusal_line, standing, standings, summary, verdict};
 
 /// Version of the JSON that [`Record`] becomes. It grows by new members; a member that changes
 /// its meaning raises it.

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::attest::Claim;
 use crate::policy::{Basis, Decision, Reason, Refusal, Report, Standing};
 use crate::types::{OperatorName, printable};
 
@@ -77,7 +78,7 @@ pub fn summary(decisions: &[(&Path, &Decision)], outcome: &str) -> String {
         }
     }
     if !refusals.is_empty() {
-        let _ = writeln!(text, "{outcome} {}", advice(&refusals));
+        let _ = writeln!(text, "{outcome} {}", next_step(&refusals));
     }
     text
 }
@@ -142,11 +143,19 @@ pub fn reason(reason: &Reason) -> String {
         }
         Reason::NoOperators => "nobody is configured who could confirm it".to_owned(),
         Reason::NotConfirmed { confirmed, needed, missing } => {
-            let missing = match missing.as_slice() {
-                [] => String::new(),
-                missing => format!(", {} among them", names(missing)),
-            };
-            format!("{}, {needed} must{missing}", confirmations(*confirmed))
+            let few = usize::try_from(*needed).is_ok_and(|needed| *confirmed < needed);
+            match (missing.as_slice(), few) {
+                ([], _) => format!("{}, {needed} must", confirmations(*confirmed)),
+                (missing, true) => {
+                    let missing = names(missing);
+                    format!("{}, {needed} must, {missing} among them", confirmations(*confirmed))
+                }
+                (missing, false) => {
+                    let missing = names(missing);
+                    let confirmed = confirmations(*confirmed).replace("only ", "");
+                    format!("{confirmed}, {needed} must, but {missing} must be among them")
+                }
+            }
         }
         Reason::CouldNotFindOut { confirmed, needed, silent } => format!(
             "could not find out, for {} did not answer; {}, {needed} must",
@@ -197,37 +206,57 @@ pub fn standing(standing: &Standing) -> String {
     }
 }
 
-/// An alarm, shown every time.
+/// The alarm about a decision, shown every time.
 fn conflict_line(decision: &Decision, path: &Path) -> Option<String> {
-    let conflicts = &decision.report()?.conflicts;
-    let first = conflicts.first()?;
-    let mut operators: Vec<OperatorName> =
-        conflicts.iter().map(|it| it.operator().clone()).collect();
+    Some(format!("  {}.", conflict(&name(decision, path), &decision.report()?.conflicts)?))
+}
+
+/// An alarm about a package, without a full stop: who signed another file. Nothing if nobody did.
+#[must_use]
+pub fn conflict(package: &str, claims: &[Claim]) -> Option<String> {
+    let first = claims.first()?;
+    let mut operators: Vec<OperatorName> = claims.iter().map(|it| it.operator().clone()).collect();
     operators.dedup();
     Some(format!(
-        "  CONFLICT: {}: {} signed a different file under this name (sha256 {}).",
-        name(decision, path),
+        "CONFLICT: {package}: {} signed a different file under this name (sha256 {})",
         names(&operators),
         first.sha256()
     ))
 }
 
-/// What the next step is.
-fn advice(refusals: &[&Refusal]) -> String {
-    let all_transient = refusals.iter().all(|refusal| refusal.is_transient());
-    let configuration =
-        refusals.iter().any(|refusal| matches!(refusal.reason, Reason::Configuration { .. }));
-    if configuration {
-        "Mend the configuration; apt-quorum config check shows what is wrong.".to_owned()
-    } else if refusals.iter().all(|refusal| matches!(refusal.reason, Reason::Changeable { .. })) {
-        "Copy such files to a directory of root's, such as /root, and install them from there."
-            .to_owned()
-    } else if all_transient {
-        "Try again when they answer.".to_owned()
-    } else {
-        "Wait until more operators have rebuilt it; apt-quorum explain PACKAGE tells what is missing."
-            .to_owned()
+/// What the person who reads of these refusals can do next, in one sentence or a few.
+#[must_use]
+pub fn next_step(refusals: &[&Refusal]) -> String {
+    let mut steps: Vec<&str> = Vec::new();
+    let transient = refusals.iter().all(|refusal| refusal.is_transient());
+    for refusal in refusals {
+        let step = match refusal.reason {
+            // Nothing else can be done before.
+            Reason::Configuration { .. } => {
+                return "Mend the configuration; apt-quorum config check shows what is wrong."
+                    .to_owned();
+            }
+            Reason::Unreadable { .. } => "Find out why the file could not be read, then try again.",
+            Reason::Changeable { .. } => {
+                "Copy such files to a directory of root's, such as /root, and install them from there."
+            }
+            Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => {
+                "Take another file; no confirmation could help this one."
+            }
+            Reason::Conflict { .. } => {
+                "Find out why a different file was signed; apt-quorum explain PACKAGE tells more."
+            }
+            Reason::NoOperators => "Choose whom to trust: apt-quorum operator add.",
+            Reason::CouldNotFindOut { .. } if transient => "Try again when they answer.",
+            Reason::NotConfirmed { .. } | Reason::CouldNotFindOut { .. } => {
+                "Wait until more operators have rebuilt it; apt-quorum explain PACKAGE tells what is missing."
+            }
+        };
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
     }
+    steps.join(" ")
 }
 
 /// What the file is called: what it says, or else its name.

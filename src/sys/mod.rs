@@ -1,5 +1,5 @@
 //! The edge to the operating system: opening files that must be trusted, giving up privileges,
-//! files that stay as they are, descriptors that were handed down.
+//! files that stay as they are, descriptors that were handed down, terminals.
 //!
 //! The only place where `unsafe` may stand.
 
@@ -13,6 +13,7 @@ mod program;
 pub mod sandbox;
 pub mod secure;
 pub mod steady;
+pub mod terminal;
 pub mod tree;
 pub mod xattr;
 

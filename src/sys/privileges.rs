@@ -23,7 +23,7 @@ pub enum PrivilegeError {
     #[error("user {0} has root's id")]
     IsRoot(String),
     /// The system refused.
-    #[error("cannot run as user {name}: {error}")]
+    #[error("cannot run as user {name}: {}", .error.desc())]
     Refused {
         /// As whom
         name: String,

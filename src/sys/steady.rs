@@ -72,7 +72,7 @@ pub enum Unsteady {
     #[error("a process has it open for writing")]
     Written,
     /// The file system keeps no leases, so nobody knows.
-    #[error("its file system cannot tell whether a process has it open for writing ({0})")]
+    #[error("its file system cannot tell whether a process has it open for writing ({})", .0.desc())]
     NotTold(Errno),
 }
 

@@ -1,91 +1,94 @@
-//! A terminal of its own for the program, and somebody who reads before he types.
+//! A terminal that a test looks at: what was written to it, and what is on its screen then.
 
-use std::io::{Read, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
 
-use super::{World, finish};
+use super::{Ended, HANGS, finish};
 
-/// Nothing here takes longer unless it hangs.
-const HANGS: Duration = Duration::from_secs(60);
+/// All codes that may ever come.
+pub const CODES: [&str; 4] = ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"];
 
-/// A program at a terminal.
+const COLUMNS: u16 = 80;
+
+type Written = Arc<(Mutex<Vec<u8>>, Condvar)>;
+
 pub struct Terminal {
-    child: Child,
-    input: ChildStdin,
-    output: Receiver<Vec<u8>>,
-    /// All that was shown
-    shown: String,
-    /// How much of it was waited for already
-    read: usize,
+    end: OwnedFd,
+    written: Written,
+    reader: JoinHandle<()>,
 }
 
 impl Terminal {
-    /// Starts what `command` is, in `world`, at a terminal.
-    pub fn start(world: &World, command: &Command) -> Self {
-        let quoted = |it: &std::ffi::OsStr| format!("'{}'", it.to_str().unwrap());
-        let line: Vec<String> =
-            std::iter::once(command.get_program()).chain(command.get_args()).map(quoted).collect();
-        let mut script = world.command_of(Path::new("/usr/bin/script"));
-        script.args([
-            "--quiet",
-            "--return",
-            "--command",
-            &format!("exec {}", line.join(" ")),
-            "/dev/null",
-        ]);
-        for (name, value) in command.get_envs() {
-            script.env(name, value.unwrap());
-        }
-        script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = script.spawn().unwrap();
-        let input = child.stdin.take().unwrap();
-        let mut from = child.stdout.take().unwrap();
-        let (send, output) = channel();
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(length) = from.read(&mut bytes) {
-                if length == 0 || send.send(bytes[..length].to_vec()).is_err() {
-                    return;
-                }
+    pub fn new() -> Self {
+        let size = nix::pty::Winsize { ws_row: 24, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
+        let pair = nix::pty::openpty(Some(&size), None).unwrap();
+        let mut master = File::from(pair.master);
+        let written = Written::default();
+        let kept = Arc::clone(&written);
+        let reader = std::thread::spawn(move || {
+            let mut buffer = [0; 1024];
+            // It ends with an error when nobody has the other end any more.
+            while let Ok(got @ 1..) = master.read(&mut buffer) {
+                kept.0.lock().unwrap().extend(&buffer[..got]);
+                kept.1.notify_all();
             }
         });
-        Self { child, input, output, shown: String::new(), read: 0 }
+        Self { end: pair.slave, written, reader }
     }
 
-    /// Waits until this is shown, behind what was waited for before.
-    pub fn expect(&mut self, text: &str) -> &mut Self {
-        let end = Instant::now() + HANGS;
-        loop {
-            if let Some(at) = self.shown[self.read..].find(text) {
-                self.read += at + text.len();
-                return self;
+    /// For a program to write to.
+    pub fn end(&self) -> Stdio {
+        self.end.try_clone().unwrap().into()
+    }
+
+    /// Waits until this was written.
+    pub fn wait_for(&self, text: &str) {
+        let there = |written: &mut Vec<u8>| String::from_utf8_lossy(written).contains(text);
+        let written = self.written.0.lock().unwrap();
+        let (written, over) =
+            self.written.1.wait_timeout_while(written, HANGS, |it| !there(it)).unwrap();
+        assert!(!over.timed_out(), "no {text:?} in {:?}", String::from_utf8_lossy(&written));
+    }
+
+    /// All that was written, when nobody has it open any more.
+    pub fn close(self) -> String {
+        drop(self.end);
+        self.reader.join().unwrap();
+        let written = self.written.0.lock().unwrap().clone();
+        String::from_utf8(written).unwrap()
+    }
+}
+
+/// Runs a program with its output and its complaints on a terminal, and gives what was written.
+pub fn run_at_terminal(mut command: Command) -> (Ended, String) {
+    let terminal = Terminal::new();
+    command.stdout(terminal.end()).stderr(terminal.end());
+    let child = command.spawn().unwrap();
+    drop(command);
+    (finish(child), terminal.close())
+}
+
+/// What is on the screen at the end, line by line.
+pub fn screen(written: &str) -> Vec<String> {
+    let mut lines = vec![Vec::new()];
+    let mut column = 0;
+    let plain = CODES.iter().fold(written.to_owned(), |text, code| text.replace(code, ""));
+    for c in plain.chars() {
+        match c {
+            '\r' => column = 0,
+            '\n' => lines.push(Vec::new()),
+            ' '..='~' => {
+                let line = lines.last_mut().unwrap();
+                line.resize(line.len().max(column + 1), ' ');
+                line[column] = c;
+                column += 1;
             }
-            let left = end.saturating_duration_since(Instant::now());
-            match self.output.recv_timeout(left) {
-                Ok(bytes) => self.shown += &String::from_utf8_lossy(&bytes),
-                Err(_) => panic!("{text:?} was not shown: {}", self.shown),
-            }
+            other => panic!("{other:?} in {written:?}"),
         }
     }
-
-    /// Types this.
-    pub fn send(&mut self, text: &str) -> &mut Self {
-        self.input.write_all(text.as_bytes()).unwrap();
-        self
-    }
-
-    /// Waits until the program has ended: with which code, and what it showed.
-    pub fn end(self) -> (Option<i32>, String) {
-        let Self { child, input, output, mut shown, .. } = self;
-        // Held open: with its end the terminal would be gone, perhaps before it was read.
-        let ended = finish(child);
-        drop(input);
-        for bytes in output {
-            shown += &String::from_utf8_lossy(&bytes);
-        }
-        (ended.code, shown)
-    }
+    lines.iter().map(|it| it.iter().collect::<String>().trim_end().to_owned()).collect()
 }

@@ -33,6 +33,7 @@ macro_rules! purposes {
 purposes! {
     judgement
     prompt
+    waiting
     standing
     sources
     redirects

@@ -27,9 +27,10 @@ fn begin(world: &World) {
 }
 
 /// Runs its arguments behind the first on a terminal, and types the first when it is asked.
-const ON_A_TERMINAL: &str = r#"import os, pty, sys
+const ON_A_TERMINAL: &str = r#"import fcntl, os, pty, struct, sys, termios
 pid, terminal = pty.fork()
 if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     os.execvp(sys.argv[2], sys.argv[2:])
 said = b""
 while True:
@@ -48,7 +49,7 @@ sys.stdout.flush()
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 "#;
 
-fn on_a_terminal(world: &World, command: &str, answer: &str) -> Ran {
+pub fn on_a_terminal(world: &World, command: &str, answer: &str) -> Ran {
     world.write("/root/on-a-terminal", ON_A_TERMINAL);
     world.sh(&format!("timeout 60 python3 /root/on-a-terminal {answer} {command}"))
 }
@@ -136,7 +137,7 @@ fn before_prompt_conflict(world: &World) {
         .succeeds()
         .says("of 2 packages, 1 confirmed, 1 under an exception.")
         .says("exception: unknown 1.0-1 all: for now (until 2999-01-01")
-        .says("CONFLICT: good 1.0-1 all: somebody signed a different file under this name.");
+        .says("CONFLICT: good 1.0-1 all: carol signed a different file under this name (sha256 ");
 }
 
 fn before_prompt_warns(world: &World) {

@@ -90,7 +90,7 @@ pub enum LayoutError {
     #[error("its step is called {}; only the step rebuild can be taken over", printable(.0))]
     WrongStep(String),
     /// A threshold of zero, or none.
-    #[error("the step's {0}")]
+    #[error("the step: {0}")]
     Threshold(#[from] ThresholdError),
     /// A threshold that can never be met.
     #[error("the step's threshold is {threshold}, but it has only {keys} keys")]

@@ -9,8 +9,7 @@ use std::time::SystemTime;
 use super::Exit;
 use super::args::Audit;
 use super::evidence_at_hand;
-use super::output::{complain, json, print};
-use super::progress::Progress;
+use super::output::{complain, json, print, show};
 use crate::apt::configuration::Configuration;
 use crate::audit::{self, Audited, Counts, Record, State, System, page, word};
 use crate::evidence::Network;
@@ -21,6 +20,7 @@ use crate::report;
 use crate::sys::files::Prepared;
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
+use crate::sys::terminal::Progress;
 use crate::types::{Timestamp, printable};
 
 pub(super) fn run(arguments: &Audit) -> Exit {
@@ -47,7 +47,7 @@ fn judged(arguments: &Audit) -> Result<Exit, String> {
     let network = if arguments.offline { Network::Denied } else { Network::Allowed };
     let mut gatherer = gate.gatherer(&apt, network)?;
     let mut bar: Option<Progress> = None;
-    let progress = |done, total| bar.get_or_insert_with(|| Progress::of(total)).at(done);
+    let progress = |done, total| bar.get_or_insert_with(|| Progress::of("", total)).at(done);
     // What asks day by day must be bearable for those who are asked.
     let ask = if arguments.changes { Ask::Unconfirmed } else { Ask::All };
     let audited =
@@ -63,8 +63,10 @@ fn judged(arguments: &Audit) -> Result<Exit, String> {
         let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
         return changes::tell(&record, &state, arguments.json, exit);
     }
-    let text = if arguments.json { json(&record) } else { text(&audited, arguments.all) };
-    Ok(print(&text, exit))
+    if arguments.json {
+        return Ok(print(&json(&record), exit));
+    }
+    Ok(show(&text(&audited, arguments.all), exit))
 }
 
 /// By which time exceptions and keys are judged: on the running system, as the hook does.

@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use super::Exit;
 use super::args::Bootstrap;
 use super::evidence_at_hand;
-use super::output::{complain, json, print};
+use super::output::{complain, complain_in_colour, json, print};
 use super::verify::{Decisions, exit_code};
 use crate::apt::configuration::Configuration;
 use crate::config::Config;
@@ -29,6 +29,7 @@ use crate::receipt::{self, Ledger};
 use crate::report::{self, Entrance, Record, SCHEMA};
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
+use crate::sys::terminal::Progress;
 use crate::types::{Timestamp, printable};
 use words::Words;
 
@@ -220,8 +221,9 @@ fn judge(
     let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
     let now = Timestamp::from(receipt::present(&state, std::time::SystemTime::now()).now);
     let look = Look { evidence: &evidence, installing: Installing::InPlace };
-    let judged = gate.judge(candidates, look, &mut *gatherer, now);
-    drop(gatherer);
+    let bar = Progress::of("", candidates.len());
+    let judged = gate.judge(candidates, look, &mut *gatherer, now, |done| bar.at(done));
+    drop((gatherer, bar));
 
     let policy = gate.config().ok().map(|config| config.digest);
     let record = |it: &Judged| Record {
@@ -238,7 +240,7 @@ fn judge(
     });
     let decisions: Vec<(&Path, &Decision)> =
         judged.iter().map(|it| (it.path.as_path(), &it.decision)).collect();
-    complain(&report::summary(&decisions, outcome));
+    complain_in_colour(&report::summary(&decisions, outcome));
     let exit = exit_code(&judged);
     if arguments.json {
         let decisions = records.into_iter().map(|(record, _)| record).collect();

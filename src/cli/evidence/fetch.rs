@@ -10,12 +10,12 @@ use super::{Failed, counted, open, package, wrong};
 use crate::cli::Exit;
 use crate::cli::args::EvidenceFetch;
 use crate::cli::output::{complain, json, print};
-use crate::cli::progress::Progress;
 use crate::cli::simulate;
 use crate::evidence::{Network, Question};
 use crate::gate::{Gate, Surveyed};
 use crate::sys::files::read_bounded;
 use crate::sys::plain;
+use crate::sys::terminal::Progress;
 use crate::types::{
     Architecture, DebVersion, Identity, OperatorName, PackageName, Sha256Digest, Timestamp,
     printable,
@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Failed> {
 
     let mut gatherer = gate.gatherer(&apt, Network::Allowed).map_err(wrong)?;
     can_be_kept(&gate)?;
-    let mut progress = Progress::of(questions.len());
+    let progress = Progress::of("", questions.len());
     let surveyed = gate.survey(questions, &mut *gatherer, now, |done| progress.at(done));
     drop(progress);
     drop(gatherer);

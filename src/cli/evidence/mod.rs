@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::Exit;
 use super::args::{Directory, Evidence, EvidenceCommand};
-use super::output::complain;
+use super::output::{complain, counted};
 use crate::apt::configuration::Configuration;
 use crate::attest::Rejection;
 use crate::deb::Control;
@@ -73,9 +73,4 @@ fn reasons(rejected: &Rejected) -> String {
     let each: Vec<String> =
         rejected.iter().map(|(code, count)| format!("{count} {code}")).collect();
     each.join(", ")
-}
-
-/// `1 package`, `2 packages`.
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

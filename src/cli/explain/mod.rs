@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::args::Explain;
 use super::output::json;
-use super::world::{Stop, end, say};
+use super::world::{Stop, end, say, show};
 use super::{Exit, evidence_at_hand, is_file, simulate};
 use crate::apt::configuration::Configuration;
 use crate::attest::Claim;
@@ -137,7 +137,7 @@ fn explained(arguments: &Explain) -> Result<Exit, Stop> {
     let text_of =
         |it: &Case| text::of(it, config, &court.answers(it), receipt_of(it, &admitted), now);
     let texts: Vec<String> = cases.iter().map(text_of).collect();
-    Ok(say(&texts.join("\n"), exit))
+    Ok(show(&texts.join("\n"), exit))
 }
 
 impl Court<'_> {
@@ -184,7 +184,7 @@ impl Court<'_> {
     fn file(&self, path: PathBuf, gatherer: &mut dyn Gatherer) -> Vec<Case> {
         let look = Look { evidence: &self.evidence, installing: Installing::No };
         let candidates = vec![Candidate { path, requested: None }];
-        let judged = self.gate.judge(candidates, look, gatherer, self.now);
+        let judged = self.gate.judge(candidates, look, gatherer, self.now, |_| {});
         judged.into_iter().map(|it| Case::File(Box::new(it))).collect()
     }
 

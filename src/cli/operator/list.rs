@@ -86,10 +86,13 @@ fn list(config: &Config) -> Vec<Listed<'_>> {
         .collect()
 }
 
+/// What is said where there is no operator.
+pub(super) const NOBODY: &str =
+    "There is no operator yet: nobody's word counts. See apt-quorum.toml(5).\n";
+
 fn table(operators: &[Listed<'_>]) -> String {
     if operators.is_empty() {
-        return "There is no operator yet: nobody's word counts. See apt-quorum.toml(5).\n"
-            .to_owned();
+        return NOBODY.to_owned();
     }
     let mut text = String::new();
     for operator in operators {

@@ -80,6 +80,7 @@ pub(super) fn run(arguments: &OperatorRefresh) -> Result<Exit, Stop> {
     };
     let text = match arguments.json {
         true => json(&serde_json::json!({ "schema": 1, "operators": compared })),
+        false if compared.is_empty() => super::list::NOBODY.to_owned(),
         false => compared.iter().map(|it| described(it, &world)).collect(),
     };
     Ok(say(&text, exit))

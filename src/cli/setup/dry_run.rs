@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::audit::{Audited, State, System, audit};
 use crate::cli::Exit;
 use crate::cli::audit::{exit_code, remark};
-use crate::cli::progress::Progress;
+use crate::sys::terminal::Progress;
 use crate::cli::world::World;
 use crate::config::Config;
 use crate::evidence::{AtHand, Network};
@@ -63,7 +63,7 @@ impl DryRun {
         let system = System::running(apt).map_err(failed)?;
         let mut gatherer = gate.gatherer(apt, network)?;
         let mut bar: Option<Progress> = None;
-        let progress = |done, total| bar.get_or_insert_with(|| Progress::of(total)).at(done);
+        let progress = |done, total| bar.get_or_insert_with(|| Progress::of("", total)).at(done);
         let audited = audit(&system, &gate, evidence, &mut *gatherer, now, progress);
         drop(bar);
         Ok(Self { audited: audited.map_err(failed)? })

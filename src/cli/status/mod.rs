@@ -14,7 +14,7 @@ use super::args::Status as Arguments;
 use super::exception::Listed;
 use super::operator::who_answers;
 use super::output::json;
-use super::world::say;
+use super::world::{say, show};
 use crate::apt::configuration::Configuration;
 use crate::audit::System;
 use crate::config::{self, Config};
@@ -118,7 +118,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     if arguments.json {
         return say(&json(&status), exit);
     }
-    say(&text::of(&status, exceptions), exit)
+    show(&text::of(&status, exceptions), exit)
 }
 
 fn operators(

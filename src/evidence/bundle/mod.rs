@@ -55,10 +55,10 @@ pub enum BundleError {
     #[error("{0}")]
     Read(String),
     /// More bytes than [`MAX_PACKED`].
-    #[error("the bundle is larger than {MAX_PACKED} bytes")]
+    #[error("the bundle is larger than {} MiB", MAX_PACKED >> 20)]
     TooLarge,
     /// It unpacks to more than [`MAX_UNPACKED`].
-    #[error("the bundle unpacks to more than {MAX_UNPACKED} bytes")]
+    #[error("the bundle unpacks to more than {} MiB", MAX_UNPACKED >> 20)]
     Bomb,
     /// More files than [`MAX_ENTRIES`].
     #[error("the bundle has more than {MAX_ENTRIES} files")]

@@ -1,0 +1,272 @@
+//! What the commands and the entrances say, as they are run: with nothing configured, with a good
+//! configuration, with mistakes on the command line.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::sync::{Arc, Mutex};
+
+use crate::common::apt::with_archive;
+use crate::common::rebuilder::{Rebuilder, confirming, hello, ignorant, operators};
+use crate::common::server::{Reply, Server};
+use crate::common::{Deb, Ended, Key, World, run};
+
+/// Collects what was said.
+struct Transcript<'a> {
+    world: &'a World,
+    text: String,
+}
+
+impl Transcript<'_> {
+    fn say(&mut self, words: &[&str]) {
+        let own = ["--config".to_owned(), self.world.path("etc").display().to_string()];
+        let mut command = self.world.command();
+        // `bootstrap` hands on what comes behind its own options.
+        let takes_one = words.first().is_some_and(|it| *it != "bootstrap");
+        let arguments: Vec<String> = words
+            .iter()
+            .map(|it| it.replace("WORLD", self.world.directory.path().to_str().unwrap()))
+            .collect();
+        command.args(arguments);
+        if takes_one {
+            command.args(own);
+        }
+        let ended = run(&mut command);
+        self.add(&stable(&format!("apt-quorum {}", words.join(" "))), &ended);
+    }
+
+    /// The program under the name of one of its entrances.
+    fn enter(&mut self, name: &str, arguments: &[&str]) {
+        let mut command = self.world.command();
+        command.arg0(name).args(arguments);
+        let ended = run(&mut command);
+        self.add(&format!("({name}) {}", arguments.join(" ")), &ended);
+    }
+
+    fn add(&mut self, what: &str, ended: &Ended) {
+        let here = self.world.directory.path().to_str().unwrap();
+        let said = format!("{}{}", ended.stdout, ended.stderr).replace(here, "WORLD");
+        self.text += &format!("$ {} [{}]\n{}", what.trim(), ended.code.unwrap(), stable(&said));
+    }
+}
+
+/// Without what is another in every run: keys and hashes, ports, days.
+fn stable(text: &str) -> String {
+    let mut out = String::new();
+    for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let is_hash = bare.len() >= 16 && bare.bytes().all(|it| it.is_ascii_hexdigit());
+        let is_port = out.ends_with("127.0.0.1:") && bare.bytes().all(|it| it.is_ascii_digit());
+        let new = if is_hash {
+            "HEX"
+        } else if is_port {
+            "PORT"
+        } else {
+            bare
+        };
+        out += new;
+        out += &word[bare.len()..];
+    }
+    out
+}
+
+/// A world with three operators: two who confirm hello, and one who has never heard of it.
+pub fn configured() -> String {
+    let world = World::new();
+    let deb = hello();
+    let other = Deb::new("other", "1", "all");
+    let _servers = operators(&world, vec![confirming(&[&deb]), confirming(&[&deb]), ignorant()]);
+    world.put(&deb);
+    world.put(&other);
+    world.write("files/text", "no package");
+    world.write("files/list", "hello\n");
+    world.write("files/good-list", "hello 2.10-3 amd64\nother 1 all\n");
+    let mut it = Transcript { world: &world, text: String::new() };
+    for words in [
+        &["verify", "WORLD/files/hello_2.10-3_amd64.deb"][..],
+        &["verify", "WORLD/files/other_1_all.deb"],
+        &["verify", "WORLD/files/text"],
+        &["verify", "WORLD/files/missing.deb"],
+        &["verify", "--offline", "WORLD/files/hello_2.10-3_amd64.deb"],
+        &["verify", "--evidence", "WORLD/files/none", "WORLD/files/text"],
+        &["explain", "WORLD/files/other_1_all.deb"],
+        &["explain", "a b"],
+        &["config", "check"],
+        &["operator", "list"],
+        &["operator", "refresh", "nobody"],
+        &["operator", "refresh"],
+        &["operator", "remove", "alpha"],
+        &["operator", "add", "nowhere"],
+        &["operator", "add", "ftp://alpha.example/"],
+        &["operator", "add", "https://user:word@alpha.example/"],
+        &["operator", "add", "https://alpha.example/?x"],
+        &["operator", "add", "https://alpha.example/", "--protocol", "archive"],
+        &["operator", "add-key", "nobody"],
+        &["operator", "add-key", "alpha", "--key", "WORLD/files/text"],
+        &["exception", "list"],
+        &["exception", "add", "hello=1", "--reason", "", "--days", "3"],
+        &["exception", "add", "hello=1", "--reason", "x", "--expires", "2020-01-01"],
+        &["exception", "add", "h[llo", "--reason", "x", "--days", "3"],
+        &["exception", "remove", "local.toml"],
+        &["exception", "remove", "exceptions.d/local.toml:1"],
+        &["mode"],
+        &["mode", "enforce"],
+        &["mode", "warn"],
+        &["mode", "enforce"],
+        &["evidence", "fetch", "--packages", "WORLD/files/list"],
+        &["evidence", "fetch", "--packages", "WORLD/files/missing"],
+        &["evidence", "fetch", "--packages", "WORLD/files/good-list"],
+        &["evidence", "export", "--output", "WORLD/files/out", "WORLD/files/other_1_all.deb"],
+        &["evidence", "export", "--output", "WORLD/files/no.tar.gz", "WORLD/files/other_1_all.deb"],
+        &["evidence", "export", "--output", "WORLD/files/out.tar.gz"],
+        &["evidence", "export", "--output", "WORLD/files/out.tar.gz", "WORLD/files/text"],
+        &["evidence", "import", "WORLD/files/out.tar.gz"],
+        &["evidence", "import", "WORLD/files/text"],
+        &["evidence", "import", "WORLD/files/missing"],
+        &["attest", "--root", "WORLD/files", "--key", "WORLD/files/missing", "--output", "x"],
+        &["attest", "--root", "WORLD/files", "--key", "WORLD/files/text", "--output", "x"],
+        &["status", "--json", "extra"],
+        &["bootstrap", "--config", "WORLD/etc", "--check"],
+        &["bootstrap", "--config", "WORLD/etc", "trixie"],
+        &[
+            "bootstrap",
+            "--config",
+            "WORLD/etc",
+            "--",
+            "--foreign",
+            "--download-only",
+            "trixie",
+            "x",
+        ],
+        &["bootstrap", "--config", "WORLD/etc", "--", "--frobnicate", "trixie", "x"],
+        &["bootstrap", "--config", "WORLD/etc", "--", "--print-debs", "trixie", "x"],
+        &["bootstrap", "--config", "WORLD/etc", "--archives", "WORLD/files"],
+        &["bootstrap", "--config", "WORLD/etc", "--archives", "WORLD/etc"],
+        &["verify-image", "WORLD/files/text", "--key", "WORLD/files/text"],
+        &["verify-image", "WORLD/files/text", "--key", "WORLD/etc/operators.d/alpha.pem"],
+        &["operator", "import-layout", "WORLD/files/text"],
+        &["operator", "import-layout", "WORLD/files/text", "--key", "WORLD/files/text"],
+        &["operator", "add-key", "alpha"],
+        &["exception", "add", "hello=2.10-3", "--reason", "x", "--days", "99999999"],
+        &["exception", "add", "hello=2.10-3", "--reason", "x", "--days", "3", "--file", "a/b"],
+        &["exception", "add", "--package", "hello", "--reason", "x", "--expires", "2199-01-01"],
+        &["exception", "list"],
+        &["exception", "remove", "exceptions.d/local.toml:1"],
+        &["exception", "remove", "exceptions.d/local.toml:1", "--yes"],
+    ] {
+        it.say(words);
+    }
+    it.text
+}
+
+/// What is said of packages before they are there, if apt works here.
+pub fn with_apt() -> Option<String> {
+    let world = World::new();
+    let (deb, other) = (hello(), Deb::new("other", "1", "all"));
+    let _servers = operators(&world, vec![confirming(&[&deb]), confirming(&[&deb]), ignorant()]);
+    if !with_archive(&world, &[&deb, &other], &[]) {
+        return None;
+    }
+    let mut it = Transcript { world: &world, text: String::new() };
+    it.say(&["check", "hello"]);
+    it.say(&["check", "hello", "other"]);
+    it.say(&["check", "nothing-like-it"]);
+    it.say(&["explain", "other"]);
+    Some(it.text)
+}
+
+/// Operators who publish their keys, and change them.
+pub fn trusting() -> String {
+    let world = World::new();
+    world.policy("mode = \"warn\"\n");
+    let (key, new) = (Key::new(), Key::new());
+    let published = Arc::new(Mutex::new(Rebuilder::publishing(&[&key])));
+    let shared = Arc::clone(&published);
+    let server = Server::start(move |target| shared.lock().unwrap().answer(target));
+    let without = Rebuilder::default().serve();
+    let silent = Server::start(|_| Reply::status(500));
+    let (url, id, other) = (server.url(), key.id(), new.id());
+    let add = ["operator", "add", &url, "--name", "alpha"];
+    let mut it = Transcript { world: &world, text: String::new() };
+    it.say(&["operator", "add", &url]);
+    it.say(&add);
+    for more in [
+        &["--threshold", "1"][..],
+        &["--threshold", "1", "--yes", "--fingerprint", "zz"],
+        &["--threshold", "1", "--yes", "--fingerprint", "0123"],
+        &["--threshold", "1", "--yes", "--fingerprint", "0123456789abcdef0123456789abcdef"],
+        &["--threshold", "1", "--yes", "--fingerprint", &id],
+        &[],
+    ] {
+        it.say(&[&add[..], more].concat());
+    }
+    it.say(&["operator", "refresh"]);
+    it.say(&["mode", "enforce"]);
+    it.say(&["operator", "add", &without.url(), "--name", "beta", "--threshold", "1"]);
+    it.say(&["operator", "add", &silent.url(), "--name", "beta", "--threshold", "1"]);
+    it.say(&["operator", "add", &silent.url(), "--name", "beta", "--protocol", "directory"]);
+    *published.lock().unwrap() = Rebuilder::publishing(&[&new]);
+    it.say(&["operator", "refresh"]);
+    it.say(&["operator", "add-key", "alpha"]);
+    it.say(&["operator", "add-key", "alpha", "--yes", "--fingerprint", &other]);
+    it.say(&["operator", "add-key", "alpha"]);
+    it.say(&["config", "check"]);
+    drop(server);
+    it.say(&["operator", "refresh"]);
+    it.say(&["mode", "warn"]);
+    it.say(&["operator", "remove", "alpha", "--yes"]);
+    it.text
+}
+
+/// As the package comes, and with a mistake in the configuration.
+pub fn unconfigured() -> String {
+    let world = World::new();
+    world.policy("mode = \"warn\"\n");
+    let deb = hello();
+    world.put(&deb);
+    let mut text = String::new();
+    for policy in ["mode = \"warn\"\n", "mode = \"wrong\"\n"] {
+        world.policy(policy);
+        let mut it = Transcript { world: &world, text };
+        for words in [
+            &["config", "check"][..],
+            &["verify", "WORLD/files/hello_2.10-3_amd64.deb"],
+            &["explain", "WORLD/files/hello_2.10-3_amd64.deb"],
+            &["audit", "--root", "WORLD/files"],
+            &["operator", "list"],
+            &["operator", "refresh"],
+            &["exception", "list"],
+            &["mode", "enforce"],
+            &["evidence", "export", "--output", "WORLD/files/out.tar.gz"],
+            &["attest", "--root", "WORLD/files", "--key", "WORLD/files/key", "--output", "x"],
+            &["bootstrap", "--config", "WORLD/etc", "--check"],
+        ] {
+            it.say(words);
+        }
+        text = it.text;
+    }
+    text
+}
+
+/// What the entrances say when somebody else than apt or dpkg calls them, and what the arguments'
+/// reader says of mistakes.
+pub fn entrances() -> String {
+    let world = World::new();
+    let key = Key::new();
+    world.operator("alpha", &key, &[]);
+    let mut it = Transcript { world: &world, text: String::new() };
+    it.enter("before-prompt", &[]);
+    it.enter("pre-install-pkgs", &[]);
+    it.enter("debsig-verify", &[]);
+    it.enter("dpkg-pre-invoke", &["a", "b"]);
+    for words in [&["verify"][..], &["frobnicate"], &["mode", "off"], &["check", "--upgrade"]] {
+        let ended = run(world.command().args(words));
+        it.add(&format!("apt-quorum {}", words.join(" ")), &ended);
+    }
+    it.text
+}
+
+/// The gallery of the configuration's mistakes has a directory of its own.
+pub fn of_configurations() -> Vec<String> {
+    let cases = crate::common::cases("bad_configuration");
+    cases.iter().map(|it| fs::read_to_string(it.join("expected.txt")).unwrap()).collect()
+}

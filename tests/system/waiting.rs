@@ -1,0 +1,40 @@
+//! What somebody sees at a terminal who waits for operators: apt's own progress line, and a bar
+//! where no progress is apt's.
+
+use super::prompt::on_a_terminal;
+use super::rebuilder::Mood;
+use super::steps::source_of;
+use super::table::INSTALLED;
+use super::world::World;
+
+rows! {
+    waiting: "somebody waits at a terminal: apt's line and a bar say for what, and go away" => INSTALLED;
+}
+
+/// Alice confirms, bob knows nothing, and carol is silent for longer than a bar takes to come.
+fn waiting(world: &World) {
+    let unknown = world.package("unknown");
+    world.alice.attests(unknown);
+    world.carol.is(Mood::Hangs);
+    world.policy(
+        "mode = \"warn\"\nthreshold = 2\n[network]\nanswer_timeout = 3\ntotal_timeout = 3\n",
+    );
+    world.source(source_of(&[unknown]));
+    let fancy = "env TERM=xterm apt-get install -y -o Dpkg::Progress-Fancy=1 unknown";
+    let ran = on_a_terminal(world, fancy, "y").succeeds();
+    // The method, by way of apt.
+    let ran = ran.says("Waiting for evidence about unknown (2 of 3 operators answered)");
+    // The hook, by itself. Nothing of the bar stays.
+    let bar = "apt-quorum: [..............................] 0 of 1 package";
+    let ran = ran.says(bar);
+    let wiped = format!("{bar}\r{:1$}\r", "", bar.len());
+    let ran = ran.says(&wiped).says("\u{1b}[33m1 let through unconfirmed\u{1b}[0m (mode is warn)");
+    // apt's own bar comes after that and ends as it does without us.
+    let after = ran.text.rsplit_once(&wiped).unwrap().1;
+    assert!(after.contains("Progress: [") && !after.contains(bar), "{}", ran.text);
+    assert!(world.has_run("unknown"));
+
+    // Without a terminal there is nothing of either.
+    world.sh("apt-get remove -y unknown; apt-get clean; rm -rf /var/cache/apt-quorum/*").succeeds();
+    world.install("unknown").succeeds().never_says("Waiting for evidence").never_says("[.");
+}
