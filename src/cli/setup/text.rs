@@ -30,7 +30,6 @@ pub(super) fn there_is(world: &World, machine: &Machine) -> String {
     if machine.all_are_judged() {
         text += "  sources   all are judged on the way\n";
     }
-    text += "Nothing is written before you have seen all of it and said yes.\n";
     text
 }
 
