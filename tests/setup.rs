@@ -454,6 +454,9 @@ fn named_sources_are_rewritten_and_the_others_stay() {
     ended.assert_code(0);
     assert!(!ended.stdout.contains("secret"), "{ended:?}");
     assert!(!ended.stdout.contains("installed package"), "{ended:?}");
+    for told in ["http://off.example/", "cdrom:[Debian]/", "file:/srv/archive"] {
+        assert!(ended.stdout.contains(&format!("  -  {told} (")), "{told} in {ended:?}");
+    }
     let expected = SOURCES.replace("https://a.", "quorum+https://a.");
     assert_eq!(fresh.text("sources.list.d/debian.sources"), expected);
     assert_eq!(fresh.text("sources.list"), LIST.replace("http://a:", "quorum+http://a:"));

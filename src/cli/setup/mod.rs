@@ -298,6 +298,9 @@ impl Session<'_> {
         let mut chosen = Chosen::AsTheyAre;
         if !self.arguments.sources.is_empty() {
             chosen = self.machine.chosen(&self.arguments.sources)?;
+            if chosen != Chosen::AsTheyAre {
+                self.tell(&text::left_alone(self.machine))?;
+            }
         } else if self.decides == Decides::Person && self.apt_goes_by_this() {
             chosen = self.asked_sources()?;
         }
