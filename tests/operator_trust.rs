@@ -13,7 +13,6 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,7 +23,8 @@ use apt_quorum::config::{self, Description};
 use apt_quorum::sys::secure::Trusted;
 use common::rebuilder::{Rebuilder, hello};
 use common::server::{Reply, Server};
-use common::{Ended, Key, World, finish, is_root, left_out, run, set_mode};
+use common::terminal::Terminal;
+use common::{Ended, Key, World, is_root, left_out, run, set_mode};
 
 /// `apt-quorum operator ARGUMENTS --config ...`
 fn command(world: &World, arguments: &[&str]) -> Command {
@@ -248,20 +248,9 @@ fn without_a_terminal_every_key_must_be_named_and_no_other() {
 
 /// Runs the command at a terminal of its own where this is typed.
 fn at_terminal(world: &World, arguments: &[&str], typed: &str) -> (Option<i32>, String) {
-    let inner = command(world, arguments);
-    let quoted = |it: &std::ffi::OsStr| format!("'{}'", it.to_str().unwrap());
-    let line: Vec<String> =
-        std::iter::once(inner.get_program()).chain(inner.get_args()).map(quoted).collect();
-    let mut script = world.command_of(Path::new("/usr/bin/script"));
-    script.args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"]);
-    script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = script.spawn().unwrap();
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(typed.as_bytes()).unwrap();
-    // Held open: with its end the terminal would be gone, perhaps before it was read.
-    let ended = finish(child);
-    drop(input);
-    (ended.code, ended.stdout)
+    let mut terminal = Terminal::start(world, &command(world, arguments));
+    terminal.send(typed);
+    terminal.end()
 }
 
 #[test]

@@ -454,6 +454,9 @@ fn named_sources_are_rewritten_and_the_others_stay() {
     ended.assert_code(0);
     assert!(!ended.stdout.contains("secret"), "{ended:?}");
     assert!(!ended.stdout.contains("installed package"), "{ended:?}");
+    for told in ["http://off.example/", "cdrom:[Debian]/", "file:/srv/archive"] {
+        assert!(ended.stdout.contains(&format!("  -  {told} (")), "{told} in {ended:?}");
+    }
     let expected = SOURCES.replace("https://a.", "quorum+https://a.");
     assert_eq!(fresh.text("sources.list.d/debian.sources"), expected);
     assert_eq!(fresh.text("sources.list"), LIST.replace("http://a:", "quorum+http://a:"));
@@ -510,9 +513,16 @@ fn a_write_that_fails_leaves_everything_as_it_was() {
     let operators = [fresh.operator("alpha", &[&hello(), &other()])];
     let flags = ["--threshold", "1", "--mode", "enforce", "--yes", "--no-dry-run"];
     let before = fresh.files();
-    // Sources are first in line, the configuration is last: each is refused by the system once.
-    for directory in ["sources.list.d", "etc/operators.d"] {
-        let path = fresh.path(directory);
+    // Directories cannot take a file that is prepared; files, which are put in place one after the
+    // other, fail when some are in place already. The policy is the last.
+    for refused in [
+        "sources.list.d",
+        "etc/operators.d",
+        "sources.list",
+        "sources.list.d/debian.sources",
+        "etc/policy.toml",
+    ] {
+        let path = fresh.path(refused);
         let immutable = |flag: &str| Command::new("chattr").arg(flag).arg(&path).output();
         if !immutable("+i").is_ok_and(|it| it.status.success()) {
             return left_out("files that cannot be changed: chattr does not work here");
@@ -521,9 +531,48 @@ fn a_write_that_fails_leaves_everything_as_it_was() {
         let ended = fresh.setup(&[&trusting(&operators)[..], &flags, &more].concat());
         assert!(immutable("-i").unwrap().status.success());
         ended.assert_code(1);
-        assert!(ended.stderr.contains("nothing was changed"), "{ended:?}");
-        assert_eq!(fresh.files(), before, "{directory}");
+        assert!(ended.stderr.contains("nothing was changed"), "{refused}: {ended:?}");
+        assert_eq!(fresh.files(), before, "{refused}");
     }
+}
+
+#[test]
+fn who_is_not_asked_about_an_architecture_does_not_count_for_it() {
+    let fresh = Fresh::new();
+    let operators = [
+        fresh.operator("alpha", &[&hello(), &other()]),
+        fresh.operator("beta", &[&hello(), &other()]),
+    ];
+    let amd64 = ["--architecture", "amd64", "--mode", "warn", "--sources", "none"];
+    let all = [&trusting(&operators)[..], &amd64].concat();
+    let ended = fresh.setup(&[&all[..], &["--threshold", "2", "--dry-run"]].concat());
+    assert!(
+        ended
+            .stdout
+            .contains("note: no package of the architecture all can pass: only 0 operators"),
+        "{ended:?}"
+    );
+    assert!(ended.stdout.contains("(only amd64)\n"), "{ended:?}");
+    let ended = fresh.setup(&[&all[..], &["--threshold", "2", "--json", "--yes"]].concat());
+    ended.assert_code(0);
+    let json = ended.json();
+    assert_eq!((&json["written"], &json["threshold"]), (&true.into(), &2.into()));
+    assert_eq!(json["operators"][0]["new"], true);
+    assert_eq!(json["operators"][0]["keys"][0], operators[0].2.as_str());
+    assert_eq!(json["files"].as_array().unwrap().len(), 3);
+    assert!(fresh.text("etc/operators.d/beta.toml").contains("architectures = [\"amd64\"]"));
+    // Nobody is left who could be a third.
+    let ended = fresh.setup(&["--threshold", "3", "--yes"]);
+    ended.assert_code(2);
+    // What is only for other machines is left out, and what has nothing else is no operator here.
+    fresh.machine.world.write(
+        "gamma.toml",
+        "name = \"gamma\"\ndescription = \"x\"\n[[endpoint]]\nprotocol = \"rebuilderd\"\nurl = \"http://127.0.0.1:9/\"\narchitectures = [\"arm64\"]\n",
+    );
+    let gamma = fresh.path("gamma.toml").display().to_string();
+    let ended = fresh.setup(&["--operator", &gamma, "--yes"]);
+    ended.assert_code(2);
+    assert!(ended.stderr.contains("no endpoint for this machine's architectures"), "{ended:?}");
 }
 
 #[test]

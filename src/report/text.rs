@@ -57,10 +57,7 @@ pub fn summary(decisions: &[(&Path, &Decision)], outcome: &str) -> String {
         (confirmed, "confirmed"),
         (excepted, "under an exception"),
         (warned, "let through unconfirmed (mode is warn)"),
-        (
-            unchecked,
-            "let through unchecked (no operator is configured yet: run apt-quorum setup)",
-        ),
+        (unchecked, "let through unchecked (no operator is configured yet: run apt-quorum setup)"),
         (refused, "refused"),
     ] {
         if count > 0 {

@@ -116,6 +116,10 @@ impl DryRun {
         let most = if all { usize::MAX } else { NAMED };
         self.add(&mut text, most, "refused", is_refused);
         self.add(&mut text, most, "not found out", is_unclear);
+        if self.audited.iter().any(|it| it.is_open() && it.assessed.is_none()) {
+            text +=
+                "apt's indexes tell from which file a package came: apt-get update fetches them.\n";
+        }
         text
     }
 

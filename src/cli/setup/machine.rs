@@ -141,8 +141,12 @@ impl Machine {
         all
     }
 
-    /// For which architectures a new operator is asked unless somebody says otherwise.
+    /// For which architectures a new operator is asked unless somebody says otherwise; none if apt
+    /// does not tell which packages it installs.
     pub(super) fn architectures(&self) -> BTreeSet<Architecture> {
+        if self.architectures.is_empty() {
+            return BTreeSet::new();
+        }
         self.architectures.iter().cloned().chain("all".parse()).collect()
     }
 

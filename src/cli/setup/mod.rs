@@ -59,10 +59,9 @@ fn set_up(arguments: &Setup) -> Result<Exit, Stop> {
         nothing_is_missing(arguments, &world)?;
     }
     let session = Session { arguments, decides, world: &world, machine: &machine, now: now() };
-    if arguments.json {
-        // Only what is asked for goes to standard output.
-    } else {
-        show(&text::there_is(&world, &machine))?;
+    session.tell(&text::there_is(&world, &machine))?;
+    if decides == Decides::Person {
+        session.tell("Nothing is written before you have seen all of it and said yes.\n")?;
     }
     let mut plan = Plan::of(session.operators()?);
     session.threshold(&mut plan)?;
@@ -299,6 +298,9 @@ impl Session<'_> {
         let mut chosen = Chosen::AsTheyAre;
         if !self.arguments.sources.is_empty() {
             chosen = self.machine.chosen(&self.arguments.sources)?;
+            if chosen != Chosen::AsTheyAre {
+                self.tell(&text::left_alone(self.machine))?;
+            }
         } else if self.decides == Decides::Person && self.apt_goes_by_this() {
             chosen = self.asked_sources()?;
         }

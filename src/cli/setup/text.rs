@@ -30,7 +30,6 @@ pub(super) fn there_is(world: &World, machine: &Machine) -> String {
     if machine.all_are_judged() {
         text += "  sources   all are judged on the way\n";
     }
-    text += "Nothing is written before you have seen all of it and said yes.\n";
     text
 }
 
@@ -62,10 +61,12 @@ pub(super) fn about_sources(machine: &Machine, choices: &[Choice]) -> String {
         let file = printable(&it.file.to_string_lossy()).to_string();
         let _ = writeln!(text, "  {}  {} ({file})", number + 1, shown_uri(&it.uri));
     }
-    for line in machine.left_alone() {
-        let _ = writeln!(text, "  -  {line}");
-    }
-    text
+    text + &left_alone(machine)
+}
+
+/// The sources that nothing is done about, and why.
+pub(super) fn left_alone(machine: &Machine) -> String {
+    machine.left_alone().into_iter().map(|line| format!("  -  {line}\n")).collect()
 }
 
 /// Everything that will be written, before the last question.
