@@ -17,10 +17,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::dialogue::Terminal;
 use common::installed::{Machine, OPERATORS};
 use common::rebuilder::Rebuilder;
 use common::server::{Reply, Server};
-use common::dialogue::Terminal;
 use common::{Deb, Ended, is_root, left_out, run, set_mode};
 
 const SOURCES: &str = "# what this machine is made of\nTypes: deb\nURIs: https://a.example/debian/\nSuites: trixie\nSigned-By: /k.gpg\n\nTypes: deb\nURIs: http://b.example/security\nSuites: x\n\nEnabled: no\nTypes: deb\nURIs: http://off.example/\nSuites: x\n";

@@ -9,12 +9,12 @@ use serde::Serialize;
 use crate::audit::{Audited, State, System, audit};
 use crate::cli::Exit;
 use crate::cli::audit::{exit_code, remark};
-use crate::sys::terminal::Progress;
 use crate::cli::world::World;
 use crate::config::Config;
 use crate::evidence::{AtHand, Network};
 use crate::gate::Gate;
 use crate::receipt;
+use crate::sys::terminal::Progress;
 use crate::types::{Identity, Timestamp};
 
 /// Most packages of a kind that are named unless all are asked for.
