@@ -528,7 +528,7 @@ fn an_endpoint_that_recovers_is_asked_again_in_the_next_run() {
     let ended = world.verify(&hello());
     ended.assert_code(3);
     assert!(
-        ended.stdout.contains("alpha: unreachable: the server answered with an error (HTTP 503)"),
+        ended.stdout.contains("alpha: unreachable: the server gave no usable answer (HTTP 503)"),
         "{ended:?}"
     );
     failing.store(false, Ordering::SeqCst);

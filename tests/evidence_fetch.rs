@@ -10,13 +10,12 @@
 mod common;
 
 use std::fs;
-use std::process::Command;
 
 use common::apt::with_archive;
 use common::rebuilder::{Rebuilder, hello};
 use common::server::{Reply, Server};
-use common::travel::{command_line, evidence, keys, listed, machine, text};
-use common::{Deb, World, run};
+use common::travel::{evidence, keys, listed, machine, text};
+use common::{Deb, World};
 use serde_json::{Value, json};
 
 /// An index of apt's that lists these packages.
@@ -161,35 +160,4 @@ fn what_apt_would_upgrade_is_asked_about() {
     let ended = evidence(&world, "fetch", &["--upgrades"]);
     ended.assert_code(3).assert_plain();
     assert!(ended.stderr.contains("apt-get does not tell what it would upgrade: "), "{ended:?}");
-}
-
-/// `script`, which gives a program a terminal, is on every Debian machine.
-#[test]
-fn there_is_a_bar_on_a_terminal_and_nothing_of_it_in_a_pipe() {
-    let keys = keys::<1>();
-    let server = Rebuilder::confirming(&keys[0], [&hello()]).serve();
-    let world = machine(&keys, &[server.endpoint()]);
-    let list = world.write("list", "hello 2.10-3 amd64\nother 1.0 all\n");
-    let arguments = ["--packages", text(&list)];
-    let piped = evidence(&world, "fetch", &arguments);
-    assert_eq!((piped.code, &*piped.stderr), (Some(0), ""));
-    let line = command_line(&world, "fetch")
-        .args(arguments)
-        .get_args()
-        .fold(env!("CARGO_BIN_EXE_apt-quorum").to_owned(), |line, argument| {
-            format!("{line} {}", argument.to_str().unwrap())
-        });
-    let mut terminal = Command::new("script");
-    terminal.args(["-qec", &line, "/dev/null"]).env_clear();
-    terminal
-        .env("PATH", "/usr/bin:/bin")
-        .env("SHELL", "/bin/sh")
-        .env("APT_CONFIG", world.path("apt.conf"));
-    let shown = run(terminal.stdin(std::process::Stdio::null()));
-    shown.assert_code(0);
-    let start = format!("\r[{}] 0 of 2 packages", ".".repeat(30));
-    assert!(shown.stdout.contains(&start), "{shown:?}");
-    // Wiped out before the lines.
-    let wiped = format!("\r{}\rhello 2.10-3 amd64: signed by", " ".repeat(start.len() - 1));
-    assert!(shown.stdout.contains(&wiped), "{shown:?}");
 }

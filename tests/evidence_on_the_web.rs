@@ -276,9 +276,9 @@ fn whatever_a_server_sends_instead_of_a_bundle_is_worth_nothing() {
         ("half", "cut off", Box::new(move || Reply::json(half.clone()))),
         ("a page", "not compressed by gzip", Box::new(|| Reply::json("<html>"))),
         ("giant", "larger than 64 MiB", Box::new(move || giant(&good))),
-        ("not modified, which was not asked", "answered 304", Box::new(|| Reply::status(304))),
+        ("not modified, which was not asked", "HTTP 304", Box::new(|| Reply::status(304))),
         ("nothing", "there is no bundle", Box::new(|| Reply::status(404))),
-        ("trouble", "answered 500", Box::new(|| Reply::status(500))),
+        ("trouble", "HTTP 500", Box::new(|| Reply::status(500))),
     ];
     for (what, why, answer) in rows {
         let server = Server::start(move |_| answer());

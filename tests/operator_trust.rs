@@ -168,7 +168,7 @@ fn a_hostile_answer_changes_nothing_and_reaches_no_terminal() {
         ),
         ("publishes no keys", 1, Box::new(whole(list(&[])))),
         ("publishes no keys", 1, Box::new(|| Reply::status(404))),
-        ("the server answered with an error (HTTP 500)", 3, Box::new(|| Reply::status(500))),
+        ("the server gave no usable answer (HTTP 500)", 3, Box::new(|| Reply::status(500))),
         ("a private key", 3, Box::new(whole(list(&[key.pem(), private.to_owned()])))),
         ("what is no key", 3, Box::new(whole(list(&[key.pem(), "\u{1b}]0;x\u{7}".to_owned()])))),
         ("what is no key", 3, Box::new(whole(list(&[key.pem() + "\u{1b}[2J"])))),

@@ -74,7 +74,7 @@ pub enum DoorError {
     #[error("no answer within {} s", .0.as_secs())]
     Timeout(Duration),
     /// The server says that it is in trouble.
-    #[error("the server answered with an error (HTTP {0})")]
+    #[error("the server gave no usable answer (HTTP {0})")]
     Server(u16),
     /// The answer has more bytes than it may.
     #[error("the answer is larger than {0} bytes")]

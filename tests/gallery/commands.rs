@@ -95,7 +95,6 @@ pub fn configured() -> String {
         &["operator", "refresh", "nobody"],
         &["operator", "refresh"],
         &["operator", "remove", "alpha"],
-        &["operator", "add", "nowhere"],
         &["operator", "add", "ftp://alpha.example/"],
         &["operator", "add", "https://user:word@alpha.example/"],
         &["operator", "add", "https://alpha.example/?x"],
