@@ -3,8 +3,9 @@
 # The upgrade from the first release, on a machine whose administrator enforces and has changed
 # what administrators change. Part of scripts/test-package, whose functions these are.
 
-# first_release: the package as the first release was where that matters here, with today's
-# program, as /root/first.deb: other configuration files and scripts (0.1.0/), and less of them.
+# first_release: the package as the first release was where that matters here, as
+# /root/first.deb: with its own configuration files and scripts (0.1.0/), and fewer of them, but
+# with today's program.
 first_release() {
     another first "
         rm -r DEBIAN/prerm DEBIAN/md5sums usr/lib/apt-quorum/before-prompt usr/lib/systemd \\
