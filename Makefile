@@ -5,11 +5,11 @@
 #
 # Each installs what it needs from Debian if it is missing. All that they make is in target/.
 
-.PHONY: help build deb static demo demo-template test lint fuzz msrv lintian test-package test-system test-builds test-page templates faults clean
+.PHONY: help build deb reproducible static demo demo-template test lint fuzz msrv lintian test-package test-system test-builds test-page templates faults clean
 
 help:
 	@sed '/^$$/q; s/^# \{0,1\}//' Makefile
-	@echo 'The parts: make build, deb, static, demo-template, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, test-page, templates, faults, clean'
+	@echo 'The parts: make build, deb, reproducible, static, demo-template, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, test-page, templates, faults, clean'
 
 # The program, as target/release/apt-quorum.
 build:
@@ -18,6 +18,10 @@ build:
 # The package, as target/deb/apt-quorum_*.deb.
 deb:
 	scripts/build-deb
+
+# Builds the package a second time, under other circumstances: every byte must be the same.
+reproducible:
+	scripts/reproduce
 
 # The program without shared libraries, as target/static/apt-quorum-static.
 static:

@@ -57,16 +57,19 @@ attend() {
 # start there, even if it only would like to use something new.
 oldest_libc=2.36
 
-# A directory for the linker to find before the machine's own: the C library of the
-# Debian 12 chroot under the names that the linker looks for.
-old_libc() {
+# link_with_oldest_libc CHROOT DIRECTORY: has what is compiled from here on linked with the C
+# library of CHROOT, which is Debian 12, if the system's own is newer. What the linker finds
+# before the system's own goes into DIRECTORY: that library under the names it looks for.
+link_with_oldest_libc() {
     local chroot=$1 directory=$2 libraries library
+    has_new_libc || return 0
     libraries=/usr/lib/$(gcc -print-multiarch)
     mkdir -p "$directory"
     for library in libc libm; do
         sed -E "s#[^ ]*/((ld-|ld[0-9]|libc\\.so|libm\\.so|libmvec\\.so)[^ /]*)#$chroot/lib/$(gcc -print-multiarch)/\\1#g" \
             "$libraries/$library.so" >"$directory/$library.so"
     done
+    export RUSTFLAGS="-L native=$directory"
 }
 
 has_new_libc() {

@@ -24,6 +24,8 @@ die() {
 become_root() {
     (( EUID != 0 )) || return 0
     command -v sudo >/dev/null || die "must be run as root (and there is no sudo here)"
+    # Made by root, it would be closed to whoever calls.
+    mkdir -p "$state/locks"
     exec sudo -- env ${APT_QUORUM_TESTBED+"APT_QUORUM_TESTBED=$APT_QUORUM_TESTBED"} \
         ${APT_QUORUM_DEB+"APT_QUORUM_DEB=$APT_QUORUM_DEB"} "$0" "$@"
 }

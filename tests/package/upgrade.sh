@@ -1,0 +1,134 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154  # scripts/test-package sets them
+# The upgrade from the first release, on a machine whose administrator enforces and has changed
+# what administrators change. Part of scripts/test-package, whose functions these are.
+
+# first_release: the package as the first release was where that matters here, as
+# /root/first.deb: with its own configuration files and scripts (0.1.0/), and fewer of them, but
+# with today's program.
+first_release() {
+    another first "
+        rm -r DEBIAN/prerm DEBIAN/md5sums usr/lib/apt-quorum/before-prompt usr/lib/systemd \\
+            usr/share/apt-quorum etc/qubes etc/apt/apt.conf.d/90apt-quorum-before-prompt
+        sed -i '/before-prompt\$/d; /qubes/d' DEBIAN/conffiles
+        cp -r '$repo/tests/package/0.1.0/.' .
+    " 0.1.0~first
+}
+
+# confirm FILE: an operator signs that it got the package FILE out of the source.
+confirm() {
+    local name signed=$TESTBED_RUN/signed hash
+    # shellcheck disable=SC2016  # dpkg-deb fills it in
+    name=$(dpkg-deb --show --showformat '${Package}_${Version}_${Architecture}.deb' "$1")
+    hash=$(sha256sum "$1" | cut -d ' ' -f 1)
+    printf '{"_type":"link","byproducts":{},"command":[],"environment":{},"materials":{},"name":"rebuild %s","products":{"%s":{"sha256":"%s"}}}' \
+        "$name" "$name" "$hash" >"$signed"
+    openssl pkeyutl -sign -rawin -inkey "$TESTBED_RUN/key.pem" -in "$signed" -out "$signed.sig"
+    printf '{"signatures":[{"keyid":"","sig":"%s"}],"signed":%s}' \
+        "$(od -An -v -tx1 "$signed.sig" | tr -d ' \n')" "$(<"$signed")" \
+        >"$machine/srv/attestations/$name.link"
+}
+
+# What the administrator wrote, or added to what the package brought.
+administer() {
+    local etc=$machine/etc/apt-quorum
+    mkdir -p "$machine/srv/attestations"
+    openssl genpkey -algorithm ed25519 -out "$TESTBED_RUN/key.pem" 2>/dev/null
+    printf 'name = "tester"\n[[key]]\ntype = "ed25519"\npublic = """\n%s\n"""\n[[endpoint]]\nprotocol = "directory"\nurl = "file:///srv/attestations/"\n' \
+        "$(openssl pkey -in "$TESTBED_RUN/key.pem" -pubout)" >"$etc/operators.d/tester.toml"
+    printf '[[exception]]\npackage = ["aq-nothing"]\nreason = "made here"\nexpires = 2999-01-01\n' \
+        >"$etc/exceptions.d/here.toml"
+    printf 'mode = "enforce"\nthreshold = 1\n' >"$etc/policy.toml"
+    echo '// The administrator was here.' >>"$hook"
+    echo '# The administrator was here.' >>"$gate"
+    administered=("$etc/policy.toml" "$etc/operators.d/tester.toml" "$etc/exceptions.d/here.toml"
+        "$hook" "$gate")
+    sha256sum "${administered[@]}" >"$TESTBED_RUN/administered"
+}
+
+# All that is the administrator's is as it was, and the rest is the new version's.
+kept() {
+    sha256sum --check --quiet "$TESTBED_RUN/administered" || wrong "the configuration changed"
+    [[ $(in_machine apt-quorum mode) == enforce* ]] || wrong "the mode changed"
+    in_machine apt-quorum config check
+    cmp -n "$(stat -c %s "$TESTBED_RUN/receipts")" \
+        "$TESTBED_RUN/receipts" "$machine/var/lib/apt-quorum/receipts/hook.jsonl"
+    there "$machine/etc/apt/apt.conf.d/90apt-quorum-before-prompt"
+    there "$machine/etc/qubes/post-install.d/20-apt-quorum.sh"
+    cmp "$repo/apt-conf/apt-quorum/operators.d/README" "$machine/etc/apt-quorum/operators.d/README"
+    in_machine dpkg --audit >"$said"
+    [[ ! -s $said ]] || wrong "dpkg has something to complain of: $(<"$said")"
+    left=$(find "$machine/etc" -name '*.dpkg-*')
+    [[ $left == "${1-}" ]] || wrong "in /etc: $left"
+}
+
+# Neither apt nor dpkg lets in what nobody confirms, and what is confirmed gets in.
+shut() {
+    apt 100 install ./aq-one.deb
+    says 'refused: aq-one 1 all: no operator confirms it'
+    dpkg 2 --install /root/aq-one.deb
+    says 'refused: aq-one 1 all: no operator confirms it'
+    gone "$machine/usr/share/aq-one"
+}
+
+version() {
+    # shellcheck disable=SC2016  # dpkg-query fills it in
+    in_machine dpkg-query --show --showformat '${Version} ${db:Status-Status}' apt-quorum
+}
+
+# A machine with the first release, which enforces, and with whose operator's word the packages
+# that are meant to get in can be installed.
+with_first_release() {
+    use_machine "$1"
+    first_release
+    cp "$deb" "$machine/root/apt-quorum.deb"
+    for name in one two; do harmless "aq-$name"; done
+    apt 0 install ./first.deb
+    administer
+    confirm "$machine/root/aq-two.deb"
+    apt 0 install ./aq-two.deb
+    says '^apt-quorum: 1 confirmed'
+    cp "$machine/var/lib/apt-quorum/receipts/hook.jsonl" "$TESTBED_RUN/receipts"
+}
+
+step "the first release, enforcing: an upgrade of apt-quorum must be confirmed like any other"
+with_first_release upgraded
+apt 100 install ./apt-quorum.deb
+says 'refused: apt-quorum .*: no operator confirms it'
+[[ $(version) == '0.1.0~first installed' ]] || wrong "it is $(version)"
+
+step "upgraded from the first release: nothing is asked, and all that was changed is kept"
+confirm "$deb"
+apt 0 install ./apt-quorum.deb
+kept
+cmp "$repo/apt-conf/apparmor/usr.bin.apt-quorum" "$machine/etc/apparmor.d/usr.bin.apt-quorum"
+shut
+apt 0 install --reinstall ./aq-two.deb
+
+step "an upgrade that ends before it unpacked anything: the gate is shut"
+with_first_release interrupted
+another 9.4 "sed -i '2i exit 1' DEBIAN/preinst"
+confirm "$machine/root/9.4.deb"
+apt 100 install ./9.4.deb
+[[ $(version) == '0.1.0~first installed' ]] || wrong "it is $(version)"
+shut
+
+step "an upgrade that ends after it unpacked everything: the gate is shut"
+echo '# The administrator was here.' >>"$machine/etc/apparmor.d/usr.bin.apt-quorum"
+confirm "$deb"
+dpkg 0 --unpack /root/apt-quorum.deb
+[[ $(version) == *unpacked ]] || wrong "it is $(version)"
+shut
+
+step "an upgrade that ends while it is configured: the gate is shut"
+another 9.5 "sed -i '2i [ \"\$1\" != configure ] || exit 1' DEBIAN/postinst"
+confirm "$machine/root/9.5.deb"
+dpkg 1 --force-confold --install /root/9.5.deb
+[[ $(version) == *half-configured ]] || wrong "it is $(version)"
+shut
+
+step "the upgrade comes to its end: what was changed on both sides is kept, without a question"
+dpkg 0 --force-confdef --force-confold --install /root/apt-quorum.deb
+[[ $(version) == *' installed' ]] || wrong "it is $(version)"
+kept "$machine/etc/apparmor.d/usr.bin.apt-quorum.dpkg-dist"
+shut
