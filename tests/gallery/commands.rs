@@ -17,7 +17,7 @@ pub struct Transcript<'a> {
 }
 
 impl Transcript<'_> {
-    fn say(&mut self, words: &[&str]) {
+    pub fn say(&mut self, words: &[&str]) {
         let own = ["--config".to_owned(), self.world.path("etc").display().to_string()];
         let mut command = self.world.command();
         // `bootstrap` hands on what comes behind its own options.

@@ -26,6 +26,7 @@ mod support;
 mod commands;
 mod decisions;
 mod errors;
+mod machines;
 mod setup;
 mod source;
 
@@ -129,6 +130,8 @@ fn spoken() -> &'static [(&'static str, Option<String>)] {
             ("entrances", Some(commands::entrances())),
             ("setup-by-flags", Some(setup::by_flags())),
             ("setup-by-questions", Some(setup::by_questions())),
+            ("images", Some(machines::images())),
+            ("explained", machines::explained()),
             ("apt", commands::with_apt()),
         ]
     })

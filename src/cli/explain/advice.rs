@@ -33,7 +33,7 @@ pub(super) fn of(case: &Case, config: &Config) -> Vec<String> {
             names(operators)
         )],
         Reason::NoOperators => {
-            vec!["choose operators: apt-quorum operator add".to_owned()]
+            vec!["choose operators: apt-quorum setup".to_owned()]
         }
         Reason::NotConfirmed { confirmed, needed, missing } => {
             let needed = usize::try_from(*needed).unwrap_or(usize::MAX);
@@ -64,10 +64,14 @@ fn more(report: Option<&Report>, lacking: usize, missing: &[OperatorName]) -> Ve
         .filter(|it| report.standings.get(*it) != Some(&Standing::Confirms))
         .cloned()
         .collect();
-    if lacking > 0 {
+    // Where all that are left are needed, no choice of them is.
+    let all = lacking > 0 && lacking >= others.len();
+    if all {
+        advice.push(format!("{} must confirm this very file", names(&others)));
+    } else if lacking > 0 {
         advice.push(format!("{lacking} more of {} must confirm this very file", names(&others)));
     }
-    if !missing.is_empty() {
+    if !missing.is_empty() && !all {
         advice.push(format!("{} must be among those who confirm it", names(missing)));
     }
     for name in &others {
