@@ -230,7 +230,7 @@ fn signed(envelope: &[u8], key: &PublicKey) -> Result<Statement, Problem> {
         Rejection::UnknownKey { .. } | Rejection::BadSignature { .. } => {
             Problem::new("not-signed", "the statement is not signed with this key")
         }
-        error => Problem::new(error.code(), error.to_string()),
+        error => Problem::new(error.code(), format!("the statement: {error}")),
     })?;
     let read = Statement::read(&payload);
     read.map_err(|why| Problem::new("not-a-statement", format!("signed, but {why}")))
