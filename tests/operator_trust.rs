@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use apt_quorum::config::{self, Description};
 use apt_quorum::sys::secure::Trusted;
+use common::dialogue::Terminal;
 use common::rebuilder::{Rebuilder, hello};
 use common::server::{Reply, Server};
-use common::terminal::Terminal;
 use common::{Ended, Key, World, is_root, left_out, run, set_mode};
 
 /// `apt-quorum operator ARGUMENTS --config ...`
