@@ -78,6 +78,13 @@ impl Message {
         self.fields.iter().filter(move |(name, _)| same(name)).map(|(_, value)| value.as_slice())
     }
 
+    /// Takes all fields of these names out.
+    #[must_use]
+    pub fn without(mut self, keys: &[&str]) -> Self {
+        self.fields.retain(|(name, _)| !keys.iter().any(|key| name.eq_ignore_ascii_case(key)));
+        self
+    }
+
     /// Reads the next message. `None` at the end.
     ///
     /// # Errors
@@ -186,6 +193,9 @@ mod tests {
         assert_eq!(message.text_field("Alternate-URIs"), Some("one\ntwo"));
         assert_eq!(message.text_field("Empty"), Some(""));
         assert_eq!(message.text_field("None"), None);
+        let less = message.without(&["Filename", "empty"]);
+        assert_eq!((less.field("filename"), less.field("Empty")), (None, None));
+        assert!(less.field("URI").is_some());
     }
 
     #[test]
