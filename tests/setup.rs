@@ -11,145 +11,14 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::dialogue::Terminal;
-use common::installed::{Machine, OPERATORS};
+use common::fresh::{Fresh, LIST, SOURCES, hello, other, trusting};
 use common::rebuilder::Rebuilder;
 use common::server::{Reply, Server};
-use common::{Deb, Ended, is_root, left_out, run, set_mode};
-
-const SOURCES: &str = "# what this machine is made of\nTypes: deb\nURIs: https://a.example/debian/\nSuites: trixie\nSigned-By: /k.gpg\n\nTypes: deb\nURIs: http://b.example/security\nSuites: x\n\nEnabled: no\nTypes: deb\nURIs: http://off.example/\nSuites: x\n";
-
-const LIST: &str = "deb [arch=amd64] http://a:secret@c.example/ x y # kept\ndeb cdrom:[Debian]/ trixie main\ndeb file:/srv/archive ./\n";
-
-/// A machine on which the package was installed and nothing else was done. Two packages are
-/// installed on it.
-struct Fresh {
-    machine: Machine,
-}
-
-fn hello() -> Deb {
-    Deb::new("hello", "2.10-3", "amd64")
-}
-
-fn other() -> Deb {
-    Deb::new("other", "1", "all")
-}
-
-impl Fresh {
-    fn new() -> Self {
-        let mut machine = Machine::new();
-        for name in OPERATORS {
-            for suffix in ["toml", "pem"] {
-                fs::remove_file(machine.world.path(&format!("etc/operators.d/{name}.{suffix}")))
-                    .unwrap();
-            }
-        }
-        let world = &machine.world;
-        let shipped = include_str!("../apt-conf/apt-quorum/policy.toml");
-        world.policy(&format!("{shipped}\n[network]\nanswer_timeout = 2\ntotal_timeout = 4\n"));
-        for name in ["apt.conf.d", "sources.list.d", "methods", "shipped"] {
-            world.make_directory(name);
-        }
-        world.write("sources.list", LIST);
-        world.write("sources.list.d/debian.sources", SOURCES);
-        for method in ["quorum+http", "quorum+https"] {
-            let path = world.write(&format!("methods/{method}"), "");
-            set_mode(&path, 0o755);
-        }
-        let at = world.directory.path().display().to_string();
-        let conf = fs::read_to_string(world.path("apt.conf")).unwrap();
-        let conf = conf.replace(
-            "Dir::Etc::parts \"/dev/null\"",
-            &format!("Dir::Etc::parts \"{at}/apt.conf.d\""),
-        );
-        let root = format!("{at}/root");
-        let conf = format!(
-            "{conf}Dir::Etc::sourcelist \"{at}/sources.list\";\nDir::Etc::sourceparts \"{at}/sources.list.d\";\n\
-             Dir::Bin::methods \"{at}/methods\";\nAPT::Quorum::Config \"{at}/etc\";\n\
-             APT::Quorum::Operators \"{at}/shipped\";\n\
-             APT::Architecture \"amd64\";\nAPT::Architectures {{ \"amd64\"; }};\n\
-             Dir::State::status \"{root}/var/lib/dpkg/status\";\n\
-             Dir::State::lists \"{root}/var/lib/apt/lists\";\n"
-        );
-        world.write("apt.conf", conf);
-        for deb in [hello(), other()] {
-            machine.installed(&deb).listed(&deb, "a.example", true);
-        }
-        machine.write();
-        Self { machine }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.machine.world.path(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.machine.world.command();
-        command.arg("setup").args(arguments);
-        command
-    }
-
-    fn setup(&self, arguments: &[&str]) -> Ended {
-        let ended = run(&mut self.command(arguments));
-        ended.assert_plain();
-        ended
-    }
-
-    fn at_terminal(&self, arguments: &[&str]) -> Terminal {
-        Terminal::start(&self.machine.world, &self.command(arguments))
-    }
-
-    /// What an operator serves who signed these packages, as `NAME=URL`, and its key's id.
-    fn operator(&self, name: &'static str, debs: &[&Deb]) -> (Server, String, String) {
-        let key = &self.machine.keys[name];
-        let mut rebuilder = Rebuilder::publishing(&[key]);
-        for deb in debs {
-            rebuilder.build(deb, "GOOD", Some(deb.link(key)));
-        }
-        let server = rebuilder.serve();
-        let word = format!("{name}={}", server.url());
-        (server, word, key.id())
-    }
-
-    /// Every file that a setup could write, with what is in it.
-    fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
-        let mut found = BTreeMap::new();
-        for name in ["etc", "apt.conf.d", "sources.list.d", "sources.list"] {
-            walk(&self.path(name), &mut found);
-        }
-        found
-    }
-
-    fn status(&self) -> serde_json::Value {
-        run(self.machine.world.command().args(["status", "--json"])).json()
-    }
-}
-
-fn walk(path: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
-    if path.is_dir() {
-        for entry in fs::read_dir(path).unwrap() {
-            walk(&entry.unwrap().path(), found);
-        }
-    } else {
-        found.insert(path.to_owned(), fs::read(path).unwrap());
-    }
-}
-
-/// The flags that name these operators and their keys.
-fn trusting<'a>(operators: &'a [(Server, String, String)]) -> Vec<&'a str> {
-    let one = |it: &'a (Server, String, String)| ["--operator", &*it.1, "--fingerprint", &*it.2];
-    operators.iter().flat_map(one).collect()
-}
+use common::{is_root, left_out, set_mode};
 
 #[test]
 fn flags_lead_from_fresh_to_enforcing() {
@@ -306,7 +175,7 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         ),
         ("neither a URL", 2, vec!["--operator", "nobody", "--threshold", "1"]),
         (
-            "no --operator is called so",
+            "no --operator has this name",
             2,
             vec!["--operator", a, "--key", "beta=/x", "--fingerprint", &id, "--threshold", "1"],
         ),
@@ -549,7 +418,7 @@ fn who_is_not_asked_about_an_architecture_does_not_count_for_it() {
     assert!(
         ended
             .stdout
-            .contains("note: no package of the architecture all can pass: only 0 operators"),
+            .contains("note: no package of the architecture all can pass: no operator can confirm"),
         "{ended:?}"
     );
     assert!(ended.stdout.contains("(only amd64)\n"), "{ended:?}");
@@ -631,7 +500,7 @@ fn questions_lead_from_fresh_to_enforcing() {
     let before = fresh.files();
     let mut terminal = fresh.at_terminal(&["--no-dry-run"]);
     terminal.expect("  operator  beta").expect("[no more] ").send("\n");
-    terminal.expect("2 must until now").expect("[2] ").send("\n");
+    terminal.expect("2 had to until now").expect("[2] ").send("\n");
     terminal.expect("[enforce] ").send("\n").expect("is judged already");
     terminal.expect("[all] ").send("none\n").expect("All is as you want it.");
     assert_eq!(terminal.end().0, Some(0));

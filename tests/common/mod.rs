@@ -7,6 +7,7 @@
 pub mod apt;
 pub mod bundle;
 pub mod dialogue;
+pub mod fresh;
 pub mod image;
 pub mod installed;
 pub mod rebuilder;

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 use crate::common::apt::with_archive;
 use crate::common::rebuilder::{Rebuilder, confirming, hello, ignorant, operators};
 use crate::common::server::{Reply, Server};
-use crate::common::{Deb, Ended, Key, World, run};
+use crate::common::{Deb, Ended, Key, World, run, sha256};
 
 /// Collects what was said.
-struct Transcript<'a> {
-    world: &'a World,
-    text: String,
+pub struct Transcript<'a> {
+    pub world: &'a World,
+    pub text: String,
 }
 
 impl Transcript<'_> {
@@ -42,7 +42,7 @@ impl Transcript<'_> {
         self.add(&format!("({name}) {}", arguments.join(" ")), &ended);
     }
 
-    fn add(&mut self, what: &str, ended: &Ended) {
+    pub fn add(&mut self, what: &str, ended: &Ended) {
         let here = self.world.directory.path().to_str().unwrap();
         let said = format!("{}{}", ended.stdout, ended.stderr).replace(here, "WORLD");
         self.text += &format!("$ {} [{}]\n{}", what.trim(), ended.code.unwrap(), stable(&said));
@@ -50,7 +50,7 @@ impl Transcript<'_> {
 }
 
 /// Without what is another in every run: keys and hashes, ports, days.
-fn stable(text: &str) -> String {
+pub fn stable(text: &str) -> String {
     let mut out = String::new();
     for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
         let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
@@ -74,9 +74,17 @@ pub fn configured() -> String {
     let world = World::new();
     let deb = hello();
     let other = Deb::new("other", "1", "all");
-    let _servers = operators(&world, vec![confirming(&[&deb]), confirming(&[&deb]), ignorant()]);
-    world.put(&deb);
-    world.put(&other);
+    let new = Deb::new("new", "1", "all");
+    let (key, alpha) = confirming(&[&deb]);
+    // Not published yet; somebody brings it along.
+    let link = new.link(&key);
+    let _servers = operators(&world, vec![(key, alpha), confirming(&[&deb]), ignorant()]);
+    for it in [&deb, &other, &new] {
+        world.put(it);
+    }
+    world.make_directory("files/tree");
+    world.make_directory(&format!("files/tree/{}", new.file_name()));
+    world.write(&format!("files/tree/{}/{}", new.file_name(), sha256(&link)), link);
     world.write("files/text", "no package");
     world.write("files/list", "hello\n");
     world.write("files/good-list", "hello 2.10-3 amd64\nother 1 all\n");
@@ -89,6 +97,7 @@ pub fn configured() -> String {
         &["verify", "--offline", "WORLD/files/hello_2.10-3_amd64.deb"],
         &["verify", "--evidence", "WORLD/files/none", "WORLD/files/text"],
         &["explain", "WORLD/files/other_1_all.deb"],
+        &["explain", "WORLD/files/new_1_all.deb", "--evidence", "WORLD/files/tree"],
         &["explain", "a b"],
         &["config", "check"],
         &["operator", "list"],

@@ -26,6 +26,7 @@ mod support;
 mod commands;
 mod decisions;
 mod errors;
+mod setup;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,6 +127,8 @@ fn spoken() -> &'static [(&'static str, Option<String>)] {
             ("trusting", Some(commands::trusting())),
             ("unconfigured", Some(commands::unconfigured())),
             ("entrances", Some(commands::entrances())),
+            ("setup-by-flags", Some(setup::by_flags())),
+            ("setup-by-questions", Some(setup::by_questions())),
             ("apt", commands::with_apt()),
         ]
     })

@@ -200,9 +200,13 @@ fn shipped(name: &str, world: &World) -> Result<PathBuf, Stop> {
         Some(name) => Ok(directory.join(format!("{name}.toml"))),
         None => {
             let known: Vec<&str> = names.iter().map(OperatorName::as_str).take(50).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let known = if known.is_empty() {
+                "which describes nobody".to_owned()
+            } else {
+                format!("where there is: {}", known.join(", "))
+            };
             Err(Stop::wrong(format!(
-                "{} is neither a URL, nor a path with a / in it, nor described in {}, where there is: {known}.",
+                "{} is neither a URL, nor a path with a / in it, nor described in {}, {known}.",
                 printable(name),
                 directory.display()
             )))

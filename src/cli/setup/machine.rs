@@ -196,7 +196,7 @@ impl Machine {
                 }
             }
         }
-        lines.extend(self.unread.iter().map(|it| format!("{}: left as it is", printable(it))));
+        lines.extend(self.unread.iter().map(|it| format!("left as it is: {}", printable(it))));
         lines
     }
 

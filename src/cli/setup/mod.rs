@@ -63,6 +63,7 @@ fn set_up(arguments: &Setup) -> Result<Exit, Stop> {
     if decides == Decides::Person {
         session.tell("Nothing is written before you have seen all of it and said yes.\n")?;
     }
+    let sources = session.named_sources()?;
     let mut plan = Plan::of(session.operators()?);
     session.threshold(&mut plan)?;
     let dry_run = session.dry_run(&plan)?;
@@ -79,7 +80,7 @@ fn set_up(arguments: &Setup) -> Result<Exit, Stop> {
         );
     }
     session.mode(&mut plan, dry_run.as_ref())?;
-    session.sources(&mut plan)?;
+    session.sources(&mut plan, sources)?;
     session.write(&plan, dry_run.as_ref(), watch.as_ref())
 }
 
@@ -294,23 +295,35 @@ impl Session<'_> {
         }
     }
 
-    fn sources(&self, plan: &mut Plan) -> Result<(), Stop> {
-        let mut chosen = Chosen::AsTheyAre;
-        if !self.arguments.sources.is_empty() {
-            chosen = self.machine.chosen(&self.arguments.sources)?;
-            if chosen != Chosen::AsTheyAre {
-                self.tell(&text::left_alone(self.machine))?;
-            }
-        } else if self.decides == Decides::Person && self.apt_goes_by_this() {
-            chosen = self.asked_sources()?;
+    /// What the command line says about sources, if anything. A mistake there is told before the
+    /// operators are asked about every package.
+    fn named_sources(&self) -> Result<Option<Chosen>, Stop> {
+        if self.arguments.sources.is_empty() {
+            return Ok(None);
         }
+        let chosen = self.machine.chosen(&self.arguments.sources)?;
         if chosen != Chosen::AsTheyAre && !self.apt_goes_by_this() {
             return Err(Stop::wrong(format!(
                 "--sources: apt does not go by the configuration in {}, so its sources have nothing to do with it: give --sources none. Nothing was changed.",
                 self.world.config.directory.display()
             )));
         }
-        plan.sources = chosen;
+        Ok(Some(chosen))
+    }
+
+    fn sources(&self, plan: &mut Plan, named: Option<Chosen>) -> Result<(), Stop> {
+        plan.sources = match named {
+            Some(chosen) => {
+                if chosen != Chosen::AsTheyAre {
+                    self.tell(&text::left_alone(self.machine))?;
+                }
+                chosen
+            }
+            None if self.decides == Decides::Person && self.apt_goes_by_this() => {
+                self.asked_sources()?
+            }
+            None => Chosen::AsTheyAre,
+        };
         Ok(())
     }
 

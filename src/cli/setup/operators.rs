@@ -22,7 +22,10 @@ pub(super) fn named_by_flags(session: &Session<'_>) -> Result<Vec<Candidate>, St
     let mut fingerprints: Vec<String> = fingerprints.collect::<Result<_, _>>()?;
     let keys = given_keys(&arguments.key)?;
     if let (true, Some(unused)) = (arguments.operator.is_empty(), keys.first()) {
-        return Err(Stop::wrong(format!("--key {}: no --operator is called so.", unused.name)));
+        return Err(Stop::wrong(format!(
+            "--key {}: no --operator has this name. Nothing was changed.",
+            unused.name
+        )));
     }
     let mut used = Vec::new();
     let mut found: Vec<Candidate> = Vec::new();
@@ -43,14 +46,19 @@ pub(super) fn named_by_flags(session: &Session<'_>) -> Result<Vec<Candidate>, St
             continue;
         }
         if found.iter().any(|it| *it.name() == name) {
-            return Err(Stop::wrong(format!("--operator: {name} is named twice.")));
+            return Err(Stop::wrong(format!(
+                "--operator: {name} is named twice. Nothing was changed."
+            )));
         }
         let files = keys.iter().filter(|it| it.name == name).map(|it| it.file.clone());
         let files: Vec<PathBuf> = files.collect();
         found.push(Candidate::of(target, &files, session.world).map_err(hinted)?);
     }
     if let Some(unused) = keys.iter().find(|it| !used.contains(&it.name)) {
-        return Err(Stop::wrong(format!("--key {}: no --operator is called so.", unused.name)));
+        return Err(Stop::wrong(format!(
+            "--key {}: no --operator has this name. Nothing was changed.",
+            unused.name
+        )));
     }
     for it in &found {
         session.tell(&it.shown(session.now))?;
@@ -105,6 +113,8 @@ pub(super) fn asked_for(session: &Session<'_>) -> Result<Vec<Candidate>, Stop> {
                 Ok(None) => {}
                 Err(Outcome::Ended(stop)) => return Err(stop),
                 Err(Outcome::LeftOut(why)) => {
+                    // It may begin with what is being spoken of.
+                    let why = why.strip_prefix(&format!("{word}: ")).unwrap_or(&why);
                     session.tell(&format!("  {} is left out: {why}\n", printable(word)))?;
                 }
             }
@@ -186,7 +196,10 @@ fn given_keys(words: &[String]) -> Result<Vec<Given>, Stop> {
         Some(Given { name: name.parse().ok()?, file: PathBuf::from(file) })
     };
     let wrong = |word: &String| {
-        Stop::wrong(format!("--key {}: write NAME=FILE, with an operator's name.", printable(word)))
+        Stop::wrong(format!(
+            "--key {}: write NAME=FILE, with an operator's name. Nothing was changed.",
+            printable(word)
+        ))
     };
     words.iter().map(|word| one(word).ok_or_else(|| wrong(word))).collect()
 }

@@ -37,7 +37,7 @@ pub(super) fn about_threshold(voters: &Voters, there: Option<Threshold>) -> Stri
     let count = voters.count();
     let mut text = format!("{} can confirm packages of this machine", operators(count));
     if let Some(there) = there {
-        let _ = write!(text, "; {} must until now", there.count());
+        let _ = write!(text, "; {} had to until now", there.count());
     }
     text += match count {
         1 => ".\n",

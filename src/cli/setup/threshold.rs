@@ -50,9 +50,12 @@ impl Voters {
         let mut remarks = Vec::new();
         for (architecture, count) in &self.of_each {
             if !threshold.is_met_by(*count) {
+                let able = match count {
+                    0 => "no operator".to_owned(),
+                    _ => format!("only {}", operators(*count)),
+                };
                 remarks.push(format!(
-                    "no package of the architecture {architecture} can pass: only {} can confirm those",
-                    operators(*count)
+                    "no package of the architecture {architecture} can pass: {able} can confirm those"
                 ));
             }
         }
@@ -117,6 +120,6 @@ mod tests {
         // Nobody is asked about packages of every architecture.
         let half = voters(&[("amd64", 3), ("all", 0)]);
         assert_eq!((half.count(), half.are_too_few_for(threshold(2))), (3, false));
-        assert!(said(&half, 2).contains("architecture all can pass: only 0 operators"));
+        assert!(said(&half, 2).contains("architecture all can pass: no operator can"));
     }
 }
