@@ -73,7 +73,7 @@ fn checked(arguments: &Check) -> Result<Exit, Stop> {
             "As things stand, apt would install all that an index lists.\n"
         }
         _ => {
-            "As things stand, apt would install none of it: apt-quorum explain PACKAGE tells more.\n"
+            "As things stand, apt would install none of it: apt-quorum explain PACKAGE=VERSION tells more.\n"
         }
     };
     Ok(show(&text, exit))

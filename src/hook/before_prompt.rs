@@ -25,6 +25,9 @@ const SOCKET: &str = "APT_HOOK_SOCKET";
 /// What is said last when apt is told to stop.
 const OUTCOME: &str = "Nothing was downloaded or installed.";
 
+/// What is said last when somebody is going to be asked whether to go on all the same.
+const PROSPECT: &str = "If you go on, all of it is downloaded and none of it is installed.";
+
 /// Runs the hook. A failure makes apt stop.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -106,6 +109,7 @@ fn look_ahead(apt: &Configuration, packages: &[Identity], all_named: bool) -> Ex
         return ExitCode::SUCCESS;
     }
     if !all_named && is_asked(apt) {
+        complain_raw(&format!("{PROSPECT}\n"));
         return ExitCode::SUCCESS;
     }
     complain_raw(&format!("{OUTCOME}\n"));

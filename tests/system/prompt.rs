@@ -109,7 +109,9 @@ fn before_prompt_asked(world: &World) {
     let none = on_a_terminal(world, "apt-get install good unknown", "y").fails();
     none.says("Nothing was downloaded or installed.").never_says("[Y/n]");
     let no = on_a_terminal(world, "apt-get upgrade", "n").falls_short();
-    in_order(&no.says("Abort").text, "of 1 package, 0 confirmed, 1 refused", "[Y/n]");
+    let no = no.says("Abort");
+    in_order(&no.text, "of 1 package, 0 confirmed, 1 refused", "[Y/n]");
+    in_order(&no.text, "none of it is installed.", "[Y/n]");
     assert_eq!(downloads(&server), 0);
     // Whoever goes on is stopped by those that decide.
     world.urls(&[&format!("http://{}/debian", server.authority())]);

@@ -241,10 +241,19 @@ fn header_length(store: &Store) -> io::Result<u64> {
             at += memchr::memchr(0, rest).ok_or_else(none)? + 1;
         }
     }
+    let before = header.get(..at).ok_or_else(none)?;
     if flags & 2 != 0 {
+        // The lower half of the checksum of all that stands before (RFC 1952 section 2.3.1). Some
+        // readers refuse the file over it, so it must hold.
+        let (told, _) = header.get(at..).and_then(<[u8]>::split_first_chunk).ok_or_else(none)?;
+        let mut crc = Crc::new();
+        crc.update(before);
+        if u32::from(u16::from_le_bytes(*told)) != crc.sum() & 0xffff {
+            return Err(none());
+        }
         at += 2;
     }
-    if at > header.len() { Err(none()) } else { Ok(to_u64(at)) }
+    Ok(to_u64(at))
 }
 
 fn to_u64(count: usize) -> u64 {

@@ -75,6 +75,22 @@ fn a_place_at_which_reading_cannot_begin_is_found_out() {
 }
 
 #[test]
+fn a_header_with_a_checksum_must_agree_with_it() {
+    let plain = packed();
+    let mut header = plain[..10].to_vec();
+    header[3] = 2;
+    let mut crc = Crc::new();
+    crc.update(&header);
+    let sum = u16::try_from(crc.sum() & 0xffff).unwrap();
+    let with = |sum: u16| [&header[..], &sum.to_le_bytes(), &plain[10..]].concat();
+    assert_whole(&Bundle::of_bytes(with(sum)).unwrap());
+    assert!(Bundle::of_bytes(with(sum ^ 1)).is_err());
+    for short in 0..12 {
+        assert!(Bundle::of_bytes(with(sum)[..short].to_vec()).is_err(), "{short}");
+    }
+}
+
+#[test]
 fn a_bundle_that_changes_while_it_is_in_use_gives_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.tar.gz");
