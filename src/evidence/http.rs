@@ -85,7 +85,7 @@ pub enum DoorError {
     #[error("the server gave no usable answer (HTTP {0})")]
     Server(u16),
     /// The server says that it is in trouble, and for how long it wants to be left alone.
-    #[error("the server answered {status}")]
+    #[error("the server is busy and asks for {} s of rest (HTTP {status})", rest.as_secs())]
     Busy {
         /// 429 or 503
         status: u16,
