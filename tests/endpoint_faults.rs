@@ -466,6 +466,28 @@ fn an_endpoint_in_trouble_with_some_packages_is_still_asked_about_the_others() {
     assert_eq!(decisions(&ended).iter().filter(admitted).count(), 45);
 }
 
+/// Of fifteen questions at a time, the last one waits for its answer longer than any may take. So
+/// does a rebuilderd that signs what it is asked for and writes that to its database.
+#[test]
+fn an_endpoint_that_answers_one_question_at_a_time_is_at_work() {
+    let (debs, _) = fifty(&World::new());
+    let key = Key::new();
+    let rebuilder = Rebuilder::confirming(&key, &debs);
+    let busy = Mutex::new(());
+    let server = Server::start(move |target| {
+        let _busy = busy.lock().unwrap_or_else(|lock| lock.into_inner());
+        std::thread::sleep(Duration::from_millis(300));
+        rebuilder.answer(target)
+    });
+    let world = World::new();
+    world.policy(
+        "mode = \"enforce\"\nthreshold = 1\n[network]\nanswer_timeout = 3\ntotal_timeout = 60\n",
+    );
+    world.operator("alpha", &key, &[server.endpoint()]);
+    let (_, paths) = fifty(&world);
+    run(world.verify_command(&["--json"]).args(&paths)).assert_code(0);
+}
+
 #[test]
 fn an_endpoint_that_wants_to_be_left_alone_is() {
     let server = Server::start(|_| Reply::Whole {

@@ -12,6 +12,7 @@ use reqwest::header::{
     ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER,
 };
 use reqwest::{Client, StatusCode, Url, redirect};
+use tokio::time::Instant;
 
 use super::line::{CONNECTIONS, Large, Lines, SMALL};
 use crate::apt::configuration::Configuration;
@@ -198,10 +199,17 @@ impl Door {
                 request = request.header(name, value);
             }
         }
-        let answer = tokio::time::timeout(self.answer_timeout, request.send());
-        let mut answer =
-            answer.await.map_err(|_| DoorError::Timeout(self.answer_timeout))?.map_err(failed)?;
-        line.speaks(answer.version());
+        let begun = Instant::now();
+        let mut sent = std::pin::pin!(request.send());
+        let mut answer = loop {
+            let until = line.waits_until(begun, self.answer_timeout);
+            match tokio::time::timeout_at(until, &mut sent).await {
+                Ok(answer) => break answer.map_err(failed)?,
+                Err(_) if line.waits_until(begun, self.answer_timeout) > until => {}
+                Err(_) => return Err(DoorError::Timeout(self.answer_timeout)),
+            }
+        };
+        line.answered(answer.version());
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED if known.is_some() => return Ok(Fetched::Unchanged),

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use reqwest::{Url, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 /// Questions under way at the same time over HTTP/2. Servers allow at least 100 streams as a rule
 /// (RFC 9113 section 6.5.2), and nginx 128.
@@ -41,6 +42,8 @@ pub(super) struct Line {
     /// How many are, if the server speaks HTTP/1.1
     connections: usize,
     begun: Cell<bool>,
+    /// When it answered last
+    heard: Cell<Option<Instant>>,
 }
 
 /// All hosts, by what a connection can be used for again: scheme, host and port.
@@ -68,6 +71,7 @@ impl Line {
             width: Cell::new(width),
             connections,
             begun: Cell::new(false),
+            heard: Cell::new(None),
         })
     }
 
@@ -91,7 +95,19 @@ impl Line {
     }
 
     /// The server has answered in this version of HTTP.
-    pub(super) fn speaks(&self, version: Version) {
+    pub(super) fn answered(&self, version: Version) {
+        self.heard.set(Some(Instant::now()));
+        self.speaks(version);
+    }
+
+    /// Until when a question that was put at `begun` waits for its answer. A server that takes one
+    /// question after the other is at work as long as it answers others, so what counts is its
+    /// last sign of life.
+    pub(super) fn waits_until(&self, begun: Instant, patience: Duration) -> Instant {
+        self.heard.get().map_or(begun, |heard| heard.max(begun)) + patience
+    }
+
+    fn speaks(&self, version: Version) {
         let width = if version == Version::HTTP_2 { STREAMS } else { self.connections };
         if let Some(more) = width.checked_sub(self.width.get()).filter(|more| *more > 0) {
             self.width.set(width);
@@ -149,6 +165,19 @@ mod tests {
         // A connection of another kind later on takes nothing away.
         line.speaks(Version::HTTP_11);
         assert_eq!(line.questions.available_permits(), STREAMS);
+    }
+
+    #[test]
+    fn a_server_that_answers_others_is_waited_for() {
+        let (line, patience) = (Line::new(4), Duration::from_secs(10));
+        let begun = Instant::now();
+        assert_eq!(line.waits_until(begun, patience), begun + patience);
+        line.answered(Version::HTTP_11);
+        assert!(line.waits_until(begun, patience) >= begun + patience);
+        let later = begun + 2 * patience;
+        assert_eq!(line.waits_until(later, patience), later + patience, "what was is no excuse");
+        line.heard.set(Some(later));
+        assert_eq!(line.waits_until(begun, patience), later + patience);
     }
 
     #[test]
