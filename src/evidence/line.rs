@@ -16,11 +16,11 @@ use tokio::time::Instant;
 
 /// Questions under way at the same time over HTTP/2. Servers allow at least 100 streams as a rule
 /// (RFC 9113 section 6.5.2), and nginx 128.
-pub(super) const STREAMS: usize = 100;
+pub(super) const STREAMS: usize = 8;
 
 /// Questions under way at the same time over HTTP/1.1, each on a connection of its own. There can be one
 /// connection more: that of a question which found another one free before its own was there.
-pub(super) const CONNECTIONS: usize = 15;
+pub(super) const CONNECTIONS: usize = 8;
 
 /// Questions to one host whose answers may have more than [`SMALL`] bytes at the same time, so that
 /// memory can hold them.
