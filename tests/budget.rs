@@ -398,7 +398,7 @@ fn fifty_packages() {
     let _alone = alone();
     let world = World::new(50, 0, Speaks::Http1);
     world.update();
-    world.assert_costs(6, 16);
+    world.assert_costs(10, 9);
 }
 
 #[test]
@@ -406,7 +406,7 @@ fn fifty_packages_over_http_2() {
     let _alone = alone();
     let world = World::new(50, 0, Speaks::Http2);
     world.update();
-    world.assert_costs(6, 1);
+    world.assert_costs(10, 1);
 }
 
 #[test]
@@ -414,7 +414,7 @@ fn five_hundred_packages() {
     let _alone = alone();
     let world = World::new(500, 0, Speaks::Http1);
     world.update();
-    world.assert_costs(40, 16);
+    world.assert_costs(70, 9);
 }
 
 #[test]
@@ -422,7 +422,7 @@ fn five_hundred_packages_over_http_2() {
     let _alone = alone();
     let world = World::new(500, 0, Speaks::Http2);
     world.update();
-    world.assert_costs(12, 1);
+    world.assert_costs(70, 1);
 }
 
 #[test]
@@ -430,7 +430,7 @@ fn two_thousand_packages_over_http_2() {
     let _alone = alone();
     let world = World::new(2000, 0, Speaks::Http2);
     world.update();
-    world.assert_costs(30, 1);
+    world.assert_costs(265, 1);
 }
 
 /// One that lists all of a distribution, as public ones do, is not made to send its list.
