@@ -21,17 +21,17 @@ pub(super) const MAX_PAGES: usize = 16;
 const MAX_BUILDS: usize = 32;
 
 #[derive(Deserialize)]
-pub(super) struct Page<T> {
-    pub(super) total: u64,
-    pub(super) records: Vec<T>,
+struct Page<T> {
+    total: u64,
+    records: Vec<T>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct BinaryPackage {
-    pub(super) id: u64,
-    pub(super) name: String,
-    pub(super) version: String,
-    pub(super) architecture: String,
+struct BinaryPackage {
+    id: u64,
+    name: String,
+    version: String,
+    architecture: String,
     status: Option<String>,
     build_id: Option<u64>,
     artifact_id: Option<u64>,
@@ -69,7 +69,7 @@ impl Record for Build {
 }
 
 impl Known {
-    pub(super) fn of(record: &BinaryPackage) -> Self {
+    fn of(record: &BinaryPackage) -> Self {
         Self {
             status: UnsignedStatus::of_record(record.status.as_deref()),
             build: record.build_id,
@@ -98,12 +98,8 @@ impl<D: Fetch> Rebuilderd<D> {
                 && record.architecture == identity.architecture.as_str();
             is_it.then(|| Known::of(&record))
         };
-        let records = match self.listings.about(identity) {
-            Some(records) => records,
-            None => match self.list("v1/packages/binary", &filters, known).await? {
-                Some(records) => records,
-                None => return Ok(None),
-            },
+        let Some(records) = self.list("v1/packages/binary", &filters, known).await? else {
+            return Ok(None);
         };
         if records.is_empty() {
             return Ok(Some(Outcome::Unknown));
