@@ -82,7 +82,8 @@ fn packagekit(world: &World) {
                  sleep 0.05
              done 2>/dev/null
              code=0; timeout 60 {client} {name} || code=$?
-             kill $daemon $polkit $(cat /root/bus); wait $daemon || true
+             # Some end by themselves.
+             for it in $daemon $polkit $(cat /root/bus); do kill $it || true; done; wait $daemon || true
              cat /root/daemon /var/log/apt/term.log || true; rm -f /var/log/apt/term.log
              test -e /var/lib/ran-{name} && echo 'Setting up {name} (by PackageKit)'
              exit $code"
