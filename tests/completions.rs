@@ -101,6 +101,9 @@ complete -C "$LINE"
 
 /// A second zsh behind a terminal, in which the key is pressed that completes. What it was offered
 /// then goes to a file.
+///
+/// It is given nothing before its editor has the terminal, because until then the kernel edits the
+/// line and takes keys for itself; and it is not asked for more before it says that it is done.
 const ZSH: &str = r#"
 zmodload zsh/zpty
 zpty inner zsh -f -i
@@ -113,11 +116,9 @@ until_said() {
 }
 zpty -w inner 'PS1="" ; fpath=($COMPLETIONS/zsh $fpath); autoload -Uz compinit && compinit -u -D; print READ""Y'
 until_said READY
-zpty -w inner 'compadd() { local -a hits; builtin compadd -O hits "$@"; (( $#hits )) && print -rl -- "${hits[@]}" >>"$HOME/.hits"; builtin compadd "$@" }; zle -C names complete-word _main_complete; bindkey "^T" names; print READ""Z'
-until_said READZ
+zpty -w inner 'compadd() { local -a hits; builtin compadd -O hits "$@"; (( $#hits )) && print -rl -- "${hits[@]}" >>"$HOME/.hits"; builtin compadd "$@" }; zle -C names complete-word _main_complete; press() { zle names; print DON""E }; zle -N press; bindkey "^T" press; begun() { print EDITIN""G }; zle -N zle-line-init begun'
+until_said EDITING
 zpty -n -w inner "$LINE"$'\x14'
-zpty -n -w inner $'\x15'
-zpty -w inner 'print DON""E'
 until_said DONE
 zpty -d inner
 [[ ! -e $HOME/.hits ]] || cat "$HOME/.hits"
