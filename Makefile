@@ -5,11 +5,11 @@
 #
 # Each installs what it needs from Debian if it is missing. All that they make is in target/.
 
-.PHONY: help build deb reproducible static demo demo-template test lint fuzz msrv lintian test-package test-system test-builds test-page test-sessions templates faults clean
+.PHONY: help build deb reproducible static demo demo-template test lint fuzz msrv lintian test-package test-system test-builds test-page test-sessions templates faults bench clean
 
 help:
 	@sed '/^$$/q; s/^# \{0,1\}//' Makefile
-	@echo 'The parts: make build, deb, reproducible, static, demo-template, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, test-page, test-sessions, templates, faults, clean'
+	@echo 'The parts: make build, deb, reproducible, static, demo-template, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, test-page, test-sessions, templates, faults, bench, clean'
 
 # The program, as target/release/apt-quorum.
 build:
@@ -79,6 +79,11 @@ test-sessions:
 # The entrances killed or failed by the system at every single step of a run (long).
 faults:
 	FAULTS=all SCENARIO=fault_ scripts/test-system
+
+# How fast it is beside plain apt and others, on loopback: half an hour on a machine that does
+# nothing else. QUICK=1 leaves most cases out.
+bench:
+	benches/run $(if $(QUICK),--quick)
 
 # The chroots in target/ belong to root.
 clean:

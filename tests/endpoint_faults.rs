@@ -440,8 +440,9 @@ fn of_many_packages_only_the_first_wait_for_an_endpoint_that_hangs() {
     assert!(took < HANGS, "{took:?}");
     let asked = hung.requests().len();
     assert!((1..=24).contains(&asked), "{asked} questions to an endpoint that hangs");
-    // Those that answer were asked about everything: a listing and an attestation each.
-    assert!(servers.iter().all(|server| server.requests().len() == 100));
+    // Those that answer were asked about everything: how much they list, the list, and for each
+    // attestation.
+    assert!(servers.iter().all(|server| server.requests().len() == 52));
 }
 
 #[test]
@@ -450,7 +451,7 @@ fn an_endpoint_in_trouble_with_some_packages_is_still_asked_about_the_others() {
     let key = Key::new();
     let rebuilder = Rebuilder::confirming(&key, &debs);
     // In the order of the questions: five that fail, among them more than one after the other.
-    let trouble = |target: &str| (0..5).any(|at| target.contains(&format!("=package{at}&")));
+    let trouble = |target: &str| (1..=5).any(|build| target.contains(&format!("/builds/{build}/")));
     let server = Server::start(move |target| match trouble(target) {
         true => Reply::status(500),
         false => rebuilder.answer(target),
@@ -463,6 +464,46 @@ fn an_endpoint_in_trouble_with_some_packages_is_still_asked_about_the_others() {
     ended.assert_code(3);
     let admitted = |it: &&Value| it["decision"] == "admit";
     assert_eq!(decisions(&ended).iter().filter(admitted).count(), 45);
+}
+
+/// Of fifteen questions at a time, the last one waits for its answer longer than any may take. So
+/// does a rebuilderd that signs what it is asked for and writes that to its database.
+#[test]
+fn an_endpoint_that_answers_one_question_at_a_time_is_at_work() {
+    let (debs, _) = fifty(&World::new());
+    let key = Key::new();
+    let rebuilder = Rebuilder::confirming(&key, &debs);
+    let busy = Mutex::new(());
+    let server = Server::start(move |target| {
+        let _busy = busy.lock().unwrap_or_else(|lock| lock.into_inner());
+        std::thread::sleep(Duration::from_millis(300));
+        rebuilder.answer(target)
+    });
+    let world = World::new();
+    world.policy(
+        "mode = \"enforce\"\nthreshold = 1\n[network]\nanswer_timeout = 3\ntotal_timeout = 60\n",
+    );
+    world.operator("alpha", &key, &[server.endpoint()]);
+    let (_, paths) = fifty(&world);
+    run(world.verify_command(&["--json"]).args(&paths)).assert_code(0);
+}
+
+#[test]
+fn an_endpoint_that_wants_to_be_left_alone_is() {
+    let server = Server::start(|_| Reply::Whole {
+        status: 503,
+        headers: vec!["Retry-After: 3600".to_owned()],
+        body: Vec::new(),
+    });
+    let world = World::new();
+    world.policy("mode = \"enforce\"\nthreshold = 1\n");
+    world.operator("alpha", &Key::new(), &[server.endpoint()]);
+    let (_, paths) = fifty(&world);
+    let ended = run(world.verify_command(&["--json"]).args(&paths));
+    ended.assert_code(3);
+    // How much it lists, and as many questions as were under way when the first was answered.
+    let asked = server.requests().len();
+    assert!((2..=17).contains(&asked), "{asked} requests to a server that is busy");
 }
 
 #[test]

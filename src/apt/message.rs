@@ -193,6 +193,9 @@ mod tests {
         assert_eq!(message.text_field("Alternate-URIs"), Some("one\ntwo"));
         assert_eq!(message.text_field("Empty"), Some(""));
         assert_eq!(message.text_field("None"), None);
+        let less = message.only(|name| name == "URI");
+        assert_eq!((less.field("filename"), less.field("Empty")), (None, None));
+        assert!(less.field("URI").is_some());
     }
 
     #[test]

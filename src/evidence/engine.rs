@@ -1,12 +1,12 @@
 //! Asks all endpoints at once, on one thread, and hands each answer on when it comes.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Notify};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
@@ -14,6 +14,7 @@ use super::archive::Archive;
 use super::directory;
 use super::http::{Door, is_proxied};
 use super::intoto_metadata::IntotoMetadata;
+use super::line::{CONNECTIONS, Line, host_of};
 use super::rebuilderd::Rebuilderd;
 use super::{Found, Gathered, Question, Reach, Source};
 use crate::apt::configuration::Configuration;
@@ -21,25 +22,27 @@ use crate::attest::{self, KeyRing};
 use crate::cache::Cache;
 use crate::config::{Endpoint, Protocol, Timeouts};
 use crate::policy::Outcome;
-use crate::types::{Sha256Digest, Timestamp};
+use crate::types::{Architecture, Sha256Digest, Timestamp};
 
 /// The item of apt's configuration with this machine's architecture.
 pub const NATIVE: &str = "APT::Architecture";
 
-/// Questions that one endpoint is asked at the same time. Each is one HTTP connection unless the
-/// server speaks HTTP/2.
-const AT_ONCE: usize = 8;
-
-/// The same, for all endpoints that are asked through a proxy together, so that there are few
-/// connections: Qubes' update proxy starts a process on both of its sides for each. Every host has
-/// at least one.
+/// Connections that all endpoints have together that are asked through a proxy: Qubes' update
+/// proxy starts a process on both of its sides for each. Every host has at least one.
 const THROUGH_PROXIES: usize = 4;
+
+/// How long a first question waits for others, since many can be put in fewer words: after the
+/// last one, and in all. apt hands over a whole transaction as fast as it can write.
+const TOGETHER: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(200));
+
+/// The part of the time for one answer that others wait for the first one from the same host.
+const FIRST_ANSWER: u32 = 10;
 
 /// Times that an endpoint was out of reach, one after the other, after which it is left alone for
 /// a while.
 const FAILURES: u32 = 3;
 
-/// For how long.
+/// For how long, and the longest time for which a server that asks for it is left alone.
 const REST: Duration = Duration::from_secs(60);
 
 /// How a caller knows its questions apart.
@@ -113,9 +116,13 @@ impl Engine {
 /// One endpoint with what is known about how it is.
 struct Peer {
     endpoint: Endpoint,
-    source: Result<Box<dyn Source>, Outcome>,
-    at_once: Rc<Semaphore>,
+    source: Result<Rc<dyn Source>, Outcome>,
+    line: Rc<Line>,
     health: RefCell<Health>,
+    /// Questions that were not put to it yet
+    queue: RefCell<VecDeque<(QuestionId, Rc<Question>)>>,
+    /// Something is in the queue, or became ready there
+    changed: Notify,
 }
 
 #[derive(Default)]
@@ -124,31 +131,56 @@ struct Health {
     resting: Option<(Instant, Outcome)>,
 }
 
+type Asked = (QuestionId, Question, Vec<usize>);
+
 async fn run(
     setup: Setup,
-    mut incoming: UnboundedReceiver<(QuestionId, Question, Vec<usize>)>,
+    mut incoming: UnboundedReceiver<Asked>,
     hand_on: Rc<impl Fn(Event) + 'static>,
 ) {
-    let total = setup.timeouts.total;
-    let keep = Rc::new(setup.keep.clone());
-    let mut peers: Option<Vec<Rc<Peer>>> = None;
-    while let Some((question_id, question, endpoints)) = incoming.recv().await {
-        // Made at the first question: most runs of apt need none of this.
-        let peers = peers.get_or_insert_with(|| make_peers(&setup));
-        let question = Rc::new(question);
-        for index in endpoints {
-            let Some(peer) = peers.get(index).map(Rc::clone) else { continue };
-            let (question, hand_on, keep) =
-                (Rc::clone(&question), Rc::clone(&hand_on), Rc::clone(&keep));
-            tokio::task::spawn_local(async move {
-                let found = peer.gather(&question, total).await;
-                if let Some((cache, keys)) = &*keep {
-                    store(cache, keys, &question, &found);
-                }
-                hand_on(Event { question: question_id, endpoint: index, found });
-            });
-        }
+    let Some(first) = incoming.recv().await else { return };
+    // Made at the first question: most runs of apt need none of this.
+    let peers = make_peers(&setup);
+    let desk = Rc::new(Desk { timeouts: setup.timeouts, keep: setup.keep, hand_on });
+    for (index, peer) in peers.iter().enumerate() {
+        tokio::task::spawn_local(Rc::clone(peer).work(index, Rc::clone(&desk)));
     }
+    let mut next = Some(first);
+    while let Some(first) = next {
+        let together = with_those_behind(first, &mut incoming).await;
+        for (index, peer) in peers.iter().enumerate() {
+            let own = together.iter().filter(|(_, _, endpoints)| endpoints.contains(&index));
+            peer.foresee(own.map(|(_, question, _)| question), setup.timeouts);
+        }
+        for (id, question, endpoints) in together {
+            let question = Rc::new(question);
+            for peer in endpoints.into_iter().filter_map(|index| peers.get(index)) {
+                peer.queue.borrow_mut().push_back((id, Rc::clone(&question)));
+                peer.changed.notify_one();
+            }
+        }
+        next = incoming.recv().await;
+    }
+}
+
+/// Waits for the questions that come right behind the first one.
+async fn with_those_behind(first: Asked, incoming: &mut UnboundedReceiver<Asked>) -> Vec<Asked> {
+    let mut together = vec![first];
+    let (pause, longest) = TOGETHER;
+    let end = Instant::now() + longest;
+    while let Ok(Some(next)) =
+        tokio::time::timeout_at(end.min(Instant::now() + pause), incoming.recv()).await
+    {
+        together.push(next);
+    }
+    together
+}
+
+/// What all endpoints have in common: how long to wait for them, and where answers go.
+struct Desk<F> {
+    timeouts: Timeouts,
+    keep: Option<(Cache, KeyRing)>,
+    hand_on: Rc<F>,
 }
 
 fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
@@ -160,21 +192,21 @@ fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
         }
         Network::Denied => Err(unreachable("not asked: offline")),
     };
-    let source = |endpoint: &Endpoint| -> Result<Box<dyn Source>, Outcome> {
+    let source = |endpoint: &Endpoint| -> Result<Rc<dyn Source>, Outcome> {
         Ok(match endpoint.protocol {
-            Protocol::Rebuilderd => Box::new(Rebuilderd::new(endpoint.url.clone(), door.clone()?)),
+            Protocol::Rebuilderd => Rc::new(Rebuilderd::new(endpoint.url.clone(), door.clone()?)),
             Protocol::IntotoMetadata => {
                 let keys = setup.keep.iter().flat_map(|(_, keys)| keys.iter());
                 let own = keys.filter(|it| it.operator == endpoint.operator);
                 let ids: Vec<_> = own.map(|it| it.key.key_id()).collect();
                 let ids = ids.iter().map(|id| id.as_str());
-                Box::new(IntotoMetadata::new(endpoint.url.clone(), door.clone()?, ids))
+                Rc::new(IntotoMetadata::new(endpoint.url.clone(), door.clone()?, ids))
             }
             Protocol::Archive => {
                 let (Some(terms), Some((cache, keys))) = (&endpoint.archive, &setup.keep) else {
                     return Err(unreachable("nothing of it can be kept"));
                 };
-                Box::new(Archive {
+                Rc::new(Archive {
                     base: endpoint.url.clone(),
                     door: door.clone()?,
                     terms: terms.clone(),
@@ -191,41 +223,108 @@ fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
             }
         })
     };
-    let shared = shared_connections(setup);
+    let proxied = proxied_hosts(setup);
+    let line = |endpoint: &Endpoint| match &door {
+        Ok(door) if endpoint.url.has_host() => {
+            let host = host_of(&endpoint.url);
+            let share = (THROUGH_PROXIES / proxied.len().max(1)).max(1);
+            let connections = if proxied.contains(&host) { share } else { CONNECTIONS };
+            door.lines().of_host(&host, connections)
+        }
+        _ => Line::at_hand(),
+    };
     let peer = |endpoint: &Endpoint| {
-        let own = || Rc::new(Semaphore::new(AT_ONCE));
         Rc::new(Peer {
             endpoint: endpoint.clone(),
             source: source(endpoint),
-            at_once: shared.get(&host_of(endpoint)).map_or_else(own, Rc::clone),
+            line: line(endpoint),
             health: RefCell::default(),
+            queue: RefCell::default(),
+            changed: Notify::new(),
         })
     };
     setup.endpoints.iter().map(peer).collect()
 }
 
-/// What each host that is reached through a proxy may be asked at the same time, whichever of its
-/// endpoints.
-fn shared_connections(setup: &Setup) -> HashMap<String, Rc<Semaphore>> {
+/// The hosts that are reached through a proxy.
+fn proxied_hosts(setup: &Setup) -> HashSet<String> {
     let proxied = |it: &&Endpoint| it.url.has_host() && is_proxied(&setup.apt, &it.url);
-    let hosts: HashSet<String> = setup.endpoints.iter().filter(proxied).map(host_of).collect();
-    let share = (THROUGH_PROXIES / hosts.len().max(1)).max(1);
-    hosts.into_iter().map(|host| (host, Rc::new(Semaphore::new(share)))).collect()
-}
-
-/// What a connection can be used for again: the scheme, the host and the port.
-fn host_of(endpoint: &Endpoint) -> String {
-    endpoint.url.origin().ascii_serialization()
+    setup.endpoints.iter().filter(proxied).map(|it| host_of(&it.url)).collect()
 }
 
 impl Peer {
+    /// Puts the questions of the queue to this endpoint, as many at a time as it can take.
+    async fn work<F: Fn(Event) + 'static>(self: Rc<Self>, index: usize, desk: Rc<Desk<F>>) {
+        let patience = desk.timeouts.answer / FIRST_ANSWER;
+        loop {
+            let Some((id, question)) = self.next_ready() else {
+                self.changed.notified().await;
+                continue;
+            };
+            // It is given back when the answer is there, which another task waits for.
+            if let Some(permit) = self.line.enter(patience).await {
+                permit.forget();
+            }
+            let (peer, desk) = (Rc::clone(&self), Rc::clone(&desk));
+            tokio::task::spawn_local(async move {
+                let found = peer.gather(&question, desk.timeouts.total).await;
+                if let Some((cache, keys)) = &desk.keep {
+                    store(cache, keys, &question, &found);
+                }
+                (desk.hand_on)(Event { question: id, endpoint: index, found });
+                // The connection is put back for the next question first.
+                tokio::task::yield_now().await;
+                peer.line.leave();
+            });
+        }
+    }
+
+    fn next_ready(&self) -> Option<(QuestionId, Rc<Question>)> {
+        let mut queue = self.queue.borrow_mut();
+        let at = match &self.source {
+            Ok(source) => queue.iter().position(|(_, question)| source.is_ready(question))?,
+            Err(_) => 0,
+        };
+        queue.remove(at)
+    }
+
+    /// Has the source do what can be done for many questions together.
+    fn foresee<'a>(
+        self: &Rc<Self>,
+        questions: impl Iterator<Item = &'a Question>,
+        timeouts: Timeouts,
+    ) {
+        let Ok(source) = &self.source else { return };
+        let mut counts: BTreeMap<Architecture, usize> = BTreeMap::new();
+        for question in questions {
+            *counts.entry(question.identity.architecture.clone()).or_default() += 1;
+        }
+        if counts.is_empty() || self.resting().is_some() {
+            return;
+        }
+        let peer = Rc::clone(self);
+        let progress: Rc<dyn Fn()> = Rc::new(move || peer.changed.notify_one());
+        let patience = timeouts.answer / FIRST_ANSWER;
+        let work = Rc::clone(source).foresee(&counts, patience, Rc::clone(&progress));
+        if !work.is_empty() {
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(patience).await;
+                progress();
+            });
+        }
+        for work in work {
+            let line = Rc::clone(&self.line);
+            tokio::task::spawn_local(async move {
+                let _permit = line.enter(patience).await;
+                let _ = tokio::time::timeout(timeouts.total, work).await;
+            });
+        }
+    }
+
     async fn gather(&self, question: &Question, total: Duration) -> Found {
         let (attestations, outcome) = match &self.source {
             Err(outcome) => (Vec::new(), outcome.clone()),
-            Ok(source) => {
-                let _permit = self.at_once.acquire().await;
-                self.gather_from(&**source, question, total).await
-            }
+            Ok(source) => self.gather_from(&**source, question, total).await,
         };
         Found {
             operator: self.endpoint.operator.clone(),
@@ -272,11 +371,18 @@ impl Peer {
 
     fn learn(&self, outcome: &Outcome, reach: Reach) {
         let mut health = self.health.borrow_mut();
-        if reach == Reach::Within {
-            *health = Health::default();
-            return;
+        match reach {
+            Reach::Within => {
+                *health = Health::default();
+                return;
+            }
+            Reach::Busy(rest) => {
+                let until = Instant::now() + rest.min(REST);
+                health.resting = Some((until, outcome.clone()));
+                return;
+            }
+            Reach::Out => health.failures += 1,
         }
-        health.failures += 1;
         if health.failures >= FAILURES {
             health.resting = Some((Instant::now() + REST, outcome.clone()));
         }
@@ -302,9 +408,8 @@ fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found) {
 mod tests {
     use super::*;
 
-    /// How many questions each of these endpoints may be asked at once with what it shares, and
-    /// nothing for those that share nothing.
-    fn shares(urls: &[&str], apt: &[&str]) -> Vec<Option<usize>> {
+    /// How many connections the host of each of these endpoints may have.
+    fn connections(urls: &[&str], apt: &[&str]) -> Vec<usize> {
         let endpoint = |url: &&str| Endpoint {
             operator: "alpha".parse().unwrap(),
             protocol: Protocol::Directory,
@@ -318,26 +423,24 @@ mod tests {
             endpoints: urls.iter().map(endpoint).collect(),
             timeouts: Timeouts::default(),
             apt: configuration,
-            network: Network::Denied,
+            network: Network::Allowed,
             authorities: None,
             keep: None,
         };
-        let shared = shared_connections(&setup);
-        let permits = |it: &Endpoint| shared.get(&host_of(it)).map(|it| it.available_permits());
-        setup.endpoints.iter().map(permits).collect()
+        make_peers(&setup).iter().map(|peer| peer.line.connections()).collect()
     }
 
     #[test]
     fn hosts_behind_a_proxy_share_few_connections() {
         let proxy = "Acquire::http::Proxy=http://127.0.0.1:8082/";
         let [a, b, file] = ["https://a.example/amd64/", "https://b.example/", "file:///srv/"];
-        assert_eq!(shares(&[a, b, file], &[proxy]), [Some(2), Some(2), None]);
-        assert_eq!(shares(&[a, "https://a.example/all/"], &[proxy]), [Some(4), Some(4)]);
+        assert_eq!(connections(&[a, b, file], &[proxy]), [2, 2, 8]);
+        assert_eq!(connections(&[a, "https://a.example/all/"], &[proxy]), [4, 4]);
         let many: Vec<String> = (0..6).map(|n| format!("https://{n}.example/")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(shares(&many, &[proxy]), [Some(1); 6]);
+        assert_eq!(connections(&many, &[proxy]), [1; 6]);
         let direct = "Acquire::https::Proxy::b.example=DIRECT";
-        assert_eq!(shares(&[a, b], &[proxy, direct]), [Some(4), None]);
-        assert_eq!(shares(&[a, b], &[]), [None, None]);
+        assert_eq!(connections(&[a, b], &[proxy, direct]), [4, CONNECTIONS]);
+        assert_eq!(connections(&[a, b], &[]), [CONNECTIONS; 2]);
     }
 }

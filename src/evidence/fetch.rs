@@ -4,12 +4,13 @@
 use reqwest::Url;
 
 use super::http::{Door, DoorError};
+use super::line::Large;
 use super::{Gathered, MAX_ATTESTATIONS, Reach};
 use crate::attest;
 use crate::policy::Outcome;
 
 /// Largest sum of all attestations about one package, in bytes. However many there are, memory
-/// must hold what eight questions to each endpoint bring at the same time.
+/// must hold what the questions to each endpoint that may bring much bring at the same time.
 const MAX_SUM: usize = 2 * attest::MAX_BYTES;
 
 /// Where documents come from: the network, or whoever tests this.
@@ -20,6 +21,16 @@ pub(super) trait Fetch {
         url: Url,
         limit: usize,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, DoorError>>;
+
+    /// As [`Door::get_beside`].
+    fn get_beside(
+        &self,
+        url: Url,
+        limit: usize,
+        _large: &mut Large,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, DoorError>> {
+        self.get(url, limit)
+    }
 }
 
 impl Fetch for Door {
@@ -29,6 +40,15 @@ impl Fetch for Door {
         limit: usize,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, DoorError>> {
         Self::get(self, url, limit)
+    }
+
+    fn get_beside(
+        &self,
+        url: Url,
+        limit: usize,
+        large: &mut Large,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, DoorError>> {
+        Self::get_beside(self, url, limit, large)
     }
 }
 
@@ -48,7 +68,7 @@ impl From<DoorError> for Failure {
 
 /// The attestations that an endpoint gave about one package, in the order in which they came.
 #[derive(Default)]
-pub(super) struct Collection(Vec<Vec<u8>>);
+pub(super) struct Collection(Vec<Vec<u8>>, Large);
 
 impl Collection {
     /// How many there are.
@@ -68,7 +88,7 @@ impl Collection {
         if self.0.len() >= MAX_ATTESTATIONS || limit == 0 {
             return Ok(false);
         }
-        let document = door.get(url, limit).await?;
+        let document = door.get_beside(url, limit, &mut self.1).await?;
         let found = document.is_some();
         self.0.extend(document);
         Ok(found)
@@ -88,6 +108,7 @@ impl Collection {
     pub(super) fn finish(self, result: Result<Outcome, Failure>) -> Gathered {
         let reach = match &result {
             Err(Failure::Door(error)) if error.is_transport() => Reach::Out,
+            Err(Failure::Door(DoorError::Busy { rest, .. })) => Reach::Busy(*rest),
             _ => Reach::Within,
         };
         let outcome = result.unwrap_or_else(|failure| match failure {

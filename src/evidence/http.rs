@@ -8,9 +8,13 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use reqwest::header::{
+    ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER,
+};
 use reqwest::{Client, StatusCode, Url, redirect};
+use tokio::time::Instant;
 
+use super::line::{CONNECTIONS, Large, Lines, SMALL};
 use crate::apt::configuration::Configuration;
 
 /// Where systems keep their bundle of certificate authorities. The first that is there is taken:
@@ -28,11 +32,16 @@ const MAX_BUNDLE: u64 = 8 << 20;
 /// Most redirects that are followed.
 const MAX_REDIRECTS: usize = 3;
 
+/// Bytes that a server may have sent over HTTP/2 and nobody has read: in one answer, so that a page of
+/// a listing comes in one go, and in all answers of a connection together.
+const WINDOWS: (u32, u32) = (1024 * 1024, 2 * 1024 * 1024);
+
 /// Fetches documents.
 #[derive(Debug, Clone)]
 pub struct Door {
     client: Client,
     answer_timeout: Duration,
+    lines: Lines,
 }
 
 /// Longest value that is kept of what a server says about a document's state, in bytes.
@@ -76,6 +85,14 @@ pub enum DoorError {
     /// The server says that it is in trouble.
     #[error("the server gave no usable answer (HTTP {0})")]
     Server(u16),
+    /// The server says that it is in trouble, and for how long it wants to be left alone.
+    #[error("the server is busy and asks for {} s of rest (HTTP {status})", rest.as_secs())]
+    Busy {
+        /// 429 or 503
+        status: u16,
+        /// `Retry-After`
+        rest: Duration,
+    },
     /// The answer has more bytes than it may.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
@@ -110,10 +127,17 @@ impl Door {
             .redirect(redirect::Policy::custom(stay_on_the_host))
             .referer(false)
             .connect_timeout(answer_timeout)
-            .pool_max_idle_per_host(8)
+            .pool_max_idle_per_host(CONNECTIONS)
+            .http2_initial_stream_window_size(WINDOWS.0)
+            .http2_initial_connection_window_size(WINDOWS.1)
             .build()
             .map_err(|error| DoorError::Transport(root_cause(&error)))?;
-        Ok(Self { client, answer_timeout })
+        Ok(Self { client, answer_timeout, lines: Lines::default() })
+    }
+
+    /// What each host may be asked at the same time.
+    pub(super) const fn lines(&self) -> &Lines {
+        &self.lines
     }
 
     /// Fetches `url`, of at most `limit` bytes. `None` if the server says that there is no such
@@ -124,7 +148,18 @@ impl Door {
     /// # Errors
     /// See [`DoorError`].
     pub async fn get(&self, url: Url, limit: usize) -> Result<Option<Vec<u8>>, DoorError> {
-        match self.get_if_changed(url, limit, None).await? {
+        self.get_beside(url, limit, &mut None).await
+    }
+
+    /// As [`Self::get`], for a question that keeps what it got before, and with it the right to
+    /// have a lot.
+    pub(super) async fn get_beside(
+        &self,
+        url: Url,
+        limit: usize,
+        large: &mut Large,
+    ) -> Result<Option<Vec<u8>>, DoorError> {
+        match self.fetch(url, limit, None, large).await? {
             Fetched::New { body, .. } => Ok(Some(body)),
             Fetched::Unchanged | Fetched::Missing => Ok(None),
         }
@@ -140,11 +175,22 @@ impl Door {
         limit: usize,
         known: Option<&Validator>,
     ) -> Result<Fetched, DoorError> {
+        self.fetch(url, limit, known, &mut None).await
+    }
+
+    async fn fetch(
+        &self,
+        url: Url,
+        limit: usize,
+        known: Option<&Validator>,
+        large: &mut Large,
+    ) -> Result<Fetched, DoorError> {
         let failed = |error: reqwest::Error| match error.is_timeout() {
             // Of the connection, which may take as long as an answer.
             true => DoorError::Timeout(self.answer_timeout),
             false => DoorError::Transport(root_cause(&error.without_url())),
         };
+        let line = self.lines.of(&url);
         let mut request = self.client.get(url);
         let etag = known.and_then(|it| it.etag.as_ref());
         let date = known.and_then(|it| it.last_modified.as_ref());
@@ -153,13 +199,29 @@ impl Door {
                 request = request.header(name, value);
             }
         }
-        let answer = tokio::time::timeout(self.answer_timeout, request.send());
-        let mut answer =
-            answer.await.map_err(|_| DoorError::Timeout(self.answer_timeout))?.map_err(failed)?;
+        let begun = Instant::now();
+        let mut sent = std::pin::pin!(request.send());
+        let mut answer = loop {
+            let until = line.waits_until(begun, self.answer_timeout);
+            match tokio::time::timeout_at(until, &mut sent).await {
+                Ok(answer) => break answer.map_err(failed)?,
+                Err(_) if line.waits_until(begun, self.answer_timeout) > until => {}
+                Err(_) => return Err(DoorError::Timeout(self.answer_timeout)),
+            }
+        };
+        line.answered(answer.version());
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED if known.is_some() => return Ok(Fetched::Unchanged),
             StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(Fetched::Missing),
+            busy @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
+                // A date is not read (RFC 9110 section 10.2.3): nothing here goes by a server's clock.
+                let after = answer.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok());
+                let after = after.and_then(|it| it.parse().ok()).map(Duration::from_secs);
+                let status = busy.as_u16();
+                return Err(after
+                    .map_or(DoorError::Server(status), |rest| DoorError::Busy { status, rest }));
+            }
             other => return Err(DoorError::Server(other.as_u16())),
         }
         let header = |name: HeaderName| {
@@ -172,10 +234,13 @@ impl Door {
         if announced.is_some_and(|length| length > limit) {
             return Err(DoorError::TooLarge(limit));
         }
-        let mut body = Vec::new();
+        let mut body = Vec::with_capacity(announced.unwrap_or_default().min(SMALL));
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > limit {
                 return Err(DoorError::TooLarge(limit));
+            }
+            if body.len() + chunk.len() > SMALL {
+                line.allow(large).await;
             }
             body.extend_from_slice(&chunk);
         }

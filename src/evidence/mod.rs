@@ -14,13 +14,17 @@ mod fetch;
 pub mod http;
 mod intoto_metadata;
 mod keys;
+mod line;
 mod rebuilderd;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
 
 use crate::policy::Outcome;
-use crate::types::{DebVersion, Identity, OperatorName, PackageName, Sha256Digest};
+use crate::types::{Architecture, DebVersion, Identity, OperatorName, PackageName, Sha256Digest};
 
 pub use archive::indexes;
 pub use directory::{AtHand, each_in_tree};
@@ -65,6 +69,24 @@ trait Source {
     /// Looks for attestations about `question`. Attestations that were found before a failure
     /// are handed on with it.
     fn gather<'a>(&'a self, question: &'a Question) -> Gathering<'a>;
+
+    /// So many more questions about packages of these architectures are going to come. What can be
+    /// done for all of them together is what comes back, each to be done beside the others. It
+    /// calls `progress` whenever [`Self::is_ready`] may have changed. The first answer to it is
+    /// waited for no longer than `patience`.
+    fn foresee(
+        self: Rc<Self>,
+        _: &BTreeMap<Architecture, usize>,
+        _patience: Duration,
+        _progress: Rc<dyn Fn()>,
+    ) -> Vec<Pin<Box<dyn Future<Output = ()>>>> {
+        Vec::new()
+    }
+
+    /// Whether to ask about `question` now, and not when more is known that is under way.
+    fn is_ready(&self, _: &Question) -> bool {
+        true
+    }
 }
 
 type Gathering<'a> = Pin<Box<dyn Future<Output = Gathered> + 'a>>;
@@ -83,4 +105,6 @@ enum Reach {
     Within,
     /// Nobody is there, or time ran out.
     Out,
+    /// It wants to be left alone for so long.
+    Busy(Duration),
 }

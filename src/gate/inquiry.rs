@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::archives::{Archives, Silence, Word};
-use crate::attest::{self, Rejection, Wanted, archive};
+use crate::attest::{self, Claim, Rejection, Wanted, archive};
 use crate::evidence::Found;
 use crate::policy::{
     Answer, Assessment, Decision, Evidence, Named, Outcome, Policy, Subject, assess, decide,
     decide_early,
 };
 use crate::receipt::Signed;
-use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
+use crate::types::{ArtifactName, Identity, OperatorName, Sha256Digest, Timestamp};
 
 /// Collects what endpoints give about one file, and judges by it once the file is known.
 #[derive(Debug, Default)]
@@ -24,12 +24,29 @@ pub struct Inquiry {
     archives: Arc<Archives>,
     /// Attestations from this machine, not looked at yet
     at_hand: Vec<Vec<u8>>,
+    /// Attestations from this machine that were verified about what the file should be
+    verified: Option<Verified>,
     /// Why attestations from this machine make no claim
     notes: Vec<String>,
     evidence: Evidence,
     /// The bytes behind the claims
     signed: Signed,
 }
+
+/// Attestations that were verified once, so that it need not be done again if the file is what it
+/// was said to be.
+#[derive(Debug)]
+pub(super) struct Verified {
+    /// The file that they were verified about
+    pub(super) artifact: ArtifactName,
+    /// Its SHA-256
+    pub(super) sha256: Sha256Digest,
+    /// Each with what it makes
+    pub(super) attestations: Vec<(Vec<u8>, Made)>,
+}
+
+/// What an attestation makes.
+pub(super) type Made = Result<Vec<Claim>, Rejection>;
 
 impl Inquiry {
     /// Starts with the attestations that are at hand (untrusted bytes, like all others) and the
@@ -42,6 +59,11 @@ impl Inquiry {
     /// Looks up there what endpoints that are archives say.
     pub(super) fn with_archives(self, archives: Arc<Archives>) -> Self {
         Self { archives, ..self }
+    }
+
+    /// Takes attestations that were verified already.
+    pub(super) fn with_verified(self, verified: Verified) -> Self {
+        Self { verified: Some(verified), ..self }
     }
 
     /// Takes an endpoint's answer.
@@ -186,6 +208,18 @@ impl Inquiry {
                 }
             }
         }
+        if let Some(verified) = self.verified.take() {
+            // Of another file than the one that they were verified about they may say other things.
+            let same = verified.artifact == artifact && verified.sha256 == sha256;
+            for (bytes, result) in verified.attestations {
+                let result =
+                    if same { result } else { attest::verify(&bytes, policy.keys(), wanted, now) };
+                match result {
+                    Ok(claims) => self.take_claims(&bytes, claims),
+                    Err(rejection) => self.notes.push(rejection.to_string()),
+                }
+            }
+        }
         for bytes in std::mem::take(&mut self.at_hand) {
             if let Err(rejection) = self.claim(&bytes, policy, wanted, now) {
                 self.notes.push(rejection.to_string());
@@ -200,8 +234,13 @@ impl Inquiry {
         wanted: Wanted<'_>,
         now: Timestamp,
     ) -> Result<(), Rejection> {
-        self.evidence.claims.extend(attest::verify(bytes, policy.keys(), wanted, now)?);
-        self.signed.insert(Sha256Digest::of(bytes), bytes.into());
+        let claims = attest::verify(bytes, policy.keys(), wanted, now)?;
+        self.take_claims(bytes, claims);
         Ok(())
+    }
+
+    fn take_claims(&mut self, bytes: &[u8], claims: Vec<Claim>) {
+        self.evidence.claims.extend(claims);
+        self.signed.insert(Sha256Digest::of(bytes), bytes.into());
     }
 }

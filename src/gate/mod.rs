@@ -46,6 +46,7 @@ pub use confine::{Confinement, MethodPlaces, confine_fetcher, confine_method};
 pub(crate) use gather::fuzzing;
 pub use gather::{Fetcher, Gatherer, Local, Next, serve};
 pub use inquiry::Inquiry;
+use inquiry::Verified;
 pub use keys::keys_of_endpoints;
 pub use listings::Listings;
 pub use memory::{Memory, Recalled, ToRemember};
@@ -246,15 +247,19 @@ impl Gate {
         let mut at_hand = self.cache.read(&artifact);
         at_hand.extend(kept);
         let mut heard: BTreeSet<OperatorName> = BTreeSet::new();
+        let mut verified = None;
         if let Some(sha256) = question.sha256 {
             let wanted = Wanted { artifact: &artifact, sha256 };
-            for bytes in &at_hand {
-                let claims = attest::verify(bytes, config.policy.keys(), wanted, now);
-                let claims = claims.unwrap_or_default().into_iter();
-                heard.extend(
-                    claims.filter(|it| it.sha256() == sha256).map(|it| it.operator().clone()),
-                );
-            }
+            let verify = |bytes: Vec<u8>| {
+                let result = attest::verify(&bytes, config.policy.keys(), wanted, now);
+                (bytes, result)
+            };
+            let attestations: Vec<_> =
+                std::mem::take(&mut at_hand).into_iter().map(verify).collect();
+            let claims =
+                attestations.iter().filter_map(|(_, result)| result.as_ref().ok()).flatten();
+            heard.extend(claims.filter(|it| it.sha256() == sha256).map(|it| it.operator().clone()));
+            verified = Some(Verified { artifact, sha256, attestations });
         }
         let asked = config
             .endpoints
@@ -264,7 +269,11 @@ impl Gate {
             .filter(|(_, endpoint)| !heard.contains(&endpoint.operator))
             .map(|(index, endpoint)| (index, endpoint.operator.clone()))
             .collect();
-        Inquiry::new(at_hand, asked).with_archives(Arc::clone(&self.archives))
+        let inquiry = Inquiry::new(at_hand, asked).with_archives(Arc::clone(&self.archives));
+        match verified {
+            Some(verified) => inquiry.with_verified(verified),
+            None => inquiry,
+        }
     }
 
     /// Reads the indexes for the files that are `wanted`, if the policy looks at them at all.

@@ -7,8 +7,8 @@ use super::{Gatherer, Next};
 use crate::evidence::{Found, Question};
 
 /// Questions that are under way at the same time. More would have to be kept in memory with what
-/// comes back, and no endpoint is asked more than a few at once.
-const UNDER_WAY: usize = 128;
+/// comes back; with fewer, endpoints could not be asked about many in few rounds.
+const UNDER_WAY: usize = 512;
 
 /// A question that is under way.
 pub(super) trait Open {

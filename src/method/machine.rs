@@ -6,7 +6,7 @@
 //! nor its file names nor its redirects; on a refusal fail the item and then the whole run, so
 //! that no other source of the same version can stand in for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,12 @@ use crate::types::{Identity, Sha256Digest, Timestamp};
 
 use super::passage::{HashedFile, Passage, Places};
 use super::wrapped::Scheme;
+
+/// Files that the wrapped method is asked for at the same time, as many as apt itself would ask it
+/// for (`Acquire::Max-Pipeline-Depth`). apt hands us many more, so that evidence about all of
+/// them can be asked for together; the rest wait here. So few messages never fill a pipe, which
+/// would make this side wait for that one.
+const WITH_WRAPPED: usize = 10;
 
 /// What is to be done.
 pub(super) enum Action {
@@ -74,6 +80,12 @@ pub(super) struct Machine<'a> {
     log: Log,
     listings: Option<Listings>,
     items: HashMap<Vec<u8>, Item>,
+    /// The item that a question is about
+    questions: HashMap<QuestionId, Vec<u8>>,
+    /// What the wrapped method is going to be asked for
+    ahead: VecDeque<Message>,
+    /// How much it was asked for and has not answered
+    with_wrapped: usize,
     next_id: QuestionId,
 }
 
@@ -82,6 +94,8 @@ struct Item {
     destination: PathBuf,
     id: QuestionId,
     kind: Kind,
+    /// Whether the wrapped method was asked for it and has not answered
+    under_way: bool,
 }
 
 enum Kind {
@@ -124,6 +138,9 @@ impl<'a> Machine<'a> {
             log,
             listings,
             items: HashMap::new(),
+            questions: HashMap::new(),
+            ahead: VecDeque::new(),
+            with_wrapped: 0,
             next_id: 0,
         }
     }
@@ -154,8 +171,9 @@ impl<'a> Machine<'a> {
         self.next_id += 1;
         let id = self.next_id;
         if self.places.is_for_an_index(&destination) {
-            self.items.insert(uri, Item { destination, id, kind: Kind::Index });
-            return vec![Action::Forward(message)];
+            self.insert(uri, Item { destination, id, kind: Kind::Index, under_way: false });
+            self.ahead.push_back(message);
+            return self.forward();
         }
         if let Err(reason) = self.gate.policy() {
             // Nothing could be judged, so nothing is downloaded for it.
@@ -178,9 +196,40 @@ impl<'a> Machine<'a> {
             // out to be something else, what was found is of no use and it is refused.
             self.ask(&mut case, id, Question { identity, source: None, sha256: expected })
         });
-        self.items.insert(uri, Item { destination, id, kind: Kind::Judged(Box::new(case)) });
-        let wanted = message.only(|name| expected.is_none() || !is_idle_hash(name));
-        [Action::Forward(wanted)].into_iter().chain(ask.flatten()).collect()
+        let kind = Kind::Judged(Box::new(case));
+        self.insert(uri, Item { destination, id, kind, under_way: false });
+        self.ahead.push_back(message.only(|name| expected.is_none() || !is_idle_hash(name)));
+        let mut actions = self.forward();
+        actions.extend(ask.flatten());
+        actions
+    }
+
+    fn insert(&mut self, uri: Vec<u8>, item: Item) {
+        self.remove(&uri);
+        self.questions.insert(item.id, uri.clone());
+        self.items.insert(uri, item);
+    }
+
+    fn remove(&mut self, uri: &[u8]) -> Option<Item> {
+        let item = self.items.remove(uri)?;
+        self.questions.remove(&item.id);
+        self.with_wrapped -= usize::from(item.under_way);
+        Some(item)
+    }
+
+    /// Asks the wrapped method for as much of what is ahead as it may have.
+    fn forward(&mut self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        while self.with_wrapped < WITH_WRAPPED {
+            let Some(message) = self.ahead.pop_front() else { break };
+            let item = message.field("URI").and_then(|uri| self.items.get_mut(uri));
+            // What is no longer wanted, was refused meanwhile.
+            let Some(item) = item.filter(|item| !item.under_way) else { continue };
+            item.under_way = true;
+            self.with_wrapped += 1;
+            actions.push(Action::Forward(message));
+        }
+        actions
     }
 
     fn ask(&self, case: &mut Case, id: QuestionId, question: Question) -> Option<Action> {
@@ -192,6 +241,12 @@ impl<'a> Machine<'a> {
 
     /// The wrapped method reports something.
     pub(super) fn wrapped_says(&mut self, message: Message) -> Vec<Action> {
+        let mut actions = self.hear(message);
+        actions.extend(self.forward());
+        actions
+    }
+
+    fn hear(&mut self, message: Message) -> Vec<Action> {
         let uri = message.field("URI").map(<[u8]>::to_vec);
         let known = uri.as_ref().is_some_and(|uri| self.items.contains_key(uri));
         match (message.code(), uri) {
@@ -206,7 +261,7 @@ impl<'a> Machine<'a> {
             (201, Some(uri)) if known => self.downloaded(uri, message),
             (103, Some(uri)) if known => self.redirected(&uri, message),
             (400, Some(uri)) if known => {
-                self.items.remove(&uri);
+                self.remove(&uri);
                 vec![Action::Say(Reply::other(message))]
             }
             (401, _) => vec![Action::Say(Reply::other(message))],
@@ -239,10 +294,13 @@ impl<'a> Machine<'a> {
         if named != item.destination.as_os_str().as_encoded_bytes() {
             return self.fail(&uri, "the wrapped method put the file somewhere else");
         }
+        if std::mem::take(&mut item.under_way) {
+            self.with_wrapped -= 1;
+        }
         match &mut item.kind {
             Kind::Index => match self.places.index(&item.destination) {
                 Some(passage) => {
-                    self.items.remove(&uri);
+                    self.remove(&uri);
                     vec![Action::Say(Reply::success(message, passage))]
                 }
                 None => self.fail(&uri, "a package was offered as an index"),
@@ -263,7 +321,7 @@ impl<'a> Machine<'a> {
             return self.fail(uri, "redirected to where packages would not be checked");
         }
         // apt asks again, under the new URI.
-        self.items.remove(uri);
+        self.remove(uri);
         vec![Action::Say(Reply::other(message))]
     }
 
@@ -280,7 +338,7 @@ impl<'a> Machine<'a> {
 
     /// A file was hashed.
     pub(super) fn hashed(&mut self, uri: &[u8], file: io::Result<HashedFile>) -> Vec<Action> {
-        let Some(Item { destination, kind: Kind::Judged(case), id }) = self.items.get_mut(uri)
+        let Some(Item { destination, kind: Kind::Judged(case), id, .. }) = self.items.get_mut(uri)
         else {
             return Vec::new();
         };
@@ -294,7 +352,7 @@ impl<'a> Machine<'a> {
         };
         if case.expected.is_some_and(|expected| expected != file.examined.sha256()) {
             // Damaged or tampered with on the way: apt has its own words and ways for that.
-            self.items.remove(uri);
+            self.remove(uri);
             let message = Message::new(400, "URI Failure")
                 .with("URI", uri)
                 .with("Message", "Hash Sum mismatch")
@@ -343,9 +401,10 @@ impl<'a> Machine<'a> {
 
     /// An endpoint answered.
     pub(super) fn evidence(&mut self, event: Event) -> Vec<Action> {
-        let asked = self.items.iter_mut().find(|(_, item)| item.id == event.question);
-        let Some((uri, Item { kind: Kind::Judged(case), .. })) = asked else { return Vec::new() };
-        let uri = uri.clone();
+        let Some(uri) = self.questions.get(&event.question).cloned() else { return Vec::new() };
+        let Some(Item { kind: Kind::Judged(case), .. }) = self.items.get_mut(&uri) else {
+            return Vec::new();
+        };
         if let Some(inquiry) = &mut case.inquiry {
             inquiry.add(event.endpoint, event.found);
         }
@@ -372,10 +431,11 @@ impl<'a> Machine<'a> {
         let (signed, _) = inquiry.into_parts();
         let record = self.record(&decision, &destination);
         self.log.decided(&decision, &record);
-        // The hook's receipts are the ones that an installation rests on. Without root there is
-        // nowhere to write and nothing to install.
+        // The hook's receipts are the ones that an installation rests on. These need not be on the
+        // disk before apt hears of a file. Without root there is nowhere to write and nothing to
+        // install.
         if let Ok(ledger) = &mut self.ledger {
-            let _ = ledger.record(&[(record, &signed)]);
+            let _ = ledger.note(&[(record, &signed)]);
         }
         let mut actions = self.remarks(uri, &destination, &decision);
         actions.extend(match decision {
@@ -402,7 +462,7 @@ impl<'a> Machine<'a> {
     /// Tells apt that the file is there, with the hash that we computed and no other.
     fn success(&mut self, uri: &[u8], passage: Passage) -> Vec<Action> {
         let file = passage.file().map(|file| (file.size(), file.sha256()));
-        let item = self.items.remove(uri);
+        let item = self.remove(uri);
         let (Some((size, sha256)), Some(Item { destination, kind: Kind::Judged(case), .. })) =
             (file, item)
         else {
@@ -428,7 +488,7 @@ impl<'a> Machine<'a> {
     /// Fails the item, and then the whole run: apt would take the same version from another
     /// source otherwise.
     fn refuse(&mut self, uri: &[u8], destination: &Path, refusal: &Refusal) -> Vec<Action> {
-        self.items.remove(uri);
+        self.remove(uri);
         let line = report::refusal_line(refusal, destination);
         let next = report::next_step(&[refusal]);
         let failure = Message::new(400, "URI Failure")

@@ -109,6 +109,16 @@ impl Ledger {
     /// # Errors
     /// If not all of it could be written. Lines that were written stay: they are true.
     pub fn record(&mut self, records: &[(Record, &Signed)]) -> Result<(), LedgerError> {
+        self.note(records)?;
+        self.file.sync_data().map_err(|error| self.failed(error))
+    }
+
+    /// Writes decisions down as [`Self::record`] does, but does not wait for the disk: what no
+    /// installation rests on may be lost with the power.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn note(&mut self, records: &[(Record, &Signed)]) -> Result<(), LedgerError> {
         let mut lines = Vec::new();
         for (record, signed) in records {
             for (digest, bytes) in *signed {
@@ -143,7 +153,7 @@ impl Ledger {
         }
         self.file.write_all(lines)?;
         clock::keep(&self.file, there.modified()?);
-        self.file.sync_data()
+        Ok(())
     }
 
     fn failed(&self, error: io::Error) -> LedgerError {

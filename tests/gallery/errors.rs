@@ -380,6 +380,7 @@ fn evidence(errors: &mut Errors) {
             DoorError::Transport("connection refused".to_owned()),
             DoorError::Timeout(Duration::from_secs(10)),
             DoorError::Server(503),
+            DoorError::Busy { status: 429, rest: Duration::from_secs(30) },
             DoorError::TooLarge(1_000_000),
         ],
     );

@@ -12,6 +12,7 @@ mod web;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::bundle::{self, Bundle};
 use super::http::Door;
@@ -33,20 +34,20 @@ pub(super) fn source(
     endpoint: &Endpoint,
     door: Result<Door, Outcome>,
     cache: Option<&Cache>,
-) -> Result<Box<dyn Source>, Outcome> {
+) -> Result<Rc<dyn Source>, Outcome> {
     let local = endpoint.url.scheme() == "file";
     let path = || {
         let path = endpoint.url.to_file_path();
         path.map_err(|()| Outcome::Unreachable { why: "not a local path".to_owned() })
     };
     Ok(match (endpoint.is_bundle(), local) {
-        (true, true) => Box::new(bundled::OnDisk::new(path()?)),
+        (true, true) => Rc::new(bundled::OnDisk::new(path()?)),
         (true, false) => {
             let kept = cache.map(|cache| cache.kept(endpoint.url.as_str()));
-            Box::new(bundled::Fetched::new(endpoint.url.clone(), door, kept))
+            Rc::new(bundled::Fetched::new(endpoint.url.clone(), door, kept))
         }
-        (false, true) => Box::new(Directory { path: path()? }),
-        (false, false) => Box::new(web::Tree { url: endpoint.url.clone(), door: door? }),
+        (false, true) => Rc::new(Directory { path: path()? }),
+        (false, false) => Rc::new(web::Tree { url: endpoint.url.clone(), door: door? }),
     })
 }
 

@@ -6,10 +6,15 @@
 //! Nothing that it says is believed: a listing only tells which attestations to fetch, and those
 //! are signed.
 
+mod listing;
 mod v0;
 mod v1;
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
 
 use reqwest::Url;
 use serde::Deserialize;
@@ -18,8 +23,10 @@ use super::fetch::{Collection, Failure, Fetch};
 use super::http::Door;
 #[cfg(fuzzing)]
 use super::http::DoorError;
-use super::{Gathering, Question, Source};
+use super::{Gathered, Gathering, Question, Source};
 use crate::policy::{Outcome, UnsignedStatus};
+use crate::types::Architecture;
+use listing::Listings;
 
 /// Largest page of a listing, in bytes.
 const MAX_PAGE: usize = 1024 * 1024;
@@ -33,6 +40,7 @@ pub(super) struct Rebuilderd<D = Door> {
     door: D,
     /// Unknown before the first answer
     api: Cell<Option<Api>>,
+    listings: Listings,
 }
 
 /// What an instance speaks.
@@ -45,6 +53,7 @@ enum Api {
 }
 
 /// What is kept of a record about the package in question.
+#[derive(Clone)]
 struct Known {
     status: UnsignedStatus,
     build: Option<u64>,
@@ -54,8 +63,8 @@ struct Known {
 
 impl<D: Fetch> Rebuilderd<D> {
     /// The instance at `base`, which ends with a slash.
-    pub(super) const fn new(base: Url, door: D) -> Self {
-        Self { base, door, api: Cell::new(None) }
+    pub(super) fn new(base: Url, door: D) -> Self {
+        Self { base, door, api: Cell::new(None), listings: Listings::default() }
     }
 
     /// Asks by the API that the instance speaks. `None` if it speaks none of them.
@@ -81,6 +90,13 @@ impl<D: Fetch> Rebuilderd<D> {
             }
         }
         Ok(None)
+    }
+
+    async fn look_for(&self, question: &Question) -> Gathered {
+        let mut found = Collection::default();
+        let nothing = || Failure::Malformed("no API of rebuilderd is at this URL".to_owned());
+        let result = self.search(question, &mut found).await;
+        found.finish(result.and_then(|outcome| outcome.ok_or_else(nothing)))
     }
 
     async fn json<T: for<'de> Deserialize<'de>>(
@@ -111,14 +127,29 @@ impl<D: Fetch> Rebuilderd<D> {
     }
 }
 
-impl<D: Fetch> Source for Rebuilderd<D> {
+impl<D: Fetch + 'static> Source for Rebuilderd<D> {
     fn gather<'a>(&'a self, question: &'a Question) -> Gathering<'a> {
-        Box::pin(async move {
-            let mut found = Collection::default();
-            let nothing = || Failure::Malformed("no API of rebuilderd is at this URL".to_owned());
-            let result = self.search(question, &mut found).await;
-            found.finish(result.and_then(|outcome| outcome.ok_or_else(nothing)))
-        })
+        Box::pin(self.look_for(question))
+    }
+
+    fn foresee(
+        self: Rc<Self>,
+        counts: &BTreeMap<Architecture, usize>,
+        patience: Duration,
+        progress: Rc<dyn Fn()>,
+    ) -> Vec<Pin<Box<dyn Future<Output = ()>>>> {
+        if self.api.get() == Some(Api::V0) {
+            return Vec::new();
+        }
+        let begun = self.listings.begin(counts, patience).into_iter();
+        let read = |architecture| -> Pin<Box<dyn Future<Output = ()>>> {
+            Box::pin(Rc::clone(&self).read_listing(architecture, Rc::clone(&progress)))
+        };
+        begun.map(read).collect()
+    }
+
+    fn is_ready(&self, question: &Question) -> bool {
+        self.listings.is_settled(&question.identity)
     }
 }
 
@@ -175,7 +206,7 @@ pub(crate) fn gather_from(
         }
     }
     let instance = Rebuilderd::new(base.clone(), Answers(answer));
-    let mut gathering = instance.gather(question);
+    let mut gathering = std::pin::pin!(instance.look_for(question));
     let mut nobody = std::task::Context::from_waker(std::task::Waker::noop());
     match gathering.as_mut().poll(&mut nobody) {
         std::task::Poll::Ready(gathered) => (gathered.attestations, gathered.outcome),

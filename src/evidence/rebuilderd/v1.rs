@@ -21,17 +21,17 @@ pub(super) const MAX_PAGES: usize = 16;
 const MAX_BUILDS: usize = 32;
 
 #[derive(Deserialize)]
-struct Page<T> {
-    total: u64,
-    records: Vec<T>,
+pub(super) struct Page<T> {
+    pub(super) total: u64,
+    pub(super) records: Vec<T>,
 }
 
 #[derive(Deserialize)]
-struct BinaryPackage {
-    id: u64,
-    name: String,
-    version: String,
-    architecture: String,
+pub(super) struct BinaryPackage {
+    pub(super) id: u64,
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) architecture: String,
     status: Option<String>,
     build_id: Option<u64>,
     artifact_id: Option<u64>,
@@ -69,7 +69,7 @@ impl Record for Build {
 }
 
 impl Known {
-    fn of(record: &BinaryPackage) -> Self {
+    pub(super) fn of(record: &BinaryPackage) -> Self {
         Self {
             status: UnsignedStatus::of_record(record.status.as_deref()),
             build: record.build_id,
@@ -98,8 +98,12 @@ impl<D: Fetch> Rebuilderd<D> {
                 && record.architecture == identity.architecture.as_str();
             is_it.then(|| Known::of(&record))
         };
-        let Some(records) = self.list("v1/packages/binary", &filters, known).await? else {
-            return Ok(None);
+        let records = match self.listings.about(identity) {
+            Some(records) => records,
+            None => match self.list("v1/packages/binary", &filters, known).await? {
+                Some(records) => records,
+                None => return Ok(None),
+            },
         };
         if records.is_empty() {
             return Ok(Some(Outcome::Unknown));

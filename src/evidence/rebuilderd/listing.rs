@@ -1,0 +1,332 @@
+//! One listing in place of a search for each package, where that pays.
+//!
+//! A rebuilderd can be asked for one package or for all of an architecture, and for nothing in
+//! between. A public one has 180,000 records, of which a large upgrade needs a hundredth; one that
+//! rebuilds what a group of machines uses has hardly more than they ask about. So it is asked how
+//! many there are, and all of them are read if that is not much more than the searches would bring.
+//!
+//! A record only tells where an attestation is, like one that was searched for. It is kept for as
+//! long as the process lives.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::v1::{BinaryPackage, PAGE, Page};
+use super::{Known, Rebuilderd};
+use crate::evidence::fetch::{Failure, Fetch};
+use crate::policy::UnsignedStatus;
+use crate::types::{Architecture, Identity};
+
+/// Fewest questions for which a listing is thought of: it takes two requests at least.
+const FEWEST: usize = 4;
+
+/// Most records that are read for each question. One has half a kilobyte, so a question costs less
+/// than most packages do.
+const FOR_EACH: usize = 32;
+
+/// Most records that are read at all, so that memory can hold what is kept of them.
+const MOST: usize = 16_000;
+
+/// What is known of an instance's listings, by architecture.
+#[derive(Default)]
+pub(super) struct Listings(RefCell<BTreeMap<Architecture, Listing>>);
+
+#[derive(Default)]
+struct Listing {
+    /// Questions that came so far
+    questions: usize,
+    state: State,
+}
+
+#[derive(Default)]
+enum State {
+    /// Nobody asked for it.
+    #[default]
+    Unknown,
+    /// It is being read.
+    Coming { since: Instant, patience: Duration, answered: bool, rows: Rows },
+    /// All of it was read.
+    Whole(Rows),
+    /// It has so many records that searching is better.
+    TooLong(usize),
+    /// It could not be read. Then packages are searched for.
+    Failed,
+}
+
+/// What is kept of records, in the order of a hash of the package's name and version. Two packages
+/// that share one would be looked for in each other's attestations, and not be found there.
+#[derive(Default)]
+struct Rows(Vec<(u64, Known)>);
+
+impl Rows {
+    fn add(&mut self, records: impl Iterator<Item = (u64, Known)>) {
+        self.0.extend(records);
+        // Stable, and fast for what is mostly in order.
+        self.0.sort_by_key(|(at, _)| *at);
+    }
+
+    fn about(&self, identity: &Identity) -> Vec<Known> {
+        let at = place(identity.package.as_str(), identity.version.as_str());
+        let from = self.0.partition_point(|(other, _)| *other < at);
+        let rest = self.0.get(from..).unwrap_or_default().iter();
+        let same = rest.take_while(|(other, _)| *other == at).take(super::MAX_RECORDS);
+        same.map(|(_, known)| known.clone()).collect()
+    }
+}
+
+fn place(package: &str, version: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (package, version).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn is_good(records: &[Known]) -> bool {
+    records.iter().any(|it| it.status == UnsignedStatus::Good)
+}
+
+impl Listings {
+    /// The architectures whose listing is to be read, with so many more questions about them. They
+    /// are being read from now on.
+    pub(super) fn begin(
+        &self,
+        counts: &BTreeMap<Architecture, usize>,
+        patience: Duration,
+    ) -> Vec<Architecture> {
+        let mut listings = self.0.borrow_mut();
+        let mut begun = Vec::new();
+        for (architecture, count) in counts {
+            let listing = listings.entry(architecture.clone()).or_default();
+            listing.questions = listing.questions.saturating_add(*count);
+            let wanted = match listing.state {
+                State::Unknown => listing.questions >= FEWEST,
+                State::TooLong(records) => pays(records, listing.questions),
+                _ => false,
+            };
+            if wanted {
+                let (since, rows) = (Instant::now(), Rows::default());
+                listing.state = State::Coming { since, patience, answered: false, rows };
+                begun.push(architecture.clone());
+            }
+        }
+        begun
+    }
+
+    /// Whether nothing is under way that could tell where attestations about a package are. The
+    /// first answer is waited for with patience, what follows as long as it comes.
+    pub(super) fn is_settled(&self, identity: &Identity) -> bool {
+        match self.0.borrow().get(&identity.architecture).map(|it| &it.state) {
+            Some(State::Coming { since, patience, answered, rows }) => {
+                // Another record can bring nothing more about a package that is GOOD in one.
+                is_good(&rows.about(identity)) || (!answered && since.elapsed() >= *patience)
+            }
+            _ => true,
+        }
+    }
+
+    /// The records about a package; nothing if it has to be searched for.
+    pub(super) fn about(&self, identity: &Identity) -> Option<Vec<Known>> {
+        let listings = self.0.borrow();
+        match &listings.get(&identity.architecture)?.state {
+            State::Whole(rows) => Some(rows.about(identity)),
+            State::Coming { rows, .. } => Some(rows.about(identity)).filter(|it| is_good(it)),
+            _ => None,
+        }
+    }
+
+    /// Says that the first answer is there, and tells whether to go on.
+    fn answered(&self, architecture: &Architecture, total: usize) -> bool {
+        let mut listings = self.0.borrow_mut();
+        let Some(listing) = listings.get_mut(architecture) else { return false };
+        let go_on = pays(total, listing.questions);
+        match &mut listing.state {
+            State::Coming { answered, .. } if go_on => *answered = true,
+            state => *state = State::TooLong(total),
+        }
+        go_on
+    }
+
+    fn add(&self, architecture: &Architecture, page: Vec<BinaryPackage>) {
+        let mut listings = self.0.borrow_mut();
+        let state = listings.get_mut(architecture).map(|it| &mut it.state);
+        let Some(State::Coming { rows, .. }) = state else { return };
+        let own = page.iter().filter(|it| it.architecture == architecture.as_str());
+        rows.add(own.map(|it| (place(&it.name, &it.version), Known::of(it))));
+    }
+
+    /// Nothing more comes. A listing that is not whole does not tell what there is not.
+    fn end(&self, architecture: &Architecture, whole: bool) {
+        let mut listings = self.0.borrow_mut();
+        let Some(listing) = listings.get_mut(architecture) else { return };
+        if let State::Coming { rows, .. } = &mut listing.state {
+            let rows = std::mem::take(rows);
+            listing.state = if whole { State::Whole(rows) } else { State::Failed };
+        }
+    }
+}
+
+/// Whether to read so many records for so many questions.
+const fn pays(records: usize, questions: usize) -> bool {
+    records <= MOST && records <= questions.saturating_mul(FOR_EACH)
+}
+
+/// Ends a listing that is given up from outside.
+struct Ending<'a>(&'a Listings, &'a Architecture);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.end(self.1, false);
+    }
+}
+
+impl<D: Fetch> Rebuilderd<D> {
+    /// Reads the listing of an architecture, if it turns out to pay. Calls `progress` when there is
+    /// more of it.
+    pub(super) async fn read_listing(
+        self: Rc<Self>,
+        architecture: Architecture,
+        progress: Rc<dyn Fn()>,
+    ) {
+        {
+            let _ending = Ending(&self.listings, &architecture);
+            let whole = self.read_pages(&architecture, &*progress).await.unwrap_or(false);
+            self.listings.end(&architecture, whole);
+        }
+        progress();
+    }
+
+    /// Whether all pages were read.
+    async fn read_pages(
+        &self,
+        architecture: &Architecture,
+        progress: &dyn Fn(),
+    ) -> Result<bool, Failure> {
+        let page = async |limit: usize, after: Option<u64>| {
+            let (limit, after) = (limit.to_string(), after.map(|id| id.to_string()));
+            let mut query = vec![("architecture", architecture.as_str()), ("limit", &limit)];
+            query.extend(after.as_ref().map(|after| ("after", after.as_str())));
+            self.json::<Page<BinaryPackage>>("v1/packages/binary", &query).await
+        };
+        let Some(first) = page(1, None).await? else { return Ok(false) };
+        let total = usize::try_from(first.total).unwrap_or(usize::MAX);
+        if !self.listings.answered(architecture, total) {
+            return Ok(false);
+        }
+        let (mut seen, mut last) = (0, None);
+        while seen < MOST {
+            let Some(page) = page(PAGE, last).await? else { return Ok(false) };
+            let newest = page.records.iter().map(|it| it.id).max();
+            seen = seen.saturating_add(page.records.len());
+            let all = seen >= usize::try_from(page.total).unwrap_or(usize::MAX);
+            self.listings.add(architecture, page.records);
+            if all {
+                return Ok(true);
+            }
+            // A server that does not go on has not said all that it announced.
+            if newest <= last {
+                return Ok(false);
+            }
+            last = newest;
+            progress();
+        }
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use reqwest::Url;
+
+    use super::*;
+    use crate::evidence::http::DoorError;
+
+    /// A rebuilderd that announces `total` records and has those of `records`, and counts what it
+    /// is asked.
+    struct Instance {
+        total: usize,
+        records: Vec<String>,
+        asked: Rc<Cell<usize>>,
+    }
+
+    impl Fetch for Instance {
+        async fn get(&self, url: Url, _: usize) -> Result<Option<Vec<u8>>, DoorError> {
+            self.asked.set(self.asked.get() + 1);
+            let number = |key: &str| {
+                let value = url.query_pairs().find(|(name, _)| name == key);
+                value.map_or(0, |(_, value)| value.parse().unwrap())
+            };
+            let page = self.records.iter().skip(number("after")).take(number("limit"));
+            let page: Vec<&str> = page.map(String::as_str).collect();
+            Ok(Some(format!(r#"{{"total":{},"records":[{}]}}"#, self.total, page.join(",")).into()))
+        }
+    }
+
+    fn identity(package: usize) -> Identity {
+        Identity {
+            package: format!("package{package}").parse().unwrap(),
+            version: "1".parse().unwrap(),
+            architecture: "all".parse().unwrap(),
+        }
+    }
+
+    /// What an instance with so many records, which announces `total`, was asked when so many
+    /// questions came, and what is known of its listing then.
+    fn listed(records: usize, total: usize, questions: usize) -> (usize, Rc<Rebuilderd<Instance>>) {
+        let record = |n: usize| {
+            format!(
+                r#"{{"id":{},"name":"package{n}","version":"1","architecture":"all","status":"GOOD","build_id":1,"artifact_id":1}}"#,
+                n + 1
+            )
+        };
+        let asked = Rc::<Cell<usize>>::default();
+        let records = (0..records).map(record).collect();
+        let instance = Instance { total, records, asked: Rc::clone(&asked) };
+        let instance = Rc::new(Rebuilderd::new("https://x.example/".parse().unwrap(), instance));
+        let all = "all".parse().unwrap();
+        let begun = instance.listings.begin(&[(all, questions)].into(), Duration::from_secs(1));
+        for architecture in begun {
+            assert!(!instance.listings.is_settled(&identity(0)), "it is waited for");
+            let reading = Rc::clone(&instance).read_listing(architecture, Rc::new(|| {}));
+            assert!(pin!(reading).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        }
+        assert!(instance.listings.is_settled(&identity(0)), "nothing is waited for any more");
+        (asked.get(), instance)
+    }
+
+    fn known(instance: &Rebuilderd<Instance>, package: usize) -> Option<usize> {
+        instance.listings.about(&identity(package)).map(|records| records.len())
+    }
+
+    #[test]
+    fn a_short_listing_tells_what_there_is_and_what_there_is_not() {
+        let (asked, instance) = listed(1200, 1200, 100);
+        assert_eq!(asked, 1 + 3);
+        assert_eq!((known(&instance, 1199), known(&instance, 1200)), (Some(1), Some(0)));
+    }
+
+    #[test]
+    fn a_long_listing_and_one_for_few_questions_are_not_read() {
+        for (records, questions, requests) in
+            [(100, 3, 0), (100, 4, 1 + 1), (129, 4, 1), (20_000, 2000, 1)]
+        {
+            let (asked, instance) = listed(records, records, questions);
+            assert_eq!(asked, requests, "{records} records, {questions} questions");
+            assert_eq!(known(&instance, 0).is_some(), requests == 2);
+        }
+    }
+
+    #[test]
+    fn a_listing_that_breaks_off_does_not_tell_what_there_is_not() {
+        let (asked, instance) = listed(700, 1500, 100);
+        assert_eq!(asked, 1 + 3);
+        assert_eq!((known(&instance, 0), known(&instance, 1400)), (None, None));
+    }
+}
