@@ -59,6 +59,15 @@ enum Speaks {
     Http2,
 }
 
+/// Who gives the answers of a rebuilder.
+#[derive(Clone, Copy, PartialEq)]
+enum Answers {
+    /// It does, and is not sent many questions at a time.
+    Itself,
+    /// A cache in front of it.
+    Cache,
+}
+
 /// One at a time: who sleeps is found out by looking at all threads.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
@@ -85,10 +94,16 @@ struct Cost {
 
 impl World {
     fn new(packages: usize, payload: usize, speaks: Speaks) -> Self {
-        Self::with_others(packages, payload, speaks, OTHERS)
+        Self::with(packages, payload, speaks, Answers::Itself, OTHERS)
     }
 
-    fn with_others(packages: usize, payload: usize, speaks: Speaks, others: usize) -> Self {
+    fn with(
+        packages: usize,
+        payload: usize,
+        speaks: Speaks,
+        answers: Answers,
+        others: usize,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let made: Vec<_> =
@@ -107,6 +122,7 @@ impl World {
                     built: built.clone(),
                     others,
                     delay: Duration::ZERO,
+                    cached: answers == Answers::Cache,
                     tls: tls.clone(),
                     barrier: Some(Arc::clone(&barrier)),
                     address: "127.0.0.1:0".parse().unwrap(),
@@ -393,51 +409,69 @@ fn peak(id: u32) -> Option<u64> {
     Some(number("VmHWM:")?.saturating_sub(number("RssFile:")?))
 }
 
+/// A cold run with so many packages costs no more than this.
+fn assert_costs(packages: usize, speaks: Speaks, answers: Answers, rounds: u64, connections: u64) {
+    let _alone = alone();
+    let world = World::with(packages, 0, speaks, answers, OTHERS);
+    world.update();
+    world.assert_costs(rounds, connections);
+}
+
 #[test]
 fn fifty_packages() {
-    let _alone = alone();
-    let world = World::new(50, 0, Speaks::Http1);
-    world.update();
-    world.assert_costs(10, 9);
+    assert_costs(50, Speaks::Http1, Answers::Itself, 10, 9);
+}
+
+#[test]
+fn fifty_packages_from_caches() {
+    assert_costs(50, Speaks::Http1, Answers::Cache, 6, 16);
 }
 
 #[test]
 fn fifty_packages_over_http_2() {
-    let _alone = alone();
-    let world = World::new(50, 0, Speaks::Http2);
-    world.update();
-    world.assert_costs(10, 1);
+    assert_costs(50, Speaks::Http2, Answers::Itself, 10, 1);
+}
+
+#[test]
+fn fifty_packages_from_caches_over_http_2() {
+    assert_costs(50, Speaks::Http2, Answers::Cache, 6, 1);
 }
 
 #[test]
 fn five_hundred_packages() {
-    let _alone = alone();
-    let world = World::new(500, 0, Speaks::Http1);
-    world.update();
-    world.assert_costs(70, 9);
+    assert_costs(500, Speaks::Http1, Answers::Itself, 66, 9);
+}
+
+#[test]
+fn five_hundred_packages_from_caches() {
+    assert_costs(500, Speaks::Http1, Answers::Cache, 40, 16);
 }
 
 #[test]
 fn five_hundred_packages_over_http_2() {
-    let _alone = alone();
-    let world = World::new(500, 0, Speaks::Http2);
-    world.update();
-    world.assert_costs(70, 1);
+    assert_costs(500, Speaks::Http2, Answers::Itself, 66, 1);
+}
+
+#[test]
+fn five_hundred_packages_from_caches_over_http_2() {
+    assert_costs(500, Speaks::Http2, Answers::Cache, 12, 1);
 }
 
 #[test]
 fn two_thousand_packages_over_http_2() {
-    let _alone = alone();
-    let world = World::new(2000, 0, Speaks::Http2);
-    world.update();
-    world.assert_costs(265, 1);
+    assert_costs(2000, Speaks::Http2, Answers::Itself, 255, 1);
+}
+
+#[test]
+fn two_thousand_packages_from_caches_over_http_2() {
+    assert_costs(2000, Speaks::Http2, Answers::Cache, 30, 1);
 }
 
 /// One that lists all of a distribution, as public ones do, is not made to send its list.
 #[test]
 fn a_long_list_is_not_asked_for() {
     let _alone = alone();
-    let world = World::with_others(50, 0, Speaks::Http2, 100);
+    let world = World::with(50, 0, Speaks::Http2, Answers::Itself, 100);
     world.update();
     world.install();
     for it in world.counts() {

@@ -38,6 +38,8 @@ pub struct Settings {
     pub others: usize,
     /// Added to every answer
     pub delay: Duration,
+    /// Whether answers are said to come from a cache in front of it
+    pub cached: bool,
     /// For https
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Who lets answers go, if not the clock
@@ -149,6 +151,7 @@ impl Rebuilder {
             known,
             counts: Arc::clone(&counts),
             delay: settings.delay,
+            cached: settings.cached,
             barrier: settings.barrier,
             tls: settings.tls.map(TlsAcceptor::from),
         });
@@ -298,6 +301,7 @@ struct Server {
     known: Known,
     counts: Arc<Counts>,
     delay: Duration,
+    cached: bool,
     barrier: Option<Arc<Barrier>>,
     tls: Option<TlsAcceptor>,
 }
@@ -358,8 +362,9 @@ impl Server {
             let answer = self.answer(target).await;
             let status = if answer.is_some() { "200 OK" } else { "404 Not Found" };
             let body = answer.unwrap_or_default();
+            let age = if self.cached { "Age: 60\r\n" } else { "" };
             let head = format!(
-                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{age}Content-Length: {}\r\n\r\n",
                 body.len()
             );
             if stream.write_all(&[head.as_bytes(), &body].concat()).await.is_err()
@@ -381,7 +386,11 @@ impl Server {
                 let target = request.uri().path_and_query().map(ToString::to_string);
                 let answer = server.answer(&target.unwrap_or_default()).await;
                 let status = if answer.is_some() { 200 } else { 404 };
-                let head = http::Response::builder().status(status).body(()).unwrap();
+                let mut head = http::Response::builder().status(status);
+                if server.cached {
+                    head = head.header(http::header::AGE, "60");
+                }
+                let head = head.body(()).unwrap();
                 if let Ok(mut stream) = respond.send_response(head, false) {
                     let _ = stream.send_data(answer.unwrap_or_default().into(), true);
                 }

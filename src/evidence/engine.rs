@@ -261,10 +261,7 @@ impl Peer {
                 self.changed.notified().await;
                 continue;
             };
-            // It is given back when the answer is there, which another task waits for.
-            if let Some(permit) = self.line.enter(patience).await {
-                permit.forget();
-            }
+            let turn = self.line.enter(patience).await;
             let (peer, desk) = (Rc::clone(&self), Rc::clone(&desk));
             tokio::task::spawn_local(async move {
                 let found = peer.gather(&question, desk.timeouts.total).await;
@@ -274,7 +271,7 @@ impl Peer {
                 (desk.hand_on)(Event { question: id, endpoint: index, found });
                 // The connection is put back for the next question first.
                 tokio::task::yield_now().await;
-                peer.line.leave();
+                drop(turn);
             });
         }
     }
@@ -315,7 +312,7 @@ impl Peer {
         for work in work {
             let line = Rc::clone(&self.line);
             tokio::task::spawn_local(async move {
-                let _permit = line.enter(patience).await;
+                let _turn = line.enter(patience).await;
                 let _ = tokio::time::timeout(timeouts.total, work).await;
             });
         }

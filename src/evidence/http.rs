@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{
-    ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER,
+    AGE, CACHE_STATUS, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED, RETRY_AFTER,
 };
 use reqwest::{Client, StatusCode, Url, redirect};
 use tokio::time::Instant;
@@ -209,7 +210,7 @@ impl Door {
                 Err(_) => return Err(DoorError::Timeout(self.answer_timeout)),
             }
         };
-        line.answered(answer.version());
+        line.answered(answer.version(), is_of_a_cache(answer.headers()));
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED if known.is_some() => return Ok(Fetched::Unchanged),
@@ -246,6 +247,16 @@ impl Door {
         }
         Ok(Fetched::New { body, validator })
     }
+}
+
+/// Whether a cache gave the answer without asking the server: it has been there for a second at
+/// least (`Age`, RFC 9111 section 5.1; some send 0 with what they have just asked for), or says
+/// that it was a hit (`Cache-Status`, RFC 9211 section 2.1).
+fn is_of_a_cache(headers: &HeaderMap) -> bool {
+    let values = |name| headers.get_all(name).iter().filter_map(|it| it.to_str().ok());
+    let mut ages = values(AGE).filter_map(|it| it.trim().parse::<u64>().ok());
+    let mut words = values(CACHE_STATUS).flat_map(|it| it.split([',', ';']));
+    ages.any(|age| age > 0) || words.any(|it| it.trim() == "hit")
 }
 
 /// Whether a server's word about a document can be given back to it.
@@ -408,6 +419,26 @@ mod tests {
         let excluded = [("http_proxy", "http://b:2"), ("no_proxy", "y.org, .x.org")];
         assert_eq!(proxy(&[], &excluded, "http://a.x.org/"), None);
         assert_eq!(proxy(&[], &excluded, "http://ax.org/"), b);
+    }
+
+    #[test]
+    fn a_cache_says_that_the_answer_is_its_own() {
+        for (name, value, own) in [
+            (AGE, "1", true),
+            (AGE, "86400", true),
+            (AGE, "0", false),
+            (AGE, "-1", false),
+            (AGE, "soon", false),
+            (CACHE_STATUS, "origin.example; fwd=miss; stored, edge.example; hit; ttl=9", true),
+            (CACHE_STATUS, "edge.example;hit", true),
+            (CACHE_STATUS, "edge.example; fwd=miss", false),
+            (CACHE_STATUS, "hit.example; fwd=stale; hits=3", false),
+            (LAST_MODIFIED, "1", false),
+        ] {
+            let headers = HeaderMap::from_iter([(name.clone(), value.parse().unwrap())]);
+            assert_eq!(is_of_a_cache(&headers), own, "{name}: {value}");
+        }
+        assert!(!is_of_a_cache(&HeaderMap::new()));
     }
 
     #[test]

@@ -3,6 +3,12 @@
 //! Over HTTP/2 all questions share one connection, over HTTP/1.1 each needs one of its own. Which
 //! of the two a server speaks is known when its first answer comes, so until then it is sent one
 //! question: else there would be many connections where one is enough.
+//!
+//! After that it is sent few at a time, because a rebuilder may have work with each: rebuilderd 0.28
+//! stops answering anybody for half a minute when more than its ten connections to its database are
+//! needed at once for attestations that nobody has fetched before. A slower answer does not announce
+//! that, so it cannot be found out by trying. Where a cache answers in its place, which says so, it
+//! has no work, and with each such answer one question more is sent.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -11,17 +17,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Url, Version};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// Questions under way at the same time over HTTP/2. Servers allow a hundred streams and more, but
-/// rebuilderd 0.28 stops answering when fifteen attestations are asked for at once for the first
-/// time: it signs each then, and writes that to its database.
-pub(super) const STREAMS: usize = 8;
+/// Questions under way at the same time while the host has work with them.
+pub(super) const AT_WORK: usize = 8;
 
-/// Questions under way at the same time over HTTP/1.1, each on a connection of its own. There can be one
-/// connection more: that of a question which found another one free before its own was there.
-pub(super) const CONNECTIONS: usize = 8;
+/// The most over HTTP/2, where a cache answers. Servers allow a hundred streams and more.
+pub(super) const STREAMS: usize = 100;
+
+/// The most over HTTP/1.1, each on a connection of its own. There can be one connection more: that
+/// of a question which found another one free before its own was there.
+pub(super) const CONNECTIONS: usize = 15;
 
 /// Questions to one host whose answers may have more than [`SMALL`] bytes at the same time, so that
 /// memory can hold them.
@@ -40,11 +47,23 @@ pub(super) struct Line {
     large: Arc<Semaphore>,
     /// How many questions are allowed now
     width: Cell<usize>,
-    /// How many are, if the server speaks HTTP/1.1
+    /// How many more are under way than that, since it was more when they were put
+    beyond: Cell<usize>,
+    /// How many are allowed at most, if the server speaks HTTP/1.1
     connections: usize,
     begun: Cell<bool>,
     /// When it answered last
     heard: Cell<Option<Instant>>,
+}
+
+/// The turn of a question, which ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Turn(Rc<Line>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
 }
 
 /// All hosts, by what a connection can be used for again: scheme, host and port.
@@ -70,6 +89,7 @@ impl Line {
             questions: Semaphore::new(width),
             large: Arc::new(Semaphore::new(LARGE)),
             width: Cell::new(width),
+            beyond: Cell::new(0),
             connections,
             begun: Cell::new(false),
             heard: Cell::new(None),
@@ -78,27 +98,46 @@ impl Line {
 
     /// Waits for its turn. A host that has not answered the first question within `patience` gets
     /// the next ones all the same: one answer that is lost must not hold up all others.
-    pub(super) async fn enter(self: &Rc<Self>, patience: Duration) -> Option<SemaphorePermit<'_>> {
+    pub(super) async fn enter(self: &Rc<Self>, patience: Duration) -> Turn {
         if !self.begun.replace(true) {
             let line = Rc::clone(self);
             tokio::task::spawn_local(async move {
                 tokio::time::sleep(patience).await;
-                line.speaks(Version::HTTP_11);
+                if line.heard.get().is_none() {
+                    line.allow_questions(AT_WORK.min(line.connections));
+                }
             });
         }
         // Never closed, so there is always a permit to come.
-        self.questions.acquire().await.ok()
+        if let Ok(permit) = self.questions.acquire().await {
+            permit.forget();
+        }
+        Turn(Rc::clone(self))
     }
 
-    /// A question whose permit was forgotten is done.
-    pub(super) fn leave(&self) {
-        self.questions.add_permits(1);
-    }
-
-    /// The server has answered in this version of HTTP.
-    pub(super) fn answered(&self, version: Version) {
+    /// The server has answered in this version of HTTP, or a cache in its place.
+    pub(super) fn answered(&self, version: Version, by_cache: bool) {
         self.heard.set(Some(Instant::now()));
-        self.speaks(version);
+        let most = if version == Version::HTTP_2 { STREAMS } else { self.connections };
+        let width = if by_cache { self.width.get().max(AT_WORK) + 1 } else { AT_WORK };
+        self.allow_questions(width.min(most));
+    }
+
+    fn allow_questions(&self, width: usize) {
+        let before = self.width.replace(width);
+        let beyond = self.beyond.get() + before.saturating_sub(width);
+        let more = width.saturating_sub(before);
+        let free = more.saturating_sub(beyond);
+        let beyond = beyond.saturating_sub(more);
+        self.questions.add_permits(free);
+        self.beyond.set(beyond - self.questions.forget_permits(beyond));
+    }
+
+    fn leave(&self) {
+        match self.beyond.get().checked_sub(1) {
+            Some(beyond) => self.beyond.set(beyond),
+            None => self.questions.add_permits(1),
+        }
     }
 
     /// Until when a question that was put at `begun` waits for its answer. A server that takes one
@@ -106,14 +145,6 @@ impl Line {
     /// last sign of life.
     pub(super) fn waits_until(&self, begun: Instant, patience: Duration) -> Instant {
         self.heard.get().map_or(begun, |heard| heard.max(begun)) + patience
-    }
-
-    fn speaks(&self, version: Version) {
-        let width = if version == Version::HTTP_2 { STREAMS } else { self.connections };
-        if let Some(more) = width.checked_sub(self.width.get()).filter(|more| *more > 0) {
-            self.width.set(width);
-            self.questions.add_permits(more);
-        }
     }
 
     /// Waits until a large answer may be read, if the question has not waited for that already.
@@ -153,19 +184,79 @@ pub(super) fn host_of(url: &Url) -> String {
 mod tests {
     use super::*;
 
+    /// How many questions could be put now.
+    fn free(line: &Line) -> usize {
+        line.questions.available_permits()
+    }
+
     #[test]
-    fn a_host_is_sent_one_question_until_it_says_how_many_it_can_take() {
-        let line = Line::new(4);
-        assert_eq!(line.questions.available_permits(), 1);
-        line.speaks(Version::HTTP_11);
-        assert_eq!(line.questions.available_permits(), 4);
-        line.speaks(Version::HTTP_11);
-        assert_eq!(line.questions.available_permits(), 4);
-        line.speaks(Version::HTTP_2);
-        assert_eq!(line.questions.available_permits(), STREAMS);
-        // A connection of another kind later on takes nothing away.
-        line.speaks(Version::HTTP_11);
-        assert_eq!(line.questions.available_permits(), STREAMS);
+    fn a_host_is_sent_one_question_until_it_says_what_it_speaks() {
+        for (connections, version, width) in [
+            (15, Version::HTTP_11, AT_WORK),
+            (4, Version::HTTP_11, 4),
+            (4, Version::HTTP_2, AT_WORK),
+        ] {
+            let line = Line::new(connections);
+            assert_eq!(free(&line), 1);
+            for _ in 0..3 {
+                line.answered(version, false);
+                assert_eq!(free(&line), width, "{version:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cache_is_sent_more_with_each_answer_until_it_has_to_ask() {
+        for (version, most) in [(Version::HTTP_11, 15), (Version::HTTP_2, STREAMS)] {
+            let line = Line::new(15);
+            line.answered(version, true);
+            assert_eq!(free(&line), AT_WORK + 1);
+            line.answered(version, true);
+            assert_eq!(free(&line), AT_WORK + 2);
+            (0..2 * most).for_each(|_| line.answered(version, true));
+            assert_eq!(free(&line), most);
+            line.answered(version, false);
+            assert_eq!(free(&line), AT_WORK);
+        }
+    }
+
+    /// So many questions are put.
+    fn put(line: &Rc<Line>, count: usize) -> Vec<Turn> {
+        let turn = || {
+            line.questions.try_acquire().unwrap().forget();
+            Turn(Rc::clone(line))
+        };
+        (0..count).map(|_| turn()).collect()
+    }
+
+    #[test]
+    fn questions_that_are_under_way_count_when_fewer_are_allowed() {
+        let line = Line::new(15);
+        line.allow_questions(11);
+        let mut turns = put(&line, 10);
+        line.answered(Version::HTTP_11, false);
+        assert_eq!((free(&line), line.beyond.get()), (0, 2));
+        for beyond in [1, 0, 0] {
+            turns.pop();
+            assert_eq!(line.beyond.get(), beyond);
+        }
+        assert_eq!(free(&line), 1);
+        drop(turns);
+        assert_eq!(free(&line), AT_WORK);
+    }
+
+    #[test]
+    fn more_are_allowed_again_while_some_are_beyond() {
+        let line = Line::new(15);
+        line.allow_questions(10);
+        let turns = put(&line, 10);
+        line.allow_questions(5);
+        line.allow_questions(7);
+        assert_eq!((free(&line), line.beyond.get()), (0, 3));
+        line.allow_questions(12);
+        assert_eq!((free(&line), line.beyond.get()), (2, 0));
+        drop(turns);
+        assert_eq!(free(&line), 12);
     }
 
     #[test]
@@ -173,7 +264,7 @@ mod tests {
         let (line, patience) = (Line::new(4), Duration::from_secs(10));
         let begun = Instant::now();
         assert_eq!(line.waits_until(begun, patience), begun + patience);
-        line.answered(Version::HTTP_11);
+        line.answered(Version::HTTP_11, false);
         assert!(line.waits_until(begun, patience) >= begun + patience);
         let later = begun + 2 * patience;
         assert_eq!(line.waits_until(later, patience), later + patience, "what was is no excuse");

@@ -116,10 +116,20 @@ fn answer(records: &BTreeMap<u64, Record>, path: &str) -> Answer {
             let query = query.replace("%2B", "+").replace("%3A", ":").replace("%7E", "~");
             let wanted: BTreeMap<&str, &str> =
                 query.split('&').filter_map(|pair| pair.split_once('=')).collect();
-            let found: Vec<serde_json::Value> = records
+            let is = |key: &str, value: &str| wanted.get(key).is_none_or(|it| *it == value);
+            let number = |key: &str| wanted.get(key).and_then(|it| it.parse::<u64>().ok());
+            let found: Vec<_> = records
                 .iter()
-                .filter(|(_, it)| Some(&it.package.name.as_str()) == wanted.get("name"))
-                .filter(|(_, it)| Some(&it.package.version.as_str()) == wanted.get("version"))
+                .filter(|(_, it)| is("name", &it.package.name))
+                .filter(|(_, it)| is("version", &it.package.version))
+                .filter(|(_, it)| is("architecture", &it.package.architecture))
+                .collect();
+            let after = number("after").unwrap_or_default();
+            let limit = number("limit").and_then(|it| it.try_into().ok()).unwrap_or(usize::MAX);
+            let page: Vec<serde_json::Value> = found
+                .iter()
+                .filter(|(id, _)| **id > after)
+                .take(limit)
                 .map(|(id, it)| {
                     serde_json::json!({
                         "id": id, "name": it.package.name, "version": it.package.version,
@@ -128,7 +138,7 @@ fn answer(records: &BTreeMap<u64, Record>, path: &str) -> Answer {
                     })
                 })
                 .collect();
-            json(serde_json::json!({ "total": found.len(), "records": found }))
+            json(serde_json::json!({ "total": found.len(), "records": page }))
         }
         ["builds", id, "artifacts", _, "attestation"] => {
             let record = id.parse().ok().and_then(|id: u64| records.get(&id));

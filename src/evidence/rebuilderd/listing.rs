@@ -213,6 +213,10 @@ impl<D: Fetch> Rebuilderd<D> {
         };
         let Some(first) = page(1, None).await? else { return Ok(false) };
         let total = usize::try_from(first.total).unwrap_or(usize::MAX);
+        // One that knows nothing may as well not know how to list.
+        if total == 0 {
+            return Ok(false);
+        }
         if !self.listings.answered(architecture, total) {
             return Ok(false);
         }
@@ -328,5 +332,13 @@ mod tests {
         let (asked, instance) = listed(700, 1500, 100);
         assert_eq!(asked, 1 + 3);
         assert_eq!((known(&instance, 0), known(&instance, 1400)), (None, None));
+        let (asked, instance) = listed(0, 1500, 100);
+        assert_eq!((asked, known(&instance, 0)), (1 + 1, None));
+    }
+
+    #[test]
+    fn an_empty_listing_does_not_tell_that_there_is_nothing() {
+        let (asked, instance) = listed(0, 0, 100);
+        assert_eq!((asked, known(&instance, 0)), (1, None));
     }
 }
