@@ -9,8 +9,8 @@
 first_release() {
     another first "
         rm -r DEBIAN/prerm DEBIAN/md5sums usr/lib/apt-quorum/before-prompt usr/lib/systemd \\
-            usr/share/apt-quorum etc/qubes etc/apt/apt.conf.d/90apt-quorum-before-prompt
-        sed -i '/before-prompt\$/d; /qubes/d' DEBIAN/conffiles
+            usr/share/apt-quorum etc/qubes etc/apt/apt.conf.d/90apt-quorum-*
+        sed -i '/90apt-quorum-/d; /qubes/d' DEBIAN/conffiles
         cp -r '$repo/tests/package/0.1.0/.' .
     " 0.1.0~first
 }
@@ -54,6 +54,7 @@ kept() {
     cmp -n "$(stat -c %s "$TESTBED_RUN/receipts")" \
         "$TESTBED_RUN/receipts" "$machine/var/lib/apt-quorum/receipts/hook.jsonl"
     there "$machine/etc/apt/apt.conf.d/90apt-quorum-before-prompt"
+    there "$machine/etc/apt/apt.conf.d/90apt-quorum-pipeline"
     there "$machine/etc/qubes/post-install.d/20-apt-quorum.sh"
     cmp "$repo/apt-conf/apt-quorum/operators.d/README" "$machine/etc/apt-quorum/operators.d/README"
     in_machine dpkg --audit >"$said"

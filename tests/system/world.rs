@@ -134,6 +134,9 @@ impl World {
             .succeeds();
         let conf = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/apt-conf/00apt-quorum"));
         self.write("/etc/apt/apt.conf.d/00apt-quorum", conf);
+        let pipeline =
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/apt-conf/90apt-quorum-pipeline"));
+        self.write("/etc/apt/apt.conf.d/90apt-quorum-pipeline", pipeline);
         let conf = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/apt-conf/dpkg/apt-quorum"));
         self.write("/etc/dpkg/dpkg.cfg.d/apt-quorum", conf);
         self.policy(
