@@ -57,8 +57,8 @@ class Rebuilder:
         self.process.stdin.flush()
         return self.process.stdout.readline().strip()
 
-    def become(self, delay, prefix):
-        self.key = self.say(f"{delay} {prefix} {OTHERS}").replace("|", "\n")
+    def become(self, delay, prefix, answers):
+        self.key = self.say(f"{delay} {prefix} {OTHERS} {answers}").replace("|", "\n")
 
     def counts(self):
         return json.loads(self.say(""))
@@ -182,7 +182,8 @@ class System:
             mkdir -p /usr/lib/apt-quorum /var/lib/apt-quorum /var/cache/apt-quorum
             ln -s ../../bin/apt-quorum /usr/lib/apt-quorum/pre-install-pkgs
             mkdir -p /etc/apt-quorum/operators.d""")
-        shutil.copy(REPOSITORY / "apt-conf/00apt-quorum", self.root / "etc/apt/apt.conf.d/")
+        for name in ("00apt-quorum", "90apt-quorum-pipeline"):
+            shutil.copy(REPOSITORY / "apt-conf" / name, self.root / "etc/apt/apt.conf.d/")
         (self.root / "etc/apt-quorum/policy.toml").write_text(
             'mode = "enforce"\nthreshold = 2\n[network]\nauthorities = "/etc/bench.pem"\n'
         )
@@ -276,7 +277,6 @@ class Bench:
         self.quick = quick
         self.rounds = 3 if quick else 5
         self.rebuilders = [Rebuilder(n) for n in range(1, 4)]
-        self.delayed = None
         key = sign_archive()
         self.web = start_nginx()
         certificate = (self.web / "srv/certificate.pem").read_bytes()
@@ -286,9 +286,9 @@ class Bench:
             system.install_quorum()
         self.results = []
 
-    def set(self, delay, prefix):
+    def set(self, delay, prefix, answers="itself"):
         for it in self.rebuilders:
-            it.become(delay, prefix)
+            it.become(delay, prefix, answers)
 
     def counts(self):
         counts = [it.counts() for it in self.rebuilders]
@@ -308,11 +308,11 @@ class Bench:
         count = len(names.split())
         runs = {name: [] for name, *_ in contenders}
         seen = {}
-        self.set(delay, prefix)
         for turn in range(self.rounds):
-            for name, scheme, evidence, http2 in contenders:
+            for name, scheme, evidence, http2, answers in contenders:
                 if len(runs[name]) < turn:
                     continue
+                self.set(delay, prefix, answers)
                 system.source(scheme)
                 if scheme.startswith("quorum"):
                     system.configure_quorum(self.rebuilders, http2)
@@ -348,11 +348,14 @@ class Bench:
             show(row)
 
     def everything(self):
-        plain = ("plain apt", "http", None, False)
-        cold = ("apt-quorum, HTTP/1.1", "quorum+http", "cold", False)
-        cold2 = ("apt-quorum, HTTP/2", "quorum+http", "cold", True)
-        cached = ("apt-quorum, cached", "quorum+http", "cached", False)
-        rival = ("repro-threshold", "reproduced+http", None, False)
+        plain = ("plain apt", "http", None, False, "itself")
+        cold = ("apt-quorum, HTTP/1.1", "quorum+http", "cold", False, "itself")
+        cold2 = ("apt-quorum, HTTP/2", "quorum+http", "cold", True, "itself")
+        # The rebuilders say that a cache answers in their place.
+        front = ("HTTP/1.1, from caches", "quorum+http", "cold", False, "cache")
+        front2 = ("HTTP/2, from caches", "quorum+http", "cold", True, "cache")
+        cached = ("apt-quorum, cached", "quorum+http", "cached", False, "itself")
+        rival = ("repro-threshold", "reproduced+http", None, False, "itself")
         small = lambda n: " ".join(f"small{it:04}" for it in range(n))
         large = " ".join(f"large{it}" for it in range(5))
         # The rebuilders list the packages of the case, so they are told by what these begin with.
@@ -362,7 +365,8 @@ class Bench:
         show_head()
         for size in sizes:
             for delay in delays:
-                contenders = [plain, cold, cold2] + ([cached] if delay == 0 else [])
+                contenders = [plain, cold, cold2, front, front2]
+                contenders += [cached] if delay == 0 else []
                 self.case(self.bookworm, f"{size} small", small(size), prefix[size], delay, contenders)
         self.case(self.bookworm, "5 of 50 MB", large, "large", 0, [plain, cold, cached])
         # It asks for one package at a time: more than these take minutes.

@@ -46,8 +46,9 @@ fn archive(directory: &Path) {
 }
 
 /// Serves until its input ends. Each line there is what it is to be like from now on: the delay in
-/// milliseconds, how many packages it has built, how many others it lists for each. It answers
-/// with its public key on one line.
+/// milliseconds, what the names of the packages begin with that it has built, how many others it
+/// lists for each, and whether a cache answers in its place (`itself` or `cache`). It answers with
+/// its public key on one line.
 ///
 /// An empty line asks for what it has counted, which starts anew.
 fn serve(list: &str, port: &str, seed: &str) {
@@ -70,7 +71,7 @@ fn serve(list: &str, port: &str, seed: &str) {
                 rebuilder.counts.reset();
                 counts
             }
-            ([delay, first, others], _) => {
+            ([delay, first, others, answers], _) => {
                 // The port is free only when the one before is gone.
                 drop(running.take());
                 let first = all.iter().filter(|it| it.name.starts_with(first));
@@ -79,13 +80,14 @@ fn serve(list: &str, port: &str, seed: &str) {
                     built: first.cloned().collect(),
                     others: others.parse().unwrap(),
                     delay: std::time::Duration::from_millis(delay.parse().unwrap()),
+                    cached: *answers == "cache",
                     tls: None,
                     barrier: None,
                     address: format!("127.0.0.1:{port}").parse().unwrap(),
                 });
                 running.insert(rebuilder).public_key().replace('\n', "|")
             }
-            _ => "it takes DELAY PREFIX OTHERS, or an empty line".to_owned(),
+            _ => "it takes DELAY PREFIX OTHERS ANSWERS, or an empty line".to_owned(),
         };
         let mut out = std::io::stdout().lock();
         writeln!(out, "{answer}").and_then(|()| out.flush()).unwrap();
