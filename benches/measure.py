@@ -5,6 +5,7 @@ Times are wall clock times of `apt-get install --download-only`, and of the hook
 compared ran in the same chroot, so by the same apt.
 """
 
+import base64
 import json
 import os
 import re
@@ -209,6 +210,21 @@ class System:
         file.unlink(missing_ok=True)
         file.write_text(text)
 
+    def configure_intoto(self, rebuilders):
+        keys = {name: base64.b64decode(it.key.split("\n")[1])[-32:].hex()
+                for name, it in zip(OPERATORS, rebuilders)}
+        (self.root / "srv/keys.json").write_text(json.dumps(keys))
+        shutil.copy(REPOSITORY / "benches/layout.py", self.root / "srv/layout.py")
+        made = self.sh("[ -e /srv/root.layout ] || python3 /srv/layout.py; cat /srv/fingerprint")
+        if made.returncode != 0:
+            raise SystemExit(f"no layout: {made.stdout}")
+        urls = " ".join(f'"http://127.0.0.1:{it.port}";' for it in rebuilders)
+        (self.root / "etc/apt/apt.conf.d/intoto").write_text(
+            f'APT::Intoto {{ LogLevel {{"30"}}; Rebuilders {{ {urls} }}; '
+            f'GPGHomedir {{"/srv/gnupg"}}; Layout {{"/srv/root.layout"}}; '
+            f'Keyids {{ "{made.stdout.strip()}" }}; }};\n'
+        )
+
     def forget(self, evidence):
         self.sh("rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*")
         if evidence:
@@ -282,7 +298,9 @@ class Bench:
         certificate = (self.web / "srv/certificate.pem").read_bytes()
         self.bookworm = System("bookworm", "apt", key, certificate)
         self.forky = System("forky", "rival", key, certificate)
-        for system in (self.bookworm, self.forky):
+        # The same apt, with the other method for it.
+        self.intoto = System("bookworm", "rival", key, certificate)
+        for system in (self.bookworm, self.forky, self.intoto):
             system.install_quorum()
         self.results = []
 
@@ -318,6 +336,8 @@ class Bench:
                     system.configure_quorum(self.rebuilders, http2)
                 elif scheme.startswith("reproduced"):
                     system.configure_threshold(self.rebuilders)
+                elif scheme == "intoto":
+                    system.configure_intoto(self.rebuilders)
                 if evidence == "cached":
                     system.forget(True)
                     measure(system, apt_get(names), count)
@@ -356,6 +376,7 @@ class Bench:
         front2 = ("HTTP/2, from caches", "quorum+http", "cold", True, "cache")
         cached = ("apt-quorum, cached", "quorum+http", "cached", False, "itself")
         rival = ("repro-threshold", "reproduced+http", None, False, "itself")
+        older = ("apt-transport-in-toto", "intoto", None, False, "itself")
         small = lambda n: " ".join(f"small{it:04}" for it in range(n))
         large = " ".join(f"large{it}" for it in range(5))
         # The rebuilders list the packages of the case, so they are told by what these begin with.
@@ -374,7 +395,11 @@ class Bench:
             for delay in [0, 100]:
                 self.case(self.forky, f"{size} small", small(size), prefix[size], delay,
                           [plain, cold, cold2, rival])
+            for delay in [0, 100]:
+                self.case(self.intoto, f"{size} small", small(size), prefix[size], delay,
+                          [plain, cold, older])
         self.case(self.forky, "5 of 50 MB", large, "large", 0, [plain, cold, rival])
+        self.case(self.intoto, "5 of 50 MB", large, "large", 0, [plain, cold, older])
         self.hook(small(sizes[-1]), prefix[sizes[-1]])
         self.start()
         self.updates()

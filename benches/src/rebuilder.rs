@@ -190,15 +190,22 @@ struct Known {
     records: Vec<String>,
     by_name: HashMap<String, Vec<usize>>,
     links: HashMap<u64, Vec<u8>>,
+    /// What apt-transport-in-toto asks for, by the name and version of the binary package
+    metadata: HashMap<String, Vec<u8>>,
 }
 
 impl Known {
     fn new(settings: &Settings, key: &SigningKey) -> Self {
-        let mut known =
-            Self { records: Vec::new(), by_name: HashMap::new(), links: HashMap::new() };
+        let mut known = Self {
+            records: Vec::new(),
+            by_name: HashMap::new(),
+            links: HashMap::new(),
+            metadata: HashMap::new(),
+        };
         for built in &settings.built {
             let id = known.list(built);
             known.links.insert(id, link(key, built));
+            known.metadata.insert(format!("{}/{}", built.name, built.version), step(key, built));
             for other in 0..settings.others {
                 known
                     .list(&Built { name: format!("{}-other{other}", built.name), ..built.clone() });
@@ -224,6 +231,9 @@ impl Known {
         if let Some(rest) = path.strip_prefix("/api/v1/builds/") {
             let id = rest.split('/').next()?.parse().ok()?;
             return rest.ends_with("/attestation").then(|| self.links.get(&id).cloned())?;
+        }
+        if let Some(rest) = path.strip_prefix("/sources/") {
+            return self.metadata.get(rest.strip_suffix("/metadata")?).cloned();
         }
         if path != "/api/v1/packages/binary" {
             return None;
@@ -283,9 +293,28 @@ fn link(key: &SigningKey, built: &Built) -> Vec<u8> {
     let Built { name, version, architecture, sha256 } = built;
     let version = version.split_once(':').map_or(version.as_str(), |(_, rest)| rest);
     let file = format!("{name}_{version}_{architecture}.deb");
-    let signed = format!(
-        r#"{{"_type":"link","byproducts":{{}},"command":[],"environment":null,"materials":{{"{name}_{version}.buildinfo":{{"sha256":"{sha256}","sha512":"{sha256}{sha256}"}}}},"name":"rebuild {file}","products":{{"{file}":{{"sha256":"{sha256}","sha512":"{sha256}{sha256}"}}}}}}"#
-    );
+    signed(
+        key,
+        &format!(
+            r#"{{"_type":"link","byproducts":{{}},"command":[],"environment":null,"materials":{{"{name}_{version}.buildinfo":{{"sha256":"{sha256}","sha512":"{sha256}{sha256}"}}}},"name":"rebuild {file}","products":{{"{file}":{{"sha256":"{sha256}","sha512":"{sha256}{sha256}"}}}}}}"#
+        ),
+    )
+}
+
+/// A link of the step `rebuild`, as a layout of in-toto knows it. What it is compared with there has
+/// no hash but SHA-256.
+fn step(key: &SigningKey, built: &Built) -> Vec<u8> {
+    let Built { name, version, architecture, sha256 } = built;
+    signed(
+        key,
+        &format!(
+            r#"{{"_type":"link","byproducts":{{}},"command":[],"environment":{{}},"materials":{{}},"name":"rebuild","products":{{"{name}_{version}_{architecture}.deb":{{"sha256":"{sha256}"}}}}}}"#
+        ),
+    )
+}
+
+/// A link, which is in its canonical form, with a signature of it.
+fn signed(key: &SigningKey, signed: &str) -> Vec<u8> {
     let hex = |bytes: &[u8]| bytes.iter().map(|it| format!("{it:02x}")).collect::<String>();
     let signature = hex(&key.sign(signed.as_bytes()).to_bytes());
     // As in-toto makes it: of the canonical form of the key.
