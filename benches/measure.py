@@ -5,6 +5,7 @@ Times are wall clock times of `apt-get install --download-only`, and of the hook
 compared ran in the same chroot, so by the same apt.
 """
 
+import argparse
 import base64
 import json
 import os
@@ -289,8 +290,9 @@ def spread(values):
 
 
 class Bench:
-    def __init__(self, quick):
+    def __init__(self, quick, only):
         self.quick = quick
+        self.only = only
         self.rounds = 3 if quick else 5
         self.rebuilders = [Rebuilder(n) for n in range(1, 4)]
         key = sign_archive()
@@ -308,6 +310,9 @@ class Bench:
         for it in self.rebuilders:
             it.become(delay, prefix, answers)
 
+    def leaves_out(self, title):
+        return self.only is not None and self.only not in title
+
     def counts(self):
         counts = [it.counts() for it in self.rebuilders]
         fronts = [log_counts(self.web / f"srv/front{n}.log") for n in range(1, 4)]
@@ -323,6 +328,8 @@ class Bench:
 
     def case(self, system, title, names, prefix, delay, contenders):
         """Each contender once a round, in turn. The first is what the others are compared with."""
+        if self.leaves_out(title):
+            return
         count = len(names.split())
         runs = {name: [] for name, *_ in contenders}
         seen = {}
@@ -412,6 +419,8 @@ class Bench:
             (f"hook, {len(names.split())} small, cached", names, prefix),
             ("hook, 5 of 50 MB, cached", " ".join(f"large{it}" for it in range(5)), "large"),
         ):
+            if self.leaves_out(title):
+                continue
             self.set(0, prefix)
             system.forget(True)
             system.configure_quorum(self.rebuilders, False)
@@ -447,6 +456,8 @@ class Bench:
             ("start, prober",
              "for n in $(seq 50); do /usr/lib/apt/methods/quorum+http </dev/null; done"),
         ):
+            if self.leaves_out(title):
+                continue
             runs = [measure(system, command, 0) for _ in range(self.rounds)]
             for it in filter(None, runs):
                 it["wall"] /= 50
@@ -455,6 +466,8 @@ class Bench:
 
     def updates(self):
         """Requests that `apt-get update` makes to the archive."""
+        if self.leaves_out("update"):
+            return
         for scheme, contender in (("http", "plain apt"), ("quorum+http", "apt-quorum")):
             log = self.web / "srv/archive.log"
             log_counts(log)
@@ -511,8 +524,12 @@ def show(row):
 
 
 def main():
-    quick = "--quick" in sys.argv[1:]
-    bench = Bench(quick)
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--quick", action="store_true")
+    arguments.add_argument("--case")
+    arguments = arguments.parse_args()
+    quick = arguments.quick
+    bench = Bench(quick, arguments.case)
     bench.everything()
     out = REPOSITORY / "target/bench/result.json"
     machine = {

@@ -14,7 +14,7 @@ use super::archive::Archive;
 use super::directory;
 use super::http::{Door, is_proxied};
 use super::intoto_metadata::IntotoMetadata;
-use super::line::{CONNECTIONS, Line, host_of};
+use super::line::{Line, host_of};
 use super::rebuilderd::Rebuilderd;
 use super::{Found, Gathered, Question, Reach, Source};
 use crate::apt::configuration::Configuration;
@@ -228,8 +228,11 @@ fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
         Ok(door) if endpoint.url.has_host() => {
             let host = host_of(&endpoint.url);
             let share = (THROUGH_PROXIES / proxied.len().max(1)).max(1);
-            let connections = if proxied.contains(&host) { share } else { CONNECTIONS };
-            door.lines().of_host(&host, connections)
+            if proxied.contains(&host) {
+                door.lines().behind_proxy(&host, share)
+            } else {
+                door.lines().of(&endpoint.url)
+            }
         }
         _ => Line::at_hand(),
     };
@@ -403,6 +406,7 @@ fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::line::CONNECTIONS;
     use super::*;
 
     /// How many connections the host of each of these endpoints may have.

@@ -245,6 +245,9 @@ impl Door {
             }
             body.extend_from_slice(&chunk);
         }
+        // What comes next is for this connection, and not for a new one: it is put back by another
+        // task.
+        tokio::task::yield_now().await;
         Ok(Fetched::New { body, validator })
     }
 }

@@ -79,7 +79,18 @@ impl Line {
 
     /// For what is on this machine.
     pub(super) fn at_hand() -> Rc<Self> {
-        let line = Self::of_width(LARGE, LARGE);
+        Self::begun(LARGE)
+    }
+
+    /// For a host behind a proxy, which makes `connections` at once. If the others came while the
+    /// first one is in use already, each question would ask for one more before they are there, and
+    /// making one takes longest there.
+    fn behind_proxy(connections: usize) -> Rc<Self> {
+        Self::begun(connections)
+    }
+
+    fn begun(width: usize) -> Rc<Self> {
+        let line = Self::of_width(width, width);
         line.begun.set(true);
         line
     }
@@ -164,14 +175,16 @@ impl Line {
 impl Lines {
     /// That of the host of `url`. A host that is new here gets as many connections as any.
     pub(super) fn of(&self, url: &Url) -> Rc<Line> {
-        self.of_host(&host_of(url), CONNECTIONS)
+        self.of_host(&host_of(url), || Line::new(CONNECTIONS))
     }
 
-    /// That of a host, which gets so many connections if it is new here.
-    pub(super) fn of_host(&self, host: &str, connections: usize) -> Rc<Line> {
-        let mut lines = self.0.borrow_mut();
-        let line = lines.entry(host.to_owned()).or_insert_with(|| Line::new(connections));
-        Rc::clone(line)
+    /// That of a host behind a proxy, which gets so many connections.
+    pub(super) fn behind_proxy(&self, host: &str, connections: usize) -> Rc<Line> {
+        self.of_host(host, || Line::behind_proxy(connections))
+    }
+
+    fn of_host(&self, host: &str, new: impl FnOnce() -> Rc<Line>) -> Rc<Line> {
+        Rc::clone(self.0.borrow_mut().entry(host.to_owned()).or_insert_with(new))
     }
 }
 
@@ -203,6 +216,16 @@ mod tests {
                 assert_eq!(free(&line), width, "{version:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_host_behind_a_proxy_gets_its_connections_at_once_and_no_more() {
+        let line = Line::behind_proxy(2);
+        assert_eq!(free(&line), 2);
+        line.answered(Version::HTTP_11, true);
+        assert_eq!(free(&line), 2);
+        line.answered(Version::HTTP_2, false);
+        assert_eq!(free(&line), AT_WORK);
     }
 
     #[test]
