@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::rebuilder::{Rebuilder, confirming, hello};
-use common::server::{Held, Reply, Server};
+use common::server::{Held, Nobody, Reply, Server};
 use common::{Deb, Key, World, run};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::Value;
@@ -111,7 +111,7 @@ fn faults() -> Vec<(&'static str, Endpoint)> {
             false => Reply::json(listing),
         }))
     };
-    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = Nobody::new();
     let (full, queue) = full_queue();
     let plain = Server::start(|_| Reply::status(200));
     let elsewhere = Arc::new(Server::start(|_| Reply::status(500)));
@@ -124,7 +124,7 @@ fn faults() -> Vec<(&'static str, Endpoint)> {
     let mut all = vec![
         (
             "refuses connections",
-            Endpoint { url: format!("http://{refused}/"), _alive: Box::new(()) },
+            Endpoint { url: format!("http://{}/", nobody.address), _alive: Box::new(nobody) },
         ),
         (
             "never answers a call",

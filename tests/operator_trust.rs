@@ -195,8 +195,8 @@ fn a_hostile_answer_changes_nothing_and_reaches_no_terminal() {
     }
     assert_eq!(elsewhere.connections(), 0);
     // A port that nobody listens on.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    add(&world, &format!("http://{free}/"), &[&key], &[]).assert_code(3);
+    let nobody = common::server::Nobody::new();
+    add(&world, &format!("http://{}/", nobody.address), &[&key], &[]).assert_code(3);
     assert_eq!(files(&world), before);
 }
 

@@ -85,7 +85,8 @@ fn the_dry_run_tells_who_would_be_refused_and_writes_nothing() {
     assert_eq!(json["voters"], 2);
     // Whoever is silent is not whoever refuses.
     let silent = [fresh.operator("alpha", &[&hello(), &other()])];
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = common::server::Nobody::new();
+    let gone = nobody.address;
     let key = fresh.machine.world.write("beta.pem", fresh.machine.keys["beta"].pem());
     let key = format!("beta={}", key.display());
     fresh.machine.world.write(

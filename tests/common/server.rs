@@ -1,10 +1,13 @@
 //! An HTTP/1.1 server on loopback with which anything can be wrong.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, socket};
 
 /// What a server says to a request.
 pub enum Reply {
@@ -33,6 +36,23 @@ impl Reply {
     /// Says nothing for as long as the server lives.
     pub fn never() -> Self {
         Self::raw(|_, held| held.wait())
+    }
+}
+
+/// A port at which nobody listens, and which nobody else is given meanwhile: another test's server
+/// could be at one that was only free.
+pub struct Nobody {
+    pub address: SocketAddr,
+    _socket: OwnedFd,
+}
+
+impl Nobody {
+    pub fn new() -> Self {
+        let socket =
+            socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        bind(socket.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+        let address: SockaddrIn = getsockname(socket.as_raw_fd()).unwrap();
+        Self { address: SocketAddrV4::from(address).into(), _socket: socket }
     }
 }
 
