@@ -1,7 +1,7 @@
 //! Asks all endpoints at once, on one thread, and hands each answer on when it comes.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::archive::Archive;
 use super::directory;
 use super::http::{Door, is_proxied};
 use super::intoto_metadata::IntotoMetadata;
-use super::line::{Line, host_of};
+use super::line::Line;
 use super::rebuilderd::Rebuilderd;
 use super::{Found, Gathered, Question, Reach, Source};
 use crate::apt::configuration::Configuration;
@@ -26,10 +26,6 @@ use crate::types::{Architecture, Sha256Digest, Timestamp};
 
 /// The item of apt's configuration with this machine's architecture.
 pub const NATIVE: &str = "APT::Architecture";
-
-/// Connections that all endpoints have together that are asked through a proxy: Qubes' update
-/// proxy starts a process on both of its sides for each. Every host has at least one.
-const THROUGH_PROXIES: usize = 4;
 
 /// How long a first question waits for others, since many can be put in fewer words: after the
 /// last one, and in all. apt hands over a whole transaction as fast as it can write.
@@ -223,17 +219,11 @@ fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
             }
         })
     };
-    let proxied = proxied_hosts(setup);
     let line = |endpoint: &Endpoint| match &door {
-        Ok(door) if endpoint.url.has_host() => {
-            let host = host_of(&endpoint.url);
-            let share = (THROUGH_PROXIES / proxied.len().max(1)).max(1);
-            if proxied.contains(&host) {
-                door.lines().behind_proxy(&host, share)
-            } else {
-                door.lines().of(&endpoint.url)
-            }
+        Ok(door) if is_proxied(&setup.apt, &endpoint.url) => {
+            door.lines().behind_proxy(&endpoint.url)
         }
+        Ok(door) if endpoint.url.has_host() => door.lines().of(&endpoint.url),
         _ => Line::at_hand(),
     };
     let peer = |endpoint: &Endpoint| {
@@ -247,12 +237,6 @@ fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
         })
     };
     setup.endpoints.iter().map(peer).collect()
-}
-
-/// The hosts that are reached through a proxy.
-fn proxied_hosts(setup: &Setup) -> HashSet<String> {
-    let proxied = |it: &&Endpoint| it.url.has_host() && is_proxied(&setup.apt, &it.url);
-    setup.endpoints.iter().filter(proxied).map(|it| host_of(&it.url)).collect()
 }
 
 impl Peer {
@@ -432,16 +416,13 @@ mod tests {
     }
 
     #[test]
-    fn hosts_behind_a_proxy_share_few_connections() {
+    fn a_host_behind_a_proxy_has_one_connection() {
         let proxy = "Acquire::http::Proxy=http://127.0.0.1:8082/";
         let [a, b, file] = ["https://a.example/amd64/", "https://b.example/", "file:///srv/"];
-        assert_eq!(connections(&[a, b, file], &[proxy]), [2, 2, 8]);
-        assert_eq!(connections(&[a, "https://a.example/all/"], &[proxy]), [4, 4]);
-        let many: Vec<String> = (0..6).map(|n| format!("https://{n}.example/")).collect();
-        let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(connections(&many, &[proxy]), [1; 6]);
+        assert_eq!(connections(&[a, b, file], &[proxy]), [1, 1, 8]);
+        assert_eq!(connections(&[a, "https://a.example/all/"], &[proxy]), [1, 1]);
         let direct = "Acquire::https::Proxy::b.example=DIRECT";
-        assert_eq!(connections(&[a, b], &[proxy, direct]), [4, CONNECTIONS]);
+        assert_eq!(connections(&[a, b], &[proxy, direct]), [1, CONNECTIONS]);
         assert_eq!(connections(&[a, b], &[]), [CONNECTIONS; 2]);
     }
 }

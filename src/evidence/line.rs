@@ -79,20 +79,16 @@ impl Line {
 
     /// For what is on this machine.
     pub(super) fn at_hand() -> Rc<Self> {
-        Self::begun(LARGE)
-    }
-
-    /// For a host behind a proxy, which makes `connections` at once. If the others came while the
-    /// first one is in use already, each question would ask for one more before they are there, and
-    /// making one takes longest there.
-    fn behind_proxy(connections: usize) -> Rc<Self> {
-        Self::begun(connections)
-    }
-
-    fn begun(width: usize) -> Rc<Self> {
-        let line = Self::of_width(width, width);
+        let line = Self::of_width(LARGE, LARGE);
         line.begun.set(true);
         line
+    }
+
+    /// For a host behind a proxy, which has one connection. With two there would be many: while the
+    /// second one is being made, which takes long there, the first one serves the question that
+    /// waits for it, and each further question asks for one more.
+    fn behind_proxy() -> Rc<Self> {
+        Self::new(1)
     }
 
     fn of_width(width: usize, connections: usize) -> Rc<Self> {
@@ -178,9 +174,9 @@ impl Lines {
         self.of_host(&host_of(url), || Line::new(CONNECTIONS))
     }
 
-    /// That of a host behind a proxy, which gets so many connections.
-    pub(super) fn behind_proxy(&self, host: &str, connections: usize) -> Rc<Line> {
-        self.of_host(host, || Line::behind_proxy(connections))
+    /// That of the host of `url` behind a proxy.
+    pub(super) fn behind_proxy(&self, url: &Url) -> Rc<Line> {
+        self.of_host(&host_of(url), Line::behind_proxy)
     }
 
     fn of_host(&self, host: &str, new: impl FnOnce() -> Rc<Line>) -> Rc<Line> {
@@ -219,11 +215,11 @@ mod tests {
     }
 
     #[test]
-    fn a_host_behind_a_proxy_gets_its_connections_at_once_and_no_more() {
-        let line = Line::behind_proxy(2);
-        assert_eq!(free(&line), 2);
+    fn a_host_behind_a_proxy_has_one_connection() {
+        let line = Line::behind_proxy();
+        assert_eq!(free(&line), 1);
         line.answered(Version::HTTP_11, true);
-        assert_eq!(free(&line), 2);
+        assert_eq!(free(&line), 1);
         line.answered(Version::HTTP_2, false);
         assert_eq!(free(&line), AT_WORK);
     }
