@@ -466,8 +466,8 @@ fn an_endpoint_in_trouble_with_some_packages_is_still_asked_about_the_others() {
     assert_eq!(decisions(&ended).iter().filter(admitted).count(), 45);
 }
 
-/// Of fifteen questions at a time, the last one waits for its answer longer than any may take. So
-/// does a rebuilderd that signs what it is asked for and writes that to its database.
+/// Of eight questions at a time, the last one waits for its answer for 2.4 s, longer than any may
+/// take. So it may with a rebuilderd that signs what it is asked for and writes that to its database.
 #[test]
 fn an_endpoint_that_answers_one_question_at_a_time_is_at_work() {
     let (debs, _) = fifty(&World::new());
@@ -481,7 +481,7 @@ fn an_endpoint_that_answers_one_question_at_a_time_is_at_work() {
     });
     let world = World::new();
     world.policy(
-        "mode = \"enforce\"\nthreshold = 1\n[network]\nanswer_timeout = 3\ntotal_timeout = 60\n",
+        "mode = \"enforce\"\nthreshold = 1\n[network]\nanswer_timeout = 2\ntotal_timeout = 60\n",
     );
     world.operator("alpha", &key, &[server.endpoint()]);
     let (_, paths) = fifty(&world);
