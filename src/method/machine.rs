@@ -6,7 +6,6 @@
 //! nor its file names nor its redirects; on a refusal fail the item and then the whole run, so
 //! that no other source of the same version can stand in for it.
 
-use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,14 +20,9 @@ use crate::report::{self, Entrance, Record};
 use crate::sys::plain;
 use crate::types::{Identity, Sha256Digest, Timestamp};
 
+use super::items::Items;
 use super::passage::{HashedFile, Passage, Places};
 use super::wrapped::Scheme;
-
-/// Files that the wrapped method is asked for at the same time, as many as apt itself would ask it
-/// for (`Acquire::Max-Pipeline-Depth`). apt hands us many more, so that evidence about all of
-/// them can be asked for together; the rest wait here. So few messages never fill a pipe, which
-/// would make this side wait for that one.
-const WITH_WRAPPED: usize = 10;
 
 /// What is to be done.
 pub(super) enum Action {
@@ -79,23 +73,13 @@ pub(super) struct Machine<'a> {
     ledger: Result<Ledger, String>,
     log: Log,
     listings: Option<Listings>,
-    items: HashMap<Vec<u8>, Item>,
-    /// The item that a question is about
-    questions: HashMap<QuestionId, Vec<u8>>,
-    /// What the wrapped method is going to be asked for
-    ahead: VecDeque<Message>,
-    /// How much it was asked for and has not answered
-    with_wrapped: usize,
-    next_id: QuestionId,
+    items: Items<Item>,
 }
 
 /// Something that apt asked for and has no answer about.
 struct Item {
     destination: PathBuf,
-    id: QuestionId,
     kind: Kind,
-    /// Whether the wrapped method was asked for it and has not answered
-    under_way: bool,
 }
 
 enum Kind {
@@ -137,11 +121,7 @@ impl<'a> Machine<'a> {
             ledger,
             log,
             listings,
-            items: HashMap::new(),
-            questions: HashMap::new(),
-            ahead: VecDeque::new(),
-            with_wrapped: 0,
-            next_id: 0,
+            items: Items::new(),
         }
     }
 
@@ -168,11 +148,9 @@ impl<'a> Machine<'a> {
         if !uri.starts_with(scheme.as_bytes()) {
             return self.fail(&uri, "this method was asked for another one's URL");
         }
-        self.next_id += 1;
-        let id = self.next_id;
+        let id = self.items.next_id();
         if self.places.is_for_an_index(&destination) {
-            self.insert(uri, Item { destination, id, kind: Kind::Index, under_way: false });
-            self.ahead.push_back(message);
+            self.items.insert(id, &uri, message, Item { destination, kind: Kind::Index });
             return self.forward();
         }
         if let Err(reason) = self.gate.policy() {
@@ -191,52 +169,22 @@ impl<'a> Machine<'a> {
             told: None,
             done: None,
         };
-        let ask = case.requested.clone().map(|identity| {
+        let first = case.requested.clone().map(|identity| {
             // Asked before the file is there, by the name that apt gives it. If the file turns
             // out to be something else, what was found is of no use and it is refused.
-            self.ask(&mut case, id, Question { identity, source: None, sha256: expected })
+            ask(self.gate, &mut case, id, Question { identity, source: None, sha256: expected })
         });
         let kind = Kind::Judged(Box::new(case));
-        self.insert(uri, Item { destination, id, kind, under_way: false });
-        self.ahead.push_back(message.only(|name| expected.is_none() || !is_idle_hash(name)));
+        let message = message.only(|name| expected.is_none() || !is_idle_hash(name));
+        self.items.insert(id, &uri, message, Item { destination, kind });
         let mut actions = self.forward();
-        actions.extend(ask.flatten());
+        actions.extend(first.flatten());
         actions
     }
 
-    fn insert(&mut self, uri: Vec<u8>, item: Item) {
-        self.remove(&uri);
-        self.questions.insert(item.id, uri.clone());
-        self.items.insert(uri, item);
-    }
-
-    fn remove(&mut self, uri: &[u8]) -> Option<Item> {
-        let item = self.items.remove(uri)?;
-        self.questions.remove(&item.id);
-        self.with_wrapped -= usize::from(item.under_way);
-        Some(item)
-    }
-
-    /// Asks the wrapped method for as much of what is ahead as it may have.
+    /// Asks the wrapped method for as much as it may have.
     fn forward(&mut self) -> Vec<Action> {
-        let mut actions = Vec::new();
-        while self.with_wrapped < WITH_WRAPPED {
-            let Some(message) = self.ahead.pop_front() else { break };
-            let item = message.field("URI").and_then(|uri| self.items.get_mut(uri));
-            // What is no longer wanted, was refused meanwhile.
-            let Some(item) = item.filter(|item| !item.under_way) else { continue };
-            item.under_way = true;
-            self.with_wrapped += 1;
-            actions.push(Action::Forward(message));
-        }
-        actions
-    }
-
-    fn ask(&self, case: &mut Case, id: QuestionId, question: Question) -> Option<Action> {
-        let inquiry = self.gate.inquire(&question, now());
-        let endpoints = inquiry.asked();
-        case.inquiry = Some(inquiry);
-        (!endpoints.is_empty()).then_some(Action::Ask { id, question, endpoints })
+        std::iter::from_fn(|| self.items.next_for_wrapped()).map(Action::Forward).collect()
     }
 
     /// The wrapped method reports something.
@@ -248,7 +196,7 @@ impl<'a> Machine<'a> {
 
     fn hear(&mut self, message: Message) -> Vec<Action> {
         let uri = message.field("URI").map(<[u8]>::to_vec);
-        let known = uri.as_ref().is_some_and(|uri| self.items.contains_key(uri));
+        let known = uri.as_ref().is_some_and(|uri| self.items.contains(uri));
         match (message.code(), uri) {
             // Its capabilities; ours were sent. Without encoded URIs, answers would not match.
             (100, _) => match message.field("Send-URI-Encoded") {
@@ -261,7 +209,7 @@ impl<'a> Machine<'a> {
             (201, Some(uri)) if known => self.downloaded(uri, message),
             (103, Some(uri)) if known => self.redirected(&uri, message),
             (400, Some(uri)) if known => {
-                self.remove(&uri);
+                self.items.remove(&uri);
                 vec![Action::Say(Reply::other(message))]
             }
             (401, _) => vec![Action::Say(Reply::other(message))],
@@ -289,18 +237,16 @@ impl<'a> Machine<'a> {
     }
 
     fn downloaded(&mut self, uri: Vec<u8>, message: Message) -> Vec<Action> {
+        self.items.has_come(&uri);
         let Some(item) = self.items.get_mut(&uri) else { return Vec::new() };
         let named = message.field("Filename").unwrap_or_default();
         if named != item.destination.as_os_str().as_encoded_bytes() {
             return self.fail(&uri, "the wrapped method put the file somewhere else");
         }
-        if std::mem::take(&mut item.under_way) {
-            self.with_wrapped -= 1;
-        }
         match &mut item.kind {
             Kind::Index => match self.places.index(&item.destination) {
                 Some(passage) => {
-                    self.remove(&uri);
+                    self.items.remove(&uri);
                     vec![Action::Say(Reply::success(message, passage))]
                 }
                 None => self.fail(&uri, "a package was offered as an index"),
@@ -321,13 +267,13 @@ impl<'a> Machine<'a> {
             return self.fail(uri, "redirected to where packages would not be checked");
         }
         // apt asks again, under the new URI.
-        self.remove(uri);
+        self.items.remove(uri);
         vec![Action::Say(Reply::other(message))]
     }
 
     /// The wrapped method is gone: what it had under way will not come.
     pub(super) fn wrapped_is_gone(&mut self) -> Vec<Action> {
-        let uris: Vec<Vec<u8>> = self.items.keys().cloned().collect();
+        let uris = self.items.uris();
         let mut actions: Vec<Action> = uris
             .iter()
             .flat_map(|uri| self.fail(uri, "the wrapped method ended unexpectedly"))
@@ -338,11 +284,10 @@ impl<'a> Machine<'a> {
 
     /// A file was hashed.
     pub(super) fn hashed(&mut self, uri: &[u8], file: io::Result<HashedFile>) -> Vec<Action> {
-        let Some(Item { destination, kind: Kind::Judged(case), id, .. }) = self.items.get_mut(uri)
-        else {
+        let Some(Item { destination, kind: Kind::Judged(case) }) = self.items.get_mut(uri) else {
             return Vec::new();
         };
-        let (destination, id) = (destination.clone(), *id);
+        let destination = destination.clone();
         let file = match file {
             Ok(file) => file,
             Err(error) => {
@@ -352,7 +297,7 @@ impl<'a> Machine<'a> {
         };
         if case.expected.is_some_and(|expected| expected != file.examined.sha256()) {
             // Damaged or tampered with on the way: apt has its own words and ways for that.
-            self.remove(uri);
+            self.items.remove(uri);
             let message = Message::new(400, "URI Failure")
                 .with("URI", uri)
                 .with("Message", "Hash Sum mismatch")
@@ -377,17 +322,17 @@ impl<'a> Machine<'a> {
             source: Some(control.source),
             sha256: Some(subject.sha256()),
         });
-        let Some(mut item) = self.items.remove(uri) else { return Vec::new() };
-        let mut ask = None;
-        if let Kind::Judged(case) = &mut item.kind {
+        let mut actions = Vec::new();
+        let id = self.items.id(uri);
+        if let (Some(id), Some(Item { kind: Kind::Judged(case), .. })) =
+            (id, self.items.get_mut(uri))
+        {
             case.subject = Some(subject);
             // Asked only now, if apt's name did not tell what it is.
             if case.inquiry.is_none() {
-                ask = question.and_then(|question| self.ask(case, id, question));
+                actions.extend(question.and_then(|question| ask(self.gate, case, id, question)));
             }
         }
-        self.items.insert(uri.to_vec(), item);
-        let mut actions: Vec<Action> = ask.into_iter().collect();
         actions.extend(self.judge(uri));
         actions
     }
@@ -401,7 +346,9 @@ impl<'a> Machine<'a> {
 
     /// An endpoint answered.
     pub(super) fn evidence(&mut self, event: Event) -> Vec<Action> {
-        let Some(uri) = self.questions.get(&event.question).cloned() else { return Vec::new() };
+        let Some(uri) = self.items.of_question(event.question).map(<[u8]>::to_vec) else {
+            return Vec::new();
+        };
         let Some(Item { kind: Kind::Judged(case), .. }) = self.items.get_mut(&uri) else {
             return Vec::new();
         };
@@ -462,7 +409,7 @@ impl<'a> Machine<'a> {
     /// Tells apt that the file is there, with the hash that we computed and no other.
     fn success(&mut self, uri: &[u8], passage: Passage) -> Vec<Action> {
         let file = passage.file().map(|file| (file.size(), file.sha256()));
-        let item = self.remove(uri);
+        let item = self.items.remove(uri);
         let (Some((size, sha256)), Some(Item { destination, kind: Kind::Judged(case), .. })) =
             (file, item)
         else {
@@ -488,7 +435,7 @@ impl<'a> Machine<'a> {
     /// Fails the item, and then the whole run: apt would take the same version from another
     /// source otherwise.
     fn refuse(&mut self, uri: &[u8], destination: &Path, refusal: &Refusal) -> Vec<Action> {
-        self.remove(uri);
+        self.items.remove(uri);
         let line = report::refusal_line(refusal, destination);
         let next = report::next_step(&[refusal]);
         let failure = Message::new(400, "URI Failure")
@@ -529,6 +476,14 @@ fn is_idle_hash(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let hash = name.strip_prefix("expected-");
     hash.is_some_and(|hash| !matches!(hash, "sha256" | "checksum-filesize"))
+}
+
+/// Begins to ask about a file, if there is anybody to ask.
+fn ask(gate: &Gate, case: &mut Case, id: QuestionId, question: Question) -> Option<Action> {
+    let inquiry = gate.inquire(&question, now());
+    let endpoints = inquiry.asked();
+    case.inquiry = Some(inquiry);
+    (!endpoints.is_empty()).then_some(Action::Ask { id, question, endpoints })
 }
 
 impl Case {

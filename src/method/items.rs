@@ -1,0 +1,161 @@
+//! What apt asked for and has no answer about, and when the wrapped method is asked for it.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::apt::message::Message;
+use crate::evidence::QuestionId;
+
+/// Files that the wrapped method is asked for at the same time, as many as apt itself would ask it
+/// for (`Acquire::Max-Pipeline-Depth`). apt hands us many more, so that evidence about all of
+/// them can be asked for together; the rest wait here. So few messages never fill a pipe, which
+/// would make this side wait for that one.
+const WITH_WRAPPED: usize = 10;
+
+/// The items by their URIs, each with what is known of it.
+pub(super) struct Items<T> {
+    entries: HashMap<Vec<u8>, Entry<T>>,
+    /// The item that a question is about
+    questions: HashMap<QuestionId, Vec<u8>>,
+    /// What the wrapped method is going to be asked for
+    ahead: VecDeque<(QuestionId, Vec<u8>, Message)>,
+    /// How much it was asked for and has not answered
+    with_wrapped: usize,
+    last_id: QuestionId,
+}
+
+struct Entry<T> {
+    id: QuestionId,
+    /// Whether the wrapped method was asked for it and has not answered
+    under_way: bool,
+    item: T,
+}
+
+impl<T> Items<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            entries: HashMap::new(),
+            questions: HashMap::new(),
+            ahead: VecDeque::new(),
+            with_wrapped: 0,
+            last_id: 0,
+        }
+    }
+
+    /// A number that no item had before.
+    pub(super) const fn next_id(&mut self) -> QuestionId {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Adds an item, of which `message` asks the wrapped method when it is its turn. One that was
+    /// there under the same URI is no longer wanted.
+    pub(super) fn insert(&mut self, id: QuestionId, uri: &[u8], message: Message, item: T) {
+        self.remove(uri);
+        self.questions.insert(id, uri.to_vec());
+        self.ahead.push_back((id, uri.to_vec(), message));
+        self.entries.insert(uri.to_vec(), Entry { id, under_way: false, item });
+    }
+
+    pub(super) fn contains(&self, uri: &[u8]) -> bool {
+        self.entries.contains_key(uri)
+    }
+
+    pub(super) fn get(&self, uri: &[u8]) -> Option<&T> {
+        self.entries.get(uri).map(|it| &it.item)
+    }
+
+    pub(super) fn get_mut(&mut self, uri: &[u8]) -> Option<&mut T> {
+        self.entries.get_mut(uri).map(|it| &mut it.item)
+    }
+
+    /// The number of the questions about an item.
+    pub(super) fn id(&self, uri: &[u8]) -> Option<QuestionId> {
+        self.entries.get(uri).map(|it| it.id)
+    }
+
+    /// The item that a question is about, if it is still wanted.
+    pub(super) fn of_question(&self, id: QuestionId) -> Option<&[u8]> {
+        self.questions.get(&id).map(Vec::as_slice)
+    }
+
+    pub(super) fn uris(&self) -> Vec<Vec<u8>> {
+        self.entries.keys().cloned().collect()
+    }
+
+    pub(super) fn remove(&mut self, uri: &[u8]) -> Option<T> {
+        let entry = self.entries.remove(uri)?;
+        self.questions.remove(&entry.id);
+        self.with_wrapped -= usize::from(entry.under_way);
+        Some(entry.item)
+    }
+
+    /// The wrapped method has answered about an item.
+    pub(super) fn has_come(&mut self, uri: &[u8]) {
+        if let Some(entry) = self.entries.get_mut(uri) {
+            self.with_wrapped -= usize::from(std::mem::take(&mut entry.under_way));
+        }
+    }
+
+    /// What the wrapped method is to be asked for now, if it may have one more.
+    pub(super) fn next_for_wrapped(&mut self) -> Option<Message> {
+        while self.with_wrapped < WITH_WRAPPED {
+            let (id, uri, message) = self.ahead.pop_front()?;
+            // What is no longer wanted was refused meanwhile, or asked for again.
+            let Some(entry) = self.entries.get_mut(&uri).filter(|it| it.id == id) else { continue };
+            entry.under_way = true;
+            self.with_wrapped += 1;
+            return Some(message);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(uris: &[&str]) -> Items<()> {
+        let mut items = Items::new();
+        uris.iter().for_each(|uri| add(&mut items, uri));
+        items
+    }
+
+    fn add(items: &mut Items<()>, uri: &str) {
+        let id = items.next_id();
+        items.insert(id, uri.as_bytes(), Message::new(600, "URI Acquire").with("URI", uri), ());
+    }
+
+    /// What the wrapped method is asked for now.
+    fn asked(items: &mut Items<()>) -> Vec<String> {
+        std::iter::from_fn(|| items.next_for_wrapped())
+            .map(|message| message.text_field("URI").unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn ten_are_asked_for_at_a_time_in_the_order_in_which_apt_did() {
+        let uris: Vec<String> = (0..13).map(|n| format!("u{n}")).collect();
+        let mut items = with(&uris.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(asked(&mut items), uris[..10]);
+        assert!(asked(&mut items).is_empty());
+        items.has_come(b"u3");
+        assert_eq!(asked(&mut items), ["u10"]);
+        // It is done only once.
+        items.has_come(b"u3");
+        items.remove(b"u3");
+        assert!(asked(&mut items).is_empty());
+        items.remove(b"u0");
+        items.remove(b"u1");
+        assert_eq!(asked(&mut items), ["u11", "u12"]);
+    }
+
+    #[test]
+    fn what_is_no_longer_wanted_is_not_asked_for() {
+        let mut items = with(&["a", "b", "a"]);
+        let (first, last) = (1, 3);
+        items.remove(b"b");
+        assert_eq!(asked(&mut items), ["a"]);
+        assert_eq!((items.of_question(first), items.of_question(2)), (None, None));
+        assert_eq!((items.of_question(last), items.id(b"a")), (Some(&b"a"[..]), Some(last)));
+    }
+}
