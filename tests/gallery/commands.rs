@@ -52,12 +52,16 @@ impl Transcript<'_> {
 /// Without what is another in every run: keys and hashes, ports, days.
 pub fn stable(text: &str) -> String {
     let mut out = String::new();
+    let mut rest = text;
     for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
         let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
         let is_hash = bare.len() >= 16 && bare.bytes().all(|it| it.is_ascii_hexdigit());
         let is_port = out.ends_with("127.0.0.1:") && bare.bytes().all(|it| it.is_ascii_digit());
+        rest = &rest[word.len()..];
         let new = if is_hash {
             "HEX"
+        } else if rest.starts_with("days left") {
+            "DAYS"
         } else if is_port {
             "PORT"
         } else {
