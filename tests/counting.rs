@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 
 use apt_quorum::attest::{Claim, KeyRing, KeyRingError};
 use apt_quorum::policy::{
-    Decision, Evidence, Mode, OnConflict, Policy, PolicyError, Reason, Requirement,
-    RequirementError, decide,
+    Decision, Evidence, Matcher, Mode, OnConflict, Policy, PolicyError, Reason, Requirement,
+    RequirementError, Rule, decide,
 };
 use apt_quorum::types::{OperatorName, Sha256Digest};
 use support::*;
@@ -121,6 +121,20 @@ fn an_attestation_that_two_operators_sign_is_two_votes() {
     let claims = world.verify(&bytes).unwrap();
     assert_eq!(judge(&world, 2, claims.clone()), "admit:quorum");
     assert_eq!(judge(&world, 3, claims), "refuse:not-confirmed");
+}
+
+/// With 92 operators who are not named and nine signatures each, the budget would be used up long
+/// before the last one.
+#[test]
+fn a_signature_is_not_tried_with_the_keys_of_others_once_it_is_known_whose_it_is() {
+    let names: Vec<String> = (0..100).map(|n| format!("op{n:02}")).collect();
+    let world = World::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let signers: Vec<&Key> =
+        [0, 1, 2, 3, 4, 5, 6, 7, 99].map(|n: usize| world.key(&names[n])).into();
+    let bytes = attestation(&world.artifact(), world.file.sha256(), &signers);
+    let text = String::from_utf8(bytes).unwrap().replace(&signers[8].id(), "any");
+    let claims = world.verify(text.as_bytes()).unwrap();
+    assert_eq!(judge(&world, 9, claims), "admit:quorum");
 }
 
 #[test]
@@ -478,6 +492,37 @@ fn a_requirement_that_counts_somebody_who_is_no_operator_makes_no_policy() {
     assert_eq!(make(bad(), vec![]), Err(vec![unknown("c"), unknown("d")]));
     let rules = vec![rule("line 1", package_is("x"), bad())];
     assert_eq!(make(good(), rules), Err(vec![unknown("c"), unknown("d")]));
+}
+
+/// Asking can wait only where no rule, whichever it turns out to be, could want more.
+#[test]
+fn operators_are_enough_by_every_rule_only_if_they_are_by_each() {
+    let world = World::new(&["a", "b", "c"]);
+    let default = || requirement(2, &["a", "b", "c"]);
+    let rule = |requirement| Rule::new("rule 1".to_owned(), Matcher::default(), requirement, None);
+    let enough = |rules: Vec<Requirement>, names: &[&str]| {
+        let rules = rules.into_iter().map(rule).collect();
+        let policy = world.policy_of(Mode::Enforce, default(), rules, Vec::new());
+        let names: Vec<OperatorName> = names.iter().map(|it| it.parse().unwrap()).collect();
+        policy.is_met_by_every_rule(&names.iter().collect())
+    };
+    assert!(enough(vec![], &["a", "b"]));
+    assert!(!enough(vec![], &["a"]));
+    assert!(!enough(vec![], &["a", "stranger"]));
+    assert!(!enough(vec![requirement(1, &["a"])], &["a"]), "where none matches");
+    assert!(
+        !enough(vec![requirement(3, &["a", "b", "c"])], &["a", "b"]),
+        "where the first matches"
+    );
+    assert!(enough(vec![requirement(3, &["a", "b", "c"])], &["a", "b", "c"]));
+    let strict =
+        |required: &[&str], on_conflict| requirement_of(1, &["a", "b", "c"], required, on_conflict);
+    assert!(!enough(vec![strict(&["c"], OnConflict::Warn)], &["a", "b"]), "c must be among them");
+    assert!(!enough(vec![strict(&[], OnConflict::Refuse)], &["a", "b"]), "c could contradict");
+    // A machine that is not set up yet.
+    let none =
+        Policy::new(Mode::Warn, [].into(), KeyRing::default(), None, vec![], vec![]).unwrap();
+    assert!(!none.is_met_by_every_rule(&BTreeSet::new()));
 }
 
 #[test]

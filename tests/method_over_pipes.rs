@@ -34,7 +34,8 @@ struct Method {
     output: Receiver<Message>,
 }
 
-/// Answers the n-th request with the bytes in `http.reply.n`, and leaves a mark when started, and
+/// Answers the n-th request with the bytes in `http.reply.n`, for which it takes `http.file.n` for
+/// what it fetched, and leaves a mark when started, what it was told in `http.configuration`, and
 /// what it was asked in `http.request.n`.
 const WRAPPED: &str = r#"#!/bin/sh
 here=$(dirname "$0")
@@ -43,11 +44,17 @@ cat "$here/http.capabilities"
 n=0
 while IFS= read -r line; do
     case $line in
+    601*)
+        while IFS= read -r line && [ -n "$line" ]; do printf '%s\n' "$line"; done \
+            >"$here/http.configuration"
+        ;;
     600*)
         n=$((n + 1))
         while IFS= read -r line && [ -n "$line" ]; do
             printf '%s\n' "$line" >>"$here/http.request.$n"
+            case $line in Filename:*) to=${line#Filename: } ;; esac
         done
+        test ! -e "$here/http.file.$n" || cp "$here/http.file.$n" "$to"
         test ! -e "$here/http.reply.$n" || cat "$here/http.reply.$n"
         test ! -e "$here/http.end.$n" || exit 0
         ;;
@@ -316,6 +323,64 @@ fn the_wrapped_method_computes_no_hash_that_nobody_needs() {
     assert_eq!(asked(others), others);
 }
 
+/// Where nothing is left of an earlier run that it would have to recognize by its hash.
+#[test]
+fn when_all_is_fetched_afresh_the_wrapped_method_computes_no_hash_at_all() {
+    const ITEM: &str = "Config-Item: Acquire::ForceHash=Checksum-FileSize\n";
+    let (sha256, size) = ("Expected-SHA256", "Expected-Checksum-FileSize");
+    for (what, none) in [("afresh", true), ("left", false), ("forced", false), ("sizeless", false)]
+    {
+        let (mut stage, good) = (Stage::new(), good());
+        stage.attest(&good);
+        if what == "forced" {
+            stage.extra.push("Acquire::ForceHash=SHA256".to_owned());
+        }
+        if what == "left" {
+            std::fs::write(stage.path("archives/partial/other_1_all.deb"), "half").unwrap();
+        }
+        // Of this, nothing is there yet.
+        std::fs::write(stage.path("archives/partial/empty_1_all.deb"), "").unwrap();
+        let mut expected = format!("{sha256}: {}\n", good.sha256());
+        if what != "sizeless" {
+            expected += &format!("{size}: {}\n", good.bytes.len());
+        }
+        for (bytes, code) in [(&good.bytes, 201), (&good.tampered().bytes, 400)] {
+            stage.write("methods/http.file.1", bytes);
+            stage.reply(1, &done(&url(&good), &stage.archive(&good), ""));
+            let mut method = stage.configured();
+            method.say(&request(&url(&good), &stage.archive(&good), &expected));
+            let all = method.until_settled();
+            let last = all.last().unwrap();
+            assert_eq!(last.code(), code, "{what}: {last:?}");
+            if code == 201 {
+                assert_eq!(last.text_field("SHA256-Hash"), Some(good.sha256().as_str()));
+            } else {
+                assert_eq!(last.text_field("FailReason"), Some("HashSumMismatch"));
+            }
+            let read = |name| std::fs::read_to_string(stage.path(name)).unwrap();
+            let told = read("methods/http.configuration").contains(ITEM);
+            assert_eq!(told, none || what == "sizeless", "{what}");
+            let asked = read("methods/http.request.1");
+            assert_eq!(asked.contains(sha256), !none, "{what}: {asked}");
+            assert_eq!(asked.contains(size), what != "sizeless", "{what}: {asked}");
+            std::fs::remove_file(stage.path("methods/http.request.1")).unwrap();
+            std::fs::remove_file(stage.archive(&good)).unwrap();
+        }
+    }
+    // An index is believed by the hashes that it computes.
+    let stage = Stage::new();
+    let destination = stage.path("lists/partial/Packages").display().to_string();
+    stage.write("methods/http.file.1", "Package: x\n");
+    stage.reply(1, &done("quorum+http://mirror/Packages", &destination, ""));
+    let mut method = stage.configured();
+    let expected = format!("{sha256}: 00\n{size}: 11\n");
+    method.say(&request("quorum+http://mirror/Packages", &destination, &expected));
+    assert_eq!(method.until_settled().last().unwrap().code(), 201);
+    let read = |name| std::fs::read_to_string(stage.path(name)).unwrap();
+    assert!(!read("methods/http.configuration").contains("ForceHash"));
+    assert!(read("methods/http.request.1").contains(&expected));
+}
+
 #[test]
 fn where_apt_expects_no_sha256_it_is_left_to_compute_what_it_wants() {
     let (stage, good) = (Stage::new(), good());
@@ -552,6 +617,42 @@ fn apt_is_told_what_it_waits_for() {
     method.say(&request(&url(&good), &destination, ""));
     let first = std::iter::from_fn(|| method.next()).find(|it| it.code() != 102).unwrap();
     assert_eq!(first.code(), 200);
+}
+
+/// Nobody is asked if what is at hand is enough by every rule: which one it will be, what apt calls
+/// the file does not tell.
+#[test]
+fn operators_are_asked_only_if_some_rule_could_want_more_than_what_is_at_hand() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (stage, good) = (Stage::new(), good());
+    let endpoint = format!(
+        "[[endpoint]]\nprotocol = \"intoto-metadata\"\nurl = \"http://{}/\"\n",
+        silent.local_addr().unwrap()
+    );
+    silent.set_nonblocking(true).unwrap();
+    let bob = OperatorKey::new();
+    stage.write("config/operators.d/bob.toml", bob.configuration("bob") + &endpoint);
+    let kept = format!("cache/attestations/{}", good.artifact());
+    std::fs::create_dir_all(stage.path(&kept)).unwrap();
+    stage.write(&format!("{kept}/any"), stage.alice.link(&good.artifact(), &good.sha256()));
+    let expected = format!("Expected-SHA256: {}\n", good.sha256());
+
+    let all = stage.fetch(&good, &expected);
+    assert_eq!(codes(&all), [200, 201], "{all:?}");
+    assert!(silent.accept().is_err(), "nobody had to be asked");
+    let receipts = std::fs::read_to_string(stage.path("state/receipts/method.jsonl")).unwrap();
+    assert!(receipts.contains(r#""bob":{"kind":"not-asked"}"#), "{receipts}");
+
+    let policy = "mode = \"enforce\"\nthreshold = 1\n[[rule]]\nreason = \"both\"\n\
+                  source = [\"good\"]\nthreshold = 2\n";
+    stage.write("config/policy.toml", policy);
+    silent.set_nonblocking(false).unwrap();
+    let destination = stage.archive(&good);
+    let mut method = stage.configured();
+    method.say(&request(&url(&good), &destination, &expected));
+    drop(silent.accept().unwrap());
+    drop(silent);
+    refused(&method.until_settled(), "could not find out, for bob did not answer");
 }
 
 #[test]

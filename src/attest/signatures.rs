@@ -61,14 +61,28 @@ impl Signatures {
         now: Timestamp,
     ) -> Result<Vec<&'k PinnedKey>, Rejection> {
         let mut checks = Checks { message: &self.message, now, left: MAX_CHECKS, fault: None };
+        let calls: Vec<Vec<bool>> = keys.iter().map(|it| self.called(&it.key)).collect();
         // First the signatures that name the key, for all keys: there are at most MAX_SIGNATURES
         // of them, so the budget cannot run out before each honest one was tried.
-        let named: Vec<(&PinnedKey, bool)> =
-            keys.iter().map(|key| (key, self.any(key, true, &mut checks))).collect();
-        let verified: Vec<&PinnedKey> = named
-            .into_iter()
-            .filter(|(key, named)| *named || self.any(key, false, &mut checks))
-            .map(|(key, _)| key)
+        let mut free = vec![true; self.list.len()];
+        let mut signed = Vec::new();
+        for (key, called) in keys.iter().zip(&calls) {
+            let by = self.verifying(key, called.iter().copied(), &mut checks);
+            signed.push(by.is_some());
+            if let Some(free) = by.and_then(|at| free.get_mut(at)) {
+                *free = false;
+            }
+        }
+        // A signature is one key's, so the others need not be tried with it.
+        let verified: Vec<&PinnedKey> = keys
+            .iter()
+            .zip(&calls)
+            .zip(signed)
+            .filter(|((key, called), signed)| {
+                let others = called.iter().zip(&free).map(|(called, free)| !called && *free);
+                *signed || self.verifying(key, others, &mut checks).is_some()
+            })
+            .map(|((key, _), _)| key)
             .collect();
 
         let (good, expired): (Vec<&PinnedKey>, Vec<&PinnedKey>) =
@@ -76,12 +90,20 @@ impl Signatures {
         if good.is_empty() { Err(self.why_nobody(keys, &expired, checks.fault)) } else { Ok(good) }
     }
 
-    /// Whether a signature that does, or does not, name `pinned` verifies with it.
-    fn any<'k>(&self, pinned: &'k PinnedKey, naming: bool, checks: &mut Checks<'_, 'k>) -> bool {
-        self.list
-            .iter()
-            .filter(|signature| pinned.key.is_called(&signature.key_id) == naming)
-            .any(|signature| checks.verify(pinned, &signature.form))
+    /// For each signature, whether it names `key`.
+    fn called(&self, key: &PublicKey) -> Vec<bool> {
+        self.list.iter().map(|signature| key.is_called(&signature.key_id)).collect()
+    }
+
+    /// The place of the first of the signatures that are `wanted` that verifies with `pinned`.
+    fn verifying<'k>(
+        &self,
+        pinned: &'k PinnedKey,
+        wanted: impl Iterator<Item = bool>,
+        checks: &mut Checks<'_, 'k>,
+    ) -> Option<usize> {
+        let mut tried = self.list.iter().zip(wanted).enumerate().filter(|(_, (_, wanted))| *wanted);
+        tried.find(|(_, (it, _))| checks.verify(pinned, &it.form)).map(|(at, _)| at)
     }
 
     fn why_nobody(

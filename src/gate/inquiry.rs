@@ -85,6 +85,16 @@ impl Inquiry {
         self.waiting.keys().copied().collect()
     }
 
+    /// Whether what is at hand about the file that is expected is enough by every rule, so that
+    /// nobody need be asked before it is known which one is for it.
+    #[must_use]
+    pub fn has_enough(&self, policy: &Policy) -> bool {
+        let Some(verified) = &self.verified else { return false };
+        let claims = verified.attestations.iter().filter_map(|(_, made)| made.as_ref().ok());
+        let votes = claims.flatten().filter(|it| it.sha256() == verified.sha256);
+        policy.is_met_by_every_rule(&votes.map(Claim::operator).collect())
+    }
+
     /// How many of the operators that were asked have answered at all their endpoints, and how many
     /// there are.
     #[must_use]
@@ -103,7 +113,7 @@ impl Inquiry {
     }
 
     /// Asks nobody: what is at hand is all there is.
-    pub(super) fn ask_nobody(&mut self) {
+    pub fn ask_nobody(&mut self) {
         self.waiting.clear();
     }
 

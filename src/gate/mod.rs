@@ -314,9 +314,16 @@ impl Gate {
         let all = candidates.len();
         let mut done: BTreeMap<usize, Judged> = BTreeMap::new();
         let mut open: BTreeMap<usize, Case> = BTreeMap::new();
-        let read = in_parallel(&candidates, |it| read(it, look.installing));
+        let read = in_parallel(&candidates, |it| {
+            let file = read(it, look.installing)?;
+            let asked = file.question().map(|question| {
+                let inquiry = self.inquire(&question, now);
+                (question, inquiry)
+            });
+            Ok::<_, String>((file, asked))
+        });
         let wanted: BTreeSet<Sha256Digest> =
-            read.iter().filter_map(|it| Some(it.as_ref().ok()?.content.sha256())).collect();
+            read.iter().filter_map(|it| Some(it.as_ref().ok()?.0.content.sha256())).collect();
         let listings = self.listings(|sha256| wanted.contains(sha256));
         for (index, (candidate, read)) in candidates.into_iter().zip(read).enumerate() {
             match read {
@@ -327,8 +334,8 @@ impl Gate {
                     let reason = Reason::Unreadable { why };
                     done.insert(index, Judged::refused(candidate.path, None, reason));
                 }
-                Ok(file) => {
-                    let case = self.begin(index, candidate, file, &listings, look, gatherer, now);
+                Ok((file, asked)) => {
+                    let case = begin(index, candidate, file, asked, &listings, look, gatherer);
                     open.insert(index, case);
                 }
             }
@@ -367,49 +374,42 @@ impl Gate {
         done.extend(open.into_iter().map(|(index, case)| (index, case.close(policy, now))));
         done.into_values().collect()
     }
+}
 
-    #[allow(clippy::too_many_arguments, reason = "a step of judge, split off for reading")]
-    fn begin(
-        &self,
-        index: usize,
-        candidate: Candidate,
-        file: ReadFile,
-        listings: &Listings,
-        look: Look<'_>,
-        gatherer: &mut dyn Gatherer,
-        now: Timestamp,
-    ) -> Case {
-        let ReadFile { content: file, stability } = file;
-        let (stamp, changeable) = match stability {
-            Ok(stamp) => (stamp, None),
-            Err(why) => (None, Some(why)),
-        };
-        let Ok(control) = file.control().cloned() else {
-            let subject = Subject::new(file, candidate.requested, Vec::new());
-            let inquiry = Inquiry::default();
-            return Case { path: candidate.path, subject, inquiry, settled: false, stamp };
-        };
-        let question = Question {
-            identity: control.identity.clone(),
-            source: Some(control.source),
-            sha256: Some(file.sha256()),
-        };
-        let mut inquiry = self.inquire(&question, now);
-        for brought in look.evidence {
-            inquiry.add_at_hand(brought.about(&control.identity.artifact_name()));
-        }
-        let asked = inquiry.asked();
-        if !asked.is_empty() {
-            let id = u64::try_from(index).unwrap_or(u64::MAX);
-            gatherer.ask(id, question, asked);
-        }
-        let listings = listings.of(file.sha256(), &control.identity);
-        let mut subject = Subject::new(file, candidate.requested, listings);
-        if let Some(why) = changeable {
-            subject = subject.that_others_can_change(why);
-        }
-        Case { path: candidate.path, subject, inquiry, settled: false, stamp }
+/// Puts the questions about a file to those who are to be asked.
+fn begin(
+    index: usize,
+    candidate: Candidate,
+    file: ReadFile,
+    asked: Option<(Question, Inquiry)>,
+    listings: &Listings,
+    look: Look<'_>,
+    gatherer: &mut dyn Gatherer,
+) -> Case {
+    let ReadFile { content: file, stability } = file;
+    let (stamp, changeable) = match stability {
+        Ok(stamp) => (stamp, None),
+        Err(why) => (None, Some(why)),
+    };
+    let Some((question, mut inquiry)) = asked else {
+        let subject = Subject::new(file, candidate.requested, Vec::new());
+        let inquiry = Inquiry::default();
+        return Case { path: candidate.path, subject, inquiry, settled: false, stamp };
+    };
+    let listings = listings.of(file.sha256(), &question.identity);
+    for brought in look.evidence {
+        inquiry.add_at_hand(brought.about(&question.identity.artifact_name()));
     }
+    let asked = inquiry.asked();
+    if !asked.is_empty() {
+        let id = u64::try_from(index).unwrap_or(u64::MAX);
+        gatherer.ask(id, question, asked);
+    }
+    let mut subject = Subject::new(file, candidate.requested, listings);
+    if let Some(why) = changeable {
+        subject = subject.that_others_can_change(why);
+    }
+    Case { path: candidate.path, subject, inquiry, settled: false, stamp }
 }
 
 impl Judged {
@@ -448,6 +448,18 @@ struct ReadFile {
     /// By what the file is known again if it is about to be installed, or why somebody could
     /// change it before it is
     stability: Result<Option<Stamp>, String>,
+}
+
+impl ReadFile {
+    /// What is asked about it, if it is a package.
+    fn question(&self) -> Option<Question> {
+        let control = self.content.control().ok()?;
+        Some(Question {
+            identity: control.identity.clone(),
+            source: Some(control.source.clone()),
+            sha256: Some(self.content.sha256()),
+        })
+    }
 }
 
 /// Opens and reads one file.

@@ -5,11 +5,12 @@ use std::collections::{HashMap, VecDeque};
 use crate::apt::message::Message;
 use crate::evidence::QuestionId;
 
-/// Files that the wrapped method is asked for at the same time, as many as apt itself would ask it
-/// for (`Acquire::Max-Pipeline-Depth`). apt hands us many more, so that evidence about all of
-/// them can be asked for together; the rest wait here. So few messages never fill a pipe, which
+/// Files that the wrapped method is asked for at the same time. apt hands us many more, so that
+/// evidence about all of them can be asked for together; the rest wait here. However many it is
+/// asked for, it asks a server for ten at a time (`Acquire::http::Pipeline-Depth`); with no more than
+/// that, it would run dry before it hears of the next one. So few messages never fill a pipe, which
 /// would make this side wait for that one.
-const WITH_WRAPPED: usize = 10;
+const WITH_WRAPPED: usize = 30;
 
 /// The items by their URIs, each with what is known of it.
 pub(super) struct Items<T> {
@@ -133,20 +134,20 @@ mod tests {
     }
 
     #[test]
-    fn ten_are_asked_for_at_a_time_in_the_order_in_which_apt_did() {
-        let uris: Vec<String> = (0..13).map(|n| format!("u{n}")).collect();
+    fn some_are_asked_for_at_a_time_in_the_order_in_which_apt_did() {
+        let uris: Vec<String> = (0..WITH_WRAPPED + 3).map(|n| format!("u{n}")).collect();
         let mut items = with(&uris.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(asked(&mut items), uris[..10]);
+        assert_eq!(asked(&mut items), uris[..WITH_WRAPPED]);
         assert!(asked(&mut items).is_empty());
         items.has_come(b"u3");
-        assert_eq!(asked(&mut items), ["u10"]);
+        assert_eq!(asked(&mut items), uris[WITH_WRAPPED..=WITH_WRAPPED]);
         // It is done only once.
         items.has_come(b"u3");
         items.remove(b"u3");
         assert!(asked(&mut items).is_empty());
         items.remove(b"u0");
         items.remove(b"u1");
-        assert_eq!(asked(&mut items), ["u11", "u12"]);
+        assert_eq!(asked(&mut items), uris[WITH_WRAPPED + 1..]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::types::{Identity, Sha256Digest, Timestamp};
 
 use super::items::Items;
 use super::passage::{HashedFile, Passage, Places};
-use super::wrapped::Scheme;
+use super::wrapped::{ItsHashes, Scheme};
 
 /// What is to be done.
 pub(super) enum Action {
@@ -32,6 +32,8 @@ pub(super) enum Action {
     Forward(Message),
     /// Hash a file.
     Hash { uri: Vec<u8>, path: PathBuf },
+    /// Look for what is at hand about a file.
+    Inquire { id: QuestionId, question: Question },
     /// Put a question to endpoints.
     Ask { id: QuestionId, question: Question, endpoints: Vec<usize> },
     /// There is nothing more to do.
@@ -73,6 +75,7 @@ pub(super) struct Machine<'a> {
     ledger: Result<Ledger, String>,
     log: Log,
     listings: Option<Listings>,
+    its_hashes: ItsHashes,
     items: Items<Item>,
 }
 
@@ -94,7 +97,7 @@ struct Case {
     /// What apt calls it, by the name under which it wants it
     requested: Option<Identity>,
     expected: Option<Sha256Digest>,
-    inquiry: Option<Inquiry>,
+    known: Known,
     subject: Option<Subject>,
     /// The wrapped method's 200, while there is still something to say in its place
     begun: Option<Message>,
@@ -102,6 +105,16 @@ struct Case {
     told: Option<usize>,
     /// The wrapped method's 201
     done: Option<Message>,
+}
+
+/// What is known about a file.
+enum Known {
+    /// Nothing, and nobody looks.
+    Nothing,
+    /// What is at hand is being looked for.
+    Soon,
+    /// This, and what operators answer.
+    Inquiry(Box<Inquiry>),
 }
 
 impl<'a> Machine<'a> {
@@ -112,6 +125,7 @@ impl<'a> Machine<'a> {
         ledger: Result<Ledger, String>,
         log: Log,
         listings: Option<Listings>,
+        its_hashes: ItsHashes,
     ) -> Self {
         Self {
             scheme,
@@ -121,6 +135,7 @@ impl<'a> Machine<'a> {
             ledger,
             log,
             listings,
+            its_hashes,
             items: Items::new(),
         }
     }
@@ -163,7 +178,7 @@ impl<'a> Machine<'a> {
         let mut case = Case {
             requested,
             expected,
-            inquiry: None,
+            known: Known::Nothing,
             subject: None,
             begun: None,
             told: None,
@@ -172,13 +187,13 @@ impl<'a> Machine<'a> {
         let first = case.requested.clone().map(|identity| {
             // Asked before the file is there, by the name that apt gives it. If the file turns
             // out to be something else, what was found is of no use and it is refused.
-            ask(self.gate, &mut case, id, Question { identity, source: None, sha256: expected })
+            case.inquire(id, Question { identity, source: None, sha256: expected })
         });
         let kind = Kind::Judged(Box::new(case));
-        let message = message.only(|name| expected.is_none() || !is_idle_hash(name));
+        let message = if expected.is_some() { self.its_hashes.request(message) } else { message };
         self.items.insert(id, &uri, message, Item { destination, kind });
         let mut actions = self.forward();
-        actions.extend(first.flatten());
+        actions.extend(first);
         actions
     }
 
@@ -329,8 +344,8 @@ impl<'a> Machine<'a> {
         {
             case.subject = Some(subject);
             // Asked only now, if apt's name did not tell what it is.
-            if case.inquiry.is_none() {
-                actions.extend(question.and_then(|question| ask(self.gate, case, id, question)));
+            if matches!(case.known, Known::Nothing) {
+                actions.extend(question.map(|question| case.inquire(id, question)));
             }
         }
         actions.extend(self.judge(uri));
@@ -344,6 +359,28 @@ impl<'a> Machine<'a> {
         self.listings.get_or_insert_with(|| gate.listings(|_| true))
     }
 
+    /// What is at hand about a file was found and verified. Operators are asked now, unless that is
+    /// enough whatever the file turns out to be.
+    pub(super) fn inquired(
+        &mut self,
+        id: QuestionId,
+        question: Question,
+        mut inquiry: Box<Inquiry>,
+    ) -> Vec<Action> {
+        let Some(uri) = self.items.of_question(id).map(<[u8]>::to_vec) else { return Vec::new() };
+        let Some(Item { kind: Kind::Judged(case), .. }) = self.items.get_mut(&uri) else {
+            return Vec::new();
+        };
+        if self.gate.policy().is_ok_and(|policy| inquiry.has_enough(policy)) {
+            // The hook asks the others, of whom one could contradict.
+            inquiry.ask_nobody();
+        }
+        let endpoints = inquiry.asked();
+        case.known = Known::Inquiry(inquiry);
+        let asked = (!endpoints.is_empty()).then_some(Action::Ask { id, question, endpoints });
+        asked.into_iter().chain(self.judge(&uri)).collect()
+    }
+
     /// An endpoint answered.
     pub(super) fn evidence(&mut self, event: Event) -> Vec<Action> {
         let Some(uri) = self.items.of_question(event.question).map(<[u8]>::to_vec) else {
@@ -352,7 +389,7 @@ impl<'a> Machine<'a> {
         let Some(Item { kind: Kind::Judged(case), .. }) = self.items.get_mut(&uri) else {
             return Vec::new();
         };
-        if let Some(inquiry) = &mut case.inquiry {
+        if let Known::Inquiry(inquiry) = &mut case.known {
             inquiry.add(event.endpoint, event.found);
         }
         self.judge(&uri)
@@ -360,8 +397,7 @@ impl<'a> Machine<'a> {
 
     /// Decides, if the file is there and no answer that may still come could change it.
     fn judge(&mut self, uri: &[u8]) -> Vec<Action> {
-        let Some(Item { destination, kind: Kind::Judged(case), .. }) = self.items.get_mut(uri)
-        else {
+        let Some(Item { destination, kind: Kind::Judged(case) }) = self.items.get_mut(uri) else {
             return Vec::new();
         };
         let destination = destination.clone();
@@ -370,9 +406,16 @@ impl<'a> Machine<'a> {
             Ok(policy) => policy,
             Err(reason) => return self.refuse_unjudged(uri, &destination, reason),
         };
-        let mut inquiry = case.inquiry.take().unwrap_or_default();
+        let mut inquiry = match std::mem::replace(&mut case.known, Known::Nothing) {
+            Known::Soon => {
+                case.known = Known::Soon;
+                return Vec::new();
+            }
+            Known::Nothing => Box::default(),
+            Known::Inquiry(inquiry) => inquiry,
+        };
         let Some(decision) = inquiry.decide_early(policy, subject, now()) else {
-            case.inquiry = Some(inquiry);
+            case.known = Known::Inquiry(inquiry);
             return case.waiting().into_iter().collect();
         };
         let (signed, _) = inquiry.into_parts();
@@ -469,28 +512,21 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// Whether a field of a request only has the wrapped method compute one more hash over a file whose
-/// SHA-256 is known. It computes each of those that it is told, which for large files takes longer
-/// than all else; none of them is believed, and apt hears the one that was computed here.
-fn is_idle_hash(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let hash = name.strip_prefix("expected-");
-    hash.is_some_and(|hash| !matches!(hash, "sha256" | "checksum-filesize"))
-}
-
-/// Begins to ask about a file, if there is anybody to ask.
-fn ask(gate: &Gate, case: &mut Case, id: QuestionId, question: Question) -> Option<Action> {
-    let inquiry = gate.inquire(&question, now());
-    let endpoints = inquiry.asked();
-    case.inquiry = Some(inquiry);
-    (!endpoints.is_empty()).then_some(Action::Ask { id, question, endpoints })
-}
-
 impl Case {
+    /// Begins to find out about the file.
+    fn inquire(&mut self, id: QuestionId, question: Question) -> Action {
+        self.known = Known::Soon;
+        Action::Inquire { id, question }
+    }
+
     /// What apt is to show while answers are awaited; nothing if there are none to come, or if it
     /// shows that already.
     fn waiting(&mut self) -> Option<Action> {
-        let (heard, all) = self.inquiry.as_ref().filter(|it| !it.is_complete())?.heard();
+        let Known::Inquiry(inquiry) = &self.known else { return None };
+        if inquiry.is_complete() {
+            return None;
+        }
+        let (heard, all) = inquiry.heard();
         if self.told.replace(heard) == Some(heard) {
             return None;
         }

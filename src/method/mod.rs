@@ -19,21 +19,24 @@ use std::io::{self, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::time::SystemTime;
 
 use crate::apt::configuration::Configuration;
 use crate::apt::message::{Message, MessageError};
-use crate::evidence::{Engine, Event, Network, Setup};
-use crate::gate::{Confinement, Gate, Listings, MethodPlaces, confine_method};
+use crate::evidence::{Engine, Event, Network, Question, QuestionId, Setup};
+use crate::gate::{Confinement, Gate, Inquiry, Listings, MethodPlaces, confine_method};
 use crate::log::Log;
 use crate::receipt::{self, Ledger};
 use crate::report::Entrance;
 use crate::sys::plain;
 use crate::sys::privileges::User;
 use crate::sys::secure::Trusted;
+use crate::types::Timestamp;
 use machine::{Action, Machine};
 use passage::{HashedFile, Places};
-use wrapped::{Scheme, Wrapped};
+use wrapped::{ItsHashes, Scheme, Wrapped};
 
 /// What apt's exit code is for a method that could not give up its privileges.
 const NO_SANDBOX: u8 = 112;
@@ -50,6 +53,8 @@ enum Incoming {
     WrappedGone,
     /// A file was hashed.
     Hashed(Vec<u8>, io::Result<HashedFile>),
+    /// What is at hand about a file was found.
+    Inquired(QuestionId, Question, Box<Inquiry>),
     /// An endpoint answered.
     Evidence(Event),
 }
@@ -77,6 +82,7 @@ pub fn run(argv0: &Path) -> ExitCode {
 }
 
 fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
+    crate::sys::memory::give_back();
     say(&scheme.capabilities())?;
     // apt asks every method once what it can do and closes the pipe again.
     let mut apt = BufReader::new(io::stdin());
@@ -95,7 +101,7 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
     let prepared = prepare(&config, user.as_ref());
     // Open before it closes itself in, where it only writes to it.
     let log = Log::open(&config);
-    let wrapped = Wrapped::start(scheme, &config, &configuration)?;
+    let mut wrapped = Wrapped::start(scheme, &config)?;
     if let Some(user) = &user {
         if let Err(error) = user.become_it() {
             let failure = Message::new(401, "General Failure").with("Message", error.to_string());
@@ -105,7 +111,10 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
     }
 
     let (gate, ledger) = prepared;
+    let gate = Arc::new(gate);
     let Ok(Some(first)) = Message::read(&mut apt) else { return Ok(ExitCode::SUCCESS) };
+    let its_hashes = ItsHashes::for_run(&config, &Places::new(&config), &first);
+    wrapped.configure(configuration, its_hashes);
     let setup = gate.setup(&config, Network::Allowed);
     let listings = close_in(&config, &gate, setup.as_ref(), ledger.as_ref().ok(), &first)?;
 
@@ -118,13 +127,23 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
         }
         None => None,
     };
-    let hashing = hasher(send.clone())?;
+    let hashing = worker("hash", send.clone(), |(uri, path): (Vec<u8>, PathBuf)| {
+        let file = HashedFile::read(&path);
+        Incoming::Hashed(uri, file)
+    })?;
+    let inquiring = {
+        let gate = Arc::clone(&gate);
+        worker("inquire", send.clone(), move |(id, question): (QuestionId, Question)| {
+            let inquiry = gate.inquire(&question, Timestamp::from(SystemTime::now()));
+            Incoming::Inquired(id, question, Box::new(inquiry))
+        })?
+    };
     let (mut to_wrapped, from_wrapped) = wrapped.split();
     send.send(Incoming::Apt(first)).map_err(|error| error.to_string())?;
     reader(apt, send.clone(), Incoming::Apt, || Incoming::AptGone)?;
     reader(from_wrapped, send, Incoming::Wrapped, || Incoming::WrappedGone)?;
 
-    let mut machine = Machine::new(scheme, &config, &gate, ledger, log, listings);
+    let mut machine = Machine::new(scheme, &config, &gate, ledger, log, listings, its_hashes);
     while let Ok(event) = incoming.recv() {
         let actions = match event {
             Incoming::Apt(message) => machine.apt_says(message),
@@ -132,6 +151,7 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
             Incoming::Wrapped(message) => machine.wrapped_says(message),
             Incoming::WrappedGone => machine.wrapped_is_gone(),
             Incoming::Hashed(uri, file) => machine.hashed(&uri, file),
+            Incoming::Inquired(id, question, inquiry) => machine.inquired(id, question, inquiry),
             Incoming::Evidence(event) => machine.evidence(event),
         };
         // Written at once: apt must not end its run between a refusal and the failure of the whole
@@ -147,6 +167,9 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
                 }
                 Action::Hash { uri, path } => {
                     let _ = hashing.send((uri, path));
+                }
+                Action::Inquire { id, question } => {
+                    let _ = inquiring.send((id, question));
                 }
                 Action::Ask { id, question, endpoints } => {
                     if let Some(engine) = &engine {
@@ -263,17 +286,22 @@ fn reader(
     std::thread::Builder::new().spawn(read).map(drop).map_err(|error| plain(&error))
 }
 
-/// Hashes files on a thread of its own, one after the other, while the next ones download.
-fn hasher(send: Sender<Incoming>) -> Result<Sender<(Vec<u8>, PathBuf)>, String> {
-    let (jobs, work) = channel::<(Vec<u8>, PathBuf)>();
+/// Does one job after the other on a thread of its own: hashes files while the next ones download,
+/// and verifies what is at hand about those that are still to come.
+fn worker<T: Send + 'static>(
+    name: &str,
+    send: Sender<Incoming>,
+    work: impl Fn(T) -> Incoming + Send + 'static,
+) -> Result<Sender<T>, String> {
+    let (jobs, queue) = channel::<T>();
     let run = move || {
-        while let Ok((uri, path)) = work.recv() {
-            let file = HashedFile::read(&path);
-            if send.send(Incoming::Hashed(uri, file)).is_err() {
+        while let Ok(job) = queue.recv() {
+            if send.send(work(job)).is_err() {
                 return;
             }
         }
     };
-    std::thread::Builder::new().spawn(run).map_err(|error| plain(&error))?;
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(run).map_err(|error| plain(&error))?;
     Ok(jobs)
 }

@@ -65,6 +65,17 @@ impl Places {
         is_below(destination, &self.lists)
     }
 
+    /// Whether `destination` is where apt fetches packages to, and no part of any package is there
+    /// from an earlier run.
+    pub(super) fn begins_afresh(&self, destination: &Path) -> bool {
+        let Some(directory) = destination.parent() else { return false };
+        let entries =
+            std::fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let has_content = |it: &std::fs::DirEntry| !it.metadata().is_ok_and(|it| it.len() == 0);
+        is_below(destination, &self.archives)
+            && entries.is_ok_and(|entries| !entries.iter().any(has_content))
+    }
+
     /// Lets an index pass, unless it is something that could be installed.
     pub(super) fn index(&self, destination: &Path) -> Option<Passage> {
         // A file that apt already has (IMS-Hit) is not there again.

@@ -1,6 +1,8 @@
 //! apt's own method, which does the downloading.
 
+use std::ffi::OsStr;
 use std::io::{BufReader, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -8,6 +10,11 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use crate::apt::configuration::Configuration;
 use crate::apt::message::Message;
 use crate::sys::plain;
+
+use super::passage::Places;
+
+/// Which type of hash apt must have, of all that it is told.
+const FORCE_HASH: &str = "Acquire::ForceHash";
 
 /// What stands in front of the name of the wrapped method.
 const PREFIX: &str = "quorum+";
@@ -23,6 +30,15 @@ pub(super) struct Scheme {
     name: String,
     /// apt's own method that is wrapped: `https`
     wrapped: &'static str,
+}
+
+/// Which hashes the wrapped method computes of packages whose SHA-256 apt told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ItsHashes {
+    /// None: they are only computed here.
+    None,
+    /// The one that apt told.
+    Sha256,
 }
 
 /// The wrapped method, running.
@@ -77,14 +93,46 @@ fn calls_us(config: &Configuration, scheme: &str) -> bool {
     named.is_some_and(same)
 }
 
+impl ItsHashes {
+    /// What it is to compute, if apt's first request is `first`.
+    pub(super) fn for_run(config: &Configuration, places: &Places, first: &Message) -> Self {
+        let destination = first.field("Filename").map(|it| Path::new(OsStr::from_bytes(it)));
+        // It takes a file that is as long as it should be for one that it has fetched before, and
+        // by its hash alone would know better. Then it fetches the file again; from us, apt
+        // would only hear that it is damaged.
+        let afresh = destination.is_some_and(|it| places.begins_afresh(it));
+        if afresh && config.find(FORCE_HASH).is_none() { Self::None } else { Self::Sha256 }
+    }
+
+    /// The value of `Acquire::ForceHash`. A hash list without a hash of that type is not usable
+    /// for apt, and then it computes all that it knows; with it, those that the list has.
+    const fn item(self) -> Option<&'static str> {
+        match self {
+            Self::None => Some("Checksum-FileSize"),
+            Self::Sha256 => None,
+        }
+    }
+
+    /// The request for a package of which apt told the SHA-256, without the hashes that the wrapped
+    /// method would compute for nobody: none of them is believed, apt hears the one that is
+    /// computed here, and for large files it takes longer than all else.
+    pub(super) fn request(self, message: Message) -> Message {
+        let has_size = message.field("Expected-Checksum-FileSize").is_some();
+        message.only(|name| {
+            let name = name.to_ascii_lowercase();
+            match name.strip_prefix("expected-") {
+                None | Some("checksum-filesize") => true,
+                Some("sha256") => self == Self::Sha256 || !has_size,
+                Some(_) => false,
+            }
+        })
+    }
+}
+
 impl Wrapped {
     /// Starts the wrapped method, under a name that makes it take our URLs as its own and put our
-    /// prefix in front of redirects, and hands it apt's configuration.
-    pub(super) fn start(
-        scheme: &Scheme,
-        config: &Configuration,
-        configuration: &Message,
-    ) -> Result<Self, String> {
+    /// prefix in front of redirects.
+    pub(super) fn start(scheme: &Scheme, config: &Configuration) -> Result<Self, String> {
         let methods = config.path("Dir::Bin::Methods", "/usr/lib/apt/methods");
         let program = methods.join(scheme.wrapped);
         let failed = |error| format!("cannot start {}: {}", program.display(), plain(&error));
@@ -95,10 +143,17 @@ impl Wrapped {
             .spawn()
             .map_err(failed)?;
         let broken = || failed(std::io::ErrorKind::BrokenPipe.into());
-        let mut input = child.stdin.take().ok_or_else(broken)?;
+        let input = child.stdin.take().ok_or_else(broken)?;
         let output = BufReader::new(child.stdout.take().ok_or_else(broken)?);
-        input.write_all(&configuration.to_bytes()).map_err(failed)?;
         Ok(Self { child, input, output })
+    }
+
+    /// Hands it apt's configuration, and what tells it which hashes to compute.
+    pub(super) fn configure(&mut self, configuration: Message, hashes: ItsHashes) {
+        let more = hashes.item().map(|item| format!("{FORCE_HASH}={item}"));
+        let configuration = configuration.with_some("Config-Item", more);
+        // If it is gone, whoever reads what it says will notice.
+        let _ = self.input.write_all(&configuration.to_bytes());
     }
 
     /// Its two ends. It ends by itself when its input is closed, which happens at the latest when

@@ -148,6 +148,18 @@ impl Policy {
         &self.exceptions
     }
 
+    /// Whether these operators are enough for a file whatever rule turns out to be the one for it,
+    /// and nobody else's word could take that back. Nothing passes by this: it tells only that
+    /// nobody else need be asked before the file is there and is judged.
+    #[must_use]
+    pub fn is_met_by_every_rule(&self, confirming: &BTreeSet<&OperatorName>) -> bool {
+        let rules = self.rules.iter().map(Rule::requirement);
+        self.default.is_some()
+            && self.default.iter().chain(rules).all(|requirement| {
+                requirement.on_conflict() == OnConflict::Warn && requirement.is_met_by(confirming)
+            })
+    }
+
     /// Whether any rule or exception looks at where a file comes from, so that the archive's
     /// indexes must be searched for it.
     #[must_use]

@@ -7,6 +7,7 @@ pub mod files;
 pub mod inherited;
 pub mod inside;
 pub mod interrupt;
+pub mod memory;
 pub mod name_service;
 pub mod privileges;
 mod program;
