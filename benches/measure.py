@@ -156,6 +156,10 @@ class System:
         (self.root / "etc/bench.pem").write_bytes(certificate)
         names = " ".join(f"{it}.example" for it in OPERATORS)
         (self.root / "etc/hosts").write_text(f"127.0.0.1 localhost {names}\n")
+        # Where packages of a machine lie, a hook need not copy them; on an overlay it must.
+        archives = self.root / "var/cache/apt/archives"
+        run("mount", "-t", "tmpfs", "-o", "mode=0755,nosuid,nodev", "bench-archives", archives)
+        self.sh("install -d -m 700 -o _apt /var/cache/apt/archives/partial")
         # No index in any other language is there.
         (self.root / "etc/apt/apt.conf.d/bench").write_text(
             'Acquire::Languages "none"; APT::Sandbox::User "_apt"; Acquire::Check-Date "false";\n'

@@ -44,7 +44,7 @@ const OTHERS: usize = 3;
 /// Memory that the method may have at any time, in KiB, beside the files that are mapped into it: of
 /// the program itself, one that was built to be tested has three times as much there as one that was
 /// built to be installed. The most is needed where answers come faster than files.
-const MEMORY: u64 = 13 * 1024;
+const MEMORY: u64 = 11 * 1024;
 
 /// Looks, one after the other, at which everybody must be asleep.
 const LOOKS: u32 = 8;
@@ -496,6 +496,30 @@ fn what_is_in_the_cache_is_not_asked_for() {
     world.install();
     let asked: Vec<u64> = world.counts().map(|it| it.requests.load(Ordering::SeqCst)).collect();
     assert!(asked.iter().all(|it| *it <= 2), "{asked:?}");
+}
+
+/// The word of a third operator is missing, and nobody needs it: the hook asks for it.
+#[test]
+fn where_what_is_in_the_cache_is_enough_nobody_is_asked() {
+    let _alone = alone();
+    let world = World::new(20, 0, Speaks::Http1);
+    world.update();
+    world.install();
+    let kept = fs::read_dir(world.path("evidence/attestations")).unwrap().flatten();
+    let kept: Vec<Vec<PathBuf>> = kept
+        .map(|it| fs::read_dir(it.path()).unwrap().map(|it| it.unwrap().path()).collect())
+        .collect();
+    assert_eq!(kept.len(), 20);
+    kept.iter().flat_map(|it| it.iter().skip(2)).for_each(|it| fs::remove_file(it).unwrap());
+    fs::remove_dir_all(world.path("cache/archives")).unwrap();
+    fs::create_dir_all(world.path("cache/archives/partial")).unwrap();
+    world.counts().for_each(Counts::reset);
+    world.install();
+    for it in world.counts() {
+        let (requests, connections) = (&it.requests, &it.connections);
+        let of = |it: &AtomicU64| it.load(Ordering::SeqCst);
+        assert_eq!((of(requests), of(connections)), (0, 0), "{}", it.line());
+    }
 }
 
 #[test]

@@ -26,6 +26,10 @@ pub(super) const AT_WORK: usize = 8;
 /// The most over HTTP/2, where a cache answers. Servers allow a hundred streams and more.
 pub(super) const STREAMS: usize = 100;
 
+/// The most to all hosts together, so that memory can hold them: one takes ten kilobytes. Each host
+/// may have as many as any other, and [`AT_WORK`] in any case.
+const EVERYWHERE: usize = 256;
+
 /// The most over HTTP/1.1, each on a connection of its own. There can be one connection more: that
 /// of a question which found another one free before its own was there.
 pub(super) const CONNECTIONS: usize = 15;
@@ -51,6 +55,8 @@ pub(super) struct Line {
     beyond: Cell<usize>,
     /// How many are allowed at most, if the server speaks HTTP/1.1
     connections: usize,
+    /// How many hosts are asked
+    hosts: Rc<Cell<usize>>,
     begun: Cell<bool>,
     /// When it answered last
     heard: Cell<Option<Instant>>,
@@ -68,18 +74,21 @@ impl Drop for Turn {
 
 /// All hosts, by what a connection can be used for again: scheme, host and port.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lines(Rc<RefCell<HashMap<String, Rc<Line>>>>);
+pub(super) struct Lines {
+    by_host: Rc<RefCell<HashMap<String, Rc<Line>>>>,
+    hosts: Rc<Cell<usize>>,
+}
 
 impl Line {
-    /// For a host that nobody has asked anything. `connections` are those that it may have if it
-    /// speaks HTTP/1.1.
-    pub(super) fn new(connections: usize) -> Rc<Self> {
-        Self::of_width(1, connections)
+    /// For a host that nobody has asked anything, one of so many. `connections` are those that it
+    /// may have if it speaks HTTP/1.1.
+    fn new(connections: usize, hosts: Rc<Cell<usize>>) -> Rc<Self> {
+        Self::of_width(1, connections, hosts)
     }
 
     /// For what is on this machine.
     pub(super) fn at_hand() -> Rc<Self> {
-        let line = Self::of_width(LARGE, LARGE);
+        let line = Self::of_width(LARGE, LARGE, Rc::default());
         line.begun.set(true);
         line
     }
@@ -87,17 +96,18 @@ impl Line {
     /// For a host behind a proxy, which has one connection. With two there would be many: while the
     /// second one is being made, which takes long there, the first one serves the question that
     /// waits for it, and each further question asks for one more.
-    fn behind_proxy() -> Rc<Self> {
-        Self::new(1)
+    fn behind_proxy(hosts: Rc<Cell<usize>>) -> Rc<Self> {
+        Self::new(1, hosts)
     }
 
-    fn of_width(width: usize, connections: usize) -> Rc<Self> {
+    fn of_width(width: usize, connections: usize, hosts: Rc<Cell<usize>>) -> Rc<Self> {
         Rc::new(Self {
             questions: Semaphore::new(width),
             large: Arc::new(Semaphore::new(LARGE)),
             width: Cell::new(width),
             beyond: Cell::new(0),
             connections,
+            hosts,
             begun: Cell::new(false),
             heard: Cell::new(None),
         })
@@ -126,8 +136,9 @@ impl Line {
     pub(super) fn answered(&self, version: Version, by_cache: bool) {
         self.heard.set(Some(Instant::now()));
         let most = if version == Version::HTTP_2 { STREAMS } else { self.connections };
+        let share = (EVERYWHERE / self.hosts.get().max(1)).max(AT_WORK);
         let width = if by_cache { self.width.get().max(AT_WORK) + 1 } else { AT_WORK };
-        self.allow_questions(width.min(most));
+        self.allow_questions(width.min(most).min(share));
     }
 
     fn allow_questions(&self, width: usize) {
@@ -171,7 +182,7 @@ impl Line {
 impl Lines {
     /// That of the host of `url`. A host that is new here gets as many connections as any.
     pub(super) fn of(&self, url: &Url) -> Rc<Line> {
-        self.of_host(&host_of(url), || Line::new(CONNECTIONS))
+        self.of_host(&host_of(url), |hosts| Line::new(CONNECTIONS, hosts))
     }
 
     /// That of the host of `url` behind a proxy.
@@ -179,8 +190,12 @@ impl Lines {
         self.of_host(&host_of(url), Line::behind_proxy)
     }
 
-    fn of_host(&self, host: &str, new: impl FnOnce() -> Rc<Line>) -> Rc<Line> {
-        Rc::clone(self.0.borrow_mut().entry(host.to_owned()).or_insert_with(new))
+    fn of_host(&self, host: &str, new: impl FnOnce(Rc<Cell<usize>>) -> Rc<Line>) -> Rc<Line> {
+        let mut by_host = self.by_host.borrow_mut();
+        let line = by_host.entry(host.to_owned()).or_insert_with(|| new(Rc::clone(&self.hosts)));
+        let line = Rc::clone(line);
+        self.hosts.set(by_host.len());
+        line
     }
 }
 
@@ -205,7 +220,7 @@ mod tests {
             (4, Version::HTTP_11, 4),
             (4, Version::HTTP_2, AT_WORK),
         ] {
-            let line = Line::new(connections);
+            let line = Line::new(connections, Rc::default());
             assert_eq!(free(&line), 1);
             for _ in 0..3 {
                 line.answered(version, false);
@@ -216,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_host_behind_a_proxy_has_one_connection() {
-        let line = Line::behind_proxy();
+        let line = Line::behind_proxy(Rc::default());
         assert_eq!(free(&line), 1);
         line.answered(Version::HTTP_11, true);
         assert_eq!(free(&line), 1);
@@ -227,7 +242,7 @@ mod tests {
     #[test]
     fn a_cache_is_sent_more_with_each_answer_until_it_has_to_ask() {
         for (version, most) in [(Version::HTTP_11, 15), (Version::HTTP_2, STREAMS)] {
-            let line = Line::new(15);
+            let line = Line::new(15, Rc::default());
             line.answered(version, true);
             assert_eq!(free(&line), AT_WORK + 1);
             line.answered(version, true);
@@ -236,6 +251,18 @@ mod tests {
             assert_eq!(free(&line), most);
             line.answered(version, false);
             assert_eq!(free(&line), AT_WORK);
+        }
+    }
+
+    #[test]
+    fn hosts_share_what_memory_can_hold() {
+        for (hosts, width) in [(1, STREAMS), (2, STREAMS), (3, 85), (10, 25), (100, AT_WORK)] {
+            let lines = Lines::default();
+            let of = |n| lines.of(&format!("https://{n}.example/").parse().unwrap());
+            let first = of(0);
+            (0..hosts).for_each(|n| drop(of(n)));
+            (0..200).for_each(|_| first.answered(Version::HTTP_2, true));
+            assert_eq!(free(&first), width, "{hosts}");
         }
     }
 
@@ -250,7 +277,7 @@ mod tests {
 
     #[test]
     fn questions_that_are_under_way_count_when_fewer_are_allowed() {
-        let line = Line::new(15);
+        let line = Line::new(15, Rc::default());
         line.allow_questions(11);
         let mut turns = put(&line, 10);
         line.answered(Version::HTTP_11, false);
@@ -266,7 +293,7 @@ mod tests {
 
     #[test]
     fn more_are_allowed_again_while_some_are_beyond() {
-        let line = Line::new(15);
+        let line = Line::new(15, Rc::default());
         line.allow_questions(10);
         let turns = put(&line, 10);
         line.allow_questions(5);
@@ -280,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_server_that_answers_others_is_waited_for() {
-        let (line, patience) = (Line::new(4), Duration::from_secs(10));
+        let (line, patience) = (Line::new(4, Rc::default()), Duration::from_secs(10));
         let begun = Instant::now();
         assert_eq!(line.waits_until(begun, patience), begun + patience);
         line.answered(Version::HTTP_11, false);

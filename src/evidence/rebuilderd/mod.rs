@@ -12,6 +12,7 @@ mod v1;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -52,12 +53,16 @@ enum Api {
     V1,
 }
 
+/// A number of the rebuilder's database, which counts from one: so a record that is kept takes a third
+/// less.
+type Id = NonZeroU64;
+
 /// What is kept of a record about the package in question.
 #[derive(Clone)]
 struct Known {
     status: UnsignedStatus,
-    build: Option<u64>,
-    artifact: Option<u64>,
+    build: Option<Id>,
+    artifact: Option<Id>,
     diffoscope: bool,
 }
 

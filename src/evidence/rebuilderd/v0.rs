@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::{Known, MAX_RECORDS, Rebuilderd, outcome};
+use super::{Id, Known, MAX_RECORDS, Rebuilderd, outcome};
 use crate::evidence::Question;
 use crate::evidence::fetch::{Collection, Failure, Fetch};
 use crate::policy::{Outcome, UnsignedStatus};
@@ -46,7 +46,7 @@ impl<D: Fetch> Rebuilderd<D> {
             .take(MAX_RECORDS)
             .map(|record| Known {
                 status: UnsignedStatus::of_record(record.status.as_deref()),
-                build: record.build_id,
+                build: record.build_id.and_then(Id::new),
                 artifact: None,
                 diffoscope: record.has_diffoscope,
             })
@@ -55,7 +55,7 @@ impl<D: Fetch> Rebuilderd<D> {
             return Ok(Some(Outcome::Unknown));
         }
         let good = records.iter().filter(|record| record.status == UnsignedStatus::Good);
-        let builds: BTreeSet<u64> = good.filter_map(|record| record.build).collect();
+        let builds: BTreeSet<Id> = good.filter_map(|record| record.build).collect();
         for build in builds {
             let url = self.url(&format!("v0/builds/{build}/attestation"), &[])?;
             found.fetch(&self.door, url).await?;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::{Known, MAX_RECORDS, Rebuilderd, outcome};
+use super::{Id, Known, MAX_RECORDS, Rebuilderd, outcome};
 use crate::evidence::Question;
 use crate::evidence::fetch::{Collection, Failure, Fetch};
 use crate::policy::{Outcome, UnsignedStatus};
@@ -72,8 +72,8 @@ impl Known {
     pub(super) fn of(record: &BinaryPackage) -> Self {
         Self {
             status: UnsignedStatus::of_record(record.status.as_deref()),
-            build: record.build_id,
-            artifact: record.artifact_id,
+            build: record.build_id.and_then(Id::new),
+            artifact: record.artifact_id.and_then(Id::new),
             diffoscope: record.diffoscope_log_id.is_some(),
         }
     }
@@ -112,7 +112,7 @@ impl<D: Fetch> Rebuilderd<D> {
         let mut tried = BTreeSet::new();
         for record in &records {
             if let (UnsignedStatus::Good, Some(build), Some(artifact)) =
-                (record.status, record.build, record.artifact)
+                (record.status, record.build.map(Id::get), record.artifact.map(Id::get))
             {
                 if tried.insert((build, artifact)) {
                     self.attestation(build, artifact, found).await?;
