@@ -18,8 +18,9 @@ use crate::policy::{Basis, Decision, Reason, Refusal, Subject};
 use crate::receipt::Ledger;
 use crate::report::{self, Entrance, Record};
 use crate::sys::plain;
-use crate::types::{Identity, Sha256Digest, Timestamp};
+use crate::types::Timestamp;
 
+use super::case::{Case, Known};
 use super::items::Items;
 use super::passage::{HashedFile, Passage, Places};
 use super::wrapped::{ItsHashes, Scheme};
@@ -92,31 +93,6 @@ enum Kind {
     Judged(Box<Case>),
 }
 
-/// A file that is going to be judged.
-struct Case {
-    /// What apt calls it, by the name under which it wants it
-    requested: Option<Identity>,
-    expected: Option<Sha256Digest>,
-    known: Known,
-    subject: Option<Subject>,
-    /// The wrapped method's 200, while there is still something to say in its place
-    begun: Option<Message>,
-    /// How many operators had answered when apt was told last
-    told: Option<usize>,
-    /// The wrapped method's 201
-    done: Option<Message>,
-}
-
-/// What is known about a file.
-enum Known {
-    /// Nothing, and nobody looks.
-    Nothing,
-    /// What is at hand is being looked for.
-    Soon,
-    /// This, and what operators answer.
-    Inquiry(Box<Inquiry>),
-}
-
 impl<'a> Machine<'a> {
     pub(super) fn new(
         scheme: &'a Scheme,
@@ -174,20 +150,11 @@ impl<'a> Machine<'a> {
         }
 
         let expected = message.text_field("Expected-SHA256").and_then(|hash| hash.parse().ok());
-        let requested = identity_in_name(&destination);
-        let mut case = Case {
-            requested,
-            expected,
-            known: Known::Nothing,
-            subject: None,
-            begun: None,
-            told: None,
-            done: None,
-        };
+        let mut case = Case::new(&destination, expected);
         let first = case.requested.clone().map(|identity| {
             // Asked before the file is there, by the name that apt gives it. If the file turns
             // out to be something else, what was found is of no use and it is refused.
-            case.inquire(id, Question { identity, source: None, sha256: expected })
+            inquire(&mut case, id, Question { identity, source: None, sha256: expected })
         });
         let kind = Kind::Judged(Box::new(case));
         let message = if expected.is_some() { self.its_hashes.request(message) } else { message };
@@ -245,7 +212,7 @@ impl<'a> Machine<'a> {
             Some(Kind::Judged(case)) if size.is_some_and(|it| it <= SMALL) => {
                 let waiting = case.waiting();
                 case.begun = Some(message);
-                waiting.into_iter().collect()
+                waiting.map(say).into_iter().collect()
             }
             _ => vec![Action::Say(Reply::other(message))],
         }
@@ -345,7 +312,7 @@ impl<'a> Machine<'a> {
             case.subject = Some(subject);
             // Asked only now, if apt's name did not tell what it is.
             if matches!(case.known, Known::Nothing) {
-                actions.extend(question.map(|question| case.inquire(id, question)));
+                actions.extend(question.map(|question| inquire(case, id, question)));
             }
         }
         actions.extend(self.judge(uri));
@@ -416,7 +383,7 @@ impl<'a> Machine<'a> {
         };
         let Some(decision) = inquiry.decide_early(policy, subject, now()) else {
             case.known = Known::Inquiry(inquiry);
-            return case.waiting().into_iter().collect();
+            return case.waiting().map(say).into_iter().collect();
         };
         let (signed, _) = inquiry.into_parts();
         let record = self.record(&decision, &destination);
@@ -512,31 +479,15 @@ impl<'a> Machine<'a> {
     }
 }
 
-impl Case {
-    /// Begins to find out about the file.
-    fn inquire(&mut self, id: QuestionId, question: Question) -> Action {
-        self.known = Known::Soon;
-        Action::Inquire { id, question }
-    }
+/// Begins to find out about a file.
+fn inquire(case: &mut Case, id: QuestionId, question: Question) -> Action {
+    case.known = Known::Soon;
+    Action::Inquire { id, question }
+}
 
-    /// What apt is to show while answers are awaited; nothing if there are none to come, or if it
-    /// shows that already.
-    fn waiting(&mut self) -> Option<Action> {
-        let Known::Inquiry(inquiry) = &self.known else { return None };
-        if inquiry.is_complete() {
-            return None;
-        }
-        let (heard, all) = inquiry.heard();
-        if self.told.replace(heard) == Some(heard) {
-            return None;
-        }
-        let package = &self.requested.as_ref()?.package;
-        let noun = if all == 1 { "operator" } else { "operators" };
-        let text =
-            format!("Waiting for evidence about {package} ({heard} of {all} {noun} answered)");
-        let status = Message::new(102, "Status").with("Message", text);
-        Some(Action::Say(Reply::other(status)))
-    }
+/// Tells apt anything but a success.
+fn say(message: Message) -> Action {
+    Action::Say(Reply::other(message))
 }
 
 /// Why a file could not be read.
@@ -558,50 +509,6 @@ fn fatal(why: &str) -> Vec<Action> {
     vec![Action::Say(Reply::other(failure)), Action::End]
 }
 
-/// What apt calls a package in the name under which it wants it: apt makes that name of the
-/// package's name, version and architecture, with `_` and `:` quoted (`pkgAcqArchive`,
-/// apt-pkg/acquire-item.cc). A name of another form tells nothing.
-fn identity_in_name(destination: &Path) -> Option<Identity> {
-    let name = destination.file_name()?.to_str()?;
-    let (stem, _) = name.rsplit_once('.')?;
-    let mut parts = stem.split('_');
-    let (package, version, architecture) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() {
-        return None;
-    }
-    let version = version.replace("%3a", ":").replace("%3A", ":");
-    Some(Identity {
-        package: package.parse().ok()?,
-        version: version.parse().ok()?,
-        architecture: architecture.parse().ok()?,
-    })
-}
-
 fn now() -> Timestamp {
     Timestamp::from(std::time::SystemTime::now())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn apts_own_names_tell_what_it_wants() {
-        for (name, expected) in [
-            ("epochpkg_1%3a2.0+b1~rc1-1_all.deb", Some("epochpkg 1:2.0+b1~rc1-1 all")),
-            ("libstdc++6_12.2.0-14_amd64.deb", Some("libstdc++6 12.2.0-14 amd64")),
-            ("x_1_all.index", None),
-            ("xx_1_all.index", Some("xx 1 all")),
-            ("xx_1_all_more.deb", None),
-            ("xx_1.deb", None),
-            ("hello_2.10.orig.tar.gz", None),
-        ] {
-            let path = Path::new("/var/cache/apt/archives/partial").join(name);
-            assert_eq!(
-                identity_in_name(&path).map(|it| it.to_string()).as_deref(),
-                expected,
-                "{name}"
-            );
-        }
-    }
 }

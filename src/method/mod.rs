@@ -9,6 +9,7 @@
 //! outside. The wrapped method runs as the same user and is not closed in, so what it says is as
 //! hostile as the network; see `machine`.
 
+mod case;
 mod items;
 mod machine;
 mod passage;

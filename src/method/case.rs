@@ -1,0 +1,112 @@
+//! A file that is going to be judged, and what is known about it so far.
+
+use std::path::Path;
+
+use crate::apt::message::Message;
+use crate::gate::Inquiry;
+use crate::policy::Subject;
+use crate::types::{Identity, Sha256Digest};
+
+/// A file that is going to be judged.
+pub(super) struct Case {
+    /// What apt calls it, by the name under which it wants it
+    pub(super) requested: Option<Identity>,
+    /// The SHA-256 that apt told
+    pub(super) expected: Option<Sha256Digest>,
+    pub(super) known: Known,
+    /// The file, once it was hashed
+    pub(super) subject: Option<Subject>,
+    /// The wrapped method's 200, while there is still something to say in its place
+    pub(super) begun: Option<Message>,
+    /// How many operators had answered when apt was told last
+    told: Option<usize>,
+    /// The wrapped method's 201
+    pub(super) done: Option<Message>,
+}
+
+/// What is known about a file.
+pub(super) enum Known {
+    /// Nothing, and nobody looks.
+    Nothing,
+    /// What is at hand is being looked for.
+    Soon,
+    /// This, and what operators answer.
+    Inquiry(Box<Inquiry>),
+}
+
+impl Case {
+    /// A file that apt wants at `destination`.
+    pub(super) fn new(destination: &Path, expected: Option<Sha256Digest>) -> Self {
+        Self {
+            requested: identity_in_name(destination),
+            expected,
+            known: Known::Nothing,
+            subject: None,
+            begun: None,
+            told: None,
+            done: None,
+        }
+    }
+
+    /// What apt is to show while answers are awaited; nothing if there are none to come, or if it
+    /// shows that already.
+    pub(super) fn waiting(&mut self) -> Option<Message> {
+        let Known::Inquiry(inquiry) = &self.known else { return None };
+        if inquiry.is_complete() {
+            return None;
+        }
+        let (heard, all) = inquiry.heard();
+        if self.told.replace(heard) == Some(heard) {
+            return None;
+        }
+        let package = &self.requested.as_ref()?.package;
+        let noun = if all == 1 { "operator" } else { "operators" };
+        let text =
+            format!("Waiting for evidence about {package} ({heard} of {all} {noun} answered)");
+        Some(Message::new(102, "Status").with("Message", text))
+    }
+}
+
+/// What apt calls a package in the name under which it wants it: apt makes that name of the
+/// package's name, version and architecture, with `_` and `:` quoted (`pkgAcqArchive`,
+/// apt-pkg/acquire-item.cc). A name of another form tells nothing.
+fn identity_in_name(destination: &Path) -> Option<Identity> {
+    let name = destination.file_name()?.to_str()?;
+    let (stem, _) = name.rsplit_once('.')?;
+    let mut parts = stem.split('_');
+    let (package, version, architecture) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let version = version.replace("%3a", ":").replace("%3A", ":");
+    Some(Identity {
+        package: package.parse().ok()?,
+        version: version.parse().ok()?,
+        architecture: architecture.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn apts_own_names_tell_what_it_wants() {
+        for (name, expected) in [
+            ("epochpkg_1%3a2.0+b1~rc1-1_all.deb", Some("epochpkg 1:2.0+b1~rc1-1 all")),
+            ("libstdc++6_12.2.0-14_amd64.deb", Some("libstdc++6 12.2.0-14 amd64")),
+            ("x_1_all.index", None),
+            ("xx_1_all.index", Some("xx 1 all")),
+            ("xx_1_all_more.deb", None),
+            ("xx_1.deb", None),
+            ("hello_2.10.orig.tar.gz", None),
+        ] {
+            let path = Path::new("/var/cache/apt/archives/partial").join(name);
+            assert_eq!(
+                identity_in_name(&path).map(|it| it.to_string()).as_deref(),
+                expected,
+                "{name}"
+            );
+        }
+    }
+}
