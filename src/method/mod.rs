@@ -20,8 +20,8 @@ use std::io::{self, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use crate::apt::configuration::Configuration;
@@ -41,6 +41,9 @@ use wrapped::{ItsHashes, Scheme, Wrapped};
 
 /// What apt's exit code is for a method that could not give up its privileges.
 const NO_SANDBOX: u8 = 112;
+
+/// Most threads that verify what is at hand: downloads do not come faster than so many can do it.
+const VERIFYING: usize = 4;
 
 /// What can happen while the method runs.
 enum Incoming {
@@ -128,13 +131,14 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
         }
         None => None,
     };
-    let hashing = worker("hash", send.clone(), |(uri, path): (Vec<u8>, PathBuf)| {
+    let hashing = workers("hash", 1, &send, |(uri, path): (Vec<u8>, PathBuf)| {
         let file = HashedFile::read(&path);
         Incoming::Hashed(uri, file)
     })?;
+    let verifying = std::thread::available_parallelism().map_or(1, usize::from).min(VERIFYING);
     let inquiring = {
         let gate = Arc::clone(&gate);
-        worker("inquire", send.clone(), move |(id, question): (QuestionId, Question)| {
+        workers("inquire", verifying, &send, move |(id, question): (QuestionId, Question)| {
             let inquiry = gate.inquire(&question, Timestamp::from(SystemTime::now()));
             Incoming::Inquired(id, question, Box::new(inquiry))
         })?
@@ -287,22 +291,29 @@ fn reader(
     std::thread::Builder::new().spawn(read).map(drop).map_err(|error| plain(&error))
 }
 
-/// Does one job after the other on a thread of its own: hashes files while the next ones download,
-/// and verifies what is at hand about those that are still to come.
-fn worker<T: Send + 'static>(
+/// Does jobs on threads of their own, in the order in which they come: hashes files while the next
+/// ones download, and verifies what is at hand about those that are still to come.
+fn workers<T: Send + 'static>(
     name: &str,
-    send: Sender<Incoming>,
-    work: impl Fn(T) -> Incoming + Send + 'static,
+    threads: usize,
+    send: &Sender<Incoming>,
+    work: impl Fn(T) -> Incoming + Send + Sync + 'static,
 ) -> Result<Sender<T>, String> {
     let (jobs, queue) = channel::<T>();
-    let run = move || {
-        while let Ok(job) = queue.recv() {
-            if send.send(work(job)).is_err() {
-                return;
+    let (queue, work) = (Arc::new(Mutex::new(queue)), Arc::new(work));
+    for _ in 0..threads {
+        let (queue, work, send) = (Arc::clone(&queue), Arc::clone(&work), send.clone());
+        let run = move || {
+            loop {
+                let job = queue.lock().unwrap_or_else(|lock| lock.into_inner()).recv();
+                let Ok(job) = job else { return };
+                if send.send(work(job)).is_err() {
+                    return;
+                }
             }
-        }
-    };
-    let thread = std::thread::Builder::new().name(name.to_owned());
-    thread.spawn(run).map_err(|error| plain(&error))?;
+        };
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        thread.spawn(run).map_err(|error| plain(&error))?;
+    }
     Ok(jobs)
 }
