@@ -33,6 +33,13 @@ def overlay(suite, flavour):
     return root
 
 
+def acknowledge_at_once(whether):
+    """Has TCP acknowledge all that comes over loopback at once, or when it likes. The network is this
+    namespace's own."""
+    run("ip", "route", "replace", "local", "127.0.0.1", "dev", "lo", "table", "local", "scope",
+        "host", "src", "127.0.0.1", "quickack", int(whether))
+
+
 class Rebuilder:
     """One of the operators' rebuilders, which counts what it is asked."""
 
