@@ -3,6 +3,8 @@
 //! Key ids are unauthenticated hints: they decide in which order keys are tried, and never whether
 //! a signature counts.
 
+use std::collections::BTreeMap;
+
 use pgp::packet::{Signature as Packet, SignatureType};
 
 use super::openpgp::{self, OpenPgpSignature};
@@ -61,49 +63,29 @@ impl Signatures {
         now: Timestamp,
     ) -> Result<Vec<&'k PinnedKey>, Rejection> {
         let mut checks = Checks { message: &self.message, now, left: MAX_CHECKS, fault: None };
-        let calls: Vec<Vec<bool>> = keys.iter().map(|it| self.called(&it.key)).collect();
+        // A signature is one key's: once it is known whose, the others are not tried with it.
+        let mut free: Vec<&Signature> = self.list.iter().collect();
+        let mut verified: BTreeMap<usize, &PinnedKey> = BTreeMap::new();
         // First the signatures that name the key, for all keys: there are at most MAX_SIGNATURES
         // of them, so the budget cannot run out before each honest one was tried.
-        let mut free = vec![true; self.list.len()];
-        let mut signed = Vec::new();
-        for (key, called) in keys.iter().zip(&calls) {
-            let by = self.verifying(key, called.iter().copied(), &mut checks);
-            signed.push(by.is_some());
-            if let Some(free) = by.and_then(|at| free.get_mut(at)) {
-                *free = false;
+        for naming in [true, false] {
+            for (at, pinned) in keys.iter().enumerate() {
+                if verified.contains_key(&at) {
+                    continue;
+                }
+                let by = free.iter().position(|it| {
+                    pinned.key.is_called(&it.key_id) == naming && checks.verify(pinned, &it.form)
+                });
+                if let Some(by) = by {
+                    free.remove(by);
+                    verified.insert(at, pinned);
+                }
             }
         }
-        // A signature is one key's, so the others need not be tried with it.
-        let verified: Vec<&PinnedKey> = keys
-            .iter()
-            .zip(&calls)
-            .zip(signed)
-            .filter(|((key, called), signed)| {
-                let others = called.iter().zip(&free).map(|(called, free)| !called && *free);
-                *signed || self.verifying(key, others, &mut checks).is_some()
-            })
-            .map(|((key, _), _)| key)
-            .collect();
 
         let (good, expired): (Vec<&PinnedKey>, Vec<&PinnedKey>) =
-            verified.into_iter().partition(|key| key.is_good_at(now));
+            verified.into_values().partition(|key| key.is_good_at(now));
         if good.is_empty() { Err(self.why_nobody(keys, &expired, checks.fault)) } else { Ok(good) }
-    }
-
-    /// For each signature, whether it names `key`.
-    fn called(&self, key: &PublicKey) -> Vec<bool> {
-        self.list.iter().map(|signature| key.is_called(&signature.key_id)).collect()
-    }
-
-    /// The place of the first of the signatures that are `wanted` that verifies with `pinned`.
-    fn verifying<'k>(
-        &self,
-        pinned: &'k PinnedKey,
-        wanted: impl Iterator<Item = bool>,
-        checks: &mut Checks<'_, 'k>,
-    ) -> Option<usize> {
-        let mut tried = self.list.iter().zip(wanted).enumerate().filter(|(_, (_, wanted))| *wanted);
-        tried.find(|(_, (it, _))| checks.verify(pinned, &it.form)).map(|(at, _)| at)
     }
 
     fn why_nobody(

@@ -509,6 +509,7 @@ fn fatal(why: &str) -> Vec<Action> {
     vec![Action::Say(Reply::other(failure)), Action::End]
 }
 
-fn now() -> Timestamp {
+/// The time at which things are judged.
+pub(super) fn now() -> Timestamp {
     Timestamp::from(std::time::SystemTime::now())
 }

@@ -22,7 +22,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use crate::apt::configuration::Configuration;
 use crate::apt::message::{Message, MessageError};
@@ -34,7 +33,6 @@ use crate::report::Entrance;
 use crate::sys::plain;
 use crate::sys::privileges::User;
 use crate::sys::secure::Trusted;
-use crate::types::Timestamp;
 use machine::{Action, Machine};
 use passage::{HashedFile, Places};
 use wrapped::{ItsHashes, Scheme, Wrapped};
@@ -139,7 +137,7 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
     let inquiring = {
         let gate = Arc::clone(&gate);
         workers("inquire", verifying, &send, move |(id, question): (QuestionId, Question)| {
-            let inquiry = gate.inquire(&question, Timestamp::from(SystemTime::now()));
+            let inquiry = gate.inquire(&question, machine::now());
             Incoming::Inquired(id, question, Box::new(inquiry))
         })?
     };

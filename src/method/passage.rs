@@ -34,6 +34,9 @@ pub(super) struct Places {
     archives: PathBuf,
 }
 
+/// Most files that are looked at to see whether anything is left of an earlier run.
+const MAX_LEFT: usize = 1000;
+
 impl Passage {
     /// It was judged and admitted.
     pub(super) fn judged(admit: Admit) -> Self {
@@ -68,12 +71,12 @@ impl Places {
     /// Whether `destination` is where apt fetches packages to, and no part of any package is there
     /// from an earlier run.
     pub(super) fn begins_afresh(&self, destination: &Path) -> bool {
-        let Some(directory) = destination.parent() else { return false };
-        let entries =
-            std::fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        let has_content = |it: &std::fs::DirEntry| !it.metadata().is_ok_and(|it| it.len() == 0);
-        is_below(destination, &self.archives)
-            && entries.is_ok_and(|entries| !entries.iter().any(has_content))
+        let directory = destination.parent().filter(|_| is_below(destination, &self.archives));
+        let Some(Ok(entries)) = directory.map(std::fs::read_dir) else { return false };
+        // Its user can put there whatever it likes.
+        entries.enumerate().all(|(at, entry)| {
+            at < MAX_LEFT && entry.and_then(|it| it.metadata()).is_ok_and(|it| it.len() == 0)
+        })
     }
 
     /// Lets an index pass, unless it is something that could be installed.
@@ -146,6 +149,30 @@ mod tests {
         ] {
             assert_eq!(places.is_for_an_index(Path::new(path)), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn a_run_begins_afresh_where_nothing_but_empty_files_is_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let archives = directory.path().join("archives");
+        let partial = archives.join("partial");
+        let places = Places { lists: directory.path().join("lists"), archives };
+        let file = partial.join("x_1_all.deb");
+        assert!(!places.begins_afresh(&file), "there is no such directory");
+        std::fs::create_dir_all(&partial).unwrap();
+        assert!(places.begins_afresh(&file));
+        assert!(!places.begins_afresh(&directory.path().join("x_1_all.deb")), "elsewhere");
+        let fill = |range: std::ops::Range<usize>| {
+            range.for_each(|n| std::fs::write(partial.join(n.to_string()), "").unwrap());
+        };
+        fill(0..MAX_LEFT);
+        assert!(places.begins_afresh(&file));
+        fill(MAX_LEFT..MAX_LEFT + 1);
+        assert!(!places.begins_afresh(&file), "too many to look at");
+        std::fs::remove_dir_all(&partial).unwrap();
+        std::fs::create_dir(&partial).unwrap();
+        std::os::unix::fs::symlink("/dev/null", partial.join("link")).unwrap();
+        assert!(!places.begins_afresh(&file), "a link is not followed");
     }
 
     #[test]
