@@ -136,7 +136,7 @@ fn close(world: &World, who: &str) -> Closed {
             let places = MethodPlaces {
                 apt: vec![world.path("lists"), world.path("archives")],
                 evidence: Some(world.path("evidence/method")),
-                first: Some(world.path("download/aa_1_all.deb")),
+                elsewhere: Some(world.path("download/aa_1_all.deb")),
             };
             confine_method(&setup.apt, Some(&setup), &places)
         }
@@ -183,6 +183,7 @@ fn forbidden(world: &World, who: &str) -> Vec<Attempt> {
         ("change what it may read", write(world.path("archives/partial/aa_1_all.deb"))),
         ("write to apt's lists", write(world.path("lists/partial/Packages"))),
         ("write beside the cache", write(world.path("cache/new"))),
+        ("change a file that was downloaded", write(world.path("download/kept"))),
         ("change the hook's evidence", write(world.path("evidence/theirs"))),
         ("remove a file of others", fs::remove_file(world.path("secret/shadow"))),
         ("take a file of others", fs::rename(world.path("evidence/theirs"), cache.join("x"))),
@@ -252,6 +253,10 @@ fn needed(world: &World, who: &str, port: u16) -> Vec<Attempt> {
             ("read apt's archives", read(world.path("archives/partial/aa_1_all.deb"))),
             ("read apt's lists", read(world.path("lists/Packages"))),
             ("read where apt asked for the file first", read(world.path("download/aa_1_all.deb"))),
+            (
+                "give a file there another name",
+                fs::rename(world.path("download/aa_1_all.deb"), world.path("download/aa_1")),
+            ),
             ("keep its evidence", kept),
         ]);
     }

@@ -79,12 +79,18 @@ impl Configuration {
         let root = self.find("RootDir").unwrap_or("/");
         let mut path = self.find(name).unwrap_or(default).to_owned();
         let mut above = name;
-        while !path.starts_with('/') && !path.starts_with("./") && !path.starts_with('~') {
+        let stands_alone =
+            |path: &str| ["/", "./", "../", "~"].iter().any(|it| path.starts_with(it));
+        while !stands_alone(&path) {
             let Some((parent, _)) = above.rsplit_once("::") else { break };
             above = parent;
             if let Some(value) = self.find(parent) {
                 path = format!("{}/{path}", value.trim_end_matches('/'));
             }
+        }
+        // From the directory that apt was called in.
+        if path.starts_with("./") || path.starts_with("../") {
+            return PathBuf::from(path);
         }
         if !path.starts_with('/') {
             path.insert(0, '/');
@@ -134,6 +140,8 @@ fn dequote(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn configuration(items: &[&str]) -> Configuration {
@@ -157,6 +165,12 @@ mod tests {
         assert_eq!(c.path("Dir::State::lists", ""), PathBuf::from("/var/lib/apt/lists/"));
         let c = configuration(&["Dir=/", "Dir::State=/x", "Dir::State::lists=lists/"]);
         assert_eq!(c.path("Dir::State::lists", ""), PathBuf::from("/x/lists/"));
+        // From where apt is called, whatever RootDir says (flCombine, apt-pkg/contrib/fileutl.cc).
+        for relative in ["./state", "../state"] {
+            let items = ["RootDir=/srv/root", "Dir=/", &format!("Dir::State={relative}")];
+            let found = configuration(&items).path("Dir::State::lists", "lists/");
+            assert_eq!(found, Path::new(relative).join("lists/"));
+        }
         let c = configuration(&["RootDir=/srv/root/", "Dir=/", "Dir::Cache=var/cache/apt"]);
         assert_eq!(
             c.path("Dir::Cache::archives", "archives"),

@@ -53,6 +53,15 @@ impl Message {
         }
     }
 
+    /// Gives all fields of this name another value.
+    #[must_use]
+    pub fn with_changed(mut self, key: &str, value: &[u8]) -> Self {
+        for (_, old) in self.fields.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case(key)) {
+            value.clone_into(old);
+        }
+        self
+    }
+
     /// Leaves out the fields whose names are not wanted.
     #[must_use]
     pub fn only(mut self, wanted: impl Fn(&str) -> bool) -> Self {

@@ -53,8 +53,9 @@ pub struct MethodPlaces {
     pub apt: Vec<PathBuf>,
     /// Where the signed bytes behind its receipts go
     pub evidence: Option<PathBuf>,
-    /// The file that apt asks for first
-    pub first: Option<PathBuf>,
+    /// The file that apt asks for first, if it goes to none of apt's own directories. In its
+    /// directory, files are given their names when they pass.
+    pub elsewhere: Option<PathBuf>,
 }
 
 /// Closes the method in. `setup` is what it asks endpoints with, if there is a usable
@@ -71,8 +72,8 @@ pub fn confine_method(
     for path in &places.apt {
         sandbox = sandbox.may_read(path);
     }
-    if let Some(directory) = places.first.as_deref().and_then(directory_of) {
-        sandbox = sandbox.may_read(directory);
+    if let Some(directory) = places.elsewhere.as_deref().and_then(directory_of) {
+        sandbox = sandbox.may_rename(directory);
     }
     if let Some(evidence) = &places.evidence {
         sandbox = sandbox.may_write(evidence);

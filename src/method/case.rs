@@ -1,6 +1,6 @@
 //! A file that is going to be judged, and what is known about it so far.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::apt::message::Message;
 use crate::gate::Inquiry;
@@ -13,6 +13,8 @@ pub(super) struct Case {
     pub(super) requested: Option<Identity>,
     /// The SHA-256 that apt told
     pub(super) expected: Option<Sha256Digest>,
+    /// Where the file is until it passes, if that is not where apt wants it
+    pub(super) waits_as: Option<PathBuf>,
     pub(super) known: Known,
     /// The file, once it was hashed
     pub(super) subject: Option<Subject>,
@@ -40,6 +42,7 @@ impl Case {
         Self {
             requested: identity_in_name(destination),
             expected,
+            waits_as: None,
             known: Known::Nothing,
             subject: None,
             begun: None,

@@ -1,12 +1,14 @@
-//! What the method does when somebody says something. No input or output happens here, so the
-//! whole conversation can be tested.
+//! What the method does when somebody says something. Besides giving a file its name or removing
+//! it, no input or output happens here, so the whole conversation can be tested.
 //!
 //! The rules that it follows come from what apt does with each message and from the ways round
 //! that SECURITY.md lists. In short: gate by default; believe neither the wrapped method's hashes
 //! nor its file names nor its redirects; on a refusal fail the item and then the whole run, so
 //! that no other source of the same version can stand in for it.
 
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::apt::configuration::Configuration;
@@ -22,7 +24,7 @@ use crate::types::Timestamp;
 
 use super::case::{Case, Known};
 use super::items::Items;
-use super::passage::{HashedFile, Passage, Places};
+use super::passage::{HashedFile, Passage, Places, can_be_written};
 use super::wrapped::{ItsHashes, Scheme};
 
 /// What is to be done.
@@ -82,8 +84,21 @@ pub(super) struct Machine<'a> {
 
 /// Something that apt asked for and has no answer about.
 struct Item {
+    /// What apt calls the file: the answer must say the same
+    named: Vec<u8>,
+    /// The file
     destination: PathBuf,
     kind: Kind,
+}
+
+impl Item {
+    /// Where the wrapped method puts the file.
+    fn place(&self) -> &Path {
+        match &self.kind {
+            Kind::Index => &self.destination,
+            Kind::Judged(case) => case.waits_as.as_deref().unwrap_or(&self.destination),
+        }
+    }
 }
 
 enum Kind {
@@ -97,6 +112,7 @@ impl<'a> Machine<'a> {
     pub(super) fn new(
         scheme: &'a Scheme,
         config: &'a Configuration,
+        places: Places,
         gate: &'a Gate,
         ledger: Result<Ledger, String>,
         log: Log,
@@ -106,7 +122,7 @@ impl<'a> Machine<'a> {
         Self {
             scheme,
             config,
-            places: Places::new(config),
+            places,
             gate,
             ledger,
             log,
@@ -126,14 +142,18 @@ impl<'a> Machine<'a> {
     }
 
     fn acquire(&mut self, message: Message) -> Vec<Action> {
-        let (Some(uri), Some(destination)) = (message.field("URI"), message.field("Filename"))
-        else {
+        let (Some(uri), Some(named)) = (message.field("URI"), message.field("Filename")) else {
             return fatal("apt asked for something without naming it");
         };
-        let uri = uri.to_vec();
-        let destination = {
-            use std::os::unix::ffi::OsStrExt;
-            PathBuf::from(std::ffi::OsStr::from_bytes(destination))
+        let (uri, named) = (uri.to_vec(), named.to_vec());
+        let as_path = Path::new(OsStr::from_bytes(&named));
+        let destination = match self.places.file(as_path) {
+            Ok(destination) => destination,
+            Err(error) => {
+                let why =
+                    format!("apt wants it in a place that cannot be found ({})", plain(&error));
+                return self.refuse_unjudged(&uri, as_path, Reason::Unreadable { why });
+            }
         };
         let scheme = format!("{}:", self.scheme.name());
         if !uri.starts_with(scheme.as_bytes()) {
@@ -141,7 +161,8 @@ impl<'a> Machine<'a> {
         }
         let id = self.items.next_id();
         if self.places.is_for_an_index(&destination) {
-            self.items.insert(id, &uri, message, Item { destination, kind: Kind::Index });
+            let message = message.with_changed("Filename", destination.as_os_str().as_bytes());
+            self.items.insert(id, &uri, message, Item { named, destination, kind: Kind::Index });
             return self.forward();
         }
         if let Err(reason) = self.gate.policy() {
@@ -151,14 +172,20 @@ impl<'a> Machine<'a> {
 
         let expected = message.text_field("Expected-SHA256").and_then(|hash| hash.parse().ok());
         let mut case = Case::new(&destination, expected);
+        case.waits_as = self.places.waiting_place(&destination);
+        if let Some(place) = case.waits_as.as_deref().filter(|it| !can_be_written(it)) {
+            let why = format!("{} is in the way and no plain file: remove it", place.display());
+            return self.refuse_unjudged(&uri, &destination, Reason::Unreadable { why });
+        }
         let first = case.requested.clone().map(|identity| {
             // Asked before the file is there, by the name that apt gives it. If the file turns
             // out to be something else, what was found is of no use and it is refused.
             inquire(&mut case, id, Question { identity, source: None, sha256: expected })
         });
-        let kind = Kind::Judged(Box::new(case));
         let message = if expected.is_some() { self.its_hashes.request(message) } else { message };
-        self.items.insert(id, &uri, message, Item { destination, kind });
+        let item = Item { named, destination, kind: Kind::Judged(Box::new(case)) };
+        let message = message.with_changed("Filename", item.place().as_os_str().as_bytes());
+        self.items.insert(id, &uri, message, item);
         let mut actions = self.forward();
         actions.extend(first);
         actions
@@ -222,12 +249,13 @@ impl<'a> Machine<'a> {
         self.items.has_come(&uri);
         let Some(item) = self.items.get_mut(&uri) else { return Vec::new() };
         let named = message.field("Filename").unwrap_or_default();
-        if named != item.destination.as_os_str().as_encoded_bytes() {
+        if named != item.place().as_os_str().as_bytes() {
             return self.fail(&uri, "the wrapped method put the file somewhere else");
         }
         match &mut item.kind {
             Kind::Index => match self.places.index(&item.destination) {
                 Some(passage) => {
+                    let message = message.with_changed("Filename", &item.named);
                     self.items.remove(&uri);
                     vec![Action::Say(Reply::success(message, passage))]
                 }
@@ -235,7 +263,7 @@ impl<'a> Machine<'a> {
             },
             Kind::Judged(case) => {
                 case.done = Some(message);
-                let path = item.destination.clone();
+                let path = item.place().to_owned();
                 vec![Action::Hash { uri, path }]
             }
         }
@@ -266,7 +294,8 @@ impl<'a> Machine<'a> {
 
     /// A file was hashed.
     pub(super) fn hashed(&mut self, uri: &[u8], file: io::Result<HashedFile>) -> Vec<Action> {
-        let Some(Item { destination, kind: Kind::Judged(case) }) = self.items.get_mut(uri) else {
+        let Some(Item { destination, kind: Kind::Judged(case), .. }) = self.items.get_mut(uri)
+        else {
             return Vec::new();
         };
         let destination = destination.clone();
@@ -279,7 +308,7 @@ impl<'a> Machine<'a> {
         };
         if case.expected.is_some_and(|expected| expected != file.examined.sha256()) {
             // Damaged or tampered with on the way: apt has its own words and ways for that.
-            self.items.remove(uri);
+            self.give_up(uri);
             let message = Message::new(400, "URI Failure")
                 .with("URI", uri)
                 .with("Message", "Hash Sum mismatch")
@@ -364,7 +393,8 @@ impl<'a> Machine<'a> {
 
     /// Decides, if the file is there and no answer that may still come could change it.
     fn judge(&mut self, uri: &[u8]) -> Vec<Action> {
-        let Some(Item { destination, kind: Kind::Judged(case) }) = self.items.get_mut(uri) else {
+        let Some(Item { destination, kind: Kind::Judged(case), .. }) = self.items.get_mut(uri)
+        else {
             return Vec::new();
         };
         let destination = destination.clone();
@@ -420,15 +450,19 @@ impl<'a> Machine<'a> {
     fn success(&mut self, uri: &[u8], passage: Passage) -> Vec<Action> {
         let file = passage.file().map(|file| (file.size(), file.sha256()));
         let item = self.items.remove(uri);
-        let (Some((size, sha256)), Some(Item { destination, kind: Kind::Judged(case), .. })) =
+        let (Some((size, sha256)), Some(Item { named, destination, kind: Kind::Judged(case) })) =
             (file, item)
         else {
             return Vec::new();
         };
         let Some(done) = case.done else { return Vec::new() };
+        if let Some(Err(error)) = case.waits_as.map(|it| passage.give_name(&it, &destination)) {
+            let why = format!("it cannot be given its name ({})", plain(&error));
+            return self.refuse_unjudged(uri, &destination, Reason::Unreadable { why });
+        }
         let mut message = Message::new(201, "URI Done")
             .with("URI", uri)
-            .with("Filename", destination.as_os_str().as_encoded_bytes())
+            .with("Filename", named)
             .with("Size", size.to_string())
             .with_some("Last-Modified", done.field("Last-Modified"))
             .with_some("UsedMirror", done.field("UsedMirror"));
@@ -445,7 +479,7 @@ impl<'a> Machine<'a> {
     /// Fails the item, and then the whole run: apt would take the same version from another
     /// source otherwise.
     fn refuse(&mut self, uri: &[u8], destination: &Path, refusal: &Refusal) -> Vec<Action> {
-        self.items.remove(uri);
+        self.give_up(uri);
         let line = report::refusal_line(refusal, destination);
         let next = report::next_step(&[refusal]);
         let failure = Message::new(400, "URI Failure")
@@ -455,6 +489,15 @@ impl<'a> Machine<'a> {
         let general = Message::new(401, "General Failure")
             .with("Message", format!("apt-quorum: nothing will be installed. {line}. {next}"));
         vec![Action::Say(Reply::other(failure)), Action::Say(Reply::other(general))]
+    }
+
+    /// Forgets an item, and removes what came of it where apt would leave it for people to find.
+    fn give_up(&mut self, uri: &[u8]) {
+        let Some(Item { kind: Kind::Judged(case), .. }) = self.items.remove(uri) else { return };
+        if let Some(file) = case.waits_as {
+            // It may never have come.
+            let _ = std::fs::remove_file(file);
+        }
     }
 
     /// Fails an item for a reason of the conversation, as strictly as a refusal.

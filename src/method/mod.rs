@@ -115,10 +115,11 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
     let (gate, ledger) = prepared;
     let gate = Arc::new(gate);
     let Ok(Some(first)) = Message::read(&mut apt) else { return Ok(ExitCode::SUCCESS) };
-    let its_hashes = ItsHashes::for_run(&config, &Places::new(&config), &first);
+    let places = Places::new(&config);
+    let its_hashes = ItsHashes::for_run(&config, &places, &first);
     wrapped.configure(configuration, its_hashes);
     let setup = gate.setup(&config, Network::Allowed);
-    let listings = close_in(&config, &gate, setup.as_ref(), ledger.as_ref().ok(), &first)?;
+    let listings = close_in(&config, &places, &gate, setup.as_ref(), ledger.as_ref().ok(), &first)?;
 
     let (send, incoming) = channel();
     let engine = match setup {
@@ -146,7 +147,8 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
     reader(apt, send.clone(), Incoming::Apt, || Incoming::AptGone)?;
     reader(from_wrapped, send, Incoming::Wrapped, || Incoming::WrappedGone)?;
 
-    let mut machine = Machine::new(scheme, &config, &gate, ledger, log, listings, its_hashes);
+    let mut machine =
+        Machine::new(scheme, &config, places, &gate, ledger, log, listings, its_hashes);
     while let Ok(event) = incoming.recv() {
         let actions = match event {
             Incoming::Apt(message) => machine.apt_says(message),
@@ -226,21 +228,24 @@ fn prepare(config: &Configuration, user: Option<&User>) -> (Gate, Result<Ledger,
 /// program of apt's, and afterwards none can be started.
 fn close_in(
     config: &Configuration,
+    places: &Places,
     gate: &Gate,
     setup: Option<&Setup>,
     ledger: Option<&Ledger>,
     first: &Message,
 ) -> Result<Option<Listings>, String> {
-    let places = Places::new(config);
-    let destination = first.field("Filename").map(|it| PathBuf::from(OsStr::from_bytes(it)));
+    let destination = first.field("Filename").map(|it| Path::new(OsStr::from_bytes(it)));
+    let destination = destination.and_then(|it| places.file(it).ok());
     let is_index = destination.as_deref().is_some_and(|it| places.is_for_an_index(it));
     let confinement = Confinement::of(config);
     let listings =
         (confinement == Confinement::Wanted && !is_index).then(|| gate.listings(|_| true));
+    // What goes to where apt keeps its own files keeps its name there.
+    let elsewhere = destination.filter(|it| places.waiting_place(it).is_some());
     let places = MethodPlaces {
         apt: places.directories().map(Path::to_owned).to_vec(),
         evidence: ledger.map(|ledger| ledger.evidence_directory().to_owned()),
-        first: destination,
+        elsewhere,
     };
     let closed = confine_method(config, setup, &places).map_err(|error| error.to_string())?;
     // For those who look (Debug::pkgAcquire::Worker): neither an old kernel nor root's own choice

@@ -1,8 +1,10 @@
-//! The three ways in which a file may pass the method, as a type that cannot be made otherwise.
+//! The three ways in which a file may pass the method, as a type that cannot be made otherwise, and
+//! where a file is until it does.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use crate::apt::configuration::Configuration;
@@ -32,7 +34,12 @@ impl HashedFile {
 pub(super) struct Places {
     lists: PathBuf,
     archives: PathBuf,
+    /// The directory that apt was called in, if it still exists. apt names files relative to it.
+    called_in: Option<PathBuf>,
 }
+
+/// What the name of a file ends in that goes straight to where somebody wants it, until it passes.
+const UNCONFIRMED: &str = ".unconfirmed";
 
 /// Most files that are looked at to see whether anything is left of an earlier run.
 const MAX_LEFT: usize = 1000;
@@ -43,6 +50,11 @@ impl Passage {
         Self(Some(admit.into_subject().into_file()))
     }
 
+    /// Gives the file its name that was kept under another one until it passed.
+    pub(super) fn give_name(&self, waits_as: &Path, name: &Path) -> io::Result<()> {
+        std::fs::rename(waits_as, name)
+    }
+
     /// The file as it was read; nothing for an index, which apt verifies by itself.
     pub(super) const fn file(&self) -> Option<&Examined> {
         self.0.as_ref()
@@ -50,11 +62,42 @@ impl Passage {
 }
 
 impl Places {
+    /// apt starts a method in the directory that it was itself called in.
     pub(super) fn new(config: &Configuration) -> Self {
-        Self {
+        let mut places = Self {
             lists: config.path("Dir::State::lists", "/var/lib/apt/lists"),
             archives: config.path("Dir::Cache::archives", "/var/cache/apt/archives"),
+            called_in: std::env::current_dir().ok(),
+        };
+        for directory in [&mut places.lists, &mut places.archives] {
+            // Only what is there can be found. Nothing is below the other.
+            if let Ok(found) = absolute(places.called_in.as_deref(), directory) {
+                *directory = found;
+            }
         }
+        places
+    }
+
+    /// The file that apt calls `named`, as an absolute path without detours. apt takes names as it
+    /// gets them: `apt-get source` gives bare names, `Dir::Cache "./cache"` relative ones.
+    ///
+    /// # Errors
+    /// If there is no such directory, or `named` is not the name of a file.
+    pub(super) fn file(&self, named: &Path) -> io::Result<PathBuf> {
+        absolute(self.called_in.as_deref(), named)
+    }
+
+    /// Where the file for `destination` is kept until it passes; nothing for one that goes to where
+    /// apt keeps files that it has not accepted yet. What `apt-get download` fetches would have
+    /// its name, and be whole, before anybody judged it, and after it was refused.
+    pub(super) fn waiting_place(&self, destination: &Path) -> Option<PathBuf> {
+        let kept_apart = |of: &Path| destination.parent() == Some(&of.join("partial"));
+        if self.directories().into_iter().any(kept_apart) {
+            return None;
+        }
+        let mut name = OsString::from(destination.file_name()?);
+        name.push(UNCONFIRMED);
+        Some(destination.with_file_name(name))
     }
 
     /// The directories.
@@ -98,6 +141,21 @@ impl Places {
     }
 }
 
+/// `path` from `base`, without detours. Where it leads upwards, links on the way to it are followed.
+fn absolute(base: Option<&Path>, path: &Path) -> io::Result<PathBuf> {
+    if is_plain(path) {
+        return Ok(path.to_owned());
+    }
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let base =
+        if path.is_absolute() { Path::new("/") } else { base.ok_or(io::ErrorKind::NotFound)? };
+    let joined: PathBuf = base.join(path).components().collect();
+    if is_plain(&joined) {
+        return Ok(joined);
+    }
+    Ok(joined.parent().unwrap_or(base).canonicalize()?.join(name))
+}
+
 /// Whether `path` is absolute and below `directory`, going by its text: apt's own names have no
 /// detours, and one that has any is not taken for an index.
 fn is_below(path: &Path, directory: &Path) -> bool {
@@ -118,6 +176,15 @@ fn open(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a plain file")) }
 }
 
+/// Whether the wrapped method writes to no other file if it is told to write to this one: it follows
+/// links, and goes on with a file that is there.
+pub(super) fn can_be_written(path: &Path) -> bool {
+    match path.symlink_metadata() {
+        Ok(found) => found.is_file() && found.nlink() == 1,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
 /// The first bytes of a file, which is left at its beginning.
 fn first_bytes(file: &mut File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -135,6 +202,7 @@ mod tests {
         let places = Places {
             lists: PathBuf::from("/var/lib/apt/lists/"),
             archives: PathBuf::from("/var/cache/apt/archives/"),
+            called_in: None,
         };
         for (path, expected) in [
             ("/var/lib/apt/lists/partial/x_Packages", true),
@@ -152,11 +220,62 @@ mod tests {
     }
 
     #[test]
+    fn apt_names_files_from_the_directory_that_it_was_called_in() {
+        let directory = tempfile::tempdir().unwrap();
+        let top = directory.path().canonicalize().unwrap();
+        std::fs::create_dir_all(top.join("real/below")).unwrap();
+        std::os::unix::fs::symlink("real/below", top.join("link")).unwrap();
+        let places = Places {
+            lists: top.join("lists"),
+            archives: top.join("archives"),
+            called_in: Some(top.clone()),
+        };
+        let file = |named: &str| places.file(Path::new(named)).ok();
+        for (named, expected) in [
+            ("x.dsc", "x.dsc"),
+            ("./x.dsc", "x.dsc"),
+            ("./cache//archives/./partial/x.deb", "cache/archives/partial/x.deb"),
+            ("real/../x.dsc", "x.dsc"),
+            // As the kernel goes, and not as the text looks.
+            ("link/../x.dsc", "real/x.dsc"),
+        ] {
+            assert_eq!(file(named), Some(top.join(expected)), "{named}");
+        }
+        assert_eq!(file("/srv/x.deb"), Some(PathBuf::from("/srv/x.deb")));
+        assert_eq!(file("/../x.deb"), Some(PathBuf::from("/x.deb")));
+        for named in ["", ".", "..", "real/..", "none/../x.dsc"] {
+            assert_eq!(file(named), None, "{named}");
+        }
+        let nowhere = Places { called_in: None, ..places };
+        assert!(nowhere.file(Path::new("x.dsc")).is_err());
+    }
+
+    #[test]
+    fn a_file_has_its_name_only_where_apt_keeps_what_it_has_not_accepted() {
+        let places = Places {
+            lists: PathBuf::from("/lists"),
+            archives: PathBuf::from("/archives"),
+            called_in: None,
+        };
+        let waiting = |file: &str| places.waiting_place(Path::new(file));
+        for file in ["/archives/partial/x.deb", "/lists/partial/x.deb"] {
+            assert_eq!(waiting(file), None, "{file}");
+        }
+        for (file, expected) in [
+            ("/root/x.deb", "/root/x.deb.unconfirmed"),
+            ("/archives/x.deb", "/archives/x.deb.unconfirmed"),
+            ("/archives/partial/more/x.deb", "/archives/partial/more/x.deb.unconfirmed"),
+        ] {
+            assert_eq!(waiting(file), Some(PathBuf::from(expected)), "{file}");
+        }
+    }
+
+    #[test]
     fn a_run_begins_afresh_where_nothing_but_empty_files_is_left() {
         let directory = tempfile::tempdir().unwrap();
         let archives = directory.path().join("archives");
         let partial = archives.join("partial");
-        let places = Places { lists: directory.path().join("lists"), archives };
+        let places = Places { lists: directory.path().join("lists"), archives, called_in: None };
         let file = partial.join("x_1_all.deb");
         assert!(!places.begins_afresh(&file), "there is no such directory");
         std::fs::create_dir_all(&partial).unwrap();
@@ -180,7 +299,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let lists = directory.path().join("lists");
         std::fs::create_dir(&lists).unwrap();
-        let places = Places { lists: lists.clone(), archives: directory.path().join("archives") };
+        let archives = directory.path().join("archives");
+        let places = Places { lists: lists.clone(), archives, called_in: None };
         let file = lists.join("x_Packages");
         assert!(places.index(&file).is_some());
         for (content, harmless) in [

@@ -172,6 +172,34 @@ pub type Files = BTreeMap<String, Arc<[u8]>>;
 
 /// Puts an archive together. What the stanzas say may be lies.
 pub fn archive(origin: &str, entries: &[(Stanza, &Package)]) -> Files {
+    archive_with(origin, entries, &[])
+}
+
+/// A source package of three files in the pool: its index `main/source/Sources`, and the files.
+#[allow(dead_code, reason = "this file is used by other tests too")]
+pub fn source_package(name: &str, version: &str, files: &[(&str, &[u8])]) -> (String, Files) {
+    let sums = |files: &[(&str, &[u8])]| -> String {
+        let line = |(name, bytes): &(&str, &[u8])| {
+            format!(" {} {} {name}\n", Sha256Digest::of(bytes), bytes.len())
+        };
+        files.iter().map(line).collect()
+    };
+    let head = format!(
+        "Binary: {name}\nArchitecture: all\nVersion: {version}\nFormat: 3.0 (quilt)\n\
+         Maintainer: Nobody <nobody@example.invalid>\n"
+    );
+    let dsc = format!("Source: {name}\n{head}Checksums-Sha256:\n{}", sums(files));
+    let dsc_name = format!("{name}_{version}.dsc");
+    let mut all: Vec<(&str, &[u8])> = vec![(&dsc_name, dsc.as_bytes())];
+    all.extend(files);
+    let index =
+        format!("Package: {name}\n{head}Directory: pool\nChecksums-Sha256:\n{}\n", sums(&all));
+    let files = all.into_iter().map(|(name, bytes)| (format!("pool/{name}"), bytes.into()));
+    (index, files.collect())
+}
+
+/// The same with more indexes, each with its path below `dists/stable`.
+pub fn archive_with(origin: &str, entries: &[(Stanza, &Package)], more: &[(&str, &str)]) -> Files {
     let mut files = Files::new();
     let mut index = String::new();
     for (stanza, package) in entries {
@@ -184,14 +212,15 @@ pub fn archive(origin: &str, entries: &[(Stanza, &Package)]) -> Files {
         files.insert(filename.clone(), Arc::clone(&package.bytes));
     }
     let path = "main/binary-amd64/Packages";
-    let release = format!(
+    let mut release = format!(
         "Origin: {origin}\nLabel: {origin}\nSuite: stable\nCodename: stable\n\
          Date: Thu, 01 Jan 2026 00:00:00 UTC\nArchitectures: amd64 all\nComponents: main\n\
-         SHA256:\n {} {} {path}\n",
-        Sha256Digest::of(index.as_bytes()),
-        index.len()
+         SHA256:\n"
     );
-    files.insert(format!("dists/stable/{path}"), index.into_bytes().into());
+    for (path, index) in [&[(path, index.as_str())], more].concat() {
+        release += &format!(" {} {} {path}\n", Sha256Digest::of(index.as_bytes()), index.len());
+        files.insert(format!("dists/stable/{path}"), index.as_bytes().into());
+    }
     files.insert("dists/stable/Release".to_owned(), release.into_bytes().into());
     files
 }

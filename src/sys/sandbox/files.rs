@@ -16,11 +16,17 @@ use super::{Extent, SandboxError};
 /// The youngest version whose rights were tried out. Later ones could deny what is needed.
 const VERSION: ABI = ABI::V7;
 
-/// Allows reading and writing below these paths and denies everything else that Landlock knows:
+/// Allows reading, renaming and writing below these paths and denies everything else that Landlock knows:
 /// executing (so no right to it is ever given), listening on TCP ports, and, beyond this process,
 /// signals and abstract sockets. Connecting stays allowed: endpoints and proxies have any port.
-pub(super) fn close(read: &[PathBuf], write: &[PathBuf]) -> Result<Extent, SandboxError> {
+pub(super) fn close(
+    read: &[PathBuf],
+    rename: &[PathBuf],
+    write: &[PathBuf],
+) -> Result<Extent, SandboxError> {
     let reading = AccessFs::ReadFile | AccessFs::ReadDir;
+    // For the kernel, a new name is a file that is made and the old one a file that is removed.
+    let renaming = reading | AccessFs::MakeReg | AccessFs::RemoveFile;
     // No links, pipes, sockets or devices: nothing here makes any.
     let writing = reading
         | AccessFs::WriteFile
@@ -34,7 +40,7 @@ pub(super) fn close(read: &[PathBuf], write: &[PathBuf]) -> Result<Extent, Sandb
         .handle_access(AccessNet::BindTcp)?
         .scope(Scope::from_all(VERSION))?
         .create()?;
-    for (paths, access) in [(read, reading), (write, writing)] {
+    for (paths, access) in [(read, reading), (rename, renaming), (write, writing)] {
         for path in paths {
             ruleset = allow(ruleset, path, access)?;
         }

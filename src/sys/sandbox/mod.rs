@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 #[must_use]
 pub struct Sandbox {
     read: Vec<PathBuf>,
+    rename: Vec<PathBuf>,
     write: Vec<PathBuf>,
 }
 
@@ -74,6 +75,12 @@ impl Sandbox {
         self
     }
 
+    /// Lets files below `directory` be read, renamed within their directory and removed.
+    pub fn may_rename(mut self, directory: impl AsRef<Path>) -> Self {
+        self.rename.push(directory.as_ref().to_owned());
+        self
+    }
+
     /// Lets files and directories below `directory` be read, made, written and removed.
     pub fn may_write(mut self, directory: impl AsRef<Path>) -> Self {
         self.write.push(directory.as_ref().to_owned());
@@ -102,7 +109,7 @@ impl Sandbox {
         // The wrapped method runs as the same user, and is as exposed as this process: neither may
         // attach to the other (ptrace(2), "Ptrace access mode checking").
         nix::sys::prctl::set_dumpable(false)?;
-        let files = files::close(&self.read, &self.write)?;
+        let files = files::close(&self.read, &self.rename, &self.write)?;
         let calls = calls::close()?;
         Ok(Closed { files, calls })
     }
