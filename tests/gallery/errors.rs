@@ -496,6 +496,8 @@ fn system(errors: &mut Errors) {
             SecureError::Owner { path: path(), owner: 1000 },
             SecureError::Writable { path: path(), mode: 0o666 },
             SecureError::Readable { path: path(), mode: 0o644 },
+            SecureError::Addable { path: PathBuf::from("/srv/incoming"), mode: 0o1777 },
+            SecureError::Untold { path: PathBuf::from("/mnt/x.deb") },
             SecureError::Kind { path: path(), expected: "plain file" },
             SecureError::TooLarge { path: path(), limit: 1_000_000 },
             SecureError::NotText { path: path(), line: 3 },

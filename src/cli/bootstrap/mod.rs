@@ -155,7 +155,7 @@ fn make_target(target: &Path) -> Result<PathBuf, String> {
     if target == Path::new("/") {
         return Err("the target is this very system".to_owned());
     }
-    Trusted::now().entries(&target).map_err(|error| error.to_string())?;
+    Trusted::now().lasting().entries(&target).map_err(|error| error.to_string())?;
     Ok(target)
 }
 
@@ -163,7 +163,7 @@ fn make_target(target: &Path) -> Result<PathBuf, String> {
 /// may be able to change anything in it.
 fn only_roots(target: &Path, inside: &str) -> Result<PathBuf, String> {
     let path = target.join(inside);
-    Trusted::now().entries(&path).map_err(|error| error.to_string())?;
+    Trusted::now().lasting().entries(&path).map_err(|error| error.to_string())?;
     match fs::canonicalize(&path) {
         Ok(real) if real == path => Ok(path),
         _ => Err(format!("{} is reached by way of a link", printable(&path.to_string_lossy()))),
@@ -173,7 +173,7 @@ fn only_roots(target: &Path, inside: &str) -> Result<PathBuf, String> {
 /// What debootstrap noted for its second run must be root's as well, file by file: it writes over
 /// what was there, and leaves it to whom it belonged.
 fn only_roots_files(directory: &Path) -> Result<(), String> {
-    let trusted = Trusted::now();
+    let trusted = Trusted::now().lasting();
     let names = trusted.entries(directory).map_err(|error| error.to_string())?;
     for name in names {
         trusted.open_file(&directory.join(name)).map_err(|error| error.to_string())?;
