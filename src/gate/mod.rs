@@ -53,7 +53,7 @@ pub use memory::{Memory, Recalled, ToRemember};
 pub use outlook::Outlook;
 pub use stock::{Stock, Taken};
 pub use survey::Surveyed;
-pub use system::{Environment, apt_configuration, apt_dump};
+pub use system::{AptUnreadable, Environment, apt_configuration, apt_configuration_with, apt_dump};
 
 /// How long a run whose files are all decided waits for endpoints that have not answered: a
 /// conflict must be shown although it does not decide. Once a run, not for each file.
@@ -510,7 +510,7 @@ fn open_steadily(path: &Path) -> Result<File, Unsafe> {
 }
 
 /// Sees to it that a file that was opened steadily is one that nobody has mapped into memory
-/// either. Where the file system does not tell, a copy takes its place.
+/// either. Where the file system does not tell that, a copy takes its place.
 fn settle(file: File, path: &Path) -> Result<File, Unsafe> {
     if steady::tells(&file) == Some(Tells::All) {
         return Ok(file);

@@ -70,7 +70,7 @@ pub fn run() -> ExitCode {
 /// this program, that one as well: whoever writes there is root, as the environment need not be.
 fn configuration(mut arguments: impl Iterator<Item = OsString>) -> Result<Configuration, String> {
     let Some(file) = arguments.next() else {
-        return Ok(apt_configuration(Environment::Ignored));
+        return apt_configuration(Environment::Ignored).map_err(|error| error.to_string());
     };
     if arguments.next().is_some() {
         return Err("dpkg's configuration says more than one file behind pre-invoke".to_owned());
@@ -78,8 +78,8 @@ fn configuration(mut arguments: impl Iterator<Item = OsString>) -> Result<Config
     let file = PathBuf::from(file);
     // Without it, there would be other settings than root's, and apt only warns.
     Trusted::now().open_file(&file).map_err(|error| error.to_string())?;
-    let dump = apt_dump(Environment::Ignored, Some(&file));
-    let dump = dump.ok_or_else(|| format!("apt-config cannot read {}", file.display()))?;
+    let dump = apt_dump(Environment::Ignored, Some(&file)).map_err(|error| error.to_string())?;
+    let dump = dump.ok_or_else(|| format!("there is no apt-config to read {}", file.display()))?;
     let mut configuration = Configuration::default();
     configuration.add_dump(&dump);
     Ok(configuration)
