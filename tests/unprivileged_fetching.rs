@@ -143,6 +143,86 @@ fn a_sandbox_user_that_is_root_is_not_taken() {
     }
 }
 
+/// apt hands its hooks a socket and pipes, and the shell from which it was started may have more
+/// open: all of it is root's.
+#[test]
+fn what_whoever_calls_has_open_the_fetching_process_has_not() {
+    use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+
+    if !is_root() {
+        return left_out("only for root the fetching runs as somebody else");
+    }
+    let (server, events) = silent_operator();
+    let world = World::new();
+    world.operator("alpha", &Key::new(), &[server.endpoint()]);
+    let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    fcntl(&socket, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+    let file = fs::File::open(world.path("apt.conf")).unwrap();
+    fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+    let mut child = waiting_judgement(&world, &events);
+    let open = |id: u32| -> Vec<PathBuf> {
+        let entries = fs::read_dir(format!("/proc/{id}/fd")).unwrap().flatten();
+        entries.filter_map(|entry| fs::read_link(entry.path()).ok()).collect()
+    };
+    let own = open(std::process::id());
+    let theirs: Vec<PathBuf> = [&socket as &dyn std::os::fd::AsRawFd, &file]
+        .iter()
+        .map(|it| fs::read_link(format!("/proc/self/fd/{}", it.as_raw_fd())).unwrap())
+        .collect();
+    let fetching = descendants(child.id());
+    let (parent, handed) = (open(child.id()), open(fetching[0]));
+    for it in &theirs {
+        assert!(own.contains(it) && parent.contains(it), "{} is not handed on", it.display());
+        assert!(!handed.contains(it), "{} is handed down: {handed:?}", it.display());
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(events.recv_timeout(HANGS), Ok("gone"));
+}
+
+/// Whoever runs as the same user, such as a method that was broken into, can stop it: before it has
+/// read what it is asked, and even before it runs.
+#[test]
+fn a_fetching_process_that_is_stopped_holds_nobody_up() {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    if !is_root() {
+        return left_out("only for root the fetching runs as somebody else");
+    }
+    let (server, _events) = silent_operator();
+    let world = World::new();
+    world.operator("alpha", &Key::new(), &[server.endpoint()]);
+    world.policy(
+        "mode = \"enforce\"\nthreshold = 1\n[network]\nanswer_timeout = 1\ntotal_timeout = 1\n",
+    );
+    let path = world.put(&hello());
+    let mut command = world.verify_command(&[]);
+    // Far more questions than a pipe takes.
+    command.args(std::iter::repeat_n(&path, 3000)).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let begun = std::time::Instant::now();
+    let fetching = loop {
+        // What reads apt's configuration is root's, and nobody can stop that.
+        let is_its = |id: &u32| status(*id, "Uid:").is_some_and(|uid| uid != "0");
+        if let Some(id) = descendants(child.id()).into_iter().find(is_its) {
+            break Pid::from_raw(id.try_into().unwrap());
+        }
+        assert!(begun.elapsed() < HANGS, "nothing is fetched");
+    };
+    kill(fetching, Signal::SIGSTOP).unwrap();
+    let ended = loop {
+        match child.try_wait().unwrap() {
+            Some(ended) => break Some(ended),
+            None if begun.elapsed() > 2 * HANGS => break None,
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    let _ = kill(fetching, Signal::SIGKILL);
+    let _ = child.kill();
+    assert_eq!(ended.and_then(|it| it.code()), Some(3), "it hangs, or nothing is refused");
+}
+
 #[test]
 fn an_interrupted_judgement_leaves_no_process_behind() {
     let (server, events) = silent_operator();

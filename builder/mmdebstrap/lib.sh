@@ -38,10 +38,12 @@ die() {
 }
 trap 'die "${0##*/} failed in line $LINENO: $BASH_COMMAND"' ERR
 
-# option NAME: the value of an option of apt as the build has it (--aptopt), or nothing.
+# option NAME: the value of an option of apt as the build has it (--aptopt), or nothing. Fails
+# where apt cannot read its configuration, which may have one.
 option() {
-    local value=
-    eval "$(APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-config shell value "$1")"
+    local value='' words
+    words=$(APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-config shell value "$1") || return
+    eval "$words"
     printf '%s' "$value"
 }
 

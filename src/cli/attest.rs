@@ -86,7 +86,7 @@ fn attest(arguments: &Attest) -> Result<Exit, Failed> {
     let file_name = arguments.image.as_deref().map(name_of_file).transpose()?;
     outside(arguments, &excluded)?;
     let evidence = evidence_at_hand(&arguments.evidence).map_err(wrong)?;
-    let apt = apt_configuration(Environment::Heard);
+    let apt = apt_configuration(Environment::Heard).map_err(|error| wrong(error.to_string()))?;
     let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
     let config = gate
         .config()

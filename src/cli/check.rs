@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Check) -> Exit {
 }
 
 fn checked(arguments: &Check) -> Result<Exit, Stop> {
-    let apt = apt_configuration(Environment::Heard);
+    let apt = apt_configuration(Environment::Heard).map_err(Stop::wrong)?;
     let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
     let config =
         gate.config().map_err(|problems| Stop::wrong(format!("nothing passes:\n{problems}.")))?;

@@ -273,7 +273,7 @@ fn packages(start: &str) -> Vec<PackageName> {
     let mut names: Vec<PackageName> =
         String::from_utf8_lossy(&output).lines().filter_map(|it| it.parse().ok()).collect();
     if names.is_empty() {
-        let system = System::running(&apt_configuration(Environment::Heard));
+        let system = System::running(&apt_configuration(Environment::Heard).unwrap_or_default());
         let installed = system.and_then(|it| it.installed()).unwrap_or_default();
         names = installed.into_iter().map(|it| it.identity.package).collect();
     }

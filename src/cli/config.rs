@@ -17,22 +17,29 @@ use crate::types::{PublicKey, Timestamp};
 pub(super) fn run(arguments: &Config) -> Exit {
     let ConfigCommand::Check { directory } = &arguments.command;
     match load(directory) {
-        Ok(loaded) => {
-            print(&describe(&loaded, &apt_configuration(Environment::Heard)), Exit::Admitted)
-        }
+        Ok((loaded, apt)) => print(&describe(&loaded, &apt), Exit::Admitted),
         Err(exit) => exit,
     }
 }
 
-/// Reads the configuration that is meant, or shows what is wrong with it.
-pub(super) fn load(directory: &Directory) -> Result<Loaded, Exit> {
-    let directory = directory.config.clone().unwrap_or_else(|| {
-        apt_configuration(Environment::Heard).path("APT::Quorum::Config", config::DEFAULT_DIRECTORY)
-    });
-    config::load(&directory, Trusted::now()).map_err(|problems| {
-        complain(&format!("{problems}; with any, every package is refused.\n"));
+/// Reads the configuration that is meant, or shows what is wrong with it. With that of apt, which
+/// says where it is.
+pub(super) fn load(directory: &Directory) -> Result<(Loaded, Configuration), Exit> {
+    let apt = apt_configuration(Environment::Heard).map_err(|error| {
+        complain(&format!("apt-quorum: {error}. Until then, nothing is installed.\n"));
         Exit::Wrong
-    })
+    })?;
+    let directory = directory
+        .config
+        .clone()
+        .unwrap_or_else(|| apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY));
+    match config::load(&directory, Trusted::now()) {
+        Ok(loaded) => Ok((loaded, apt)),
+        Err(problems) => {
+            complain(&format!("{problems}; with any, every package is refused.\n"));
+            Err(Exit::Wrong)
+        }
+    }
 }
 
 /// What a configuration without mistakes comes to, in a few lines.

@@ -32,7 +32,13 @@ pub(super) fn run(arguments: &Verify) -> Exit {
             return Exit::Wrong;
         }
     };
-    let apt = apt_configuration(Environment::Heard);
+    let apt = match apt_configuration(Environment::Heard) {
+        Ok(apt) => apt,
+        Err(error) => {
+            complain(&format!("apt-quorum: {error}\n"));
+            return Exit::Wrong;
+        }
+    };
     let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
     let network = if arguments.offline { Network::Denied } else { Network::Allowed };
     let mut gatherer = match gate.gatherer(&apt, network) {

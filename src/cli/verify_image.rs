@@ -69,7 +69,7 @@ fn verify(arguments: &VerifyImage) -> Result<Exit, Failed> {
     let key = public(&arguments.key)?;
     let envelope = envelope(&arguments.statement)?;
     let evidence = evidence_at_hand(&arguments.evidence).map_err(wrong)?;
-    let apt = apt_configuration(Environment::Heard);
+    let apt = apt_configuration(Environment::Heard).map_err(|error| wrong(error.to_string()))?;
     let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
     let config = gate
         .config()

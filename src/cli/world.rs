@@ -115,7 +115,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn open(directory: &Directory) -> Result<Self, Stop> {
-        let apt = apt_configuration(Environment::Heard);
+        let apt = apt_configuration(Environment::Heard).map_err(Stop::wrong)?;
         let directory = directory
             .config
             .clone()

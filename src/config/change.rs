@@ -9,18 +9,21 @@
 //! source that asks the gate works with the old configuration as with the new one.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::{Config, MAX_FILE, Problems, Proposed, load, load_with};
-use crate::sys::files::{Prepared, sync_directory};
+use crate::sys::files::{Lock, Prepared, sync_directory};
 use crate::sys::plain;
 use crate::sys::secure::{SecureError, Trusted};
+
+/// What is locked while a configuration is changed, in its directory. Not the directory itself, nor a
+/// file that stays: everybody can open those, and whoever has a file open can lock it.
+const LOCK: &str = ".lock";
 
 /// Files to write and to take away below the directory of a configuration.
 #[derive(Debug, Clone)]
@@ -201,10 +204,12 @@ impl Change {
             let path = path.to_owned();
             move |error: io::Error| ChangeError::Refused { path, why: plain(&error) }
         };
-        let open = File::open(&self.directory).map_err(refused(&self.directory))?;
         // Two changes, each good by itself, need not be good together.
-        let _lock = Flock::lock(open, FlockArg::LockExclusiveNonblock)
-            .map_err(|_| ChangeError::Busy(self.directory.clone()))?;
+        let lock = self.directory.join(LOCK);
+        let _lock = Lock::take(&lock).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => ChangeError::Busy(self.directory.clone()),
+            _ => refused(&lock)(error),
+        })?;
         self.check(trusted)?;
         let before = self.look(trusted)?;
         for path in self.files.keys() {
@@ -469,9 +474,33 @@ mod tests {
     #[test]
     fn two_changes_are_not_made_at_once() {
         let world = world();
-        let file = File::open(world.path()).unwrap();
-        let _lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap();
+        let lock = Lock::take(&world.path().join(LOCK)).unwrap();
         let error = Change::of(world.path()).apply(Trusted::now()).unwrap_err();
         assert!(matches!(error, ChangeError::Busy(_)));
+        drop(lock);
+        Change::of(world.path()).apply(Trusted::now()).unwrap();
+        assert_eq!(all(world.path()).len(), 1, "the lock stays");
+    }
+
+    /// Everybody can open what everybody can read, and lock it for as long as they like.
+    #[test]
+    fn nobody_who_can_only_read_keeps_changes_from_being_made() {
+        use nix::fcntl::{Flock, FlockArg};
+
+        let world = world();
+        let readable = [world.path().to_owned(), world.path().join("policy.toml")];
+        let locked: Vec<_> = readable
+            .iter()
+            .map(|it| fs::File::open(it).unwrap())
+            .map(|it| Flock::lock(it, FlockArg::LockExclusiveNonblock).unwrap())
+            .collect();
+        Change::of(world.path()).apply(Trusted::now()).unwrap();
+        drop(locked);
+        // A file that others could have open is not taken for the lock.
+        let lock = world.path().join(LOCK);
+        fs::write(&lock, "").unwrap();
+        fs::set_permissions(&lock, PermissionsExt::from_mode(0o644)).unwrap();
+        let error = Change::of(world.path()).apply(Trusted::now()).unwrap_err();
+        assert!(error.to_string().contains("take it away"), "{error}");
     }
 }

@@ -5,11 +5,11 @@
 //! that are verified as if they came from the network, which they do.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
-use std::time::Duration;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -24,9 +24,8 @@ use crate::evidence::{
     Engine, Event, Found, MAX_ATTESTATIONS, NATIVE, Network, Question, QuestionId, Setup,
 };
 use crate::policy::Outcome;
-use crate::sys::plain;
 use crate::sys::privileges::{PrivilegeError, User};
-use crate::sys::program;
+use crate::sys::{inherited, plain, program};
 use crate::types::{Architecture, KeyKind, OperatorName, PublicKey, Timestamp};
 
 use super::confine::{Confinement, confine_fetcher};
@@ -37,6 +36,9 @@ const MAX_LINE: usize = MAX_ATTESTATIONS * attest::MAX_BYTES * 4 / 3 + 65_536;
 
 /// What the fetching process may need besides its network timeouts, to start and to verify.
 pub(super) const SLACK: Duration = Duration::from_secs(10);
+
+/// How long the end of the fetching process is waited for once it was killed.
+const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// apt's unprivileged user, unless its configuration names another.
 const APT_USER: &str = "_apt";
@@ -122,18 +124,28 @@ impl Gatherer for Local {
 pub struct Fetcher {
     setup: Setup,
     user: User,
-    process: Option<(Child, ChildStdin)>,
+    process: Option<Process>,
     events: Option<Receiver<Event>>,
     /// Why there is no process, and what is said to every question then
     failure: Option<String>,
     unasked: VecDeque<Event>,
+    /// How many answers it owes
+    outstanding: usize,
 }
 
 impl Fetcher {
     /// Will ask as `user`.
     #[must_use]
     pub const fn new(setup: Setup, user: User) -> Self {
-        Self { setup, user, process: None, events: None, failure: None, unasked: VecDeque::new() }
+        Self {
+            setup,
+            user,
+            process: None,
+            events: None,
+            failure: None,
+            unasked: VecDeque::new(),
+            outstanding: 0,
+        }
     }
 
     /// Answers for the endpoints, which cannot be asked.
@@ -151,8 +163,8 @@ impl Fetcher {
     }
 
     fn start(&mut self) -> std::io::Result<()> {
-        let (child, mut input, output) = spawn(&self.user)?;
-        writeln!(input, "{}", serde_json::to_string(&Wire::of(&self.setup, Task::Evidence))?)?;
+        let (process, output) = Process::start(&self.user)?;
+        process.tell(&Wire::of(&self.setup, Task::Evidence))?;
         // Bounded: while we verify, the process has to wait, and with it the network.
         let (send, events) = sync_channel(EVENTS_AHEAD);
         std::thread::Builder::new().name("fetcher".to_owned()).spawn(move || {
@@ -164,7 +176,7 @@ impl Fetcher {
                 }
             }
         })?;
-        self.process = Some((child, input));
+        self.process = Some(process);
         self.events = Some(events);
         Ok(())
     }
@@ -190,29 +202,81 @@ pub(super) fn fetching_user(apt: &Configuration) -> Result<Option<User>, String>
     found.map(Some).map_err(|error| error.to_string())
 }
 
-/// Starts this program again, as `user`, to read a setup from its input.
-pub(super) fn spawn(user: &User) -> std::io::Result<(Child, ChildStdin, ChildStdout)> {
-    let mut child = Command::new(program()?)
-        .arg0("apt-quorum-fetch")
-        .env_clear()
-        .envs(std::env::vars_os().filter(|(name, _)| {
-            ["http_proxy", "https_proxy", "no_proxy"].iter().any(|kept| name == kept)
-        }))
-        .current_dir("/")
-        // Clears the supplementary groups as well.
-        .uid(user.uid)
-        .gid(user.gid)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        // Not /dev/null: in a directory with nothing but this program there is none.
-        .stderr(Stdio::piped())
-        .spawn()?;
-    // What it says there, nobody hears.
-    drop(child.stderr.take());
-    let broken = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-    let input = child.stdin.take().ok_or_else(broken)?;
-    let output = child.stdout.take().ok_or_else(broken)?;
-    Ok((child, input, output))
+/// The process that fetches, and what it is told.
+///
+/// Who runs as the same user can stop it at any moment, so nobody here waits for it: a thread of its
+/// own starts it and writes to it.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    /// As much as there are packages to ask about
+    lines: Sender<String>,
+}
+
+impl Process {
+    /// Starts this program again, as `user`, to read a setup from its input. With what it says.
+    pub(super) fn start(user: &User) -> std::io::Result<(Self, ChildStdout)> {
+        let mut command = Command::new(program()?);
+        command
+            .arg0("apt-quorum-fetch")
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| {
+                ["http_proxy", "https_proxy", "no_proxy"].iter().any(|kept| name == kept)
+            }))
+            .current_dir("/")
+            // Clears the supplementary groups as well.
+            .uid(user.uid)
+            .gid(user.gid)
+            // Not /dev/null: in a directory with nothing but this program there is none. What it
+            // says there, nobody hears.
+            .stderr(Stdio::piped());
+        Self::start_command(command)
+    }
+
+    fn start_command(mut command: Command) -> std::io::Result<(Self, ChildStdout)> {
+        inherited::hand_nothing_down(&mut command);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let (lines, to_write) = channel::<String>();
+        let (send, started) = channel();
+        std::thread::Builder::new().name("fetcher-in".to_owned()).spawn(move || {
+            let started = command.spawn().and_then(|mut child| {
+                drop(child.stderr.take());
+                let input = child.stdin.take().ok_or(ErrorKind::BrokenPipe)?;
+                let output = child.stdout.take().ok_or(ErrorKind::BrokenPipe)?;
+                Ok((child, input, output))
+            });
+            let (told, input) = match started {
+                Ok((child, input, output)) => (Ok((child, output)), Some(input)),
+                Err(error) => (Err(error), None),
+            };
+            // Nobody waits for it any more if that took too long: then its input ends here.
+            let (Ok(()), Some(mut input)) = (send.send(told), input) else { return };
+            while to_write.recv().is_ok_and(|line| input.write_all(line.as_bytes()).is_ok()) {}
+        })?;
+        let started = started.recv_timeout(SLACK).map_err(|_| ErrorKind::TimedOut)?;
+        started.map(|(child, output)| (Self { child, lines }, output))
+    }
+
+    /// Hands it a line of JSON, and does not wait until it reads that.
+    ///
+    /// # Errors
+    /// If it is known to have ended.
+    pub(super) fn tell(&self, what: &impl Serialize) -> std::io::Result<()> {
+        let line = serde_json::to_string(what)? + "\n";
+        self.lines.send(line).map_err(|_| ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl Drop for Process {
+    /// Ends it. One that hangs in the kernel, for a file on a server that is gone, is not waited
+    /// for.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let end = Instant::now() + LAST_WAIT;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 impl Gatherer for Fetcher {
@@ -226,15 +290,16 @@ impl Gatherer for Fetcher {
         if let Some(why) = self.failure.clone() {
             return self.fail(&why, id, endpoints);
         }
-        let Some((_, input)) = &mut self.process else { return };
+        let Some(process) = &self.process else { return };
         let asked = WireQuestion { id, question, endpoints };
-        let line = serde_json::to_string(&asked).map_err(std::io::Error::from);
-        if let Err(error) = line.and_then(|line| writeln!(input, "{line}")) {
+        if let Err(error) = process.tell(&asked) {
             // It must not be waited for: it does not know the question.
             let why = format!("the program that fetches evidence ended: {}", plain(&error));
             self.fail(&why, id, asked.endpoints);
             self.failure = Some(why);
-            self.end();
+            self.process = None;
+        } else {
+            self.outstanding = self.outstanding.saturating_add(asked.endpoints.len());
         }
     }
 
@@ -246,29 +311,17 @@ impl Gatherer for Fetcher {
         // It answers every question within the time for one, eight at a time, so something always
         // comes within that: unless it got stuck, or is no longer what was started.
         let longest = self.setup.timeouts.total.saturating_mul(2) + SLACK;
-        match receive(events, Some(patience.unwrap_or(longest))) {
-            Next::NotYet if patience.is_none() => {
-                self.end();
+        match (receive(events, Some(patience.unwrap_or(longest))), self.outstanding) {
+            (Next::NotYet, _) if patience.is_some() => Next::NotYet,
+            (Next::Event(event), 1..) => {
+                self.outstanding -= 1;
+                Next::Event(event)
+            }
+            // It got stuck, it ended, or it answers what nobody asked, which it could do for ever.
+            _ => {
+                (self.process, self.events) = (None, None);
                 Next::Ended
             }
-            next => next,
-        }
-    }
-}
-
-impl Drop for Fetcher {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-impl Fetcher {
-    /// Ends the process, if there is one.
-    fn end(&mut self) {
-        if let Some((mut child, input)) = self.process.take() {
-            drop(input);
-            let _ = child.kill();
-            let _ = child.wait();
         }
     }
 }
@@ -496,5 +549,96 @@ pub(crate) mod fuzzing {
     /// The line for a question.
     pub fn question_line(id: QuestionId, question: Question, endpoints: Vec<usize>) -> String {
         serde_json::to_string(&WireQuestion { id, question, endpoints }).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started(program: &str, argument: &str) -> (Process, ChildStdout) {
+        let mut command = Command::new(program);
+        command.arg(argument);
+        Process::start_command(command).unwrap()
+    }
+
+    #[test]
+    fn a_process_that_reads_nothing_is_not_waited_for() {
+        let begun = Instant::now();
+        let (process, mut output) = started("sleep", "1000");
+        // Far more than a pipe takes.
+        for _ in 0..1000 {
+            process.tell(&"x".repeat(10_000)).unwrap();
+        }
+        let id = nix::unistd::Pid::from_raw(process.child.id().try_into().unwrap());
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGSTOP).unwrap();
+        drop(process);
+        assert_eq!(output.read(&mut [0]).unwrap(), 0, "it is still there");
+        assert!(begun.elapsed() < LAST_WAIT, "it took {:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn lines_arrive_in_their_order_and_nobody_is_told_after_the_end() {
+        let (process, output) = started("head", "--lines=3");
+        for line in ["a", "b", "c"] {
+            process.tell(&line).unwrap();
+        }
+        let said: Vec<String> = BufReader::new(output).lines().map(Result::unwrap).collect();
+        assert_eq!(said, ["\"a\"", "\"b\"", "\"c\""]);
+        let end = Instant::now() + Duration::from_secs(30);
+        while process.tell(&"d").is_ok() {
+            assert!(Instant::now() < end, "it is told for ever");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(Process::start_command(Command::new("/no/such/program")).is_err());
+    }
+
+    /// It could do so for ever, and whoever waits would never be done.
+    #[test]
+    fn a_process_that_answers_what_nobody_asked_is_heard_no_more() {
+        let setup = Setup {
+            endpoints: Vec::new(),
+            timeouts: Timeouts { answer: Duration::from_secs(1), total: Duration::from_secs(1) },
+            authorities: None,
+            apt: Configuration::default(),
+            network: Network::Denied,
+            keep: None,
+        };
+        let mut fetcher = Fetcher::new(setup, User::nobody());
+        let (send, events) = channel();
+        fetcher.events = Some(events);
+        fetcher.outstanding = 2;
+        for question in 0..3 {
+            let found = Found {
+                operator: "a".parse().unwrap(),
+                endpoint: "https://a.example/".to_owned(),
+                attestations: Vec::new(),
+                outcome: Outcome::Unreachable { why: "x".to_owned() },
+            };
+            send.send(Event { question, endpoint: 0, found }).unwrap();
+        }
+        assert!(matches!(fetcher.next(None), Next::Event(_)));
+        assert!(matches!(fetcher.next(Some(Duration::ZERO)), Next::Event(_)));
+        assert!(matches!(fetcher.next(Some(Duration::ZERO)), Next::Ended));
+        assert!(matches!(fetcher.next(None), Next::Ended));
+    }
+
+    #[test]
+    fn what_this_process_has_open_is_not_handed_down() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let flags = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty());
+        nix::fcntl::fcntl(file.as_file(), flags).unwrap();
+        let own = file.path().to_string_lossy();
+        let list = || {
+            let mut command = Command::new("ls");
+            command.args(["-l", "/proc/self/fd"]);
+            command
+        };
+        let handed = String::from_utf8(list().output().unwrap().stdout).unwrap();
+        assert!(handed.contains(&*own), "it would not be handed down anyway: {handed}");
+        let (_process, mut output) = Process::start_command(list()).unwrap();
+        let mut handed = String::new();
+        output.read_to_string(&mut handed).unwrap();
+        assert!(!handed.contains(&*own), "{own} is among {handed}");
     }
 }

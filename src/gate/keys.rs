@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use super::gather::{SLACK, Task, Wire, fetching_user, read_line, spawn};
+use super::gather::{Process, SLACK, Task, Wire, fetching_user, read_line};
 use crate::config::Protocol;
 use crate::evidence::{KEYS_AT_ONCE, MAX_KEYS, Published, Setup, published_keys};
 use crate::sys::plain;
@@ -43,9 +43,8 @@ fn through_process(setup: &Setup, user: &User) -> Result<Vec<Published>, String>
     let failed = |error: std::io::Error| {
         format!("the program that asks for keys cannot be started: {}", plain(&error))
     };
-    let (mut child, mut input, output) = spawn(user).map_err(failed)?;
-    let asked = serde_json::to_string(&Wire::of(setup, Task::Keys)).map_err(std::io::Error::from);
-    let asked = asked.and_then(|line| writeln!(input, "{line}"));
+    let (process, output) = Process::start(user).map_err(failed)?;
+    let asked = process.tell(&Wire::of(setup, Task::Keys));
     let count = setup.endpoints.len();
     let (send, receive) = channel();
     let started = asked.and_then(|()| {
@@ -62,8 +61,7 @@ fn through_process(setup: &Setup, user: &User) -> Result<Vec<Published>, String>
         Err(_) => None,
     };
     // It has said what it can, or it is stuck.
-    let _ = child.kill();
-    let _ = child.wait();
+    drop(process);
     started.map_err(failed)?;
     published
         .filter(|published: &Vec<Published>| published.len() == count)

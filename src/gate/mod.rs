@@ -36,7 +36,7 @@ use crate::receipt::{self, Signed};
 use crate::sys::plain;
 use crate::sys::privileges::User;
 use crate::sys::secure::{SecureError, Trusted};
-use crate::sys::steady::{self, Stamp};
+use crate::sys::steady::{self, Stamp, Tells};
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
 
 use archives::Archives;
@@ -53,7 +53,7 @@ pub use memory::{Memory, Recalled, ToRemember};
 pub use outlook::Outlook;
 pub use stock::{Stock, Taken};
 pub use survey::Surveyed;
-pub use system::{Environment, apt_configuration, apt_dump};
+pub use system::{AptUnreadable, Environment, apt_configuration, apt_configuration_with, apt_dump};
 
 /// How long a run whose files are all decided waits for endpoints that have not answered: a
 /// conflict must be shown although it does not decide. Once a run, not for each file.
@@ -494,13 +494,14 @@ enum Unsafe {
 /// Opens a file that stays what it is: only root can open it for writing or put another one in
 /// its place, and nobody who could do so before has it open still.
 fn open_steadily(path: &Path) -> Result<File, Unsafe> {
-    let file = Trusted::now().open_file(path).map_err(|why| match why {
+    let file = Trusted::now().lasting().open_file(path).map_err(|why| match why {
         SecureError::Owner { path, owner } => {
             Unsafe::Changeable(format!("{} belongs to user {owner}", path.display()))
         }
         SecureError::Writable { path, .. } => {
             Unsafe::Changeable(format!("{} can be written by others", path.display()))
         }
+        why @ SecureError::Untold { .. } => Unsafe::Changeable(why.to_string()),
         why => Unsafe::Unreadable(why.to_string()),
     })?;
     steady::nobody_writes(&file)
@@ -509,9 +510,9 @@ fn open_steadily(path: &Path) -> Result<File, Unsafe> {
 }
 
 /// Sees to it that a file that was opened steadily is one that nobody has mapped into memory
-/// either. Where the file system does not tell, a copy takes its place.
+/// either. Where the file system does not tell that, a copy takes its place.
 fn settle(file: File, path: &Path) -> Result<File, Unsafe> {
-    if steady::mappings_show(&file) {
+    if steady::tells(&file) == Some(Tells::All) {
         return Ok(file);
     }
     steady::replace_by_copy(&file, path).map_err(|why| {

@@ -1,19 +1,28 @@
-//! What apt's command line says, for an apt that does not tell its hooks its configuration (before
-//! 2.7). It decides only whether a refusal comes early.
+//! apt's configuration as apt itself has it, for an apt that does not tell its hooks (before 2.7):
+//! by the same files and environment, and by what its command line says. It decides only whether a
+//! refusal comes early.
 
+use std::ffi::OsString;
+use std::iter::Peekable;
 use std::os::unix::process::parent_id;
 
 use crate::apt::configuration::Configuration;
+use crate::gate::{AptUnreadable, Environment, apt_configuration_with};
 
-/// Adds what apt was called with: the parent process, or the one above the shell that apt starts
-/// hooks with.
-pub(super) fn add_those_of_apt(to: &mut Configuration) {
+/// The configuration of the apt that started this process, or that is above the shell that it
+/// starts hooks with.
+///
+/// # Errors
+/// If it cannot be read, though apt could.
+pub(super) fn configuration_of_apt() -> Result<Configuration, AptUnreadable> {
     let parent = parent_id();
     let mut line = command_line(parent);
     if matches!(line.as_slice(), [shell, option, ..] if shell.ends_with("sh") && option == "-c") {
         line = parent_of(parent).map(command_line).unwrap_or_default();
     }
-    add(to, line.iter().skip(1).map(String::as_str));
+    let options = options(line.into_iter().skip(1).peekable());
+    // Whoever calls apt sets `APT_CONFIG` for apt, too.
+    apt_configuration_with(Environment::Heard, &options)
 }
 
 fn command_line(process: u32) -> Vec<String> {
@@ -27,39 +36,75 @@ fn parent_of(process: u32) -> Option<u32> {
     status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
-/// Adds the settings that these arguments make (apt-get(8), "OPTIONS"), as far as they matter here.
-fn add<'a>(to: &mut Configuration, mut arguments: impl Iterator<Item = &'a str>) {
+/// What these arguments set or read (apt-get(8), "OPTIONS"), in their order and as far as it matters
+/// here, as options of apt-config.
+fn options(mut arguments: Peekable<impl Iterator<Item = String>>) -> Vec<OsString> {
+    let mut options = Options::default();
     while let Some(argument) = arguments.next() {
-        let setting = match argument {
-            "--" => return,
-            "--yes" | "--assume-yes" => Some("APT::Get::Assume-Yes=true"),
-            "--simulate" | "--just-print" | "--dry-run" | "--recon" | "--no-act" => {
-                Some("APT::Get::Simulate=true")
-            }
-            "-o" | "--option" => arguments.next(),
-            _ => argument.strip_prefix("--option=").or(argument.strip_prefix("-o")),
+        let mut next = || arguments.next_if(|next| !next.starts_with('-'));
+        let (name, own) = match argument.split_once('=') {
+            Some((name, own)) => (name, Some(own.to_owned())),
+            None => (argument.as_str(), None),
         };
-        if let Some((name, value)) = setting.and_then(|it| it.split_once('=')) {
-            to.set(name, value.to_owned());
-        } else if let Some(letters) = argument.strip_prefix('-').filter(|it| !it.starts_with('-')) {
-            add_letters(to, letters);
+        match name {
+            "--" => break,
+            "--yes" | "--assume-yes" => options.set("APT::Get::Assume-Yes=true"),
+            "--simulate" | "--just-print" | "--dry-run" | "--recon" | "--no-act" => {
+                options.set("APT::Get::Simulate=true");
+            }
+            "--config-file" => options.add("-c", own.or_else(next)),
+            "--option" => options.add("-o", own.or_else(next)),
+            _ => match argument.strip_prefix('-') {
+                Some(letters) if !letters.starts_with('-') => {
+                    options.add_letters(letters, &mut next);
+                }
+                _ => {}
+            },
         }
     }
+    options.0
 }
 
-/// Several options of one letter may stand together: `-yqq`, `-q=2`.
-fn add_letters(to: &mut Configuration, letters: &str) {
-    let (letters, value) = letters.split_once('=').unwrap_or((letters, ""));
-    if letters.contains('y') {
-        to.set("APT::Get::Assume-Yes", "true".to_owned());
+/// Options of apt-config.
+#[derive(Default)]
+struct Options(Vec<OsString>);
+
+impl Options {
+    fn set(&mut self, item: &str) {
+        self.add("-o", Some(item.to_owned()));
     }
-    if letters.contains('s') {
-        to.set("APT::Get::Simulate", "true".to_owned());
+
+    /// Without a value, apt has ended with an error.
+    fn add(&mut self, option: &str, value: Option<String>) {
+        if let Some(value) = value {
+            self.0.extend([option.into(), value.into()]);
+        }
     }
-    match (letters.matches('q').count(), value) {
-        (0, _) => {}
-        (count, "") => to.set("quiet", count.to_string()),
-        (_, value) => to.set("quiet", value.to_owned()),
+
+    /// Several options of one letter may stand together, the last of them with a value: `-yqq`,
+    /// `-q=2`, `-yo A=b`, `-oA=b`.
+    fn add_letters(&mut self, letters: &str, next: &mut dyn FnMut() -> Option<String>) {
+        let mut quiet = 0;
+        let mut rest = letters.chars();
+        while let Some(letter) = rest.next() {
+            let behind = rest.as_str();
+            let level = behind.strip_prefix('=');
+            let value = Some(level.unwrap_or(behind).to_owned()).filter(|it| !it.is_empty());
+            match letter {
+                'y' => self.set("APT::Get::Assume-Yes=true"),
+                's' => self.set("APT::Get::Simulate=true"),
+                'q' => {
+                    quiet += 1;
+                    let level = level.map_or_else(|| quiet.to_string(), ToOwned::to_owned);
+                    self.set(&format!("quiet={level}"));
+                }
+                'c' => return self.add("-c", value.or_else(next)),
+                'o' => return self.add("-o", value.or_else(next)),
+                // Of an option that does not matter here.
+                '=' => return,
+                _ => {}
+            }
+        }
     }
 }
 
@@ -67,29 +112,42 @@ fn add_letters(to: &mut Configuration, letters: &str) {
 mod tests {
     use super::*;
 
+    fn found(line: &str) -> String {
+        let options = options(line.split(' ').map(str::to_owned).peekable());
+        options.join(" ".as_ref()).into_string().unwrap()
+    }
+
     #[test]
     fn settings_are_found_however_they_are_written() {
+        let (yes, simulate) = ("-o APT::Get::Assume-Yes=true", "-o APT::Get::Simulate=true");
         for (line, expected) in [
-            ("install -y hello", [true, false]),
-            ("install --assume-yes hello", [true, false]),
-            ("-yqq install hello", [true, false]),
-            ("install -s hello", [false, true]),
-            ("--dry-run upgrade", [false, true]),
-            ("install -o APT::Get::Assume-Yes=1 hello", [true, false]),
-            ("install -oAPT::Get::Assume-Yes=true hello", [true, false]),
-            ("install --option=apt::get::simulate=yes", [false, true]),
-            ("install -- -y", [false, false]),
-            ("install hello", [false, false]),
+            ("install -y hello", yes),
+            ("install --assume-yes hello", yes),
+            ("-yqq install hello", &format!("{yes} -o quiet=1 -o quiet=2")),
+            ("install -s hello", simulate),
+            ("--dry-run upgrade", simulate),
+            ("install -o APT::Get::Assume-Yes=1 hello", "-o APT::Get::Assume-Yes=1"),
+            ("install -oA::B=x hello", "-o A::B=x"),
+            ("install -o=A::B=x hello", "-o A::B=x"),
+            ("install --option A::B=x hello", "-o A::B=x"),
+            ("install --option=A::B=x=y", "-o A::B=x=y"),
+            ("install -yo A::B=x hello", &format!("{yes} -o A::B=x")),
+            ("install -o A::B= x hello", "-o A::B="),
+            ("install -o", ""),
+            ("install -o -y", yes),
+            ("-c /x/y install -y", &format!("-c /x/y {yes}")),
+            ("-c=/x/y install", "-c /x/y"),
+            ("-yc/x/y install", &format!("{yes} -c /x/y")),
+            ("--config-file=/x/y install", "-c /x/y"),
+            ("--config-file /x/y install", "-c /x/y"),
+            ("install -o A::B=x -c /y -o A::B=z", "-o A::B=x -c /y -o A::B=z"),
+            ("-q=2 install", "-o quiet=2"),
+            ("-q install", "-o quiet=1"),
+            ("-t=syts install", ""),
+            ("install -- -y", ""),
+            ("install hello", ""),
         ] {
-            let mut found = Configuration::default();
-            add(&mut found, line.split(' '));
-            let names = ["APT::Get::Assume-Yes", "APT::Get::Simulate"];
-            assert_eq!(names.map(|it| found.is_on(it)), expected, "{line}");
-        }
-        for (line, expected) in [("-qq", "2"), ("-q", "1"), ("-q=2", "2")] {
-            let mut found = Configuration::default();
-            add(&mut found, line.split(' '));
-            assert_eq!(found.find("quiet"), Some(expected));
+            assert_eq!(found(line), expected, "{line}");
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{LABEL, apt_arguments, complain, complain_in_colour, complain_raw, pr
 use crate::apt::configuration::Configuration;
 use crate::apt::json_hook::{self, Message, MessageError};
 use crate::evidence::Network;
-use crate::gate::{Ask, Environment, Gate, Outlook, apt_configuration};
+use crate::gate::{Ask, Gate, Outlook};
 use crate::policy::Mode;
 use crate::sys::inherited;
 use crate::sys::secure::Trusted;
@@ -56,11 +56,14 @@ fn converse(socket: &File) -> Result<ExitCode, MessageError> {
         match message {
             Message::Hello { answer, configuration } => {
                 to.write_all(answer.as_bytes())?;
-                apt = configuration.unwrap_or_else(|| {
-                    let mut files = apt_configuration(Environment::Ignored);
-                    apt_arguments::add_those_of_apt(&mut files);
-                    files
-                });
+                let known = configuration.map_or_else(apt_arguments::configuration_of_apt, Ok);
+                match known {
+                    Ok(known) => apt = known,
+                    Err(error) => {
+                        complain(&format!("{error}. {OUTCOME}"));
+                        return Ok(ExitCode::FAILURE);
+                    }
+                }
             }
             Message::BeforePrompt { packages, named } => {
                 code = look_ahead(&apt, &packages, named);

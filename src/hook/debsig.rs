@@ -25,7 +25,10 @@ pub fn run() -> ExitCode {
         _ => return refuse("dpkg calls this program as debsig-verify -q FILE"),
     };
     let Ok(path) = path else { return refuse("there is no working directory") };
-    let apt = apt_configuration(Environment::Ignored);
+    let apt = match apt_configuration(Environment::Ignored) {
+        Ok(apt) => apt,
+        Err(error) => return refuse(&error.to_string()),
+    };
     let gate = Gate::open(&apt, None, Trusted::now());
     let entry = Entry {
         gate: &gate,

@@ -8,16 +8,17 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::command_line::{self, Into};
-use super::{Entry, News, Remembering, exit, present, refuse};
+use super::{Entry, News, Remembering, complain, exit, present, refuse};
 use crate::apt::configuration::Configuration;
 use crate::config::Direct;
 use crate::gate::{Environment, Gate, apt_configuration, apt_dump};
+use crate::policy::Mode;
 use crate::report::Entrance;
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
@@ -53,7 +54,8 @@ pub fn run() -> ExitCode {
     if !is_root || gate.config().is_ok_and(|config| config.direct == Direct::Pass) {
         return exit(entry.clear(Vec::new(), Remembering::No), Vec::new());
     }
-    match asked_by_dpkg() {
+    let mode = gate.config().map_or(Mode::Enforce, |config| config.policy.mode());
+    match asked_by_dpkg(mode) {
         Ok((archives, into)) => {
             if into == Into::Directory {
                 entry.news = News::Unconfirmed;
@@ -68,7 +70,7 @@ pub fn run() -> ExitCode {
 /// this program, that one as well: whoever writes there is root, as the environment need not be.
 fn configuration(mut arguments: impl Iterator<Item = OsString>) -> Result<Configuration, String> {
     let Some(file) = arguments.next() else {
-        return Ok(apt_configuration(Environment::Ignored));
+        return apt_configuration(Environment::Ignored).map_err(|error| error.to_string());
     };
     if arguments.next().is_some() {
         return Err("dpkg's configuration says more than one file behind pre-invoke".to_owned());
@@ -76,8 +78,8 @@ fn configuration(mut arguments: impl Iterator<Item = OsString>) -> Result<Config
     let file = PathBuf::from(file);
     // Without it, there would be other settings than root's, and apt only warns.
     Trusted::now().open_file(&file).map_err(|error| error.to_string())?;
-    let dump = apt_dump(Environment::Ignored, Some(&file));
-    let dump = dump.ok_or_else(|| format!("apt-config cannot read {}", file.display()))?;
+    let dump = apt_dump(Environment::Ignored, Some(&file)).map_err(|error| error.to_string())?;
+    let dump = dump.ok_or_else(|| format!("there is no apt-config to read {}", file.display()))?;
     let mut configuration = Configuration::default();
     configuration.add_dump(&dump);
     Ok(configuration)
@@ -85,7 +87,7 @@ fn configuration(mut arguments: impl Iterator<Item = OsString>) -> Result<Config
 
 /// The archives that the dpkg that started this process is going to unpack, as absolute paths, and
 /// where to. At least one.
-fn asked_by_dpkg() -> Result<(Vec<PathBuf>, Into), String> {
+fn asked_by_dpkg(mode: Mode) -> Result<(Vec<PathBuf>, Into), String> {
     let process = PathBuf::from(format!("/proc/{}", nix::unistd::getppid()));
     let seen = |name: &str| {
         fs::read_link(process.join(name)).map_err(|error| {
@@ -102,7 +104,7 @@ fn asked_by_dpkg() -> Result<(Vec<PathBuf>, Into), String> {
     let arguments = arguments(&process)
         .map_err(|error| format!("cannot read what dpkg was told: {}", plain(&error)))?;
     let told = command_line::told(arguments).map_err(|error| error.to_string())?;
-    let mut expanding = Expanding { archives: Vec::new(), looked_at: 0 };
+    let mut expanding = Expanding { mode, archives: Vec::new(), looked_at: 0 };
     for path in told.archives {
         expanding.add(directory.join(path))?;
     }
@@ -113,18 +115,23 @@ fn asked_by_dpkg() -> Result<(Vec<PathBuf>, Into), String> {
 }
 
 /// What a process was called with, without its name.
-fn arguments(process: &Path) -> std::io::Result<Vec<Vec<u8>>> {
+fn arguments(process: &Path) -> io::Result<Vec<Vec<u8>>> {
     let mut all = Vec::new();
     File::open(process.join("cmdline"))?.take(MAX_COMMAND_LINE + 1).read_to_end(&mut all)?;
     let whole = u64::try_from(all.len()).is_ok_and(|length| length <= MAX_COMMAND_LINE);
     if !whole || all.pop() != Some(0) {
-        return Err(std::io::ErrorKind::InvalidData.into());
+        return Err(io::ErrorKind::InvalidData.into());
     }
     Ok(all.split(|&byte| byte == 0).skip(1).map(<[u8]>::to_vec).collect())
 }
 
 /// Follows dpkg through the directories that it is told to search.
+///
+/// dpkg looks at all of it again, later. So nobody else may be able to add anything meanwhile, and
+/// every name that dpkg could take counts, whatever lies there now.
 struct Expanding {
+    /// In the mode `warn`, dpkg installs what it would install without us
+    mode: Mode,
     archives: Vec<PathBuf>,
     looked_at: usize,
 }
@@ -133,40 +140,78 @@ impl Expanding {
     /// A path on the command line. What is no directory is judged, also if dpkg would pass over
     /// it.
     fn add(&mut self, path: PathBuf) -> Result<(), String> {
-        if fs::metadata(&path).is_ok_and(|it| it.is_dir()) {
+        if is_directory(&path) {
             return self.search(&path, 0);
         }
         self.archives.push(path);
         Ok(())
     }
 
-    /// All archives below a directory: what is called `.deb`, links followed (`archivefiles` in
-    /// dpkg's src/main/archives.c). Whether dpkg was told to search (it may stand in its
-    /// configuration) does not matter: if not, it refuses a directory.
+    /// All archives below a directory: what is called `.deb`, in small letters, links followed
+    /// (`archivefiles` in dpkg's src/main/archives.c). Whether dpkg was told to search (it may stand
+    /// in its configuration) does not matter: if not, it refuses a directory.
     fn search(&mut self, directory: &Path, depth: usize) -> Result<(), String> {
-        let shown = printable(&directory.to_string_lossy()).to_string();
+        let shown = || printable(&directory.to_string_lossy()).to_string();
         if depth > MAX_DEPTH {
-            return Err(format!("{shown}: directories lie in each other too deeply"));
+            return Err(format!("{}: directories lie in each other too deeply", shown()));
         }
-        // Nobody may add an archive after this look.
-        let names = Trusted::now().entries(directory).map_err(|error| error.to_string())?;
-        for name in names {
+        for name in self.names(directory)? {
             self.looked_at += 1;
             if self.looked_at > MAX_ENTRIES {
-                return Err(format!("{shown}: more than {MAX_ENTRIES} files to look at"));
+                return Err(format!("{}: more than {MAX_ENTRIES} files to look at", shown()));
             }
             let is_archive = name.as_bytes().ends_with(b".deb");
             let path = directory.join(name);
-            match fs::metadata(&path) {
-                Ok(it) if it.is_dir() => self.search(&path, depth + 1)?,
-                // dpkg passes over pipes and devices, and so do we, if they stay that.
-                Ok(it) if it.is_file() && is_archive => self.archives.push(path),
-                Ok(_) => {}
-                // A link that leads nowhere yet must not lead somewhere a moment later.
-                Err(_) if is_archive => self.archives.push(path),
-                Err(_) => {}
+            if is_directory(&path) {
+                self.search(&path, depth + 1)?;
+            } else if is_archive {
+                self.add_archive(path);
+            } else {
+                self.stays_no_directory(&path)?;
             }
         }
         Ok(())
     }
+
+    /// The names in a directory to which only root can add any.
+    fn names(&self, directory: &Path) -> Result<Vec<OsString>, String> {
+        match (Trusted::now().lasting().entries(directory), self.mode) {
+            (Ok(names), _) => Ok(names),
+            (Err(error), Mode::Enforce) => Err(error.to_string()),
+            (Err(error), Mode::Warn) => {
+                complain(&format!("{error}. The mode is warn: what is there now is looked at."));
+                let names = fs::read_dir(directory).and_then(Iterator::collect::<io::Result<_>>);
+                let names: Vec<fs::DirEntry> = names.map_err(|error| plain(&error))?;
+                Ok(names.iter().map(fs::DirEntry::file_name).collect())
+            }
+        }
+    }
+
+    /// dpkg passes over pipes, sockets and devices, if they stay that. A link that leads nowhere yet
+    /// may lead somewhere a moment later.
+    fn add_archive(&mut self, path: PathBuf) {
+        let passed_over = fs::metadata(&path).is_ok_and(|it| !it.is_file());
+        if self.mode == Mode::Enforce || !passed_over {
+            self.archives.push(path);
+        }
+    }
+
+    /// What is called otherwise counts only if it is a directory. Whatever lies there is what it is
+    /// until root changes it; but where a link leads, somebody else could make one.
+    fn stays_no_directory(&self, path: &Path) -> Result<(), String> {
+        let is_link = fs::symlink_metadata(path).is_ok_and(|it| it.is_symlink());
+        if !is_link || self.mode == Mode::Warn {
+            return Ok(());
+        }
+        let opened = Trusted::now().lasting().open_file(path);
+        opened.map(drop).map_err(|error| {
+            let link = printable(&path.to_string_lossy()).to_string();
+            format!("the link {link} could lead to a directory when dpkg looks: {error}")
+        })
+    }
+}
+
+/// Whether a path leads to a directory, also by links.
+fn is_directory(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|it| it.is_dir())
 }

@@ -235,7 +235,7 @@ pub fn next_step(refusals: &[&Refusal]) -> String {
             }
             Reason::Unreadable { .. } => "Find out why the file could not be read, then try again.",
             Reason::Changeable { .. } => {
-                "Copy such files to a directory of root's, such as /root, and install them from there."
+                "Copy such files to a local directory of root's, such as /root, and install them from there."
             }
             Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => {
                 "Take another file; no confirmation could help this one."

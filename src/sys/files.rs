@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{Flock, FlockArg};
+
 /// Reads a plain file of at most `limit` bytes without following a link or waiting for a pipe.
 /// Nothing if it is anything else.
 pub(crate) fn read_bounded(path: &Path, limit: usize) -> Option<Vec<u8>> {
@@ -128,6 +130,51 @@ impl Drop for Prepared {
     /// Takes the name away under which it was written; after a rename there is none.
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.temporary);
+    }
+}
+
+/// A lock that only they can hold who can write where it lies: the file is closed to all others, and is
+/// gone when this is.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    path: PathBuf,
+    /// Let go of when the file is gone
+    _held: Flock<File>,
+}
+
+impl Lock {
+    /// Takes the lock at `path`, and does not wait for it.
+    ///
+    /// # Errors
+    /// `WouldBlock` if somebody else has it; others if it cannot be made, or if the file that is there
+    /// is open to others.
+    pub(crate) fn take(path: &Path) -> io::Result<Self> {
+        let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(flags.bits())
+            .open(path)?;
+        let seen = file.metadata()?;
+        if !seen.is_file() || seen.mode() & 0o077 != 0 {
+            return Err(io::Error::other("others can open it: take it away"));
+        }
+        let held =
+            Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?;
+        let there = fs::symlink_metadata(path);
+        // Whoever had it a moment ago took it away, and somebody else may have made another.
+        if !there.is_ok_and(|there| (there.dev(), there.ino()) == (seen.dev(), seen.ino())) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Self { path: path.to_owned(), _held: held })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
     }
 }
 

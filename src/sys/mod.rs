@@ -8,6 +8,7 @@ pub mod inherited;
 pub mod inside;
 pub mod interrupt;
 pub mod memory;
+mod mount;
 pub mod name_service;
 pub mod privileges;
 mod program;

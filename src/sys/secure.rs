@@ -4,6 +4,12 @@
 //! who can write there can put another file in its place. So the path is walked from the root,
 //! each step is opened without following links and checked on the open descriptor, and links are
 //! followed by hand under the same rule. Nothing is checked by name and opened later.
+//!
+//! Two differences matter, and each has its own type or method. A file that is *named* may stand in a
+//! sticky directory such as /tmp, where others add names and replace none; a directory that is
+//! *listed* may not, because there a name that somebody adds counts ([`Wanted`]). And what is read
+//! here and now is one thing, what another program opens again by the same name is another
+//! ([`Lasting`]).
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -19,6 +25,9 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use nix::unistd::Uid;
 use zeroize::Zeroizing;
 
+use super::mount::Mount;
+use super::steady;
+
 /// Most symbolic links that are followed on the way to a file, as the kernel's own limit
 /// (path_resolution(7)).
 const MAX_LINKS: usize = 40;
@@ -27,6 +36,31 @@ const MAX_LINKS: usize = 40;
 /// drops its privileges must open what it needs before it does.
 #[derive(Debug, Clone, Copy)]
 pub struct Trusted(Uid);
+
+/// The same for what another program opens later by the same path, as dpkg does with an archive
+/// that was judged: all on the way to it must stay what it is. So it must also lie where the system
+/// knows who can change it. A file system that is not known to tell may show files as root's that are
+/// somebody else's, and lead elsewhere a moment later.
+#[derive(Debug, Clone, Copy)]
+pub struct Lasting(Trusted);
+
+/// What a path is to lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// A plain file, to be read. Others may be able to add names beside it.
+    File,
+    /// A directory, to be listed. Nobody else may be able to add a name.
+    Listing,
+}
+
+/// Where the steps of a path may lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Places {
+    /// Anywhere
+    Any,
+    /// Where the system knows who can change anything
+    Known,
+}
 
 /// Why a file that decides something is not used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +88,20 @@ pub enum SecureError {
         path: PathBuf,
         /// Its permission bits
         mode: u32,
+    },
+    /// It is a directory of which every name counts, and others can add names to it.
+    #[error("others than root can add files to {} (mode {mode:04o}): take a directory to which only root can", .path.display())]
+    Addable {
+        /// The directory
+        path: PathBuf,
+        /// Its permission bits
+        mode: u32,
+    },
+    /// What it lies on does not tell who can change it.
+    #[error("{} is on a file system that can show files of others as root's, such as those of FUSE, CIFS and NFS: copy what you need to a local directory", .path.display())]
+    Untold {
+        /// What lies there
+        path: PathBuf,
     },
     /// It is a secret, and its mode lets others read it.
     #[error("{} can be read by others than its owner (mode {mode:04o}): chmod go= it", .path.display())]
@@ -169,14 +217,20 @@ impl Trusted {
     /// # Errors
     /// As [`Self::read`].
     pub fn open_file(self, path: &Path) -> Result<File, SecureError> {
-        self.open(path, SFlag::S_IFREG, OFlag::O_RDONLY | OFlag::O_NONBLOCK).map(File::from)
+        self.open(path, Wanted::File, Places::Any).map(File::from)
+    }
+
+    /// For what another program opens later by the same path.
+    #[must_use]
+    pub const fn lasting(self) -> Lasting {
+        Lasting(self)
     }
 
     /// The names in the directory at `path` that end in `suffix` and do not start with a dot,
     /// sorted by their bytes.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// As [`Self::entries`].
     pub fn list(self, path: &Path, suffix: &str) -> Result<Vec<OsString>, SecureError> {
         let mut names = self.entries(path)?;
         names.retain(|name| {
@@ -189,37 +243,23 @@ impl Trusted {
     /// All names in the directory at `path` but `.` and `..`, sorted by their bytes.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// As [`Self::read`], and if others can add names, also where the directory is sticky.
     pub fn entries(self, path: &Path) -> Result<Vec<OsString>, SecureError> {
-        let directory = self.open(path, SFlag::S_IFDIR, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
-        let failed = |error| SecureError::Open { path: path.to_owned(), error };
-        let mut directory = nix::dir::Dir::from_fd(directory).map_err(failed)?;
-        let mut names = Vec::new();
-        for entry in directory.iter() {
-            let name = entry.map_err(failed)?.file_name().to_bytes().to_vec();
-            if name != b"." && name != b".." {
-                names.push(OsStr::from_bytes(&name).to_owned());
-            }
-        }
-        names.sort();
-        Ok(names)
+        names(self.open(path, Wanted::Listing, Places::Any)?, path)
     }
 
     /// Walks to `path` and opens it, checking every step on its descriptor.
-    fn open(self, path: &Path, wanted: SFlag, flags: OFlag) -> Result<OwnedFd, SecureError> {
-        let expected = if wanted == SFlag::S_IFDIR { "directory" } else { "file" };
-        let is_wanted = |path: &Path, seen: &FileStat| match kind(seen) == wanted {
-            true => Ok(()),
-            false => Err(SecureError::Kind { path: path.to_owned(), expected }),
-        };
+    fn open(self, path: &Path, wanted: Wanted, places: Places) -> Result<OwnedFd, SecureError> {
         let step = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let root = || {
             nix::fcntl::open("/", step | OFlag::O_DIRECTORY, Mode::empty())
                 .map_err(|error| SecureError::Open { path: PathBuf::from("/"), error })
         };
         let mut at = root()?;
+        // Whoever can change this mount behind the system's back can change dpkg.
+        let system = if places == Places::Known { Mount::of(&at) } else { None };
         let mut walked = PathBuf::from("/");
-        self.check(&walked, &stat(&at, &walked)?)?;
+        self.check(&walked, &stat(&at, &walked)?, Wanted::File)?;
         let mut links = 0;
         let mut ahead = VecDeque::new();
         push_front(&mut ahead, path);
@@ -228,6 +268,7 @@ impl Trusted {
             let next = openat(&at, name.as_os_str(), step, Mode::empty()).map_err(failed)?;
             let next_path = walked.join(&name);
             let seen = stat(&next, &next_path)?;
+            places.check(&next_path, &next, system)?;
             if kind(&seen) == SFlag::S_IFLNK {
                 links += 1;
                 if links > MAX_LINKS {
@@ -244,17 +285,20 @@ impl Trusted {
             }
             if ahead.is_empty() {
                 // First, for who may write a device is of no interest.
-                is_wanted(&next_path, &seen)?;
+                wanted.check(&next_path, &seen)?;
             }
-            self.check(&next_path, &seen)?;
+            // Only the last one is listed.
+            let use_of_it = if ahead.is_empty() { wanted } else { Wanted::File };
+            self.check(&next_path, &seen, use_of_it)?;
             if ahead.is_empty() {
-                let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+                let flags = wanted.flags() | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
                 let opened = openat(&at, name.as_os_str(), flags, Mode::empty()).map_err(failed)?;
                 // The descriptor that is read from is checked once more: between the two opens
                 // only a trusted owner could have changed the name, but then it is no race.
                 let seen = stat(&opened, &next_path)?;
-                is_wanted(&next_path, &seen)?;
-                self.check(&next_path, &seen)?;
+                places.check(&next_path, &opened, system)?;
+                wanted.check(&next_path, &seen)?;
+                self.check(&next_path, &seen, wanted)?;
                 return Ok(opened);
             }
             at = next;
@@ -263,19 +307,21 @@ impl Trusted {
         Err(SecureError::Kind { path: path.to_owned(), expected: "file or directory below /" })
     }
 
-    fn check(self, path: &Path, stat: &FileStat) -> Result<(), SecureError> {
+    /// Checks who can change a step, or the file or directory itself that is `wanted`.
+    fn check(self, path: &Path, stat: &FileStat, wanted: Wanted) -> Result<(), SecureError> {
         self.check_owner(path, stat)?;
-        let others_write = stat.st_mode & 0o022 != 0;
-        // In a sticky directory such as /tmp others can add names, but not replace ours, and
-        // whatever is opened next is checked in its turn.
-        let sticky = kind(stat) == SFlag::S_IFDIR && stat.st_mode & 0o1000 != 0;
-        if others_write && !sticky {
-            return Err(SecureError::Writable {
-                path: path.to_owned(),
-                mode: stat.st_mode & 0o7777,
-            });
+        if stat.st_mode & 0o022 == 0 {
+            return Ok(());
         }
-        Ok(())
+        let (path, mode) = (path.to_owned(), stat.st_mode & 0o7777);
+        // In a sticky directory such as /tmp others can add names, but not replace ours.
+        let sticky = kind(stat) == SFlag::S_IFDIR && mode & 0o1000 != 0;
+        match (sticky, wanted) {
+            (false, _) => Err(SecureError::Writable { path, mode }),
+            (true, Wanted::Listing) => Err(SecureError::Addable { path, mode }),
+            // Whatever is opened next is checked in its turn.
+            (true, Wanted::File) => Ok(()),
+        }
     }
 
     fn check_owner(self, path: &Path, stat: &FileStat) -> Result<(), SecureError> {
@@ -284,6 +330,84 @@ impl Trusted {
         }
         Ok(())
     }
+}
+
+impl Lasting {
+    /// Opens the plain file at `path` for reading.
+    ///
+    /// # Errors
+    /// As [`Trusted::read`], and if the file, or anything on the way to it, lies where it is not
+    /// known who can change it.
+    pub fn open_file(self, path: &Path) -> Result<File, SecureError> {
+        let file = File::from(self.0.open(path, Wanted::File, Places::Known)?);
+        match steady::tells(&file) {
+            Some(_) => Ok(file),
+            // What the system itself lies on can lead to it, but not tell who writes to it.
+            None => Err(SecureError::Untold { path: path.to_owned() }),
+        }
+    }
+
+    /// All names in the directory at `path` but `.` and `..`, sorted by their bytes.
+    ///
+    /// # Errors
+    /// As [`Trusted::entries`], and if anything on the way lies where it is not known who can
+    /// change it.
+    pub fn entries(self, path: &Path) -> Result<Vec<OsString>, SecureError> {
+        names(self.0.open(path, Wanted::Listing, Places::Known)?, path)
+    }
+}
+
+impl Wanted {
+    fn flags(self) -> OFlag {
+        match self {
+            Self::File => OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY,
+            Self::Listing => OFlag::O_RDONLY | OFlag::O_DIRECTORY,
+        }
+    }
+
+    fn check(self, path: &Path, seen: &FileStat) -> Result<(), SecureError> {
+        let (wanted, expected) = match self {
+            Self::File => (SFlag::S_IFREG, "file"),
+            Self::Listing => (SFlag::S_IFDIR, "directory"),
+        };
+        if kind(seen) == wanted {
+            return Ok(());
+        }
+        Err(SecureError::Kind { path: path.to_owned(), expected })
+    }
+}
+
+impl Places {
+    /// Whether what is open may be a step of the way; `system` is the mount of the root directory.
+    fn check(self, path: &Path, open: impl AsFd, system: Option<Mount>) -> Result<(), SecureError> {
+        if self == Self::Any {
+            return Ok(());
+        }
+        let mount = Mount::of(&open);
+        if mount.is_some() && mount == system {
+            return Ok(());
+        }
+        // A system that cannot tell the mount is from before there were mapped owners.
+        let mapped = mount.is_some_and(|it| it.maps_owners().unwrap_or(true));
+        if mapped || steady::tells(&open).is_none() {
+            return Err(SecureError::Untold { path: path.to_owned() });
+        }
+        Ok(())
+    }
+}
+
+fn names(directory: OwnedFd, path: &Path) -> Result<Vec<OsString>, SecureError> {
+    let failed = |error| SecureError::Open { path: path.to_owned(), error };
+    let mut directory = nix::dir::Dir::from_fd(directory).map_err(failed)?;
+    let mut names = Vec::new();
+    for entry in directory.iter() {
+        let name = entry.map_err(failed)?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(OsStr::from_bytes(&name).to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn stat(descriptor: impl AsFd, path: &Path) -> Result<FileStat, SecureError> {
@@ -430,6 +554,54 @@ mod tests {
             let read = Trusted::now().read_secret(&file, 4);
             assert!(matches!(read, Err(SecureError::Readable { .. })), "{bad:o}");
         }
+    }
+
+    /// The difference between a name and a list: who can add a name changes nothing about another,
+    /// and everything about all.
+    #[test]
+    fn a_directory_to_which_others_can_add_names_leads_to_files_and_is_not_listed() {
+        let (dir, file) = world();
+        let etc = dir.path().join("etc");
+        symlink("etc", dir.path().join("link")).unwrap();
+        let trusted = Trusted::now();
+        for bad in [0o1777, 0o1775, 0o1757, 0o1722] {
+            mode(&etc, bad);
+            assert_eq!(trusted.read(&file, 9).as_deref(), Ok("text"));
+            assert!(trusted.lasting().open_file(&file).is_ok());
+            for directory in [&etc, &dir.path().join("link"), &etc.join(".")] {
+                let lists = [
+                    trusted.list(directory, ".toml"),
+                    trusted.entries(directory),
+                    trusted.lasting().entries(directory),
+                ];
+                for list in lists {
+                    assert!(matches!(list, Err(SecureError::Addable { .. })), "{bad:o}");
+                }
+            }
+        }
+        // Below it, a directory of root's is as good as any.
+        std::fs::create_dir(etc.join("own")).unwrap();
+        mode(&etc.join("own"), 0o755);
+        assert_eq!(trusted.lasting().entries(&etc.join("own")), Ok(Vec::new()));
+    }
+
+    /// /proc stands for all file systems that are not known to tell who can change a file: its
+    /// links lead to what a process has open, and that is another file a moment later.
+    #[test]
+    fn what_another_program_opens_later_lies_where_it_is_known_who_can_change_it() {
+        let (dir, file) = world();
+        let open = File::open(&file).unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&open);
+        let by_descriptor = PathBuf::from(format!("/proc/{}/fd/{number}", std::process::id()));
+        symlink(&by_descriptor, dir.path().join("link")).unwrap();
+        let lasting = Trusted::now().lasting();
+        for path in [by_descriptor, dir.path().join("link"), "/proc/version".into()] {
+            assert!(Trusted::now().open_file(&path).is_ok(), "{}", path.display());
+            let seen = lasting.open_file(&path);
+            assert!(matches!(seen, Err(SecureError::Untold { .. })), "{}", path.display());
+        }
+        assert!(matches!(lasting.entries(Path::new("/proc")), Err(SecureError::Untold { .. })));
+        assert!(lasting.open_file(&file).is_ok());
     }
 
     #[test]

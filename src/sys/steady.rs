@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, FileTimes};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 
@@ -11,19 +11,34 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::statfs::fstatfs;
 
-/// File systems on which whoever maps a file keeps that very file open, so that a lease tells of
-/// mappings too (magic numbers of statfs(2)): ext2 to ext4, XFS, Btrfs, F2FS, ZFS, bcachefs,
-/// tmpfs, ramfs, FAT, exFAT, and those that are only read: ISO 9660, UDF, SquashFS, EROFS.
+/// What a file system tells about those who can change a file in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tells {
+    /// Whose it is, who has it open for writing, and who has it mapped into memory.
+    All,
+    /// All but who has it mapped: overlayfs hands a mapping on to the file below and forgets it.
+    NoMappings,
+}
+
+/// File systems on local disks and in memory (magic numbers of statfs(2)): ext2 to ext4, XFS,
+/// Btrfs, F2FS, ZFS, bcachefs, JFS, ReiserFS, NILFS2, UBIFS, tmpfs, ramfs, FAT, exFAT, and those
+/// that are only read: ISO 9660, UDF, SquashFS, EROFS. And autofs, whose directories are root's.
 ///
-/// Others hand a mapping on to a file below and forget about it: overlayfs, and FUSE where it
-/// passes through.
-const MAPPINGS_SHOW: [u32; 14] = [
+/// All changes to a file go through this kernel, and whoever maps a file keeps that very file open,
+/// so that a lease tells of mappings too. Of no other file system is that taken for granted. FUSE
+/// (sshfs, bindfs, virtiofs, ...) and CIFS grant leases and show what owners they like, while
+/// somebody else writes to what is behind them; NFS, 9p and AFS have other machines that write.
+const TELL_ALL: [u32; 19] = [
     0xef53,
     0x5846_5342,
     0x9123_683e,
     0xf2f5_2010,
     0x2fc1_2fc1,
     0xca45_1a4e,
+    0x3153_464a,
+    0x5265_4973,
+    0x3434,
+    0x2405_1905,
     0x0102_1994,
     0x8584_58f6,
     0x4d44,
@@ -32,7 +47,24 @@ const MAPPINGS_SHOW: [u32; 14] = [
     0x1501_3346,
     0x7371_7368,
     0xe0f5_e1e2,
+    0x0187,
 ];
+
+/// overlayfs, on which containers stand.
+const OVERLAY: u32 = 0x794c_7630;
+
+/// What the file system tells on which something that is open lies, also if it is open only as a
+/// place (`O_PATH`). Nothing, if it is not known to tell.
+#[must_use]
+pub fn tells(open: impl AsFd) -> Option<Tells> {
+    let kind = fstatfs(open).ok()?.filesystem_type().0;
+    // The lowest four bytes, for architectures differ in sign and width.
+    let is = |it: &u32| kind.to_le_bytes().starts_with(&it.to_le_bytes());
+    if TELL_ALL.iter().any(is) {
+        return Some(Tells::All);
+    }
+    is(&OVERLAY).then_some(Tells::NoMappings)
+}
 
 /// What changes whenever a file's content does: its place on the disk, its size, and when it
 /// was last written and last changed in any way. Nobody but root can set the last of these.
@@ -80,7 +112,7 @@ pub enum Unsteady {
 /// system grants only then (fcntl(2), `F_SETLEASE`).
 ///
 /// For a file that only root can open for writing from now on, its content then stays what it is,
-/// if [`mappings_show`] on its file system too.
+/// if its file system [`tells`] of all who could.
 ///
 /// # Errors
 /// If a process has, or the file system cannot tell.
@@ -99,21 +131,12 @@ pub fn nobody_writes(file: &File) -> Result<(), Unsteady> {
     Ok(())
 }
 
-/// Whether [`nobody_writes`] sees those who mapped `file` into their memory and then closed it.
-#[must_use]
-pub fn mappings_show(file: &File) -> bool {
-    let kind = fstatfs(file).map(|it| it.filesystem_type().0);
-    // The lowest four bytes, for architectures differ in sign and width.
-    kind.is_ok_and(|kind| {
-        MAPPINGS_SHOW.iter().any(|it| kind.to_le_bytes().starts_with(&it.to_le_bytes()))
-    })
-}
-
 /// Puts a copy into the place of `file`, which is open from its start and lies at `path`. Nobody
 /// has ever had the copy open: whoever still holds the file that was there holds nothing.
 ///
 /// It keeps mode, group and time of writing. Only for files in places where nobody but us can
-/// change anything.
+/// change anything, and of which the system knows who can: what is written through FUSE or to
+/// another machine is not a copy that nobody has.
 ///
 /// # Errors
 /// If it cannot be written, or `path` does not lead to `file`. Then `file` is where it was.
@@ -209,12 +232,12 @@ mod tests {
             let reader = File::open(&path).unwrap();
             let seen = nobody_writes(&reader) == Err(Unsteady::Written);
             // The other way round it would only cost a copy.
-            assert!(seen || !mappings_show(&reader), "{}", directory.path().display());
+            assert!(seen || tells(&reader) != Some(Tells::All), "{}", directory.path().display());
             drop(mapped);
             assert_eq!(nobody_writes(&reader), Ok(()));
         }
-        assert!(mappings_show(&File::open("/dev/shm").unwrap()));
-        assert!(!mappings_show(&File::open("/proc").unwrap()));
+        assert_eq!(tells(File::open("/dev/shm").unwrap()), Some(Tells::All));
+        assert_eq!(tells(File::open("/proc").unwrap()), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use apt_quorum::deb::{DebError, examine};
 use apt_quorum::deb822::{self, source::SourceError, status::StatusError};
 use apt_quorum::evidence::bundle::{BundleError, PackError};
 use apt_quorum::evidence::http::DoorError;
+use apt_quorum::gate::AptUnreadable;
 use apt_quorum::image::ManifestError;
 use apt_quorum::import::apt_transport::SettingsError;
 use apt_quorum::import::operators::OperatorsError;
@@ -495,12 +496,19 @@ fn system(errors: &mut Errors) {
             SecureError::Open { path: path(), error: Errno::ENOENT },
             SecureError::Owner { path: path(), owner: 1000 },
             SecureError::Writable { path: path(), mode: 0o666 },
+            SecureError::Addable { path: PathBuf::from("/srv/incoming"), mode: 0o1777 },
+            SecureError::Untold { path: PathBuf::from("/mnt/x.deb") },
             SecureError::Readable { path: path(), mode: 0o644 },
             SecureError::Kind { path: path(), expected: "plain file" },
             SecureError::TooLarge { path: path(), limit: 1_000_000 },
             SecureError::NotText { path: path(), line: 3 },
             SecureError::Links { path: path() },
         ],
+    );
+    let mistake = "Syntax error /etc/apt/apt.conf.d/99x:2: Extra junk at end of file";
+    errors.add(
+        "gate::system::AptUnreadable",
+        vec![AptUnreadable(format!("apt-config ended with exit status: 100: E: {mistake}"))],
     );
     errors.add("sys::steady::Unsteady", vec![Unsteady::Written, Unsteady::NotTold(Errno::EINVAL)]);
     let name = || "_apt".to_owned();

@@ -1,7 +1,7 @@
 //! The gate's own files: missing, broken, in the wrong hands, or elsewhere.
 
 use super::steps::{source_of, two_attest};
-use super::table::{BOTH, HOOK, INSTALLED, METHOD};
+use super::table::{BOTH, DPKG, HOOK, INSTALLED, METHOD};
 use super::world::{World, serve};
 
 rows! {
@@ -12,6 +12,7 @@ rows! {
     as_installed: "as installed: warn mode without operators lets through and says so" => INSTALLED;
     warn: "warn mode with operators says what it lets through" => INSTALLED;
     other_configuration: "another configuration named by apt's" => METHOD;
+    broken_apt_conf: "a mistake in apt's configuration, which says that ours is elsewhere" => DPKG;
     no_receipts: "receipts that cannot be written: refused" => HOOK;
 }
 
@@ -98,6 +99,69 @@ fn other_configuration(world: &World) {
     world.install("good").succeeds();
 }
 
+fn broken_apt_conf(world: &World) {
+    two_attest(world, world.package("good"));
+    for name in ["good", "unknown"] {
+        world.write(&format!("/root/{name}.deb"), &world.package(name).bytes);
+    }
+    // What counts is elsewhere; where it usually is, all is let through.
+    world.sh("cp -r /etc/apt-quorum /srv/quorum; rm /etc/apt-quorum/operators.d/*").succeeds();
+    world.policy("mode = \"warn\"\n");
+    world.write(
+        "/etc/apt/apt.conf.d/50quorum",
+        "APT::Quorum { Config \"/srv/quorum\"; State \"/srv/state\"; Cache \"/srv/cache\"; };\n",
+    );
+    let unreadable = "apt's configuration cannot be read, which may say where that of apt-quorum is";
+    let (gate, aside) = ("/etc/dpkg/dpkg.cfg.d/apt-quorum", "/root/gate");
+    let debsig = format!(
+        "mv {gate} {aside}; ln -s ../lib/apt-quorum/debsig-verify /usr/sbin/debsig-verify
+        sed -i 's/^no-debsig/#&/' /etc/dpkg/dpkg.cfg"
+    );
+    let whole = format!(
+        "mv {aside} {gate}; rm /usr/sbin/debsig-verify; sed -i 's/^#no-debsig/no-debsig/' /etc/dpkg/dpkg.cfg"
+    );
+    world.sh("dpkg -i /root/unknown.deb").fails().says("refused: unknown 1.0-1");
+    world.sh(&format!("mkdir /root/conf; cp -a /usr/bin/apt-config /root/conf; {debsig}; {whole}")).succeeds();
+    for (broken, mended) in [
+        // The semicolon is missing.
+        ("echo 'Acquire::Retries \"3\"' >/etc/apt/apt.conf.d/99x", "rm /etc/apt/apt.conf.d/99x"),
+        ("echo '#include \"/no/such/file\";' >/etc/apt/apt.conf.d/99x", "rm /etc/apt/apt.conf.d/99x"),
+        ("echo 'A \"b' >/etc/apt/apt.conf", "rm /etc/apt/apt.conf"),
+        ("printf '#!/bin/sh\\nexit 1\\n' >/usr/bin/apt-config", "cp /root/conf/apt-config /usr/bin"),
+        ("chmod 644 /usr/bin/apt-config", "chmod 755 /usr/bin/apt-config"),
+        ("ln -sf /nowhere /usr/bin/apt-config", "rm /usr/bin/apt-config; cp /root/conf/apt-config /usr/bin"),
+        (": >/usr/bin/apt-config", "cp /root/conf/apt-config /usr/bin"),
+    ] {
+        world.sh(broken).succeeds();
+        world.sh("dpkg -i /root/unknown.deb").fails().says(unreadable).says("Nothing was installed.");
+        world.sh("dpkg -i /root/good.deb").fails().says(unreadable);
+        world.sh(&debsig).succeeds();
+        world.sh("dpkg -i /root/unknown.deb").fails().says(unreadable).says("verification on package");
+        world.sh(&whole).succeeds();
+        assert!(!world.is_unpacked("unknown") && !world.is_unpacked("good"), "{broken}");
+        world.sh(mended).succeeds();
+    }
+    // Whoever types a command is told, and nobody goes by what is usual.
+    world.write("/etc/apt/apt.conf.d/99x", "Acquire::Retries \"3\"\n");
+    for command in [
+        "status", "config check", "check good", "explain good", "verify /root/good.deb", "audit",
+        "mode", "mode enforce", "exception list", "operator list", "evidence fetch --upgrades",
+        "bootstrap --archives /root", "setup --dry-run",
+    ] {
+        let ran = world.sh(&format!("code=0; apt-quorum {command} || code=$?; echo ended $code"));
+        ran.succeeds().says(unreadable).says("99x").says("ended 2");
+    }
+    // What is there can be configured and removed meanwhile.
+    world.sh("rm /etc/apt/apt.conf.d/99x; dpkg --unpack /root/good.deb").succeeds();
+    world.sh("echo 'A \"b' >/etc/apt/apt.conf; dpkg --configure good; dpkg --remove good; dpkg --purge good; dpkg --triggers-only --pending").succeeds();
+    world.sh("rm /etc/apt/apt.conf; dpkg -i /root/good.deb").succeeds();
+    assert!(world.has_run("good") && !world.has_run("unknown"));
+    assert_eq!(world.sh("ls /var/lib/apt-quorum /var/cache/apt-quorum").text.lines().count(), 3);
+    // A system without apt has no configuration of apt's: what is usual counts.
+    world.sh("mv /usr/bin/apt-config /root; dpkg -i /root/unknown.deb").succeeds();
+    assert!(world.has_run("unknown"));
+}
+
 fn no_receipts(world: &World) {
     let good = world.package("good");
     world.source(source_of(&[good]));
@@ -117,7 +181,9 @@ fn loose_directories(world: &World) {
     let all = "policy.toml operators.d exceptions.d";
     for (broken, mended, says) in [
         ("chmod 777 operators.d", "chmod 755 operators.d", "can be written by others"),
-        ("chmod 1777 operators.d; chown 1000 operators.d/bob.toml", "chmod 755 operators.d; chown 0 operators.d/bob.toml", "is owned by user 1000"),
+        ("chmod 1777 operators.d", "chmod 755 operators.d", "others than root can add files"),
+        ("chmod 1777 exceptions.d", "chmod 755 exceptions.d", "others than root can add files"),
+        ("chown 1000 operators.d/bob.toml", "chown 0 operators.d/bob.toml", "is owned by user 1000"),
         ("chmod 775 exceptions.d", "chmod 755 exceptions.d", "can be written by others"),
         ("chown 1000 exceptions.d", "chown 0 exceptions.d", "is owned by user 1000"),
         (

@@ -10,6 +10,9 @@ rows! {
     dpkg_several: "dpkg -i with a good and a bad archive: neither" => UNPACKED;
     dpkg_forced: "dpkg --force-all, --no-debsig, other hooks, DPKG_FORCE, ~/.dpkg.cfg" => DPKG;
     dpkg_searched: "dpkg -iR, --recursive, links, hidden directories, directories of others" => DPKG;
+    dpkg_added: "dpkg -iR where others can add an archive after the look (sticky directories)" => DPKG;
+    dpkg_odd_names: "dpkg -iR: pipes and links that are archives or directories by then" => DPKG;
+    dpkg_shown_as_roots: "files of others that FUSE or mapped owners show as root's" => HOOK_AND_DPKG, in "fuse";
     dpkg_other_root: "dpkg --root, --instdir, --admindir" => UNPACKED;
     dpkg_downloaded: "apt-get download, then dpkg -i" => DPKG;
     dpkg_split: "split archives" => DPKG;
@@ -84,8 +87,169 @@ fn dpkg_searched(world: &World) {
     world.sh("dpkg -i /root/unknown").fails().says("refused: unknown 1.0-1");
     world.sh("dpkg -i /root/good").succeeds();
     assert!(world.has_run("good"));
-    // A directory to which others can add an archive after the look.
+    // A directory of somebody else's.
     world.sh("chown 1000 /root/good/sub; dpkg -iR /root/good").fails().says("owned by user 1000");
+}
+
+/// Has something happen between our look and dpkg's own: dpkg runs its hooks one after the other.
+fn meanwhile(world: &World, script: &str) {
+    world.write("/srv/meanwhile", format!("{script}\n"));
+    let hook = "pre-invoke=case $DPKG_HOOK_ACTION in install|unpack) sh /srv/meanwhile;; esac\n";
+    world.write("/etc/dpkg/dpkg.cfg.d/zz", hook);
+}
+
+/// Runs a command of the shell as somebody without privileges.
+const AS_USER: &str = "setpriv --reuid=1000 --regid=1000 --clear-groups";
+
+fn nothing_came_in(world: &World, what: &str) {
+    for package in ["good", "unknown"] {
+        assert!(!world.has_run(package) && !world.is_unpacked(package), "{what}: {package}");
+    }
+}
+
+fn dpkg_added(world: &World) {
+    at_hand(world);
+    world.write("/home/unknown.deb", &world.package("unknown").bytes);
+    world
+        .sh("mkdir -m 1777 /srv/incoming; cp /root/good.deb /srv/incoming
+        mkdir -p /root/above/sub /root/beside; ln -s /srv/incoming /root/above/sub/link
+        cp /root/good.deb /root/beside")
+        .succeeds();
+    let add = "cp /home/unknown.deb /srv/incoming/zz.deb";
+    meanwhile(world, &format!("{AS_USER} {add} || :"));
+    let refused = "others than root can add files to /srv/incoming (mode 1777): take a directory";
+    for place in ["/srv/incoming", "/root/above", "/root/beside /srv/incoming"] {
+        world.sh(&format!("dpkg -iR {place}")).fails().says(refused);
+        nothing_came_in(world, place);
+    }
+    // Nothing lies there yet.
+    world.sh("rm /srv/incoming/*; dpkg -iR /root/beside /srv/incoming").fails().says(refused);
+    nothing_came_in(world, "empty");
+    // In earnest: whoever tries all the time, and does not wait for a hook.
+    let trying = format!(
+        "rm /etc/dpkg/dpkg.cfg.d/zz; cp /root/good.deb /srv/incoming
+        {AS_USER} sh -c 'while :; do {add}; rm -f /srv/incoming/zz.deb; done' & racing=$!
+        for n in 1 2 3 4 5 6 7 8 9 10; do dpkg -iR /srv/incoming && exit 1; done; kill $racing"
+    );
+    world.sh(&trying).succeeds();
+    nothing_came_in(world, "trying all the time");
+    // To one that only root can write, nobody adds anything.
+    meanwhile(world, &format!("{AS_USER} {add} || :"));
+    world.sh("rm -f /srv/incoming/zz.deb; chmod 755 /srv/incoming; dpkg -iR /srv/incoming").succeeds();
+    assert!(world.has_run("good") && !world.is_unpacked("unknown"));
+    // The mode that lets through lets this through, and says so.
+    world.policy("mode = \"warn\"\nthreshold = 2\n");
+    world
+        .sh("chmod 1777 /srv/incoming; dpkg -iR /srv/incoming")
+        .succeeds()
+        .says("others than root can add files to /srv/incoming")
+        .says("The mode is warn");
+}
+
+fn dpkg_odd_names(world: &World) {
+    at_hand(world);
+    for (odd, then, says) in [
+        ("mkfifo d/x.deb", "rm d/x.deb; cp unknown.deb d/x.deb", "d/x.deb is not a file"),
+        ("mknod d/x.deb c 1 3", "rm d/x.deb; cp unknown.deb d/x.deb", "d/x.deb is not a file"),
+        (
+            "ln -s /tmp/later.deb d/x.deb",
+            "cp unknown.deb /tmp/later.deb; chown 1000 /tmp/later.deb",
+            "/root/d/x.deb: cannot be read (No such file or directory)",
+        ),
+        (
+            "ln -s /tmp/later d/x",
+            "mkdir /tmp/later; cp unknown.deb /tmp/later/x.deb; chown -R 1000 /tmp/later",
+            "the link /root/d/x could lead to a directory when dpkg looks",
+        ),
+        (
+            ": >/tmp/later; chown 1000 /tmp/later; ln -s /tmp/later d/x",
+            "rm -f /tmp/later; mkdir /tmp/later; cp unknown.deb /tmp/later/x.deb",
+            "the link /root/d/x could lead to a directory when dpkg looks",
+        ),
+    ] {
+        world.sh(&format!("cd /root; mkdir d; cp good.deb d; {odd}")).succeeds();
+        meanwhile(world, &format!("cd /root; {then}"));
+        world.sh("dpkg -iR /root/d").fails().says(says);
+        nothing_came_in(world, odd);
+        world.sh("rm -rf /root/d /tmp/later*").succeeds();
+    }
+    // What dpkg does not take is nothing to us, nor is a link that stays what it is.
+    world
+        .sh("rm /etc/dpkg/dpkg.cfg.d/zz; cd /root; mkdir d; cp good.deb d; cp unknown.deb d/x.DEB
+        cp unknown.deb d/deb; cp unknown.deb d/x.deb~; ln -s x.DEB d/x.udeb; mkfifo d/pipe
+        dpkg -iR d")
+        .succeeds();
+    assert!(world.has_run("good") && !world.is_unpacked("unknown"));
+}
+
+fn dpkg_shown_as_roots(world: &World) {
+    at_hand(world);
+    world
+        .sh("mknod -m 666 /dev/fuse c 10 229; mkdir -p /home/u/real /home/u/none
+        cp /root/good.deb /home/u/real/x.deb; cp /root/*.deb /home/u; ln -s /mnt/x.deb /root/l.deb
+        ln -s /root/good.deb /home/u/real/link.deb; chown -hR 1000:1000 /home/u
+        bindfs -o allow_other --force-user=root --force-group=root /home/u/real /mnt
+        bindfs -o allow_other --force-user=root --force-group=root /home/u/none /media
+        test 0 = $(stat -c %u /mnt/x.deb)")
+        .succeeds();
+    let identity = || world.sh("stat -c '%i %u %y' /home/u/real/x.deb").succeeds().text;
+    let before = identity();
+    let swap = "cp -f /home/u/unknown.deb /home/u/real/new; mv -f /home/u/real/new /home/u/real/x.deb
+        ln -sf /home/u/unknown.deb /home/u/real/link.deb; cp -f /home/u/unknown.deb /home/u/none";
+    world.write("/srv/swap", swap);
+    meanwhile(world, &format!("{AS_USER} sh /srv/swap"));
+    for what in [
+        "apt-get install -y /mnt/x.deb",
+        "dpkg -i /mnt/x.deb",
+        "dpkg -i /root/l.deb",
+        // It leads to a good one of root's, while this is looked at.
+        "dpkg -i /mnt/link.deb",
+        "dpkg -iR /mnt",
+        // There is none while this is looked at.
+        "dpkg -iR /root/good.d /media",
+    ] {
+        world
+            .sh(&format!("mkdir -p /root/good.d; cp /root/good.deb /root/good.d; {what}"))
+            .fails()
+            .says("is on a file system that can show files of others as root's")
+            .says("to a local directory");
+        nothing_came_in(world, what);
+    }
+    assert_eq!(identity(), before, "somebody wrote through the mount");
+    mapped_owners(world);
+    // In earnest.
+    let trying = format!(
+        "rm /etc/dpkg/dpkg.cfg.d/zz
+        {AS_USER} sh -c 'while :; do sh /srv/swap; cp -f /home/u/good.deb /home/u/real/new
+            mv -f /home/u/real/new /home/u/real/x.deb; done' & racing=$!
+        for n in 1 2 3 4 5 6 7 8 9 10; do dpkg -i /mnt/x.deb && exit 1; done; kill $racing"
+    );
+    world.sh(&trying).succeeds();
+    nothing_came_in(world, "trying all the time");
+    // The advice.
+    world.sh("cp /home/u/good.deb /home/u/real/x.deb; cp /mnt/x.deb /root; dpkg -i /root/x.deb").succeeds();
+    assert!(world.has_run("good"));
+}
+
+/// A mount of a good file system on which the files of user 1000 are shown as root's.
+fn mapped_owners(world: &World) {
+    // mount knows it from util-linux 2.39.
+    if world.suite == "bookworm" {
+        return;
+    }
+    world
+        .sh("mkdir -p /srv/disk /srv/mapped; mount -t tmpfs tmpfs /srv/disk
+        cp /home/u/good.deb /srv/disk/x.deb; chown -R 1000:1000 /srv/disk")
+        .succeeds();
+    // It makes a user namespace for it, which nobody may in a chroot.
+    let mount = "cd $0; set -- usr/lib*/ld-linux-*.so.*; libraries=$(dirname usr/lib/*/libmount.so.1)
+        exec $1 --library-path $libraries usr/bin/mount --bind -o X-mount.idmap=b:1000:0:1 srv/disk srv/mapped";
+    super::archive::run(std::process::Command::new("sh").args(["-c", mount]).arg(world.path("/")));
+    assert_eq!(world.sh("stat -c %u /srv/mapped/x.deb").text, "0\n");
+    for what in ["apt-get install -y /srv/mapped/x.deb", "dpkg -iR /srv/mapped"] {
+        world.sh(what).fails().says("can show files of others as root's");
+        nothing_came_in(world, what);
+    }
 }
 
 fn dpkg_other_root(world: &World) {

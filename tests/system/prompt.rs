@@ -13,6 +13,7 @@ rows! {
     before_prompt_conflict: "an exception and a conflict are told before the question" => INSTALLED;
     before_prompt_warns: "mode warn: told, and installed" => INSTALLED;
     before_prompt_local: "a local file is in no index: told, and judged as always" => HOOK;
+    before_prompt_elsewhere: "another configuration named by APT_CONFIG, -c or -o" => PROMPT;
     before_prompt_upgrade: "an upgrade and a removal" => PROMPT;
 }
 
@@ -169,6 +170,35 @@ fn before_prompt_local(world: &World) {
         .says("1 in no index, judged when installed")
         .says("Nothing was installed.");
     world.install("/root/good.deb").succeeds();
+}
+
+fn before_prompt_elsewhere(world: &World) {
+    begin(world);
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    let server = world.source(source_of(&[good, unknown]));
+    two_attest(world, good);
+    world.sh("cp -r /etc/apt-quorum /srv/quorum").succeeds();
+    world.policy("mode = \"warn\"\nthreshold = 3\n");
+    world.write("/root/apt.conf", "APT::Quorum::Config \"/srv/quorum\";\n");
+    for command in [
+        "APT_CONFIG=/root/apt.conf apt-get install -y good unknown",
+        "APT_CONFIG=/root/apt.conf apt install -y good unknown",
+        "apt-get -c /root/apt.conf install -y good unknown",
+        "cd /root; apt-get -yc=apt.conf install good unknown",
+        "apt-get install -yo APT::Quorum::Config=/srv/quorum good unknown",
+    ] {
+        world
+            .sh(command)
+            .fails()
+            .says("of 2 packages, 1 confirmed, 1 refused.")
+            .says("Nothing was downloaded or installed.");
+    }
+    assert_eq!(server.requests().iter().filter(|it| it.ends_with(".deb")).count(), 0);
+    let asked = world.sh("APT_CONFIG=/root/apt.conf apt-get install -y good").succeeds();
+    asked.says("of 1 package, 1 confirmed.");
+    assert!(world.has_run("good"));
+    // Without it, the machine's own counts.
+    world.sh("apt-get install -s unknown").succeeds().says("0 confirmed, 1 not confirmed");
 }
 
 fn before_prompt_upgrade(world: &World) {

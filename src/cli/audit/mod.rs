@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Audit) -> Exit {
 
 fn judged(arguments: &Audit) -> Result<Exit, String> {
     let evidence = evidence_at_hand(&arguments.evidence)?;
-    let apt = apt_configuration(Environment::Heard);
+    let apt = apt_configuration(Environment::Heard).map_err(|error| error.to_string())?;
     let now = present(arguments, &apt);
     let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
     let config =

@@ -16,10 +16,10 @@ const MAX_LIST: usize = 4 * 1024 * 1024;
 /// call a file by the name, version and architecture that the index gave.
 ///
 /// # Errors
-/// If the directory can be changed by others than root, there is no package, or something there
+/// If the directory can be changed by others than root, or others can add to it; if there is no package, or something there
 /// is called like a package and is none: whoever unpacks `*.deb` would take it.
 pub(super) fn candidates(directory: &Path) -> Result<Vec<Candidate>, String> {
-    let names = Trusted::now().entries(directory).map_err(|error| error.to_string())?;
+    let names = Trusted::now().lasting().entries(directory).map_err(|error| error.to_string())?;
     let mut candidates = Vec::new();
     for name in names.iter().filter(|name| name.as_bytes().ends_with(b".deb")) {
         let path = directory.join(name);
@@ -137,6 +137,9 @@ mod tests {
         let open = directory(&["aa_1_all.deb"]);
         fs::set_permissions(open.path(), fs::Permissions::from_mode(0o777)).unwrap();
         assert!(candidates(open.path()).is_err_and(|why| why.contains("written by others")));
+        // Nobody could take the file away, but everybody add another.
+        fs::set_permissions(open.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        assert!(candidates(open.path()).is_err_and(|why| why.contains("others than root can add")));
     }
 
     #[test]

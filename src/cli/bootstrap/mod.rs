@@ -52,9 +52,11 @@ impl Ended {
 
 pub(super) fn run(arguments: &Bootstrap) -> Exit {
     let done = match (&arguments.archives, arguments.check) {
-        (_, true) => enforcing(&open(arguments, None).0).map(|config| {
+        (_, true) => open(arguments, None).and_then(|(gate, _)| {
+            let config = enforcing(&gate)?;
             let directory = config.directory.to_string_lossy();
-            print(&format!("{} is fit for a build.\n", printable(&directory)), Exit::Admitted)
+            let text = format!("{} is fit for a build.\n", printable(&directory));
+            Ok(print(&text, Exit::Admitted))
         }),
         (Some(directory), false) => judge_directory(arguments, directory),
         (None, false) => bootstrap(arguments),
@@ -64,13 +66,14 @@ pub(super) fn run(arguments: &Bootstrap) -> Exit {
 
 /// The gate, and the configuration of apt that it was opened with; `lists` are the indexes that
 /// count.
-fn open(arguments: &Bootstrap, lists: Option<&Path>) -> (Gate, Configuration) {
-    let mut apt = apt_configuration(Environment::Heard);
+fn open(arguments: &Bootstrap, lists: Option<&Path>) -> Result<(Gate, Configuration), Ended> {
+    let mut apt = apt_configuration(Environment::Heard)
+        .map_err(|error| Ended::because(Exit::Wrong, &error.to_string()))?;
     // What this machine's own apt knows of archives says nothing about an image's.
     let lists = lists.unwrap_or(Path::new("/dev/null"));
     apt.set("Dir::State::lists", lists.to_string_lossy().into_owned());
     let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
-    (gate, apt)
+    Ok((gate, apt))
 }
 
 /// The configuration, if what it does not confirm is refused.
@@ -96,7 +99,7 @@ fn must_be_root() -> Result<(), Ended> {
 
 /// Judges the packages in a directory from which somebody else is going to unpack them.
 fn judge_directory(arguments: &Bootstrap, directory: &Path) -> Result<Exit, Ended> {
-    let (gate, apt) = open(arguments, arguments.lists.as_deref());
+    let (gate, apt) = open(arguments, arguments.lists.as_deref())?;
     enforcing(&gate)?;
     let candidates = archives::candidates(directory)
         .map_err(|why| Ended::because(Exit::Refused, &format!("refused: {why}")))?;
@@ -113,7 +116,7 @@ fn admitted(_cleared: Clearance) -> Exit {
 fn bootstrap(arguments: &Bootstrap) -> Result<Exit, Ended> {
     let words = Words::read(&arguments.words).map_err(|why| Ended::because(Exit::Wrong, &why))?;
     must_be_root()?;
-    enforcing(&open(arguments, None).0)?;
+    enforcing(&open(arguments, None)?.0)?;
     let target =
         make_target(Path::new(&words.target)).map_err(|why| Ended::because(Exit::Wrong, &why))?;
 
@@ -134,7 +137,7 @@ fn bootstrap(arguments: &Bootstrap) -> Result<Exit, Ended> {
         "Nothing was unpacked. What was downloaded stays in {}.",
         printable(&archives.to_string_lossy())
     );
-    let (gate, apt) = open(arguments, lists.as_deref());
+    let (gate, apt) = open(arguments, lists.as_deref())?;
     enforcing(&gate)?;
     let clearance = judge(arguments, &gate, &apt, candidates, ledger, &outcome)?;
     if !words.download_only {
@@ -155,7 +158,7 @@ fn make_target(target: &Path) -> Result<PathBuf, String> {
     if target == Path::new("/") {
         return Err("the target is this very system".to_owned());
     }
-    Trusted::now().entries(&target).map_err(|error| error.to_string())?;
+    Trusted::now().lasting().entries(&target).map_err(|error| error.to_string())?;
     Ok(target)
 }
 
@@ -163,7 +166,7 @@ fn make_target(target: &Path) -> Result<PathBuf, String> {
 /// may be able to change anything in it.
 fn only_roots(target: &Path, inside: &str) -> Result<PathBuf, String> {
     let path = target.join(inside);
-    Trusted::now().entries(&path).map_err(|error| error.to_string())?;
+    Trusted::now().lasting().entries(&path).map_err(|error| error.to_string())?;
     match fs::canonicalize(&path) {
         Ok(real) if real == path => Ok(path),
         _ => Err(format!("{} is reached by way of a link", printable(&path.to_string_lossy()))),
@@ -173,7 +176,7 @@ fn only_roots(target: &Path, inside: &str) -> Result<PathBuf, String> {
 /// What debootstrap noted for its second run must be root's as well, file by file: it writes over
 /// what was there, and leaves it to whom it belonged.
 fn only_roots_files(directory: &Path) -> Result<(), String> {
-    let trusted = Trusted::now();
+    let trusted = Trusted::now().lasting();
     let names = trusted.entries(directory).map_err(|error| error.to_string())?;
     for name in names {
         trusted.open_file(&directory.join(name)).map_err(|error| error.to_string())?;

@@ -51,7 +51,7 @@ fn not_done(why: impl Into<String>) -> Failed {
 
 /// The gate with a configuration that can be used: without one, nobody's word is worth anything.
 fn open(directory: &Directory) -> Result<(Configuration, Gate), Failed> {
-    let apt = apt_configuration(Environment::Heard);
+    let apt = apt_configuration(Environment::Heard).map_err(|error| wrong(error.to_string()))?;
     let gate = Gate::open(&apt, directory.config.as_deref(), Trusted::now());
     if let Err(problems) = gate.config() {
         return Err(wrong(format!("no evidence can be verified:\n{problems}.")));

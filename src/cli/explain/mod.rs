@@ -110,7 +110,7 @@ pub(super) fn run(arguments: &Explain) -> Exit {
 
 fn explained(arguments: &Explain) -> Result<Exit, Stop> {
     let evidence = evidence_at_hand(&arguments.evidence).map_err(Stop::wrong)?;
-    let apt = apt_configuration(Environment::Heard);
+    let apt = apt_configuration(Environment::Heard).map_err(Stop::wrong)?;
     let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
     let config = gate.config().map_err(|problems| {
         Stop::wrong(format!(

@@ -96,7 +96,8 @@ fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stop>
     let dump = match &arguments.from {
         // What decides is what apt's files say, and nothing that was set for this run.
         None => apt_dump(Environment::Ignored, None)
-            .ok_or_else(|| wrong("apt's configuration cannot be read: see apt-config dump"))?,
+            .map_err(wrong)?
+            .ok_or_else(|| wrong("there is no apt here, so it has no configuration"))?,
         Some(path) => dump_of(path)?,
     };
     let place =
@@ -168,7 +169,7 @@ fn dump_of(path: &Path) -> Result<String, Stop> {
         "Dir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n{text}\n"
     ))
     .map_err(|error| wrong(plain(&error)))?;
-    apt_dump(Environment::Ignored, Some(&copy.0)).ok_or_else(|| {
+    apt_dump(Environment::Ignored, Some(&copy.0)).ok().flatten().ok_or_else(|| {
         wrong(format!("apt does not understand {}", printable(&path.to_string_lossy())))
     })
 }
@@ -249,9 +250,12 @@ fn repro_threshold(arguments: &ReproThreshold, now: Timestamp) -> Result<Plan, S
 
 /// Shows the plan, asks, and writes all of it or nothing.
 fn carry_out(plan: &Plan, writing: &args::Writing) -> Result<Exit, Stop> {
-    let directory = writing.directory.config.clone().unwrap_or_else(|| {
-        apt_configuration(Environment::Heard).path("APT::Quorum::Config", config::DEFAULT_DIRECTORY)
-    });
+    let directory = match &writing.directory.config {
+        Some(directory) => directory.clone(),
+        None => apt_configuration(Environment::Heard)
+            .map_err(wrong)?
+            .path("APT::Quorum::Config", config::DEFAULT_DIRECTORY),
+    };
     let difference = if writing.replace { OnDifference::Replace } else { OnDifference::Refuse };
     let prepared =
         plan.prepare(&directory, Trusted::now(), difference).map_err(|error| match error {

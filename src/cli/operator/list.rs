@@ -39,7 +39,7 @@ struct ListedEndpoint {
 
 pub(super) fn run(arguments: &OperatorList) -> Exit {
     let config = match super::super::config::load(&arguments.directory) {
-        Ok(config) => config,
+        Ok((config, _)) => config,
         Err(exit) => return exit,
     };
     let operators: Vec<Listed<'_>> = list(&config);

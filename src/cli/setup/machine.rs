@@ -10,7 +10,7 @@ use crate::apt::sources::{Entry, Format, PREFIX, Way, judged, read};
 use crate::cli::world::{Stop, shown_uri};
 use crate::config::Change;
 use crate::evidence::NATIVE;
-use crate::gate::{Environment, apt_dump};
+use crate::gate::{AptUnreadable, Environment, apt_dump};
 use crate::sys::secure::Trusted;
 use crate::types::{Architecture, printable};
 
@@ -72,8 +72,8 @@ pub(super) enum Chosen {
 }
 
 impl Machine {
-    pub(super) fn look(apt: &Configuration, trusted: Trusted) -> Self {
-        let dump = apt_dump(Environment::Heard, None).unwrap_or_default();
+    pub(super) fn look(apt: &Configuration, trusted: Trusted) -> Result<Self, AptUnreadable> {
+        let dump = apt_dump(Environment::Heard, None)?.unwrap_or_default();
         let listed = dumped_below(&dump, "APT::Architectures");
         let native = apt.find(NATIVE).into_iter();
         let mut architectures: Vec<Architecture> = Vec::new();
@@ -98,7 +98,7 @@ impl Machine {
         if directory != Path::new("/dev/null") {
             machine.read_directory(&directory, trusted);
         }
-        machine
+        Ok(machine)
     }
 
     fn read_directory(&mut self, directory: &Path, trusted: Trusted) {

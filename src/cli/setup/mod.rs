@@ -54,7 +54,7 @@ fn set_up(arguments: &Setup) -> Result<Exit, Stop> {
         Decides::Flags => None,
     };
     let world = World::open(&arguments.directory)?;
-    let machine = Machine::look(&world.apt, world.trusted);
+    let machine = Machine::look(&world.apt, world.trusted).map_err(Stop::wrong)?;
     if decides == Decides::Flags {
         nothing_is_missing(arguments, &world)?;
     }

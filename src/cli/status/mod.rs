@@ -14,7 +14,7 @@ use super::args::Status as Arguments;
 use super::exception::Listed;
 use super::operator::who_answers;
 use super::output::json;
-use super::world::{say, show};
+use super::world::{Stop, end, say, show};
 use crate::apt::configuration::Configuration;
 use crate::audit::System;
 use crate::config::{self, Config};
@@ -71,7 +71,10 @@ struct Key {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let dump = apt_dump(Environment::Heard, None).unwrap_or_default();
+    let dump = match apt_dump(Environment::Heard, None) {
+        Ok(dump) => dump.unwrap_or_default(),
+        Err(error) => return end(Err(Stop::wrong(error))),
+    };
     let mut apt = Configuration::default();
     apt.add_dump(&dump);
     let directory = arguments
