@@ -11,6 +11,7 @@ pub mod memory;
 pub mod name_service;
 pub mod privileges;
 mod program;
+pub(crate) mod room;
 pub mod sandbox;
 pub mod secure;
 pub mod steady;
