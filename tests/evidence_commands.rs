@@ -275,6 +275,29 @@ fn one_operator_who_signs_a_great_many_does_not_crowd_the_others_out() {
 }
 
 #[test]
+fn an_operator_who_floods_a_bundle_costs_no_other_its_vote() {
+    let keys = keys::<3>();
+    let name = hello().file_name();
+    let mut flood: Vec<Vec<u8>> = (0..200).map(|n| keys[0].link(&name, &sha256(&[n]))).collect();
+    flood.extend(keys[1..].iter().map(|key| hello().link(key)));
+    let sender = World::new();
+    sender.make_directory("tree");
+    sender.make_directory(&format!("tree/{name}"));
+    for (at, link) in flood.iter().enumerate() {
+        sender.write(&format!("tree/{name}/{at:03}"), link);
+    }
+    let receiver = machine(&keys, &[]);
+    receiver.policy("mode = \"enforce\"\nthreshold = 2\n");
+    // Whoever floods goes on doing it.
+    for _ in 0..2 {
+        evidence(&receiver, "import", &[text(&sender.path("tree"))]).assert_code(0);
+        receiver.verify_with(&hello(), &["--offline"]).assert_code(0);
+        let kept = fs::read_dir(receiver.path(&format!("cache/attestations/{name}"))).unwrap();
+        assert_eq!(kept.count(), 4 + 1 + 1, "a share, and what the others have");
+    }
+}
+
+#[test]
 fn what_is_brought_for_other_operators_is_no_failure() {
     let keys = keys::<2>();
     let sender = machine(&keys, &[]);

@@ -82,6 +82,28 @@ fn who_is_given_up_has_not_confirmed() {
     assert_eq!(*of_b, Standing::Unreachable { why: "the line is cut".to_owned() });
 }
 
+#[test]
+fn of_a_flood_one_vote_and_two_conflicts_are_kept() {
+    let world = World::new(&["a", "b"]);
+    let policy = world.policy(requirement(2, &["a", "b"]));
+    let link = |name: &str, sha256| attestation(&world.artifact(), sha256, &[world.key(name)]);
+    let other = |n: u8| Sha256Digest::of(&[n]);
+    let mut flood: Vec<Vec<u8>> = (0..50).map(|n| link("a", other(n))).collect();
+    flood.push(link("a", world.file.sha256()));
+    // The same vote in other bytes: what stands outside of the signed part is nobody's.
+    let spaced = [link("a", world.file.sha256()), b"\n".to_vec()].concat();
+    flood.push(spaced);
+    flood.extend((50..100).map(|n| link("a", other(n))));
+    let mut inquiry = Inquiry::new(flood, [(0, operator("b"))].into());
+    inquiry.add(0, found("b", vec![link("b", world.file.sha256())]));
+    let decision = inquiry.decide(&policy, &world.subject(), now());
+    assert_eq!(outcome(&decision), "admit:quorum");
+    let conflicts = &decision.report().unwrap().conflicts;
+    assert_eq!(conflicts.len(), 2, "the alarm is given all the same");
+    let (signed, _) = inquiry.into_parts();
+    assert_eq!(signed.len(), 1 + 2 + 1);
+}
+
 /// The names of the components whose index lists `sha256` as `good 1 all`.
 fn components(lists: &Path, sha256: Sha256Digest) -> Vec<String> {
     let listings = Listings::load(lists, |_, _| true).of(sha256, &identity("good 1 all"));

@@ -51,6 +51,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(index) = Index::read(second, &at) else { return };
     let Ok(taken_over) = TakenOver::read(third, &listed("main/taken-over", third)) else { return };
     let mut archive = Archive::new(release, taken_over);
+    assert!(archive.check_room(&index).is_ok(), "one index is never too much");
     archive.add(index);
     let identity = Identity {
         package: "hello".parse().unwrap(),

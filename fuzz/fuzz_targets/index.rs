@@ -85,7 +85,8 @@ fuzz_target!(|data: &[u8]| {
 
     // Names of files in apt's lists.
     if let (Ok(one), Ok(two)) = (std::str::from_utf8(one), std::str::from_utf8(two)) {
-        let releases: Vec<String> = two.split('\n').map(str::to_owned).collect();
+        let mut releases: Vec<String> = two.split('\n').map(str::to_owned).collect();
+        releases.sort();
         if let Some((release, host, component)) = index::origin_of(one, &releases) {
             let prefix = release.strip_suffix("InRelease").or(release.strip_suffix("Release"));
             assert!(one.starts_with(prefix.expect("it is no Release file")));

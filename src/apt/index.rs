@@ -25,6 +25,10 @@ pub struct Listing {
     pub site: String,
 }
 
+/// Longest value of a field that says where an archive belongs, in bytes. A longer one is as if it
+/// were not there: rules compare their patterns with these values.
+const MAX_VALUE: usize = 1024;
+
 /// Reads what a Release or InRelease file says about its archive.
 ///
 /// `None` if it is malformed. The signature around it was checked by apt.
@@ -39,7 +43,8 @@ pub fn release(text: &[u8]) -> Option<Listing> {
     };
     let end = memchr::memmem::find(body, b"\n-----BEGIN PGP SIGNATURE-----").unwrap_or(body.len());
     let stanza = deb822::stanzas(body.get(..end)?).next()?.ok()?;
-    let field = |name| stanza.field(name).unwrap_or_default().to_owned();
+    let short = |value: &&str| value.len() <= MAX_VALUE;
+    let field = |name| stanza.field(name).filter(short).unwrap_or_default().to_owned();
     Some(Listing {
         origin: field("Origin"),
         label: field("Label"),
@@ -54,17 +59,17 @@ pub fn release(text: &[u8]) -> Option<Listing> {
 ///
 /// apt names them after their URIs, with `/` as `_` (`URItoFileName`,
 /// apt-pkg/contrib/strutl.cc): `HOST_PATH_dists_SUITE_COMPONENT_binary-ARCH_Packages` and
-/// `HOST_PATH_dists_SUITE_InRelease`.
+/// `HOST_PATH_dists_SUITE_InRelease`. `releases` are sorted: there may be a great many.
 #[must_use]
 pub fn origin_of<'n>(packages: &str, releases: &'n [String]) -> Option<(&'n str, String, String)> {
-    let (release, prefix) = releases
-        .iter()
-        .filter_map(|release| {
-            let prefix = release.strip_suffix("InRelease").or(release.strip_suffix("Release"))?;
-            packages.starts_with(prefix).then_some((release.as_str(), prefix))
-        })
-        // Of a signed and an unsigned Release of the same archive the inline-signed one counts.
-        .max_by_key(|(release, prefix)| (prefix.len(), release.len()))?;
+    // The nearest first; of a signed and an unsigned Release of the same archive the inline-signed one.
+    let prefixes = packages.rmatch_indices('_').filter_map(|(at, _)| packages.get(..=at));
+    let (release, prefix) = prefixes
+        .flat_map(|prefix| ["InRelease", "Release"].map(|name| (format!("{prefix}{name}"), prefix)))
+        .find_map(|(name, prefix)| {
+            let at = releases.binary_search(&name).ok()?;
+            Some((releases.get(at)?.as_str(), prefix))
+        })?;
     let rest = packages.get(prefix.len()..)?;
     let component = rest.split_once("_binary-").map_or("", |(component, _)| component);
     let host = prefix.split('_').next().unwrap_or_default();
@@ -92,28 +97,37 @@ mod tests {
     }
 
     #[test]
+    fn a_giant_value_is_none() {
+        let text = format!("Origin: {}\nLabel: {}\n", "a".repeat(1024), "b".repeat(1025));
+        let listing = release(text.as_bytes()).unwrap();
+        assert_eq!((listing.origin.len(), listing.label.as_str()), (1024, ""));
+    }
+
+    #[test]
     fn a_packages_file_belongs_to_the_nearest_release() {
-        let releases = [
-            "deb.debian.org_debian_dists_trixie_InRelease",
-            "deb.debian.org_debian_dists_trixie-updates_InRelease",
+        let mut releases = [
             "127.0.0.1:8080_debian_dists_trixie_Release",
             "_tmp_qubes%5frepo_._InRelease",
+            "deb.debian.org_debian_dists_trixie-updates_InRelease",
+            "deb.debian.org_debian_dists_trixie_InRelease",
+            "deb.debian.org_debian_dists_trixie_Release",
         ]
         .map(str::to_owned);
+        releases.sort();
         for (name, expected) in [
             (
                 "deb.debian.org_debian_dists_trixie_main_binary-amd64_Packages",
-                Some((0, "deb.debian.org", "main")),
+                Some((3, "deb.debian.org", "main")),
             ),
             (
                 "deb.debian.org_debian_dists_trixie-updates_non-free-firmware_binary-all_Packages.lz4",
-                Some((1, "deb.debian.org", "non-free-firmware")),
+                Some((2, "deb.debian.org", "non-free-firmware")),
             ),
             (
                 "127.0.0.1:8080_debian_dists_trixie_main_binary-amd64_Packages.xz",
-                Some((2, "127.0.0.1", "main")),
+                Some((0, "127.0.0.1", "main")),
             ),
-            ("_tmp_qubes%5frepo_._Packages", Some((3, "", ""))),
+            ("_tmp_qubes%5frepo_._Packages", Some((1, "", ""))),
             ("other.org_debian_dists_trixie_main_binary-amd64_Packages", None),
         ] {
             let expected = expected.map(|(at, host, component): (usize, &str, &str)| {

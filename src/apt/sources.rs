@@ -65,11 +65,18 @@ pub fn judged<'a>(text: &str, entries: impl IntoIterator<Item = &'a Entry>) -> S
     let mut places: Vec<usize> = entries.into_iter().map(|it| it.at.start).collect();
     places.sort_unstable();
     places.dedup();
-    let mut out = text.to_owned();
-    for at in places.into_iter().rev().filter(|at| text.is_char_boundary(*at)) {
-        out.insert_str(at, PREFIX);
+    let mut out = String::new();
+    let mut rest = text;
+    let mut before = 0;
+    for at in places {
+        // All begin a word of this text.
+        if let Some((part, after)) = rest.split_at_checked(at - before) {
+            out += part;
+            out += PREFIX;
+            (rest, before) = (after, at);
+        }
     }
-    out
+    out + rest
 }
 
 /// Each line without its end, with where it begins.

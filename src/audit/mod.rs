@@ -110,6 +110,7 @@ pub fn audit_some(
     let identities: BTreeSet<&Identity> = installed.iter().map(|it| &it.identity).collect();
     let admitted = system.admitted(|it| identities.contains(it))?;
     let listings = system.listings(|it| identities.contains(it));
+    gate.remark(listings.remarks());
 
     let (owners, named): (Vec<usize>, Vec<Named>) =
         files(&installed, &admitted, &listings).into_iter().unzip();

@@ -20,6 +20,9 @@ use crate::types::{Identity, Sha256Digest};
 /// Largest database of dpkg that is read, in bytes. One with 5,000 packages has 6 MB.
 const MAX_STATUS: u64 = 128 * 1024 * 1024;
 
+/// Most packages that a system can have installed. All of Debian for one architecture has 75,000.
+const MAX_INSTALLED: usize = 200_000;
+
 /// Largest record of receipts that is read, in bytes. 100,000 installed files leave 200 MB.
 const MAX_RECEIPTS: u64 = 2 * 1024 * 1024 * 1024;
 
@@ -113,6 +116,9 @@ impl System {
         self.is_finished()?;
         let mut installed = status::installed(&text)
             .map_err(|why| SystemError::Status { path: path.clone(), why })?;
+        if installed.len() > MAX_INSTALLED {
+            return Err(SystemError::TooLarge(path.clone()));
+        }
         installed.sort_by(|a, b| a.identity.cmp(&b.identity));
         Ok(installed)
     }

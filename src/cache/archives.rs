@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::attest::archive::{Listed, MAX_INDEX, MAX_RELEASE, MAX_SIGNATURE};
 use crate::sys::files::{read_bounded, write_whole};
+use crate::sys::room::Room;
 use crate::types::Sha256Digest;
 
 /// Most names in a directory that are looked at when old ones are taken away.
@@ -25,6 +26,8 @@ const MAX_VALIDATOR: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Shelf {
     directory: PathBuf,
+    /// What the files of all archives together may take
+    room: Room,
 }
 
 /// A Release file as it was published.
@@ -62,9 +65,9 @@ impl Published {
 
 impl Shelf {
     /// What is kept, below `directory`, of the suite of the archive at `url`.
-    pub(super) fn new(directory: &Path, url: &str, suite: &str) -> Self {
+    pub(super) fn new(directory: &Path, url: &str, suite: &str, room: Room) -> Self {
         let id = Sha256Digest::of(format!("{url} {suite}").as_bytes());
-        Self { directory: directory.join(id.to_string()) }
+        Self { directory: directory.join(id.to_string()), room }
     }
 
     /// Its Release file.
@@ -126,7 +129,11 @@ impl Shelf {
     /// If it cannot be written.
     pub fn store(&self, listed: &Listed, file: &[u8]) -> io::Result<()> {
         fs::create_dir_all(self.directory.join("files"))?;
-        self.write(&format!("files/{}", listed.sha256), file)
+        self.write(&format!("files/{}", listed.sha256), file)?;
+        // At once: they are few and large, and of an archive that changes and is never complete,
+        // nothing else takes them away.
+        self.room.make();
+        Ok(())
     }
 
     /// Takes all files away but these.

@@ -13,23 +13,26 @@ use std::path::{Path, PathBuf};
 use sha2::Digest;
 
 use crate::sys::files::{read_bounded, write_whole};
+use crate::sys::room::Room;
 use crate::types::Sha256Digest;
 
 /// Longest state that is read, in bytes.
 const MAX_STATE: usize = 4096;
 
 /// The place of one document.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Kept {
     path: PathBuf,
     state: PathBuf,
+    /// What all of them together may take
+    room: Room,
 }
 
 impl Kept {
-    pub(super) fn new(directory: &Path, url: &str) -> Self {
+    pub(super) fn new(directory: &Path, url: &str, room: Room) -> Self {
         let name = Sha256Digest::of(url.as_bytes());
         let at = |suffix: &str| directory.join(format!("{name}{suffix}"));
-        Self { path: at(".tar.gz"), state: at(".tar.gz.state") }
+        Self { path: at(".tar.gz"), state: at(".tar.gz.state"), room }
     }
 
     /// What is kept, of at most `limit` bytes, and what the server said about it, if that is known
@@ -66,6 +69,7 @@ impl Kept {
         write_whole(&self.path, bytes)?;
         let digest = Sha256Digest::of(bytes).to_string();
         write_whole(&self.state, &[digest.as_bytes(), said].concat())?;
+        self.room.make();
         open(&self.path).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
@@ -80,6 +84,11 @@ fn open(path: &Path) -> Option<File> {
 mod tests {
     use super::*;
 
+    fn kept(directory: &Path, name: &str) -> Kept {
+        let room = Room::new(directory.to_owned(), 0, 1 << 20, |it, _| it.display().to_string());
+        Kept::new(directory, &format!("https://a.example/{name}.tar.gz"), room)
+    }
+
     fn said(kept: &Kept) -> Option<Option<Vec<u8>>> {
         kept.open(100).map(|(_, said)| said)
     }
@@ -87,7 +96,7 @@ mod tests {
     #[test]
     fn what_the_server_said_is_given_only_with_what_it_said_it_about() {
         let directory = tempfile::tempdir().unwrap();
-        let kept = Kept::new(&directory.path().join("bundles"), "https://a.example/x.tar.gz");
+        let kept = kept(&directory.path().join("bundles"), "x");
         assert_eq!(said(&kept), None);
         let mut file = kept.store(b"one", b"tag").unwrap();
         let mut text = String::new();
@@ -101,13 +110,13 @@ mod tests {
             fs::write(&kept.state, bad).unwrap();
             assert_eq!(said(&kept), Some(None), "{bad}");
         }
-        assert_ne!(kept, Kept::new(directory.path(), "https://a.example/y.tar.gz"));
+        assert_ne!(kept.path, super::tests::kept(&directory.path().join("bundles"), "y").path);
     }
 
     #[test]
     fn planted_links_pipes_and_giants_are_not_kept_bundles() {
         let directory = tempfile::tempdir().unwrap();
-        let kept = Kept::new(directory.path(), "https://a.example/x.tar.gz");
+        let kept = kept(directory.path(), "x");
         fs::write(directory.path().join("elsewhere"), "x").unwrap();
         std::os::unix::fs::symlink("elsewhere", &kept.path).unwrap();
         assert_eq!(said(&kept), None);

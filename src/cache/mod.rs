@@ -4,23 +4,31 @@
 //! hostile as the network: what is read is bounded and verified again, every time. Nothing in it
 //! says that something was verified.
 //!
-//! Layout: `attestations/NAME_VERSION_ARCH.deb/SHA256-OF-THE-BYTES`, bundles that are fetched as
-//! a whole in `bundles/` (see [`Kept`]), and what archives publish in `archives/` (see [`Shelf`]).
+//! Layout: `attestations/NAME_VERSION_ARCH.deb/SHA256-OF-THE-BYTES.OPERATOR`, bundles that are
+//! fetched as a whole in `bundles/` (see [`Kept`]), and what archives publish in `archives/` (see
+//! [`Shelf`]).
+//!
+//! It does not grow for ever, and nobody fills it: each operator has a share of what is kept about
+//! a package and a share of the whole (see [`crate::sys::room`]). Whose something is, is told by
+//! its name, which whoever keeps it got from the signature. That is for the shares alone; it is no
+//! word of trust.
 
 mod archives;
 
 mod kept;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::attest;
 use crate::sys::files::{read_bounded, write_whole};
 use crate::sys::privileges::User;
-use crate::types::{ArtifactName, Sha256Digest, Timestamp};
+use crate::sys::room::Room;
+use crate::types::{ArtifactName, OperatorName, Sha256Digest, Timestamp};
 
 pub use archives::{Published, Shelf};
 pub use kept::Kept;
@@ -34,8 +42,23 @@ const MAX_LOOKED_THROUGH: usize = 10_000;
 /// Most packages about which something is listed.
 const MAX_LISTED: usize = 1_000_000;
 
-/// Most attestations that are kept and read about one package.
+/// Most attestations that are read about one package, by turns from all operators.
 const MAX_ENTRIES: usize = 64;
+
+/// Most attestations of one operator that are kept about one package: the newest. One is a vote, and
+/// a second one may be about another file.
+const SHARE: usize = 4;
+
+/// Most that all attestations may take of the disk, in bytes. One takes 8 kB as a rule, so that
+/// those of three operators about 10,000 packages fit.
+const MAX_ATTESTATIONS: u64 = 256 * 1024 * 1024;
+
+/// Most that all bundles may take, in bytes: eight of the largest.
+const MAX_BUNDLES: u64 = 512 * 1024 * 1024;
+
+/// Most that the files of all archives may take, in bytes. Those of all components of Debian for one
+/// architecture have 15 MB.
+const MAX_ARCHIVES: u64 = 1024 * 1024 * 1024;
 
 /// What came of keeping something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,13 +74,17 @@ pub enum Stored {
 pub struct Cache {
     root: PathBuf,
     directory: PathBuf,
+    room: Room,
 }
 
 impl Cache {
     /// The cache in `directory`, which need not exist yet.
     #[must_use]
     pub fn new(directory: &Path) -> Self {
-        Self { root: directory.to_owned(), directory: directory.join("attestations") }
+        let (root, directory) = (directory.to_owned(), directory.join("attestations"));
+        let room =
+            Room::new(directory.clone(), 1, MAX_ATTESTATIONS, |path, _| owner(path).to_owned());
+        Self { root, directory, room }
     }
 
     /// The directory that it was made with.
@@ -81,7 +108,10 @@ impl Cache {
     /// What is kept of a suite of the archive at `url`.
     #[must_use]
     pub fn shelf(&self, url: &str, suite: &str) -> Shelf {
-        Shelf::new(&self.archives(), url, suite)
+        // Each archive has a directory.
+        let first = |path: &Path, _| path.iter().next().unwrap_or_default().display().to_string();
+        let room = Room::new(self.archives(), 2, MAX_ARCHIVES, first);
+        Shelf::new(&self.archives(), url, suite, room)
     }
 
     /// Where bundles that were fetched are kept.
@@ -93,7 +123,8 @@ impl Cache {
     /// The place of what is fetched as a whole from `url`.
     #[must_use]
     pub fn kept(&self, url: &str) -> Kept {
-        Kept::new(&self.bundles(), url)
+        let name = |path: &Path, _| stem(path).0.to_owned();
+        Kept::new(&self.bundles(), url, Room::new(self.bundles(), 0, MAX_BUNDLES, name))
     }
 
     /// About what something may be kept.
@@ -111,34 +142,45 @@ impl Cache {
         Ok(entries.take(MAX_LISTED).filter_map(artifact).collect())
     }
 
-    /// What is kept about `artifact`: untrusted bytes. A cache that cannot be read is empty.
+    /// What is kept about `artifact`: untrusted bytes, each once. A cache that cannot be read is empty.
+    ///
+    /// Of more than are read the newest of each operator, then the second: who has a great many
+    /// there, however they came there, must not hide the others.
     #[must_use]
     pub fn read(&self, artifact: &ArtifactName) -> Vec<Vec<u8>> {
-        let Ok(entries) = fs::read_dir(self.directory.join(artifact.as_str())) else {
-            return Vec::new();
-        };
-        entries
-            .take(MAX_ENTRIES)
-            .filter_map(|entry| read_bounded(&entry.ok()?.path(), attest::MAX_BYTES))
-            .collect()
+        let mut paths = self.paths(artifact);
+        if paths.len() > MAX_ENTRIES {
+            paths = by_turns(paths);
+        }
+        let mut seen = BTreeSet::new();
+        let read = paths.iter().filter_map(|path| read_bounded(path, attest::MAX_BYTES));
+        read.filter(|bytes| seen.insert(Sha256Digest::of(bytes))).collect()
+    }
+
+    /// The files about `artifact`, in the order of their names.
+    fn paths(&self, artifact: &ArtifactName) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.directory.join(artifact.as_str()));
+        let entries = entries.into_iter().flatten().take(MAX_LOOKED_THROUGH);
+        let mut paths: Vec<PathBuf> = entries.filter_map(|it| Some(it.ok()?.path())).collect();
+        paths.sort_unstable();
+        paths
     }
 
     /// Since when these bytes are kept, as far as the file tells. Whoever writes there can have it
     /// tell anything.
     #[must_use]
     pub fn kept_since(&self, artifact: &ArtifactName, bytes: Sha256Digest) -> Option<Timestamp> {
-        let path = self.directory.join(artifact.as_str()).join(bytes.to_string());
-        let there = path.symlink_metadata().ok().filter(fs::Metadata::is_file)?;
-        there.modified().ok().map(Timestamp::from)
+        let name = bytes.to_string();
+        let paths = self.paths(artifact).into_iter().filter(|path| stem(path).0 == name);
+        let there =
+            paths.filter_map(|path| path.symlink_metadata().ok().filter(fs::Metadata::is_file));
+        there.filter_map(|it| it.modified().ok()).min().map(Timestamp::from)
     }
 
     /// All that is kept about `artifact`, one after the other, in the order of the names:
     /// untrusted bytes.
     pub fn each(&self, artifact: &ArtifactName) -> impl Iterator<Item = Vec<u8>> {
-        let directory = self.directory.join(artifact.as_str());
-        let entries = fs::read_dir(&directory).into_iter().flatten().take(MAX_LOOKED_THROUGH);
-        let names: BTreeSet<_> = entries.filter_map(|it| Some(it.ok()?.file_name())).collect();
-        names.into_iter().filter_map(move |it| read_bounded(&directory.join(it), attest::MAX_BYTES))
+        self.paths(artifact).into_iter().filter_map(|path| read_bounded(&path, attest::MAX_BYTES))
     }
 
     /// Gives the unprivileged user the directories that it writes to, where root alone could make
@@ -158,25 +200,90 @@ impl Cache {
         }
     }
 
-    /// Keeps `attestation` about `artifact`.
-    ///
-    /// Written under another name first, so that a crash leaves nothing or all of it.
+    /// Keeps `attestation` about `artifact`, of which nobody says whose it is.
     ///
     /// # Errors
-    /// If the directory cannot be written or holds [`MAX_ENTRIES`] already.
+    /// If the directory cannot be written.
     pub fn store(&self, artifact: &ArtifactName, attestation: &[u8]) -> io::Result<Stored> {
+        self.keep(artifact, "", attestation)
+    }
+
+    /// Keeps `attestation` about `artifact` that this operator signed, in place of its oldest if it
+    /// has its share of what is kept about the package. What is signed by several is kept for each
+    /// of them.
+    ///
+    /// # Errors
+    /// If the directory cannot be written.
+    pub fn store_signed(
+        &self,
+        artifact: &ArtifactName,
+        operator: &OperatorName,
+        attestation: &[u8],
+    ) -> io::Result<Stored> {
+        self.keep(artifact, operator.as_str(), attestation)
+    }
+
+    /// Written under another name first, so that a crash leaves nothing or all of it.
+    fn keep(&self, artifact: &ArtifactName, whose: &str, bytes: &[u8]) -> io::Result<Stored> {
         let directory = self.directory.join(artifact.as_str());
         fs::create_dir_all(&directory)?;
-        let path = directory.join(Sha256Digest::of(attestation).to_string());
-        let length = u64::try_from(attestation.len()).unwrap_or(u64::MAX);
+        let mut name = Sha256Digest::of(bytes).to_string();
+        if !whose.is_empty() {
+            name = format!("{name}.{whose}");
+        }
+        let path = directory.join(name);
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if path.symlink_metadata().is_ok_and(|there| there.len() == length) {
             return Ok(Stored::Before);
         }
-        if fs::read_dir(&directory)?.take(MAX_ENTRIES).count() == MAX_ENTRIES {
-            return Err(io::Error::other("too many attestations about one package"));
+        let mut own = self.paths(artifact);
+        own.retain(|it| owner(it) == whose && *it != path);
+        own.sort_by_cached_key(|it| written(it));
+        let surplus = own.len().saturating_add(1).saturating_sub(SHARE);
+        for oldest in own.iter().take(surplus) {
+            let _ = fs::remove_file(oldest);
         }
-        write_whole(&path, attestation).map(|()| Stored::New)
+        write_whole(&path, bytes)?;
+        self.room.written(bytes.len());
+        Ok(Stored::New)
     }
+}
+
+/// The name of a file up to its first dot, and behind it.
+fn stem(path: &Path) -> (&str, &str) {
+    let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+    name.split_once('.').unwrap_or((name, ""))
+}
+
+/// Whose a file with an attestation is, as its name has it. Nobody's has no name behind its digest.
+fn owner(path: &Path) -> &str {
+    stem(path).1
+}
+
+fn written(path: &Path) -> SystemTime {
+    let written = path.symlink_metadata().and_then(|it| it.modified());
+    written.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// As many as are read, by turns from all owners, the newest first.
+fn by_turns(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut owners: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for path in paths {
+        owners.entry(owner(&path).to_owned()).or_default().push(path);
+    }
+    let newest_first = |mut paths: Vec<PathBuf>| {
+        paths.sort_by_cached_key(|it| std::cmp::Reverse(written(it)));
+        paths.into_iter()
+    };
+    let mut rest: VecDeque<_> = owners.into_values().map(newest_first).collect();
+    let mut chosen = Vec::new();
+    while let Some(mut paths) = rest.pop_front().filter(|_| chosen.len() < MAX_ENTRIES) {
+        if let Some(path) = paths.next() {
+            chosen.push(path);
+            rest.push_back(paths);
+        }
+    }
+    chosen
 }
 
 #[cfg(test)]
@@ -213,14 +320,83 @@ mod tests {
         assert_eq!(cache.read(&artifact("aa")), [b"one"]);
     }
 
+    fn operator(name: &str) -> OperatorName {
+        name.parse().unwrap()
+    }
+
+    fn kept(cache: &Cache, name: &str) -> Vec<String> {
+        let read = cache.read(&artifact(name));
+        let mut all: Vec<String> =
+            read.into_iter().map(|it| String::from_utf8(it).unwrap()).collect();
+        all.sort();
+        all
+    }
+
+    /// Makes all files about a package older, so that none that is written later is as old.
+    fn age(cache: &Cache, name: &str, seconds: u64) {
+        for path in cache.paths(&artifact(name)) {
+            let then = SystemTime::now() - std::time::Duration::from_secs(seconds);
+            if let Ok(file) = fs::File::options().append(true).open(&path) {
+                file.set_modified(written(&path).min(then)).unwrap();
+            }
+        }
+    }
+
     #[test]
-    fn the_number_of_entries_is_bounded() {
+    fn who_fills_a_share_fills_no_other() {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::new(directory.path());
-        for n in 0..MAX_ENTRIES {
-            cache.store(&artifact("aa"), n.to_string().as_bytes()).unwrap();
+        let [alice, mallory] = ["alice", "mallory.x"].map(operator);
+        cache.store_signed(&artifact("aa"), &alice, b"alice's").unwrap();
+        for n in 0..100 {
+            let bytes = format!("mallory's {n}");
+            cache.store_signed(&artifact("aa"), &mallory, bytes.as_bytes()).unwrap();
+            cache.store(&artifact("aa"), format!("nobody's {n}").as_bytes()).unwrap();
+            age(&cache, "aa", 1000 - n);
         }
-        assert!(cache.store(&artifact("aa"), b"one more").is_err());
-        assert_eq!(cache.read(&artifact("aa")).len(), MAX_ENTRIES);
+        let expected =
+            [96, 97, 98, 99].map(|n| [format!("mallory's {n}"), format!("nobody's {n}")]);
+        let mut expected = expected.concat();
+        expected.push("alice's".to_owned());
+        expected.sort();
+        assert_eq!(kept(&cache, "aa"), expected);
+    }
+
+    #[test]
+    fn what_two_signed_is_read_once_and_stays_while_one_of_them_has_room() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::new(directory.path());
+        let [alice, mallory] = ["alice", "mallory"].map(operator);
+        let stored = [&alice, &mallory, &mallory]
+            .map(|it| cache.store_signed(&artifact("aa"), it, b"both").unwrap());
+        assert_eq!(stored, [Stored::New, Stored::New, Stored::Before]);
+        assert_eq!(kept(&cache, "aa"), ["both"]);
+        assert!(cache.kept_since(&artifact("aa"), Sha256Digest::of(b"both")).is_some());
+        assert!(cache.kept_since(&artifact("aa"), Sha256Digest::of(b"other")).is_none());
+        age(&cache, "aa", 1000);
+        for n in 0..4_u8 {
+            cache.store_signed(&artifact("aa"), &mallory, &[b'0' + n]).unwrap();
+        }
+        assert_eq!(kept(&cache, "aa"), ["0", "1", "2", "3", "both"]);
+    }
+
+    #[test]
+    fn however_many_lie_there_each_operator_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::new(directory.path());
+        for name in ["alice", "bob", "zoe"] {
+            cache.store_signed(&artifact("aa"), &operator(name), name.as_bytes()).unwrap();
+        }
+        // As only whoever owns the cache can do.
+        let inside = directory.path().join("attestations/aa_1_all.deb");
+        for n in 0..1000 {
+            fs::write(inside.join(format!("{n:064x}.mallory")), n.to_string()).unwrap();
+            fs::write(inside.join(format!("{n:064x}")), format!("planted {n}")).unwrap();
+        }
+        let read = kept(&cache, "aa");
+        assert_eq!(read.len(), MAX_ENTRIES);
+        for name in ["alice", "bob", "zoe"] {
+            assert!(read.iter().any(|it| it == name), "{name}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::args::Attest;
 use super::output::{complain, json, print};
+use super::world::say_remarks;
 use super::{Exit, audit as audit_command, evidence_at_hand};
 use crate::attest::seal;
 use crate::audit::{self, Audited, Record, System};
@@ -101,6 +102,7 @@ fn attest(arguments: &Attest) -> Result<Exit, Failed> {
     let audited = audit::audit(&system, &gate, &evidence, &mut *gatherer, now, progress);
     drop(bar);
     let audited = audited.map_err(failed)?;
+    say_remarks(&gate);
     let record = || Record::of(&audited, &root.to_string_lossy(), config.digest, now);
 
     let packages = match image::packages(&audited) {

@@ -6,7 +6,7 @@ use super::Exit;
 use super::args::Check;
 use super::output::json;
 use super::simulate;
-use super::world::{Stop, end, say, show};
+use super::world::{Stop, end, say, say_remarks, show};
 use crate::evidence::Network;
 use crate::gate::{Ask, Environment, Gate, Outlook, apt_configuration};
 use crate::policy::{Mode, Policy};
@@ -47,6 +47,7 @@ fn checked(arguments: &Check) -> Result<Exit, Stop> {
     // By the same clock as the hook.
     let now = Timestamp::from(receipt::present(&state, std::time::SystemTime::now()).now);
     let files = gate.files_of(&packages);
+    say_remarks(&gate);
     let bar = Progress::of("", files.len());
     let progress = |done| bar.at(done);
     let assessed = gate.assess(files, |_| Vec::new(), Ask::All, &mut *gatherer, now, progress);

@@ -8,6 +8,7 @@ use super::Exit;
 use super::args::Verify;
 use super::evidence_at_hand;
 use super::output::{complain, json, print, show};
+use super::world::say_remarks;
 use crate::evidence::Network;
 use crate::gate::{Candidate, Environment, Gate, Installing, Judged, Look, apt_configuration};
 use crate::policy::Reason;
@@ -54,6 +55,7 @@ pub(super) fn run(arguments: &Verify) -> Exit {
     let bar = Progress::of("", candidates.len());
     let judged = gate.judge(candidates, look, &mut *gatherer, now, |done| bar.at(done));
     drop((gatherer, bar));
+    say_remarks(&gate);
     let exit = exit_code(&judged);
     if arguments.json {
         let policy = gate.config().ok().map(|config| config.digest);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::args::VerifyImage;
 use super::attest::{Failed, ended, hashed, not_done, patterns, put, shown, wrong};
 use super::output::{json, print, show};
+use super::world::say_remarks;
 use super::{Exit, audit as audit_command, evidence_at_hand};
 use crate::attest::{Rejection, unseal};
 use crate::audit::{self, Audited, Record, System};
@@ -108,6 +109,7 @@ fn verify(arguments: &VerifyImage) -> Result<Exit, Failed> {
     let count = packages.len();
     let audited = audit::assess_told(packages, &gate, &evidence, &mut *gatherer, now, progress);
     drop(bar);
+    say_remarks(&gate);
     if audited.len() != count {
         return Err(not_done("not every package could be assessed"));
     }

@@ -8,7 +8,7 @@ use super::args::Directory;
 use super::output::{self, complain, print};
 use crate::apt::configuration::Configuration;
 use crate::config::{self, ChangeError, Config};
-use crate::gate::{Environment, apt_configuration};
+use crate::gate::{Environment, Gate, apt_configuration};
 use crate::sys::secure::Trusted;
 use crate::types::{OperatorName, printable};
 
@@ -31,6 +31,13 @@ pub(super) fn say(text: &str, exit: Exit) -> Exit {
 /// The same for verdicts, which are in colour at a terminal.
 pub(super) fn show(text: &str, exit: Exit) -> Exit {
     output::show(&plain(text), exit)
+}
+
+/// Says on standard error what of this machine's indexes was not read.
+pub(super) fn say_remarks(gate: &Gate) {
+    for remark in gate.remarks() {
+        complain(&plain(&format!("apt-quorum: {remark}.\n")));
+    }
 }
 
 /// Lines without anything that a terminal would obey.

@@ -69,7 +69,14 @@ pub(super) fn read(file: &mut impl Read) -> Result<Control, DebError> {
     if !version.starts_with("2.") {
         return Err(DebError::FormatVersion);
     }
-    let found = expect(file, "control.tar", |suffix, member| unpack(suffix, member))?;
+    let found = expect(file, "control.tar", |suffix, member| {
+        // What is compressed may be made of parts in which nothing is, without end.
+        if member.limit() > MAX_CONTROL_ARCHIVE {
+            Err(DebError::TooLarge)
+        } else {
+            unpack(suffix, member)
+        }
+    })?;
     let control = match found.as_slice() {
         [text] => control::parse(text).map_err(DebError::Control)?,
         several => return Err(DebError::ControlFiles(several.len())),

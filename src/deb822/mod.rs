@@ -7,7 +7,12 @@ pub mod packages;
 pub mod source;
 pub mod status;
 
+use std::cmp::Ordering;
+
 use memchr::memchr;
+
+/// Most fields that a stanza may have. Debian's have some thirty.
+pub const MAX_FIELDS: usize = 32 * 1024;
 
 /// A text that is not of the format, or not without doubt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,25 +23,30 @@ pub enum Malformed {
     /// A field stands twice in a stanza.
     #[error("the field {} stands twice", crate::types::printable(.0))]
     Twice(String),
+    /// More fields than [`MAX_FIELDS`].
+    #[error("a stanza has more than {MAX_FIELDS} fields")]
+    TooMany,
 }
 
-/// One stanza: fields in their order.
+/// A field: its name, and all that stands behind the colon.
+type Field<'a> = (&'a [u8], &'a [u8]);
+
+/// One stanza: its fields, in the order of [`by_name`], each name once.
 #[derive(Debug, Clone, Default)]
-pub struct Stanza<'a>(Vec<(&'a [u8], &'a [u8])>);
+pub struct Stanza<'a>(Vec<Field<'a>>);
 
 impl<'a> Stanza<'a> {
     /// Whether the field is there, whatever its value.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
+        self.raw(name).is_some()
     }
 
     /// Whether the value of a field begins on a later line than its name. That line end is part of
     /// the value for some readers.
     #[must_use]
     pub fn begins_below(&self, name: &str) -> bool {
-        let value = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()));
-        value.is_some_and(|(_, value)| {
+        self.raw(name).is_some_and(|value| {
             let (line, below) = split_line(value);
             line.trim_ascii().is_empty() && !below.trim_ascii().is_empty()
         })
@@ -47,12 +57,21 @@ impl<'a> Stanza<'a> {
     /// UTF-8 counts as not there.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'a str> {
-        self.0
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
-            .and_then(|(_, value)| std::str::from_utf8(value).ok())
-            .map(|value| value.trim_matches([' ', '\t', '\n']))
+        let value = std::str::from_utf8(self.raw(name)?).ok()?;
+        Some(value.trim_matches([' ', '\t', '\n']))
     }
+
+    fn raw(&self, name: &str) -> Option<&'a [u8]> {
+        let at = self.0.binary_search_by(|(key, _)| by_name(key, name.as_bytes())).ok()?;
+        self.0.get(at).map(|(_, value)| *value)
+    }
+}
+
+/// An order of names without regard to case. The shorter one goes first, which is quickest to see.
+fn by_name(one: &[u8], other: &[u8]) -> Ordering {
+    let (ones, others) = (one.iter(), other.iter());
+    let letters = || ones.map(u8::to_ascii_lowercase).cmp(others.map(u8::to_ascii_lowercase));
+    one.len().cmp(&other.len()).then_with(letters)
 }
 
 /// The stanzas of `text`, separated by empty lines.
@@ -74,12 +93,13 @@ pub fn stanzas(text: &[u8]) -> impl Iterator<Item = Result<Stanza<'_>, Malformed
     })
 }
 
-/// Reads one stanza.
+/// Reads one stanza, in time that grows with its size and no faster: whoever writes a text must not
+/// be able to have it read for minutes.
 ///
 /// # Errors
 /// See [`Malformed`].
 pub fn parse(stanza: &[u8]) -> Result<Stanza<'_>, Malformed> {
-    let mut fields: Vec<(&[u8], &[u8])> = Vec::new();
+    let mut fields: Vec<Field<'_>> = Vec::new();
     let mut rest = stanza;
     while !rest.is_empty() {
         let (line, after) = split_line(rest);
@@ -92,8 +112,8 @@ pub fn parse(stanza: &[u8]) -> Result<Stanza<'_>, Malformed> {
         if name.is_empty() || name.iter().any(|c| !c.is_ascii_graphic()) {
             return Err(Malformed::Line);
         }
-        if fields.iter().any(|(key, _)| key.eq_ignore_ascii_case(name)) {
-            return Err(Malformed::Twice(String::from_utf8_lossy(name).into_owned()));
+        if fields.len() == MAX_FIELDS {
+            return Err(Malformed::TooMany);
         }
         let mut end = rest.len() - after.len();
         let mut following = after;
@@ -104,7 +124,21 @@ pub fn parse(stanza: &[u8]) -> Result<Stanza<'_>, Malformed> {
         fields.push((name, rest.get(colon + 1..end).unwrap_or_default()));
         rest = following;
     }
-    Ok(Stanza(fields))
+    match sort(&mut fields, by_name) {
+        Some(name) => Err(Malformed::Twice(String::from_utf8_lossy(name).into_owned())),
+        None => Ok(Stanza(fields)),
+    }
+}
+
+/// Puts fields into their order, and gives a name that two of them have. Neighbours are looked at,
+/// since each field beside all others would be too much.
+fn sort<'a>(
+    fields: &mut [Field<'a>],
+    mut order: impl FnMut(&[u8], &[u8]) -> Ordering,
+) -> Option<&'a [u8]> {
+    fields.sort_unstable_by(|(one, _), (other, _)| order(one, other));
+    let mut pairs = fields.iter().zip(fields.iter().skip(1));
+    pairs.find(|(one, next)| order(one.0, next.0).is_eq()).map(|(one, _)| one.0)
 }
 
 /// Splits behind the first empty line. A line of white space goes on with a field for some
@@ -141,5 +175,54 @@ mod tests {
         assert_eq!(all[0].field("b"), Some("2\n x"));
         assert_eq!(all[1].field("A"), Some("3"));
         assert!(stanzas(b"").next().is_none());
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_found_whatever_its_case_and_place() {
+        for (text, twice) in [
+            ("A: 1\nbb: 2\na: 3\n", Some("a")),
+            ("Version: 1\nX: 2\nY: 3\nVERSION: 4\nPackage: z\n", Some("version")),
+            ("A: 1\nAb: 2\nB: 3\nBa: 4\n", None),
+        ] {
+            match (parse(text.as_bytes()), twice) {
+                (Err(Malformed::Twice(name)), Some(twice)) => {
+                    assert!(name.eq_ignore_ascii_case(twice), "{text}");
+                }
+                (read, twice) => assert!(read.is_ok() && twice.is_none(), "{text}: {read:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn fields_are_found_in_a_stanza_with_as_many_as_there_may_be() {
+        let field = |n: usize| format!("f{n}: {n}\n");
+        let most: String = (0..MAX_FIELDS).map(field).collect();
+        let stanza = parse(most.as_bytes()).unwrap();
+        assert_eq!(stanza.field("F0"), Some("0"));
+        assert_eq!(stanza.field("f32767"), Some("32767"));
+        assert!(!stanza.has("f32768"));
+        let more = most + "another: x\n";
+        assert_eq!(parse(more.as_bytes()).unwrap_err(), Malformed::TooMany);
+    }
+
+    /// How often two names are compared while a stanza with so many fields is read.
+    fn compared(fields: usize) -> usize {
+        // In an order that is none.
+        let names: Vec<String> =
+            (0..fields).map(|n| format!("f{:05}", n * 7919 % fields)).collect();
+        let mut all: Vec<Field<'_>> = names.iter().map(|it| (it.as_bytes(), &b""[..])).collect();
+        let mut count = 0;
+        let twice = sort(&mut all, |one, other| {
+            count += 1;
+            by_name(one, other)
+        });
+        assert_eq!(twice, None);
+        count
+    }
+
+    #[test]
+    fn many_fields_are_not_each_compared_with_all_others() {
+        let (some, many) = (compared(2048), compared(16_384));
+        assert!(many < 16 * some, "{some} comparisons, and {many} of eight times as many fields");
     }
 }

@@ -9,6 +9,12 @@ use crate::types::{DebVersion, Identity, PackageName, Sha256Digest};
 /// Longest stanza of a Packages file that is read, in bytes. Longer ones are passed over.
 const MAX_STANZA: usize = 1024 * 1024;
 
+/// Largest Packages file that is read, unpacked, in bytes. Debian's largest has 60 MB.
+pub const MAX_TEXT: u64 = 128 * 1024 * 1024;
+
+/// Most packages of one Packages file that are taken. Debian's largest has 75,000.
+pub const MAX_PACKAGES: usize = 600_000;
+
 /// A file that an index lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
@@ -28,10 +34,13 @@ pub struct Listed {
 pub fn packages(mut text: impl BufRead, mut each: impl FnMut(Listed)) -> io::Result<()> {
     let mut stanza = Vec::new();
     let mut too_long = false;
+    // Of a giant line the end alone is no line.
+    let mut line_begins = true;
     loop {
         let start = stanza.len();
         let got = io::Read::take(&mut text, 1 << 20).read_until(b'\n', &mut stanza)?;
-        let empty_line = stanza.get(start..) == Some(b"\n");
+        let empty_line = line_begins && stanza.get(start..) == Some(b"\n");
+        line_begins = stanza.ends_with(b"\n");
         if got == 0 || empty_line {
             if let Some(listed) = listed(&stanza).filter(|_| !too_long) {
                 each(listed);
@@ -84,6 +93,19 @@ mod tests {
         let mut all = Vec::new();
         packages(text.trim_end().as_bytes(), |it| all.push(it.identity.to_string())).unwrap();
         assert_eq!(all, ["one 1:2 all", "two 1:2 all"]);
+    }
+
+    #[test]
+    fn what_follows_a_giant_line_belongs_to_the_same_stanza() {
+        let digest = Sha256Digest::of(b"x").to_string();
+        let named = format!("Package: aa\nVersion: 1\nArchitecture: all\nSHA256: {digest}\n");
+        // Read in pieces, of which the last is the end of the line alone.
+        for length in [MAX_STANZA - 4, MAX_STANZA - 3, MAX_STANZA - 2, 2 * MAX_STANZA - 3] {
+            let text = format!("X: {}\n{named}\n{named}", "x".repeat(length));
+            let mut all = 0;
+            packages(text.as_bytes(), |_| all += 1).unwrap();
+            assert_eq!(all, 1, "{length}");
+        }
     }
 
     #[test]

@@ -375,16 +375,28 @@ impl Peer {
 
 /// Keeps what a pinned key signed about this package, whatever hash it gives: a conflict is as
 /// worth keeping as a vote. What nobody signed is not kept, so nobody can fill the disk.
+///
+/// Of each operator and hash the newest; what is about the file in question comes last, so that it
+/// stays where there is not room for all.
 fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found) {
     let artifact = question.identity.artifact_name();
     let now = Timestamp::from(std::time::SystemTime::now());
     let sha256 = question.sha256.unwrap_or(Sha256Digest::from_bytes([0; 32]));
+    let wanted = attest::Wanted { artifact: &artifact, sha256 };
+    let mut newest = BTreeMap::new();
     for attestation in &found.attestations {
-        let wanted = attest::Wanted { artifact: &artifact, sha256 };
-        if attest::verify(attestation, keys, wanted, now).is_ok() {
-            // A cache that cannot be written costs a question next time, nothing else.
-            let _ = cache.store(&artifact, attestation);
+        for claim in attest::verify(attestation, keys, wanted, now).unwrap_or_default() {
+            let in_question = claim.sha256() == sha256;
+            let slot = (in_question, claim.sha256(), claim.operator().clone());
+            let (dated, kept) = newest.entry(slot).or_insert((claim.dated(), attestation));
+            if *dated < claim.dated() {
+                (*dated, *kept) = (claim.dated(), attestation);
+            }
         }
+    }
+    for ((_, _, operator), (_, attestation)) in newest {
+        // A cache that cannot be written costs a question next time, nothing else.
+        let _ = cache.store_signed(&artifact, &operator, attestation);
     }
 }
 

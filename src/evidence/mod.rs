@@ -27,7 +27,7 @@ use crate::policy::Outcome;
 use crate::types::{Architecture, DebVersion, Identity, OperatorName, PackageName, Sha256Digest};
 
 pub use archive::indexes;
-pub use directory::{AtHand, each_in_tree};
+pub use directory::{AtHand, Tree, each_in_tree};
 pub use engine::{Engine, Event, NATIVE, Network, QuestionId, Setup};
 pub use http::CA_BUNDLES;
 #[cfg(fuzzing)]

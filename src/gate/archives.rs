@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::attest::archive::{Archive, Index, Rejection, Release, TakenOver, Terms};
+use crate::attest::archive::{Archive, Index, Listed, Rejection, Release, TakenOver, Terms};
 use crate::attest::{Claim, KeyRing};
 use crate::cache::{Cache, Published, Shelf};
 use crate::config::Endpoint;
@@ -47,6 +47,27 @@ struct Opened {
     archives: BTreeMap<usize, (Archive, Signed)>,
     /// The dates of the newest Release files, by the places' ids
     dates: BTreeMap<String, Timestamp>,
+    /// Why files are of no use, by their SHA-256 as they should be. A file that takes long to read
+    /// and is none in the end must not be read again for every package.
+    useless: BTreeMap<Sha256Digest, Rejection>,
+}
+
+impl Place {
+    /// Reads a file that is kept. One that is of no use is read once; one that is not there may still
+    /// come.
+    fn read<T>(
+        &self,
+        listed: &Listed,
+        useless: &mut BTreeMap<Sha256Digest, Rejection>,
+        read: impl FnOnce(&[u8], &Listed) -> Result<T, Rejection>,
+    ) -> Result<T, Rejection> {
+        if let Some(why) = useless.get(&listed.sha256) {
+            return Err(why.clone());
+        }
+        let missing = || Rejection::OtherFile { path: listed.path.clone() };
+        let file = self.shelf.file(listed).ok_or_else(missing)?;
+        read(&file, listed).inspect_err(|why| drop(useless.insert(listed.sha256, why.clone())))
+    }
 }
 
 /// What an archive says about a file.
@@ -82,7 +103,7 @@ impl Archives {
         let places: BTreeMap<_, _> = endpoints.iter().enumerate().filter_map(place).collect();
         let seen = state.join(FILE);
         let dates = if places.is_empty() { BTreeMap::new() } else { read_dates(&seen) };
-        let opened = Mutex::new(Opened { archives: BTreeMap::new(), dates });
+        let opened = Mutex::new(Opened { dates, ..Opened::default() });
         Self { places, native, seen, opened }
     }
 
@@ -97,12 +118,12 @@ impl Archives {
     ) -> Option<Result<Word, Silence>> {
         let place = self.places.get(&at)?;
         let mut opened = self.opened.lock().unwrap_or_else(|lock| lock.into_inner());
-        let Opened { archives, dates } = &mut *opened;
+        let Opened { archives, dates, useless } = &mut *opened;
         let (archive, signed) = match archives.entry(at) {
             Entry::Occupied(opened) => opened.into_mut(),
             Entry::Vacant(place_for_it) => {
                 let published = place.shelf.release()?;
-                match self.open(place, &published, dates, keys, now) {
+                match self.open(place, &published, dates, useless, keys, now) {
                     Ok(archive) => place_for_it.insert((archive, signed(&published))),
                     Err(why) => {
                         let release = Sha256Digest::of(published.file());
@@ -111,7 +132,7 @@ impl Archives {
                 }
             }
         };
-        let claims = self.fill(place, archive, identity);
+        let claims = self.fill(place, archive, useless, identity);
         let claims = claims.and_then(|()| archive.claims(identity, keys, now));
         Some(match claims {
             Ok(claims) => Ok(Word { claims, signed: signed.clone() }),
@@ -125,20 +146,23 @@ impl Archives {
         place: &Place,
         published: &Published,
         dates: &mut BTreeMap<String, Timestamp>,
+        useless: &mut BTreeMap<Sha256Digest, Rejection>,
         keys: &KeyRing,
         now: Timestamp,
     ) -> Result<Archive, Rejection> {
         let (file, signature) = (published.file(), published.signature());
-        let release = Release::read(file, signature, keys, &place.terms, now)?;
+        let digest = Sha256Digest::of(file);
+        if let Some(why) = useless.get(&digest) {
+            return Err(why.clone());
+        }
+        let release = Release::read(file, signature, keys, &place.terms, now)
+            .inspect_err(|why| drop(useless.insert(digest, why.clone())))?;
         release.check_still_good(now)?;
         let seen = dates.get(&place.id).copied();
         if let Some(seen) = seen {
             release.check_not_older(seen)?;
         }
-        let listed = release.taken_over()?;
-        let missing = || Rejection::OtherFile { path: listed.path.clone() };
-        let list = place.shelf.file(&listed).ok_or_else(missing)?;
-        let taken_over = TakenOver::read(&list, &listed)?;
+        let taken_over = place.read(&release.taken_over()?, useless, TakenOver::read)?;
         if seen.is_none_or(|seen| seen < release.date()) {
             dates.insert(place.id.clone(), release.date());
             self.remember(dates);
@@ -151,13 +175,16 @@ impl Archives {
         &self,
         place: &Place,
         archive: &mut Archive,
+        useless: &mut BTreeMap<Sha256Digest, Rejection>,
         identity: &Identity,
     ) -> Result<(), Rejection> {
         for listed in indexes(archive.release(), &identity.architecture, self.native.as_ref()) {
             if !archive.has(&listed.path) {
-                let missing = || Rejection::OtherFile { path: listed.path.clone() };
-                let file = place.shelf.file(&listed).ok_or_else(missing)?;
-                archive.add(Index::read(&file, &listed)?);
+                let index = place.read(&listed, useless, |file, listed| {
+                    let index = Index::read(file, listed)?;
+                    archive.check_room(&index).map(|()| index)
+                })?;
+                archive.add(index);
             }
         }
         Ok(())
@@ -202,5 +229,44 @@ mod tests {
         for bytes in [&b"one"[..], b"two"] {
             assert_eq!(kept.get(&digest(bytes)).map(|it| &**it), Some(bytes));
         }
+    }
+
+    #[test]
+    fn an_index_that_is_of_no_use_is_read_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let shelf = Cache::new(directory.path()).shelf("https://a.example/", "stable");
+        let terms = Terms {
+            operator: "alpha".parse().unwrap(),
+            suite: "stable".to_owned(),
+            components: vec!["main".to_owned()],
+            taken_over: "list".to_owned(),
+        };
+        let place = Place { id: "a".to_owned(), terms, shelf };
+        let of = |bytes: &[u8]| Listed {
+            path: "main/binary-amd64/Packages".to_owned(),
+            sha256: Sha256Digest::of(bytes),
+            size: bytes.len(),
+        };
+        let (bad, good) = (of(b"bad"), of(b"good"));
+        let mut useless = BTreeMap::new();
+        let mut times = 0;
+        let mut read = |listed: &Listed| {
+            let read = place.read(listed, &mut useless, |file, listed| {
+                times += 1;
+                let why = "cannot be unpacked";
+                let path = listed.path.clone();
+                if file == b"good" { Ok(()) } else { Err(Rejection::Unreadable { path, why }) }
+            });
+            (read.err().map(|it| it.code()), times)
+        };
+        // What is not there may come.
+        assert_eq!(read(&bad), (Some("other-file"), 0));
+        for (listed, bytes) in [(&bad, &b"bad"[..]), (&good, b"good")] {
+            place.shelf.store(listed, bytes).unwrap();
+        }
+        for _ in 0..100 {
+            assert_eq!(read(&bad), (Some("unreadable-index"), 1));
+        }
+        assert_eq!(read(&good), (None, 2), "another one");
     }
 }

@@ -13,6 +13,9 @@ use crate::policy::{
 use crate::receipt::Signed;
 use crate::types::{ArtifactName, Identity, OperatorName, Sha256Digest, Timestamp};
 
+/// Most claims of one operator about other files of the same name that are kept: one is a conflict.
+const MAX_OTHERS: usize = 2;
+
 /// Collects what endpoints give about one file, and judges by it once the file is known.
 #[derive(Debug, Default)]
 pub struct Inquiry {
@@ -225,7 +228,7 @@ impl Inquiry {
                 let result =
                     if same { result } else { attest::verify(&bytes, policy.keys(), wanted, now) };
                 match result {
-                    Ok(claims) => self.take_claims(&bytes, claims),
+                    Ok(claims) => self.take_claims(&bytes, claims, sha256),
                     Err(rejection) => self.notes.push(rejection.to_string()),
                 }
             }
@@ -245,12 +248,34 @@ impl Inquiry {
         now: Timestamp,
     ) -> Result<(), Rejection> {
         let claims = attest::verify(bytes, policy.keys(), wanted, now)?;
-        self.take_claims(bytes, claims);
+        self.take_claims(bytes, claims, wanted.sha256);
         Ok(())
     }
 
-    fn take_claims(&mut self, bytes: &[u8], claims: Vec<Claim>) {
-        self.evidence.claims.extend(claims);
-        self.signed.insert(Sha256Digest::of(bytes), bytes.into());
+    /// Takes what these bytes claim about the package of which this is the file, as far as it is not
+    /// known already.
+    fn take_claims(&mut self, bytes: &[u8], claims: Vec<Claim>, file: Sha256Digest) {
+        let before = self.evidence.claims.len();
+        for claim in claims {
+            if self.is_news(&claim, file) {
+                self.evidence.claims.push(claim);
+            }
+        }
+        if self.evidence.claims.len() > before {
+            self.signed.insert(Sha256Digest::of(bytes), bytes.into());
+        }
+    }
+
+    /// Whether a claim says more than those that are there. Whoever signs a great many attestations
+    /// about one package has one vote, and must not fill receipts and the disk with the others.
+    fn is_news(&self, claim: &Claim, file: Sha256Digest) -> bool {
+        let mut others = 0_usize;
+        for it in self.evidence.claims.iter().filter(|it| it.operator() == claim.operator()) {
+            if it.sha256() == claim.sha256() && it.key() == claim.key() {
+                return false;
+            }
+            others = others.saturating_add(usize::from(it.sha256() != file));
+        }
+        claim.sha256() == file || others < MAX_OTHERS
     }
 }

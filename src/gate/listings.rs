@@ -1,6 +1,6 @@
 //! Finds out which archives offer a file, from the indexes that apt verified.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -8,70 +8,167 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::apt::index::{self, Listed};
+use crate::deb822::packages::{MAX_PACKAGES, MAX_TEXT};
 use crate::policy::Listing;
-use crate::types::{Identity, Sha256Digest};
+use crate::types::{Identity, Sha256Digest, printable};
 
 /// apt's own program that unpacks whatever apt may have packed its indexes with.
 const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
 
 /// Largest Release file that is read, in bytes. Debian's has 150 kB.
-const MAX_RELEASE: u64 = 16 * 1024 * 1024;
+const MAX_RELEASE: u64 = 2 * 1024 * 1024;
+
+/// Most different files that one index may list as the same package: as many as there could be to
+/// look at.
+const MAX_FILES: usize = 16;
 
 /// Which archives list which files.
+///
+/// What is listed takes 20 bytes a package, so that whoever must know all of it can.
 #[derive(Debug, Default)]
 pub struct Listings {
     archives: Vec<Archive>,
-    files: HashMap<Sha256Digest, Vec<(u32, Listed)>>,
+    /// What is listed, and the archive that does. Sorted, each once
+    places: Vec<(Place, u32)>,
+    /// The same at full length, where it is of use
+    files: Vec<(u32, Listed)>,
+    remarks: Vec<String>,
 }
 
 /// Files by what they are listed as.
 pub type Files<'a> = BTreeMap<&'a Identity, BTreeMap<Sha256Digest, &'a Listed>>;
 
-#[derive(Debug)]
+/// A file that is listed as a package: half of the SHA-256 of both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place([u8; 16]);
+
+impl Place {
+    fn of(sha256: Sha256Digest, identity: &Identity) -> Self {
+        let both = Sha256Digest::of(format!("{sha256} {identity}").as_bytes());
+        Self(both.as_bytes().first_chunk().copied().unwrap_or_default())
+    }
+}
+
+#[derive(Debug, Clone)]
 struct Archive {
     listing: Listing,
     /// Whether somebody signed its Release file
     signed: bool,
 }
 
+/// What is kept of the files that are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// That they are listed
+    Places,
+    /// What they are listed as, too
+    Files,
+}
+
 impl Listings {
     /// Reads the indexes in `directory` (apt's `Dir::State::lists`) and keeps the files that are
-    /// `wanted`. What cannot be read lists nothing: rules about archives then match less.
+    /// `wanted`. What cannot be read lists nothing: rules about archives then match less. The same
+    /// holds for what is beyond the bounds of one index: [`Self::remarks`] tells.
     #[must_use]
     pub fn load(directory: &Path, wanted: impl Fn(&Sha256Digest, &Identity) -> bool) -> Self {
+        Self::read(directory, Keep::Files, MAX_PACKAGES, wanted)
+    }
+
+    /// The same for whoever only asks which archives list a file ([`Self::of`]).
+    #[must_use]
+    pub fn load_places(
+        directory: &Path,
+        wanted: impl Fn(&Sha256Digest, &Identity) -> bool,
+    ) -> Self {
+        Self::read(directory, Keep::Places, MAX_PACKAGES, wanted)
+    }
+
+    /// Reads indexes that may list so many packages each.
+    fn read(
+        directory: &Path,
+        keep: Keep,
+        most: usize,
+        wanted: impl Fn(&Sha256Digest, &Identity) -> bool,
+    ) -> Self {
         let mut listings = Self::default();
         let names = names(directory).unwrap_or_default();
         let releases: Vec<String> =
             names.iter().filter(|name| name.ends_with("Release")).cloned().collect();
+        let mut read: BTreeMap<&str, Archive> = BTreeMap::new();
         for name in names.iter().filter(|name| is_packages(name)) {
             let Some((release, site, component)) = index::origin_of(name, &releases) else {
                 continue;
             };
-            let Archive { listing, signed } = archive(directory, release, &names);
+            let archive =
+                read.entry(release).or_insert_with(|| archive(directory, release, &names));
+            let Archive { listing, signed } = archive.clone();
             let archive = Archive { listing: Listing { site, component, ..listing }, signed };
-            let at = u32::try_from(listings.archives.len()).unwrap_or(u32::MAX);
-            listings.archives.push(archive);
-            // An index that breaks off still lists what came before.
-            let _ = unpacked(&directory.join(name), |text| {
-                index::packages(text, |it| {
-                    if wanted(&it.sha256, &it.identity) {
-                        listings.files.entry(it.sha256).or_default().push((at, it));
-                    }
-                })
-            });
+            listings.add(&directory.join(name), archive, keep, most, &wanted);
         }
+        listings.places.sort_unstable();
+        listings.places.dedup();
         listings
+    }
+
+    /// Adds what one index lists, within its bounds.
+    fn add(
+        &mut self,
+        path: &Path,
+        archive: Archive,
+        keep: Keep,
+        most: usize,
+        wanted: impl Fn(&Sha256Digest, &Identity) -> bool,
+    ) {
+        let at = u32::try_from(self.archives.len()).unwrap_or(u32::MAX);
+        self.archives.push(archive);
+        let mut listed = 0_usize;
+        let mut files: BTreeMap<Identity, usize> = BTreeMap::new();
+        // An index that breaks off still lists what came before.
+        let read = unpacked(path, |text| {
+            index::packages(text, |it| {
+                listed = listed.saturating_add(1);
+                if listed > most || !wanted(&it.sha256, &it.identity) {
+                    return;
+                }
+                self.places.push((Place::of(it.sha256, &it.identity), at));
+                if keep == Keep::Files {
+                    let same = files.entry(it.identity.clone()).or_default();
+                    *same += 1;
+                    if *same <= MAX_FILES {
+                        self.files.push((at, it));
+                    }
+                }
+            })
+        });
+        let path = printable(&path.to_string_lossy()).to_string();
+        let mut remark = |what: String| {
+            self.remarks.push(format!("{path} {what}: what is beyond counts as not listed"));
+        };
+        if matches!(read, Ok(Extent::CutOff)) {
+            remark(format!("has more than {} MiB unpacked", MAX_TEXT >> 20));
+        }
+        if listed > most {
+            remark(format!("lists more than {most} packages"));
+        }
+        if let Some((identity, _)) = files.iter().find(|(_, same)| **same > MAX_FILES) {
+            remark(format!("lists more than {MAX_FILES} different files as {identity}"));
+        }
+    }
+
+    /// What of the indexes was not read because it is beyond all bounds, for people.
+    #[must_use]
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// The archives that list a file of this SHA-256 as this very package.
     #[must_use]
     pub fn of(&self, sha256: Sha256Digest, identity: &Identity) -> Vec<Listing> {
-        let listed = self.files.get(&sha256).map(Vec::as_slice).unwrap_or_default();
-        let archives = listed
-            .iter()
-            .filter(|(_, listed)| listed.identity == *identity)
-            .filter_map(|(at, _)| Some(self.archive(*at)?.listing.clone()));
-        archives.collect()
+        let wanted = Place::of(sha256, identity);
+        let from = self.places.partition_point(|(place, _)| *place < wanted);
+        let listed = self.places.get(from..).unwrap_or_default().iter();
+        let listed = listed.take_while(|(place, _)| *place == wanted);
+        listed.filter_map(|(_, at)| Some(self.archive(*at)?.listing.clone())).collect()
     }
 
     /// The files by what they are listed as. There are several where archives disagree.
@@ -88,7 +185,7 @@ impl Listings {
 
     fn files_where(&self, counts: impl Fn(&Archive) -> bool) -> Files<'_> {
         let mut files = Files::new();
-        for (at, listed) in self.files.values().flatten() {
+        for (at, listed) in &self.files {
             if self.archive(*at).is_some_and(&counts) {
                 files.entry(&listed.identity).or_default().insert(listed.sha256, listed);
             }
@@ -101,11 +198,17 @@ impl Listings {
     }
 }
 
-/// Hands every file that the indexes in `directory` list to `each`.
+/// Hands every file that the indexes in `directory` list to `each`, of each index within its bounds.
 pub(super) fn each(directory: &Path, mut each: impl FnMut(Sha256Digest, Identity)) {
     for name in names(directory).unwrap_or_default().iter().filter(|name| is_packages(name)) {
+        let mut listed = 0_usize;
         let _ = unpacked(&directory.join(name), |text| {
-            index::packages(text, |it| each(it.sha256, it.identity))
+            index::packages(text, |it| {
+                listed = listed.saturating_add(1);
+                if listed <= MAX_PACKAGES {
+                    each(it.sha256, it.identity);
+                }
+            })
         });
     }
 }
@@ -113,7 +216,8 @@ pub(super) fn each(directory: &Path, mut each: impl FnMut(Sha256Digest, Identity
 /// What a Release file says, if somebody signed it: apt then checked the signature. An unsigned
 /// one, which apt takes only from sources marked as trusted, could claim to be any archive.
 fn archive(directory: &Path, release: &str, names: &[String]) -> Archive {
-    let signed = release.ends_with("InRelease") || names.contains(&format!("{release}.gpg"));
+    let has = |name: &String| names.binary_search(name).is_ok();
+    let signed = release.ends_with("InRelease") || has(&format!("{release}.gpg"));
     let read = || {
         let mut text = Vec::new();
         let file = open(&directory.join(release)).ok()?;
@@ -124,6 +228,7 @@ fn archive(directory: &Path, release: &str, names: &[String]) -> Archive {
     Archive { signed: read.is_some(), listing: read.unwrap_or_default() }
 }
 
+/// The names in a directory, sorted.
 fn names(directory: &Path) -> io::Result<Vec<String>> {
     let entries = std::fs::read_dir(directory)?;
     let mut names: Vec<String> =
@@ -150,14 +255,28 @@ fn open(path: &Path) -> io::Result<File> {
     if metadata.is_file() && own { Ok(file) } else { Err(io::ErrorKind::PermissionDenied.into()) }
 }
 
-/// Hands the unpacked text of an index to `read`.
+/// How much of an index was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    /// Up to [`MAX_TEXT`]
+    CutOff,
+}
+
+/// Hands the unpacked text of an index to `read`, as much of it as is read of one.
 fn unpacked(
     path: &Path,
     read: impl FnOnce(&mut dyn io::BufRead) -> io::Result<()>,
-) -> io::Result<()> {
-    let file = open(path)?;
+) -> io::Result<Extent> {
+    let bounded = |text: &mut dyn Read| {
+        let mut text = BufReader::with_capacity(1 << 16, text.take(MAX_TEXT + 1));
+        read(&mut text)?;
+        let whole = text.get_ref().limit() > 0;
+        Ok(if whole { Extent::Whole } else { Extent::CutOff })
+    };
+    let mut file = open(path)?;
     if path.to_string_lossy().ends_with("_Packages") {
-        return read(&mut BufReader::with_capacity(1 << 16, file));
+        return bounded(&mut file);
     }
     let mut helper = Command::new(APT_HELPER)
         .arg("cat-file")
@@ -166,8 +285,8 @@ fn unpacked(
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
-    let output = helper.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let result = read(&mut BufReader::with_capacity(1 << 16, output));
+    let mut output = helper.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let result = bounded(&mut output);
     let _ = helper.kill();
     helper.wait()?;
     result
@@ -227,6 +346,39 @@ mod tests {
         let mut seen = Vec::new();
         each(lists.path(), |_, identity| seen.push(identity));
         assert_eq!(seen, [identity("one")]);
+    }
+
+    #[test]
+    fn one_index_that_lists_too_much_costs_no_other_one_anything() {
+        let lists = tempfile::tempdir().unwrap();
+        let archive = |name: &str| lists.path().join(format!("{name}_dists_x_"));
+        let at = |name: &str, end: &str| format!("{}{end}", archive(name).display());
+        let line = |version: usize, n: usize| {
+            format!("Package: aa\nVersion: {version}\nArchitecture: all\nSHA256: {n:064x}\n\n")
+        };
+        for name in ["a.example", "m.example", "z.example"] {
+            fs::write(at(name, "InRelease"), RELEASE).unwrap();
+            fs::write(at(name, "main_binary-all_Packages"), stanza("one")).unwrap();
+        }
+        // Many packages, and very many files as one of them.
+        let many = (0..1000).map(|n| line(if n < 100 { 1 } else { n }, n)).collect::<String>();
+        fs::write(at("m.example", "main_binary-all_Packages"), many + &stanza("one")).unwrap();
+
+        let all = Listings::read(lists.path(), Keep::Places, 1000, |_, _| true);
+        let sites =
+            |listings: Vec<Listing>| listings.into_iter().map(|it| it.site).collect::<Vec<_>>();
+        let one = Sha256Digest::of(b"one");
+        assert_eq!(sites(all.of(one, &identity("one"))), ["a.example", "z.example"]);
+        assert_eq!((all.places.len(), size_of::<(Place, u32)>()), (1002, 20));
+        let [remark] = all.remarks() else { panic!("{:?}", all.remarks()) };
+        let said = "lists more than 1000 packages: what is beyond counts as not listed";
+        assert!(remark.contains("m.example_dists_x_") && remark.ends_with(said), "{remark}");
+
+        let some = Listings::load(lists.path(), |_, it| *it == identity("aa"));
+        let files = some.files();
+        assert_eq!(files.get(&identity("aa")).unwrap().len(), MAX_FILES);
+        let said = "lists more than 16 different files as aa 1 all";
+        assert!(some.remarks().iter().any(|it| it.contains(said)), "{:?}", some.remarks());
     }
 
     /// apt gives what it verified to root; what is still `_apt`'s was not verified.

@@ -66,6 +66,8 @@ pub struct Gate {
     cache: Cache,
     lists: PathBuf,
     archives: Arc<Archives>,
+    /// About this machine's indexes, for people
+    remarks: Mutex<BTreeSet<String>>,
 }
 
 /// What is wrong with a configuration that cannot be used.
@@ -155,6 +157,7 @@ impl Gate {
             config,
             cache,
             lists: apt.path("Dir::State::lists", "/var/lib/apt/lists"),
+            remarks: Mutex::default(),
         }
     }
 
@@ -281,7 +284,9 @@ impl Gate {
     pub fn listings(&self, wanted: impl Fn(&Sha256Digest) -> bool) -> Listings {
         match &self.config {
             Ok(config) if config.policy.needs_listings() => {
-                Listings::load(&self.lists, |sha256, _| wanted(sha256))
+                let listings = Listings::load_places(&self.lists, |sha256, _| wanted(sha256));
+                self.remark(listings.remarks());
+                listings
             }
             _ => Listings::default(),
         }
@@ -290,7 +295,21 @@ impl Gate {
     /// What the indexes say of the packages that are `wanted`, whatever the policy looks at.
     #[must_use]
     pub fn listings_of(&self, wanted: impl Fn(&Identity) -> bool) -> Listings {
-        Listings::load(&self.lists, |_, identity| wanted(identity))
+        let listings = Listings::load(&self.lists, |_, identity| wanted(identity));
+        self.remark(listings.remarks());
+        listings
+    }
+
+    /// Notes what people should know about the indexes of this machine.
+    pub(crate) fn remark(&self, remarks: &[String]) {
+        let mut all = self.remarks.lock().unwrap_or_else(|lock| lock.into_inner());
+        all.extend(remarks.iter().cloned());
+    }
+
+    /// What of this machine's indexes was not read because it is beyond all bounds. Told once.
+    #[must_use]
+    pub fn remarks(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.remarks.lock().unwrap_or_else(|lock| lock.into_inner()))
     }
 
     /// Judges files as a whole: all are hashed, all evidence is gathered at once, and each is

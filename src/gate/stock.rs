@@ -55,8 +55,26 @@ impl Gate {
         let Ok(config) = self.config() else { return Taken::Rejected(Rejection::Unsigned) };
         match signers(&config.policy, artifact, bytes, now) {
             Err(rejection) => Taken::Rejected(rejection),
-            Ok(_) => self.cache.store(artifact, bytes).map_or_else(Taken::Failed, Taken::Cached),
+            Ok(operators) => self.keep(artifact, &operators, bytes),
         }
+    }
+
+    /// Keeps an attestation for each of these who signed it.
+    fn keep(
+        &self,
+        artifact: &ArtifactName,
+        operators: &BTreeSet<OperatorName>,
+        bytes: &[u8],
+    ) -> Taken {
+        let mut stored = Stored::Before;
+        for operator in operators {
+            match self.cache.store_signed(artifact, operator, bytes) {
+                Ok(Stored::New) => stored = Stored::New,
+                Ok(Stored::Before) => {}
+                Err(error) => return Taken::Failed(error),
+            }
+        }
+        Taken::Cached(stored)
     }
 }
 
@@ -85,11 +103,13 @@ impl Stock<'_> {
         for bytes in self.gate.cache.each(artifact).chain(receipts) {
             let sha256 = Sha256Digest::of(&bytes);
             match signers(self.policy, artifact, &bytes, now) {
-                Ok(operator) => {
-                    let its = signed.entry(operator).or_default();
-                    its.insert(sha256, bytes);
-                    if its.len() > MAX_ATTESTATIONS {
-                        its.pop_last();
+                Ok(operators) => {
+                    for operator in operators {
+                        let its = signed.entry(operator).or_default();
+                        its.insert(sha256, bytes.clone());
+                        if its.len() > MAX_ATTESTATIONS {
+                            its.pop_last();
+                        }
                     }
                 }
                 Err(rejection) => drop(rejected.insert(sha256, rejection)),
@@ -108,14 +128,15 @@ impl Stock<'_> {
 }
 
 /// Whose word an attestation about `artifact` is, whatever hash it gives: a conflict is as worth
-/// keeping as a vote. The first of several.
+/// keeping as a vote. At least one.
 fn signers(
     policy: &Policy,
     artifact: &ArtifactName,
     bytes: &[u8],
     now: Timestamp,
-) -> Result<OperatorName, Rejection> {
+) -> Result<BTreeSet<OperatorName>, Rejection> {
     let wanted = Wanted { artifact, sha256: Sha256Digest::from_bytes([0; 32]) };
     let claims = attest::verify(bytes, policy.keys(), wanted, now)?;
-    claims.first().map(|it| it.operator().clone()).ok_or(Rejection::Unsigned)
+    let operators: BTreeSet<_> = claims.iter().map(|it| it.operator().clone()).collect();
+    if operators.is_empty() { Err(Rejection::Unsigned) } else { Ok(operators) }
 }

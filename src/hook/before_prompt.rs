@@ -98,6 +98,9 @@ fn look_ahead(apt: &Configuration, packages: &[Identity], all_named: bool) -> Ex
         }
     };
     let files = gate.files_of(packages);
+    for remark in gate.remarks() {
+        complain(&format!("{remark}."));
+    }
     let now = present(apt);
     let bar = Progress::of(LABEL, files.len());
     let progress = |done| bar.at(done);

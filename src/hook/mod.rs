@@ -82,6 +82,9 @@ impl Entry<'_> {
         let judged =
             self.gate.judge(candidates, look, &mut *gatherer, self.now, |done| bar.at(done));
         drop((gatherer, bar));
+        for remark in self.gate.remarks() {
+            complain(&format!("{remark}."));
+        }
 
         let state = state(self.apt);
         let records: Vec<Record> = judged.iter().map(|it| self.record_of(it)).collect();

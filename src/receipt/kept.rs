@@ -3,8 +3,8 @@
 //! Part of those bytes was written by the unprivileged user, and nothing of them is believed:
 //! whoever asks verifies again.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::fs::{File, Metadata};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -52,11 +52,20 @@ pub fn rested_on(state: &Path, mut each: impl FnMut(&ArtifactName, Sha256Digest)
     }
 }
 
-/// Opens receipts. Nothing that is not a plain file, for the method's are not root's.
+/// Most of a file of receipts that is read to be shown, in bytes: the newest. Root's are shorter.
+const MAX_SHOWN: u64 = 2 * super::MAX_RECEIPTS;
+
+/// Opens receipts, of those that are longer than any of root's at the newest. Nothing that is not a
+/// plain file, for the method's are not root's.
 pub fn open(path: &Path) -> Option<File> {
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
-    let file = File::options().read(true).custom_flags(flags.bits()).open(path);
-    file.ok().filter(|it| it.metadata().is_ok_and(|it| it.is_file()))
+    let mut file = File::options().read(true).custom_flags(flags.bits()).open(path).ok()?;
+    let there = file.metadata().ok().filter(Metadata::is_file)?;
+    if let Some(before) = there.len().checked_sub(MAX_SHOWN) {
+        // What is left of a line is no JSON.
+        file.seek(SeekFrom::Start(before)).ok()?;
+    }
+    Some(file)
 }
 
 /// Where the method writes what it decides, below `APT::Quorum::State`. Its user can write there,
@@ -110,15 +119,22 @@ fn attestations<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Sha256D
 
 /// Hands over whole lines. What comes behind the longest that is read belongs to the same line.
 pub(super) fn each_line(text: impl Read, mut each: impl FnMut(&[u8])) {
+    each_line_at(text, |_, line| each(line));
+}
+
+/// The same, with the place at which each line begins.
+pub(super) fn each_line_at(text: impl Read, mut each: impl FnMut(u64, &[u8])) {
     let mut lines = BufReader::new(text);
     let mut line = Vec::new();
     let mut whole = true;
+    let mut at = 0_u64;
     while lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).is_ok_and(|got| got > 0) {
         let ends = line.ends_with(b"\n");
         if whole {
-            each(&line);
+            each(at, &line);
         }
         whole = ends;
+        at = at.saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
         line.clear();
     }
 }

@@ -12,6 +12,7 @@ mod mount;
 pub mod name_service;
 pub mod privileges;
 mod program;
+pub(crate) mod room;
 pub mod sandbox;
 pub mod secure;
 pub mod steady;

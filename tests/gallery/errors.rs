@@ -176,7 +176,11 @@ fn packages(errors: &mut Errors) {
     let too_short = || NameError::TooShort { what: "a version" };
     errors.add(
         "deb822::Malformed",
-        vec![deb822::Malformed::Line, deb822::Malformed::Twice("Package".to_owned())],
+        vec![
+            deb822::Malformed::Line,
+            deb822::Malformed::Twice("Package".to_owned()),
+            deb822::Malformed::TooMany,
+        ],
     );
     errors.add(
         "deb822::source::SourceError",

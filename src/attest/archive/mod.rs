@@ -15,6 +15,7 @@ mod release;
 use std::collections::BTreeMap;
 
 use super::{Claim, KeyRing, Wanted};
+use crate::deb822::packages::MAX_PACKAGES;
 use crate::types::{Architecture, Identity, OperatorName, Timestamp};
 
 pub use index::{Index, TakenOver};
@@ -154,6 +155,19 @@ impl Archive {
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
         self.indexes.contains_key(path)
+    }
+
+    /// Whether there is room for one more index: all together may list no more than one may.
+    ///
+    /// # Errors
+    /// That there is not.
+    pub fn check_room(&self, index: &Index) -> Result<(), Rejection> {
+        let all = self.indexes.values().chain([index]).map(Index::len).sum::<usize>();
+        if all <= MAX_PACKAGES {
+            return Ok(());
+        }
+        let why = "and the indexes before it list more packages than are read";
+        Err(Rejection::Unreadable { path: index.path().to_owned(), why })
     }
 
     /// Adds an index.

@@ -10,6 +10,7 @@ use super::Exit;
 use super::args::Audit;
 use super::evidence_at_hand;
 use super::output::{complain, json, print, show};
+use super::world::say_remarks;
 use crate::apt::configuration::Configuration;
 use crate::audit::{self, Audited, Counts, Record, State, System, page, word};
 use crate::evidence::Network;
@@ -54,6 +55,7 @@ fn judged(arguments: &Audit) -> Result<Exit, String> {
         audit::audit_some(&system, &gate, &evidence, ask, &mut *gatherer, now, progress, |_| true);
     drop(bar);
     let audited = audited.map_err(failed)?;
+    say_remarks(&gate);
     let exit = exit_code(&audited);
     let record = Record::of(&audited, &root.to_string_lossy(), config.digest, now);
     if let Some(path) = &arguments.html {

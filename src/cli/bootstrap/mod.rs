@@ -19,6 +19,7 @@ use super::args::Bootstrap;
 use super::evidence_at_hand;
 use super::output::{complain, complain_in_colour, json, print};
 use super::verify::{Decisions, exit_code};
+use super::world::say_remarks;
 use crate::apt::configuration::Configuration;
 use crate::config::Config;
 use crate::evidence::{AtHand, Network};
@@ -227,6 +228,7 @@ fn judge(
     let bar = Progress::of("", candidates.len());
     let judged = gate.judge(candidates, look, &mut *gatherer, now, |done| bar.at(done));
     drop((gatherer, bar));
+    say_remarks(gate);
 
     let policy = gate.config().ok().map(|config| config.digest);
     let record = |it: &Judged| Record {

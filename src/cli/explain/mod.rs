@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::args::Explain;
 use super::output::json;
-use super::world::{Stop, end, say, show};
+use super::world::{Stop, end, say, say_remarks, show};
 use super::{Exit, evidence_at_hand, is_file, simulate};
 use crate::apt::configuration::Configuration;
 use crate::attest::Claim;
@@ -128,6 +128,7 @@ fn explained(arguments: &Explain) -> Result<Exit, Stop> {
     let explained: BTreeSet<&Identity> = cases.iter().filter_map(Case::identity).collect();
     let admitted = System::running(&apt).and_then(|it| it.admitted(|it| explained.contains(it)));
     let admitted = admitted.unwrap_or_default();
+    say_remarks(court.gate);
     let exit = exit_code(&cases, config);
     if arguments.json {
         let packages = cases.iter().map(|it| court.recorded(it, &admitted)).collect();

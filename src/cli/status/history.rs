@@ -102,13 +102,12 @@ impl History {
     pub(super) fn read(state: &Path) -> Self {
         let mut history = Self::default();
         let mut on_the_way = Self::default();
-        for (it, path) in [
-            (&mut history, receipt::DECIDED_BY_ROOT),
-            (&mut on_the_way, receipt::DECIDED_BY_METHOD),
-        ] {
-            if let Some(file) = receipt::open(&state.join(path)) {
-                receipt::decided(file, |decided| it.add(decided));
-            }
+        if let Some(file) = receipt::open(&state.join(receipt::DECIDED_BY_ROOT)) {
+            receipt::decided(file, |decided| history.add(decided));
+        }
+        if let Some(file) = receipt::open(&state.join(receipt::DECIDED_BY_METHOD)) {
+            // Who else was heard in there could be anybody, and any number.
+            receipt::decided(file, |decided| on_the_way.add_events(&decided));
         }
         history.count();
         history.refusals = newest(history.refusals, on_the_way.refusals);
@@ -117,12 +116,8 @@ impl History {
     }
 
     fn add(&mut self, it: Decided) {
-        let what = match (it.package, it.version, it.architecture) {
-            (Some(package), Some(version), Some(architecture)) => {
-                Identity { package, version, architecture }.to_string()
-            }
-            _ => printable(&it.path).to_string(),
-        };
+        self.add_events(&it);
+        let what = what(&it);
         let mut operators = BTreeMap::new();
         for (name, standing) in it.operators {
             let stood = Stood::of(&standing);
@@ -140,17 +135,20 @@ impl History {
         }
         // A file that is refused every day until it is confirmed counts once, as it is now.
         self.recent.retain(|before| (&before.what, before.sha256) != (&what, it.sha256));
-        let seen = Seen { what: what.clone(), sha256: it.sha256, operators };
-        keep(&mut self.recent, seen, RECENT);
-        let entrance = printable(&it.entrance).to_string();
+        keep(&mut self.recent, Seen { what, sha256: it.sha256, operators }, RECENT);
+    }
+
+    /// Takes what people should see of a decision, and nothing else.
+    fn add_events(&mut self, it: &Decided) {
         let event = |why: String| Event {
             time: it.time,
-            entrance: entrance.clone(),
-            what: what.clone(),
+            entrance: printable(&it.entrance).to_string(),
+            what: what(it),
             why,
         };
         if it.decision == "refuse" {
-            let why = it.reason.map_or_else(String::new, |it| printable(&it.text).to_string());
+            let why = it.reason.as_ref();
+            let why = why.map_or_else(String::new, |it| printable(&it.text).to_string());
             keep(&mut self.refusals, event(why), SHOWN);
         }
         if let Some(claim) = it.conflicts.first() {
@@ -187,6 +185,17 @@ impl History {
                 heard.lag = lags.get(lags.len() / 2).copied();
             }
         }
+    }
+}
+
+/// What a decision is about: the package, or the file if it is none.
+fn what(it: &Decided) -> String {
+    match (&it.package, &it.version, &it.architecture) {
+        (Some(package), Some(version), Some(architecture)) => {
+            let (package, version) = (package.clone(), version.clone());
+            Identity { package, version, architecture: architecture.clone() }.to_string()
+        }
+        _ => printable(&it.path).to_string(),
     }
 }
 

@@ -9,10 +9,12 @@
 mod bundled;
 mod web;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Mutex;
+use std::time::SystemTime;
 
 use super::bundle::{self, Bundle};
 use super::http::Door;
@@ -25,8 +27,11 @@ use crate::sys::files::read_bounded;
 use crate::sys::plain;
 use crate::types::ArtifactName;
 
-/// Most names that are looked at in one directory.
+/// Most names that are looked at in a tree.
 const MAX_NAMES: usize = 1_000_000;
+
+/// Most files about one package that are looked at in a tree.
+const MAX_INSIDE: usize = 10_000;
 
 /// What reads this endpoint. Without a door, because the network is denied or broken, it still has
 /// what is on this machine.
@@ -46,20 +51,18 @@ pub(super) fn source(
             let kept = cache.map(|cache| cache.kept(endpoint.url.as_str()));
             Rc::new(bundled::Fetched::new(endpoint.url.clone(), door, kept))
         }
-        (false, true) => Rc::new(Directory { path: path()? }),
+        (false, true) => Rc::new(Directory(Tree::new(path()?))),
         (false, false) => Rc::new(web::Tree { url: endpoint.url.clone(), door: door? }),
     })
 }
 
 /// A directory with attestations.
-struct Directory {
-    path: PathBuf,
-}
+struct Directory(Tree);
 
 impl Source for Directory {
     fn gather<'a>(&'a self, question: &'a Question) -> Gathering<'a> {
         Box::pin(async move {
-            let found = read_attestations(&self.path, &question.identity.artifact_name());
+            let found = self.0.about(&question.identity.artifact_name());
             found.map_or_else(
                 |error| unreachable(Vec::new(), plain(&error), Reach::Within),
                 answered,
@@ -88,7 +91,7 @@ pub enum AtHand {
     /// A file that is one
     File(PathBuf),
     /// A tree
-    Tree(PathBuf),
+    Tree(Tree),
     /// A bundle
     Bundle(Box<Bundle>),
 }
@@ -104,7 +107,7 @@ impl AtHand {
         let kind = real.metadata().map_err(failed)?;
         if kind.is_dir() {
             std::fs::read_dir(&real).map_err(failed)?;
-            return Ok(Self::Tree(real));
+            return Ok(Self::Tree(Tree::new(real)));
         }
         if !kind.is_file() {
             return Err("neither a file nor a directory".to_owned());
@@ -125,7 +128,7 @@ impl AtHand {
     pub fn about(&self, artifact: &ArtifactName) -> Vec<Vec<u8>> {
         match self {
             Self::File(path) => read_bounded(path, attest::MAX_BYTES).into_iter().collect(),
-            Self::Tree(path) => read_attestations(path, artifact).unwrap_or_default(),
+            Self::Tree(tree) => tree.about(artifact).unwrap_or_default(),
             Self::Bundle(bundle) => bundle.about(artifact).unwrap_or_default(),
         }
     }
@@ -137,46 +140,139 @@ impl AtHand {
 /// # Errors
 /// If the directory cannot be read.
 pub fn each_in_tree(path: &Path, mut each: impl FnMut(ArtifactName, Vec<u8>)) -> io::Result<()> {
-    let names = names(path, |_| true)?;
-    let about = |name: &String| match name.parse() {
-        Ok(artifact) => Some(artifact),
-        Err(_) => bundle::file_name(name).map(|(artifact, _)| artifact),
-    };
-    let artifacts: BTreeSet<ArtifactName> = names.iter().filter_map(about).collect();
-    for artifact in artifacts {
-        for bytes in read_attestations(path, &artifact)? {
+    let mut beside: BTreeMap<ArtifactName, Vec<PathBuf>> = BTreeMap::new();
+    for name in names(path, MAX_NAMES, |_| true)? {
+        if let Ok(artifact) = name.parse() {
+            beside.entry(artifact).or_default();
+        } else if let Some((artifact, _)) = bundle::file_name(&name) {
+            beside.entry(artifact).or_default().push(path.join(name));
+        }
+    }
+    for (artifact, mut files) in beside {
+        files.extend(inside(path, &artifact));
+        for bytes in files.iter().filter_map(|it| read_bounded(it, attest::MAX_BYTES)) {
             each(artifact.clone(), bytes);
         }
     }
     Ok(())
 }
 
-/// The attestations about `artifact` in `directory`, at most [`MAX_ATTESTATIONS`], each no
-/// larger than [`attest::MAX_BYTES`]. Larger ones, links, pipes and devices are passed over: the
-/// directory may belong to anybody.
-///
-/// # Errors
-/// If the directory is not there or cannot be read.
-fn read_attestations(directory: &Path, artifact: &ArtifactName) -> io::Result<Vec<Vec<u8>>> {
-    let prefix = format!("{artifact}.");
-    let beside = names(directory, |name| name.starts_with(&prefix))?;
-    let own_directory = directory.join(artifact.as_str());
-    let seen = |name: &str| !name.starts_with('.') && name != bundle::LIST;
-    let inside = names(&own_directory, seen).unwrap_or_default();
-    let paths = beside.iter().map(|name| directory.join(name));
-    let paths = paths.chain(inside.iter().map(|name| own_directory.join(name)));
-    Ok(paths
-        .filter_map(|path| read_bounded(&path, attest::MAX_BYTES))
-        .take(MAX_ATTESTATIONS)
-        .collect())
+/// A tree of attestations on this machine. It may belong to anybody.
+#[derive(Debug)]
+pub struct Tree {
+    path: PathBuf,
+    /// The attestations that stand beside the directories, sorted by their names, and when the tree
+    /// was written last. There may be one for each package of an archive, so that to look through
+    /// all for each question would take their square.
+    beside: Mutex<Option<(SystemTime, Vec<String>)>>,
 }
 
-fn names(directory: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
+impl Tree {
+    const fn new(path: PathBuf) -> Self {
+        Self { path, beside: Mutex::new(None) }
+    }
+
+    /// The attestations about `artifact`, at most [`MAX_ATTESTATIONS`], each no larger than
+    /// [`attest::MAX_BYTES`]. Larger ones, links, pipes and devices are passed over.
+    ///
+    /// # Errors
+    /// If the directory is not there or cannot be read.
+    fn about(&self, artifact: &ArtifactName) -> io::Result<Vec<Vec<u8>>> {
+        let beside = self.beside(&format!("{artifact}."))?.into_iter();
+        let paths = beside.map(|name| self.path.join(name)).chain(inside(&self.path, artifact));
+        Ok(paths
+            .filter_map(|path| read_bounded(&path, attest::MAX_BYTES))
+            .take(MAX_ATTESTATIONS)
+            .collect())
+    }
+
+    /// The names that begin like this.
+    fn beside(&self, prefix: &str) -> io::Result<Vec<String>> {
+        let mut beside = self.beside.lock().unwrap_or_else(|lock| lock.into_inner());
+        let written = self.path.metadata()?.modified()?;
+        let all = match beside.take().filter(|(then, _)| *then == written) {
+            Some((_, all)) => all,
+            None => names(&self.path, MAX_NAMES, |name| bundle::file_name(name).is_some())?,
+        };
+        let from = all.partition_point(|name| name.as_str() < prefix);
+        let same = all.iter().skip(from).take_while(|name| name.starts_with(prefix));
+        let found = same.take(MAX_INSIDE).cloned().collect();
+        *beside = Some((written, all));
+        Ok(found)
+    }
+}
+
+/// The files in the directory of their own that attestations about `artifact` have in a tree.
+fn inside(tree: &Path, artifact: &ArtifactName) -> impl Iterator<Item = PathBuf> + use<> {
+    let directory = tree.join(artifact.as_str());
+    let seen = |name: &str| !name.starts_with('.') && name != bundle::LIST;
+    let names = names(&directory, MAX_INSIDE, seen).unwrap_or_default();
+    names.into_iter().map(move |name| directory.join(name))
+}
+
+/// The names in a directory, of at most so many, that are `wanted`. Sorted.
+fn names(directory: &Path, most: usize, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
     let mut names: Vec<String> = std::fs::read_dir(directory)?
-        .take(MAX_NAMES)
+        .take(most)
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| wanted(name))
         .collect();
     names.sort();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn artifact(n: usize) -> ArtifactName {
+        format!("package{n}_1_all.deb").parse().unwrap()
+    }
+
+    #[test]
+    fn a_flat_tree_is_looked_through_once_until_it_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let tree = Tree::new(directory.path().to_owned());
+        let write = |name: String| fs::write(directory.path().join(name), "x").unwrap();
+        for n in 0..20 {
+            write(format!("package{n}_1_all.deb.alpha"));
+        }
+        let count = |n: usize| tree.about(&artifact(n)).unwrap().len();
+        assert_eq!((count(1), count(10), count(20)), (1, 1, 0));
+        // Another list in its place is gone by, as long as nothing was written.
+        *tree.beside.lock().unwrap().as_mut().map(|(_, all)| all).unwrap() = Vec::new();
+        assert_eq!(count(1), 0);
+        write("package1_1_all.deb.beta".to_owned());
+        let later = SystemTime::now() + Duration::from_secs(10);
+        fs::File::open(directory.path()).unwrap().set_modified(later).unwrap();
+        assert_eq!((count(1), count(10)), (2, 1));
+    }
+
+    #[test]
+    fn whoever_has_many_files_in_a_tree_hides_no_others_when_all_are_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let inside = directory.path().join("package1_1_all.deb");
+        fs::create_dir(&inside).unwrap();
+        for n in 0..100 {
+            fs::write(inside.join(format!("a{n}")), "mallory's").unwrap();
+        }
+        fs::write(inside.join("z"), "zoe's").unwrap();
+        fs::write(inside.join("SHA256SUMS"), "a list").unwrap();
+        fs::write(directory.path().join("package1_1_all.deb.beta"), "beta's").unwrap();
+        fs::write(directory.path().join("package0_1_all.deb.beta"), "beta's").unwrap();
+        fs::write(directory.path().join("other"), "nobody's").unwrap();
+        let mut all = Vec::new();
+        each_in_tree(directory.path(), |artifact, bytes| {
+            all.push((artifact.to_string(), String::from_utf8(bytes).unwrap()));
+        })
+        .unwrap();
+        assert_eq!(all.len(), 103);
+        assert_eq!(all[0].0, "package0_1_all.deb");
+        for whose in ["zoe's", "beta's"] {
+            assert!(all[1..].iter().any(|(_, it)| it == whose), "{whose}");
+        }
+    }
 }

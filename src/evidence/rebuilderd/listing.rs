@@ -70,12 +70,16 @@ impl Rows {
         self.0.sort_by_key(|(at, _)| *at);
     }
 
-    fn about(&self, identity: &Identity) -> Vec<Known> {
+    fn about(&self, identity: &Identity) -> impl Iterator<Item = &Known> {
         let at = place(identity.package.as_str(), identity.version.as_str());
         let from = self.0.partition_point(|(other, _)| *other < at);
         let rest = self.0.get(from..).unwrap_or_default().iter();
-        let same = rest.take_while(|(other, _)| *other == at).take(super::MAX_RECORDS);
-        same.map(|(_, known)| known.clone()).collect()
+        let same = rest.take_while(move |(other, _)| *other == at).take(super::MAX_RECORDS);
+        same.map(|(_, known)| known)
+    }
+
+    fn is_good(&self, identity: &Identity) -> bool {
+        self.about(identity).any(|it| it.status == UnsignedStatus::Good)
     }
 }
 
@@ -83,10 +87,6 @@ fn place(package: &str, version: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     (package, version).hash(&mut hasher);
     hasher.finish()
-}
-
-fn is_good(records: &[Known]) -> bool {
-    records.iter().any(|it| it.status == UnsignedStatus::Good)
 }
 
 impl Listings {
@@ -122,7 +122,7 @@ impl Listings {
         match self.0.borrow().get(&identity.architecture).map(|it| &it.state) {
             Some(State::Coming { since, patience, answered, rows }) => {
                 // Another record can bring nothing more about a package that is GOOD in one.
-                is_good(&rows.about(identity)) || (!answered && since.elapsed() >= *patience)
+                rows.is_good(identity) || (!answered && since.elapsed() >= *patience)
             }
             _ => true,
         }
@@ -132,8 +132,10 @@ impl Listings {
     pub(super) fn about(&self, identity: &Identity) -> Option<Vec<Known>> {
         let listings = self.0.borrow();
         match &listings.get(&identity.architecture)?.state {
-            State::Whole(rows) => Some(rows.about(identity)),
-            State::Coming { rows, .. } => Some(rows.about(identity)).filter(|it| is_good(it)),
+            State::Whole(rows) => Some(rows.about(identity).cloned().collect()),
+            State::Coming { rows, .. } if rows.is_good(identity) => {
+                Some(rows.about(identity).cloned().collect())
+            }
             _ => None,
         }
     }
@@ -220,8 +222,9 @@ impl<D: Fetch> Rebuilderd<D> {
         if !self.listings.answered(architecture, total) {
             return Ok(false);
         }
-        let (mut seen, mut last) = (0, None);
-        while seen < MOST {
+        let (mut seen, mut last) = (0_usize, None);
+        // No more pages than full ones would be: whoever gives a record at a time is not waited for.
+        for _ in 0..=MOST / PAGE {
             let Some(page) = page(PAGE, last).await? else { return Ok(false) };
             let newest = page.records.iter().map(|it| it.id).max();
             seen = seen.saturating_add(page.records.len());
@@ -255,6 +258,8 @@ mod tests {
     /// A rebuilderd that announces `total` records and has those of `records`, and counts what it
     /// is asked.
     struct Instance {
+        /// Most records of a page, whatever is asked for
+        page: usize,
         total: usize,
         records: Vec<String>,
         asked: Rc<Cell<usize>>,
@@ -267,7 +272,8 @@ mod tests {
                 let value = url.query_pairs().find(|(name, _)| name == key);
                 value.map_or(0, |(_, value)| value.parse().unwrap())
             };
-            let page = self.records.iter().skip(number("after")).take(number("limit"));
+            let page =
+                self.records.iter().skip(number("after")).take(number("limit").min(self.page));
             let page: Vec<&str> = page.map(String::as_str).collect();
             Ok(Some(format!(r#"{{"total":{},"records":[{}]}}"#, self.total, page.join(",")).into()))
         }
@@ -284,6 +290,20 @@ mod tests {
     /// What an instance with so many records, which announces `total`, was asked when so many
     /// questions came, and what is known of its listing then.
     fn listed(records: usize, total: usize, questions: usize) -> (usize, Rc<Rebuilderd<Instance>>) {
+        listed_by(PAGE, records, total, questions)
+    }
+
+    /// The same with so many records a page, and enough questions.
+    fn dripping(page: usize, records: usize) -> (usize, Rc<Rebuilderd<Instance>>) {
+        listed_by(page, records, records, records)
+    }
+
+    fn listed_by(
+        page: usize,
+        records: usize,
+        total: usize,
+        questions: usize,
+    ) -> (usize, Rc<Rebuilderd<Instance>>) {
         let record = |n: usize| {
             format!(
                 r#"{{"id":{},"name":"package{n}","version":"1","architecture":"all","status":"GOOD","build_id":1,"artifact_id":1}}"#,
@@ -292,7 +312,7 @@ mod tests {
         };
         let asked = Rc::<Cell<usize>>::default();
         let records = (0..records).map(record).collect();
-        let instance = Instance { total, records, asked: Rc::clone(&asked) };
+        let instance = Instance { page, total, records, asked: Rc::clone(&asked) };
         let instance = Rc::new(Rebuilderd::new("https://x.example/".parse().unwrap(), instance));
         let all = "all".parse().unwrap();
         let begun = instance.listings.begin(&[(all, questions)].into(), Duration::from_secs(1));
@@ -334,6 +354,14 @@ mod tests {
         assert_eq!((known(&instance, 0), known(&instance, 1400)), (None, None));
         let (asked, instance) = listed(0, 1500, 100);
         assert_eq!((asked, known(&instance, 0)), (1 + 1, None));
+    }
+
+    #[test]
+    fn a_listing_that_comes_a_record_at_a_time_is_given_up() {
+        let (asked, instance) = dripping(1, 10_000);
+        assert_eq!((asked, known(&instance, 0)), (1 + MOST / PAGE + 1, None));
+        let (asked, instance) = dripping(PAGE, 10_000);
+        assert_eq!((asked, known(&instance, 0)), (1 + 20, Some(1)));
     }
 
     #[test]
