@@ -130,7 +130,7 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
 }
 
 /// Endpoints that many a proxy does not let anybody reach: Qubes' update proxy, for one, connects
-/// to port 443 of other hosts and to no other.
+/// to port 443 of other hosts and to no other. Plain HTTP it fetches itself, from any port.
 fn unusual_ports(config: &Loaded, apt: &Configuration) -> Vec<String> {
     let mut notes = Vec::new();
     for endpoint in &config.endpoints {
@@ -138,7 +138,7 @@ fn unusual_ports(config: &Loaded, apt: &Configuration) -> Vec<String> {
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
             continue;
         };
-        if port != 443 && is_proxied(apt, url) {
+        if url.scheme() == "https" && port != 443 && is_proxied(apt, url) {
             notes.push(format!(
                 "{}'s endpoint {host} is asked on port {port} through apt's proxy, and there are \
                  proxies that connect to port 443 only",

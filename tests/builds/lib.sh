@@ -88,6 +88,8 @@ make_machine() {
     mount -t tmpfs -o mode=0755 builds "$machine/srv/build"
     rm -f "$machine"/etc/apt/sources.list.d/* "$machine/etc/apt/sources.list"
     install_gate "$machine"
+    # What the package does when it is configured.
+    [[ -z ${APT_QUORUM_PROGRAM-} ]] || DPKG_ROOT=$machine sh debian/apt-quorum.postinst configure
     mkdir -p "$operators"
 }
 
@@ -148,7 +150,7 @@ gate_package() {
         'Maintainer: nobody <nobody@localhost.invalid>' 'Description: the gate' \
         >"$tree/DEBIAN/control"
     find "$tree/etc" -type f -printf '/etc/%P\n' >"$tree/DEBIAN/conffiles"
-    for script in preinst postinst postrm; do
+    for script in preinst postinst prerm postrm; do
         install -m 755 "debian/apt-quorum.$script" "$tree/DEBIAN/$script"
     done
     dpkg-deb --root-owner-group -Zgzip -z1 --build "$tree" "$1/apt-quorum.deb" >/dev/null

@@ -3,15 +3,17 @@
 # The upgrade from the first release, on a machine whose administrator enforces and has changed
 # what administrators change. Part of scripts/test-package, whose functions these are.
 
-# first_release: the package as the first release was where that matters here, as
-# /root/first.deb: with its own configuration files and scripts (0.1.0/), and fewer of them, but
+# first_release [SCRIPT [NAME]]: the package as the first release was where that matters here, as
+# /root/NAME.deb, which is first.deb unless named, after SCRIPT changed the unpacked tree: with its own configuration files and scripts (0.1.0/), and fewer of them, but
 # with today's program.
 first_release() {
-    another first "
+    another "${2-first}" "
         rm -r DEBIAN/prerm DEBIAN/md5sums usr/lib/apt-quorum/before-prompt usr/lib/systemd \\
-            usr/share/apt-quorum etc/qubes etc/apt/apt.conf.d/90apt-quorum-*
-        sed -i '/90apt-quorum-/d; /qubes/d' DEBIAN/conffiles
+            usr/share/apt-quorum etc/qubes
+        sed -i '/qubes/d' DEBIAN/conffiles
+        printf '%s\\n' /etc/apt/apt.conf.d/00apt-quorum /etc/dpkg/dpkg.cfg.d/apt-quorum >>DEBIAN/conffiles
         cp -r '$repo/tests/package/0.1.0/.' .
+        ${1-}
     " 0.1.0~first
 }
 

@@ -105,8 +105,12 @@ fn dpkg(root: &Path, direct: Option<Direct>) -> Entrance {
     Entrance { name: "dpkg's gate", active: remark.is_none(), needed: true, remark }
 }
 
+/// Whether dpkg starts the gate by what stands in this file, or where this link leads.
 fn starts_gate(path: &Path) -> bool {
-    let text = crate::sys::files::read_bounded(path, MAX_FILE).unwrap_or_default();
+    let text = std::fs::canonicalize(path)
+        .ok()
+        .and_then(|it| crate::sys::files::read_bounded(&it, MAX_FILE))
+        .unwrap_or_default();
     String::from_utf8_lossy(&text)
         .lines()
         .any(|line| line.trim_start().starts_with("pre-invoke") && line.contains(DPKG_HOOK))
@@ -114,10 +118,12 @@ fn starts_gate(path: &Path) -> bool {
 
 /// Why nobody asks, as far as the files tell.
 fn not_asked(root: &Path, file: &str, who: &str) -> String {
-    if root.join(format!("{file}.disabled")).exists() {
-        format!("{who} does not ask it: /{file} was put aside as {file}.disabled", file = file)
+    if std::fs::symlink_metadata(root.join(format!("{file}.disabled"))).is_ok() {
+        format!("{who} does not ask it: /{file} was put aside as /{file}.disabled")
     } else if root.join(file).exists() {
         format!("{who} does not ask it, although there is /{file}")
+    } else if root.join(file).is_symlink() {
+        format!("{who} does not ask it: /{file} leads nowhere")
     } else {
         format!("{who} does not ask it: there is no /{file}")
     }
@@ -199,7 +205,10 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
         let shipped = include_str!("../../../apt-conf/dpkg/apt-quorum");
-        fs::write(root.path().join("etc/dpkg/dpkg.cfg.d/apt-quorum"), shipped).unwrap();
+        fs::write(root.path().join("shipped"), shipped).unwrap();
+        // As the package has it: a link to what it ships.
+        let gate = root.path().join("etc/dpkg/dpkg.cfg.d/apt-quorum");
+        std::os::unix::fs::symlink(root.path().join("shipped"), gate).unwrap();
         root
     }
 
@@ -245,9 +254,13 @@ mod tests {
         let aside = remarks(DUMP, root.path(), Direct::Judge).remove(1).unwrap();
         assert_eq!(
             aside,
-            "dpkg does not ask it: /etc/dpkg/dpkg.cfg.d/apt-quorum was put aside as etc/dpkg/dpkg.cfg.d/apt-quorum.disabled"
+            "dpkg does not ask it: /etc/dpkg/dpkg.cfg.d/apt-quorum was put aside as /etc/dpkg/dpkg.cfg.d/apt-quorum.disabled"
         );
         fs::rename(gate.with_extension("disabled"), &gate).unwrap();
+        fs::rename(at("shipped"), at("gone")).unwrap();
+        let astray = remarks(DUMP, root.path(), Direct::Judge).remove(1).unwrap();
+        assert_eq!(astray, "dpkg does not ask it: /etc/dpkg/dpkg.cfg.d/apt-quorum leads nowhere");
+        fs::remove_file(&gate).unwrap();
         fs::write(&gate, "# pre-invoke=/usr/lib/apt-quorum/dpkg-pre-invoke\n").unwrap();
         let commented = remarks(DUMP, root.path(), Direct::Judge).remove(1).unwrap();
         assert_eq!(

@@ -37,7 +37,7 @@ gate_package() {
         'Depends: apt, ca-certificates' 'Maintainer: nobody <nobody@localhost.invalid>' \
         'Description: the gate under test' >"$tree/DEBIAN/control"
     (cd "$tree" && find etc -type f -printf '/%p\n') >"$tree/DEBIAN/conffiles"
-    for name in preinst postinst postrm; do
+    for name in preinst postinst prerm postrm; do
         install -m 755 "debian/apt-quorum.$name" "$tree/DEBIAN/$name"
     done
     dpkg-deb --root-owner-group -Znone --build "$tree" "$TESTBED_RUN/apt-quorum_0_test.deb" >/dev/null
@@ -85,7 +85,7 @@ make_builder() {
     mkdir -p "$machine/builder/artifacts" "$machine/builder/cache" "$sources"
     cp -r tests/builds/qubes-builder "$machine/builder/plugins"
     mv "$machine/builder/plugins/template_debian" "$sources"
-    cp -r builder/qubes/apt-quorum "$option"
+    cp -r builder/qubes/template_debian/. "$machine$content"
     cp "$(gate_package)" "$option/apt-quorum_0_test.deb"
     static_program "$option"
     patch --quiet --strip=1 --directory="$sources" <builder/qubes/builder-debian.patch
@@ -97,22 +97,36 @@ make_builder() {
         '$INSTALL_DIR/etc/apt/trusted.gpg.d/test.gpg' \
         >"$machine$content/archive/01_install_core_pre.sh"
     chmod 755 "$machine$content/archive/01_install_core_pre.sh"
+    # A flavor whose options the builder looks for in that flavor's own repository.
+    mkdir "$machine$elsewhere"
+    cp -r "$machine$content/archive" "$machine$elsewhere"
     chown -R "$builder:$builder" "$machine/builder" "$machine/srv/build"
 }
 
+# As qubes-builder's plugin has it: for some flavors options are looked for where these are.
+flavor=minimal
+options=archive
+elsewhere=/builder/sources/template-whonix
+
 # call_of IMAGE: leaves in $image where the image is going to be, and in $call the command that
-# has the stand-in build it from $content.
+# has the stand-in build it from $content, with $flavor and $options.
 call_of() {
+    local option place=$content directories=
     image=/srv/build/$1
     # The builder mounts a disk image there, whose root directory is root's.
     mkdir -p "$machine$image"
+    if [[ $flavor == whonix-* ]]; then
+        place=$elsewhere
+        directories="+whonix-gateway:$place +whonix-workstation:$place"
+    fi
+    for option in $flavor $options; do directories+=" +$option:$place/$option"; done
     # shellcheck disable=SC2034  # for the caller
     call=(env PLUGINS_DIR=/builder/plugins TEMPLATE_CONTENT_DIR="$content"
         TEMPLATE_SCRIPTS_DIR=/builder/plugins PACKAGES_DIR=/builder/repository
         ARTIFACTS_DIR=/builder/artifacts CACHE_DIR=/builder/cache INSTALL_DIR="$image"
         DIST_CODENAME="$suite" DIST_NAME=debian DIST_VER=13 TEMPLATE_NAME=debian-quorum
-        TEMPLATE_FLAVOR=minimal TEMPLATE_OPTIONS='minimal archive apt-quorum'
-        TEMPLATE_FLAVOR_DIR="+minimal:$content/minimal +archive:$content/archive +apt-quorum:$content/apt-quorum"
+        TEMPLATE_FLAVOR="$flavor" TEMPLATE_OPTIONS="$flavor $options"
+        TEMPLATE_FLAVOR_DIR="$directories"
         DEBIAN_MIRRORS="$archive" DEBOOTSTRAP_KEYRING=/srv/archive/key.gpg RETRY_SLEEP=0
         /builder/plugins/build)
 }

@@ -1,5 +1,5 @@
 #!/bin/bash -e
 # After Qubes' own packages: the builder's repository is what it was.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/apt-quorum/lib.sh"
 
 unmount_packages

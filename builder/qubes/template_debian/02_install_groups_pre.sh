@@ -1,7 +1,7 @@
 #!/bin/bash -e
 # Before the first apt-get install in the image: puts the gate there, with the
 # configuration that lies beside this script.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/apt-quorum/lib.sh"
 
 # dpkg as the builder has it while nobody is there to answer.
 install_package() {
@@ -12,8 +12,8 @@ install_package() {
 is_asked() {
     local hooks
     hooks=$(in_image apt-config dump | sed -n 's/^DPkg::Pre-Install-Pkgs:: //Ip')
-    [[ ${hooks%%$'\n'*} == '"/usr/lib/apt-quorum/pre-install-pkgs";' &&
-        -f $image/etc/dpkg/dpkg.cfg.d/apt-quorum ]]
+    [[ ${hooks%%$'\n'*} == '"/usr/lib/apt-quorum/pre-install-pkgs";' ]] &&
+        in_image test -f /etc/dpkg/dpkg.cfg.d/apt-quorum
 }
 
 find_program

@@ -10,9 +10,12 @@ umask 022
 
 option=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
+# The directory of the steps, which is the builder's own of templates of Debian.
+steps=$(dirname "$option")
+
 # Everything beside these scripts belongs to whoever runs the builder. The gate believes
-# only what nobody but root can change, so a copy in here is what counts.
-own=/run/apt-quorum-build
+# only what nobody but root can change, so a copy in here is what counts. On disk: /run is small.
+own=/var/lib/apt-quorum-build
 configuration=$own/configuration
 # The image, by a way on which nobody but root could put something else.
 seen=$own/image
@@ -31,6 +34,20 @@ die() {
 # From now on without a slash at its end, and never the builder's own root directory.
 image=$(realpath "$INSTALL_DIR")
 [[ $image != / ]] || die "INSTALL_DIR is the system's own root directory"
+
+# The builder finds a step by its name alone, in this directory for every flavor and with any
+# options, and passes over one that is not there without a word.
+all_in_place() {
+    local step
+    for step in 01_install_core_pre 01_install_core_post 02_install_groups_pre \
+        04_install_qubes_pre 04_install_qubes_post 09_cleanup_pre; do
+        [[ -f $steps/$step.sh && -x $steps/$step.sh ]] ||
+            die "$steps/$step.sh is missing or no program: all of apt-quorum's template_debian belongs there"
+        grep -qF '/apt-quorum/' "$steps/$step.sh" || die "$steps/$step.sh is not apt-quorum's"
+    done
+    [[ ${TEMPLATE_CONTENT_DIR-} -ef $steps ]] ||
+        die "the builder looks for steps in ${TEMPLATE_CONTENT_DIR-}, and apt-quorum's are in $steps"
+}
 
 # Leaves the program to judge with in $program: the static one, which needs nothing of the
 # executor, or the executor's own.
@@ -72,18 +89,21 @@ copy_configuration() {
     chown -R root:root "$1"
 }
 
-# Shows the image at $seen while this script runs.
+# Shows the image at $seen while this script runs. A build that was killed may have left another.
 show_image() {
     mkdir -p "$seen"
+    while mountpoint -q "$seen"; do umount "$seen"; done
     mount --bind "$image" "$seen"
     trap 'umount "$seen"' EXIT
 }
 
-# Takes away the copy of the builder's packages that 04_install_qubes_pre.sh mounted.
+# Takes away the copy of the builder's packages that 04_install_qubes_pre.sh mounted, also in a
+# build that ended before this one.
 unmount_packages() {
-    [[ -e $own/mounted ]] || return 0
-    umount "$PACKAGES_DIR"
-    rm -rf "$own/mounted" "$own/packages"
+    while [[ -d ${PACKAGES_DIR-} && $PACKAGES_DIR -ef $own/packages ]]; do
+        umount "$PACKAGES_DIR"
+    done
+    rm -rf "$own/packages"
 }
 
 # In the image, with as little around it as apt and dpkg need.
