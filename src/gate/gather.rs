@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -48,6 +48,9 @@ const EVENTS_AHEAD: usize = 4;
 pub trait Gatherer {
     /// Puts `question` to these endpoints; each brings one event.
     fn ask(&mut self, id: QuestionId, question: Question, endpoints: Vec<usize>);
+
+    /// Nobody waits for answers to this question any more: it may come behind all others.
+    fn settled(&mut self, _: QuestionId) {}
 
     /// The next event, waited for no longer than `patience`, if any is given.
     fn next(&mut self, patience: Option<Duration>) -> Next;
@@ -112,6 +115,10 @@ impl Gatherer for Local {
         self.engine.ask(id, question, endpoints);
     }
 
+    fn settled(&mut self, id: QuestionId) {
+        self.engine.settled(id);
+    }
+
     fn next(&mut self, patience: Option<Duration>) -> Next {
         receive(&self.events, patience)
     }
@@ -127,13 +134,17 @@ pub struct Fetcher {
     /// Why there is no process, and what is said to every question then
     failure: Option<String>,
     unasked: VecDeque<Event>,
+    /// When it answered last, or was asked
+    heard: Instant,
 }
 
 impl Fetcher {
     /// Will ask as `user`.
     #[must_use]
-    pub const fn new(setup: Setup, user: User) -> Self {
-        Self { setup, user, process: None, events: None, failure: None, unasked: VecDeque::new() }
+    pub fn new(setup: Setup, user: User) -> Self {
+        let unasked = VecDeque::new();
+        let heard = Instant::now();
+        Self { setup, user, process: None, events: None, failure: None, unasked, heard }
     }
 
     /// Answers for the endpoints, which cannot be asked.
@@ -217,6 +228,7 @@ pub(super) fn spawn(user: &User) -> std::io::Result<(Child, ChildStdin, ChildStd
 
 impl Gatherer for Fetcher {
     fn ask(&mut self, id: QuestionId, question: Question, endpoints: Vec<usize>) {
+        self.heard = Instant::now();
         if self.process.is_none() && self.failure.is_none() {
             let started = self.start();
             self.failure = started.err().map(|error| {
@@ -227,7 +239,7 @@ impl Gatherer for Fetcher {
             return self.fail(&why, id, endpoints);
         }
         let Some((_, input)) = &mut self.process else { return };
-        let asked = WireQuestion { id, question, endpoints };
+        let asked = WireQuestion { id, question: Some(question), endpoints };
         let line = serde_json::to_string(&asked).map_err(std::io::Error::from);
         if let Err(error) = line.and_then(|line| writeln!(input, "{line}")) {
             // It must not be waited for: it does not know the question.
@@ -235,6 +247,14 @@ impl Gatherer for Fetcher {
             self.fail(&why, id, asked.endpoints);
             self.failure = Some(why);
             self.end();
+        }
+    }
+
+    fn settled(&mut self, id: QuestionId) {
+        let settled = WireQuestion { id, question: None, endpoints: Vec::new() };
+        // That it ended shows when something is asked or read.
+        if let (Some((_, input)), Ok(line)) = (&mut self.process, serde_json::to_string(&settled)) {
+            let _ = writeln!(input, "{line}");
         }
     }
 
@@ -246,10 +266,15 @@ impl Gatherer for Fetcher {
         // It answers every question within the time for one, eight at a time, so something always
         // comes within that: unless it got stuck, or is no longer what was started.
         let longest = self.setup.timeouts.total.saturating_mul(2) + SLACK;
-        match receive(events, Some(patience.unwrap_or(longest))) {
-            Next::NotYet if patience.is_none() => {
+        let left = longest.saturating_sub(self.heard.elapsed());
+        match receive(events, Some(patience.map_or(left, |it| it.min(left)))) {
+            Next::NotYet if self.heard.elapsed() >= longest => {
                 self.end();
                 Next::Ended
+            }
+            Next::Event(event) => {
+                self.heard = Instant::now();
+                Next::Event(event)
             }
             next => next,
         }
@@ -299,7 +324,10 @@ pub fn serve(input: impl Read, output: impl Write + Send + 'static) -> std::io::
         }
     })?;
     while let Some(WireQuestion { id, question, endpoints }) = read_line(&mut input, MAX_LINE) {
-        engine.ask(id, question, endpoints);
+        match question {
+            Some(question) => engine.ask(id, question, endpoints),
+            None => engine.settled(id),
+        }
     }
     Ok(())
 }
@@ -356,7 +384,8 @@ struct WireKey {
 #[derive(Serialize, Deserialize)]
 struct WireQuestion {
     id: QuestionId,
-    question: Question,
+    /// None if it is one that was asked before and is settled
+    question: Option<Question>,
     endpoints: Vec<usize>,
 }
 
@@ -489,12 +518,13 @@ pub(crate) mod fuzzing {
 
     /// What the fetching process makes of any other line.
     pub fn question(input: &mut impl BufRead) -> Option<(QuestionId, Question, Vec<usize>)> {
-        read_line(input, MAX_LINE)
-            .map(|WireQuestion { id, question, endpoints }| (id, question, endpoints))
+        let WireQuestion { id, question, endpoints } = read_line(input, MAX_LINE)?;
+        Some((id, question?, endpoints))
     }
 
     /// The line for a question.
     pub fn question_line(id: QuestionId, question: Question, endpoints: Vec<usize>) -> String {
+        let question = Some(question);
         serde_json::to_string(&WireQuestion { id, question, endpoints }).unwrap_or_default()
     }
 }

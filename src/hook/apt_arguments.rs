@@ -36,8 +36,16 @@ fn add<'a>(to: &mut Configuration, mut arguments: impl Iterator<Item = &'a str>)
             "--simulate" | "--just-print" | "--dry-run" | "--recon" | "--no-act" => {
                 Some("APT::Get::Simulate=true")
             }
+            "--print-uris" => Some("APT::Get::Print-URIs=true"),
+            "--quiet" | "--silent" => Some("quiet=1"),
             "-o" | "--option" => arguments.next(),
-            _ => argument.strip_prefix("--option=").or(argument.strip_prefix("-o")),
+            _ => match argument.split_once('=') {
+                Some(("--quiet" | "--silent", level)) => {
+                    to.set("quiet", level.to_owned());
+                    None
+                }
+                _ => argument.strip_prefix("--option=").or(argument.strip_prefix("-o")),
+            },
         };
         if let Some((name, value)) = setting.and_then(|it| it.split_once('=')) {
             to.set(name, value.to_owned());
@@ -86,10 +94,19 @@ mod tests {
             let names = ["APT::Get::Assume-Yes", "APT::Get::Simulate"];
             assert_eq!(names.map(|it| found.is_on(it)), expected, "{line}");
         }
-        for (line, expected) in [("-qq", "2"), ("-q", "1"), ("-q=2", "2")] {
+        for (line, expected) in [
+            ("-qq", "2"),
+            ("-q", "1"),
+            ("-q=2", "2"),
+            ("--quiet", "1"),
+            ("--quiet=2", "2"),
+            ("--silent=2", "2"),
+            ("-yqq --print-uris", "2"),
+        ] {
             let mut found = Configuration::default();
             add(&mut found, line.split(' '));
-            assert_eq!(found.find("quiet"), Some(expected));
+            assert_eq!(found.find("quiet"), Some(expected), "{line}");
+            assert_eq!(found.is_on("APT::Get::Print-URIs"), line.ends_with("--print-uris"));
         }
     }
 }
