@@ -367,6 +367,7 @@ impl Gate {
                 return candidates.into_iter().map(refused).collect();
             }
         };
+        let grace = self.grace();
         let mut done: BTreeMap<usize, Judged> = BTreeMap::new();
         let mut cases: BTreeMap<usize, (Question, Case<'_>)> = BTreeMap::new();
         let read = in_parallel(&candidates, |it| {
@@ -392,7 +393,10 @@ impl Gate {
                 Ok(read) => {
                     let by = By { policy, now };
                     let mut case = Case::new(candidate, read, &listings, look, by);
-                    match case.question.take() {
+                    // Where an earlier entrance of this run has asked the others, they are not asked
+                    // once more for what decides nothing.
+                    let is_closed = grace.is_zero() && case.settle();
+                    match case.question.take().filter(|_| !is_closed) {
                         Some(question) => drop(cases.insert(index, (question, case))),
                         None => drop(done.insert(index, case.close())),
                     }
@@ -400,15 +404,8 @@ impl Gate {
             }
         }
         let before = done.len();
-        let grace = self.grace();
         let ids: Vec<usize> = cases.keys().copied().collect();
-        let cases = cases.into_values().map(|(question, mut case)| {
-            if grace.is_zero() && case.settle() {
-                // An earlier entrance of this run has asked the others.
-                case.inquiry.ask_nobody();
-            }
-            (question, case)
-        });
+        let cases = cases.into_values();
         let progress = |done| progress(before + done);
         let closed = work_through(cases, gatherer, &mut self.patience(), grace, progress);
         done.extend(ids.into_iter().zip(closed));

@@ -88,9 +88,9 @@ impl Patience {
     /// case.
     pub(super) fn after(mut self, used: BTreeMap<OperatorName, Duration>, spare: Duration) -> Self {
         for (name, used) in used {
-            if let Some(budget) = self.budgets.get(&name) {
-                self.used.insert(name, used.min(budget.saturating_sub(spare)));
-            }
+            let Some(budget) = self.budgets.get(&name) else { continue };
+            let most = if spare.is_zero() { used } else { budget.saturating_sub(spare) };
+            self.used.insert(name, used.min(most));
         }
         self
     }
@@ -105,8 +105,8 @@ impl Patience {
     #[must_use]
     pub fn rests(&self, name: &OperatorName) -> Option<String> {
         let budget = self.budgets.get(name)?;
-        let spent = !budget.is_zero() && self.used.get(name).is_some_and(|used| used >= budget);
-        spent.then(|| format!("slow: used up its {} s in this run", budget.as_secs()))
+        let used = self.used.get(name).filter(|used| *used >= budget)?;
+        Some(format!("slow: used up its {} s in this run", used.as_secs()))
     }
 
     /// Looks, if it is time to, whom the run waits for `now`. Gives those that have just used up what
