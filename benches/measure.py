@@ -2,7 +2,9 @@
 rounds of them, and prints what came of it. Works only inside testbed/enter, as root.
 
 Times are wall clock times of `apt-get install --download-only`, and of the hook by itself. What is
-compared ran in the same chroot, so by the same apt.
+compared ran in the same chroot, so by the same apt. apt-quorum has all files that its package ships for apt,
+so the hook before the prompt is a part of it, unless a contender says that it goes without; plain apt and
+the others have none of them. It is `-q` and not `-qq`, in which that hook is silent.
 """
 
 import argparse
@@ -70,7 +72,18 @@ def measure(system, command, expected):
 
 
 def apt_get(names):
-    return f"exec apt-get -qq --yes --download-only install {names}"
+    return f"exec apt-get -q --yes --download-only install {names}"
+
+
+# What is shipped for apt, but for the hook before the prompt.
+WITHOUT = ("00apt-quorum", "90apt-quorum-pipeline")
+SHIPPED = (*WITHOUT, "90apt-quorum-before-prompt")
+
+
+def shipped(name, scheme):
+    if not scheme.startswith("quorum"):
+        return ()
+    return WITHOUT if "no prompt" in name else SHIPPED
 
 
 def spread(values):
@@ -90,10 +103,11 @@ class Bench:
         self.web = start_nginx()
         certificate = (self.web / "srv/certificate.pem").read_bytes()
         self.bookworm = System("bookworm", "apt", key, certificate)
+        self.trixie = System("trixie", "apt", key, certificate)
         self.forky = System("forky", "rival", key, certificate)
         # The same apt, with the other method for it.
         self.intoto = System("bookworm", "rival", key, certificate)
-        for system in (self.bookworm, self.forky, self.intoto):
+        for system in (self.bookworm, self.trixie, self.forky, self.intoto):
             system.install_quorum()
         self.results = []
 
@@ -129,7 +143,9 @@ class Bench:
                 if len(runs[name]) < turn:
                     continue
                 self.set(delay, prefix, answers)
+                system.ship(())
                 system.source(scheme)
+                system.ship(shipped(name, scheme))
                 if scheme.startswith("quorum"):
                     system.configure_quorum(self.rebuilders, http2)
                 elif scheme.startswith("reproduced"):
@@ -168,6 +184,7 @@ class Bench:
     def everything(self):
         plain = ("plain apt", "http", None, False, "itself")
         cold = ("apt-quorum, HTTP/1.1", "quorum+http", "cold", False, "itself")
+        alone = ("HTTP/1.1, no prompt", "quorum+http", "cold", False, "itself")
         cold2 = ("apt-quorum, HTTP/2", "quorum+http", "cold", True, "itself")
         # The rebuilders say that a cache answers in their place.
         front = ("HTTP/1.1, from caches", "quorum+http", "cold", False, "cache")
@@ -184,17 +201,17 @@ class Bench:
         show_head()
         for size in sizes:
             for delay in delays:
-                contenders = [plain, cold, cold2, front, front2]
+                contenders = [plain, cold, alone, cold2, front, front2]
                 contenders += [cached] if delay == 0 else []
-                self.case(self.bookworm, f"{size} small", small(size), prefix[size], delay, contenders)
+                self.case(self.trixie, f"{size} small", small(size), prefix[size], delay, contenders)
         # Without the 40 ms that a request or an answer now and then waits for an acknowledgement,
         # which comes by chance and hides all else.
         acknowledge_at_once(True)
         for size in sizes:
-            self.case(self.bookworm, f"{size} small, quickack", small(size), prefix[size], 0,
-                      [plain, cold, cold2, cached])
+            self.case(self.trixie, f"{size} small, quickack", small(size), prefix[size], 0,
+                      [plain, cold, alone, cold2, cached])
         acknowledge_at_once(False)
-        self.case(self.bookworm, "5 of 50 MB", large, "large", 0, [plain, cold, cached])
+        self.case(self.trixie, "5 of 50 MB", large, "large", 0, [plain, cold, cached])
         # It asks for one package at a time: more than these take minutes.
         for size in [1, 50]:
             for delay in [0, 100]:
@@ -223,6 +240,7 @@ class Bench:
             system.forget(True)
             system.configure_quorum(self.rebuilders, False)
             system.source("quorum+http")
+            system.ship(SHIPPED)
             count = len(names.split())
             measure(system, apt_get(names), count)
             version = "1.0-1"

@@ -182,13 +182,21 @@ class System:
         self.sh("""
             ln -s ../../../bin/apt-quorum /usr/lib/apt/methods/quorum+http
             mkdir -p /usr/lib/apt-quorum /var/lib/apt-quorum /var/cache/apt-quorum
-            ln -s ../../bin/apt-quorum /usr/lib/apt-quorum/pre-install-pkgs
+            for name in before-prompt pre-install-pkgs; do
+                ln -s ../../bin/apt-quorum /usr/lib/apt-quorum/$name
+            done
             mkdir -p /etc/apt-quorum/operators.d""")
-        for name in ("00apt-quorum", "90apt-quorum-pipeline"):
-            shutil.copy(REPOSITORY / "apt-conf" / name, self.root / "etc/apt/apt.conf.d/")
         (self.root / "etc/apt-quorum/policy.toml").write_text(
             'mode = "enforce"\nthreshold = 2\n[network]\nauthorities = "/etc/bench.pem"\n'
         )
+
+    def ship(self, names):
+        """Has apt read these of the files that the package ships for it, and no others of them."""
+        for name in ("00apt-quorum", "90apt-quorum-before-prompt", "90apt-quorum-pipeline"):
+            there = self.root / "etc/apt/apt.conf.d" / name
+            there.unlink(missing_ok=True)
+            if name in names:
+                shutil.copy(REPOSITORY / "apt-conf" / name, there)
 
     def configure_quorum(self, rebuilders, http2):
         for n, (name, it) in enumerate(zip(OPERATORS, rebuilders), 1):

@@ -203,6 +203,33 @@ impl World {
         self.write("sources.list", &line);
     }
 
+    /// From now on apt asks the hook before the prompt, as it does with the package's own files. Before
+    /// 2.7, apt tells it of its configuration only what stands on the command line.
+    fn ask_before_the_prompt(&self) {
+        let hook = self.path("before-prompt");
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_apt-quorum"), &hook).unwrap();
+        let mut conf = fs::read_to_string(self.path("apt.conf")).unwrap();
+        for command in ["Install", "Upgrade"] {
+            conf += &format!("AptCli::Hooks::{command} {{ \"{}\"; }};\n", hook.display());
+        }
+        self.write("apt.conf", &conf);
+        self.write("state/none", "");
+    }
+
+    /// What the hook before the prompt must be told.
+    fn settings(&self) -> Vec<String> {
+        let at = self.directory.path().display();
+        [
+            format!("APT::Quorum::Config={at}/config"),
+            format!("APT::Quorum::Cache={at}/evidence"),
+            format!("APT::Quorum::State={at}/state"),
+            format!("Dir::State::lists={at}/lists"),
+            "Acquire::http::Proxy=DIRECT".to_owned(),
+        ]
+        .map(|it| format!("-o{it}"))
+        .into()
+    }
+
     /// Forgets what was fetched, of everything or of packages only.
     fn forget(&self, names: &[&str]) {
         for name in names {
@@ -222,6 +249,7 @@ impl World {
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .env("LC_ALL", "C")
             .env("APT_CONFIG", self.path("apt.conf"))
+            .args(self.settings())
             .args(arguments)
             .stdin(Stdio::null())
             .stderr(file.try_clone().unwrap())
@@ -465,6 +493,53 @@ fn two_thousand_packages_over_http_2() {
 #[test]
 fn two_thousand_packages_from_caches_over_http_2() {
     assert_costs(2000, Speaks::Http2, Answers::Cache, 30, 1);
+}
+
+/// As shipped: what the hook before the prompt has asked, the method does not ask again.
+#[test]
+fn fifty_packages_before_the_prompt() {
+    let _alone = alone();
+    let world = World::new(50, 0, Speaks::Http1);
+    world.ask_before_the_prompt();
+    world.update();
+    world.assert_costs(10, 9);
+    let said = world.install().said;
+    assert!(said.contains("apt-quorum: of 50 packages, 50 confirmed."), "{said}");
+}
+
+/// Nobody can be asked, and the method behind it does not try again.
+#[test]
+fn who_could_not_be_heard_before_the_prompt_is_not_asked_again() {
+    let _alone = alone();
+    let world = World::new(3, 0, Speaks::Http1);
+    world.ask_before_the_prompt();
+    world.update();
+    let policy = fs::read_to_string(world.path("config/policy.toml")).unwrap();
+    world.write("config/policy.toml", &policy.replace("enforce", "warn"));
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let asked = Arc::new(AtomicU64::new(0));
+    let address = nobody.local_addr().unwrap();
+    let counted = Arc::clone(&asked);
+    // Whoever connects is hung up on.
+    std::thread::spawn(move || {
+        nobody.incoming().for_each(|_| _ = counted.fetch_add(1, Ordering::SeqCst));
+    });
+    for name in ["alice", "bob", "carol"] {
+        let path = format!("config/operators.d/{name}.toml");
+        let text = fs::read_to_string(world.path(&path)).unwrap();
+        let (head, _) = text.split_once("url = ").unwrap();
+        world.write(&path, &format!("{head}url = \"http://{address}/{name}/\"\n"));
+    }
+    let said = world.install().said;
+    assert!(said.contains("apt-quorum: of 3 packages, 0 confirmed, 3 not confirmed."), "{said}");
+    let once = asked.swap(0, Ordering::SeqCst);
+    assert!(once > 0);
+    // Without that hook before it, the method asks as much.
+    world.forget(&["cache/archives"]);
+    let conf = fs::read_to_string(world.path("apt.conf")).unwrap();
+    world.write("apt.conf", &format!("{conf}APT::Quorum::Before-Prompt \"never\";\n"));
+    world.install();
+    assert!(asked.load(Ordering::SeqCst) <= once, "{asked:?} and {once}");
 }
 
 /// One that lists all of a distribution, as public ones do, is not made to send its list.

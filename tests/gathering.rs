@@ -9,13 +9,14 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
 
 use apt_quorum::evidence::Found;
 use apt_quorum::gate::{Inquiry, Listings};
-use apt_quorum::policy::{Decision, Outcome, Standing, UnsignedStatus};
+use apt_quorum::policy::{Decision, OnConflict, Outcome, Standing, UnsignedStatus};
 use apt_quorum::types::Sha256Digest;
 use support::*;
 
@@ -102,6 +103,63 @@ fn of_a_flood_one_vote_and_two_conflicts_are_kept() {
     assert_eq!(conflicts.len(), 2, "the alarm is given all the same");
     let (signed, _) = inquiry.into_parts();
     assert_eq!(signed.len(), 1 + 2 + 1);
+}
+
+/// As where several share a directory.
+#[test]
+fn a_place_with_what_others_signed_has_nothing_of_its_own() {
+    let world = World::new(&["a", "b", "c"]);
+    let policy = world.policy(requirement(2, &["a", "b", "c"]));
+    let asked = [(0, operator("a")), (1, operator("b")), (2, operator("c"))];
+    let mut inquiry = Inquiry::new(Vec::new(), asked.into());
+    let bytes = attestation(&world.artifact(), world.file.sha256(), &[world.key("a")]);
+    let found = |name, attestations: Vec<_>| {
+        let outcome = Outcome::Attestations { count: attestations.len() };
+        Found { outcome, ..found(name, attestations) }
+    };
+    for (at, name) in ["a", "b"].into_iter().enumerate() {
+        inquiry.add(at, found(name, vec![bytes.clone()]));
+    }
+    // What is wrong with something is said all the same.
+    inquiry.add(2, found("c", vec![b"nothing".to_vec()]));
+    let decision = inquiry.decide(&policy, &world.subject(), now());
+    assert_eq!(outcome(&decision), "refuse:not-confirmed");
+    let standings = &decision.report().unwrap().standings;
+    assert_eq!(standings[&operator("a")], Standing::Confirms);
+    assert_eq!(standings[&operator("b")], Standing::Unknown);
+    assert!(matches!(standings[&operator("c")], Standing::Rejected { .. }), "{standings:?}");
+}
+
+/// One who used up its time is not waited for. What it says all the same is taken, above all a conflict.
+#[test]
+fn who_rests_is_not_waited_for_and_may_still_confirm_or_contradict() {
+    let world = World::new(&["a", "b", "c"]);
+    let asked = || BTreeMap::from([(0, operator("a")), (1, operator("b")), (2, operator("c"))]);
+    let signed = |name: &str, sha256| attestation(&world.artifact(), sha256, &[world.key(name)]);
+    let right = world.file.sha256();
+    for (on_conflict, late, before, expected) in [
+        (OnConflict::Warn, right, "refuse:could-not-find-out", "admit:quorum"),
+        (
+            OnConflict::Refuse,
+            Sha256Digest::of(b"other"),
+            "refuse:could-not-find-out",
+            "refuse:conflict",
+        ),
+    ] {
+        let policy = world.policy(requirement_of(2, &["a", "b", "c"], &[], on_conflict));
+        let mut inquiry = Inquiry::new(Vec::new(), asked());
+        inquiry.add(0, found("a", vec![signed("a", right)]));
+        inquiry.add(1, Found { outcome: Outcome::Unknown, ..found("b", Vec::new()) });
+        assert!(inquiry.decide_early(&policy, &world.subject(), now()).is_none());
+        inquiry.rest(&operator("c"), "slow");
+        assert!(inquiry.is_complete() && inquiry.asked().is_empty());
+        let early = inquiry.decide_early(&policy, &world.subject(), now()).unwrap();
+        assert_eq!(outcome(&early), before);
+        let standing = Standing::Unreachable { why: "slow".to_owned() };
+        assert_eq!(early.report().unwrap().standings[&operator("c")], standing);
+        inquiry.add(2, found("c", vec![signed("c", late)]));
+        assert_eq!(outcome(&inquiry.decide(&policy, &world.subject(), now())), expected);
+    }
 }
 
 /// The names of the components whose index lists `sha256` as `good 1 all`.

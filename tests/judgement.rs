@@ -13,8 +13,9 @@ mod support;
 use apt_quorum::attest::{Wanted, verify};
 use apt_quorum::deb::examine;
 use apt_quorum::policy::{
-    Basis, Clearance, Decision, Evidence, Exception, Listing, Matcher, Mode, OnConflict, Outcome,
-    Policy, Reason, Refusal, Rule, Standing, Subject, UnsignedStatus, decide, decide_early,
+    Assessment, Basis, Clearance, Decision, Evidence, Exception, Listing, Matcher, Mode, Named,
+    OnConflict, Outcome, Policy, Reason, Refusal, Rule, Standing, Subject, UnsignedStatus,
+    assess_early, decide, decide_early,
 };
 use apt_quorum::types::{Glob, Identity, Sha256Digest};
 use support::*;
@@ -1017,6 +1018,10 @@ fn a_decision_is_made_early_only_where_no_answer_can_change_it() {
         evidence.pending = vec![operator("c")];
         let early = decide_early(&policy, &world.listed(), &evidence, now());
         assert_eq!(early.as_ref().map(outcome).as_deref(), expected, "{policy:?}");
+        // What is only named is closed by the same logic.
+        let early = assess_early(&policy, &named(&world), &evidence, now());
+        let confirmed = early.map(|it| matches!(it, Assessment::Confirmed { .. }));
+        assert_eq!(confirmed, expected.map(|_| true), "{policy:?}");
         // Nobody is awaited any more.
         evidence.pending.clear();
         let last = decide_early(&policy, &world.listed(), &evidence, now());
@@ -1037,6 +1042,15 @@ fn what_is_wrong_with_the_file_itself_needs_no_answer() {
     ] {
         let early = decide_early(&policy, &subject, &awaited, now());
         assert_eq!(early.as_ref().map(outcome).as_deref(), Some(expected));
+    }
+}
+
+/// The package of [`World::listed`], by what an index says of it.
+fn named(world: &World) -> Named {
+    Named {
+        control: world.listed().control().unwrap().clone(),
+        sha256: world.file.sha256(),
+        listings: world.listed().listings().to_vec(),
     }
 }
 
@@ -1074,6 +1088,8 @@ fn no_answer_overturns_an_early_decision() {
                     for now_known in 0..125 {
                         let known = codes(now_known, 5);
                         let early = decide_early(&policy, &subject, &fill(known), now());
+                        let assessed = assess_early(&policy, &named(&world), &fill(known), now());
+                        assert_eq!(early.is_some(), assessed.is_some(), "{known:?}");
                         let Some(early) = early else { continue };
                         early_ones += 1;
                         for later in 0..64 {

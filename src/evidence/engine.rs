@@ -1,7 +1,7 @@
 //! Asks all endpoints at once, on one thread, and hands each answer on when it comes.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -59,7 +59,14 @@ pub struct Event {
 /// The asking side. Dropping it ends the thread; answers still under way are given up.
 #[derive(Debug)]
 pub struct Engine {
-    questions: UnboundedSender<(QuestionId, Question, Vec<usize>)>,
+    orders: UnboundedSender<Order>,
+}
+
+/// What the engine is told.
+#[derive(Debug)]
+enum Order {
+    Ask(Asked),
+    Settled(QuestionId),
 }
 
 /// What an engine needs to know.
@@ -94,18 +101,24 @@ impl Engine {
     /// # Errors
     /// If the system has no thread or descriptor to spare.
     pub fn start(setup: Setup, hand_on: impl Fn(Event) + Send + 'static) -> std::io::Result<Self> {
-        let (questions, incoming) = unbounded_channel();
+        let (orders, incoming) = unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("evidence".to_owned()).spawn(move || {
             LocalSet::new().block_on(&runtime, run(setup, incoming, Rc::new(hand_on)));
         })?;
-        Ok(Self { questions })
+        Ok(Self { orders })
     }
 
     /// Puts `question` to these endpoints.
     pub fn ask(&self, id: QuestionId, question: Question, endpoints: Vec<usize>) {
         // The thread ends only after this side is dropped, so there is always a receiver.
-        let _ = self.questions.send((id, question, endpoints));
+        let _ = self.orders.send(Order::Ask((id, question, endpoints)));
+    }
+
+    /// Nobody waits for answers to this question any more: endpoints are asked about it when there is
+    /// nothing else to ask them.
+    pub fn settled(&self, id: QuestionId) {
+        let _ = self.orders.send(Order::Settled(id));
     }
 }
 
@@ -117,6 +130,10 @@ struct Peer {
     health: RefCell<Health>,
     /// Questions that were not put to it yet
     queue: RefCell<VecDeque<(QuestionId, Rc<Question>)>>,
+    /// Those of them that were found to be settled
+    last: RefCell<VecDeque<(QuestionId, Rc<Question>)>>,
+    /// The questions to whose answers nobody waits, put or not
+    settled: Rc<RefCell<HashSet<QuestionId>>>,
     /// Something is in the queue, or became ready there
     changed: Notify,
 }
@@ -131,19 +148,20 @@ type Asked = (QuestionId, Question, Vec<usize>);
 
 async fn run(
     setup: Setup,
-    mut incoming: UnboundedReceiver<Asked>,
+    mut incoming: UnboundedReceiver<Order>,
     hand_on: Rc<impl Fn(Event) + 'static>,
 ) {
-    let Some(first) = incoming.recv().await else { return };
+    let settled = Rc::default();
+    let Some(first) = next_question(&mut incoming, &settled).await else { return };
     // Made at the first question: most runs of apt need none of this.
-    let peers = make_peers(&setup);
+    let peers = make_peers(&setup, &settled);
     let desk = Rc::new(Desk { timeouts: setup.timeouts, keep: setup.keep, hand_on });
     for (index, peer) in peers.iter().enumerate() {
         tokio::task::spawn_local(Rc::clone(peer).work(index, Rc::clone(&desk)));
     }
     let mut next = Some(first);
     while let Some(first) = next {
-        let together = with_those_behind(first, &mut incoming).await;
+        let together = with_those_behind(first, &mut incoming, &settled).await;
         for (index, peer) in peers.iter().enumerate() {
             let own = together.iter().filter(|(_, _, endpoints)| endpoints.contains(&index));
             peer.foresee(own.map(|(_, question, _)| question), setup.timeouts);
@@ -155,17 +173,35 @@ async fn run(
                 peer.changed.notify_one();
             }
         }
-        next = incoming.recv().await;
+        next = next_question(&mut incoming, &settled).await;
+    }
+}
+
+/// The next question. Those that are settled meanwhile are noted.
+async fn next_question(
+    incoming: &mut UnboundedReceiver<Order>,
+    settled: &RefCell<HashSet<QuestionId>>,
+) -> Option<Asked> {
+    loop {
+        match incoming.recv().await? {
+            Order::Ask(asked) => return Some(asked),
+            Order::Settled(id) => drop(settled.borrow_mut().insert(id)),
+        }
     }
 }
 
 /// Waits for the questions that come right behind the first one.
-async fn with_those_behind(first: Asked, incoming: &mut UnboundedReceiver<Asked>) -> Vec<Asked> {
+async fn with_those_behind(
+    first: Asked,
+    incoming: &mut UnboundedReceiver<Order>,
+    settled: &RefCell<HashSet<QuestionId>>,
+) -> Vec<Asked> {
     let mut together = vec![first];
     let (pause, longest) = TOGETHER;
     let end = Instant::now() + longest;
     while let Ok(Some(next)) =
-        tokio::time::timeout_at(end.min(Instant::now() + pause), incoming.recv()).await
+        tokio::time::timeout_at(end.min(Instant::now() + pause), next_question(incoming, settled))
+            .await
     {
         together.push(next);
     }
@@ -179,7 +215,7 @@ struct Desk<F> {
     hand_on: Rc<F>,
 }
 
-fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
+fn make_peers(setup: &Setup, settled: &Rc<RefCell<HashSet<QuestionId>>>) -> Vec<Rc<Peer>> {
     let unreachable = |why: &str| Outcome::Unreachable { why: why.to_owned() };
     let door = match setup.network {
         Network::Allowed => {
@@ -233,6 +269,8 @@ fn make_peers(setup: &Setup) -> Vec<Rc<Peer>> {
             line: line(endpoint),
             health: RefCell::default(),
             queue: RefCell::default(),
+            last: RefCell::default(),
+            settled: Rc::clone(settled),
             changed: Notify::new(),
         })
     };
@@ -264,12 +302,18 @@ impl Peer {
     }
 
     fn next_ready(&self) -> Option<(QuestionId, Rc<Question>)> {
-        let mut queue = self.queue.borrow_mut();
-        let at = match &self.source {
-            Ok(source) => queue.iter().position(|(_, question)| source.is_ready(question))?,
-            Err(_) => 0,
-        };
-        queue.remove(at)
+        let (mut queue, mut last) = (self.queue.borrow_mut(), self.last.borrow_mut());
+        let settled = self.settled.borrow();
+        while queue.front().is_some_and(|(id, _)| settled.contains(id)) {
+            last.extend(queue.pop_front());
+        }
+        [&mut *queue, &mut *last].into_iter().find_map(|queue| {
+            let at = match &self.source {
+                Ok(source) => queue.iter().position(|(_, question)| source.is_ready(question))?,
+                Err(_) => 0,
+            };
+            queue.remove(at)
+        })
     }
 
     /// Has the source do what can be done for many questions together.
@@ -424,7 +468,7 @@ mod tests {
             authorities: None,
             keep: None,
         };
-        make_peers(&setup).iter().map(|peer| peer.line.connections()).collect()
+        make_peers(&setup, &Rc::default()).iter().map(|peer| peer.line.connections()).collect()
     }
 
     #[test]

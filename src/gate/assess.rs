@@ -1,12 +1,14 @@
 //! Assessing packages whose files are not here: those that are installed already, and those that
 //! apt would like to fetch.
 
+use std::collections::BTreeSet;
+
 use super::rounds::{Open, work_through};
-use super::{Gate, Gatherer, Inquiry};
+use super::{GRACE, Gate, Gatherer, Inquiry};
 use crate::evidence::{Found, Question};
-use crate::policy::{Assessment, Named, Policy};
+use crate::policy::{Answer, Assessment, Named, Policy};
 use crate::receipt::Signed;
-use crate::types::Timestamp;
+use crate::types::{OperatorName, Timestamp};
 
 /// A package that was assessed.
 #[derive(Debug, Clone)]
@@ -17,6 +19,8 @@ pub struct Assessed {
     pub assessment: Assessment,
     /// The signed bytes that this rests on
     pub signed: Signed,
+    /// What the endpoints answered
+    pub answers: Vec<Answer>,
 }
 
 /// About which packages operators are asked.
@@ -24,6 +28,8 @@ pub struct Assessed {
 pub enum Ask {
     /// About all that they did not sign yet.
     All,
+    /// The same, and waits for no answer that could not change how the package fares.
+    UntilSettled,
     /// Only about those that are not confirmed by what is at hand. Who asks often asks like this,
     /// for the endpoints' sake. Nobody new is heard about the others then.
     Unconfirmed,
@@ -32,6 +38,7 @@ pub enum Ask {
 struct UnderWay<'p> {
     named: Named,
     inquiry: Inquiry,
+    ask: Ask,
     policy: &'p Policy,
     now: Timestamp,
 }
@@ -47,11 +54,28 @@ impl Open for UnderWay<'_> {
         self.inquiry.add(endpoint, found);
     }
 
+    fn settle(&mut self) -> bool {
+        self.ask == Ask::UntilSettled
+            && self.inquiry.assess_early(self.policy, &self.named, self.now).is_some()
+    }
+
+    fn awaited(&self) -> BTreeSet<OperatorName> {
+        self.inquiry.awaited().cloned().collect()
+    }
+
+    fn rest(&mut self, operator: &OperatorName, why: &str) {
+        self.inquiry.rest(operator, why);
+    }
+
+    fn give_up(&mut self, why: &str) {
+        self.inquiry.give_up(why);
+    }
+
     fn close(mut self) -> Assessed {
-        self.inquiry.give_up("the program that fetches evidence ended");
         let assessment = self.inquiry.assess(self.policy, &self.named, self.now);
+        let answers = self.inquiry.answers().to_vec();
         let (signed, _) = self.inquiry.into_parts();
-        Assessed { named: self.named, assessment, signed }
+        Assessed { named: self.named, assessment, signed, answers }
     }
 }
 
@@ -83,8 +107,9 @@ impl Gate {
                     inquiry.ask_nobody();
                 }
             }
-            (question, UnderWay { named, inquiry, policy, now })
+            (question, UnderWay { named, inquiry, ask, policy, now })
         };
-        work_through(packages.into_iter().map(begin), gatherer, progress)
+        let packages = packages.into_iter().map(begin);
+        work_through(packages, gatherer, &mut self.patience(), GRACE, progress)
     }
 }

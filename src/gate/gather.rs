@@ -51,6 +51,9 @@ pub trait Gatherer {
     /// Puts `question` to these endpoints; each brings one event.
     fn ask(&mut self, id: QuestionId, question: Question, endpoints: Vec<usize>);
 
+    /// Nobody waits for answers to this question any more: it may come behind all others.
+    fn settled(&mut self, _: QuestionId) {}
+
     /// The next event, waited for no longer than `patience`, if any is given.
     fn next(&mut self, patience: Option<Duration>) -> Next;
 }
@@ -114,6 +117,10 @@ impl Gatherer for Local {
         self.engine.ask(id, question, endpoints);
     }
 
+    fn settled(&mut self, id: QuestionId) {
+        self.engine.settled(id);
+    }
+
     fn next(&mut self, patience: Option<Duration>) -> Next {
         receive(&self.events, patience)
     }
@@ -131,12 +138,14 @@ pub struct Fetcher {
     unasked: VecDeque<Event>,
     /// How many answers it owes
     outstanding: usize,
+    /// When it answered last, or was asked
+    heard: Instant,
 }
 
 impl Fetcher {
     /// Will ask as `user`.
     #[must_use]
-    pub const fn new(setup: Setup, user: User) -> Self {
+    pub fn new(setup: Setup, user: User) -> Self {
         Self {
             setup,
             user,
@@ -145,6 +154,7 @@ impl Fetcher {
             failure: None,
             unasked: VecDeque::new(),
             outstanding: 0,
+            heard: Instant::now(),
         }
     }
 
@@ -281,6 +291,7 @@ impl Drop for Process {
 
 impl Gatherer for Fetcher {
     fn ask(&mut self, id: QuestionId, question: Question, endpoints: Vec<usize>) {
+        self.heard = Instant::now();
         if self.process.is_none() && self.failure.is_none() {
             let started = self.start();
             self.failure = started.err().map(|error| {
@@ -291,7 +302,7 @@ impl Gatherer for Fetcher {
             return self.fail(&why, id, endpoints);
         }
         let Some(process) = &self.process else { return };
-        let asked = WireQuestion { id, question, endpoints };
+        let asked = WireQuestion { id, question: Some(question), endpoints };
         if let Err(error) = process.tell(&asked) {
             // It must not be waited for: it does not know the question.
             let why = format!("the program that fetches evidence ended: {}", plain(&error));
@@ -303,6 +314,14 @@ impl Gatherer for Fetcher {
         }
     }
 
+    fn settled(&mut self, id: QuestionId) {
+        let settled = WireQuestion { id, question: None, endpoints: Vec::new() };
+        // That it ended shows when something is asked or read.
+        if let Some(process) = &self.process {
+            let _ = process.tell(&settled);
+        }
+    }
+
     fn next(&mut self, patience: Option<Duration>) -> Next {
         if let Some(event) = self.unasked.pop_front() {
             return Next::Event(event);
@@ -311,10 +330,12 @@ impl Gatherer for Fetcher {
         // It answers every question within the time for one, eight at a time, so something always
         // comes within that: unless it got stuck, or is no longer what was started.
         let longest = self.setup.timeouts.total.saturating_mul(2) + SLACK;
-        match (receive(events, Some(patience.unwrap_or(longest))), self.outstanding) {
-            (Next::NotYet, _) if patience.is_some() => Next::NotYet,
-            (Next::Event(event), 1..) => {
+        let left = longest.saturating_sub(self.heard.elapsed());
+        match receive(events, Some(patience.map_or(left, |it| it.min(left)))) {
+            Next::NotYet if self.heard.elapsed() < longest => Next::NotYet,
+            Next::Event(event) if self.outstanding > 0 => {
                 self.outstanding -= 1;
+                self.heard = Instant::now();
                 Next::Event(event)
             }
             // It got stuck, it ended, or it answers what nobody asked, which it could do for ever.
@@ -352,7 +373,10 @@ pub fn serve(input: impl Read, output: impl Write + Send + 'static) -> std::io::
         }
     })?;
     while let Some(WireQuestion { id, question, endpoints }) = read_line(&mut input, MAX_LINE) {
-        engine.ask(id, question, endpoints);
+        match question {
+            Some(question) => engine.ask(id, question, endpoints),
+            None => engine.settled(id),
+        }
     }
     Ok(())
 }
@@ -409,7 +433,8 @@ struct WireKey {
 #[derive(Serialize, Deserialize)]
 struct WireQuestion {
     id: QuestionId,
-    question: Question,
+    /// None if it is one that was asked before and is settled
+    question: Option<Question>,
     endpoints: Vec<usize>,
 }
 
@@ -542,12 +567,13 @@ pub(crate) mod fuzzing {
 
     /// What the fetching process makes of any other line.
     pub fn question(input: &mut impl BufRead) -> Option<(QuestionId, Question, Vec<usize>)> {
-        read_line(input, MAX_LINE)
-            .map(|WireQuestion { id, question, endpoints }| (id, question, endpoints))
+        let WireQuestion { id, question, endpoints } = read_line(input, MAX_LINE)?;
+        Some((id, question?, endpoints))
     }
 
     /// The line for a question.
     pub fn question_line(id: QuestionId, question: Question, endpoints: Vec<usize>) -> String {
+        let question = Some(question);
         serde_json::to_string(&WireQuestion { id, question, endpoints }).unwrap_or_default()
     }
 }

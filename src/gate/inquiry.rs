@@ -7,8 +7,8 @@ use super::archives::{Archives, Silence, Word};
 use crate::attest::{self, Claim, Rejection, Wanted, archive};
 use crate::evidence::Found;
 use crate::policy::{
-    Answer, Assessment, Decision, Evidence, Named, Outcome, Policy, Subject, assess, decide,
-    decide_early,
+    Answer, Assessment, Decision, Evidence, Named, Outcome, Policy, Subject, assess, assess_early,
+    decide, decide_early,
 };
 use crate::receipt::Signed;
 use crate::types::{ArtifactName, Identity, OperatorName, Sha256Digest, Timestamp};
@@ -21,6 +21,8 @@ const MAX_OTHERS: usize = 2;
 pub struct Inquiry {
     /// Endpoints that may still answer
     waiting: BTreeMap<usize, OperatorName>,
+    /// Endpoints that may, and for which nobody waits any more
+    late: BTreeMap<usize, OperatorName>,
     /// Not looked at yet: a claim can be made only when the file's name and hash are known
     unread: Vec<(usize, Found)>,
     /// What endpoints that are archives say is looked up there
@@ -72,7 +74,8 @@ impl Inquiry {
     /// Takes an endpoint's answer.
     pub fn add(&mut self, endpoint: usize, found: Found) {
         // Whose endpoint it is, the configuration says and not the answer.
-        if let Some(operator) = self.waiting.remove(&endpoint) {
+        let late = || self.late.remove(&endpoint);
+        if let Some(operator) = self.waiting.remove(&endpoint).or_else(late) {
             self.unread.push((endpoint, Found { operator, ..found }));
         }
     }
@@ -80,6 +83,26 @@ impl Inquiry {
     /// Takes more attestations that are at hand.
     pub fn add_at_hand(&mut self, attestations: Vec<Vec<u8>>) {
         self.at_hand.extend(attestations);
+    }
+
+    /// Takes what operators answered to an earlier entrance of this run, which makes no votes.
+    pub(super) fn add_answers(&mut self, answers: &[Answer]) {
+        self.evidence.answers.extend_from_slice(answers);
+    }
+
+    /// The operators whose answers are waited for.
+    pub fn awaited(&self) -> impl Iterator<Item = &OperatorName> {
+        self.waiting.values()
+    }
+
+    /// Waits no longer for this operator. An answer that comes all the same is taken.
+    pub fn rest(&mut self, operator: &OperatorName, why: &str) {
+        let rests: Vec<usize> =
+            self.waiting.iter().filter(|(_, it)| *it == operator).map(|(at, _)| *at).collect();
+        for at in rests {
+            self.late.extend(self.waiting.remove(&at).map(|it| (at, it)));
+            self.say_silent(operator, why);
+        }
     }
 
     /// The endpoints that were asked and have not answered.
@@ -123,9 +146,13 @@ impl Inquiry {
     /// Waits no longer: whoever has not answered is silent.
     pub fn give_up(&mut self, why: &str) {
         for (_, operator) in std::mem::take(&mut self.waiting) {
-            let outcome = Outcome::Unreachable { why: why.to_owned() };
-            self.evidence.answers.push(Answer { operator, endpoint: String::new(), outcome });
+            self.say_silent(&operator, why);
         }
+    }
+
+    fn say_silent(&mut self, operator: &OperatorName, why: &str) {
+        let (operator, outcome) = (operator.clone(), Outcome::Unreachable { why: why.to_owned() });
+        self.evidence.answers.push(Answer { operator, endpoint: String::new(), outcome });
     }
 
     /// Whether every endpoint has answered.
@@ -157,6 +184,24 @@ impl Inquiry {
     pub fn assess(&mut self, policy: &Policy, named: &Named, now: Timestamp) -> Assessment {
         self.read(policy, &named.control.identity, named.sha256, now);
         assess(policy, named, &self.evidence, now)
+    }
+
+    /// What is known now about a package whose file is not here, if no answer that may still come
+    /// could change it. The package must be the same in every call.
+    pub fn assess_early(
+        &mut self,
+        policy: &Policy,
+        named: &Named,
+        now: Timestamp,
+    ) -> Option<Assessment> {
+        self.read(policy, &named.control.identity, named.sha256, now);
+        assess_early(policy, named, &self.evidence, now)
+    }
+
+    /// What the endpoints have answered.
+    #[must_use]
+    pub fn answers(&self) -> &[Answer] {
+        &self.evidence.answers
     }
 
     /// The signed bytes that were claims, by their digest, and why attestations from this machine

@@ -13,7 +13,9 @@ mod keys;
 mod listings;
 mod memory;
 mod outlook;
+mod patience;
 mod rounds;
+mod run;
 mod stock;
 mod survey;
 mod system;
@@ -22,15 +24,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use crate::apt::configuration::Configuration;
 use crate::attest::{self, Wanted};
 use crate::cache::{self, Cache};
 use crate::config::{self, Config, Problems};
 use crate::deb::{self, Examined};
-use crate::evidence::{self, Network, Question};
+use crate::evidence::{self, Found, Network, Question};
 use crate::policy::{Decision, Policy, Reason, Refusal, Subject};
 use crate::receipt::{self, Signed};
 use crate::sys::plain;
@@ -51,12 +53,16 @@ pub use keys::keys_of_endpoints;
 pub use listings::Listings;
 pub use memory::{Memory, Recalled, ToRemember};
 pub use outlook::Outlook;
+pub use patience::{Haste, Patience, TICK};
+use rounds::{Open, work_through};
+use run::Run;
 pub use stock::{Stock, Taken};
 pub use survey::Surveyed;
 pub use system::{AptUnreadable, Environment, apt_configuration, apt_configuration_with, apt_dump};
 
 /// How long a run whose files are all decided waits for endpoints that have not answered: a
-/// conflict must be shown although it does not decide. Once a run, not for each file.
+/// conflict must be shown although it does not decide. Once in a run of apt, not for each file, and
+/// not once more by a hook that comes after another one.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// The gate of one run: what to judge by and where to look.
@@ -68,6 +74,10 @@ pub struct Gate {
     archives: Arc<Archives>,
     /// About this machine's indexes, for people
     remarks: Mutex<BTreeSet<String>>,
+    /// How long this run has waited for whom
+    patience: Mutex<Patience>,
+    /// What an earlier entrance of this run found out
+    run: Run,
 }
 
 /// What is wrong with a configuration that cannot be used.
@@ -154,11 +164,50 @@ impl Gate {
         let endpoints = config.as_ref().map(|it| it.endpoints.as_slice()).unwrap_or_default();
         Self {
             archives: Arc::new(Archives::new(endpoints, &cache, native, &state)),
+            patience: Mutex::new(Patience::of(config.as_ref().ok(), Haste::Command)),
+            run: Run::default(),
             config,
             cache,
             lists: apt.path("Dir::State::lists", "/var/lib/apt/lists"),
             remarks: Mutex::default(),
         }
+    }
+
+    /// The same gate for an entrance that holds up a run of apt or dpkg: it waits for nobody longer
+    /// than a run may, and goes on from what earlier entrances of the run found out.
+    #[must_use]
+    pub fn holding_up(self, haste: Haste, state: &Path, now: Timestamp) -> Self {
+        let Ok(config) = &self.config else { return self };
+        let mut run = Run::recall(state, config.digest, now);
+        let mut spare = Duration::ZERO;
+        if config.policy.minds_conflicts() {
+            // What decides is asked for by each entrance, of everybody, and waited for at least as
+            // long as what decides nothing.
+            run.forget_answers();
+            spare = GRACE;
+        }
+        let patience = Patience::of(Some(config), haste);
+        let patience = Mutex::new(patience.after(std::mem::take(&mut run.used), spare));
+        Self { patience, run, ..self }
+    }
+
+    /// Keeps below `state` what this entrance found out for those that come after it in the same
+    /// run, and what was said of `assessed` packages. Without that they ask and wait once more, so
+    /// nothing is lost if it cannot be written, as by whoever is not root.
+    pub fn keep_run(&self, state: &Path, now: Timestamp, assessed: &[Assessed]) {
+        if let Ok(config) = &self.config {
+            let _ = self.run.keep(state, config.digest, now, self.patience().used(), assessed);
+        }
+    }
+
+    /// How long this run has waited for whom.
+    pub fn patience(&self) -> MutexGuard<'_, Patience> {
+        self.patience.lock().unwrap_or_else(|lock| lock.into_inner())
+    }
+
+    /// How long to wait for those whose answers decide nothing.
+    const fn grace(&self) -> Duration {
+        if self.run.graced { Duration::ZERO } else { GRACE }
     }
 
     /// The configuration.
@@ -264,15 +313,22 @@ impl Gate {
             heard.extend(claims.filter(|it| it.sha256() == sha256).map(|it| it.operator().clone()));
             verified = Some(Verified { artifact, sha256, attestations });
         }
+        let answers = match question.sha256 {
+            Some(sha256) => self.run.answers(&question.identity.artifact_name(), sha256),
+            None => &[],
+        };
+        let answered = run::endpoints(answers);
         let asked = config
             .endpoints
             .iter()
             .enumerate()
+            .filter(|(_, it)| !answered.contains(&(&it.operator, it.url.as_str())))
             .filter(|(_, endpoint)| endpoint.covers(&question.identity.architecture))
             .filter(|(_, endpoint)| !heard.contains(&endpoint.operator))
             .map(|(index, endpoint)| (index, endpoint.operator.clone()))
             .collect();
-        let inquiry = Inquiry::new(at_hand, asked).with_archives(Arc::clone(&self.archives));
+        let mut inquiry = Inquiry::new(at_hand, asked).with_archives(Arc::clone(&self.archives));
+        inquiry.add_answers(answers);
         match verified {
             Some(verified) => inquiry.with_verified(verified),
             None => inquiry,
@@ -330,9 +386,9 @@ impl Gate {
                 return candidates.into_iter().map(refused).collect();
             }
         };
-        let all = candidates.len();
+        let grace = self.grace();
         let mut done: BTreeMap<usize, Judged> = BTreeMap::new();
-        let mut open: BTreeMap<usize, Case> = BTreeMap::new();
+        let mut cases: BTreeMap<usize, (Question, Case<'_>)> = BTreeMap::new();
         let read = in_parallel(&candidates, |it| {
             let file = read(it, look.installing)?;
             let asked = file.question().map(|question| {
@@ -353,82 +409,27 @@ impl Gate {
                     let reason = Reason::Unreadable { why };
                     done.insert(index, Judged::refused(candidate.path, None, reason));
                 }
-                Ok((file, asked)) => {
-                    let case = begin(index, candidate, file, asked, &listings, look, gatherer);
-                    open.insert(index, case);
+                Ok(read) => {
+                    let by = By { policy, now };
+                    let mut case = Case::new(candidate, read, &listings, look, by);
+                    // Where an earlier entrance of this run has asked the others, they are not asked
+                    // once more for what decides nothing.
+                    let is_closed = grace.is_zero() && case.settle();
+                    match case.question.take().filter(|_| !is_closed) {
+                        Some(question) => drop(cases.insert(index, (question, case))),
+                        None => drop(done.insert(index, case.close())),
+                    }
                 }
             }
         }
-        let settled = open.values_mut().map(|case| case.settle(policy, now));
-        let mut unsettled = settled.filter(|settled| !settled).count();
-        let mut grace = None;
-        loop {
-            progress(all.saturating_sub(unsettled));
-            if unsettled == 0 {
-                if open.values().all(|case| case.inquiry.is_complete()) {
-                    break;
-                }
-                // All is decided; whoever is about to answer may still raise a conflict.
-                grace.get_or_insert_with(|| Instant::now() + GRACE);
-            }
-            let patience = grace.map(|end| end.saturating_duration_since(Instant::now()));
-            match gatherer.next(patience) {
-                Next::Event(event) => {
-                    let index = usize::try_from(event.question).unwrap_or(usize::MAX);
-                    let Some(case) = open.get_mut(&index) else { continue };
-                    case.inquiry.add(event.endpoint, event.found);
-                    if !case.settled && case.settle(policy, now) {
-                        unsettled -= 1;
-                    }
-                }
-                Next::NotYet => break,
-                Next::Ended => {
-                    for case in open.values_mut() {
-                        case.inquiry.give_up("the program that fetches evidence ended");
-                    }
-                    unsettled = 0;
-                }
-            }
-        }
-        done.extend(open.into_iter().map(|(index, case)| (index, case.close(policy, now))));
+        let before = done.len();
+        let ids: Vec<usize> = cases.keys().copied().collect();
+        let cases = cases.into_values();
+        let progress = |done| progress(before + done);
+        let closed = work_through(cases, gatherer, &mut self.patience(), grace, progress);
+        done.extend(ids.into_iter().zip(closed));
         done.into_values().collect()
     }
-}
-
-/// Puts the questions about a file to those who are to be asked.
-fn begin(
-    index: usize,
-    candidate: Candidate,
-    file: ReadFile,
-    asked: Option<(Question, Inquiry)>,
-    listings: &Listings,
-    look: Look<'_>,
-    gatherer: &mut dyn Gatherer,
-) -> Case {
-    let ReadFile { content: file, stability } = file;
-    let (stamp, changeable) = match stability {
-        Ok(stamp) => (stamp, None),
-        Err(why) => (None, Some(why)),
-    };
-    let Some((question, mut inquiry)) = asked else {
-        let subject = Subject::new(file, candidate.requested, Vec::new());
-        let inquiry = Inquiry::default();
-        return Case { path: candidate.path, subject, inquiry, settled: false, stamp };
-    };
-    let listings = listings.of(file.sha256(), &question.identity);
-    for brought in look.evidence {
-        inquiry.add_at_hand(brought.about(&question.identity.artifact_name()));
-    }
-    let asked = inquiry.asked();
-    if !asked.is_empty() {
-        let id = u64::try_from(index).unwrap_or(u64::MAX);
-        gatherer.ask(id, question, asked);
-    }
-    let mut subject = Subject::new(file, candidate.requested, listings);
-    if let Some(why) = changeable {
-        subject = subject.that_others_can_change(why);
-    }
-    Case { path: candidate.path, subject, inquiry, settled: false, stamp }
 }
 
 impl Judged {
@@ -438,24 +439,84 @@ impl Judged {
     }
 }
 
-/// A file under judgement.
-struct Case {
-    path: PathBuf,
-    subject: Subject,
-    inquiry: Inquiry,
-    /// Whether no answer that may still come can change if the file passes
-    settled: bool,
-    stamp: Option<Stamp>,
+/// What a file is judged by.
+#[derive(Clone, Copy)]
+struct By<'p> {
+    policy: &'p Policy,
+    now: Timestamp,
 }
 
-impl Case {
-    fn settle(&mut self, policy: &Policy, now: Timestamp) -> bool {
-        self.settled = self.inquiry.decide_early(policy, &self.subject, now).is_some();
-        self.settled
+/// A file under judgement.
+struct Case<'p> {
+    path: PathBuf,
+    subject: Subject,
+    /// What is asked about it, until it is
+    question: Option<Question>,
+    inquiry: Inquiry,
+    stamp: Option<Stamp>,
+    by: By<'p>,
+}
+
+impl<'p> Case<'p> {
+    fn new(
+        candidate: Candidate,
+        (file, asked): (ReadFile, Option<(Question, Inquiry)>),
+        listings: &Listings,
+        look: Look<'_>,
+        by: By<'p>,
+    ) -> Self {
+        let ReadFile { content: file, stability } = file;
+        let (stamp, changeable) = match stability {
+            Ok(stamp) => (stamp, None),
+            Err(why) => (None, Some(why)),
+        };
+        let path = candidate.path;
+        let Some((question, mut inquiry)) = asked else {
+            let subject = Subject::new(file, candidate.requested, Vec::new());
+            let inquiry = Inquiry::default();
+            return Self { path, subject, question: None, inquiry, stamp, by };
+        };
+        let listings = listings.of(file.sha256(), &question.identity);
+        for brought in look.evidence {
+            inquiry.add_at_hand(brought.about(&question.identity.artifact_name()));
+        }
+        let mut subject = Subject::new(file, candidate.requested, listings);
+        if let Some(why) = changeable {
+            subject = subject.that_others_can_change(why);
+        }
+        Self { path, subject, question: Some(question), inquiry, stamp, by }
+    }
+}
+
+impl Open for Case<'_> {
+    type Closed = Judged;
+
+    fn asked(&self) -> Vec<usize> {
+        self.inquiry.asked()
     }
 
-    fn close(mut self, policy: &Policy, now: Timestamp) -> Judged {
-        let decision = self.inquiry.decide(policy, &self.subject, now);
+    fn add(&mut self, endpoint: usize, found: Found) {
+        self.inquiry.add(endpoint, found);
+    }
+
+    fn settle(&mut self) -> bool {
+        self.inquiry.decide_early(self.by.policy, &self.subject, self.by.now).is_some()
+    }
+
+    fn awaited(&self) -> BTreeSet<OperatorName> {
+        self.inquiry.awaited().cloned().collect()
+    }
+
+    fn rest(&mut self, operator: &OperatorName, why: &str) {
+        self.inquiry.rest(operator, why);
+    }
+
+    fn give_up(&mut self, why: &str) {
+        self.inquiry.give_up(why);
+    }
+
+    fn close(mut self) -> Judged {
+        let decision = self.inquiry.decide(self.by.policy, &self.subject, self.by.now);
         let (signed, notes) = self.inquiry.into_parts();
         Judged { path: self.path, decision, signed, notes, stamp: self.stamp }
     }

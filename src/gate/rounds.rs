@@ -1,12 +1,15 @@
 //! Working through many questions: some are under way at a time, and each is closed as soon as
-//! everybody who was asked has answered.
+//! everybody who was asked has answered, or no answer could change what comes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
+use super::patience::{Patience, TICK};
 use super::{Gatherer, Next};
-use crate::evidence::{Found, Question};
+use crate::evidence::{Found, Question, QuestionId};
+use crate::types::OperatorName;
 
-/// Questions that are under way at the same time. More would have to be kept in memory with what
+/// Questions that are waited for at the same time. More would have to be kept in memory with what
 /// comes back; with fewer, endpoints could not be asked about many in few rounds.
 const UNDER_WAY: usize = 512;
 
@@ -21,55 +24,133 @@ pub(super) trait Open {
     /// Takes an answer, if that endpoint was asked.
     fn add(&mut self, endpoint: usize, found: Found);
 
-    /// Waits no longer. Whoever has not answered could not be heard.
+    /// Whether no answer that may still come could change what becomes of it.
+    fn settle(&mut self) -> bool;
+
+    /// The operators whose answers are waited for.
+    fn awaited(&self) -> BTreeSet<OperatorName>;
+
+    /// Waits no longer for this operator.
+    fn rest(&mut self, operator: &OperatorName, why: &str);
+
+    /// Nobody can answer any more.
+    fn give_up(&mut self, why: &str);
+
+    /// Waits no longer.
     fn close(self) -> Self::Closed;
 }
 
+/// The questions that are under way, and what became of the others.
+struct Rounds<P: Open> {
+    open: BTreeMap<usize, P>,
+    /// Those of them that wait for an answer; the rest would only be told more
+    unsettled: BTreeSet<usize>,
+    done: BTreeMap<usize, P::Closed>,
+}
+
+impl<P: Open> Rounds<P> {
+    /// Closes a question to which nobody may still answer. One that is settled now is not waited for,
+    /// and asked last.
+    fn look_at(&mut self, id: usize, gatherer: &mut dyn Gatherer) {
+        let Some(it) = self.open.get_mut(&id) else { return };
+        if it.asked().is_empty() {
+            self.done.extend(self.open.remove(&id).map(|it| (id, it.close())));
+            self.unsettled.remove(&id);
+        } else if self.unsettled.contains(&id) && it.settle() {
+            self.unsettled.remove(&id);
+            gatherer.settled(question_id(id));
+        }
+    }
+
+    fn awaited(&self) -> BTreeSet<OperatorName> {
+        let waiting = self.unsettled.iter().filter_map(|id| self.open.get(id));
+        waiting.flat_map(Open::awaited).collect()
+    }
+
+    fn close_all(mut self) -> Vec<P::Closed> {
+        self.done.extend(self.open.into_iter().map(|(id, it)| (id, it.close())));
+        self.done.into_values().collect()
+    }
+}
+
 /// Works through all questions, in their order. The iterator is asked for the next one only when
-/// there is room for it. `progress` is told how many are done.
+/// there is room for it. Those to which no answer matters any more may be told more for as long as
+/// others are waited for, and for `grace`. `progress` is told how many are done.
 pub(super) fn work_through<P: Open>(
     questions: impl Iterator<Item = (Question, P)>,
     gatherer: &mut dyn Gatherer,
+    patience: &mut Patience,
+    grace: Duration,
     mut progress: impl FnMut(usize),
 ) -> Vec<P::Closed> {
     let mut ahead = questions.enumerate();
-    let mut open: BTreeMap<usize, P> = BTreeMap::new();
-    let mut done: BTreeMap<usize, P::Closed> = BTreeMap::new();
+    let mut rounds: Rounds<P> =
+        Rounds { open: BTreeMap::new(), unsettled: BTreeSet::new(), done: BTreeMap::new() };
     let mut ended = false;
     let mut all_begun = false;
+    let mut last = None;
     loop {
-        while open.len() < UNDER_WAY && !all_begun {
-            let Some((id, (question, begun))) = ahead.next() else {
+        while rounds.unsettled.len() < UNDER_WAY && !all_begun {
+            let Some((id, (question, mut begun))) = ahead.next() else {
                 all_begun = true;
                 break;
             };
-            let asked = begun.asked();
-            if asked.is_empty() || ended {
-                done.insert(id, begun.close());
-                continue;
+            for name in begun.awaited() {
+                if let Some(why) = patience.rests(&name) {
+                    begun.rest(&name, &why);
+                }
             }
-            gatherer.ask(u64::try_from(id).unwrap_or(u64::MAX), question, asked);
-            open.insert(id, begun);
+            if ended {
+                begun.give_up(ENDED);
+            }
+            let asked = begun.asked();
+            if !asked.is_empty() {
+                gatherer.ask(question_id(id), question, asked);
+            }
+            rounds.open.insert(id, begun);
+            rounds.unsettled.insert(id);
+            rounds.look_at(id, gatherer);
         }
-        progress(done.len());
-        if open.is_empty() {
-            return done.into_values().collect();
+        let begun = rounds.done.len() + rounds.open.len();
+        progress(begun.saturating_sub(rounds.unsettled.len()));
+        let mut wait = TICK;
+        if all_begun && rounds.unsettled.is_empty() {
+            // All is decided; whoever is about to answer may still raise a conflict.
+            let end = *last.get_or_insert_with(|| Instant::now() + grace);
+            wait = end.saturating_duration_since(Instant::now());
+            if rounds.open.is_empty() || wait.is_zero() {
+                return rounds.close_all();
+            }
         }
-        match gatherer.next(None) {
+        match gatherer.next(Some(wait)) {
             Next::Event(event) => {
                 let id = usize::try_from(event.question).unwrap_or(usize::MAX);
-                let Some(at) = open.get_mut(&id) else { continue };
+                let Some(at) = rounds.open.get_mut(&id) else { continue };
                 at.add(event.endpoint, event.found);
-                if at.asked().is_empty() {
-                    done.extend(open.remove(&id).map(|it| (id, it.close())));
-                }
+                rounds.look_at(id, gatherer);
             }
             Next::NotYet => {}
             Next::Ended => {
                 ended = true;
-                let rest = std::mem::take(&mut open);
-                done.extend(rest.into_iter().map(|(id, it)| (id, it.close())));
+                rounds.open.values_mut().for_each(|it| it.give_up(ENDED));
+                let open: Vec<usize> = rounds.open.keys().copied().collect();
+                open.into_iter().for_each(|id| rounds.look_at(id, gatherer));
+            }
+        }
+        for (name, why) in patience.look(Instant::now(), || rounds.awaited()) {
+            for id in rounds.unsettled.clone() {
+                if let Some(it) = rounds.open.get_mut(&id) {
+                    it.rest(&name, &why);
+                }
+                rounds.look_at(id, gatherer);
             }
         }
     }
 }
+
+fn question_id(id: usize) -> QuestionId {
+    QuestionId::try_from(id).unwrap_or(QuestionId::MAX)
+}
+
+/// Why nobody answers any more.
+const ENDED: &str = "the program that fetches evidence ended";

@@ -2,6 +2,7 @@
 //! gave one is told. Nothing is decided, because a decision needs the file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::rounds::{Open, work_through};
 use super::{Gate, Gatherer};
@@ -48,8 +49,24 @@ impl Open for UnderWay<'_> {
         }
     }
 
-    fn close(mut self) -> Surveyed {
-        self.surveyed.silent.extend(self.waiting.into_values());
+    fn settle(&mut self) -> bool {
+        false
+    }
+
+    fn awaited(&self) -> BTreeSet<OperatorName> {
+        self.waiting.values().cloned().collect()
+    }
+
+    fn rest(&mut self, operator: &OperatorName, _: &str) {
+        self.waiting.retain(|_, it| it != operator);
+        self.surveyed.silent.insert(operator.clone());
+    }
+
+    fn give_up(&mut self, _: &str) {
+        self.surveyed.silent.extend(std::mem::take(&mut self.waiting).into_values());
+    }
+
+    fn close(self) -> Surveyed {
         self.surveyed
     }
 }
@@ -84,7 +101,8 @@ impl Gate {
             let begun = self.begin_survey(&question, policy, now);
             (question, begun)
         };
-        work_through(questions.into_iter().map(begin), gatherer, progress)
+        let questions = questions.into_iter().map(begin);
+        work_through(questions, gatherer, &mut self.patience(), Duration::ZERO, progress)
     }
 
     fn begin_survey<'p>(

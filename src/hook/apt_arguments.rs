@@ -52,6 +52,10 @@ fn options(mut arguments: Peekable<impl Iterator<Item = String>>) -> Vec<OsStrin
             "--simulate" | "--just-print" | "--dry-run" | "--recon" | "--no-act" => {
                 options.set("APT::Get::Simulate=true");
             }
+            "--print-uris" => options.set("APT::Get::Print-URIs=true"),
+            "--quiet" | "--silent" => {
+                options.set(&format!("quiet={}", own.as_deref().unwrap_or("1")));
+            }
             "--config-file" => options.add("-c", own.or_else(next)),
             "--option" => options.add("-o", own.or_else(next)),
             _ => match argument.strip_prefix('-') {
@@ -143,6 +147,9 @@ mod tests {
             ("install -o A::B=x -c /y -o A::B=z", "-o A::B=x -c /y -o A::B=z"),
             ("-q=2 install", "-o quiet=2"),
             ("-q install", "-o quiet=1"),
+            ("--quiet install", "-o quiet=1"),
+            ("--silent=2 install", "-o quiet=2"),
+            ("-y --print-uris install", &format!("{yes} -o APT::Get::Print-URIs=true")),
             ("-t=syts install", ""),
             ("install -- -y", ""),
             ("install hello", ""),

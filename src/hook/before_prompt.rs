@@ -8,11 +8,11 @@ use std::fs::File;
 use std::io::{BufReader, IsTerminal, Write};
 use std::process::ExitCode;
 
-use super::{LABEL, apt_arguments, complain, complain_in_colour, complain_raw, present};
+use super::{LABEL, apt_arguments, complain, complain_in_colour, complain_raw, present, state};
 use crate::apt::configuration::Configuration;
 use crate::apt::json_hook::{self, Message, MessageError};
 use crate::evidence::Network;
-use crate::gate::{Ask, Gate, Outlook};
+use crate::gate::{Ask, Gate, Haste, Outlook};
 use crate::policy::Mode;
 use crate::sys::inherited;
 use crate::sys::secure::Trusted;
@@ -21,6 +21,9 @@ use crate::types::{Identity, printable};
 
 /// Where apt says which descriptor its socket is.
 const SOCKET: &str = "APT_HOOK_SOCKET";
+
+/// The item of apt's configuration that says when this entrance speaks: see [`Wanted`].
+const ITEM: &str = "APT::Quorum::Before-Prompt";
 
 /// What is said last when apt is told to stop.
 const OUTCOME: &str = "Nothing was downloaded or installed.";
@@ -76,10 +79,11 @@ fn converse(socket: &File) -> Result<ExitCode, MessageError> {
 }
 
 fn look_ahead(apt: &Configuration, packages: &[Identity], all_named: bool) -> ExitCode {
-    if packages.is_empty() {
+    if packages.is_empty() || !Wanted::of(apt).speaks_in(apt) {
         return ExitCode::SUCCESS;
     }
-    let gate = Gate::open(apt, None, Trusted::now());
+    let (state, now) = (state(apt), present(apt));
+    let gate = Gate::open(apt, None, Trusted::now()).holding_up(Haste::First, &state, now);
     let policy = match gate.config() {
         Ok(config) => &config.policy,
         Err(problems) => {
@@ -101,17 +105,15 @@ fn look_ahead(apt: &Configuration, packages: &[Identity], all_named: bool) -> Ex
     for remark in gate.remarks() {
         complain(&format!("{remark}."));
     }
-    let now = present(apt);
     let bar = Progress::of(LABEL, files.len());
     let progress = |done| bar.at(done);
-    let assessed = gate.assess(files, |_| Vec::new(), Ask::All, &mut *gatherer, now, progress);
+    let ask = Ask::UntilSettled;
+    let assessed = gate.assess(files, |_| Vec::new(), ask, &mut *gatherer, now, progress);
     drop((gatherer, bar));
+    gate.keep_run(&state, now, &assessed);
     let outlook = Outlook::of(packages, &assessed);
     complain_in_colour(&outlook.text(policy), apt);
-    if outlook.refused().is_empty()
-        || policy.mode() == Mode::Warn
-        || apt.is_on("APT::Get::Simulate")
-    {
+    if outlook.refused().is_empty() || policy.mode() == Mode::Warn || downloads_nothing(apt) {
         return ExitCode::SUCCESS;
     }
     if !all_named && is_asked(apt) {
@@ -122,9 +124,80 @@ fn look_ahead(apt: &Configuration, packages: &[Identity], all_named: bool) -> Ex
     ExitCode::FAILURE
 }
 
+/// When this entrance asks operators and says what it found, by [`ITEM`]. None of it decides what
+/// gets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// Where apt is about to download, and was not told to be quiet. Programs read what apt writes
+    /// otherwise, and what they ask for is no installation.
+    Usually,
+    /// `always`: in a simulation and the like as well.
+    Always,
+    /// `never`.
+    Never,
+}
+
+impl Wanted {
+    fn of(apt: &Configuration) -> Self {
+        match apt.find(ITEM) {
+            Some(word) if word.eq_ignore_ascii_case("always") => Self::Always,
+            Some(word) if word.eq_ignore_ascii_case("never") => Self::Never,
+            _ => Self::Usually,
+        }
+    }
+
+    fn speaks_in(self, apt: &Configuration) -> bool {
+        match self {
+            Self::Usually => !downloads_nothing(apt) && quiet(apt) < QUIET,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// Whether apt only shows what it would do (`--simulate`), or what it would fetch (`--print-uris`).
+fn downloads_nothing(apt: &Configuration) -> bool {
+    apt.is_on("APT::Get::Simulate") || apt.is_on("APT::Get::Print-URIs")
+}
+
+/// As apt takes `-qq`: no output but errors, and nobody is asked.
+const QUIET: u32 = 2;
+
+fn quiet(apt: &Configuration) -> u32 {
+    apt.find("quiet").and_then(|it| it.parse().ok()).unwrap_or_default()
+}
+
 /// Whether apt is going to ask somebody who can answer.
 fn is_asked(apt: &Configuration) -> bool {
-    let quiet = apt.find("quiet").and_then(|it| it.parse::<u32>().ok()).unwrap_or_default();
-    let assumed = apt.is_on("APT::Get::Assume-Yes") || quiet >= 2;
+    let assumed = apt.is_on("APT::Get::Assume-Yes") || quiet(apt) >= QUIET;
     !assumed && std::io::stdin().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_speaks_where_apt_is_about_to_download_and_may_speak_itself() {
+        for (items, expected) in [
+            (&[][..], true),
+            (&["quiet=1"], true),
+            (&["APT::Get::Download-Only=true"], true),
+            (&["APT::Get::Simulate=0"], true),
+            (&["APT::Quorum::Before-Prompt=sometimes"], true),
+            (&["quiet=2"], false),
+            (&["quiet=3", "APT::Get::Assume-Yes=1"], false),
+            (&["APT::Get::Simulate=true"], false),
+            (&["APT::Get::Print-URIs=true"], false),
+            (&["APT::Quorum::Before-Prompt=never"], false),
+            (&["APT::Quorum::Before-Prompt=Never", "quiet=0"], false),
+            (&["APT::Quorum::Before-Prompt=always", "quiet=2"], true),
+            (&["APT::Quorum::Before-Prompt=always", "APT::Get::Simulate=true"], true),
+            (&["APT::Quorum::Before-Prompt=always", "APT::Get::Print-URIs=true"], true),
+        ] {
+            let mut apt = Configuration::default();
+            items.iter().for_each(|item| apt.add(item));
+            assert_eq!(Wanted::of(&apt).speaks_in(&apt), expected, "{items:?}");
+        }
+    }
 }

@@ -9,9 +9,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Entry, News, present, refuse};
+use super::{Entry, News, present, refuse, state};
 use crate::apt::configuration::Configuration;
-use crate::gate::{Environment, Gate, apt_configuration};
+use crate::gate::{Environment, Gate, Haste, apt_configuration};
 use crate::report::Entrance;
 use crate::sys::secure::Trusted;
 
@@ -29,13 +29,9 @@ pub fn run() -> ExitCode {
         Ok(apt) => apt,
         Err(error) => return refuse(&error.to_string()),
     };
+    let now = present(&apt);
     let gate = Gate::open(&apt, None, Trusted::now());
-    let entry = Entry {
-        gate: &gate,
-        apt: &apt,
-        entrance: Entrance::Debsig,
-        now: present(&apt),
-        news: News::All,
-    };
+    let gate = gate.holding_up(Haste::First, &state(&apt), now);
+    let entry = Entry { gate: &gate, apt: &apt, entrance: Entrance::Debsig, now, news: News::All };
     entry.pass_or_clear(vec![path])
 }

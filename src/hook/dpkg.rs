@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::command_line::{self, Into};
-use super::{Entry, News, Remembering, complain, exit, present, refuse};
+use super::{Entry, News, Remembering, complain, exit, present, refuse, state};
 use crate::apt::configuration::Configuration;
 use crate::config::Direct;
-use crate::gate::{Environment, Gate, apt_configuration, apt_dump};
+use crate::gate::{Environment, Gate, Haste, apt_configuration, apt_dump};
 use crate::policy::Mode;
 use crate::report::Entrance;
 use crate::sys::plain;
@@ -40,14 +40,11 @@ pub fn run() -> ExitCode {
         Ok(apt) => apt,
         Err(why) => return refuse(Entrance::Dpkg, &Configuration::default(), &why),
     };
+    let now = present(&apt);
     let gate = Gate::open(&apt, None, Trusted::now());
-    let mut entry = Entry {
-        gate: &gate,
-        apt: &apt,
-        entrance: Entrance::Dpkg,
-        now: present(&apt),
-        news: News::All,
-    };
+    let gate = gate.holding_up(Haste::First, &state(&apt), now);
+    let mut entry =
+        Entry { gate: &gate, apt: &apt, entrance: Entrance::Dpkg, now, news: News::All };
     // Who is not root can have dpkg unpack into places of their own only. dpkg itself asks no hook
     // then, from 1.22.7.
     let is_root = nix::unistd::geteuid().is_root();

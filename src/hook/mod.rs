@@ -87,6 +87,7 @@ impl Entry<'_> {
         }
 
         let state = state(self.apt);
+        self.gate.keep_run(&state, self.now, &[]);
         let records: Vec<Record> = judged.iter().map(|it| self.record_of(it)).collect();
         let log = Log::open(self.apt);
         for (it, record) in judged.iter().zip(&records) {

@@ -3,10 +3,10 @@
 
 use std::process::ExitCode;
 
-use super::{Entry, News, Remembering, complain, exit, present, refuse};
+use super::{Entry, News, Remembering, complain, exit, present, refuse, state};
 use crate::apt::configuration::Configuration;
 use crate::apt::hook_input::HookInput;
-use crate::gate::{Candidate, Gate};
+use crate::gate::{Candidate, Gate, Haste};
 use crate::policy::Clearance;
 use crate::report::Entrance;
 use crate::sys::inherited;
@@ -34,14 +34,11 @@ fn judge(input: HookInput) -> ExitCode {
         Clearance::of(Vec::new()).ok()
     } else {
         let candidate = |(path, identity)| Candidate { path, requested: Some(identity) };
-        let gate = Gate::open(&input.configuration, None, Trusted::now());
-        let entry = Entry {
-            gate: &gate,
-            apt: &input.configuration,
-            entrance: Entrance::Hook,
-            now: present(&input.configuration),
-            news: News::All,
-        };
+        let apt = &input.configuration;
+        let now = present(apt);
+        let gate = Gate::open(apt, None, Trusted::now());
+        let gate = gate.holding_up(Haste::Hook, &state(apt), now);
+        let entry = Entry { gate: &gate, apt, entrance: Entrance::Hook, now, news: News::All };
         entry.clear(input.archives.into_iter().map(candidate).collect(), Remembering::Yes)
     };
     exit(cleared, Vec::new())

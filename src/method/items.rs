@@ -79,6 +79,10 @@ impl<T> Items<T> {
         self.questions.get(&id).map(Vec::as_slice)
     }
 
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.values().map(|it| &it.item)
+    }
+
     pub(super) fn uris(&self) -> Vec<Vec<u8>> {
         self.entries.keys().cloned().collect()
     }

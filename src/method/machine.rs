@@ -6,21 +6,23 @@
 //! nor its file names nor its redirects; on a refusal fail the item and then the whole run, so
 //! that no other source of the same version can stand in for it.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::apt::configuration::Configuration;
 use crate::apt::message::Message;
 use crate::evidence::{Event, Question, QuestionId};
-use crate::gate::{Gate, Inquiry, Listings};
+use crate::gate::{Gate, Inquiry, Listings, TICK};
 use crate::log::Log;
 use crate::policy::{Basis, Decision, Reason, Refusal, Subject};
 use crate::receipt::Ledger;
 use crate::report::{self, Entrance, Record};
 use crate::sys::plain;
-use crate::types::Timestamp;
+use crate::types::{OperatorName, Timestamp};
 
 use super::case::{Case, Known};
 use super::items::Items;
@@ -39,6 +41,8 @@ pub(super) enum Action {
     Inquire { id: QuestionId, question: Question },
     /// Put a question to endpoints.
     Ask { id: QuestionId, question: Question, endpoints: Vec<usize> },
+    /// Nobody waits for answers to this question any more.
+    Settled { id: QuestionId },
     /// There is nothing more to do.
     End,
 }
@@ -66,6 +70,9 @@ impl Reply {
     }
 }
 
+/// Long enough to be no time at all.
+const A_DAY: Duration = Duration::from_secs(86_400);
+
 /// Largest file, in bytes, whose progress apt need not show.
 const SMALL: u64 = 1024 * 1024;
 
@@ -80,6 +87,8 @@ pub(super) struct Machine<'a> {
     listings: Option<Listings>,
     its_hashes: ItsHashes,
     items: Items<Item>,
+    /// Whether endpoints were asked
+    asked: bool,
 }
 
 /// Something that apt asked for and has no answer about.
@@ -98,6 +107,18 @@ impl Item {
             Kind::Index => &self.destination,
             Kind::Judged(case) => case.waits_as.as_deref().unwrap_or(&self.destination),
         }
+    }
+
+    /// The operators for whose answers a file waits that is there.
+    fn awaited(&self) -> impl Iterator<Item = &OperatorName> {
+        let inquiry = match &self.kind {
+            Kind::Judged(case) if case.subject.is_some() => match &case.known {
+                Known::Inquiry(inquiry) => Some(inquiry),
+                Known::Nothing | Known::Soon => None,
+            },
+            Kind::Judged(_) | Kind::Index => None,
+        };
+        inquiry.into_iter().flat_map(|it| it.awaited())
     }
 }
 
@@ -129,6 +150,7 @@ impl<'a> Machine<'a> {
             listings,
             its_hashes,
             items: Items::new(),
+            asked: false,
         }
     }
 
@@ -371,7 +393,14 @@ impl<'a> Machine<'a> {
             // The hook asks the others, of whom one could contradict.
             inquiry.ask_nobody();
         }
+        let awaited: BTreeSet<OperatorName> = inquiry.awaited().cloned().collect();
+        for name in awaited {
+            if let Some(why) = self.gate.patience().rests(&name) {
+                inquiry.rest(&name, &why);
+            }
+        }
         let endpoints = inquiry.asked();
+        self.asked |= !endpoints.is_empty();
         case.known = Known::Inquiry(inquiry);
         let asked = (!endpoints.is_empty()).then_some(Action::Ask { id, question, endpoints });
         asked.into_iter().chain(self.judge(&uri)).collect()
@@ -389,6 +418,34 @@ impl<'a> Machine<'a> {
             inquiry.add(event.endpoint, event.found);
         }
         self.judge(&uri)
+    }
+
+    /// How long to wait for anything to happen before it is looked how much time has passed.
+    pub(super) fn patience(&self) -> Duration {
+        if self.asked { TICK } else { A_DAY }
+    }
+
+    /// Files that are there may wait for operators. One that has used up its time is waited for no
+    /// longer.
+    pub(super) fn time_passes(&mut self, now: Instant) -> Vec<Action> {
+        if !self.asked {
+            return Vec::new();
+        }
+        let items = &self.items;
+        let awaited = || items.values().flat_map(Item::awaited).cloned().collect();
+        let spent = self.gate.patience().look(now, awaited);
+        let mut actions = Vec::new();
+        for uri in if spent.is_empty() { Vec::new() } else { self.items.uris() } {
+            let Some(Item { kind: Kind::Judged(case), .. }) = self.items.get_mut(&uri) else {
+                continue;
+            };
+            if let Known::Inquiry(inquiry) = &mut case.known {
+                spent.iter().for_each(|(name, why)| inquiry.rest(name, why));
+                actions.extend(self.judge(&uri));
+            }
+        }
+        actions.extend(self.forward());
+        actions
     }
 
     /// Decides, if the file is there and no answer that may still come could change it.
@@ -415,6 +472,7 @@ impl<'a> Machine<'a> {
             case.known = Known::Inquiry(inquiry);
             return case.waiting().map(say).into_iter().collect();
         };
+        let settled = if inquiry.is_complete() { None } else { self.items.id(uri) };
         let (signed, _) = inquiry.into_parts();
         let record = self.record(&decision, &destination);
         self.log.decided(&decision, &record);
@@ -425,6 +483,7 @@ impl<'a> Machine<'a> {
             let _ = ledger.note(&[(record, &signed)]);
         }
         let mut actions = self.remarks(uri, &destination, &decision);
+        actions.extend(settled.map(|id| Action::Settled { id }));
         actions.extend(match decision {
             Decision::Refuse(refusal) => self.refuse(uri, &destination, &refusal),
             Decision::Admit(admit) => self.success(uri, Passage::judged(admit)),

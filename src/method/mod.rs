@@ -20,13 +20,14 @@ use std::io::{self, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use crate::apt::configuration::Configuration;
 use crate::apt::message::{Message, MessageError};
 use crate::evidence::{Engine, Event, Network, Question, QuestionId, Setup};
-use crate::gate::{Confinement, Gate, Inquiry, Listings, MethodPlaces, confine_method};
+use crate::gate::{Confinement, Gate, Haste, Inquiry, Listings, MethodPlaces, confine_method};
 use crate::log::Log;
 use crate::receipt::{self, Ledger};
 use crate::report::Entrance;
@@ -149,16 +150,21 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
 
     let mut machine =
         Machine::new(scheme, &config, places, &gate, ledger, log, listings, its_hashes);
-    while let Ok(event) = incoming.recv() {
-        let actions = match event {
-            Incoming::Apt(message) => machine.apt_says(message),
-            Incoming::AptGone => return Ok(ExitCode::SUCCESS),
-            Incoming::Wrapped(message) => machine.wrapped_says(message),
-            Incoming::WrappedGone => machine.wrapped_is_gone(),
-            Incoming::Hashed(uri, file) => machine.hashed(&uri, file),
-            Incoming::Inquired(id, question, inquiry) => machine.inquired(id, question, inquiry),
-            Incoming::Evidence(event) => machine.evidence(event),
+    loop {
+        let mut actions = match incoming.recv_timeout(machine.patience()) {
+            Ok(Incoming::Apt(message)) => machine.apt_says(message),
+            Ok(Incoming::AptGone) => return Ok(ExitCode::SUCCESS),
+            Ok(Incoming::Wrapped(message)) => machine.wrapped_says(message),
+            Ok(Incoming::WrappedGone) => machine.wrapped_is_gone(),
+            Ok(Incoming::Hashed(uri, file)) => machine.hashed(&uri, file),
+            Ok(Incoming::Inquired(id, question, inquiry)) => {
+                machine.inquired(id, question, inquiry)
+            }
+            Ok(Incoming::Evidence(event)) => machine.evidence(event),
+            Err(RecvTimeoutError::Timeout) => Vec::new(),
+            Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::SUCCESS),
         };
+        actions.extend(machine.time_passes(Instant::now()));
         // Written at once: apt must not end its run between a refusal and the failure of the whole
         // run that follows it.
         let mut to_apt = Vec::new();
@@ -181,6 +187,11 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
                         engine.ask(id, question, endpoints);
                     }
                 }
+                Action::Settled { id } => {
+                    if let Some(engine) = &engine {
+                        engine.settled(id);
+                    }
+                }
                 Action::End => ended = true,
             }
         }
@@ -189,7 +200,6 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
             return Ok(ExitCode::FAILURE);
         }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Whom to become. apt leaves the item out where it does not sandbox: a download into a
@@ -207,8 +217,9 @@ fn sandbox_user(config: &Configuration) -> Result<Option<User>, String> {
 /// What must be done while still root: reading the configuration, opening the receipts, and
 /// making the directories that the unprivileged user writes.
 fn prepare(config: &Configuration, user: Option<&User>) -> (Gate, Result<Ledger, String>) {
-    let gate = Gate::open(config, None, Trusted::now());
     let state = config.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
+    let gate = Gate::open(config, None, Trusted::now());
+    let gate = gate.holding_up(Haste::Method, &state, machine::now());
     let ledger = Ledger::open(&state, Entrance::Method).map_err(|error| error.to_string());
     if let Some(user) = user {
         gate.cache().give_to(user);

@@ -65,6 +65,28 @@ pub fn assess(policy: &Policy, named: &Named, evidence: &Evidence, now: Timestam
     }
 }
 
+/// The assessment, if no answer that is still awaited could change it: a quorum stays one unless a
+/// conflict would take it back. As [`decide_early`], for packages that are only named.
+#[must_use]
+pub fn assess_early(
+    policy: &Policy,
+    named: &Named,
+    evidence: &Evidence,
+    now: Timestamp,
+) -> Option<Assessment> {
+    let assessment = assess(policy, named, evidence, now);
+    let is_final = match &assessment {
+        Assessment::Confirmed { report } => stays(report),
+        Assessment::Excepted { .. } | Assessment::Unconfirmed { .. } => false,
+    };
+    (is_final || evidence.pending.is_empty()).then_some(assessment)
+}
+
+/// Whether a quorum stays one whatever else is answered.
+fn stays(report: &Report) -> bool {
+    report.requirement.as_ref().map(Requirement::on_conflict) == Some(OnConflict::Warn)
+}
+
 /// The decision, if no answer that is still awaited could change whether the file passes.
 ///
 /// A quorum needs not wait for the rest, unless a conflict would refuse the file. Everything
@@ -81,11 +103,7 @@ pub fn decide_early(
         return Some(decision);
     }
     let is_final = match &decision {
-        Decision::Admit(admit) => {
-            matches!(admit.basis, Basis::Quorum)
-                && admit.report.requirement.as_ref().map(Requirement::on_conflict)
-                    == Some(OnConflict::Warn)
-        }
+        Decision::Admit(admit) => matches!(admit.basis, Basis::Quorum) && stays(&admit.report),
         Decision::Refuse(refusal) => {
             matches!(
                 refusal.reason,
@@ -274,7 +292,8 @@ fn standings(
         raise(
             &answer.operator,
             match &answer.outcome {
-                Outcome::Attestations { .. } => continue,
+                // Whatever it gave was none of its own: a place may hold what several have signed.
+                Outcome::Attestations { .. } => Standing::Unknown,
                 Outcome::NoAttestation { status, more } => {
                     Standing::Says { status: *status, more: more.clone() }
                 }

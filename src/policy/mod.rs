@@ -15,7 +15,7 @@ mod requirement;
 mod rule;
 mod subject;
 
-pub use decide::{assess, decide, decide_early};
+pub use decide::{assess, assess_early, decide, decide_early};
 pub use decision::{
     Admit, Assessment, Basis, Clearance, Decision, Reason, Refusal, Report, Standing,
 };
@@ -158,6 +158,24 @@ impl Policy {
             && self.default.iter().chain(rules).all(|requirement| {
                 requirement.on_conflict() == OnConflict::Warn && requirement.is_met_by(confirming)
             })
+    }
+
+    /// Whether a conflict refuses by some rule, so that everybody must be heard.
+    #[must_use]
+    pub fn minds_conflicts(&self) -> bool {
+        let rules = self.rules.iter().map(Rule::requirement);
+        let mut all = self.default.iter().chain(rules);
+        all.any(|requirement| requirement.on_conflict() == OnConflict::Refuse)
+    }
+
+    /// Whether there is a rule by which nothing can pass without this operator.
+    #[must_use]
+    pub fn needs(&self, operator: &OperatorName) -> bool {
+        let rules = self.rules.iter().map(Rule::requirement);
+        self.default.iter().chain(rules).any(|requirement| {
+            let others = requirement.counted().iter().filter(|it| *it != operator);
+            !requirement.is_met_by(&others.collect())
+        })
     }
 
     /// Whether any rule or exception looks at where a file comes from, so that the archive's

@@ -87,6 +87,7 @@ impl FromStr for ArtifactName {
 }
 
 super::package::shown_as_text!(ArtifactName);
+super::package::read_from_text!(ArtifactName);
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use super::server::{Answer, Server};
 use super::steps::{source_of, two_attest};
 use super::table::BOTH;
-use super::world::{World, serve};
+use super::world::{PAST_THE_PROMPT, World, serve};
 
 rows! {
     environment: "environment variables: our names, paths, proxies, certificates, APT_CONFIG" => BOTH;
@@ -39,8 +39,11 @@ fn environment(world: &World) {
         world.sources(&[(scheme, &server)]);
         let assignments = [ours.join(" "), modes.join(" ")];
         for assignment in assignments.iter().map(String::as_str).chain(others) {
-            let ran = world.sh(&format!("env {assignment} apt-get install -y unknown")).fails();
-            assert!(!world.has_run("unknown"), "{assignment}:\n{}", ran.text);
+            for past in ["", PAST_THE_PROMPT] {
+                let apt = format!("env {assignment} apt-get install -y {past} unknown");
+                let ran = world.sh(&apt).fails();
+                assert!(!world.has_run("unknown"), "{assignment}:\n{}", ran.text);
+            }
         }
     }
     world.sh(&format!("env {} {} apt-get install -y good", ours.join(" "), modes.join(" "))).succeeds();
@@ -65,7 +68,10 @@ fn hostile_proxy(world: &World) {
     let through = format!("env http_proxy=http://{} no_proxy= ", proxy.authority());
     for scheme in ["quorum+http", "http"] {
         world.sources(&[(scheme, &server)]);
-        world.sh(&format!("{through} apt-get install -y unknown")).fails().says("no operator confirms it");
+        for past in ["", PAST_THE_PROMPT] {
+            let ran = world.sh(&format!("{through} apt-get install -y {past} unknown")).fails();
+            ran.says("no operator confirms it");
+        }
         assert!(!world.has_run("unknown"));
     }
     let asked = proxy.requests().iter().any(|url| url.contains("/api/v1/"));

@@ -180,7 +180,7 @@ fn fault_method(world: &World) {
     world.source(source_of(&[good, unknown]));
     two_attest(world, good);
     Traced::put_in_front(world, "/usr/lib/apt/methods/quorum+http");
-    let bad = "apt-get install -y unknown";
+    let bad = "apt-get install -y -o APT::Quorum::Before-Prompt=never unknown";
     let good = "apt-get clean; apt-get install -y --reinstall good";
     Traced { world, bad, good, fewer: 3 }.fails_everywhere();
     world.install("unknown").fails();

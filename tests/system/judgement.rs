@@ -119,9 +119,9 @@ fn failing(world: &World) {
     world.install("good").fails().says("could not find out, for carol did not answer");
     world.carol.is(Mood::Hangs);
     world.policy(
-        "mode = \"enforce\"\nthreshold = 2\n[network]\nanswer_timeout = 2\ntotal_timeout = 5\n",
+        "mode = \"enforce\"\nthreshold = 2\n[network]\nanswer_timeout = 1\ntotal_timeout = 5\n",
     );
-    world.install("good").fails().says("no answer within 2 s");
+    world.install("good").fails().says("no answer within 1 s");
     world.carol.is(Mood::Fine);
     world.carol.attests(good);
     world.install("good").succeeds();

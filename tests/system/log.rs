@@ -4,7 +4,7 @@ use std::os::unix::net::UnixDatagram;
 
 use super::steps::{source_of, two_attest};
 use super::table::METHOD;
-use super::world::World;
+use super::world::{PAST_THE_PROMPT, World};
 
 rows! {
     logged: "the journal is told what each entrance decides, and nothing from a chroot" => METHOD;
@@ -47,6 +47,8 @@ fn logged(world: &World) {
 
     let install = |what: &str| world.machine(&format!("apt-get install -y {what}"));
     install("unknown").fails();
+    assert_eq!(told(&journal), [""; 0], "before the prompt nothing is decided");
+    install(&format!("{PAST_THE_PROMPT} unknown")).fails();
     assert_eq!(told(&journal), ["method refuse unknown"]);
     install("good").succeeds();
     assert_eq!(told(&journal), ["method admit good", "hook admit good"]);

@@ -34,6 +34,7 @@ purposes! {
     judgement
     prompt
     waiting
+    slow
     standing
     sources
     redirects

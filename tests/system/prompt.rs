@@ -1,30 +1,21 @@
 //! What is said before apt asks whether to go on.
 //!
-//! All other rows do without this entrance, or it would refuse what they are about.
+//! Other rows that are about a refusal go past this entrance: see [`World::install`].
 
 use super::server::Server;
 use super::steps::{source_of, two_attest};
-use super::table::{HOOK, INSTALLED, PROMPT};
+use super::table::{BOTH, HOOK, INSTALLED, PROMPT};
 use super::world::{Ran, World};
 
 rows! {
     before_prompt: "asked nobody: refused before anything is downloaded" => PROMPT;
+    before_prompt_quiet: "a simulation, URIs and -qq: nobody is asked, and nothing is said" => BOTH;
     before_prompt_asked: "somebody is asked: told before the question, refused after it" => HOOK;
     before_prompt_conflict: "an exception and a conflict are told before the question" => INSTALLED;
     before_prompt_warns: "mode warn: told, and installed" => INSTALLED;
     before_prompt_local: "a local file is in no index: told, and judged as always" => HOOK;
     before_prompt_elsewhere: "another configuration named by APT_CONFIG, -c or -o" => PROMPT;
     before_prompt_upgrade: "an upgrade and a removal" => PROMPT;
-}
-
-/// Where the program is, and that apt asks it.
-fn begin(world: &World) {
-    world.sh("ln -s ../../bin/apt-quorum /usr/lib/apt-quorum/before-prompt").succeeds();
-    let conf = include_str!(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/apt-conf/90apt-quorum-before-prompt"
-    ));
-    world.write("/etc/apt/apt.conf.d/90apt-quorum-before-prompt", conf);
 }
 
 /// Runs its arguments behind the first on a terminal, and types the first when it is asked.
@@ -66,7 +57,6 @@ fn downloads(server: &Server) -> usize {
 }
 
 fn before_prompt(world: &World) {
-    begin(world);
     let (good, unknown) = (world.package("good"), world.package("unknown"));
     let server = world.source(source_of(&[good, unknown]));
     two_attest(world, good);
@@ -74,7 +64,7 @@ fn before_prompt(world: &World) {
     for command in [
         "apt-get install -y good unknown",
         "apt-get install good unknown",
-        "apt-get install -qq good unknown",
+        "apt-get install -q good unknown",
         "apt install -o APT::Get::Assume-Yes=true good unknown",
         "apt-get install -y --download-only good unknown",
     ] {
@@ -86,7 +76,11 @@ fn before_prompt(world: &World) {
             .says("Nothing was downloaded or installed.");
     }
     // Looking is free.
-    world.sh("apt-get install -s good unknown").succeeds().says("1 refused");
+    let always = "-o APT::Quorum::Before-Prompt=always";
+    for looking in ["-s", "-s -qq", "--print-uris"] {
+        let ran = world.sh(&format!("apt-get install {looking} {always} good unknown"));
+        ran.succeeds().says("1 refused").never_says("Nothing was");
+    }
     assert_eq!(downloads(&server), 0);
     assert!(!world.has_run("good"));
     // The question was asked already: nobody is asked again.
@@ -97,8 +91,33 @@ fn before_prompt(world: &World) {
     world.sh("apt-get remove -y good").succeeds().never_says("apt-quorum: of");
 }
 
+/// Programs read what apt writes in these cases: check_apt, apt-fast and apt-offline.
+fn before_prompt_quiet(world: &World) {
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    let server = world.source(source_of(&[good, unknown]));
+    two_attest(world, good);
+    for command in ["-s install", "-s -qq install", "-o Debug::NoLocking=true -s -qq install"] {
+        let ran = world.sh(&format!("apt-get {command} good unknown")).succeeds();
+        ran.says("Inst unknown (1.0-1 ").never_says("apt-quorum");
+    }
+    for command in ["--print-uris install", "-qq --print-uris install", "-y --print-uris install"] {
+        let ran = world.sh(&format!("apt-get {command} good unknown")).succeeds();
+        ran.says("unknown_1.0-1_all.deb").never_says("apt-quorum");
+    }
+    let unprivileged = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+    let ran = world.sh(&format!("{unprivileged} apt-get -s -qq install good unknown")).succeeds();
+    ran.never_says("apt-quorum");
+    assert!(world.alice.server().requests().is_empty(), "nobody was asked");
+    assert_eq!(downloads(&server), 0);
+    // What decides does not go by that.
+    world.sh("apt-get -qq install good unknown").fails().says("no operator confirms it");
+    world.urls(&[&format!("http://{}/debian", server.authority())]);
+    world.sh("apt-get -qq install unknown").fails().says("Nothing was installed.");
+    world.sh("apt-get -qq install good").succeeds();
+    assert!(world.has_run("good") && !world.has_run("unknown"));
+}
+
 fn before_prompt_asked(world: &World) {
-    begin(world);
     let (good, unknown) = (world.package("good"), world.package("unknown"));
     let (old, new) = (world.package("old"), world.package("new"));
     world.source(source_of(&[good, old]));
@@ -123,7 +142,6 @@ fn before_prompt_asked(world: &World) {
 }
 
 fn before_prompt_conflict(world: &World) {
-    begin(world);
     let (good, unknown) = (world.package("good"), world.package("unknown"));
     world.source(source_of(&[good, unknown]));
     two_attest(world, good);
@@ -144,21 +162,17 @@ fn before_prompt_conflict(world: &World) {
 }
 
 fn before_prompt_warns(world: &World) {
-    begin(world);
     let (good, unknown) = (world.package("good"), world.package("unknown"));
     world.source(source_of(&[good, unknown]));
     world.policy("mode = \"warn\"\nthreshold = 2\n");
     world.install("unknown").succeeds().says("of 1 package, 0 confirmed, 1 not confirmed.");
     // A configuration that cannot be used refuses everything, and says so at once.
     world.policy("mode = \"maybe\"\n");
-    world
-        .install("good")
-        .fails()
-        .says("with any, every package is refused. Nothing was downloaded or installed.");
+    let says = "with any, every package is refused. Nothing was downloaded or installed.";
+    world.sh("apt-get install -y good").fails().says(says);
 }
 
 fn before_prompt_local(world: &World) {
-    begin(world);
     let (good, unknown) = (world.package("good"), world.package("unknown"));
     world.source(source_of(&[]));
     two_attest(world, good);
@@ -173,7 +187,6 @@ fn before_prompt_local(world: &World) {
 }
 
 fn before_prompt_elsewhere(world: &World) {
-    begin(world);
     let (good, unknown) = (world.package("good"), world.package("unknown"));
     let server = world.source(source_of(&[good, unknown]));
     two_attest(world, good);
@@ -198,11 +211,14 @@ fn before_prompt_elsewhere(world: &World) {
     asked.says("of 1 package, 1 confirmed.");
     assert!(world.has_run("good"));
     // Without it, the machine's own counts.
-    world.sh("apt-get install -s unknown").succeeds().says("0 confirmed, 1 not confirmed");
+    let always = "-o APT::Quorum::Before-Prompt=always";
+    world
+        .sh(&format!("apt-get install -s {always} unknown"))
+        .succeeds()
+        .says("0 confirmed, 1 not confirmed");
 }
 
 fn before_prompt_upgrade(world: &World) {
-    begin(world);
     let (good, newer) = (world.package("old"), world.package("new"));
     world.source(source_of(&[good]));
     two_attest(world, good);

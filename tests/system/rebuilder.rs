@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::archive::Package;
 use super::operator::OperatorKey;
@@ -27,6 +28,10 @@ pub enum Mood {
     Fine,
     Hangs,
     Fails,
+    /// It gives each answer after this time
+    Slow(Duration),
+    /// It sends a byte a second
+    Drips,
 }
 
 #[derive(Clone)]
@@ -59,6 +64,13 @@ impl Rebuilder {
             Mood::Fine => answer(&shared.lock().unwrap(), path),
             Mood::Hangs => Answer::Hang,
             Mood::Fails => Answer::Status(500),
+            Mood::Slow(delay) => {
+                Answer::Late(delay, Box::new(answer(&shared.lock().unwrap(), path)))
+            }
+            Mood::Drips => match answer(&shared.lock().unwrap(), path) {
+                Answer::Body(body) => Answer::Drip(body),
+                other => other,
+            },
         }));
         Self { name, scheme, key: OperatorKey::new(), records, mood, server }
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What a server answers.
 #[derive(Clone)]
@@ -20,6 +21,10 @@ pub enum Answer {
     Status(u16),
     /// The first half of a body, and then nothing more
     Stall(Arc<[u8]>),
+    /// Another answer after this time
+    Late(Duration, Box<Answer>),
+    /// A body, of which a byte comes each second
+    Drip(Arc<[u8]>),
 }
 
 type Handler = dyn Fn(&str) -> Answer + Send + Sync;
@@ -112,7 +117,23 @@ fn talk(connection: impl Read + Write, handler: &Handler, log: &Mutex<Vec<String
         log.lock().unwrap().push(path.clone());
         let status =
             |code: u16| format!("HTTP/1.1 {code} X\r\nContent-Length: 0\r\n\r\n").into_bytes();
-        let answer = match handler(&path) {
+        let mut chosen = handler(&path);
+        while let Answer::Late(delay, answer) = chosen {
+            std::thread::sleep(delay);
+            chosen = *answer;
+        }
+        let answer = match chosen {
+            Answer::Late(..) => return None,
+            Answer::Drip(body) => {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+                let output = input.get_mut();
+                output.write_all(head.as_bytes()).ok()?;
+                for byte in body.iter() {
+                    output.write_all(&[*byte]).and_then(|()| output.flush()).ok()?;
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+                continue;
+            }
             Answer::None => status(404),
             Answer::Status(code) => status(code),
             Answer::Redirect(to) => {

@@ -10,12 +10,6 @@ rows! {
 }
 
 fn status_entrances(world: &World) {
-    world.sh("ln -s ../../bin/apt-quorum /usr/lib/apt-quorum/before-prompt").succeeds();
-    let conf = include_str!(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/apt-conf/90apt-quorum-before-prompt"
-    ));
-    world.write("/etc/apt/apt.conf.d/90apt-quorum-before-prompt", conf);
     let good = world.package("good");
     world.source(source_of(&[good]));
     two_attest(world, good);

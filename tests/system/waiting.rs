@@ -5,7 +5,7 @@ use super::prompt::on_a_terminal;
 use super::rebuilder::Mood;
 use super::steps::source_of;
 use super::table::INSTALLED;
-use super::world::World;
+use super::world::{PAST_THE_PROMPT, World};
 
 rows! {
     waiting: "somebody waits at a terminal: apt's line and a bar say for what, and go away" => INSTALLED;
@@ -20,8 +20,8 @@ fn waiting(world: &World) {
         "mode = \"warn\"\nthreshold = 2\n[network]\nanswer_timeout = 5\ntotal_timeout = 5\n",
     );
     world.source(source_of(&[unknown]));
-    let fancy = "env TERM=xterm apt-get install -y -o Dpkg::Progress-Fancy=1 unknown";
-    let ran = on_a_terminal(world, fancy, "y").succeeds();
+    let fancy = "env TERM=xterm apt-get install -y -o Dpkg::Progress-Fancy=1";
+    let ran = on_a_terminal(world, &format!("{fancy} {PAST_THE_PROMPT} unknown"), "y").succeeds();
     // The method, by way of apt.
     let ran = ran.says("Waiting for evidence about unknown (2 of 3 operators answered)");
     // The hook, by itself. Nothing of the bar stays.

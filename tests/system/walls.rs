@@ -43,7 +43,7 @@ fn while_it_waits(world: &World, name: &str, look: impl Fn(u32)) {
     let asked = world.bob.server().requests().len();
     let mut command = world.command();
     let mut apt = command
-        .args(["apt-get", "install", "-y", "good"])
+        .args(["apt-get", "install", "-y", "-o", "APT::Quorum::Before-Prompt=never", "good"])
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .process_group(0)

@@ -14,6 +14,17 @@ use super::table::{Log, Sight};
 /// The releases that are tested.
 pub const SUITES: [&str; 3] = ["bookworm", "trixie", "forky"];
 
+/// All that the package ships for apt.
+const SHIPPED: [(&str, &str); 3] = [
+    ("00apt-quorum", include_str!("../../apt-conf/00apt-quorum")),
+    ("90apt-quorum-before-prompt", include_str!("../../apt-conf/90apt-quorum-before-prompt")),
+    ("90apt-quorum-pipeline", include_str!("../../apt-conf/90apt-quorum-pipeline")),
+];
+
+/// Without our word before apt asks whether to go on, which would end most runs before those begin
+/// that a row is about. [`World::install`] does that by itself.
+pub const PAST_THE_PROMPT: &str = "-o APT::Quorum::Before-Prompt=never";
+
 /// A system in a chroot, three operators, and the packages.
 pub struct World {
     pub suite: &'static str,
@@ -91,7 +102,7 @@ impl World {
         let inner = Self::at(root, self.suite, &self.packages, self.log.clone());
         if !gate {
             inner
-                .sh("rm -r /etc/apt-quorum /etc/apt/apt.conf.d/00apt-quorum /usr/lib/apt-quorum
+                .sh("rm -r /etc/apt-quorum /etc/apt/apt.conf.d/*apt-quorum* /usr/lib/apt-quorum
                  rm /usr/bin/apt-quorum /usr/lib/apt/methods/quorum+*")
                 .succeeds();
         }
@@ -126,17 +137,15 @@ impl World {
         self.sh("ln -s ../../../bin/apt-quorum /usr/lib/apt/methods/quorum+http
              ln -s ../../../bin/apt-quorum /usr/lib/apt/methods/quorum+https
              mkdir -p /usr/lib/apt-quorum /var/lib/apt-quorum /var/cache/apt-quorum
-             for name in pre-install-pkgs dpkg-pre-invoke debsig-verify; do
+             for name in before-prompt pre-install-pkgs dpkg-pre-invoke debsig-verify; do
                  ln -s ../../bin/apt-quorum /usr/lib/apt-quorum/$name
              done
              mkdir -p /etc/apt-quorum/operators.d /etc/apt-quorum/exceptions.d
              rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*")
             .succeeds();
-        let conf = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/apt-conf/00apt-quorum"));
-        self.write("/etc/apt/apt.conf.d/00apt-quorum", conf);
-        let pipeline =
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/apt-conf/90apt-quorum-pipeline"));
-        self.write("/etc/apt/apt.conf.d/90apt-quorum-pipeline", pipeline);
+        for (name, conf) in SHIPPED {
+            self.write(&format!("/etc/apt/apt.conf.d/{name}"), conf);
+        }
         let conf = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/apt-conf/dpkg/apt-quorum"));
         self.write("/etc/dpkg/dpkg.cfg.d/apt-quorum", conf);
         self.policy(
@@ -231,8 +240,15 @@ impl World {
         command
     }
 
+    /// Has apt install it. What is refused before apt would ask is noted as that and tried once
+    /// more without that word, so that whoever decides is heard as well.
     pub fn install(&self, what: &str) -> Ran {
-        self.sh(&format!("apt-get install -y {what}"))
+        let ran = self.sh(&format!("apt-get install -y {what}"));
+        if ran.code == Some(0) || !ran.text.contains("Nothing was downloaded or installed.") {
+            return ran;
+        }
+        self.log.failure(&ran.text);
+        self.sh(&format!("apt-get install -y {PAST_THE_PROMPT} {what}"))
     }
 
     /// Whether a package's postinst ran.

@@ -1,0 +1,291 @@
+//! What root's earlier entrances of the same run of apt found out, so that the ones behind them
+//! neither ask nor wait for it again.
+//!
+//! It holds nothing that could let a file in: who used up how much of the run's time, and what operators
+//! said that is no vote. What they signed is in the cache, and is verified by everybody who uses it. The
+//! file is root's own. The method, which is not root any more when it works, reads it before it becomes
+//! somebody else, and never writes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::process::parent_id;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Assessed;
+use crate::policy::{Answer, Outcome};
+use crate::sys::files::write_whole;
+use crate::sys::secure::Trusted;
+use crate::types::{ArtifactName, OperatorName, Sha256Digest, Timestamp};
+
+/// The file's name below `APT::Quorum::State`.
+const FILE: &str = "run.json";
+
+/// Version of the file's format. Another version is not read.
+const FORMAT: u32 = 1;
+
+/// For how long an answer is not asked for again, in seconds. A run may stop at apt's question for a day.
+const ANSWERS_LAST: i64 = 15 * 60;
+
+/// For how long the rest counts in the same run, in seconds.
+const LASTS: i64 = 6 * 60 * 60;
+
+/// Largest file that is read or written, in bytes. An answer needs about 200.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Most processes between apt and this one: shells.
+const MAX_BETWEEN: usize = 3;
+
+/// The process of apt that a run is, known by its number and by when it started (proc_pid_stat(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Process {
+    number: u32,
+    /// In ticks of the clock since the system was started
+    start: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Written {
+    format: u32,
+    /// SHA-256 of the configuration that was gone by
+    policy: Sha256Digest,
+    process: Process,
+    /// When it was written, in seconds since 1970
+    from: i64,
+    /// In milliseconds
+    used: BTreeMap<OperatorName, u64>,
+    answers: Vec<WrittenAnswers>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct WrittenAnswers {
+    artifact: ArtifactName,
+    sha256: Sha256Digest,
+    answers: Vec<Answer>,
+}
+
+/// What is known of this run so far.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    /// How long the run has waited for each operator
+    pub(super) used: BTreeMap<OperatorName, Duration>,
+    /// Whether somebody has already waited for those whose answers decide nothing
+    pub(super) graced: bool,
+    answers: BTreeMap<(ArtifactName, Sha256Digest), Vec<Answer>>,
+    /// Since when, in seconds since 1970
+    from: Option<i64>,
+}
+
+impl Run {
+    /// Reads what is known below `state` of the run that this process is a part of, by the configuration
+    /// `policy`. What cannot be read, or could have been written by somebody else, was forgotten.
+    pub(super) fn recall(state: &Path, policy: Sha256Digest, now: Timestamp) -> Self {
+        let Some(process) = process() else { return Self::default() };
+        Self::recall_of(process, state, policy, now).unwrap_or_default()
+    }
+
+    fn recall_of(
+        process: Process,
+        state: &Path,
+        policy: Sha256Digest,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let text = Trusted::now().read(&state.join(FILE), MAX_BYTES).ok()?;
+        let written: Written = serde_json::from_str(&text).ok()?;
+        let age = now.as_unix().checked_sub(written.from)?;
+        let same =
+            written.format == FORMAT && written.policy == policy && written.process == process;
+        if !same || !(0..LASTS).contains(&age) {
+            return None;
+        }
+        let used = written.used.into_iter().map(|(name, it)| (name, Duration::from_millis(it)));
+        let answers = written.answers.into_iter().filter(|_| age < ANSWERS_LAST);
+        Some(Self {
+            used: used.collect(),
+            graced: true,
+            from: Some(written.from),
+            answers: answers.map(|it| ((it.artifact, it.sha256), it.answers)).collect(),
+        })
+    }
+
+    /// Forgets all but the time: where a conflict refuses, everybody is asked again.
+    pub(super) fn forget_answers(&mut self) {
+        self.graced = false;
+        self.answers.clear();
+    }
+
+    /// What operators said about this very file that is no vote.
+    pub(super) fn answers(&self, artifact: &ArtifactName, sha256: Sha256Digest) -> &[Answer] {
+        self.answers.get(&(artifact.clone(), sha256)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Writes down below `state` what an entrance that went by the configuration `policy` found out
+    /// about this run beyond what was known: how long it has waited for whom, and what was answered about
+    /// these packages.
+    ///
+    /// # Errors
+    /// If it cannot be written. Then operators are asked again, and nothing is lost.
+    pub(super) fn keep(
+        &self,
+        state: &Path,
+        policy: Sha256Digest,
+        now: Timestamp,
+        used: &BTreeMap<OperatorName, Duration>,
+        assessed: &[Assessed],
+    ) -> std::io::Result<()> {
+        let Some(process) = process() else { return Ok(()) };
+        let mut written = self.written(process, policy, now, used);
+        written.answers.extend(assessed.iter().map(|it| WrittenAnswers {
+            artifact: it.named.control.identity.artifact_name(),
+            sha256: it.named.sha256,
+            answers: it.answers.iter().filter(|it| is_kept(it)).cloned().collect(),
+        }));
+        written.answers.retain(|it| !it.answers.is_empty());
+        let mut bytes = serde_json::to_vec(&written)?;
+        if bytes.len() > MAX_BYTES {
+            written.answers.clear();
+            bytes = serde_json::to_vec(&written)?;
+        }
+        write_whole(&state.join(FILE), &bytes)
+    }
+
+    fn written(
+        &self,
+        process: Process,
+        policy: Sha256Digest,
+        now: Timestamp,
+        used: &BTreeMap<OperatorName, Duration>,
+    ) -> Written {
+        let millis = |it: &Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
+        let answers = self.answers.iter().map(|((artifact, sha256), answers)| WrittenAnswers {
+            artifact: artifact.clone(),
+            sha256: *sha256,
+            answers: answers.clone(),
+        });
+        Written {
+            format: FORMAT,
+            policy,
+            process,
+            // What is handed on gets no younger by that.
+            from: self.from.unwrap_or(now.as_unix()),
+            used: used.iter().map(|(name, it)| (name.clone(), millis(it))).collect(),
+            answers: answers.collect(),
+        }
+    }
+}
+
+/// Attestations are in the cache, and what was wrong with one is found there again. Without an endpoint
+/// it is nobody's answer.
+fn is_kept(answer: &Answer) -> bool {
+    !answer.endpoint.is_empty()
+        && !matches!(answer.outcome, Outcome::Attestations { .. } | Outcome::Rejected { .. })
+}
+
+/// Those who said something at these endpoints.
+pub(super) fn endpoints(answers: &[Answer]) -> BTreeSet<(&OperatorName, &str)> {
+    answers.iter().map(|it| (&it.operator, it.endpoint.as_str())).collect()
+}
+
+/// The process that started this one: apt, but for the shells that it starts hooks with.
+fn process() -> Option<Process> {
+    let mut number = parent_id();
+    for _ in 0..=MAX_BETWEEN {
+        let text = std::fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
+        let (name, parent, start) = stat(&text)?;
+        if !matches!(name, "sh" | "dash" | "bash") {
+            return Some(Process { number, start });
+        }
+        number = parent;
+    }
+    None
+}
+
+/// The name, the parent and the start of a process. The name may have anything in it, so its end is the
+/// last bracket.
+fn stat(text: &str) -> Option<(&str, u32, u64)> {
+    let (head, rest) = text.rsplit_once(") ")?;
+    let (_, name) = head.split_once('(')?;
+    let mut fields = rest.split(' ');
+    let parent = fields.nth(1)?.parse().ok()?;
+    // Fields 3 and 4 are behind; this is the 22nd.
+    let start = fields.nth(17)?.parse().ok()?;
+    Some((name, parent, start))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const PROCESS: Process = Process { number: 7, start: 70 };
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(seconds).unwrap()
+    }
+
+    fn policy() -> Sha256Digest {
+        Sha256Digest::of(b"policy")
+    }
+
+    fn world() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let used = [("a".parse().unwrap(), Duration::from_millis(1500))].into();
+        let written = Run::default().written(PROCESS, policy(), at(1000), &used);
+        let bytes = serde_json::to_vec(&written).unwrap();
+        write_whole(&directory.path().join(FILE), &bytes).unwrap();
+        directory
+    }
+
+    fn recalls(state: &Path, process: Process, policy: Sha256Digest, now: i64) -> bool {
+        let run = Run::recall_of(process, state, policy, at(now));
+        run.is_some_and(|it| {
+            it.graced && it.used[&"a".parse().unwrap()] == Duration::from_millis(1500)
+        })
+    }
+
+    #[test]
+    fn the_same_run_by_the_same_configuration_goes_on() {
+        let state = world();
+        let state = state.path();
+        assert!(recalls(state, PROCESS, policy(), 1000));
+        assert!(recalls(state, PROCESS, policy(), 1000 + LASTS - 1));
+        assert!(!recalls(state, PROCESS, policy(), 1000 + LASTS), "too late");
+        assert!(!recalls(state, PROCESS, policy(), 999), "the clock was set back");
+        assert!(!recalls(state, PROCESS, Sha256Digest::of(b"another"), 1000));
+        for other in [Process { number: 8, ..PROCESS }, Process { start: 71, ..PROCESS }] {
+            assert!(!recalls(state, other, policy(), 1000), "another run");
+        }
+    }
+
+    #[test]
+    fn what_others_could_have_written_or_that_is_damaged_was_forgotten() {
+        let state = world();
+        let state = state.path();
+        let file = state.join(FILE);
+        let good = fs::read_to_string(&file).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(!recalls(state, PROCESS, policy(), 1000));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(recalls(state, PROCESS, policy(), 1000));
+        for bad in ["", "{}", &good[..good.len() - 1], &good.replace("1500", "-1")] {
+            fs::write(&file, bad).unwrap();
+            assert!(!recalls(state, PROCESS, policy(), 1000), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_process_is_known_whatever_it_calls_itself() {
+        let rest = "S 41 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 4711 23 24";
+        for name in ["apt-get", "a) S 1 (b", "sh"] {
+            let text = format!("40 ({name}) {rest}\n");
+            assert_eq!(stat(&text), Some((name, 41, 4711)));
+        }
+        assert_eq!(stat("40 (x) S 41"), None);
+        // Our own parent is there.
+        assert!(process().is_some());
+    }
+}
