@@ -22,7 +22,7 @@ use crate::attest::{self, KeyRing};
 use crate::cache::Cache;
 use crate::config::{Endpoint, Protocol, Timeouts};
 use crate::policy::Outcome;
-use crate::types::{Architecture, Sha256Digest, Timestamp};
+use crate::types::{Architecture, Timestamp};
 
 /// The item of apt's configuration with this machine's architecture.
 pub const NATIVE: &str = "APT::Architecture";
@@ -378,9 +378,8 @@ impl Peer {
 fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found) {
     let artifact = question.identity.artifact_name();
     let now = Timestamp::from(std::time::SystemTime::now());
-    let sha256 = question.sha256.unwrap_or(Sha256Digest::from_bytes([0; 32]));
     for attestation in &found.attestations {
-        let wanted = attest::Wanted { artifact: &artifact, sha256 };
+        let wanted = attest::Wanted { artifact: &artifact, sha256: question.sha256 };
         if attest::verify(attestation, keys, wanted, now).is_ok() {
             // A cache that cannot be written costs a question next time, nothing else.
             let _ = cache.store(&artifact, attestation);

@@ -179,7 +179,7 @@ impl Inquiry {
     fn read(&mut self, policy: &Policy, identity: &Identity, sha256: Sha256Digest, now: Timestamp) {
         self.note_pending();
         let artifact = identity.artifact_name();
-        let wanted = Wanted { artifact: &artifact, sha256 };
+        let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
         for (at, found) in std::mem::take(&mut self.unread) {
             self.evidence.answers.push(Answer {
                 operator: found.operator.clone(),

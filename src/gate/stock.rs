@@ -115,7 +115,7 @@ fn signers(
     bytes: &[u8],
     now: Timestamp,
 ) -> Result<OperatorName, Rejection> {
-    let wanted = Wanted { artifact, sha256: Sha256Digest::from_bytes([0; 32]) };
+    let wanted = Wanted { artifact, sha256: None };
     let claims = attest::verify(bytes, policy.keys(), wanted, now)?;
     claims.first().map(|it| it.operator().clone()).ok_or(Rejection::Unsigned)
 }
