@@ -372,3 +372,141 @@ fn as_root_what_is_brought_is_read_and_kept_by_an_unprivileged_user() {
     }
     assert_eq!(receiver.path("cache").metadata().unwrap().uid(), 0);
 }
+
+const WHO: &str = "https://rebuilder.example/";
+
+/// A statement of this kind by [`WHO`] about one subject, and what takes it.
+fn statement(kind: &str, name: &str, sha256: &str) -> (String, String) {
+    let party = json!({"id": WHO});
+    let built = |build: serde_json::Value| json!({"buildDefinition": build, "runDetails": {"builder": party}});
+    let (kind_of_predicate, predicate) = match kind {
+        "link" => ("https://in-toto.io/attestation/link/v0.3", json!({"name": "rebuild"})),
+        "slsa-provenance" => {
+            ("https://slsa.dev/provenance/v1", built(json!({"buildType": "https://b.example/v1"})))
+        }
+        "oss-rebuild" => {
+            let compared = [json!({"name": "rebuild/x", "digest": {"sha256": sha256}})];
+            let equal = "https://docs.oss-rebuild.dev/builds/ArtifactEquivalence@v0.1";
+            let build = json!({"buildType": equal, "resolvedDependencies": compared});
+            ("https://slsa.dev/provenance/v1", built(build))
+        }
+        "svr" => (
+            "https://in-toto.io/attestation/svr/v0.1",
+            json!({"verifier": party, "timeCreated": today(), "properties": ["REBUILT"]}),
+        ),
+        "vsa" => (
+            "https://slsa.dev/verification_summary/v1",
+            json!({"verifier": party, "timeVerified": today(), "verifiedLevels": ["REBUILT"],
+                   "verificationResult": "PASSED"}),
+        ),
+        other => panic!("{other}"),
+    };
+    let said = json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": name, "digest": {"sha256": sha256}}],
+        "predicateType": kind_of_predicate,
+        "predicate": predicate,
+    });
+    let whose = match kind {
+        "link" => String::new(),
+        "slsa-provenance" | "oss-rebuild" => format!("builder = \"{WHO}\"\n"),
+        _ => format!("verifier = \"{WHO}\"\nproperty = [\"REBUILT\"]\nmax_age_days = 30\n"),
+    };
+    (said.to_string(), format!("\n[[statement]]\ntype = \"{kind}\"\n{whose}"))
+}
+
+fn today() -> String {
+    let now = std::time::SystemTime::now();
+    apt_quorum::types::Timestamp::from(now).to_string()
+}
+
+/// A machine that goes by alpha alone, of whom it takes these statements.
+fn taking(key: &Key, statements: &str, tree: bool) -> World {
+    let world = World::new();
+    world.policy("mode = \"enforce\"\nthreshold = 1\n");
+    let endpoint = format!("directory file://{}/", world.path("files/tree").display());
+    world.operator("alpha", key, &if tree { vec![endpoint] } else { Vec::new() });
+    let file = world.path("etc/operators.d/alpha.toml");
+    let text = fs::read_to_string(&file).unwrap() + statements;
+    world.write("etc/operators.d/alpha.toml", text);
+    world
+}
+
+/// Exit code, and whether another file under this name is told of.
+fn judged(world: &World) -> (Option<i32>, bool) {
+    let ended = world.verify_with(&hello(), &["--offline"]);
+    (ended.code, ended.stdout.contains("signed a different file under this name"))
+}
+
+/// What counts online counts in the cache, in bundles and where they are imported, and so does what
+/// contradicts: every kind of statement, with a name and without.
+#[test]
+fn every_kind_of_statement_travels_with_a_name_or_without() {
+    let (own, other) = (hello().sha256(), hello().differently_built().sha256());
+    let name = hello().file_name();
+    let confirmed = (Some(0), false);
+    let contradicted = (Some(1), true);
+    let mut rows = Vec::new();
+    for kind in ["link", "slsa-provenance", "oss-rebuild", "svr", "vsa"] {
+        for (name, sha256, expected) in [
+            (&*name, &own, confirmed),
+            (&*name, &other, contradicted),
+            ("_", &own, confirmed),
+            ("", &own, confirmed),
+        ] {
+            let key = Key::new();
+            let (said, taken) = statement(kind, name, sha256);
+            let told = format!("{kind} {name:?} {}", expected.1);
+            rows.push((told, key.dsse(&said), key, taken, expected));
+        }
+    }
+    // And every form in which something may come.
+    for (sha256, expected) in [(&own, confirmed), (&other, contradicted)] {
+        let key = Key::new();
+        let made = key.link(&name, sha256);
+        rows.push(("Metablock".to_owned(), made, key, String::new(), expected));
+        let key = Key::new();
+        let link =
+            json!({"_type": "link", "name": "rebuild", "products": {&name: {"sha256": sha256}}});
+        let made = key.dsse(&link.to_string());
+        rows.push(("in-toto's DSSE".to_owned(), made.clone(), key, String::new(), expected));
+        let key = Key::new();
+        let envelope = String::from_utf8(key.dsse(&link.to_string())).unwrap();
+        let stranger = String::from_utf8(made).unwrap();
+        let lines = format!("{}\n{}\n", stranger.trim(), envelope.trim());
+        rows.push(("lines".to_owned(), lines.into_bytes(), key, String::new(), expected));
+        let key = Key::new();
+        let envelope = String::from_utf8(key.dsse(&link.to_string())).unwrap();
+        let bundle = format!(
+            r#"{{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{{"publicKey":{{"hint":"x"}}}},"dsseEnvelope":{envelope}}}"#
+        );
+        rows.push(("Sigstore".to_owned(), bundle.into_bytes(), key, String::new(), expected));
+    }
+    for (told, bytes, key, taken, expected) in rows {
+        // At an endpoint, from which it comes into the cache.
+        let first = taking(&key, &taken, true);
+        first.make_directory("files/tree");
+        first.make_directory(&format!("files/tree/{name}"));
+        first.write(&format!("files/tree/{name}/attestation"), &bytes);
+        assert_eq!(judged(&first), expected, "{told}, at an endpoint");
+        fs::remove_dir_all(first.path("files/tree")).unwrap();
+        cache(&first, &name, &sha256(&bytes), &bytes);
+        let cached = taking(&key, &taken, false);
+        cache(&cached, &name, &sha256(&bytes), &bytes);
+        assert_eq!(judged(&cached), expected, "{told}, in the cache");
+        // In a bundle, and where that is imported.
+        let (bundle, ended) = export(&cached, &[]);
+        assert_eq!(ended.code, Some(0), "{told}, exported: {ended:?}");
+        let last = taking(&key, &taken, false);
+        let brought = last.write("files/brought.tar.gz", fs::read(bundle).unwrap());
+        let ended = evidence(&last, "import", &[text(&brought)]);
+        assert_eq!(ended.stdout, "took 1 attestation.\n", "{told}: {ended:?}");
+        assert_eq!(judged(&last), expected, "{told}, imported");
+        // Where links alone count, links alone count.
+        if !taken.is_empty() && !told.starts_with("link") {
+            let not_taken = taking(&key, "", false);
+            cache(&not_taken, &name, &sha256(&bytes), &bytes);
+            assert_eq!(judged(&not_taken), (Some(1), false), "{told}, not taken");
+        }
+    }
+}

@@ -144,3 +144,33 @@ fn the_digest_of_a_configuration_changes_with_any_of_its_files_and_not_with_its_
     world.write("etc/operators.d/qubes.toml~", "an editor's copy, which nobody reads");
     assert_eq!(digest(&world), original);
 }
+
+/// What an endpoint gives as links is lost where no link counts, whatever envelope they are in.
+#[test]
+fn links_that_do_not_count_are_noted() {
+    let notes = |endpoint: &str, statements: &str| {
+        let world = World::new();
+        world.policy("mode = \"enforce\"\nthreshold = 1\n");
+        world.operator("alpha", &Key::new(), &[endpoint.to_owned()]);
+        let file = fs::read_to_string(world.path("etc/operators.d/alpha.toml")).unwrap();
+        world.write("etc/operators.d/alpha.toml", file + statements);
+        let said = ask(&world, &["config", "check"]).assert_code(0).stdout.clone();
+        said.lines().filter(|line| line.contains("links")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let link = "\n[[statement]]\ntype = \"link\"\n";
+    let provenance =
+        "\n[[statement]]\ntype = \"slsa-provenance\"\nbuilder = \"https://b.example/\"\n";
+    let both = format!("{provenance}{link}");
+    for protocol in ["rebuilderd", "intoto-metadata"] {
+        let endpoint = format!("{protocol} https://a.example/");
+        let note = format!(
+            "  note: alpha's {protocol} endpoint gives links, and none of them counts, because its \
+             [[statement]] tables name other kinds: add one with type = \"link\" if they should."
+        );
+        assert_eq!(notes(&endpoint, provenance), [note]);
+        for statements in ["", link, &both] {
+            assert_eq!(notes(&endpoint, statements), [""; 0], "{statements}");
+        }
+    }
+    assert_eq!(notes("directory https://a.example/", provenance), [""; 0]);
+}

@@ -95,7 +95,7 @@ fn a_claim_that_was_verified_for_another_name_is_no_vote_for_this_one() {
     // bears, the judgement does not take the claim.
     let world = World::new(&["a"]);
     let other = identity("hello 2.10-2 amd64").artifact_name();
-    let wanted = Wanted { artifact: &other, sha256: world.file.sha256() };
+    let wanted = Wanted { artifact: &other, sha256: Some(world.file.sha256()) };
     let bytes = attestation(other.as_str(), world.file.sha256(), &[world.key("a")]);
     let claims = verify(&bytes, &world.ring(), wanted, now()).unwrap();
     assert_eq!(claims[0].sha256(), world.file.sha256());

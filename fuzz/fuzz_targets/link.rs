@@ -103,12 +103,24 @@ fuzz_target!(|data: &[u8]| {
     let (text, other) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let bytes = envelope(how, text, other, world);
     let artifact = world.identity.artifact_name();
-    let wanted = Wanted { artifact: &artifact, sha256: world.sha256 };
+    let wanted = Wanted { artifact: &artifact, sha256: Some(world.sha256) };
     let verdict = verify(&bytes, &world.ring, wanted, now());
 
     let envelope: Result<Value, _> = serde_json::from_slice(&bytes);
     let Ok(envelope) = envelope else {
-        assert!(verdict.is_err(), "a claim from what is no JSON");
+        // Several envelopes, a line each, are judged one by one.
+        let lines: Vec<&[u8]> = bytes
+            .split(|byte| *byte == b'\n')
+            .map(<[u8]>::trim_ascii)
+            .filter(|line| !line.is_empty())
+            .collect();
+        let each = |line: &&[u8]| verify(line, &world.ring, wanted, now()).map_or(0, |it| it.len());
+        let good: usize = lines.iter().map(each).sum();
+        if let Ok(claims) = &verdict {
+            let json = |line: &&[u8]| serde_json::from_slice::<Value>(line).is_ok();
+            assert!(lines.len() > 1 && lines.iter().all(json), "a claim from what is no JSON");
+            assert_eq!(claims.len(), good, "a line says something else alone");
+        }
         return;
     };
     let signers = signers(&envelope, world);
@@ -154,7 +166,7 @@ fuzz_target!(|data: &[u8]| {
             assert!(signers.is_empty(), "a good signature was not found");
         }
         Err(Rejection::TooManySignatures { count }) => assert!(count > MAX_SIGNATURES),
-        Err(Rejection::Shape(_) | Rejection::Json(_)) => {}
+        Err(Rejection::Shape(_) | Rejection::Json(_) | Rejection::Sigstore(_)) => {}
         Err(other) => assert!(bytes.len() > MAX_BYTES, "{other}"),
     }
 });

@@ -54,6 +54,8 @@ fn certificate(packets: &[u8]) {
     let again = Certificate::from_packets(read.packets()).expect("it was read");
     assert_eq!(again, read);
     assert!(again.fingerprints().eq(read.fingerprints()));
+    // Nothing behind it is passed over.
+    assert!(Certificate::from_packets(&[packets, b"\xb0\x02\0\0"].concat()).is_err());
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -88,7 +90,7 @@ fuzz_target!(|data: &[u8]| {
             );
             let identity = identity("hello 2.10-3 amd64");
             let artifact = identity.artifact_name();
-            let wanted = Wanted { artifact: &artifact, sha256: Sha256Digest::of(b"hello") };
+            let wanted = Wanted { artifact: &artifact, sha256: Some(Sha256Digest::of(b"hello")) };
             let good = headers == world.headers && signature == world.signature;
             let now: Timestamp = now();
             let verdict = verify(bytes.as_bytes(), &world.ring, wanted, now);

@@ -1,4 +1,4 @@
-//! DSSE envelopes with in-toto Statements in them.
+//! DSSE envelopes with in-toto Statements or links in them.
 //!
 //! DSSE: <https://github.com/secure-systems-lab/dsse/blob/master/envelope.md> and `protocol.md`
 //! (version 1.0). What is signed is the payload together with its type, so both are judged only
@@ -10,10 +10,11 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::Rejection;
 use super::json::{self, Value};
+use super::link::{self, Link};
 use super::signatures::{Form, MAX_SIGNATURE, Signature, Signatures};
 use super::statement::Statement;
+use super::{Content, Rejection};
 
 /// What an in-toto Statement is called (in-toto attestation framework, `spec/v1/envelope.md`).
 pub(super) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
@@ -63,15 +64,20 @@ impl Envelope {
         &self.signatures
     }
 
-    /// What is in it, which somebody must have signed.
-    pub(super) fn statement(&self) -> Result<Statement, Rejection> {
-        Statement::of(json::parse(self.payload()?)?)
+    /// What is in it, which somebody must have signed: a statement, or as in-toto itself writes it a
+    /// link.
+    pub(super) fn content(&self) -> Result<Content, Rejection> {
+        let payload = json::parse(self.payload()?)?;
+        match payload.member("_type").and_then(Value::as_str) {
+            Some(link::TYPE) => Link::of(payload).map(Content::Link),
+            _ => Statement::of(payload).map(Content::Statement),
+        }
     }
 
     /// The same as bytes.
     pub(super) fn payload(&self) -> Result<&[u8], Rejection> {
         if self.payload_type != PAYLOAD_TYPE {
-            return Err(Rejection::WrongType { found: self.payload_type.clone() });
+            return Err(Rejection::WrongPayload { found: self.payload_type.clone() });
         }
         Ok(&self.payload)
     }

@@ -81,7 +81,8 @@ impl KeyRing {
         if errors.is_empty() { Ok(Self { keys, accepted: BTreeMap::new() }) } else { Err(errors) }
     }
 
-    /// Sets what statements of this operator count. Without that, only links do.
+    /// Sets what statements of this operator count, in whichever envelope. Without that, only links
+    /// do.
     #[must_use]
     pub fn accepting(mut self, operator: OperatorName, accepted: Vec<Accepted>) -> Self {
         self.accepted.insert(operator, accepted);

@@ -1,16 +1,16 @@
 //! in-toto's Metablock: mostly with a link in it, as rebuilderd publishes it.
 //!
-//! in-toto specification 0.9, section 4.3 (general format) and 4.4 (link), with signatures as
+//! in-toto specification 0.9, section 4.3 (general format), with signatures as
 //! securesystemslib writes them, in hexadecimal over the canonical JSON of `signed`: `sig`, or
 //! `signature` and `other_headers` out of an OpenPGP packet.
 
 use std::collections::BTreeMap;
 
+use super::Rejection;
 use super::json::Value;
 use super::openpgp::{MAX_HEADERS, OpenPgpSignature};
 use super::signatures::{Form, MAX_SIGNATURE, Signature, Signatures};
-use super::{Rejection, Wanted, check_step};
-use crate::types::{Sha256Digest, hex_decode};
+use crate::types::hex_decode;
 
 /// A Metablock whose signatures have not been looked at.
 pub(super) struct Metablock {
@@ -43,43 +43,9 @@ impl Metablock {
         &self.signed
     }
 
-    /// The SHA-256 that the link gives for the file that is wanted. Equal to the wanted one, or
-    /// another one under the very same name.
-    pub(super) fn product(&self, wanted: Wanted<'_>) -> Result<Sha256Digest, Rejection> {
-        self.check_step()?;
-        let products = self
-            .signed
-            .member("products")
-            .and_then(Value::as_object)
-            .ok_or(Rejection::Shape("\"products\" is not an object"))?;
-        let mut matching = Vec::new();
-        for (name, hashes) in products {
-            let same_name = name == wanted.artifact.as_str();
-            let sha256 = hashes.member("sha256").and_then(Value::as_str).map(str::parse);
-            match sha256 {
-                Some(Ok(sha256)) if same_name || sha256 == wanted.sha256 => {
-                    matching.push((name, sha256));
-                }
-                Some(Ok(_)) => {}
-                _ => return Err(Rejection::NoSha256 { product: name.clone() }),
-            }
-        }
-        match matching.as_slice() {
-            [] => Err(Rejection::OtherArtifact),
-            [(name, sha256)] if name.as_str() == wanted.artifact.as_str() => Ok(*sha256),
-            [(name, _)] => Err(Rejection::OtherName { found: (*name).clone() }),
-            several => Err(Rejection::AmbiguousProducts { count: several.len() }),
-        }
-    }
-
-    /// The signed object must be a link, and its step a rebuild.
-    fn check_step(&self) -> Result<(), Rejection> {
-        let text = |key: &str| self.signed.member(key).and_then(Value::as_str).unwrap_or_default();
-        let found = text("_type");
-        if found != "link" {
-            return Err(Rejection::WrongType { found: found.to_owned() });
-        }
-        check_step(text("name"))
+    /// The same, to be kept.
+    pub(super) fn into_signed(self) -> Value {
+        self.signed
     }
 }
 
@@ -93,9 +59,9 @@ fn signature(value: &Value) -> Option<Signature> {
         (None, Some(signature), Some(headers)) => {
             let headers = bytes(headers, MAX_HEADERS);
             let signature = bytes(signature, MAX_SIGNATURE);
-            headers
-                .zip(signature)
-                .map(|(headers, signature)| Form::OpenPgp(OpenPgpSignature { headers, signature }))
+            headers.zip(signature).map(|(headers, signature)| {
+                Form::open_pgp(OpenPgpSignature::put_together(&headers, &signature))
+            })
         }
         _ => None,
     };

@@ -13,11 +13,15 @@ mod dsse;
 pub mod json;
 mod keyring;
 mod layout;
+mod link;
 mod metablock;
 mod openpgp;
 mod sealed;
 mod signatures;
+mod sigstore;
 mod statement;
+
+use std::collections::BTreeMap;
 
 use crate::types::{
     ArtifactName, KeyFault, KeyId, OperatorName, PublicKey, Sha256Digest, Timestamp,
@@ -29,6 +33,9 @@ pub use layout::{Layout, LayoutError, Numbers, Stated, StepKey, read_json_key};
 pub use sealed::{seal, unseal};
 pub use statement::{Accepted, Verified};
 
+/// Most envelopes in one attestation, a line each. OSS Rebuild's has two.
+const MAX_LINES: usize = 4;
+
 /// Largest attestation that is read, in bytes. rebuilderd's links are about 1 kB; a link that
 /// merges every binary of the largest source packages stays below 200 kB.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -39,7 +46,9 @@ pub const MAX_SIGNATURES: usize = 64;
 /// Most signature verifications that one attestation can cause.
 ///
 /// A signature whose key id names a pinned key is tried first and against that key only, so this
-/// budget cannot keep an honest signature from being found.
+/// budget cannot keep an honest signature from being found. The message is hashed once for each hash
+/// function; where an algorithm must hash it for each signature (Ed25519, RSA-PSS), a guess whose
+/// signature it is costs one verification more for every 64 KiB.
 pub const MAX_CHECKS: usize = 512;
 
 /// For how many seconds a signature or statement may be ahead of this machine's clock: clocks differ,
@@ -115,8 +124,10 @@ impl Claim {
 pub struct Wanted<'a> {
     /// Its canonical name, from its own control data.
     pub artifact: &'a ArtifactName,
-    /// Its SHA-256.
-    pub sha256: Sha256Digest,
+    /// Its SHA-256. Nothing where only that counts who signed something about this name, such as for
+    /// what is kept and handed on. Then a statement about a file without a name is taken to be about
+    /// this one, so nothing may be judged by such claims.
+    pub sha256: Option<Sha256Digest>,
 }
 
 /// Why an attestation makes no claim about a file.
@@ -180,25 +191,31 @@ pub enum Rejection {
         fault: SignatureFault,
     },
     /// Neither a link nor a statement.
-    #[error(
-        "signed, but neither a link nor an in-toto statement: its type is {}",
-        crate::types::printable(.found)
-    )]
+    #[error("signed, but neither a link nor an in-toto statement: its type is {}", shown(.found))]
     WrongType {
-        /// What `_type` or the type of the payload says.
+        /// What `_type` says.
         found: String,
     },
-    /// A statement of a kind that is not accepted from whoever signed it.
+    /// An envelope with something else in it than in-toto's.
+    #[error("signed, but what is in the envelope is no in-toto: its type is {}", shown(.found))]
+    WrongPayload {
+        /// What the type of the payload says.
+        found: String,
+    },
+    /// A Sigstore bundle that cannot be read as an attestation.
+    #[error("a Sigstore bundle that {0}")]
+    Sigstore(&'static str),
+    /// A statement or link that is not accepted from whoever signed it.
     #[error(
         "signed, but statements of the type {} are not accepted from this operator",
-        crate::types::printable(.found)
+        shown(.found)
     )]
     PredicateNotAccepted {
         /// The type of its predicate.
         found: String,
     },
     /// A statement in somebody else's name, or with another result, than is accepted.
-    #[error("signed, but its {what} is {}", crate::types::printable(.found))]
+    #[error("signed, but its {what} is {}", shown(.found))]
     OtherParty {
         /// What of it.
         what: &'static str,
@@ -209,13 +226,13 @@ pub enum Rejection {
     #[error("signed, but {0}")]
     PredicateContent(&'static str),
     /// A link of another step than a rebuild.
-    #[error("signed, but a link for the step {}, not for a rebuild", crate::types::printable(.found))]
+    #[error("signed, but a link for the step {}, not for a rebuild", shown(.found))]
     WrongStep {
         /// What `name` says.
         found: String,
     },
     /// A product that carries no SHA-256.
-    #[error("the product {} has no valid sha256", crate::types::printable(.product))]
+    #[error("the product {} has no valid sha256", shown(.product))]
     NoSha256 {
         /// The product's name.
         product: String,
@@ -227,7 +244,7 @@ pub enum Rejection {
         count: usize,
     },
     /// The same bytes under another name: names never make a vote, but they can take one away.
-    #[error("signed for {}, a file of another name", crate::types::printable(.found))]
+    #[error("signed for {}, a file of another name", shown(.found))]
     OtherName {
         /// The product's name.
         found: String,
@@ -251,7 +268,8 @@ impl Rejection {
             Self::BadSignature { .. } => "bad-signature",
             Self::ExpiredKey { .. } => "expired-key",
             Self::FaultySignature { fault, .. } => fault.code(),
-            Self::WrongType { .. } => "wrong-type",
+            Self::WrongType { .. } | Self::WrongPayload { .. } => "wrong-type",
+            Self::Sigstore(_) => "sigstore",
             Self::PredicateNotAccepted { .. } => "predicate-not-accepted",
             Self::OtherParty { .. } => "other-party",
             Self::PredicateContent(_) => "predicate-content",
@@ -302,11 +320,14 @@ impl SignatureFault {
         match self {
             Self::NotOverData => "not-over-data",
             Self::WeakHash => "weak-hash",
-            Self::NotUnderstood => "not-understood",
+            Self::NotUnderstood | Self::Key { why: KeyFault::NotUnderstood, .. } => {
+                "not-understood"
+            }
             Self::Undated => "undated",
             Self::WrongTime => "wrong-time",
             Self::Expired => "expired-signature",
             Self::Key { why: KeyFault::Revoked, .. } => "revoked-key",
+            Self::Key { why: KeyFault::PerhapsRevoked, .. } => "perhaps-revoked-key",
             Self::Key { why: KeyFault::Expired(_), .. } => "expired-key",
             Self::Key { why: KeyFault::Unbound, .. } => "unbound-key",
             Self::Key { why: KeyFault::NotForSigning, .. } => "not-for-signing",
@@ -333,42 +354,135 @@ pub fn verify(
     if attestation.len() > MAX_BYTES {
         return Err(Rejection::TooLarge { size: attestation.len() });
     }
-    let (signers, sha256, dated) = match json::parse(attestation)? {
-        json::Value::Object(envelope) if dsse::Envelope::is_meant(&envelope) => {
-            let envelope = dsse::Envelope::of(&envelope)?;
-            let signers = envelope.signatures().signers(keys, now)?;
-            let statement = envelope.statement()?;
-            // Each operator's own rules say what its signature is worth.
-            let (mut voters, mut why) = (Vec::new(), None);
-            for pinned in signers {
-                match statement.is_a_vote(keys.accepted(&pinned.operator), wanted, now) {
-                    Ok(()) => voters.push(pinned),
-                    Err(error) => drop(why.get_or_insert(error)),
-                }
-            }
-            if let (true, Some(why)) = (voters.is_empty(), why) {
+    let said = match json::parse(attestation) {
+        Ok(document) => vec![read(document, keys, wanted, now)?],
+        Err(error) => {
+            let documents = lines(attestation).ok_or(error)??;
+            let read = documents.into_iter().map(|it| read(it, keys, wanted, now));
+            let (good, bad): (Vec<_>, Vec<_>) = read.partition(Result::is_ok);
+            // OSS Rebuild's last one is the one that compares.
+            if let (true, Some(Err(why))) = (good.is_empty(), bad.into_iter().next_back()) {
                 return Err(why);
             }
-            (voters, statement.subject(wanted)?, statement.dated())
+            good.into_iter().flatten().collect()
         }
-        json::Value::Object(envelope) => {
-            let link = metablock::Metablock::of(envelope)?;
-            (link.signatures().signers(keys, now)?, link.product(wanted)?, None)
-        }
-        _ => return Err(Rejection::Shape("it is not an object")),
     };
-    let digest = Sha256Digest::of(attestation);
-    Ok(signers
-        .into_iter()
-        .map(|pinned| Claim {
+    let attestation = Sha256Digest::of(attestation);
+    let claims = said.into_iter().flat_map(|Said { voters, sha256, dated }| {
+        voters.into_iter().map(move |pinned| Claim {
             operator: pinned.operator.clone(),
             key: pinned.key.clone(),
             artifact: wanted.artifact.clone(),
             sha256,
-            attestation: digest,
+            attestation,
             dated,
         })
-        .collect())
+    });
+    Ok(claims.collect())
+}
+
+/// What one envelope says about the file that is wanted.
+struct Said<'k> {
+    /// The pinned keys that say it, at least one
+    voters: Vec<&'k PinnedKey>,
+    sha256: Sha256Digest,
+    dated: Option<Timestamp>,
+}
+
+/// What was signed.
+enum Content {
+    Link(link::Link),
+    Statement(statement::Statement),
+}
+
+/// One envelope to each line, as OSS Rebuild publishes its rebuild and the comparison (JSON Lines). In
+/// a text that is one JSON value a line end means nothing, so that is tried first.
+fn lines(text: &[u8]) -> Option<Result<Vec<json::Value>, Rejection>> {
+    let mut documents = Vec::new();
+    for line in text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
+        if line.is_empty() {
+            continue;
+        }
+        if documents.len() == MAX_LINES {
+            return Some(Err(Rejection::Shape(
+                "it has more envelopes, a line each, than are read",
+            )));
+        }
+        documents.push(json::parse(line).ok()?);
+    }
+    (documents.len() > 1).then_some(Ok(documents))
+}
+
+/// Verifies one envelope.
+fn read<'k>(
+    document: json::Value,
+    keys: &'k KeyRing,
+    wanted: Wanted<'_>,
+    now: Timestamp,
+) -> Result<Said<'k>, Rejection> {
+    let json::Value::Object(envelope) = document else {
+        return Err(Rejection::Shape("it is not an object"));
+    };
+    let dsse = |envelope: &BTreeMap<String, json::Value>| {
+        let envelope = dsse::Envelope::of(envelope)?;
+        let signers = envelope.signatures().signers(keys, now)?;
+        Ok((signers, envelope.content()?))
+    };
+    let (signers, content) = if dsse::Envelope::is_meant(&envelope) {
+        dsse(&envelope)?
+    } else if envelope.contains_key("signed") || !sigstore::Bundle::is_meant(&envelope) {
+        let block = metablock::Metablock::of(envelope)?;
+        let signers = block.signatures().signers(keys, now)?;
+        (signers, Content::Link(link::Link::of(block.into_signed())?))
+    } else {
+        let bundle = sigstore::Bundle::of(envelope)?;
+        dsse(&bundle.envelope).map_err(|why| bundle.explain(why))?
+    };
+    // Each operator's own rules say what its signature is worth.
+    let subject = content.subject(wanted);
+    let (mut voters, mut why) = (Vec::new(), None);
+    for pinned in signers {
+        match content.is_a_vote(keys.accepted(&pinned.operator), &subject, now) {
+            Ok(()) => voters.push(pinned),
+            Err(error) => drop(why.get_or_insert(error)),
+        }
+    }
+    match why {
+        Some(why) if voters.is_empty() => Err(why),
+        _ => Ok(Said { voters, sha256: subject?, dated: content.dated() }),
+    }
+}
+
+impl Content {
+    /// The SHA-256 that it gives for the file that is wanted.
+    fn subject(&self, wanted: Wanted<'_>) -> Result<Sha256Digest, Rejection> {
+        match self {
+            Self::Link(link) => link.product(wanted),
+            Self::Statement(statement) => statement.subject(wanted),
+        }
+    }
+
+    /// Whether it is one of those that count, and says that somebody rebuilt something.
+    fn is_a_vote(
+        &self,
+        accepted: &[Accepted],
+        subject: &Result<Sha256Digest, Rejection>,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        match self {
+            Self::Statement(statement) => statement.is_a_vote(accepted, subject, now),
+            Self::Link(link) if accepted.contains(&Accepted::Link) => link.check_step(),
+            Self::Link(_) => Err(Rejection::PredicateNotAccepted { found: link::TYPE.to_owned() }),
+        }
+    }
+
+    /// When it says that it was made; links do not.
+    fn dated(&self) -> Option<Timestamp> {
+        match self {
+            Self::Link(_) => None,
+            Self::Statement(statement) => statement.dated(),
+        }
+    }
 }
 
 /// A link's step must be a rebuild: `rebuild`, or as rebuilderd writes it `rebuild FILE`. A key may
@@ -384,15 +498,24 @@ fn short(key_id: &KeyId) -> &str {
     key_id.as_str().get(..16).unwrap_or_default()
 }
 
+/// What somebody wrote, or that nothing is there.
+fn shown(found: &str) -> String {
+    match found.trim() {
+        "" => "not said".to_owned(),
+        _ => crate::types::printable(found).to_string(),
+    }
+}
+
 fn shown_key_ids(key_ids: &[String]) -> String {
-    if key_ids.is_empty() {
+    let named: Vec<&String> = key_ids.iter().filter(|it| !it.is_empty()).collect();
+    if named.is_empty() {
         return "keys that it does not name".to_owned();
     }
-    let shown: Vec<String> = key_ids
+    let shown: Vec<String> = named
         .iter()
         .take(3)
         .map(|id| crate::types::printable(&id.chars().take(16).collect::<String>()).to_string())
         .collect();
-    let more = if key_ids.len() > shown.len() { ", ..." } else { "" };
+    let more = if named.len() > shown.len() { ", ..." } else { "" };
     format!("{}{more}", shown.join(", "))
 }

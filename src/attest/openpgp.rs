@@ -8,116 +8,137 @@
 //! The packet is put together again and read by the crate `pgp`, so that nothing in it is judged by
 //! code that does not know the format. Whether a key may sign is [`Certificate`]'s to say.
 
-use pgp::crypto::hash::HashAlgorithm;
 use pgp::crypto::public_key::PublicKeyAlgorithm;
 use pgp::packet::{PacketHeader, Signature, SignatureType};
 use pgp::ser::Serialize as _;
-use pgp::types::{Mpi, PublicKeyTrait, Tag};
+use pgp::types::{KeyDetails, Mpi, PublicKeyTrait, Tag};
 
 use super::{AHEAD, SignatureFault};
-use crate::types::{Certificate, ComponentKey, Timestamp, is_strong, is_understood};
+use crate::types::{
+    Certificate, Component, ComponentKey, Hashed, Timestamp, hashed_part, is_strong, is_understood,
+};
 
 /// Longest `other_headers` that is read, in bytes. GnuPG's has 50.
 pub(super) const MAX_HEADERS: usize = 8192;
 
-/// A signature taken out of its packet. Whoever reads it bounds both.
+/// A signature packet of version 4.
 pub(super) struct OpenPgpSignature {
-    pub(super) headers: Vec<u8>,
-    pub(super) signature: Vec<u8>,
-}
-
-/// Whether a key of `certificate` made this signature over `message`, and may.
-///
-/// # Errors
-/// Nothing if none of its keys made it, else why it does not count.
-pub(super) fn verify(
-    certificate: &Certificate,
-    signature: &OpenPgpSignature,
-    message: &[u8],
-    now: Timestamp,
-) -> Result<(), Option<SignatureFault>> {
-    let packet = packet(signature, message).ok_or(None)?;
-    verify_packet(certificate, &packet, SignatureType::Binary, message, now)
-}
-
-/// Whether a key of `certificate` made the signature in `packet`, which must be of the type
-/// `expected`, over `message`, and may.
-///
-/// # Errors
-/// As [`verify`].
-pub(super) fn verify_packet(
-    certificate: &Certificate,
-    packet: &Signature,
+    packet: Signature,
+    /// What of it is hashed besides the message
+    part: Vec<u8>,
+    /// The type that it must be of
     expected: SignatureType,
-    message: &[u8],
-    now: Timestamp,
-) -> Result<(), Option<SignatureFault>> {
-    let made_it = certificate.components().find(|component| match &component.key {
-        ComponentKey::Primary(key) => fits(packet, key, message),
-        ComponentKey::Sub(key) => fits(packet, key, message),
-    });
-    let component = made_it.ok_or(None)?;
-    // From here on, somebody who has the key said so.
-    if packet.typ() != Some(expected) {
-        return Err(Some(SignatureFault::NotOverData));
-    }
-    if !is_strong(packet) {
-        return Err(Some(SignatureFault::WeakHash));
-    }
-    if !is_understood(packet) {
-        return Err(Some(SignatureFault::NotUnderstood));
-    }
-    let since = certificate.may_sign(component, now).map_err(|why| {
-        let key = component.fingerprint.clone();
-        Some(SignatureFault::Key { key, why })
-    })?;
-    let created = packet.created().ok_or(Some(SignatureFault::Undated))?.timestamp();
-    if created < since.as_unix() || created > now.as_unix().saturating_add(AHEAD) {
-        return Err(Some(SignatureFault::WrongTime));
-    }
-    let lasts = packet.signature_expiration_time().map(|it| it.num_seconds());
-    let over = |lasts: i64| lasts != 0 && created.saturating_add(lasts) <= now.as_unix();
-    if lasts.is_some_and(over) {
-        return Err(Some(SignatureFault::Expired));
-    }
-    Ok(())
 }
 
-fn fits(packet: &Signature, key: &impl PublicKeyTrait, message: &[u8]) -> bool {
-    packet.verify(key, message).is_ok()
-}
-
-/// Puts the packet together again (RFC 9580 section 5.2.3).
-fn packet(it: &OpenPgpSignature, message: &[u8]) -> Option<Signature> {
-    let [version, _, algorithm, hash, rest @ ..] = it.headers.as_slice() else { return None };
-    let (length, subpackets) = rest.split_first_chunk()?;
-    // The subpackets must be all that is left: what follows would be hashed, too, and read by
-    // nobody.
-    if *version != 4 || usize::from(u16::from_be_bytes(*length)) != subpackets.len() {
-        return None;
+impl OpenPgpSignature {
+    /// Takes a packet as it was read.
+    pub(super) fn of(packet: Signature, expected: SignatureType) -> Option<Self> {
+        let part = hashed_part(&packet.to_bytes().ok()?)?.to_vec();
+        Some(Self { packet, part, expected })
     }
-    let mut body = it.headers.clone();
-    // No unhashed subpackets.
-    body.extend([0, 0]);
-    body.extend(first_bytes_of_hash(*hash, message, &it.headers)?);
-    for number in numbers(PublicKeyAlgorithm::from(*algorithm), &it.signature)? {
-        body.extend(number.to_bytes().ok()?);
-    }
-    let header = PacketHeader::new_fixed(Tag::Signature, u32::try_from(body.len()).ok()?);
-    Signature::try_from_reader(header, body.as_slice()).ok()
-}
 
-/// The first two bytes of the hash, which a packet carries so that readers notice sooner that it
-/// does not fit. Of any hash that is known: whether it is strong enough is said when it is known
-/// that the key made it.
-fn first_bytes_of_hash(algorithm: u8, message: &[u8], headers: &[u8]) -> Option<[u8; 2]> {
-    let mut hasher = HashAlgorithm::from(algorithm).new_hasher().ok()?;
-    hasher.update(message);
-    hasher.update(headers);
-    // The trailer of version 4 (RFC 9580 section 5.2.4).
-    hasher.update(&[4, 0xff]);
-    hasher.update(&u32::try_from(headers.len()).ok()?.to_be_bytes());
-    hasher.finalize().first_chunk().copied()
+    /// Puts a packet together again (RFC 9580 section 5.2.3). Whoever reads the parts bounds both.
+    pub(super) fn put_together(headers: &[u8], signature: &[u8]) -> Option<Self> {
+        let [version, _, algorithm, _, rest @ ..] = headers else { return None };
+        let (length, subpackets) = rest.split_first_chunk()?;
+        // The subpackets must be all that is left: what follows would be hashed, too, and read by
+        // nobody.
+        if *version != 4 || usize::from(u16::from_be_bytes(*length)) != subpackets.len() {
+            return None;
+        }
+        let mut body = headers.to_vec();
+        // No unhashed subpackets, and the first two bytes of the hash, which are only a hint.
+        body.extend([0, 0, 0, 0]);
+        for number in numbers(PublicKeyAlgorithm::from(*algorithm), signature)? {
+            body.extend(number.to_bytes().ok()?);
+        }
+        let header = PacketHeader::new_fixed(Tag::Signature, u32::try_from(body.len()).ok()?);
+        let packet = Signature::try_from_reader(header, body.as_slice()).ok()?;
+        // What is hashed must be what was understood.
+        Self::of(packet, SignatureType::Binary).filter(|it| it.part == headers)
+    }
+
+    /// The fingerprint in whose name it stands, if it says so.
+    pub(super) fn issuer(&self) -> Option<String> {
+        self.packet.issuer_fingerprint().first().map(ToString::to_string)
+    }
+
+    /// Whether this key could have made it, by what both say: what costs nothing to find out.
+    pub(super) fn can_be_by(&self, component: &Component) -> bool {
+        match &component.key {
+            ComponentKey::Primary(key) => self.names(key),
+            ComponentKey::Sub(key) => self.names(key),
+        }
+    }
+
+    fn names(&self, key: &impl KeyDetails) -> bool {
+        let packet = &self.packet;
+        let (ids, fingerprints) = (packet.issuer(), packet.issuer_fingerprint());
+        packet.config().is_some_and(|it| it.pub_alg == key.algorithm())
+            && (ids.is_empty() && fingerprints.is_empty()
+                || ids.iter().any(|it| **it == key.key_id())
+                || fingerprints.iter().any(|it| **it == key.fingerprint()))
+    }
+
+    /// Whether this key of `certificate` made it over the message, and may.
+    ///
+    /// # Errors
+    /// Nothing if the key did not make it, else why it does not count.
+    pub(super) fn verify(
+        &self,
+        certificate: &Certificate,
+        component: &Component,
+        message: &Hashed,
+        now: Timestamp,
+    ) -> Result<(), Option<SignatureFault>> {
+        let made_it = match &component.key {
+            ComponentKey::Primary(key) => self.is_by(key, message),
+            ComponentKey::Sub(key) => self.is_by(key, message),
+        };
+        if !made_it {
+            return Err(None);
+        }
+        self.check(certificate, component, now).map_err(Some)
+    }
+
+    fn is_by(&self, key: &impl PublicKeyTrait, message: &Hashed) -> bool {
+        // Of other types it is not known what they would be over.
+        matches!(self.packet.typ(), Some(SignatureType::Binary | SignatureType::Text))
+            && message.is_signed(&self.packet, &self.part, key)
+    }
+
+    /// Whether it counts. Somebody who has the key said so.
+    fn check(
+        &self,
+        certificate: &Certificate,
+        component: &Component,
+        now: Timestamp,
+    ) -> Result<(), SignatureFault> {
+        let packet = &self.packet;
+        if packet.typ() != Some(self.expected) {
+            return Err(SignatureFault::NotOverData);
+        }
+        if !is_strong(packet) {
+            return Err(SignatureFault::WeakHash);
+        }
+        if !is_understood(packet) {
+            return Err(SignatureFault::NotUnderstood);
+        }
+        let since = certificate.may_sign(component, now).map_err(|why| {
+            let key = component.fingerprint.clone();
+            SignatureFault::Key { key, why }
+        })?;
+        let created = packet.created().ok_or(SignatureFault::Undated)?.timestamp();
+        if created < since.as_unix() || created > now.as_unix().saturating_add(AHEAD) {
+            return Err(SignatureFault::WrongTime);
+        }
+        let lasts = packet.signature_expiration_time().map(|it| it.num_seconds());
+        let over = |lasts: i64| lasts != 0 && created.saturating_add(lasts) <= now.as_unix();
+        if lasts.is_some_and(over) {
+            return Err(SignatureFault::Expired);
+        }
+        Ok(())
+    }
 }
 
 /// The numbers that a packet of this algorithm has.

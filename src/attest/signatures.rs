@@ -3,21 +3,23 @@
 //! Key ids are unauthenticated hints: they decide in which order keys are tried, and never whether
 //! a signature counts.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use pgp::packet::{Signature as Packet, SignatureType};
-
-use super::openpgp::{self, OpenPgpSignature};
+use super::openpgp::OpenPgpSignature;
 use super::{KeyRing, MAX_CHECKS, MAX_SIGNATURES, PinnedKey, Rejection, SignatureFault};
-use crate::types::{PublicKey, Timestamp};
+use crate::types::{Certificate, Component, Hashed, PublicKey, Timestamp};
 
 /// Longest signature that is read, in bytes. One with the longest RSA key has 1,024.
 pub(super) const MAX_SIGNATURE: usize = 2048;
 
+/// How many bytes that must be hashed for one check alone cost as much as a check.
+const BYTES_OF_A_CHECK: usize = 64 * 1024;
+
 /// All signatures of one envelope, and what they are over.
 pub(super) struct Signatures {
     list: Vec<Signature>,
-    message: Vec<u8>,
+    message: Hashed,
 }
 
 /// One signature.
@@ -32,19 +34,24 @@ pub(super) struct Signature {
 pub(super) enum Form {
     /// As the algorithm gives it
     Plain(Vec<u8>),
-    /// Taken out of an OpenPGP packet
-    OpenPgp(OpenPgpSignature),
-    /// An OpenPGP packet, which must be of this type
-    Packet(Box<Packet>, SignatureType),
+    /// As an OpenPGP packet
+    OpenPgp(Box<OpenPgpSignature>),
     /// In no form that is known. It only tells in whose name it stands, so that a damaged
     /// signature is not called one by an unknown key.
     Damaged,
 }
 
+impl Form {
+    /// An OpenPGP packet, if it is one that can be verified.
+    pub(super) fn open_pgp(packet: Option<OpenPgpSignature>) -> Self {
+        packet.map_or(Self::Damaged, |it| Self::OpenPgp(Box::new(it)))
+    }
+}
+
 impl Signatures {
     /// Takes what an envelope carries.
     pub(super) fn new(list: Vec<Signature>, message: Vec<u8>) -> Self {
-        Self { list, message }
+        Self { list, message: Hashed::new(message) }
     }
 
     /// How many signatures an envelope may carry.
@@ -63,29 +70,36 @@ impl Signatures {
         now: Timestamp,
     ) -> Result<Vec<&'k PinnedKey>, Rejection> {
         let mut checks = Checks { message: &self.message, now, left: MAX_CHECKS, fault: None };
+        let verified = self.verified(keys, &mut checks);
+        let (good, expired): (Vec<&PinnedKey>, Vec<&PinnedKey>) =
+            verified.into_iter().partition(|key| key.is_good_at(now));
+        if good.is_empty() { Err(self.why_nobody(keys, &expired, checks.fault)) } else { Ok(good) }
+    }
+
+    /// The pinned keys that signed, by what can be checked.
+    fn verified<'k>(&self, keys: &'k KeyRing, checks: &mut Checks<'_, 'k>) -> Vec<&'k PinnedKey> {
         // A signature is one key's: once it is known whose, the others are not tried with it.
         let mut free: Vec<&Signature> = self.list.iter().collect();
         let mut verified: BTreeMap<usize, &PinnedKey> = BTreeMap::new();
+        let makers: Vec<Maker<'k>> = keys.iter().enumerate().flat_map(Maker::of).collect();
         // First the signatures that name the key, for all keys: there are at most MAX_SIGNATURES
         // of them, so the budget cannot run out before each honest one was tried.
-        for naming in [true, false] {
-            for (at, pinned) in keys.iter().enumerate() {
-                if verified.contains_key(&at) {
+        for hint in [Hint::Named, Hint::Guessed] {
+            for maker in &makers {
+                if verified.contains_key(&maker.at) {
                     continue;
                 }
                 let by = free.iter().position(|it| {
-                    pinned.key.is_called(&it.key_id) == naming && checks.verify(pinned, &it.form)
+                    let named = maker.name.eq_ignore_ascii_case(&it.key_id);
+                    named == (hint == Hint::Named) && checks.verify(maker, &it.form, hint)
                 });
                 if let Some(by) = by {
                     free.remove(by);
-                    verified.insert(at, pinned);
+                    verified.insert(maker.at, maker.pinned);
                 }
             }
         }
-
-        let (good, expired): (Vec<&PinnedKey>, Vec<&PinnedKey>) =
-            verified.into_values().partition(|key| key.is_good_at(now));
-        if good.is_empty() { Err(self.why_nobody(keys, &expired, checks.fault)) } else { Ok(good) }
+        verified.into_values().collect()
     }
 
     fn why_nobody(
@@ -116,9 +130,42 @@ impl Signatures {
     }
 }
 
+/// Why a key is tried with a signature.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hint {
+    /// The signature names it.
+    Named,
+    /// It might be any.
+    Guessed,
+}
+
+/// Something that can have made a signature: a pinned key, or one key of a pinned certificate.
+struct Maker<'k> {
+    /// The place of the pinned key among all
+    at: usize,
+    pinned: &'k PinnedKey,
+    of: Option<(&'k Certificate, &'k Component)>,
+    /// What a signature calls it
+    name: Cow<'k, str>,
+}
+
+impl<'k> Maker<'k> {
+    fn of((at, pinned): (usize, &'k PinnedKey)) -> Vec<Self> {
+        let PublicKey::OpenPgp(certificate) = &pinned.key else {
+            let name = Cow::Owned(pinned.key.key_id().to_string());
+            return vec![Self { at, pinned, of: None, name }];
+        };
+        let component = |it: &'k Component| {
+            let name = Cow::Borrowed(it.fingerprint.as_str());
+            Self { at, pinned, of: Some((certificate, it)), name }
+        };
+        certificate.components().map(component).collect()
+    }
+}
+
 /// Verifies signatures over one message until the budget is used up.
 struct Checks<'a, 'k> {
-    message: &'a [u8],
+    message: &'a Hashed,
     now: Timestamp,
     left: usize,
     /// The first signature that fits and does not count
@@ -126,53 +173,48 @@ struct Checks<'a, 'k> {
 }
 
 impl<'k> Checks<'_, 'k> {
-    fn verify(&mut self, pinned: &'k PinnedKey, form: &Form) -> bool {
-        // What cannot fit costs nothing.
-        match (&pinned.key, form) {
-            (PublicKey::OpenPgp(certificate), Form::OpenPgp(signature)) if self.spend() => {
-                let verified = openpgp::verify(certificate, signature, self.message, self.now);
-                self.note(pinned, verified)
+    fn verify(&mut self, maker: &Maker<'k>, form: &Form, hint: Hint) -> bool {
+        // What cannot fit costs nothing, and what hashes the message for itself costs more.
+        let alone = self.message.message().len();
+        match (&maker.pinned.key, maker.of, form) {
+            (PublicKey::OpenPgp(_), Some((certificate, component)), Form::OpenPgp(signature)) => {
+                if !signature.can_be_by(component) || !self.spend(hint, 0) {
+                    return false;
+                }
+                let verified = signature.verify(certificate, component, self.message, self.now);
+                if let Err(Some(fault)) = &verified {
+                    self.fault.get_or_insert((maker.pinned, fault.clone()));
+                }
+                verified.is_ok()
             }
-            (PublicKey::OpenPgp(certificate), Form::Packet(packet, expected)) if self.spend() => {
-                let (expected, message) = (*expected, self.message);
-                let verified =
-                    openpgp::verify_packet(certificate, packet, expected, message, self.now);
-                self.note(pinned, verified)
-            }
-            (PublicKey::Ed25519(key), Form::Plain(signature)) => {
+            (PublicKey::Ed25519(key), _, Form::Plain(signature)) => {
                 let Ok(signature) = <[u8; 64]>::try_from(signature.as_slice()) else {
                     return false;
                 };
-                self.spend() && ed25519(key, self.message, &signature)
+                self.spend(hint, alone) && ed25519(key, self.message.message(), &signature)
             }
-            (PublicKey::EcdsaP256(key), Form::Plain(signature)) if self.spend() => {
-                ecdsa_p256(key.point(), self.message, signature)
+            (PublicKey::EcdsaP256(key), _, Form::Plain(signature)) => {
+                self.spend(hint, 0) && ecdsa_p256(key.point(), self.message, signature)
             }
-            (PublicKey::RsaPss(key), Form::Plain(signature)) if self.spend() => {
+            (PublicKey::RsaPss(key), _, Form::Plain(signature)) if self.spend(hint, alone) => {
                 // EMSA-PSS with SHA-256, MGF1 with SHA-256, a salt of 32 bytes.
                 let algorithm = &ring::signature::RSA_PSS_2048_8192_SHA256;
                 ring::signature::UnparsedPublicKey::new(algorithm, key.pkcs1())
-                    .verify(self.message, signature)
+                    .verify(self.message.message(), signature)
                     .is_ok()
             }
             _ => false,
         }
     }
 
-    /// Whether that is good; if it fits and does not count, why.
-    fn note(
-        &mut self,
-        pinned: &'k PinnedKey,
-        verified: Result<(), Option<SignatureFault>>,
-    ) -> bool {
-        if let Err(Some(fault)) = &verified {
-            self.fault.get_or_insert((pinned, fault.clone()));
-        }
-        verified.is_ok()
-    }
-
-    fn spend(&mut self) -> bool {
-        let left = self.left.checked_sub(1);
+    /// Whether a check that hashes so many bytes for itself may still be made. Each signature names
+    /// one key at most, so what was named is paid for by the number of signatures.
+    fn spend(&mut self, hint: Hint, bytes: usize) -> bool {
+        let cost = match hint {
+            Hint::Named => 1,
+            Hint::Guessed => 1 + bytes / BYTES_OF_A_CHECK,
+        };
+        let left = self.left.checked_sub(cost);
         self.left = left.unwrap_or_default();
         left.is_some()
     }
@@ -187,8 +229,8 @@ fn ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
 }
 
 /// In DER, as securesystemslib writes it, or as two numbers of 32 bytes, as the Rust in-toto does.
-fn ecdsa_p256(point: &[u8; 65], message: &[u8], signature: &[u8]) -> bool {
-    use p256::ecdsa::signature::Verifier;
+fn ecdsa_p256(point: &[u8; 65], message: &Hashed, signature: &[u8]) -> bool {
+    use p256::ecdsa::signature::hazmat::PrehashVerifier;
     use p256::ecdsa::{Signature, VerifyingKey};
 
     let parsed = match signature.len() {
@@ -196,5 +238,123 @@ fn ecdsa_p256(point: &[u8; 65], message: &[u8], signature: &[u8]) -> bool {
         _ => Signature::from_der(signature),
     };
     let key = VerifyingKey::from_sec1_bytes(point);
-    matches!((key, parsed), (Ok(key), Ok(parsed)) if key.verify(message, &parsed).is_ok())
+    let (Ok(key), Ok(parsed), Some(digest)) = (key, parsed, message.sha256()) else {
+        return false;
+    };
+    key.verify_prehash(&digest, &parsed).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use pgp::composed::{KeyType, SecretKeyParamsBuilder};
+    use pgp::ser::Serialize as _;
+    use pgp::types::Password;
+    use rand_core::OsRng;
+
+    use super::*;
+    use crate::attest::MAX_BYTES;
+    use crate::types::KeyKind;
+
+    fn certificate() -> PublicKey {
+        let mut parameters = SecretKeyParamsBuilder::default();
+        let user = "somebody <somebody@localhost>".to_owned();
+        parameters.key_type(KeyType::Ed25519Legacy).can_sign(true).primary_user_id(user);
+        let secret = parameters.build().unwrap().generate(OsRng).unwrap();
+        let signed = secret.sign(OsRng, &Password::empty()).unwrap().signed_public_key();
+        PublicKey::from_bytes(KeyKind::OpenPgp, &signed.to_bytes().unwrap()).unwrap()
+    }
+
+    fn plain() -> PublicKey {
+        let secret = ed25519_dalek::SigningKey::generate(&mut OsRng);
+        PublicKey::Ed25519(secret.verifying_key().to_bytes())
+    }
+
+    fn ring(keys: Vec<PublicKey>) -> KeyRing {
+        let pinned = |key| PinnedKey { operator: "alpha".parse().unwrap(), key, not_after: None };
+        KeyRing::new(keys.into_iter().map(pinned).collect()).unwrap()
+    }
+
+    /// How many checks were made, and how often the message was hashed for all of them.
+    fn cost(list: Vec<Signature>, length: usize, keys: &KeyRing) -> (usize, usize) {
+        let signatures = Signatures::new(list, vec![b'x'; length]);
+        let now = Timestamp::from_unix(1_800_000_000).unwrap();
+        let (message, fault) = (&signatures.message, None);
+        let mut checks = Checks { message, now, left: MAX_CHECKS, fault };
+        assert!(signatures.verified(keys, &mut checks).is_empty());
+        (MAX_CHECKS - checks.left, message.times())
+    }
+
+    fn garbage(key_id: &str, at: usize) -> Signature {
+        let form = Form::Plain(vec![u8::try_from(at).unwrap(); 64]);
+        Signature { key_id: key_id.to_owned(), form }
+    }
+
+    /// 64 signatures of four hash functions in nobody's name, tried with three certificates: 192
+    /// checks, for which a message of 1 MiB is hashed four times and not 384.
+    #[test]
+    fn a_message_is_hashed_once_for_each_hash_function() {
+        let keys = ring(vec![certificate(), certificate(), certificate()]);
+        let signature = |at: usize| {
+            let hash = [8, 10, 14, 2][at % 4];
+            let bytes = [u8::try_from(at).unwrap(); 64];
+            let packet = OpenPgpSignature::put_together(&[4, 0, 22, hash, 0, 0], &bytes);
+            Signature { key_id: String::new(), form: Form::open_pgp(packet) }
+        };
+        let list = |count: usize| (1..=count).map(signature).collect();
+        assert_eq!(cost(list(MAX_SIGNATURES), MAX_BYTES, &keys), (3 * MAX_SIGNATURES, 4));
+        assert_eq!(cost(list(1), MAX_BYTES, &keys), (3, 1));
+    }
+
+    /// Of other keys' signatures nothing is hashed.
+    #[test]
+    fn what_cannot_fit_costs_nothing() {
+        let certificates = ring(vec![certificate()]);
+        let list = (0..MAX_SIGNATURES).map(|at| garbage("", at)).collect();
+        assert_eq!(cost(list, MAX_BYTES, &certificates), (0, 0));
+        // RSA's signature and an EdDSA key; somebody else's name that is hashed.
+        let issuer = [&[4, 0, 22, 8, 0, 10, 9, 16][..], &[0; 8]].concat();
+        for headers in [&[4, 0, 1, 8, 0, 0][..], &issuer] {
+            let packet = OpenPgpSignature::put_together(headers, &[1; 64]);
+            assert!(packet.is_some());
+            let list = vec![Signature { key_id: String::new(), form: Form::open_pgp(packet) }];
+            assert_eq!(cost(list, MAX_BYTES, &certificates), (0, 0));
+        }
+    }
+
+    /// Ed25519 hashes the message with each signature. So it does not matter how many keys are
+    /// pinned: of a long message few guesses are made, and of a short one as many as ever.
+    #[test]
+    fn guesses_at_a_long_message_are_few() {
+        let keys = ring((0..20).map(|_| plain()).collect());
+        let unnamed = || (0..MAX_SIGNATURES).map(|at| garbage("", at)).collect();
+        let (spent, _) = cost(unnamed(), MAX_BYTES, &keys);
+        let each = 1 + MAX_BYTES / BYTES_OF_A_CHECK;
+        assert!(spent <= MAX_CHECKS && MAX_CHECKS / each == 30, "{spent}");
+        assert_eq!(cost(unnamed(), 1000, &keys).0, MAX_CHECKS);
+        // A signature that names its key is always tried, and with that key alone.
+        let name = keys.iter().last().unwrap().key.key_id();
+        let named = (0..MAX_SIGNATURES).map(|at| garbage(name.as_str(), at)).collect();
+        let (spent, _) = cost(named, MAX_BYTES, &keys);
+        assert!(spent >= MAX_SIGNATURES, "{spent}");
+    }
+
+    /// A certificate of many keys costs as much as so many certificates.
+    #[test]
+    fn each_key_of_a_certificate_is_a_check() {
+        let mut parameters = SecretKeyParamsBuilder::default();
+        let mut sub = pgp::composed::SubkeyParamsBuilder::default();
+        let sub = sub.key_type(KeyType::Ed25519Legacy).can_sign(true).build().unwrap();
+        let user = "somebody <somebody@localhost>".to_owned();
+        parameters.key_type(KeyType::Ed25519Legacy).primary_user_id(user).subkeys(vec![sub; 9]);
+        let secret = parameters.build().unwrap().generate(OsRng).unwrap();
+        let signed = secret.sign(OsRng, &Password::empty()).unwrap().signed_public_key();
+        let key = PublicKey::from_bytes(KeyKind::OpenPgp, &signed.to_bytes().unwrap()).unwrap();
+        let signature = |_| {
+            let packet = OpenPgpSignature::put_together(&[4, 0, 22, 8, 0, 0], &[7; 64]);
+            Signature { key_id: String::new(), form: Form::open_pgp(packet) }
+        };
+        let list = |count: usize| (0..count).map(signature).collect();
+        assert_eq!(cost(list(5), 1000, &ring(vec![key.clone()])), (50, 1));
+        assert_eq!(cost(list(MAX_SIGNATURES), 1000, &ring(vec![key])), (MAX_CHECKS, 1));
+    }
 }

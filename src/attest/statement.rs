@@ -87,15 +87,16 @@ impl Statement {
     }
 
     /// Whether it says, in one of the ways that are accepted, that its subjects were rebuilt.
+    /// `subject` is the one that it is about here.
     pub(super) fn is_a_vote(
         &self,
         accepted: &[Accepted],
-        wanted: Wanted<'_>,
+        subject: &Result<Sha256Digest, Rejection>,
         now: Timestamp,
     ) -> Result<(), Rejection> {
         let mut why = None;
         for kind in accepted.iter().filter(|it| it.is_for(&self.predicate_type)) {
-            match self.check(kind, wanted, now) {
+            match self.check(kind, subject, now) {
                 Ok(()) => return Ok(()),
                 Err(error) => drop(why.get_or_insert(error)),
             }
@@ -103,7 +104,12 @@ impl Statement {
         Err(why.unwrap_or(Rejection::PredicateNotAccepted { found: self.predicate_type.clone() }))
     }
 
-    fn check(&self, kind: &Accepted, wanted: Wanted<'_>, now: Timestamp) -> Result<(), Rejection> {
+    fn check(
+        &self,
+        kind: &Accepted,
+        subject: &Result<Sha256Digest, Rejection>,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
         match kind {
             Accepted::Link => check_step(self.text(&["name"])),
             Accepted::SlsaProvenance { builder } => {
@@ -117,7 +123,7 @@ impl Statement {
             }
             Accepted::OssRebuild { builder } => {
                 self.is_text(&["runDetails", "builder", "id"], "builder", builder)?;
-                self.check_equivalence(wanted)
+                self.check_equivalence(subject.clone()?)
             }
             Accepted::Svr(verified) => {
                 self.check_verified(verified, "properties", "timeCreated", now)
@@ -129,9 +135,10 @@ impl Statement {
         }
     }
 
-    /// What was rebuilt must be the file itself: OSS Rebuild also signs that two files are the
-    /// same after it has taken out of both what differs.
-    fn check_equivalence(&self, wanted: Wanted<'_>) -> Result<(), Rejection> {
+    /// What was rebuilt must be the subject itself, whether that is the file that is wanted or
+    /// another one: OSS Rebuild also signs that two files are the same after it has taken out of
+    /// both what differs.
+    fn check_equivalence(&self, subject: Sha256Digest) -> Result<(), Rejection> {
         let build_type = self.text(&["buildDefinition", "buildType"]);
         if build_type != EQUIVALENCE {
             return Err(Rejection::PredicateContent("it is no artifact equivalence"));
@@ -144,7 +151,7 @@ impl Statement {
         let (Some(rebuilt), None) = (rebuilt.next(), rebuilt.next()) else {
             return Err(Rejection::PredicateContent("it does not name one rebuilt file"));
         };
-        if sha256(rebuilt) == Some(wanted.sha256) {
+        if sha256(rebuilt) == Some(subject) {
             Ok(())
         } else {
             Err(Rejection::PredicateContent("what was rebuilt is another file"))
@@ -186,20 +193,24 @@ impl Statement {
     }
 
     /// The SHA-256 that the statement gives for the file that is wanted: equal to the wanted one,
-    /// or another one under the very same name.
+    /// or another one under the very same name. Where no hash is wanted, that of the subject of this
+    /// name, or else of one without a name.
     pub(super) fn subject(&self, wanted: Wanted<'_>) -> Result<Sha256Digest, Rejection> {
         let subjects = self
             .document
             .member("subject")
             .and_then(Value::as_array)
             .ok_or(Rejection::Shape("\"subject\" is not an array"))?;
-        let mut matching = Vec::new();
+        let (mut matching, mut unnamed) = (Vec::new(), None);
         for subject in subjects {
             let name = subject.member("name").and_then(Value::as_str).unwrap_or_default();
             let same_name = name == wanted.artifact.as_str();
             match sha256(subject) {
-                Some(sha256) if same_name || sha256 == wanted.sha256 => {
+                Some(sha256) if same_name || Some(sha256) == wanted.sha256 => {
                     matching.push((name, sha256));
+                }
+                Some(sha256) if wanted.sha256.is_none() && is_unnamed(name) => {
+                    unnamed.get_or_insert(sha256);
                 }
                 Some(_) => {}
                 None if same_name => {
@@ -209,7 +220,7 @@ impl Statement {
             }
         }
         match matching.as_slice() {
-            [] => Err(Rejection::OtherArtifact),
+            [] => unnamed.ok_or(Rejection::OtherArtifact),
             // A subject without a name (in version 0.1 that is written `_`) is what its digest is.
             [(name, sha256)] if *name == wanted.artifact.as_str() || is_unnamed(name) => {
                 Ok(*sha256)

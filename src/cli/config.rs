@@ -7,12 +7,13 @@ use super::Exit;
 use super::args::{Config, ConfigCommand, Directory};
 use super::output::{complain, counted, print};
 use crate::apt::configuration::Configuration;
-use crate::config::{self, Config as Loaded, Direct};
+use crate::attest::Accepted;
+use crate::config::{self, Config as Loaded, Direct, Endpoint, Protocol};
 use crate::evidence::http::is_proxied;
 use crate::gate::{Environment, apt_configuration};
 use crate::policy::{Mode, Policy};
 use crate::sys::secure::Trusted;
-use crate::types::{PublicKey, Timestamp};
+use crate::types::{OperatorName, PublicKey, Timestamp};
 
 pub(super) fn run(arguments: &Config) -> Exit {
     let ConfigCommand::Check { directory } = &arguments.command;
@@ -113,6 +114,9 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
             ));
         }
     }
+    for operator in policy.operators() {
+        notes.extend(useless_links(config, operator));
+    }
     let overheard: BTreeSet<_> = config
         .endpoints
         .iter()
@@ -127,6 +131,21 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// What an operator publishes as links alone, where none of its links count.
+fn useless_links(config: &Loaded, operator: &OperatorName) -> Option<String> {
+    if config.policy.keys().accepted(operator).contains(&Accepted::Link) {
+        return None;
+    }
+    let endpoints = config.endpoints.iter().filter(|it| it.operator == *operator);
+    let gives_links =
+        |it: &&Endpoint| matches!(it.protocol, Protocol::Rebuilderd | Protocol::IntotoMetadata);
+    let protocol = endpoints.into_iter().find(gives_links)?.protocol.name();
+    Some(format!(
+        "{operator}'s {protocol} endpoint gives links, and none of them counts, because its \
+         [[statement]] tables name other kinds: add one with type = \"link\" if they should"
+    ))
 }
 
 /// Endpoints that many a proxy does not let anybody reach: Qubes' update proxy, for one, connects

@@ -22,7 +22,7 @@ use crate::attest::{self, KeyRing};
 use crate::cache::Cache;
 use crate::config::{Endpoint, Protocol, Timeouts};
 use crate::policy::Outcome;
-use crate::types::{Architecture, Sha256Digest, Timestamp};
+use crate::types::{Architecture, Timestamp};
 
 /// The item of apt's configuration with this machine's architecture.
 pub const NATIVE: &str = "APT::Architecture";
@@ -425,12 +425,11 @@ impl Peer {
 fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found) {
     let artifact = question.identity.artifact_name();
     let now = Timestamp::from(std::time::SystemTime::now());
-    let sha256 = question.sha256.unwrap_or(Sha256Digest::from_bytes([0; 32]));
-    let wanted = attest::Wanted { artifact: &artifact, sha256 };
+    let wanted = attest::Wanted { artifact: &artifact, sha256: question.sha256 };
     let mut newest = BTreeMap::new();
     for attestation in &found.attestations {
         for claim in attest::verify(attestation, keys, wanted, now).unwrap_or_default() {
-            let in_question = claim.sha256() == sha256;
+            let in_question = question.sha256 == Some(claim.sha256());
             let slot = (in_question, claim.sha256(), claim.operator().clone());
             let (dated, kept) = newest.entry(slot).or_insert((claim.dated(), attestation));
             if *dated < claim.dated() {

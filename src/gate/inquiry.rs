@@ -227,7 +227,7 @@ impl Inquiry {
     fn read(&mut self, policy: &Policy, identity: &Identity, sha256: Sha256Digest, now: Timestamp) {
         self.note_pending();
         let artifact = identity.artifact_name();
-        let wanted = Wanted { artifact: &artifact, sha256 };
+        let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
         for (at, found) in std::mem::take(&mut self.unread) {
             self.evidence.answers.push(Answer {
                 operator: found.operator.clone(),
@@ -253,7 +253,7 @@ impl Inquiry {
                 }),
             }
             for bytes in found.attestations {
-                if let Err(rejection) = self.claim(&bytes, policy, wanted, now) {
+                if let Err(rejection) = self.claim(&bytes, policy, (&artifact, sha256), now) {
                     self.evidence.answers.push(Answer {
                         operator: found.operator.clone(),
                         endpoint: found.endpoint.clone(),
@@ -279,7 +279,7 @@ impl Inquiry {
             }
         }
         for bytes in std::mem::take(&mut self.at_hand) {
-            if let Err(rejection) = self.claim(&bytes, policy, wanted, now) {
+            if let Err(rejection) = self.claim(&bytes, policy, (&artifact, sha256), now) {
                 self.notes.push(rejection.to_string());
             }
         }
@@ -289,11 +289,12 @@ impl Inquiry {
         &mut self,
         bytes: &[u8],
         policy: &Policy,
-        wanted: Wanted<'_>,
+        (artifact, file): (&ArtifactName, Sha256Digest),
         now: Timestamp,
     ) -> Result<(), Rejection> {
+        let wanted = Wanted { artifact, sha256: Some(file) };
         let claims = attest::verify(bytes, policy.keys(), wanted, now)?;
-        self.take_claims(bytes, claims, wanted.sha256);
+        self.take_claims(bytes, claims, file);
         Ok(())
     }
 

@@ -301,7 +301,7 @@ impl Gate {
         let mut heard: BTreeSet<OperatorName> = BTreeSet::new();
         let mut verified = None;
         if let Some(sha256) = question.sha256 {
-            let wanted = Wanted { artifact: &artifact, sha256 };
+            let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
             let verify = |bytes: Vec<u8>| {
                 let result = attest::verify(&bytes, config.policy.keys(), wanted, now);
                 (bytes, result)

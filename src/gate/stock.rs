@@ -135,7 +135,7 @@ fn signers(
     bytes: &[u8],
     now: Timestamp,
 ) -> Result<BTreeSet<OperatorName>, Rejection> {
-    let wanted = Wanted { artifact, sha256: Sha256Digest::from_bytes([0; 32]) };
+    let wanted = Wanted { artifact, sha256: None };
     let claims = attest::verify(bytes, policy.keys(), wanted, now)?;
     let operators: BTreeSet<_> = claims.iter().map(|it| it.operator().clone()).collect();
     if operators.is_empty() { Err(Rejection::Unsigned) } else { Ok(operators) }

@@ -74,8 +74,7 @@ impl Open for UnderWay<'_> {
 impl Surveyed {
     fn read(&mut self, attestations: &[Vec<u8>], policy: &Policy, now: Timestamp) {
         let artifact = self.identity.artifact_name();
-        let unknown = Sha256Digest::from_bytes([0; 32]);
-        let wanted = Wanted { artifact: &artifact, sha256: self.sha256.unwrap_or(unknown) };
+        let wanted = Wanted { artifact: &artifact, sha256: self.sha256 };
         for bytes in attestations {
             for claim in attest::verify(bytes, policy.keys(), wanted, now).unwrap_or_default() {
                 let same = self.sha256.is_none_or(|sha256| sha256 == claim.sha256());

@@ -11,19 +11,21 @@ use std::io::Read;
 use std::sync::Arc;
 
 use pgp::armor::Dearmor;
-use pgp::composed::{Deserializable, SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::crypto::public_key::PublicKeyAlgorithm;
 use pgp::packet::{self, Signature, SignatureType, SubpacketData};
 use pgp::ser::Serialize as _;
-use pgp::types::{KeyDetails as _, KeyVersion, PublicKeyTrait, PublicParams, SignedUser, Tag};
+use pgp::types::{PublicKeyTrait, PublicParams};
 
-use super::{KeyError, KeyMaterial, Timestamp};
+use super::packets::{About, Packets, is_certification};
+use super::{KeyError, KeyMaterial, Timestamp, pem};
 
 /// An OpenPGP certificate ("transferable public key", RFC 9580 section 10.1) of version 4, with
 /// what its own signatures, verified, say about its keys.
 ///
-/// Signatures by others, and revocations by keys that it appoints for that, are not looked at.
+/// Certifications by others are not looked at. A revocation counts wherever it stands. One by a key
+/// that the owner appointed for that cannot be verified, because that key is not here, so with any
+/// revocation that may be one no key of the certificate signs ([`KeyFault::PerhapsRevoked`]).
 #[derive(Clone)]
 pub struct Certificate(Arc<Content>);
 
@@ -31,6 +33,8 @@ struct Content {
     packets: Vec<u8>,
     primary: Component,
     subkeys: Vec<Component>,
+    /// Whether it may have been revoked, which cannot be found out here
+    doubtful: bool,
 }
 
 /// A key in a certificate.
@@ -74,6 +78,8 @@ enum Signing {
     Unsaid,
     /// It is said what else it is for.
     No,
+    /// Something is said that must be understood and is not.
+    NotUnderstood,
 }
 
 /// Why a key of a certificate cannot sign now.
@@ -82,12 +88,19 @@ pub enum KeyFault {
     /// Its owner took it back.
     #[error("it was revoked")]
     Revoked,
+    /// A revocation is there that cannot be verified: by a key that its owner appointed for that, or
+    /// in its own name and damaged.
+    #[error("its certificate holds a revocation that cannot be verified here: ask its owner")]
+    PerhapsRevoked,
     /// Its time is over.
     #[error("it expired on {}", .0.date())]
     Expired(Timestamp),
     /// No signature of the certificate makes it part of it, or none that is strong enough.
     #[error("nothing valid binds it to its certificate (signatures with SHA-1 or MD5 do not)")]
     Unbound,
+    /// The latest signature that binds it has something in it that must be understood and is not.
+    #[error("what binds it to its certificate says something critical that is not understood")]
+    NotUnderstood,
     /// It is for encryption, certification or something else, or too weak for anything.
     #[error("it is not a key for signing data, or too weak")]
     NotForSigning,
@@ -101,9 +114,6 @@ impl Certificate {
     /// Shortest RSA key that counts, in bits.
     const LEAST_RSA: u16 = 2048;
 
-    /// Most keys in one certificate: each can cost a check of every signature.
-    const MOST_KEYS: usize = 64;
-
     /// Reads an armoured certificate.
     ///
     /// # Errors
@@ -113,15 +123,17 @@ impl Certificate {
             return Err(KeyError::TooLong { most: Self::MAX_LENGTH });
         }
         let text = text.trim();
-        let begins = text.starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----");
-        // What stands behind the first block would be passed over.
-        if !begins || text.matches("-----BEGIN ").count() != 1 {
+        if !pem::is_one_armored_block(text) {
             return Err(KeyError::NotArmor);
         }
         let mut packets = Vec::new();
         Dearmor::new(text.as_bytes())
             .read_to_end(&mut packets)
             .map_err(|_| KeyError::NotOpenPgp)?;
+        // A block may end where base64 does, with more of it behind that.
+        if !pem::is_all_of(text, &packets) {
+            return Err(KeyError::NotOpenPgp);
+        }
         Self::from_packets(&packets)
     }
 
@@ -133,24 +145,13 @@ impl Certificate {
         if packets.len() > Self::MAX_LENGTH {
             return Err(KeyError::TooLong { most: Self::MAX_LENGTH });
         }
-        let mut keys =
-            SignedPublicKey::from_bytes_many(packets).map_err(|_| KeyError::NotOpenPgp)?;
-        let (Some(Ok(key)), None) = (keys.next(), keys.next()) else {
-            return Err(KeyError::NotOpenPgp);
-        };
-        let subkeys = &key.public_subkeys;
-        if subkeys.len() >= Self::MOST_KEYS {
-            return Err(KeyError::TooManyKeys { most: Self::MOST_KEYS });
-        }
-        if key.primary_key.version() != KeyVersion::V4
-            || subkeys.iter().any(|it| it.key.version() != KeyVersion::V4)
-        {
-            return Err(KeyError::OpenPgpVersion);
-        }
+        let parts = Packets::read(packets)?;
+        let subkeys = parts.subkeys.iter().enumerate();
         Ok(Self(Arc::new(Content {
             packets: packets.to_vec(),
-            primary: Component::primary(&key),
-            subkeys: subkeys.iter().map(|it| Component::sub(&key.primary_key, it)).collect(),
+            primary: Component::primary(&parts),
+            subkeys: subkeys.map(|(at, key)| Component::sub(&parts, at, key)).collect(),
+            doubtful: parts.doubtful,
         })))
     }
 
@@ -204,13 +205,16 @@ impl Certificate {
         let primary = &self.0.primary;
         // A subkey is worth no more than the key that it is bound to.
         let owner = primary.binding(now)?;
+        if self.0.doubtful {
+            return Err(KeyFault::PerhapsRevoked);
+        }
         let is_primary = std::ptr::eq(key, primary);
         let binding = if is_primary { owner } else { key.binding(now)? };
         let signs = match binding.signing {
             Signing::Yes => true,
             // Before key flags, the primary key was for everything.
             Signing::Unsaid => is_primary,
-            Signing::No => false,
+            Signing::No | Signing::NotUnderstood => false,
         };
         if !signs || key.material.is_none() {
             return Err(KeyFault::NotForSigning);
@@ -220,51 +224,45 @@ impl Certificate {
 }
 
 impl Component {
-    fn primary(key: &SignedPublicKey) -> Self {
-        let primary = &key.primary_key;
-        let own = |it: &&Signature| it.verify_key(primary).is_ok();
-        let mut bindings: Vec<Binding> = key
-            .details
-            .direct_signatures
-            .iter()
-            .filter(|it| it.typ() == Some(SignatureType::Key) && own(it))
-            .filter_map(|it| Binding::of(it, primary))
-            .collect();
-        for user in &key.details.users {
-            bindings.extend(of_user(user, primary));
-        }
-        let revoked = key
-            .details
-            .revocation_signatures
-            .iter()
-            .any(|it| it.typ() == Some(SignatureType::KeyRevocation) && own(&it));
+    fn primary(parts: &Packets) -> Self {
+        let primary = &parts.primary;
+        let signed = |it: &&(Signature, About)| match it {
+            (signature, About::Key) => signature.typ() == Some(SignatureType::Key),
+            (signature, About::User(_)) => signature.typ().is_some_and(is_certification),
+            (_, About::Subkey(_)) => false,
+        };
+        // What was taken back binds no more (RFC 9580 section 5.2.1.11).
+        let taken_back = |about: About| {
+            let revoked = parts.of_type(SignatureType::CertRevocation, about);
+            // One without a date is not known to be older than anything.
+            revoked.map(|it| it.created().map_or(i64::MAX, |it| it.timestamp())).max()
+        };
+        let bindings = parts.own.iter().filter(signed).filter_map(|(signature, about)| {
+            let binding = Binding::of(signature, primary)?;
+            taken_back(*about).is_none_or(|when| when < binding.created).then_some(binding)
+        });
+        let revoked = parts.of_type(SignatureType::KeyRevocation, About::Key).next().is_some();
         let packet = ComponentKey::Primary(primary.clone());
-        Self::new(packet, primary, bindings, revoked)
+        Self::new(packet, primary, bindings.collect(), revoked)
     }
 
-    fn sub(primary: &packet::PublicKey, sub: &SignedPublicSubKey) -> Self {
-        let own = |it: &&Signature, typ| {
-            it.typ() == Some(typ) && it.verify_subkey_binding(primary, &sub.key).is_ok()
-        };
-        let bindings = sub
-            .signatures
-            .iter()
-            .filter(|it| own(it, SignatureType::SubkeyBinding))
-            .filter_map(|it| {
-                let binding = Binding::of(it, &sub.key)?;
-                // A key that signs must itself say that it belongs here: otherwise anybody could
-                // put somebody else's key under his own name.
-                let back = it.embedded_signature();
-                let bound = back.is_some_and(|it| {
-                    it.typ() == Some(SignatureType::KeyBinding)
-                        && is_strong(it)
-                        && it.verify_primary_key_binding(&sub.key, primary).is_ok()
-                });
-                (bound || binding.signing != Signing::Yes).then_some(binding)
-            })
-            .collect();
-        let revoked = sub.signatures.iter().any(|it| own(&it, SignatureType::SubkeyRevocation));
-        Self::new(ComponentKey::Sub(sub.key.clone()), &sub.key, bindings, revoked)
+    fn sub(parts: &Packets, at: usize, key: &packet::PublicSubkey) -> Self {
+        let about = About::Subkey(at);
+        let bindings = parts.of_type(SignatureType::SubkeyBinding, about).filter_map(|it| {
+            let binding = Binding::of(it, key)?;
+            // A key that signs must itself say that it belongs here: otherwise anybody could
+            // put somebody else's key under his own name.
+            let back = it.embedded_signature();
+            let bound = back.is_some_and(|it| {
+                it.typ() == Some(SignatureType::KeyBinding)
+                    && is_strong(it)
+                    && is_understood(it)
+                    && it.verify_primary_key_binding(key, &parts.primary).is_ok()
+            });
+            (bound || binding.signing != Signing::Yes).then_some(binding)
+        });
+        let revoked = parts.of_type(SignatureType::SubkeyRevocation, about).next().is_some();
+        Self::new(ComponentKey::Sub(key.clone()), key, bindings.collect(), revoked)
     }
 
     fn new(
@@ -291,6 +289,10 @@ impl Component {
         }
         let holds = |it: &&Binding| it.created <= now && it.ends.is_none_or(|end| now < end);
         let binding = self.bindings.iter().find(holds).ok_or(KeyFault::Unbound)?;
+        // An earlier one is what it was made to replace.
+        if binding.signing == Signing::NotUnderstood {
+            return Err(KeyFault::NotUnderstood);
+        }
         match binding.expires {
             Some(end) if end <= now => {
                 let end = Timestamp::from_unix(end).map_err(|_| KeyFault::Unbound)?;
@@ -301,54 +303,51 @@ impl Component {
     }
 }
 
-impl Binding {
-    /// What a signature about `key`, verified elsewhere, says. Nothing if it is too weak or says
-    /// something that must be understood and is not.
-    fn of(signature: &Signature, key: &impl PublicKeyTrait) -> Option<Self> {
-        if !is_strong(signature) || !is_understood(signature) {
-            return None;
-        }
-        let created = signature.created()?.timestamp();
-        let begins = key.created_at().timestamp();
-        // Zero means never (RFC 9580 section 5.2.3.13).
-        let after = |from: i64, time: Option<i64>| {
-            time.filter(|time| *time != 0).map(|time| from.saturating_add(time))
-        };
-        let hashed = signature.config()?.hashed_subpackets();
-        let mut flags = hashed.filter_map(|it| match &it.data {
-            SubpacketData::KeyFlags(flags) => Some(flags.sign()),
-            _ => None,
-        });
-        Some(Self {
-            created,
-            ends: after(created, signature.signature_expiration_time().map(|it| it.num_seconds())),
-            expires: after(begins, signature.key_expiration_time().map(|it| it.num_seconds())),
-            signing: match flags.next() {
-                Some(true) => Signing::Yes,
-                Some(false) => Signing::No,
-                None => Signing::Unsaid,
-            },
-        })
+impl Packets {
+    /// What the owner signed of this type about this.
+    fn of_type(&self, kind: SignatureType, about: About) -> impl Iterator<Item = &Signature> {
+        let wanted = move |it: &&(Signature, About)| it.0.typ() == Some(kind) && it.1 == about;
+        self.own.iter().filter(wanted).map(|(signature, _)| signature)
     }
 }
 
-/// What a user id says about the primary key, if it was not taken back.
-fn of_user(user: &SignedUser, primary: &packet::PublicKey) -> Vec<Binding> {
-    let own = |it: &&Signature| it.verify_certification(primary, Tag::UserId, &user.id).is_ok();
-    let revoked_at = user
-        .signatures
-        .iter()
-        .filter(|it| it.typ() == Some(SignatureType::CertRevocation))
-        .filter(own)
-        .filter_map(|it| Some(it.created()?.timestamp()))
-        .max();
-    user.signatures
-        .iter()
-        .filter(|it| it.is_certification() && it.typ() != Some(SignatureType::CertRevocation))
-        .filter(own)
-        .filter_map(|it| Binding::of(it, primary))
-        .filter(|it| revoked_at.is_none_or(|revoked| revoked < it.created))
-        .collect()
+impl Binding {
+    /// What a signature about `key`, verified elsewhere, says. Nothing if it is too weak. What is
+    /// said twice counts as it gives less.
+    fn of(signature: &Signature, key: &impl PublicKeyTrait) -> Option<Self> {
+        if !is_strong(signature) {
+            return None;
+        }
+        let created = signature.created()?.timestamp();
+        let mut binding = Self { created, ends: None, expires: None, signing: Signing::Unsaid };
+        let earlier = |end: &mut Option<i64>, from: i64, time: i64| {
+            // Zero means never (RFC 9580 section 5.2.3.13).
+            if time != 0 {
+                let said = from.saturating_add(time);
+                *end = Some(end.map_or(said, |end| end.min(said)));
+            }
+        };
+        for it in signature.config()?.hashed_subpackets() {
+            match &it.data {
+                SubpacketData::SignatureExpirationTime(time) => {
+                    earlier(&mut binding.ends, created, time.num_seconds());
+                }
+                SubpacketData::KeyExpirationTime(time) => {
+                    let begins = key.created_at().timestamp();
+                    earlier(&mut binding.expires, begins, time.num_seconds());
+                }
+                SubpacketData::KeyFlags(flags) if !flags.sign() => binding.signing = Signing::No,
+                SubpacketData::KeyFlags(_) if binding.signing == Signing::Unsaid => {
+                    binding.signing = Signing::Yes;
+                }
+                _ => {}
+            }
+        }
+        if !is_understood(signature) {
+            binding.signing = Signing::NotUnderstood;
+        }
+        Some(binding)
+    }
 }
 
 /// Whether nobody can make two texts that the signature fits both of.

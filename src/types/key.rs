@@ -74,7 +74,7 @@ pub enum KeyError {
     },
     /// Not one armoured OpenPGP block.
     #[error(
-        "expected one block that begins with -----BEGIN PGP PUBLIC KEY BLOCK----- (gpg --armor --export)"
+        "expected one block that begins with -----BEGIN PGP PUBLIC KEY BLOCK-----, and nothing behind its end (gpg --armor --export)"
     )]
     NotArmor,
     /// Not exactly one certificate.
@@ -89,6 +89,19 @@ pub enum KeyError {
         /// How many are taken
         most: usize,
     },
+    /// A certificate with a packet in it that has no place in one, or that nobody here understands.
+    #[error(
+        "this certificate has a packet of type {kind} in it that is not understood, and could take back what the others say: export it anew (gpg --armor --export-options export-minimal --export)"
+    )]
+    OddPacket {
+        /// The type
+        kind: u8,
+    },
+    /// A certificate with so many signatures that fit nothing in it that they are not all tried.
+    #[error(
+        "this certificate has too many signatures that fit nothing in it: export it anew (gpg --armor --export-options export-minimal --export)"
+    )]
+    TooManySignatures,
     /// The file holds more than a key could.
     #[error("a public key of this type is at most {most} bytes long")]
     TooLong {

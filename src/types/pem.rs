@@ -1,5 +1,7 @@
 //! Keys as text: PEM blocks and OpenPGP's armour.
 
+use std::fmt::Write as _;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
@@ -39,6 +41,25 @@ pub(super) fn armor(packets: &[u8]) -> String {
     block(CERTIFICATE, "\n", packets)
 }
 
+/// Whether `text` is one armoured certificate from its first character to its last.
+pub(super) fn is_one_armored_block(text: &str) -> bool {
+    text.starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----")
+        && text.ends_with("-----END PGP PUBLIC KEY BLOCK-----")
+        // What stands behind the first block would be passed over.
+        && text.matches("-----BEGIN ").count() == 1
+        && text.matches("-----END ").count() == 1
+}
+
+/// Whether `bytes` are all that stands in an armoured block: a reader stops where base64 says that it
+/// ends, and more of it can follow.
+pub(super) fn is_all_of(text: &str, bytes: &[u8]) -> bool {
+    let lines = text.lines().map(str::trim);
+    // Behind the line of dashes and the headers comes an empty line, at the end a checksum.
+    let body = lines.skip_while(|line| !line.is_empty()).filter(|line| !line.starts_with('='));
+    let base64: String = body.take_while(|line| !line.starts_with('-')).collect();
+    base64 == BASE64.encode(bytes)
+}
+
 /// A block with 64 characters a line.
 fn block(label: &str, before: &str, bytes: &[u8]) -> String {
     let mut text = format!("-----BEGIN {label}-----\n{before}");
@@ -52,5 +73,10 @@ fn block(label: &str, before: &str, bytes: &[u8]) -> String {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }

@@ -125,6 +125,8 @@ fn types(errors: &mut Errors) {
             KeyError::NotOpenPgp,
             KeyError::OpenPgpVersion,
             KeyError::TooManyKeys { most: 32 },
+            KeyError::OddPacket { kind: 12 },
+            KeyError::TooManySignatures,
             KeyError::TooLong { most: 1000 },
         ],
     );
@@ -156,6 +158,8 @@ fn types(errors: &mut Errors) {
         "types::certificate::KeyFault",
         vec![
             KeyFault::Revoked,
+            KeyFault::PerhapsRevoked,
+            KeyFault::NotUnderstood,
             KeyFault::Expired(moment("2026-01-01T00:00:00Z")),
             KeyFault::Unbound,
             KeyFault::NotForSigning,
@@ -255,6 +259,9 @@ fn attestations(errors: &mut Errors) {
             Rejection::ExpiredKey { operator, key_id: key_id(), not_after: day },
             fault(SignatureFault::WeakHash),
             Rejection::WrongType { found: text("layout") },
+            Rejection::WrongType { found: text("") },
+            Rejection::WrongPayload { found: text("text/plain") },
+            Rejection::Sigstore("has no \"dsseEnvelope\""),
             Rejection::PredicateNotAccepted { found: text("https://example.org/x/v1") },
             Rejection::OtherParty { what: "builder", found: text("https://example.org/") },
             Rejection::PredicateContent("it is from the future"),

@@ -323,7 +323,42 @@ fn envelopes_by_securesystemslib() {
         let ended = verify(&not_taken, &hello, &options);
         ended.assert_code(1);
         assert!(ended.stdout.contains("are not accepted from this operator"), "{ended:?}");
+        // A link as in-toto puts it into such an envelope counts where links do, and only there.
+        let links = peer.path("/srv/dsse-links").join(kind);
+        let options = ["--offline", "--evidence", links.to_str().unwrap()];
+        confirms(&not_taken, &hello, &options);
+        let ended = verify(&world(kind, &peer.key(&directory), taken), &hello, &options);
+        ended.assert_code(1);
+        assert!(ended.stdout.contains("type link are not accepted"), "{ended:?}");
         println!("{kind}: envelopes by securesystemslib confirm");
+    }
+}
+
+/// What GnuPG takes for revoked signs nothing here, wherever the revocation stands in the file.
+#[test]
+fn certificates_that_gnupg_takes_for_revoked() {
+    if !can_run("certificates that GnuPG takes for revoked") {
+        return;
+    }
+    let hello = hello();
+    let peer = Peer::new("bookworm", "intoto");
+    peer.put(&[&hello]);
+    peer.python("revoked.py");
+    let links = peer.path("/srv/links");
+    let options = ["--offline", "--evidence", links.to_str().unwrap()];
+    let judged = |name: &str| {
+        let key = fs::read_to_string(peer.path("/srv/certificates").join(name)).unwrap();
+        let world = world("openpgp", &key, "");
+        verify(&world, &hello, &options)
+    };
+    judged("good.asc").assert_code(0);
+    let all = fs::read_dir(peer.path("/srv/certificates")).unwrap();
+    let names: Vec<String> = all.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(names.len() > 12, "{names:?}");
+    for name in names.iter().filter(|it| *it != "good.asc") {
+        let ended = judged(name);
+        assert!(matches!(ended.code, Some(1 | 2)), "{name}: {ended:?}");
+        println!("{name}: GnuPG takes it for revoked, and it signs nothing here");
     }
 }
 

@@ -194,7 +194,7 @@ impl World {
     /// What the attestation comes to when it is verified for the package of this world.
     pub fn verify(&self, attestation: &[u8]) -> Result<Vec<Claim>, Rejection> {
         let artifact = self.identity.artifact_name();
-        let wanted = Wanted { artifact: &artifact, sha256: self.file.sha256() };
+        let wanted = Wanted { artifact: &artifact, sha256: Some(self.file.sha256()) };
         attest::verify(attestation, &self.ring(), wanted, now())
     }
 

@@ -76,6 +76,8 @@ pub struct Says {
     pub flags: Option<u8>,
     /// A notation that must be understood
     pub critical: bool,
+    /// More subpackets that are hashed, each with its length and type
+    pub more: Vec<u8>,
 }
 
 impl Says {
@@ -87,6 +89,7 @@ impl Says {
             key_expires: None,
             flags: None,
             critical: false,
+            more: Vec::new(),
         }
     }
 
@@ -114,6 +117,7 @@ impl Says {
             // A notation `x@y` = `z`, with the critical bit.
             add(20 | 0x80, b"\x80\0\0\0\0\x03\0\x01x@yz");
         }
+        subpackets.extend(&self.more);
         let length = u16::try_from(subpackets.len()).unwrap().to_be_bytes();
         [&[4, kind, algorithm, self.hash][..], &length, &subpackets].concat()
     }
@@ -126,7 +130,8 @@ fn mpi(number: &[u8]) -> Vec<u8> {
     [&u16::try_from(bits).unwrap().to_be_bytes()[..], number].concat()
 }
 
-fn packet(tag: u8, body: &[u8]) -> Vec<u8> {
+/// A packet with a length of five bytes.
+pub fn packet(tag: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).unwrap().to_be_bytes();
     [&[0xc0 | tag, 0xff][..], &length, body].concat()
 }
@@ -172,7 +177,7 @@ impl PgpKey {
     }
 
     /// As it is hashed, and for its fingerprint.
-    fn framed(&self) -> Vec<u8> {
+    pub fn framed(&self) -> Vec<u8> {
         let body = self.body();
         [&[0x99][..], &u16::try_from(body.len()).unwrap().to_be_bytes(), &body].concat()
     }
@@ -187,7 +192,13 @@ impl PgpKey {
     }
 
     /// With subpackets that are not hashed.
-    fn signature_body(&self, kind: u8, says: &Says, message: &[u8], unhashed: &[u8]) -> Vec<u8> {
+    pub fn signature_body(
+        &self,
+        kind: u8,
+        says: &Says,
+        message: &[u8],
+        unhashed: &[u8],
+    ) -> Vec<u8> {
         let (headers, signature) = self.sign(kind, says, message);
         let digest = digest(says.hash, message, &headers);
         let length = u16::try_from(unhashed.len()).unwrap().to_be_bytes();
@@ -214,6 +225,23 @@ pub enum Back {
     Weak,
 }
 
+/// A subpacket that appoints `revoker` to revoke (section 5.2.3.23).
+pub fn appointing(revoker: &PgpKey) -> Vec<u8> {
+    [&[23, 12, 0x80, 22][..], &Sha1::digest(revoker.framed())].concat()
+}
+
+/// The packets that [`Recipe::packets`] made, one by one.
+pub fn apart(mut packets: &[u8]) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    while !packets.is_empty() {
+        let length = u32::from_be_bytes(packets[2..6].try_into().unwrap());
+        let (packet, rest) = packets.split_at(6 + usize::try_from(length).unwrap());
+        all.push(packet.to_vec());
+        packets = rest;
+    }
+    all
+}
+
 /// What a certificate is put together from.
 pub struct Recipe {
     pub primary: PgpKey,
@@ -229,6 +257,8 @@ pub struct Recipe {
     pub odd: Vec<(u8, Says)>,
     /// How many others signed the user id, before the certificate itself did
     pub foreign: usize,
+    /// Whether all revocations stand at its very end, the last one first
+    pub misplaced: bool,
     pub subkeys: Vec<Sub>,
 }
 
@@ -238,7 +268,7 @@ pub struct Sub {
     pub revoked: bool,
 }
 
-const USER: &[u8] = b"somebody <somebody@localhost>";
+pub const USER: &[u8] = b"somebody <somebody@localhost>";
 
 impl Recipe {
     /// A certificate of one key, for what `flags` say.
@@ -252,22 +282,31 @@ impl Recipe {
             direct: Vec::new(),
             odd: Vec::new(),
             foreign: 0,
+            misplaced: false,
             subkeys: Vec::new(),
         }
+    }
+
+    /// What a certification is over.
+    pub fn with_user(&self) -> Vec<u8> {
+        let length = u32::try_from(USER.len()).unwrap().to_be_bytes();
+        [&self.primary.framed()[..], &[0xb4], &length, USER].concat()
     }
 
     pub fn packets(&self) -> Vec<u8> {
         let primary = &self.primary;
         let framed = primary.framed();
-        let user = {
-            let length = u32::try_from(USER.len()).unwrap().to_be_bytes();
-            [&framed[..], &[0xb4], &length, USER].concat()
-        };
+        let user = self.with_user();
         let mut all = packet(6, &primary.body());
+        let mut last: Vec<Vec<u8>> = Vec::new();
+        let mut revoke = |all: &mut Vec<u8>, revocation: Vec<u8>| match self.misplaced {
+            true => last.insert(0, revocation),
+            false => all.extend(revocation),
+        };
         if self.revoked {
             let says = Says::at(CREATED + 60);
             let by = self.revoker.as_ref().unwrap_or(primary);
-            all.extend(by.signature_packet(0x20, &says, &framed));
+            revoke(&mut all, by.signature_packet(0x20, &says, &framed));
         }
         for (kind, says, by) in &self.direct {
             all.extend(by.as_ref().unwrap_or(primary).signature_packet(*kind, says, &framed));
@@ -284,7 +323,7 @@ impl Recipe {
             all.extend(primary.signature_packet(*kind, says, &user));
         }
         if let Some(when) = self.user_revoked {
-            all.extend(primary.signature_packet(0x30, &Says::at(when), &user));
+            revoke(&mut all, primary.signature_packet(0x30, &Says::at(when), &user));
         }
         for sub in &self.subkeys {
             let both = [&framed[..], &sub.key.framed()].concat();
@@ -306,9 +345,10 @@ impl Recipe {
             }
             if sub.revoked {
                 let says = Says::at(CREATED + 60);
-                all.extend(primary.signature_packet(0x28, &says, &both));
+                revoke(&mut all, primary.signature_packet(0x28, &says, &both));
             }
         }
+        all.extend(last.concat());
         all
     }
 

@@ -14,7 +14,7 @@ mod release;
 
 use std::collections::BTreeMap;
 
-use super::{Claim, KeyRing, Wanted};
+use super::{Claim, KeyRing};
 use crate::deb822::packages::MAX_PACKAGES;
 use crate::types::{Architecture, Identity, OperatorName, Timestamp};
 
@@ -196,8 +196,7 @@ impl Archive {
         if self.taken_over.has(&artifact, found) {
             return Err(Rejection::TakenOver);
         }
-        let wanted = Wanted { artifact: &artifact, sha256: found };
-        Ok(self.release.claims(wanted, keys))
+        Ok(self.release.claims(&artifact, found, keys))
     }
 }
 

@@ -6,11 +6,12 @@ use pgp::composed::{CleartextSignedMessage, Deserializable, DetachedSignature};
 use pgp::packet::{Signature as Packet, SignatureType};
 
 use super::{MAX_RELEASE, MAX_SIGNATURE, Rejection, Terms};
+use crate::attest::openpgp::OpenPgpSignature;
 use crate::attest::signatures::{Form, Signature, Signatures};
-use crate::attest::{self, AHEAD, Claim, KeyRing, PinnedKey, Wanted};
+use crate::attest::{self, AHEAD, Claim, KeyRing, PinnedKey};
 use crate::compressed::Compression;
 use crate::deb822;
-use crate::types::{PublicKey, Sha256Digest, Timestamp};
+use crate::types::{ArtifactName, PublicKey, Sha256Digest, Timestamp};
 
 /// Most files that a Release file may list. Debian's list about 2,000.
 const MAX_FILES: usize = 100_000;
@@ -179,12 +180,17 @@ impl Release {
         self.file(path).ok_or_else(|| Rejection::NotListed { path: path.clone() })
     }
 
-    pub(super) fn claims(&self, wanted: Wanted<'_>, keys: &KeyRing) -> Vec<Claim> {
+    pub(super) fn claims(
+        &self,
+        artifact: &ArtifactName,
+        sha256: Sha256Digest,
+        keys: &KeyRing,
+    ) -> Vec<Claim> {
         let claim = |key: &PinnedKey| Claim {
             operator: key.operator.clone(),
             key: key.key.clone(),
-            artifact: wanted.artifact.clone(),
-            sha256: wanted.sha256,
+            artifact: artifact.clone(),
+            sha256,
             attestation: self.digest,
             dated: Some(self.date),
         };
@@ -236,9 +242,10 @@ fn signatures(
     message: Vec<u8>,
 ) -> Result<Signatures, Rejection> {
     Signatures::check_count(packets.len())?;
-    let signature = |packet: Packet| Signature {
-        key_id: packet.issuer_fingerprint().first().map(ToString::to_string).unwrap_or_default(),
-        form: Form::Packet(Box::new(packet), expected),
+    let signature = |packet: Packet| {
+        let packet = OpenPgpSignature::of(packet, expected);
+        let key_id = packet.as_ref().and_then(OpenPgpSignature::issuer).unwrap_or_default();
+        Signature { key_id, form: Form::open_pgp(packet) }
     };
     Ok(Signatures::new(packets.map(signature).collect(), message))
 }
