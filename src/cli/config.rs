@@ -8,11 +8,10 @@ use super::args::{Config, ConfigCommand, Directory};
 use super::output::{complain, counted, print};
 use crate::apt::configuration::Configuration;
 use crate::config::{self, Config as Loaded, Direct};
-use crate::evidence::http::is_proxied;
-use crate::gate::{Environment, apt_configuration};
+use crate::gate::{Commands, Environment, apt_configuration, ways};
 use crate::policy::{Mode, Policy};
 use crate::sys::secure::Trusted;
-use crate::types::{PublicKey, Timestamp};
+use crate::types::{PublicKey, Timestamp, printable};
 
 pub(super) fn run(arguments: &Config) -> Exit {
     let ConfigCommand::Check { directory } = &arguments.command;
@@ -54,8 +53,9 @@ fn describe(config: &Loaded, apt: &Configuration) -> String {
         counted(policy.exceptions().len(), "exception")
     );
     let now = Timestamp::from(std::time::SystemTime::now());
-    for note in notes(config, now).into_iter().chain(unusual_ports(config, apt)) {
-        let _ = writeln!(text, "  note: {note}.");
+    let ways = ways(&config.endpoints, apt, config.timeouts.answer, Commands::Own);
+    for note in notes(config, now).into_iter().chain(ways) {
+        let _ = writeln!(text, "  note: {}.", printable(&note));
     }
     text
 }
@@ -118,26 +118,6 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
         notes.push(format!(
             "{operator} is asked without encryption: others can see which packages you ask about"
         ));
-    }
-    notes
-}
-
-/// Endpoints that many a proxy does not let anybody reach: Qubes' update proxy, for one, connects
-/// to port 443 of other hosts and to no other.
-fn unusual_ports(config: &Loaded, apt: &Configuration) -> Vec<String> {
-    let mut notes = Vec::new();
-    for endpoint in &config.endpoints {
-        let url = &endpoint.url;
-        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-            continue;
-        };
-        if port != 443 && is_proxied(apt, url) {
-            notes.push(format!(
-                "{}'s endpoint {host} is asked on port {port} through apt's proxy, and there are \
-                 proxies that connect to port 443 only",
-                endpoint.operator
-            ));
-        }
     }
     notes
 }

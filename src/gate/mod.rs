@@ -14,6 +14,7 @@ mod listings;
 mod memory;
 mod outlook;
 mod rounds;
+mod routes;
 mod stock;
 mod survey;
 mod system;
@@ -30,7 +31,7 @@ use crate::attest::{self, Wanted};
 use crate::cache::{self, Cache};
 use crate::config::{self, Config, Problems};
 use crate::deb::{self, Examined};
-use crate::evidence::{self, Network, Question};
+use crate::evidence::{self, Network, Question, Routes};
 use crate::policy::{Decision, Policy, Reason, Refusal, Subject};
 use crate::receipt::{self, Signed};
 use crate::sys::plain;
@@ -51,6 +52,7 @@ pub use keys::keys_of_endpoints;
 pub use listings::Listings;
 pub use memory::{Memory, Recalled, ToRemember};
 pub use outlook::Outlook;
+pub use routes::{Commands, Finder, ways};
 pub use stock::{Stock, Taken};
 pub use survey::Surveyed;
 pub use system::{Environment, apt_configuration, apt_dump};
@@ -186,6 +188,7 @@ impl Gate {
             timeouts: config.timeouts,
             authorities: config.authorities.clone(),
             apt: apt.clone(),
+            routes: Routes::default(),
             network,
             keep: Some((self.cache.clone(), config.policy.keys().clone())),
         })
