@@ -331,13 +331,10 @@ fn with_sources_by_tor_operators_are_asked_through_it_and_nowhere_else() {
         assert_eq!(said, "the proxy socks5h://127.0.0.1:PORT cannot be reached", "{sources}");
         assert_eq!(operator.connections(), 0);
         let noted = without_ports(&config_check(&world).stdout);
-        let expected = "note: alpha is asked through Tor's proxy socks5h://127.0.0.1:PORT and nowhere else, because apt has sources by Tor.";
+        let expected = "note: asked through Tor's proxy socks5h://127.0.0.1:PORT and in no other way, because apt has sources by Tor: 127.0.0.1.";
         assert!(noted.contains(expected), "{noted}");
         let status = run(world.command().args(["status", "--config"]).arg(world.path("etc")));
-        assert!(
-            status.stdout.contains("network    alpha is asked through Tor's proxy"),
-            "{status:?}"
-        );
+        assert!(status.stdout.contains("network    asked through Tor's proxy"), "{status:?}");
     }
     // Names go to it, each with a way of its own.
     let (proxy, told) = socks(Some(operator.address), 0);
@@ -369,7 +366,7 @@ fn a_name_of_tors_is_asked_of_tor_alone() {
     world.verify(&hello()).assert_code(0);
     assert_eq!(told.lock().unwrap()[..2], ["u:p:", "abc.onion"]);
     let noted = config_check(&world).stdout;
-    assert!(noted.contains("because that is an .onion name"), "{noted}");
+    assert!(noted.contains("because only Tor knows such names: abc.onion"), "{noted}");
 }
 
 /// Many packages of an operator behind a proxy that ends each connection behind the first answer

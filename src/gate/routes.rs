@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{ErrorKind, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::mpsc::channel;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use reqwest::Url;
@@ -30,7 +30,13 @@ use crate::sys::privileges::User;
 use super::gather::fetching_user;
 
 /// Longest answer of a command that names a proxy, in bytes, as for apt.
-const MAX_ANSWER: u64 = 511;
+const MAX_ANSWER: usize = 511;
+
+/// How often is looked whether a command has said something.
+const STEP: Duration = Duration::from_millis(5);
+
+/// Of a command that is not run now.
+const NOT_RUN: &str = "it is not asked now";
 
 /// Commands that run at the same time.
 const AT_ONCE: usize = 8;
@@ -38,6 +44,9 @@ const AT_ONCE: usize = 8;
 /// Largest file with logins or sources that is read, in bytes, and most files in a directory.
 const MAX_FILE: u64 = 1 << 20;
 const MAX_FILES: usize = 1000;
+
+/// Most hosts that one sentence names.
+const SHOWN: usize = 5;
 
 /// What the environment of a command has besides proxies: it runs as a user to whom root's
 /// variables are not told.
@@ -129,18 +138,8 @@ impl Finder {
         let asked: Vec<_> = asked.into_values().collect();
         let until = Instant::now() + patience;
         for part in asked.chunks(AT_ONCE) {
-            let answers = std::thread::scope(|scope| {
-                let ask = |(url, command, _): &(Url, String, Route)| {
-                    let (url, command) = (url.to_string(), command.clone());
-                    scope.spawn(move || run(&command, &url, commands, until))
-                };
-                let threads: Vec<_> = part.iter().map(ask).collect();
-                let stuck = || Err("it could not be run".to_owned());
-                threads
-                    .into_iter()
-                    .map(|it| it.join().unwrap_or_else(|_| stuck()))
-                    .collect::<Vec<_>>()
-            });
+            let questions = part.iter().map(|(url, command, _)| (command.as_str(), url));
+            let answers = run(questions, commands, until);
             for ((url, command, otherwise), answer) in part.iter().zip(answers) {
                 let route = match answer {
                     Ok(said) => settings.answered(&said, command, url, otherwise),
@@ -164,8 +163,10 @@ impl Finder {
         // Sources by Tor have methods that are not wrapped.
         let settings = Settings { tor: false, ..self.settings() };
         let Choice::Ask { command, otherwise } = settings.choice(url) else { return Ok(None) };
-        let said = run(&command, url.as_str(), Commands::Own, Instant::now() + patience)
-            .map_err(|why| unanswered(&command, &why))?;
+        let question = std::iter::once((command.as_str(), url));
+        let answers = run(question, Commands::Own, Instant::now() + patience);
+        let said = answers.into_iter().next().unwrap_or_else(|| Err(NOT_RUN.to_owned()));
+        let said = said.map_err(|why| unanswered(&command, &why))?;
         if said.is_empty() {
             return Ok(None);
         }
@@ -180,63 +181,118 @@ fn unanswered(command: &str, why: &str) -> String {
     format!("the command {command} (Proxy-Auto-Detect), which says by which proxy: {why}")
 }
 
-/// Runs a command that names a proxy; the first line that it says, without spaces around it.
+/// A command that names a proxy, running.
+struct Running {
+    child: Child,
+    /// Until its first line is there
+    output: Option<ChildStdout>,
+    said: Vec<u8>,
+}
+
+/// Runs commands that name proxies, each with a URL, all at the same time and without a thread, since
+/// the method could not close itself in with one; the first line that each says, without spaces
+/// around it.
 ///
-/// apt runs it as root. Here it runs as the user who asks endpoints, which is enough to find a
+/// apt runs them as root. Here they run as the user who asks endpoints, which is enough to find a
 /// proxy.
-fn run(command: &str, url: &str, commands: Commands<'_>, until: Instant) -> Result<String, String> {
-    if !Path::new(command).is_absolute() {
-        return Err("its path must begin with /".to_owned());
-    }
-    let mut program = Command::new(command);
-    match commands {
-        Commands::Left => return Err("not run for this".to_owned()),
-        Commands::Own => {}
-        Commands::As(user) => drop(program.uid(user.uid).gid(user.gid)),
-    }
-    let kept = ["http_proxy", "https_proxy", "no_proxy"];
-    let child = program
-        .arg(url)
-        .env_clear()
-        .envs(COMMAND_ENVIRONMENT)
-        .envs(std::env::vars_os().filter(|(name, _)| kept.iter().any(|it| name == it)))
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        // With all that it starts, so that nothing is left of it.
-        .process_group(0)
-        .spawn();
-    let mut child = child.map_err(|error| format!("it cannot be run: {}", plain(&error)))?;
-    let (send, answer) = channel();
-    if let Some(output) = child.stdout.take() {
-        std::thread::spawn(move || {
-            let mut said = Vec::new();
-            let line = BufReader::new(output.take(MAX_ANSWER)).read_until(b'\n', &mut said);
-            let _ = send.send(line.map(|_| said));
-        });
-    }
-    let said = answer.recv_timeout(until.saturating_duration_since(Instant::now()));
-    let ended = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break Some(status.success()),
-            Ok(None) if said.is_ok() && Instant::now() < until => {
-                std::thread::sleep(Duration::from_millis(5));
+fn run<'a>(
+    questions: impl Iterator<Item = (&'a str, &'a Url)>,
+    commands: Commands<'_>,
+    until: Instant,
+) -> Vec<Result<String, String>> {
+    let mut running: Vec<_> =
+        questions.map(|(command, url)| Running::start(command, url, commands)).collect();
+    let mut answers: Vec<Option<Result<String, String>>> = running.iter().map(|_| None).collect();
+    loop {
+        for (running, answer) in running.iter_mut().zip(&mut answers) {
+            if answer.is_none() {
+                *answer = match running {
+                    Ok(running) => running.answer(),
+                    Err(why) => Some(Err(why.clone())),
+                };
             }
-            Ok(None) | Err(_) => break None,
         }
-    };
-    if ended.is_none() {
-        if let Ok(group) = i32::try_from(child.id()) {
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        if answers.iter().all(Option::is_some) || Instant::now() >= until {
+            break;
         }
-        let _ = child.wait();
+        std::thread::sleep(STEP);
     }
-    match (said, ended) {
-        (Ok(Ok(said)), Some(true)) => Ok(String::from_utf8_lossy(&said).trim().to_owned()),
-        (Ok(Err(error)), _) => Err(plain(&error)),
-        (_, Some(false)) => Err("it failed".to_owned()),
-        _ => Err("it did not answer in time".to_owned()),
+    running.into_iter().flatten().for_each(Running::end);
+    let late = || Err("it did not answer in time".to_owned());
+    answers.into_iter().map(|answer| answer.unwrap_or_else(late)).collect()
+}
+
+impl Running {
+    fn start(command: &str, url: &Url, commands: Commands<'_>) -> Result<Self, String> {
+        if !Path::new(command).is_absolute() {
+            return Err("its path must begin with /".to_owned());
+        }
+        let mut program = Command::new(command);
+        match commands {
+            Commands::Left => return Err(NOT_RUN.to_owned()),
+            Commands::Own => {}
+            Commands::As(user) => drop(program.uid(user.uid).gid(user.gid)),
+        }
+        let kept = ["http_proxy", "https_proxy", "no_proxy"];
+        let child = program
+            .arg(url.as_str())
+            .env_clear()
+            .envs(COMMAND_ENVIRONMENT)
+            .envs(std::env::vars_os().filter(|(name, _)| kept.iter().any(|it| name == it)))
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // With all that it starts, so that nothing is left of it.
+            .process_group(0)
+            .spawn();
+        let failed = |error: std::io::Error| format!("it cannot be run: {}", plain(&error));
+        let mut running = Self { child: child.map_err(failed)?, output: None, said: Vec::new() };
+        running.output = running.child.stdout.take();
+        if let Some(output) = &running.output {
+            // Else whoever reads would wait for one that says nothing.
+            if let Err(error) = fcntl(output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)) {
+                running.end();
+                return Err(failed(error.into()));
+            }
+        }
+        Ok(running)
+    }
+
+    /// What it says, once it has said it and ended.
+    fn answer(&mut self) -> Option<Result<String, String>> {
+        while let Some(output) = &mut self.output {
+            let mut some = [0; MAX_ANSWER];
+            match output.read(&mut some) {
+                Ok(0) => self.output = None,
+                Ok(count) => self.said.extend(some.iter().take(count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Some(Err(plain(&error))),
+            }
+            if self.said.len() >= MAX_ANSWER || self.said.contains(&b'\n') {
+                self.output = None;
+            }
+        }
+        match self.child.try_wait() {
+            Ok(Some(status)) if status.success() => {
+                let line = self.said.split(|byte| *byte == b'\n').next().unwrap_or_default();
+                Some(Ok(String::from_utf8_lossy(line).trim().to_owned()))
+            }
+            Ok(Some(_)) => Some(Err("it failed".to_owned())),
+            Ok(None) => None,
+            Err(error) => Some(Err(plain(&error))),
+        }
+    }
+
+    /// Ends it, unless it has ended, with all that it started.
+    fn end(mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            if let Ok(group) = i32::try_from(self.child.id()) {
+                let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+            }
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -337,7 +393,7 @@ pub fn ways(
                 "apt has sources by Tor, but {operator}'s endpoint {host} is looked up in the DNS and asked past it, as its own setting or no_proxy says"
             )),
             (Route::Through(proxy), _) if settings.goes_by_tor(url) => {
-                by_tor.entry(proxy.to_string()).or_default().insert(operator.to_string());
+                by_tor.entry(proxy.to_string()).or_default().insert(host.to_owned());
             }
             // Over http, proxies connect to any port.
             (Route::Through(proxy), _)
@@ -354,12 +410,15 @@ pub fn ways(
             notes.extend(left_out(&settings, host));
         }
     }
-    for (proxy, operators) in by_tor {
-        let operators: Vec<String> = operators.into_iter().collect();
-        let why = if finder.tor { "apt has sources by Tor" } else { "that is an .onion name" };
+    for (proxy, hosts) in by_tor {
+        let mut shown: Vec<&str> = hosts.iter().take(SHOWN).map(String::as_str).collect();
+        if hosts.len() > SHOWN {
+            shown.push("...");
+        }
+        let why = if finder.tor { "apt has sources by Tor" } else { "only Tor knows such names" };
         notes.push(format!(
-            "{} is asked through Tor's proxy {proxy} and nowhere else, because {why}",
-            operators.join(", ")
+            "asked through Tor's proxy {proxy} and in no other way, because {why}: {}",
+            shown.join(", ")
         ));
     }
     let mut seen = BTreeSet::new();
