@@ -21,7 +21,7 @@ use apt_quorum::apt::configuration::Configuration;
 use apt_quorum::attest::KeyRing;
 use apt_quorum::cache::Cache;
 use apt_quorum::config::{Endpoint, Protocol, Timeouts};
-use apt_quorum::evidence::{Network, Setup};
+use apt_quorum::evidence::{Network, Routes, Setup};
 use apt_quorum::gate::{MethodPlaces, confine_fetcher, confine_method};
 use apt_quorum::sys::sandbox::{Closed, Extent};
 use apt_quorum::types::Identity;
@@ -107,7 +107,10 @@ fn abstract_address(world: &World) -> SocketAddr {
 fn setup(world: &World) -> Setup {
     let mut apt = Configuration::default();
     let authorities = world.path("authorities.pem");
-    apt.add(&format!("Acquire::https::CAInfo={}", authorities.display()));
+    apt.set("APT::Architecture", "amd64".to_owned());
+    let mut routes = Routes::default();
+    routes
+        .set_authorities(&"https://alice.example/".parse().unwrap(), authorities.to_str().unwrap());
     let url = format!("file://{}/", world.path("attestations").display());
     let endpoint = Endpoint {
         operator: "alice".parse().unwrap(),
@@ -124,6 +127,7 @@ fn setup(world: &World) -> Setup {
         timeouts,
         authorities: None,
         apt,
+        routes,
         network: Network::Allowed,
         keep,
     }

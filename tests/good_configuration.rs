@@ -64,11 +64,12 @@ fn endpoints_that_a_proxy_may_not_reach_are_noted() {
     };
     let note = |host: &str, port: u16| {
         format!(
-            "  note: alpha's endpoint {host} is asked on port {port} through apt's proxy, and \
-             there are proxies that connect to port 443 only."
+            "  note: alpha's endpoint {host} is asked on port {port} through apt's proxy \
+             http://127.0.0.1:8082, and there are proxies that connect over https to port 443 only."
         )
     };
     let qubes = "Acquire::http::Proxy \"http://127.0.0.1:8082/\";\n";
+    // Over http, they connect to any port.
     let urls = [
         "https://a.example/",
         "https://b.example:8443/",

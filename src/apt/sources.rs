@@ -50,6 +50,21 @@ impl Entry {
     }
 }
 
+/// Whether apt gets what is at `uri` by Tor, whatever stands around that in the scheme
+/// (`tor+https`, `mirror+tor+http`).
+#[must_use]
+pub fn goes_by_tor(uri: &str) -> bool {
+    let scheme = uri.split(':').next().unwrap_or_default();
+    uri.contains(':') && scheme.split('+').any(|part| part.eq_ignore_ascii_case("tor"))
+}
+
+/// The file on this machine in which a list of mirrors stands, if `uri` names one.
+#[must_use]
+pub fn list_of_mirrors(uri: &str) -> Option<&str> {
+    let rest = uri.strip_prefix("mirror+file:").or_else(|| uri.strip_prefix("mirror+copy:"))?;
+    Some(rest.strip_prefix("//").unwrap_or(rest)).filter(|path| path.starts_with('/'))
+}
+
 /// The URIs in a file, in their order. What apt would not understand is passed over.
 #[must_use]
 pub fn read(text: &str, format: Format) -> Vec<Entry> {
@@ -165,6 +180,30 @@ mod tests {
 
     fn uris(text: &str, format: Format) -> Vec<(String, bool)> {
         read(text, format).into_iter().map(|it| (it.uri, it.enabled)).collect()
+    }
+
+    #[test]
+    fn sources_by_tor_are_seen() {
+        for (uri, by_tor) in [
+            ("tor+http://a.example/", true),
+            ("tor+https://a.example/", true),
+            ("tor://a.example/", true),
+            ("mirror+tor+http://a.example/list", true),
+            ("https://tor.example/tor+http:", false),
+            ("tor", false),
+            ("tordeb+http://a.example/", false),
+        ] {
+            assert_eq!(goes_by_tor(uri), by_tor, "{uri}");
+        }
+        for (uri, path) in [
+            ("mirror+file:/etc/apt/mirrors.list", Some("/etc/apt/mirrors.list")),
+            ("mirror+file:///etc/apt/mirrors.list", Some("/etc/apt/mirrors.list")),
+            ("mirror+copy:/x", Some("/x")),
+            ("mirror+http://a.example/x", None),
+            ("file:/x", None),
+        ] {
+            assert_eq!(list_of_mirrors(uri), path, "{uri}");
+        }
     }
 
     const LIST: &str = "# deb http://comment.example/ a b\n\

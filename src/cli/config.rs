@@ -9,11 +9,10 @@ use super::output::{complain, counted, print};
 use crate::apt::configuration::Configuration;
 use crate::attest::Accepted;
 use crate::config::{self, Config as Loaded, Direct, Endpoint, Protocol};
-use crate::evidence::http::is_proxied;
-use crate::gate::{Environment, apt_configuration};
+use crate::gate::{Commands, Environment, apt_configuration, ways};
 use crate::policy::{Mode, Policy};
 use crate::sys::secure::Trusted;
-use crate::types::{OperatorName, PublicKey, Timestamp};
+use crate::types::{OperatorName, PublicKey, Timestamp, printable};
 
 pub(super) fn run(arguments: &Config) -> Exit {
     let ConfigCommand::Check { directory } = &arguments.command;
@@ -62,8 +61,9 @@ fn describe(config: &Loaded, apt: &Configuration) -> String {
         counted(policy.exceptions().len(), "exception")
     );
     let now = Timestamp::from(std::time::SystemTime::now());
-    for note in notes(config, now).into_iter().chain(unusual_ports(config, apt)) {
-        let _ = writeln!(text, "  note: {note}.");
+    let ways = ways(&config.endpoints, apt, config.timeouts.answer, Commands::Own);
+    for note in notes(config, now).into_iter().chain(ways) {
+        let _ = writeln!(text, "  note: {}.", printable(&note));
     }
     text
 }
@@ -146,26 +146,6 @@ fn useless_links(config: &Loaded, operator: &OperatorName) -> Option<String> {
         "{operator}'s {protocol} endpoint gives links, and none of them counts, because its \
          [[statement]] tables name other kinds: add one with type = \"link\" if they should"
     ))
-}
-
-/// Endpoints that many a proxy does not let anybody reach: Qubes' update proxy, for one, connects
-/// to port 443 of other hosts and to no other. Plain HTTP it fetches itself, from any port.
-fn unusual_ports(config: &Loaded, apt: &Configuration) -> Vec<String> {
-    let mut notes = Vec::new();
-    for endpoint in &config.endpoints {
-        let url = &endpoint.url;
-        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-            continue;
-        };
-        if url.scheme() == "https" && port != 443 && is_proxied(apt, url) {
-            notes.push(format!(
-                "{}'s endpoint {host} is asked on port {port} through apt's proxy, and there are \
-                 proxies that connect to port 443 only",
-                endpoint.operator
-            ));
-        }
-    }
-    notes
 }
 
 /// Whether nobody else sees what is said to this host over plain HTTP.

@@ -12,10 +12,11 @@ use tokio::time::Instant;
 
 use super::archive::Archive;
 use super::directory;
-use super::http::{Door, is_proxied};
+use super::http::Door;
 use super::intoto_metadata::IntotoMetadata;
 use super::line::Line;
 use super::rebuilderd::Rebuilderd;
+use super::routes::Routes;
 use super::{Found, Gathered, Question, Reach, Source};
 use crate::apt::configuration::Configuration;
 use crate::attest::{self, KeyRing};
@@ -78,8 +79,10 @@ pub struct Setup {
     pub timeouts: Timeouts,
     /// Certificates of authorities for https besides the system's, in PEM
     pub authorities: Option<String>,
-    /// apt's configuration, for its proxies
+    /// apt's configuration
     pub apt: Configuration,
+    /// How endpoints on the network are asked; without this, none is
+    pub routes: Routes,
     /// Whether endpoints on the network may be asked
     pub network: Network,
     /// Where to keep what was signed with which keys
@@ -219,7 +222,7 @@ fn make_peers(setup: &Setup, settled: &Rc<RefCell<HashSet<QuestionId>>>) -> Vec<
     let unreachable = |why: &str| Outcome::Unreachable { why: why.to_owned() };
     let door = match setup.network {
         Network::Allowed => {
-            Door::new(&setup.apt, setup.authorities.as_deref(), setup.timeouts.answer)
+            Door::new(&setup.routes, setup.authorities.as_deref(), setup.timeouts.answer)
                 .map_err(|error| unreachable(&error.to_string()))
         }
         Network::Denied => Err(unreachable("not asked: offline")),
@@ -256,7 +259,7 @@ fn make_peers(setup: &Setup, settled: &Rc<RefCell<HashSet<QuestionId>>>) -> Vec<
         })
     };
     let line = |endpoint: &Endpoint| match &door {
-        Ok(door) if is_proxied(&setup.apt, &endpoint.url) => {
+        Ok(door) if setup.routes.is_proxied(&endpoint.url) => {
             door.lines().behind_proxy(&endpoint.url)
         }
         Ok(door) if endpoint.url.has_host() => door.lines().of(&endpoint.url),
@@ -447,9 +450,10 @@ fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found) {
 mod tests {
     use super::super::line::CONNECTIONS;
     use super::*;
+    use crate::apt::proxy::{Choice, Settings};
 
     /// How many connections the host of each of these endpoints may have.
-    fn connections(urls: &[&str], apt: &[&str]) -> Vec<usize> {
+    fn connections(urls: &[&str], proxied: &[&str]) -> Vec<usize> {
         let endpoint = |url: &&str| Endpoint {
             operator: "alpha".parse().unwrap(),
             protocol: Protocol::Directory,
@@ -457,12 +461,23 @@ mod tests {
             architectures: None,
             archive: None,
         };
-        let mut configuration = Configuration::default();
-        apt.iter().for_each(|item| configuration.add(item));
+        let mut apt = Configuration::default();
+        for host in proxied {
+            apt.set(&format!("Acquire::http::Proxy::{host}"), "http://127.0.0.1:8082/".to_owned());
+        }
+        let (variables, logins) = Default::default();
+        let settings = Settings { apt: &apt, variables: &variables, logins: &logins, tor: false };
+        let mut routes = Routes::default();
+        for url in urls.iter().map(|it| it.parse().unwrap()) {
+            if let Choice::Known(route) = settings.choice(&url) {
+                routes.set(&url, route);
+            }
+        }
         let setup = Setup {
             endpoints: urls.iter().map(endpoint).collect(),
             timeouts: Timeouts::default(),
-            apt: configuration,
+            apt,
+            routes,
             network: Network::Allowed,
             authorities: None,
             keep: None,
@@ -472,12 +487,11 @@ mod tests {
 
     #[test]
     fn a_host_behind_a_proxy_has_one_connection() {
-        let proxy = "Acquire::http::Proxy=http://127.0.0.1:8082/";
+        let both = ["a.example", "b.example"];
         let [a, b, file] = ["https://a.example/amd64/", "https://b.example/", "file:///srv/"];
-        assert_eq!(connections(&[a, b, file], &[proxy]), [1, 1, 8]);
-        assert_eq!(connections(&[a, "https://a.example/all/"], &[proxy]), [1, 1]);
-        let direct = "Acquire::https::Proxy::b.example=DIRECT";
-        assert_eq!(connections(&[a, b], &[proxy, direct]), [1, CONNECTIONS]);
+        assert_eq!(connections(&[a, b, file], &both), [1, 1, 8]);
+        assert_eq!(connections(&[a, "https://a.example/all/"], &both), [1, 1]);
+        assert_eq!(connections(&[a, b], &["a.example"]), [1, CONNECTIONS]);
         assert_eq!(connections(&[a, b], &[]), [CONNECTIONS; 2]);
     }
 }

@@ -1,37 +1,36 @@
 //! The one door to the network.
 //!
 //! Every answer is bounded in size and time, redirects stay on the host that the administrator
-//! named, nothing is decompressed, and no cookie or credential is kept. Proxies are those of
-//! apt's own configuration.
+//! named, nothing is decompressed, and no cookie is kept. Each host is asked the way that was found
+//! out for it ([`super::routes`]); a login is for its proxy and reaches no server.
 
-use std::io::Read;
-use std::sync::Arc;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use reqwest::header::{
-    AGE, CACHE_STATUS, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED, RETRY_AFTER,
+    AGE, CACHE_STATUS, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED, LOCATION, RETRY_AFTER,
 };
-use reqwest::{Client, StatusCode, Url, redirect};
+use reqwest::{Client, Response, StatusCode, Url, Version, redirect};
 use tokio::time::Instant;
 
-use super::line::{CONNECTIONS, Large, Lines, SMALL};
-use crate::apt::configuration::Configuration;
-
-/// Where systems keep their bundle of certificate authorities. The first that is there is taken:
-/// Debian's (package ca-certificates), which others have too; Fedora's; openSUSE's; Alpine's.
-pub const CA_BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
-/// Largest bundle that is read, in bytes.
-const MAX_BUNDLE: u64 = 8 << 20;
+use super::line::{CONNECTIONS, Large, Line, Lines, SMALL, host_of};
+use super::routes::Routes;
+use super::tls;
+use super::words::{Asked, is_unanswered};
+use crate::apt::proxy::{Kind, Proxy, Route};
 
 /// Most redirects that are followed.
 const MAX_REDIRECTS: usize = 3;
+
+/// Times that a server, or the proxy before it, ended a connection while it was used again, after
+/// which each question gets a connection of its own. Some proxies (tinyproxy) end each one behind
+/// its first answer and do not say so; a server that once was slow to say it is none of these.
+const MAX_BROKEN: u32 = 2;
 
 /// Bytes that a server may have sent over HTTP/2 and nobody has read: in one answer, so that a page of
 /// a listing comes in one go, and in all answers of a connection together.
@@ -40,9 +39,37 @@ const WINDOWS: (u32, u32) = (1024 * 1024, 2 * 1024 * 1024);
 /// Fetches documents.
 #[derive(Debug, Clone)]
 pub struct Door {
-    client: Client,
+    shared: Rc<Shared>,
     answer_timeout: Duration,
     lines: Lines,
+}
+
+/// What all questions have in common.
+#[derive(Debug)]
+struct Shared {
+    routes: Routes,
+    authorities: Option<String>,
+    answer_timeout: Duration,
+    /// TLS, by the file with more authorities
+    tls: RefCell<BTreeMap<Option<String>, rustls::ClientConfig>>,
+    /// By scheme, host and port
+    hosts: RefCell<BTreeMap<String, Rc<Host>>>,
+}
+
+/// One host, and how it is asked.
+#[derive(Debug)]
+struct Host {
+    route: Route,
+    tls: rustls::ClientConfig,
+    answer_timeout: Duration,
+    /// Uses connections again
+    kept: OnceCell<Client>,
+    /// Has a new connection for each question
+    fresh: OnceCell<Client>,
+    /// How often a connection ended while it was used again
+    broken: Cell<u32>,
+    /// Whether it speaks HTTP/2, where all questions share one connection
+    shares_connections: Cell<bool>,
 }
 
 /// Longest value that is kept of what a server says about a document's state, in bytes.
@@ -83,6 +110,12 @@ pub enum DoorError {
     /// Nothing came in time.
     #[error("no answer within {} s", .0.as_secs())]
     Timeout(Duration),
+    /// Nobody was asked.
+    #[error("not asked: {0}")]
+    Closed(String),
+    /// A proxy, or whoever is behind it, gave no usable answer.
+    #[error("{0}")]
+    Proxy(String),
     /// The server says that it is in trouble.
     #[error("the server gave no usable answer (HTTP {0})")]
     Server(u16),
@@ -104,7 +137,7 @@ impl DoorError {
     /// is of no use for now.
     #[must_use]
     pub const fn is_transport(&self) -> bool {
-        matches!(self, Self::Transport(_) | Self::Timeout(_))
+        matches!(self, Self::Transport(_) | Self::Closed(_) | Self::Timeout(_))
     }
 }
 
@@ -113,27 +146,22 @@ impl Door {
     /// servers may go by besides the system's and apt's.
     ///
     /// # Errors
-    /// If the HTTP client cannot be set up.
+    /// If TLS cannot be set up.
     pub fn new(
-        apt: &Configuration,
+        routes: &Routes,
         authorities: Option<&str>,
         answer_timeout: Duration,
     ) -> Result<Self, DoorError> {
-        let proxies = Proxies::from_apt(apt);
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls(apt, authorities)?)
-            .user_agent(concat!("apt-quorum/", env!("CARGO_PKG_VERSION")))
-            .no_proxy()
-            .proxy(reqwest::Proxy::custom(move |url| proxies.of(url)))
-            .redirect(redirect::Policy::custom(stay_on_the_host))
-            .referer(false)
-            .connect_timeout(answer_timeout)
-            .pool_max_idle_per_host(CONNECTIONS)
-            .http2_initial_stream_window_size(WINDOWS.0)
-            .http2_initial_connection_window_size(WINDOWS.1)
-            .build()
-            .map_err(|error| DoorError::Transport(root_cause(&error)))?;
-        Ok(Self { client, answer_timeout, lines: Lines::default() })
+        let shared = Shared {
+            routes: routes.clone(),
+            authorities: authorities.map(ToOwned::to_owned),
+            answer_timeout,
+            tls: RefCell::default(),
+            hosts: RefCell::default(),
+        };
+        // The usual one: what is wrong with it is said now.
+        shared.tls(None)?;
+        Ok(Self { shared: Rc::new(shared), answer_timeout, lines: Lines::default() })
     }
 
     /// What each host may be asked at the same time.
@@ -186,31 +214,10 @@ impl Door {
         known: Option<&Validator>,
         large: &mut Large,
     ) -> Result<Fetched, DoorError> {
-        let failed = |error: reqwest::Error| match error.is_timeout() {
-            // Of the connection, which may take as long as an answer.
-            true => DoorError::Timeout(self.answer_timeout),
-            false => DoorError::Transport(root_cause(&error.without_url())),
-        };
         let line = self.lines.of(&url);
-        let mut request = self.client.get(url);
-        let etag = known.and_then(|it| it.etag.as_ref());
-        let date = known.and_then(|it| it.last_modified.as_ref());
-        for (name, value) in [(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, date)] {
-            if let Some(value) = value.filter(|value| is_plain(value)) {
-                request = request.header(name, value);
-            }
-        }
-        let begun = Instant::now();
-        let mut sent = std::pin::pin!(request.send());
-        let mut answer = loop {
-            let until = line.waits_until(begun, self.answer_timeout);
-            match tokio::time::timeout_at(until, &mut sent).await {
-                Ok(answer) => break answer.map_err(failed)?,
-                Err(_) if line.waits_until(begun, self.answer_timeout) > until => {}
-                Err(_) => return Err(DoorError::Timeout(self.answer_timeout)),
-            }
-        };
+        let (mut answer, host, url) = self.ask(url, known, &line).await?;
         line.answered(answer.version(), is_of_a_cache(answer.headers()));
+        let asked = host.asked(&url);
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED if known.is_some() => return Ok(Fetched::Unchanged),
@@ -221,9 +228,9 @@ impl Door {
                 let after = after.and_then(|it| it.parse().ok()).map(Duration::from_secs);
                 let status = busy.as_u16();
                 return Err(after
-                    .map_or(DoorError::Server(status), |rest| DoorError::Busy { status, rest }));
+                    .map_or_else(|| bad(asked, status), |rest| DoorError::Busy { status, rest }));
             }
-            other => return Err(DoorError::Server(other.as_u16())),
+            other => return Err(bad(asked, other.as_u16())),
         }
         let header = |name: HeaderName| {
             let value = answer.headers().get(name)?.to_str().ok()?;
@@ -236,7 +243,7 @@ impl Door {
             return Err(DoorError::TooLarge(limit));
         }
         let mut body = Vec::with_capacity(announced.unwrap_or_default().min(SMALL));
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| host.failed(&url, error))? {
             if body.len() + chunk.len() > limit {
                 return Err(DoorError::TooLarge(limit));
             }
@@ -250,6 +257,259 @@ impl Door {
         tokio::task::yield_now().await;
         Ok(Fetched::New { body, validator })
     }
+
+    /// Asks for `url` and for what it leads to on the same host; what is there in the end, with its
+    /// URL.
+    async fn ask(
+        &self,
+        mut url: Url,
+        known: Option<&Validator>,
+        line: &Line,
+    ) -> Result<(Response, Rc<Host>, Url), DoorError> {
+        for _ in 0..=MAX_REDIRECTS {
+            let host = self.shared.host(&url)?;
+            let answer = self.ask_once(&host, &url, known, line).await?;
+            match answer.status().as_u16() {
+                301 | 302 | 303 | 307 | 308 => {}
+                _ => return Ok((answer, host, url)),
+            }
+            let Some(next) = next_place(&url, answer.headers()) else {
+                return Ok((answer, host, url));
+            };
+            let same = next.host() == url.host()
+                && (next.scheme() == url.scheme() || next.scheme() == "https");
+            if !same {
+                return Err(DoorError::Transport("redirected to another host".to_owned()));
+            }
+            url = next;
+        }
+        Err(DoorError::Transport("too many redirects".to_owned()))
+    }
+
+    /// Puts one question. A connection that was used before may have ended meanwhile, which says
+    /// nothing about the question: then it is put once more, on a new one.
+    async fn ask_once(
+        &self,
+        host: &Host,
+        url: &Url,
+        known: Option<&Validator>,
+        line: &Line,
+    ) -> Result<Response, DoorError> {
+        if !host.keeps_connections() {
+            return self.send(host.fresh()?, host, url, known, line).await.once();
+        }
+        let sent = self.send(host.kept()?, host, url, known, line).await;
+        if !matches!(sent, Sent::Unanswered(_)) || !line.has_answered() {
+            return sent.once();
+        }
+        let client = if host.shares_connections.get() {
+            // The one that ended is no longer used, and all questions share the next.
+            host.kept()?
+        } else {
+            host.broken.set(host.broken.get().saturating_add(1));
+            host.fresh()?
+        };
+        self.send(client, host, url, known, line).await.once()
+    }
+
+    async fn send(
+        &self,
+        client: &Client,
+        host: &Host,
+        url: &Url,
+        known: Option<&Validator>,
+        line: &Line,
+    ) -> Sent {
+        let mut request = client.get(url.clone());
+        let etag = known.and_then(|it| it.etag.as_ref());
+        let date = known.and_then(|it| it.last_modified.as_ref());
+        for (name, value) in [(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, date)] {
+            if let Some(value) = value.filter(|value| is_plain(value)) {
+                request = request.header(name, value);
+            }
+        }
+        let begun = Instant::now();
+        let mut sent = std::pin::pin!(request.send());
+        loop {
+            let until = line.waits_until(begun, self.answer_timeout);
+            match tokio::time::timeout_at(until, &mut sent).await {
+                Ok(Ok(answer)) => {
+                    host.shares_connections.set(answer.version() == Version::HTTP_2);
+                    return Sent::Answered(answer);
+                }
+                Ok(Err(error)) if !error.is_connect() && is_unanswered(&error) => {
+                    return Sent::Unanswered(host.failed(url, error));
+                }
+                Ok(Err(error)) => return Sent::Failed(host.failed(url, error)),
+                Err(_) if line.waits_until(begun, self.answer_timeout) > until => {}
+                Err(_) => return Sent::Failed(DoorError::Timeout(self.answer_timeout)),
+            }
+        }
+    }
+}
+
+/// What came of putting a question.
+enum Sent {
+    Answered(Response),
+    /// The connection ended before the answer.
+    Unanswered(DoorError),
+    Failed(DoorError),
+}
+
+impl Sent {
+    /// Where it is not put again.
+    fn once(self) -> Result<Response, DoorError> {
+        match self {
+            Self::Answered(answer) => Ok(answer),
+            Self::Unanswered(error) | Self::Failed(error) => Err(error),
+        }
+    }
+}
+
+fn bad(asked: Asked<'_>, status: u16) -> DoorError {
+    asked.status(status).map_or(DoorError::Server(status), DoorError::Proxy)
+}
+
+/// Where an answer leads.
+fn next_place(from: &Url, headers: &HeaderMap) -> Option<Url> {
+    let mut next = from.join(headers.get(LOCATION)?.to_str().ok()?).ok()?;
+    // Nobody but the administrator says as whom to ask.
+    let _ = next.set_username("");
+    let _ = next.set_password(None);
+    Some(next)
+}
+
+impl Shared {
+    fn tls(&self, file: Option<&str>) -> Result<rustls::ClientConfig, DoorError> {
+        let file = file.map(ToOwned::to_owned);
+        if let Some(known) = self.tls.borrow().get(&file) {
+            return Ok(known.clone());
+        }
+        let made = tls::configuration(file.as_deref(), self.authorities.as_deref())
+            .map_err(DoorError::Transport)?;
+        self.tls.borrow_mut().insert(file, made.clone());
+        Ok(made)
+    }
+
+    fn host(&self, url: &Url) -> Result<Rc<Host>, DoorError> {
+        let name = host_of(url);
+        if let Some(known) = self.hosts.borrow().get(&name) {
+            return Ok(Rc::clone(known));
+        }
+        let route = self.routes.of(url);
+        if let Route::Closed(why) = &route {
+            return Err(DoorError::Closed(why.clone()));
+        }
+        let host = Rc::new(Host {
+            route,
+            tls: self.tls(self.routes.authorities_of(url))?,
+            answer_timeout: self.answer_timeout,
+            kept: OnceCell::new(),
+            fresh: OnceCell::new(),
+            broken: Cell::new(0),
+            shares_connections: Cell::new(false),
+        });
+        self.hosts.borrow_mut().insert(name, Rc::clone(&host));
+        Ok(host)
+    }
+}
+
+impl Host {
+    fn keeps_connections(&self) -> bool {
+        self.broken.get() < MAX_BROKEN
+    }
+
+    fn kept(&self) -> Result<&Client, DoorError> {
+        self.made(&self.kept, CONNECTIONS)
+    }
+
+    fn fresh(&self) -> Result<&Client, DoorError> {
+        self.made(&self.fresh, 0)
+    }
+
+    fn made<'a>(&self, cell: &'a OnceCell<Client>, idle: usize) -> Result<&'a Client, DoorError> {
+        if let Some(made) = cell.get() {
+            return Ok(made);
+        }
+        let broken = |_| DoorError::Transport("the client for HTTP cannot be set up".to_owned());
+        let made = self.client(idle).map_err(broken)?;
+        Ok(cell.get_or_init(|| made))
+    }
+
+    /// `idle` is how many connections wait for the next question.
+    fn client(&self, idle: usize) -> reqwest::Result<Client> {
+        let client = Client::builder()
+            .tls_backend_preconfigured(self.tls.clone())
+            .user_agent(concat!("apt-quorum/", env!("CARGO_PKG_VERSION")))
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(self.answer_timeout)
+            .pool_max_idle_per_host(idle)
+            .http2_initial_stream_window_size(WINDOWS.0)
+            .http2_initial_connection_window_size(WINDOWS.1);
+        match &self.route {
+            Route::Through(proxy) => client.proxy(through(proxy)?),
+            Route::Direct | Route::Closed(_) => client,
+        }
+        .build()
+    }
+
+    fn asked<'a>(&'a self, url: &'a Url) -> Asked<'a> {
+        Asked {
+            host: url.host_str().unwrap_or_default(),
+            port: url.port_or_known_default().unwrap_or_default(),
+            scheme: url.scheme(),
+            route: &self.route,
+        }
+    }
+
+    fn failed(&self, url: &Url, error: reqwest::Error) -> DoorError {
+        // Of the connection, which may take as long as an answer.
+        if error.is_timeout() {
+            return DoorError::Timeout(self.answer_timeout);
+        }
+        let words = self.asked(url).words(&error, error.is_connect());
+        DoorError::Transport(crate::types::printable(&words).to_string())
+    }
+}
+
+/// A client that asks this proxy, with TLS and without: it is for one host only.
+fn through(proxy: &Proxy) -> reqwest::Result<reqwest::Proxy> {
+    let (kind, host) = (proxy.kind(), proxy.host());
+    let place =
+        |tls: bool, login: &str| format!("{}://{login}{host}:{}", kind.scheme(), proxy.port(tls));
+    let (plain, tls) = match (proxy.login(), kind) {
+        (Some(login), Kind::Socks) => {
+            let login = format!("{}:{}@", escaped(&login.user), escaped(&login.password));
+            (place(false, &login), place(true, &login))
+        }
+        _ => (place(false, ""), place(true, "")),
+    };
+    let (plain, tls) = (plain.parse::<Url>().ok(), tls.parse::<Url>().ok());
+    let by_scheme = move |url: &Url| match url.scheme() {
+        "https" => tls.clone(),
+        _ => plain.clone(),
+    };
+    let custom = reqwest::Proxy::custom(by_scheme);
+    Ok(match proxy.login().filter(|_| kind != Kind::Socks) {
+        Some(login) => {
+            let text = BASE64.encode(format!("{}:{}", login.user, login.password));
+            match HeaderValue::from_str(&format!("Basic {text}")) {
+                Ok(mut header) => {
+                    header.set_sensitive(true);
+                    custom.custom_http_auth(header)
+                }
+                Err(_) => custom,
+            }
+        }
+        None => custom,
+    })
+}
+
+/// Every byte of it as it can stand in a URL.
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// Whether a cache gave the answer without asking the server: it has been there for a second at
@@ -267,162 +527,9 @@ fn is_plain(value: &str) -> bool {
     value.len() <= MAX_VALIDATOR && value.chars().all(|c| matches!(c, ' '..='~'))
 }
 
-/// A redirect may lead to another path or from http to https, but not to another host: an
-/// endpoint must not be able to make this machine ask others.
-fn stay_on_the_host(attempt: redirect::Attempt<'_>) -> redirect::Action {
-    let next = attempt.url();
-    let same = attempt.previous().first().is_some_and(|first| {
-        next.host() == first.host() && (next.scheme() == first.scheme() || next.scheme() == "https")
-    });
-    if attempt.previous().len() > MAX_REDIRECTS {
-        attempt.error("too many redirects")
-    } else if same {
-        attempt.follow()
-    } else {
-        attempt.error("redirected to another host")
-    }
-}
-
-/// TLS with the system's certificate authorities, those of `Acquire::https::CAInfo`, and those of
-/// the configuration. What comes over it is signed; this protects privacy and availability.
-fn tls(apt: &Configuration, authorities: Option<&str>) -> Result<rustls::ClientConfig, DoorError> {
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject;
-
-    // Without any authority, https endpoints fail with a reason of their own.
-    let system = CA_BUNDLES.into_iter().find_map(read_bundle);
-    let of_apt = apt.find("Acquire::https::CAInfo").and_then(read_bundle);
-    let configured = authorities.map(|text| text.as_bytes().to_vec());
-    let mut roots = rustls::RootCertStore::empty();
-    for bundle in [system, of_apt, configured].into_iter().flatten() {
-        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&bundle).flatten());
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| DoorError::Transport(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
-}
-
-fn read_bundle(path: &str) -> Option<Vec<u8>> {
-    let mut bundle = Vec::new();
-    std::fs::File::open(path).ok()?.take(MAX_BUNDLE).read_to_end(&mut bundle).ok()?;
-    Some(bundle)
-}
-
-/// Which proxy apt would use for which host.
-///
-/// As apt's http method does it (methods/http.cc): the setting for the host, then the general
-/// one, each first for https and then for http, then the environment. `DIRECT` means none.
-#[derive(Debug, Clone)]
-struct Proxies {
-    apt: Configuration,
-    environment: Vec<(&'static str, String)>,
-}
-
-impl Proxies {
-    fn from_apt(apt: &Configuration) -> Self {
-        let variable = |name| std::env::var(name).ok().map(|value| (name, value));
-        let environment = ["http_proxy", "https_proxy", "no_proxy"];
-        Self {
-            apt: apt.clone(),
-            environment: environment.into_iter().filter_map(variable).collect(),
-        }
-    }
-
-    fn of(&self, url: &Url) -> Option<Url> {
-        let host = url.host_str()?;
-        let methods: &[&str] = if url.scheme() == "https" { &["https", "http"] } else { &["http"] };
-        let setting = |suffix: &str| {
-            methods.iter().find_map(|method| self.apt.find(&format!("Acquire::{method}::{suffix}")))
-        };
-        let chosen = setting(&format!("Proxy::{host}")).or_else(|| setting("Proxy"));
-        let proxy = chosen.or_else(|| self.in_environment(url.scheme(), host))?;
-        if proxy == "DIRECT" || proxy == "false" {
-            return None;
-        }
-        // A proxy that cannot be understood must not be left out silently: names would be
-        // resolved and servers contacted that the administrator wanted to hide.
-        Some(Url::parse(proxy).unwrap_or_else(|_| unusable_proxy()))
-    }
-
-    fn in_environment(&self, scheme: &str, host: &str) -> Option<&str> {
-        let variable = |wanted: &str| {
-            self.environment
-                .iter()
-                .find(|(name, _)| *name == wanted)
-                .map(|(_, value)| value.as_str())
-        };
-        let excluded = variable("no_proxy").unwrap_or_default().split(',').any(|name| {
-            let name = name.trim().trim_start_matches('.');
-            name == "*"
-                || (!name.is_empty() && (host == name || host.ends_with(&format!(".{name}"))))
-        });
-        let proxy = variable(if scheme == "https" { "https_proxy" } else { "http_proxy" });
-        proxy.filter(|proxy| !excluded && !proxy.is_empty())
-    }
-}
-
-/// Whether what is at `url` is asked for through a proxy, by apt's configuration.
-#[must_use]
-pub fn is_proxied(apt: &Configuration, url: &Url) -> bool {
-    Proxies::from_apt(apt).of(url).is_some()
-}
-
-/// A proxy that refuses every connection (port 9, discard, on this machine).
-fn unusable_proxy() -> Url {
-    #[allow(clippy::expect_used, reason = "a constant that a test parses")]
-    Url::parse("http://127.0.0.1:9/").expect("a constant URL")
-}
-
-/// What an error comes from in the end: what stands around it ("error sending request: client
-/// error") tells people nothing.
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    let text = match cause.downcast_ref::<std::io::Error>() {
-        Some(error) => crate::sys::plain(error),
-        None => cause.to_string(),
-    };
-    crate::types::printable(&text).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn proxy(items: &[&str], environment: &[(&'static str, &str)], url: &str) -> Option<String> {
-        let mut apt = Configuration::default();
-        items.iter().for_each(|item| apt.add(item));
-        let environment = environment.iter().map(|(n, v)| (*n, (*v).to_owned())).collect();
-        let proxies = Proxies { apt, environment };
-        proxies.of(&Url::parse(url).unwrap()).map(|url| url.to_string())
-    }
-
-    #[test]
-    fn the_proxy_is_the_one_that_apt_would_use() {
-        let http = "Acquire::http::Proxy=http://a:1/";
-        let https = "Acquire::https::Proxy=http://b:2/";
-        let a = Some("http://a:1/".to_owned());
-        let b = Some("http://b:2/".to_owned());
-        // The Qubes update proxy is set for http only, and https falls back on it.
-        assert_eq!(proxy(&[http], &[], "https://x.org/"), a);
-        assert_eq!(proxy(&[http, https], &[], "https://x.org/"), b);
-        assert_eq!(proxy(&[https], &[], "http://x.org/"), None);
-        let direct = "Acquire::http::Proxy::x.org=DIRECT";
-        assert_eq!(proxy(&[http, direct], &[], "http://x.org/"), None);
-        assert_eq!(proxy(&[http, direct], &[], "http://y.org/"), a);
-        assert_eq!(proxy(&[], &[("https_proxy", "http://b:2")], "https://x.org/"), b);
-        assert_eq!(proxy(&[http], &[("https_proxy", "http://b:2")], "https://x.org/"), a);
-        let excluded = [("http_proxy", "http://b:2"), ("no_proxy", "y.org, .x.org")];
-        assert_eq!(proxy(&[], &excluded, "http://a.x.org/"), None);
-        assert_eq!(proxy(&[], &excluded, "http://ax.org/"), b);
-    }
 
     #[test]
     fn a_cache_says_that_the_answer_is_its_own() {
@@ -442,11 +549,5 @@ mod tests {
             assert_eq!(is_of_a_cache(&headers), own, "{name}: {value}");
         }
         assert!(!is_of_a_cache(&HeaderMap::new()));
-    }
-
-    #[test]
-    fn a_proxy_that_cannot_be_understood_is_not_left_out() {
-        let bad = "Acquire::http::Proxy=not a url";
-        assert_eq!(proxy(&[bad], &[], "http://x.org/"), Some(unusable_proxy().to_string()));
     }
 }

@@ -52,7 +52,7 @@ pub fn published_keys(setup: &Setup) -> std::io::Result<Vec<Published>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let door = match setup.network {
         Network::Allowed => {
-            Door::new(&setup.apt, setup.authorities.as_deref(), setup.timeouts.answer)
+            Door::new(&setup.routes, setup.authorities.as_deref(), setup.timeouts.answer)
                 .map_err(|error| Published::Failed(error.to_string()))
         }
         Network::Denied => Err(Published::Failed("not asked: offline".to_owned())),

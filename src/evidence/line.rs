@@ -132,6 +132,11 @@ impl Line {
         Turn(Rc::clone(self))
     }
 
+    /// Whether it has answered anything, so that there may be a connection to use again.
+    pub(super) fn has_answered(&self) -> bool {
+        self.heard.get().is_some()
+    }
+
     /// The server has answered in this version of HTTP, or a cache in its place.
     pub(super) fn answered(&self, version: Version, by_cache: bool) {
         self.heard.set(Some(Instant::now()));

@@ -16,6 +16,9 @@ mod intoto_metadata;
 mod keys;
 mod line;
 mod rebuilderd;
+mod routes;
+mod tls;
+mod words;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -29,12 +32,13 @@ use crate::types::{Architecture, DebVersion, Identity, OperatorName, PackageName
 pub use archive::indexes;
 pub use directory::{AtHand, Tree, each_in_tree};
 pub use engine::{Engine, Event, NATIVE, Network, QuestionId, Setup};
-pub use http::CA_BUNDLES;
 #[cfg(fuzzing)]
 pub(crate) use keys::read_list;
 pub use keys::{KEYS_AT_ONCE, MAX_KEYS, Published, published_keys};
 #[cfg(fuzzing)]
 pub(crate) use rebuilderd::gather_from;
+pub use routes::Routes;
+pub use tls::CA_BUNDLES;
 
 /// Most attestations that are taken from one endpoint for one package.
 pub const MAX_ATTESTATIONS: usize = 16;

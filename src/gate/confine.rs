@@ -112,7 +112,7 @@ fn network(setup: Option<&Setup>) -> Sandbox {
         sandbox = sandbox.may_read(bundle);
     }
     let Some(setup) = setup else { return sandbox };
-    if let Some(authorities) = setup.apt.find("Acquire::https::CAInfo") {
+    for authorities in setup.routes.authorities() {
         sandbox = sandbox.may_read(authorities);
     }
     for endpoint in setup.endpoints.iter().filter(|it| it.protocol == Protocol::Directory) {

@@ -21,7 +21,7 @@ use crate::attest::{self, Accepted, KeyRing, PinnedKey};
 use crate::cache::Cache;
 use crate::config::{Endpoint, Protocol, Timeouts};
 use crate::evidence::{
-    Engine, Event, Found, MAX_ATTESTATIONS, NATIVE, Network, Question, QuestionId, Setup,
+    Engine, Event, Found, MAX_ATTESTATIONS, NATIVE, Network, Question, QuestionId, Routes, Setup,
 };
 use crate::policy::Outcome;
 use crate::sys::privileges::{PrivilegeError, User};
@@ -29,6 +29,7 @@ use crate::sys::{inherited, plain, program};
 use crate::types::{Architecture, KeyKind, OperatorName, PublicKey, Timestamp};
 
 use super::confine::{Confinement, confine_fetcher};
+use super::routes;
 
 /// Longest line that is read from the fetching process: as many attestations as are taken, each
 /// of the largest size, in base64, and what stands around them.
@@ -103,7 +104,8 @@ impl Local {
     ///
     /// # Errors
     /// If the system has no thread or descriptor to spare.
-    pub fn start(setup: Setup) -> std::io::Result<Self> {
+    pub fn start(mut setup: Setup) -> std::io::Result<Self> {
+        routes::find_for(&mut setup, None);
         let (send, events) = channel();
         let engine = Engine::start(setup, move |event| {
             let _ = send.send(event);
@@ -173,6 +175,7 @@ impl Fetcher {
     }
 
     fn start(&mut self) -> std::io::Result<()> {
+        routes::find_for(&mut self.setup, Some(&self.user));
         let (process, output) = Process::start(&self.user)?;
         process.tell(&Wire::of(&self.setup, Task::Evidence))?;
         // Bounded: while we verify, the process has to wait, and with it the network.
@@ -230,9 +233,6 @@ impl Process {
         command
             .arg0("apt-quorum-fetch")
             .env_clear()
-            .envs(std::env::vars_os().filter(|(name, _)| {
-                ["http_proxy", "https_proxy", "no_proxy"].iter().any(|kept| name == kept)
-            }))
             .current_dir("/")
             // Clears the supplementary groups as well.
             .uid(user.uid)
@@ -408,6 +408,8 @@ pub(super) struct Wire {
     authorities: Option<String>,
     network: bool,
     apt: Configuration,
+    /// With the logins for those proxies that are on the way, and no others
+    routes: Routes,
     cache: Option<std::path::PathBuf>,
     keys: Vec<WireKey>,
     statements: Vec<(OperatorName, Vec<Accepted>)>,
@@ -469,7 +471,8 @@ impl Wire {
             timeouts: (setup.timeouts.answer.as_secs(), setup.timeouts.total.as_secs()),
             authorities: setup.authorities.clone(),
             network: setup.network == Network::Allowed,
-            apt: setup.apt.only(&["Acquire::http", "Acquire::https", Confinement::ITEM, NATIVE]),
+            apt: setup.apt.only(&[Confinement::ITEM, NATIVE]),
+            routes: setup.routes.clone(),
             cache: keep.map(|(cache, _)| cache.root().to_owned()),
             keys: keep.map(|(_, keys)| keys.iter().map(key).collect()).unwrap_or_default(),
             statements: keep.map(|(_, keys)| keys.statements().collect()).unwrap_or_default(),
@@ -510,6 +513,7 @@ impl Wire {
             authorities: self.authorities,
             network: if self.network { Network::Allowed } else { Network::Denied },
             apt: self.apt,
+            routes: self.routes,
             keep: self.cache.map(|directory| (Cache::new(&directory), keys)),
         })
     }
@@ -628,6 +632,7 @@ mod tests {
             authorities: None,
             apt: Configuration::default(),
             network: Network::Denied,
+            routes: Routes::default(),
             keep: None,
         };
         let mut fetcher = Fetcher::new(setup, User::nobody());

@@ -33,9 +33,12 @@ enum WirePublished {
 /// # Errors
 /// If nobody can be asked at all; for people.
 pub fn keys_of_endpoints(setup: &Setup) -> Result<Vec<Published>, String> {
-    match fetching_user(&setup.apt)? {
-        Some(user) => through_process(setup, &user),
-        None => published_keys(setup).map_err(|error| plain(&error)),
+    let user = fetching_user(&setup.apt)?;
+    let mut setup = setup.clone();
+    super::routes::find_for(&mut setup, user.as_ref());
+    match user {
+        Some(user) => through_process(&setup, &user),
+        None => published_keys(&setup).map_err(|error| plain(&error)),
     }
 }
 

@@ -15,6 +15,7 @@ mod memory;
 mod outlook;
 mod patience;
 mod rounds;
+mod routes;
 mod run;
 mod stock;
 mod survey;
@@ -32,7 +33,7 @@ use crate::attest::{self, Wanted};
 use crate::cache::{self, Cache};
 use crate::config::{self, Config, Problems};
 use crate::deb::{self, Examined};
-use crate::evidence::{self, Found, Network, Question};
+use crate::evidence::{self, Found, Network, Question, Routes};
 use crate::policy::{Decision, Policy, Reason, Refusal, Subject};
 use crate::receipt::{self, Signed};
 use crate::sys::plain;
@@ -55,6 +56,7 @@ pub use memory::{Memory, Recalled, ToRemember};
 pub use outlook::Outlook;
 pub use patience::{Haste, Patience, TICK};
 use rounds::{Open, work_through};
+pub use routes::{Commands, Finder, ways};
 use run::Run;
 pub use stock::{Stock, Taken};
 pub use survey::Surveyed;
@@ -238,6 +240,7 @@ impl Gate {
             timeouts: config.timeouts,
             authorities: config.authorities.clone(),
             apt: apt.clone(),
+            routes: Routes::default(),
             network,
             keep: Some((self.cache.clone(), config.policy.keys().clone())),
         })

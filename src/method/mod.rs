@@ -13,6 +13,7 @@ mod case;
 mod items;
 mod machine;
 mod passage;
+mod proxies;
 mod wrapped;
 
 use std::ffi::OsStr;
@@ -22,12 +23,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::apt::configuration::Configuration;
 use crate::apt::message::{Message, MessageError};
 use crate::evidence::{Engine, Event, Network, Question, QuestionId, Setup};
-use crate::gate::{Confinement, Gate, Haste, Inquiry, Listings, MethodPlaces, confine_method};
+use crate::gate::{
+    Commands, Confinement, Finder, Gate, Haste, Inquiry, Listings, MethodPlaces, confine_method,
+};
 use crate::log::Log;
 use crate::receipt::{self, Ledger};
 use crate::report::Entrance;
@@ -36,10 +39,14 @@ use crate::sys::privileges::User;
 use crate::sys::secure::Trusted;
 use machine::{Action, Machine};
 use passage::{HashedFile, Places};
+use proxies::Proxies;
 use wrapped::{ItsHashes, Scheme, Wrapped};
 
 /// What apt's exit code is for a method that could not give up its privileges.
 const NO_SANDBOX: u8 = 112;
+
+/// How long a command that names a proxy may take where there is no configuration to say it.
+const PROXY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Most threads that verify what is at hand: downloads do not come faster than so many can do it.
 const VERIFYING: usize = 4;
@@ -102,6 +109,8 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
 
     let user = sandbox_user(&config)?;
     let prepared = prepare(&config, user.as_ref());
+    // While still root: logins for proxies are root's alone.
+    let finder = Finder::open(&config);
     // Open before it closes itself in, where it only writes to it.
     let log = Log::open(&config);
     let mut wrapped = Wrapped::start(scheme, &config)?;
@@ -116,10 +125,15 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
     let (gate, ledger) = prepared;
     let gate = Arc::new(gate);
     let Ok(Some(first)) = Message::read(&mut apt) else { return Ok(ExitCode::SUCCESS) };
+    // And these before anything comes from outside.
+    let mut setup = gate.setup(&config, Network::Allowed);
+    let proxies = find_routes(scheme, &config, finder, setup.as_mut(), &first);
+    if let Some(why) = proxies.trouble() {
+        say(&Message::new(104, "Warning").with("Message", format!("apt-quorum: {why}")))?;
+    }
     let places = Places::new(&config);
     let its_hashes = ItsHashes::for_run(&config, &places, &first);
     wrapped.configure(configuration, its_hashes);
-    let setup = gate.setup(&config, Network::Allowed);
     let listings = close_in(&config, &places, &gate, setup.as_ref(), ledger.as_ref().ok(), &first)?;
 
     let (send, incoming) = channel();
@@ -152,7 +166,7 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
         Machine::new(scheme, &config, places, &gate, ledger, log, listings, its_hashes);
     loop {
         let mut actions = match incoming.recv_timeout(machine.patience()) {
-            Ok(Incoming::Apt(message)) => machine.apt_says(message),
+            Ok(Incoming::Apt(message)) => machine.apt_says(proxies.tell(message)),
             Ok(Incoming::AptGone) => return Ok(ExitCode::SUCCESS),
             Ok(Incoming::Wrapped(message)) => machine.wrapped_says(message),
             Ok(Incoming::WrappedGone) => machine.wrapped_is_gone(),
@@ -231,6 +245,26 @@ fn prepare(config: &Configuration, user: Option<&User>) -> (Gate, Result<Ledger,
         }
     }
     (gate, ledger)
+}
+
+/// Finds out how endpoints are asked, if there may be any question to them, and which proxy apt's own
+/// method has to be told.
+fn find_routes(
+    scheme: &Scheme,
+    config: &Configuration,
+    finder: Finder,
+    setup: Option<&mut Setup>,
+    first: &Message,
+) -> Proxies {
+    let destination = first.field("Filename").map(|it| PathBuf::from(OsStr::from_bytes(it)));
+    let is_index = destination.is_some_and(|it| Places::new(config).is_for_an_index(&it));
+    let patience = setup.as_ref().map_or(PROXY_PATIENCE, |it| it.timeouts.answer);
+    if let Some(setup) = setup {
+        // Nobody is asked about indexes. If a package follows, the hook asks.
+        let commands = if is_index { Commands::Left } else { Commands::Own };
+        setup.routes = finder.find(&setup.endpoints, patience, commands);
+    }
+    Proxies::find(scheme, &finder, first, patience)
 }
 
 /// Closes the process in, once apt's first request tells where the files are going to be.

@@ -61,6 +61,12 @@ impl Scheme {
         &self.name
     }
 
+    /// `uri` as it is without the prefix. Nothing if it has none, since apt itself then does what is
+    /// to be done for its scheme.
+    pub(super) fn without_prefix<'a>(&self, uri: &'a str) -> Option<&'a str> {
+        uri.strip_prefix(PREFIX).filter(|_| self.name.starts_with(PREFIX))
+    }
+
     /// What this method can do: what the wrapped one can. It is not started to be asked, since
     /// apt asks every method once and then ends it.
     pub(super) fn capabilities(&self) -> Message {

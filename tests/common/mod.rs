@@ -6,6 +6,7 @@
 
 pub mod apt;
 pub mod bundle;
+pub mod certificate;
 pub mod dialogue;
 pub mod fresh;
 pub mod image;

@@ -391,6 +391,8 @@ fn evidence(errors: &mut Errors) {
         vec![
             DoorError::Transport("connection refused".to_owned()),
             DoorError::Timeout(Duration::from_secs(10)),
+            DoorError::Closed("the command /usr/local/bin/proxy (Proxy-Auto-Detect), which says by which proxy: it failed".to_owned()),
+            DoorError::Proxy("the proxy http://127.0.0.1:3128 wants a login (HTTP 407): see apt_auth.conf(5)".to_owned()),
             DoorError::Server(503),
             DoorError::Busy { status: 429, rest: Duration::from_secs(30) },
             DoorError::TooLarge(1_000_000),

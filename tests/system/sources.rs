@@ -1,5 +1,9 @@
 //! Where packages come from: with the gate in the source's name, without, and from two places.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
 use super::server::{Answer, Server};
 use super::steps::{source_of, two_attest, interpose};
 use super::table::{APT, BOTH, HOOK, INSTALLED, METHOD};
@@ -9,6 +13,8 @@ rows! {
     interposed: "apt's own http under our control (Dir::Bin::Methods)" => METHOD;
     https: "https, with the archive's and the rebuilder's certificates checked" => METHOD;
     proxy: "through an http proxy" => INSTALLED;
+    proxy_detected: "by the proxy that a command names (Proxy-Auto-Detect), which wants a login" => INSTALLED;
+    tor_sources: "a source by Tor: operators are asked by the same proxy and in no other way" => INSTALLED;
     plain_source: "a plain source: the hook refuses what nobody confirms" => HOOK;
     second_source_plain_second: "the same version from a plain source behind the gated one" => METHOD;
     second_source_plain_first: "the same version from a plain source before the gated one" => HOOK;
@@ -80,6 +86,167 @@ fn proxy(world: &World) {
     assert!(
         through("http://archive.invalid/debian/pool") && through("http://alice.invalid/api/v1/")
     );
+}
+
+/// A proxy that leads everything to the archive and to alice, under names that nobody can look up.
+fn proxy_before(world: &World, archive: Server) -> Server {
+    let alice = world.alice.server().clone();
+    let configuration = world.alice.configuration().replace(&alice.authority(), "alice.invalid");
+    world.write("/etc/apt-quorum/operators.d/alice.toml", configuration);
+    Server::start(move |url| match url.strip_prefix("http://archive.invalid") {
+        Some(path) => archive.answer(path),
+        None => {
+            url.strip_prefix("http://alice.invalid").map_or(Answer::None, |path| alice.answer(path))
+        }
+    })
+}
+
+fn proxy_detected(world: &World) {
+    let good = world.package("good");
+    let proxy = proxy_before(world, serve(source_of(&[good])));
+    let authority = proxy.authority();
+    world.write(
+        "/usr/local/bin/detect",
+        format!("#!/bin/sh\nid -u >>/tmp/asked\necho http://{authority}/\n"),
+    );
+    world.sh("chmod 755 /usr/local/bin/detect; : >/tmp/asked; chmod 666 /tmp/asked").succeeds();
+    world.write(
+        "/etc/apt/apt.conf.d/50proxy",
+        "Acquire::http::Proxy-Auto-Detect \"/usr/local/bin/detect\";\nAcquire::http::Proxy::127.0.0.1 \"DIRECT\";\n",
+    );
+    // Readable for root alone, and for the proxy alone.
+    world.write(
+        "/etc/apt/auth.conf.d/proxy.conf",
+        format!("machine http://{authority}/ login corp password secret\n"),
+    );
+    world.sh("chmod 600 /etc/apt/auth.conf.d/proxy.conf").succeeds();
+    two_attest(world, good);
+    for scheme in ["http", "quorum+http"] {
+        world.write(
+            "/etc/apt/sources.list",
+            format!("deb [trusted=yes] {scheme}://archive.invalid/debian stable main\n"),
+        );
+        let before = proxy.requests().len();
+        world.sh("apt-get update").succeeds();
+        world.install("good").succeeds().says("1 confirmed").never_says("secret");
+        let asked = proxy.requests().split_off(before);
+        for what in ["http://archive.invalid/debian/pool", "http://alice.invalid/api/v1/"] {
+            assert!(asked.iter().any(|url| url.contains(what)), "{scheme} {asked:?}");
+        }
+        world.sh("apt-get purge -y good; rm -rf /var/cache/apt-quorum/attestations /var/cache/apt/archives/*.deb").succeeds();
+    }
+    // Our own questions to the command are not root's.
+    world.sh("grep -qv '^0$' /tmp/asked").succeeds();
+    // Where it names none, nobody is asked past it.
+    world.write("/usr/local/bin/detect", "#!/bin/sh\nexit 1\n");
+    let before = proxy.requests().len();
+    world.install("good").fails();
+    assert_eq!(proxy.requests().len(), before);
+    world.write("/usr/local/bin/detect", format!("#!/bin/sh\necho http://{authority}/\n"));
+    world.install("good").succeeds();
+}
+
+/// A SOCKS 5 proxy that leads each of these hosts to a port of this machine; and which it was asked
+/// for, behind the names and passwords.
+fn socks(hosts: Vec<(&'static str, u16)>) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let told = Arc::<Mutex<Vec<String>>>::default();
+    let tell = Arc::clone(&told);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (hosts, tell) = (hosts.clone(), Arc::clone(&tell));
+            std::thread::spawn(move || serve_socks(stream, &hosts, &tell));
+        }
+    });
+    (port, told)
+}
+
+fn serve_socks(
+    mut stream: TcpStream,
+    hosts: &[(&str, u16)],
+    tell: &Mutex<Vec<String>>,
+) -> Option<()> {
+    let take = |stream: &mut TcpStream, count: usize| {
+        let mut bytes = vec![0; count];
+        stream.read_exact(&mut bytes).ok().map(|()| bytes)
+    };
+    let text = |stream: &mut TcpStream| {
+        let length = take(stream, 1)?[0].into();
+        take(stream, length).and_then(|bytes| String::from_utf8(bytes).ok())
+    };
+    let methods = take(&mut stream, 2)?[1].into();
+    let with_login = take(&mut stream, methods)?.contains(&2);
+    stream.write_all(&[5, if with_login { 2 } else { 0 }]).ok()?;
+    if with_login {
+        take(&mut stream, 1)?;
+        let login = format!("{}:{}", text(&mut stream)?, text(&mut stream)?);
+        tell.lock().unwrap().push(login);
+        stream.write_all(&[1, 0]).ok()?;
+    }
+    // Names only: nobody is to have looked one up.
+    if take(&mut stream, 4)?[3] != 3 {
+        tell.lock().unwrap().push("an address".to_owned());
+        return None;
+    }
+    let host = text(&mut stream)?;
+    take(&mut stream, 2)?;
+    let port = hosts.iter().find(|(name, _)| *name == host).map(|(_, port)| *port);
+    tell.lock().unwrap().push(host);
+    let server = TcpStream::connect(("127.0.0.1", port?)).ok()?;
+    stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).ok()?;
+    let (mut up, mut to) = (stream.try_clone().ok()?, server.try_clone().ok()?);
+    std::thread::spawn(move || drop(std::io::copy(&mut up, &mut to)));
+    std::io::copy(&mut { server }, &mut stream).ok()?;
+    stream.shutdown(std::net::Shutdown::Both).ok()
+}
+
+fn tor_sources(world: &World) {
+    let good = world.package("good");
+    let archive = serve(source_of(&[good]));
+    let alice = world.alice.server().clone();
+    let port = |server: &Server| server.authority().rsplit(':').next().unwrap().parse().unwrap();
+    let mut hosts = vec![("archive.example", port(&archive))];
+    let names = ["alice.example", "bob.example", "carol.example"];
+    for (operator, name) in [&world.alice, &world.bob, &world.carol].into_iter().zip(names) {
+        let authority = operator.server().authority();
+        let file = name.replace(".example", ".toml");
+        let named = operator.configuration().replace(&authority, name);
+        world.write(&format!("/etc/apt-quorum/operators.d/{file}"), named);
+        hosts.push((name, port(operator.server())));
+    }
+    let (tor, told) = socks(hosts);
+    // What apt-transport-tor does, but for the port.
+    world.sh("ln -s http /usr/lib/apt/methods/tor+http").succeeds();
+    let setting = format!("Acquire::tor::Proxy \"socks5h://apt-transport-tor@127.0.0.1:{tor}\";\n");
+    world.write("/etc/apt/apt.conf.d/50tor", setting);
+    world.write(
+        "/etc/apt/sources.list",
+        "deb [trusted=yes] tor+http://archive.example/debian stable main\n",
+    );
+    world.sh("apt-get update").succeeds();
+    two_attest(world, good);
+    world.sh("apt-quorum config check").succeeds().says("because apt has sources by Tor");
+    let before = alice.requests().len();
+    world.install("good").succeeds().says("1 confirmed");
+    assert!(alice.requests().len() > before);
+    let told = told.lock().unwrap().clone();
+    for what in ["apt-transport-tor:archiveexample", "apt-transport-tor:aliceexample"] {
+        assert!(told.iter().any(|it| it == what), "{told:?}");
+    }
+    assert!(!told.iter().any(|it| it == "an address"));
+    // Where Tor is gone, nobody is asked in another way, be it by an address that is known.
+    world.sh("apt-get purge -y good; rm -rf /var/cache/apt-quorum/attestations").succeeds();
+    for operator in [&world.alice, &world.bob] {
+        let file = format!("/etc/apt-quorum/operators.d/{}.toml", operator.name);
+        world.write(&file, operator.configuration());
+    }
+    world.write("/etc/apt/apt.conf.d/50tor", "Acquire::tor::Proxy \"socks5h://127.0.0.1:9\";\n");
+    let before = alice.requests().len();
+    world.install("good").fails().says("the proxy socks5h://127.0.0.1:9 cannot be reached");
+    assert_eq!(alice.requests().len(), before);
+    world.write("/etc/apt/apt.conf.d/50tor", "Acquire::http::Proxy::127.0.0.1 \"DIRECT\";\n");
+    world.install("good").succeeds();
 }
 
 fn plain_source(world: &World) {

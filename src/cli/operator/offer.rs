@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{Stop, World};
 use crate::config::{DraftEndpoint, Endpoint, Protocol};
-use crate::evidence::{Network, Published, Setup};
+use crate::evidence::{Network, Published, Routes, Setup};
 use crate::gate::keys_of_endpoints;
 use crate::sys::plain;
 use crate::types::{Certificate, KeyError, KeyKind, OperatorName, PublicKey, printable};
@@ -102,6 +102,7 @@ pub(super) fn from_endpoints(
         timeouts: world.config.timeouts,
         authorities: world.config.authorities.clone(),
         apt: world.apt.clone(),
+        routes: Routes::default(),
         network: Network::Allowed,
         keep: None,
     };

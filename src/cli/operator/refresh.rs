@@ -14,7 +14,7 @@ use super::offer::{Answers, Offered, publishes_keys};
 use super::{Stop, World, say};
 use crate::apt::configuration::Configuration;
 use crate::config::{Config, Endpoint};
-use crate::evidence::{Network, Published, Setup};
+use crate::evidence::{Network, Published, Routes, Setup};
 use crate::gate::keys_of_endpoints;
 use crate::types::{KeyKind, OperatorName, PublicKey};
 
@@ -61,6 +61,7 @@ pub(super) fn run(arguments: &OperatorRefresh) -> Result<Exit, Stop> {
         timeouts: world.config.timeouts,
         authorities: world.config.authorities.clone(),
         apt: world.apt.clone(),
+        routes: Routes::default(),
         network: Network::Allowed,
         keep: None,
     };
@@ -99,6 +100,7 @@ pub(in crate::cli) fn who_answers(
         timeouts: config.timeouts,
         authorities: config.authorities.clone(),
         apt: apt.clone(),
+        routes: Routes::default(),
         network: Network::Allowed,
         keep: None,
     };

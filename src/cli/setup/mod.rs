@@ -373,7 +373,7 @@ impl Session<'_> {
         }
         let would_be = change.check(world.trusted)?;
         let files = change.writes();
-        self.tell(&text::will_be(&change, &would_be, plan))?;
+        self.tell(&text::will_be(&change, &would_be, plan, &self.world.apt))?;
         if self.decides == Decides::Person {
             ask("Write this? Type yes: ", "without a terminal, give --yes")?;
         }

@@ -9,9 +9,11 @@ use super::machine::{Choice, Chosen, Machine};
 use super::plan::Plan;
 use super::threshold::{Voters, operators};
 use super::{Session, Written};
+use crate::apt::configuration::Configuration;
 use crate::cli::mode;
 use crate::cli::world::{World, shown_uri};
 use crate::config::{Change, Config};
+use crate::gate::{Commands, ways};
 use crate::policy::Mode;
 use crate::types::{OperatorName, Threshold, printable};
 
@@ -70,7 +72,12 @@ pub(super) fn left_alone(machine: &Machine) -> String {
 }
 
 /// Everything that will be written, before the last question.
-pub(super) fn will_be(change: &Change, would_be: &Config, plan: &Plan) -> String {
+pub(super) fn will_be(
+    change: &Change,
+    would_be: &Config,
+    plan: &Plan,
+    apt: &Configuration,
+) -> String {
     let mut text = format!(
         "With this, in mode {}, {}\n",
         mode::word(would_be.policy.mode()),
@@ -90,6 +97,9 @@ pub(super) fn will_be(change: &Change, would_be: &Config, plan: &Plan) -> String
                 );
             }
         }
+    }
+    for note in ways(&would_be.endpoints, apt, would_be.timeouts.answer, Commands::Own) {
+        let _ = writeln!(text, "Note: {}.", printable(&note));
     }
     text += "To be written:\n";
     for (path, is_new) in change.writes() {

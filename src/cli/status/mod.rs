@@ -18,7 +18,7 @@ use super::world::{Stop, end, say, show};
 use crate::apt::configuration::Configuration;
 use crate::audit::System;
 use crate::config::{self, Config};
-use crate::gate::{Environment, apt_dump};
+use crate::gate::{Commands, Environment, apt_dump, ways};
 use crate::policy::{Exception, Mode};
 use crate::receipt;
 use crate::sys::secure::Trusted;
@@ -37,6 +37,8 @@ struct Status {
     entrances: Vec<Entrance>,
     sources: Option<Sources>,
     operators: Vec<Operator>,
+    /// What is unusual about how operators are asked, for people
+    network: Vec<String>,
     debt: Option<Debt>,
     exceptions: Vec<Listed>,
     conflicts: Vec<Event>,
@@ -108,6 +110,9 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         entrances,
         sources: entrances::sources(&dump),
         operators: loaded.map(|it| operators(it, &history, &answers, now)).unwrap_or_default(),
+        network: loaded
+            .map(|it| ways(&it.endpoints, &apt, it.timeouts.answer, Commands::Left))
+            .unwrap_or_default(),
         debt: System::running(&apt).and_then(|it| history::debt(&it)).ok(),
         exceptions: exceptions.iter().map(|it| Listed::of(it, now)).collect(),
         conflicts: history.conflicts.into_iter().rev().collect(),

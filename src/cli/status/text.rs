@@ -31,6 +31,9 @@ pub(super) fn of(status: &Status, exceptions: &[Exception]) -> String {
     for it in &status.operators {
         line("operator", &operator(it, status.time));
     }
+    for note in &status.network {
+        line("network", &printable(note).to_string());
+    }
     if let Some(debt) = status.debt {
         line("debt", &self::debt(debt));
     }

@@ -1,0 +1,579 @@
+//! Which proxy apt asks through (methods/http.cc and apt-pkg/contrib/proxy.cc).
+//!
+//! apt looks every setting of a method up under several names, the most special one first, and
+//! under each of them first for the host: `quorum+https` finds what is said for `quorum+https`,
+//! `quorum`, `https` and `http`. Evidence is asked for in the same order, so that it goes the way
+//! that packages go.
+
+use std::fmt;
+
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+
+use super::auth::Logins;
+use super::configuration::{Configuration, dequote};
+
+/// The proxy of sources that go by Tor, where `Acquire::tor::Proxy` names none
+/// (methods/basehttp.cc).
+const TOR: &str = "socks5h://apt-transport-tor@127.0.0.1:9050";
+
+/// As whom apt logs in to get a circuit of Tor for each host: the password is the host then.
+const TOR_USER: &str = "apt-transport-tor";
+
+/// Longest name or password for a SOCKS proxy, in bytes (RFC 1929 section 2).
+const MAX_SOCKS_LOGIN: usize = 255;
+
+/// How a host is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Route {
+    /// By a connection of its own; its name is looked up here.
+    Direct,
+    /// Through this proxy, which looks the name up.
+    Through(Proxy),
+    /// Not at all: for people, why.
+    Closed(String),
+}
+
+/// A proxy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proxy {
+    kind: Kind,
+    host: String,
+    port: Option<u16>,
+    path: String,
+    login: Option<Login>,
+}
+
+/// What a proxy speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// HTTP (RFC 9110 section 3.7)
+    Http,
+    /// The same over TLS
+    Https,
+    /// SOCKS 5, to which names are handed
+    Socks,
+}
+
+/// A name and a password, for one proxy and for nobody else. They are never shown.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Login {
+    /// The name
+    pub user: String,
+    /// The password
+    pub password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login")
+    }
+}
+
+impl Kind {
+    const ALL: [(&str, Self); 3] =
+        [("http", Self::Http), ("https", Self::Https), ("socks5h", Self::Socks)];
+
+    /// As it stands in front of the address.
+    #[must_use]
+    pub const fn scheme(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Socks => "socks5h",
+        }
+    }
+}
+
+/// Without the login.
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.kind.scheme(), self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl Proxy {
+    /// Reads what a setting says; `None` for what apt does not take for a proxy.
+    fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text.trim()).ok()?;
+        let (_, kind) = Kind::ALL.into_iter().find(|(scheme, _)| *scheme == url.scheme())?;
+        let user = dequote(url.username());
+        let password = dequote(url.password().unwrap_or_default());
+        Some(Self {
+            kind,
+            host: url.host_str().filter(|host| !host.is_empty())?.to_owned(),
+            // What is usual for the scheme is left out by the parser.
+            port: url.port().or_else(|| port_in(text)),
+            path: Some(url.path()).filter(|path| !path.is_empty()).unwrap_or("/").to_owned(),
+            login: (!user.is_empty() || !password.is_empty()).then_some(Login { user, password }),
+        })
+    }
+
+    /// What it speaks.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Its host, as it stands in a URL.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Its port, for questions to a host with or without TLS: apt connects to an HTTP proxy
+    /// without a port at that of the service that it asks for.
+    #[must_use]
+    pub fn port(&self, tls: bool) -> u16 {
+        let usual = match (self.kind, tls) {
+            (Kind::Socks, _) => 1080,
+            (Kind::Http, false) => 80,
+            (Kind::Http, true) | (Kind::Https, _) => 443,
+        };
+        self.port.unwrap_or(usual)
+    }
+
+    /// The port and the path as they are written, by which logins are found.
+    pub(super) fn written(&self) -> (Option<u16>, &str) {
+        (self.port, &self.path)
+    }
+
+    /// As whom to ask it.
+    #[must_use]
+    pub const fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
+    }
+}
+
+/// The port that stands in `text`, be it the usual one.
+fn port_in(text: &str) -> Option<u16> {
+    let (_, rest) = text.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let place = authority.rsplit('@').next()?;
+    let (_, port) = place.rsplit_once(':').filter(|(_, port)| !port.contains(']'))?;
+    port.parse().ok()
+}
+
+/// What the environment says about proxies. Capital letters do not count for apt, nor does any
+/// other variable.
+#[derive(Debug, Clone, Default)]
+pub struct Variables {
+    /// `http_proxy`, which is for https too
+    pub http_proxy: Option<String>,
+    /// `https_proxy`
+    pub https_proxy: Option<String>,
+    /// `no_proxy`
+    pub no_proxy: Option<String>,
+}
+
+/// What decides how a host is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings<'a> {
+    /// apt's configuration
+    pub apt: &'a Configuration,
+    /// The environment
+    pub variables: &'a Variables,
+    /// Logins for proxies
+    pub logins: &'a Logins,
+    /// Whether apt has a source that it gets by Tor
+    pub tor: bool,
+}
+
+/// What is known before anything is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// This is the way.
+    Known(Route),
+    /// A command says which proxy to use (`Proxy-Auto-Detect`).
+    Ask {
+        /// The command, whose argument is the URL
+        command: String,
+        /// What holds if it says nothing
+        otherwise: Route,
+    },
+}
+
+impl Settings<'_> {
+    /// How to ask for `url`, which is http or https.
+    #[must_use]
+    pub fn choice(&self, url: &Url) -> Choice {
+        let Some(host) = url.host_str() else { return Choice::Known(Route::Direct) };
+        if self.is_excluded(host) {
+            return Choice::Known(self.direct(url, host));
+        }
+        let scheme = url.scheme();
+        for name in self.names(scheme) {
+            if self.specific(&name, host).is_some() {
+                break;
+            }
+            // apt itself knows one name of each source, and looks under no other.
+            let is_a_sources_name = name == scheme || name.ends_with(&format!("+{scheme}"));
+            if let Some(command) = self.command(&name).filter(|_| is_a_sources_name) {
+                let otherwise = self.without_command(url, host);
+                return Choice::Ask { command: command.to_owned(), otherwise };
+            }
+        }
+        Choice::Known(self.without_command(url, host))
+    }
+
+    /// How to ask for `url`, if the command of [`Choice::Ask`] said this.
+    #[must_use]
+    pub fn answered(&self, said: &str, command: &str, url: &Url, otherwise: &Route) -> Route {
+        let host = url.host_str().unwrap_or_default();
+        match said {
+            "" => otherwise.clone(),
+            // apt takes no such answer for sources by Tor, since it would undo that.
+            "DIRECT" if self.goes_by_tor(url) => otherwise.clone(),
+            "DIRECT" => self.direct(url, host),
+            _ => match Proxy::parse(said).filter(|it| is_fit(it, self.goes_by_tor(url))) {
+                Some(proxy) => self.through(proxy, host),
+                None => Route::Closed(format!(
+                    "the command {command} (Proxy-Auto-Detect) names no proxy that apt can use for it"
+                )),
+            },
+        }
+    }
+
+    /// Whether it is asked as apt asks sources by Tor.
+    #[must_use]
+    pub fn goes_by_tor(&self, url: &Url) -> bool {
+        self.tor || self.is_onion(url.host_str().unwrap_or_default())
+    }
+
+    /// The first value of a setting, as a method for URLs of `scheme` finds it.
+    #[must_use]
+    pub fn find(&self, scheme: &str, host: &str, setting: &str) -> Option<&str> {
+        find(self.apt, &self.names(scheme), host, setting)
+    }
+
+    /// Under which names settings are looked up, the most special one first (`HttpMethod` in
+    /// methods/http.cc).
+    fn names(&self, scheme: &str) -> Vec<String> {
+        names(if self.tor { "tor" } else { "quorum" }, scheme)
+    }
+
+    fn specific(&self, name: &str, host: &str) -> Option<&str> {
+        self.apt.find(&format!("Acquire::{name}::Proxy::{host}"))
+    }
+
+    fn command(&self, name: &str) -> Option<&str> {
+        ["Proxy-Auto-Detect", "ProxyAutoDetect"]
+            .iter()
+            .find_map(|setting| self.apt.find(&format!("Acquire::{name}::{setting}")))
+    }
+
+    fn without_command(&self, url: &Url, host: &str) -> Route {
+        let scheme = url.scheme();
+        if let Some(text) = self.find(scheme, host, &format!("Proxy::{host}")) {
+            return self.route(text, url, host);
+        }
+        if self.tor {
+            return self.by_tor(scheme, host);
+        }
+        let variables = [
+            self.variables.https_proxy.as_deref().filter(|_| scheme == "https"),
+            self.variables.http_proxy.as_deref(),
+        ];
+        let general = self.find(scheme, host, "Proxy");
+        match general.or_else(|| variables.into_iter().flatten().next()) {
+            None | Some("") => self.direct(url, host),
+            Some(text) => self.route(text, url, host),
+        }
+    }
+
+    /// As a source by Tor: what stands below the names of Tor, and Tor's own proxy. A general
+    /// proxy for https is none for Tor.
+    fn by_tor(&self, scheme: &str, host: &str) -> Route {
+        let names = names("tor", scheme);
+        let own: Vec<String> = names.into_iter().filter(|it| it.starts_with("tor")).collect();
+        let text = find(self.apt, &own, host, "Proxy").unwrap_or(TOR);
+        match Proxy::parse(text) {
+            Some(proxy) => self.through(proxy, host),
+            None => unusable(host),
+        }
+    }
+
+    fn route(&self, text: &str, url: &Url, host: &str) -> Route {
+        match text {
+            "DIRECT" | "false" => self.direct(url, host),
+            // A proxy that cannot be understood must not be left out silently: names would be
+            // looked up and servers contacted that the administrator wanted to hide.
+            _ => Proxy::parse(text).map_or_else(|| unusable(host), |it| self.through(it, host)),
+        }
+    }
+
+    /// A name that only Tor knows is asked of Tor and of no other server for names
+    /// (RFC 7686 section 2); apt does not connect to it either.
+    fn direct(&self, url: &Url, host: &str) -> Route {
+        if self.is_onion(host) { self.by_tor(url.scheme(), host) } else { Route::Direct }
+    }
+
+    fn is_onion(&self, host: &str) -> bool {
+        let blocked = self.apt.find("Acquire::BlockDotOnion").is_none_or(|it| it != "false");
+        blocked && host.trim_end_matches('.').to_ascii_lowercase().ends_with(".onion")
+    }
+
+    fn through(&self, mut proxy: Proxy, host: &str) -> Route {
+        if proxy.login.is_none() {
+            proxy.login = self.logins.find(&proxy);
+        }
+        if let Some(login) = &mut proxy.login {
+            if login.user == TOR_USER && login.password.is_empty() {
+                login.password = host.chars().filter(char::is_ascii_alphanumeric).collect();
+                login.password.truncate(MAX_SOCKS_LOGIN);
+            }
+            let longest = login.user.len().max(login.password.len());
+            if proxy.kind == Kind::Socks && longest > MAX_SOCKS_LOGIN {
+                return Route::Closed(format!("the login for the proxy {proxy} is too long"));
+            }
+        }
+        Route::Through(proxy)
+    }
+
+    /// Whether `no_proxy` has it: a list of endings with commas between them, without regard to
+    /// case (`CheckDomainList`, apt-pkg/contrib/strutl.cc).
+    fn is_excluded(&self, host: &str) -> bool {
+        let list = self.variables.no_proxy.as_deref().unwrap_or_default().to_ascii_lowercase();
+        let host = host.to_ascii_lowercase();
+        list.split(',').any(|ending| !ending.is_empty() && host.ends_with(ending))
+    }
+}
+
+fn names(prefix: &str, scheme: &str) -> Vec<String> {
+    let mut names = vec![format!("{prefix}+{scheme}"), prefix.to_owned(), scheme.to_owned()];
+    if scheme != "http" {
+        names.push("http".to_owned());
+    }
+    names
+}
+
+fn find<'a>(
+    apt: &'a Configuration,
+    names: &[String],
+    host: &str,
+    setting: &str,
+) -> Option<&'a str> {
+    let of_host = names.iter().map(|name| format!("Acquire::{name}::{host}::{setting}"));
+    let general = names.iter().map(|name| format!("Acquire::{name}::{setting}"));
+    of_host.chain(general).find_map(|name| apt.find(&name))
+}
+
+/// Which proxies apt takes from a command (`CompatibleProxies`).
+fn is_fit(proxy: &Proxy, tor: bool) -> bool {
+    !tor || proxy.kind == Kind::Socks
+}
+
+fn unusable(host: &str) -> Route {
+    Route::Closed(format!(
+        "apt's proxy for {host} is none that apt can use: it must begin with http://, https:// or socks5h://"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The way to `url`, as people see it, and the login.
+    fn way(items: &[&str], variables: &Variables, tor: bool, url: &str) -> String {
+        let mut apt = Configuration::default();
+        items.iter().for_each(|item| apt.add(item));
+        let logins = Logins::default();
+        let settings = Settings { apt: &apt, variables, logins: &logins, tor };
+        match settings.choice(&url.parse().unwrap()) {
+            Choice::Ask { command, otherwise } => format!("{command} {}", shown(&otherwise)),
+            Choice::Known(route) => shown(&route),
+        }
+    }
+
+    fn shown(route: &Route) -> String {
+        match route {
+            Route::Direct => "direct".to_owned(),
+            Route::Closed(_) => "closed".to_owned(),
+            Route::Through(proxy) => match proxy.login() {
+                Some(login) => format!("{proxy} {}:{}", login.user, login.password),
+                None => proxy.to_string(),
+            },
+        }
+    }
+
+    fn plain(items: &[&str], url: &str) -> String {
+        way(items, &Variables::default(), false, url)
+    }
+
+    const HTTP: &str = "Acquire::http::Proxy=http://a:1/";
+    const HTTPS: &str = "Acquire::https::Proxy=http://b:2/";
+
+    #[test]
+    fn the_proxy_is_the_one_that_apt_would_use() {
+        for (items, url, expected) in [
+            (&[][..], "https://x.org/", "direct"),
+            // The Qubes update proxy is set for http only, and https falls back on it.
+            (&[HTTP], "https://x.org/", "http://a:1"),
+            (&[HTTP, HTTPS], "https://x.org/", "http://b:2"),
+            (&[HTTPS], "http://x.org/", "direct"),
+            (&[HTTP, "Acquire::http::Proxy::x.org=DIRECT"], "http://x.org/", "direct"),
+            (&[HTTP, "Acquire::http::Proxy::x.org=DIRECT"], "http://y.org/", "http://a:1"),
+            (&[HTTPS, "Acquire::http::Proxy::x.org=DIRECT"], "https://x.org/", "direct"),
+            (&[HTTP, "Acquire::https::Proxy=DIRECT"], "https://x.org/", "direct"),
+            (&[HTTP, "Acquire::https::Proxy=false"], "https://x.org/", "direct"),
+            // The other place for what is about one host.
+            (&[HTTPS, "Acquire::https::x.org::Proxy=http://c:3"], "https://x.org/", "http://c:3"),
+            // Names that only sources with the prefix have.
+            (&[HTTPS, "Acquire::quorum::Proxy=http://c:3"], "https://x.org/", "http://c:3"),
+            (&[HTTPS, "Acquire::quorum+https::Proxy=http://c:3"], "https://x.org/", "http://c:3"),
+            (&[HTTPS, "Acquire::quorum+http::Proxy=http://c:3"], "https://x.org/", "http://b:2"),
+            (&["Acquire::http::Proxy=https://a/"], "http://x.org/", "https://a"),
+            (&["Acquire::http::Proxy=socks5h://u:p%3a%25@a"], "http://x/", "socks5h://a u:p:%"),
+            (&["Acquire::http::Proxy=http://[::1]:3128"], "http://x/", "http://[::1]:3128"),
+            // Names would be looked up here, or the proxy left out.
+            (&["Acquire::http::Proxy=socks5://a:1"], "http://x/", "closed"),
+            (&["Acquire::http::Proxy=socks4a://a:1"], "http://x/", "closed"),
+            (&["Acquire::http::Proxy=not a url"], "http://x/", "closed"),
+            (&["Acquire::http::Proxy=proxy.example:3128"], "http://x/", "closed"),
+            (&["Acquire::http::Proxy=http://:3128"], "http://x/", "closed"),
+        ] {
+            // As in apt's messages, where a quoted character is one.
+            assert_eq!(plain(items, url), expected, "{items:?} {url}");
+        }
+    }
+
+    #[test]
+    fn the_environment_counts_as_it_does_for_apt() {
+        let some = |text: &str| Some(text.to_owned());
+        let both = Variables {
+            http_proxy: some("http://a:1"),
+            https_proxy: some("http://b:2"),
+            no_proxy: some("y.org,.X.org, z.org,,*"),
+        };
+        let http = Variables { https_proxy: None, ..both.clone() };
+        let off = Variables { https_proxy: some(""), ..both.clone() };
+        for (variables, items, url, expected) in [
+            (&both, &[][..], "https://w.org/", "http://b:2"),
+            (&http, &[], "https://w.org/", "http://a:1"),
+            (&off, &[], "https://w.org/", "direct"),
+            (&both, &[], "http://w.org/", "http://a:1"),
+            (&both, &["Acquire::http::Proxy=http://c:3"], "https://w.org/", "http://c:3"),
+            // Whatever chose the proxy, and by endings.
+            (&both, &[], "http://y.org/", "direct"),
+            (&both, &["Acquire::http::Proxy=http://c:3"], "http://why.org/", "direct"),
+            (&both, &[], "http://a.x.org/", "direct"),
+            (&both, &[], "http://x.org/", "http://a:1"),
+            // A space belongs to the name, and a star is none.
+            (&both, &[], "http://z.org/", "http://a:1"),
+        ] {
+            assert_eq!(way(items, variables, false, url), expected, "{items:?} {url}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_asked_where_apt_asks_it() {
+        let command = "Acquire::https::Proxy-Auto-Detect=/c";
+        for (items, url, expected) in [
+            (&[command][..], "https://x.org/", "/c direct"),
+            (&[command, HTTP], "https://x.org/", "/c http://a:1"),
+            // apt looks under the scheme of the source, and not under that of another.
+            (&[command], "http://x.org/", "direct"),
+            (&["Acquire::http::Proxy-Auto-Detect=/c"], "https://x.org/", "direct"),
+            (&["Acquire::https::ProxyAutoDetect=/d"], "https://x.org/", "/d direct"),
+            (&["Acquire::https::ProxyAutoDetect=/d", command], "https://x.org/", "/c direct"),
+            (
+                &["Acquire::quorum+https::Proxy-Auto-Detect=/d", command],
+                "https://x.org/",
+                "/d direct",
+            ),
+            (&["Acquire::quorum::Proxy-Auto-Detect=/d"], "https://x.org/", "direct"),
+            // What is said for the host comes first, but not what is said for it as http.
+            (&[command, "Acquire::https::Proxy::x.org=http://c:3"], "https://x.org/", "http://c:3"),
+            (&[command, "Acquire::quorum::Proxy::x.org=DIRECT"], "https://x.org/", "direct"),
+            (&[command, "Acquire::http::Proxy::x.org=DIRECT"], "https://x.org/", "/c direct"),
+        ] {
+            assert_eq!(plain(items, url), expected, "{items:?} {url}");
+        }
+    }
+
+    #[test]
+    fn what_a_command_says_is_taken_as_apt_takes_it() {
+        let (apt, variables, logins) = Default::default();
+        let url: Url = "https://x.org/".parse().unwrap();
+        let otherwise = Proxy::parse("http://o:9").map(Route::Through).unwrap();
+        for (said, usual, by_tor) in [
+            ("", "http://o:9", "http://o:9"),
+            ("DIRECT", "direct", "http://o:9"),
+            ("http://a:1/", "http://a:1", "closed"),
+            ("https://a:1", "https://a:1", "closed"),
+            ("socks5h://a:1", "socks5h://a:1", "socks5h://a:1"),
+            ("socks5://a:1", "closed", "closed"),
+            ("PROXY a:1", "closed", "closed"),
+        ] {
+            for (tor, expected) in [(false, usual), (true, by_tor)] {
+                let settings = Settings { apt: &apt, variables: &variables, logins: &logins, tor };
+                let route = settings.answered(said, "/c", &url, &otherwise);
+                assert_eq!(shown(&route), expected, "{said} {tor}");
+            }
+        }
+    }
+
+    #[test]
+    fn with_sources_by_tor_nothing_is_asked_past_it_unless_it_is_said_for_the_host() {
+        let own = "socks5h://127.0.0.1:9050 apt-transport-tor:xorg";
+        for (items, expected) in [
+            (&[][..], own),
+            // A general proxy is none for Tor.
+            (&[HTTP, HTTPS], own),
+            (&["Acquire::tor::proxy=http://127.0.0.1:8082/"], "http://127.0.0.1:8082"),
+            (&["Acquire::tor+https::Proxy=socks5h://t:1"], "socks5h://t:1"),
+            (&["Acquire::tor::Proxy=socks5h://u@t:1"], "socks5h://t:1 u:"),
+            (&["Acquire::tor::Proxy=DIRECT"], "closed"),
+            (&["Acquire::tor::Proxy=socks5://t:1"], "closed"),
+            (&["Acquire::https::Proxy::x.org=DIRECT"], "direct"),
+            (&["Acquire::http::Proxy::x.org=http://c:3"], "http://c:3"),
+            (&["Acquire::quorum::Proxy=http://c:3"], own),
+        ] {
+            assert_eq!(
+                way(items, &Variables::default(), true, "https://x.org/"),
+                expected,
+                "{items:?}"
+            );
+        }
+        let set = Variables { http_proxy: Some("http://a:1".to_owned()), ..Variables::default() };
+        assert_eq!(way(&[], &set, true, "https://x.org/"), own, "the environment is for others");
+    }
+
+    #[test]
+    fn names_that_only_tor_knows_are_asked_of_nobody_else() {
+        let own = |host: &str| format!("socks5h://127.0.0.1:9050 apt-transport-tor:{host}");
+        assert_eq!(plain(&[], "http://ab.onion/"), own("abonion"));
+        assert_eq!(plain(&[], "https://AB.Onion./"), own("abonion"));
+        assert_eq!(plain(&[HTTP], "http://ab.onion/"), "http://a:1");
+        let direct = "Acquire::http::Proxy::ab.onion=DIRECT";
+        assert_eq!(plain(&[HTTP, direct], "http://ab.onion/"), own("abonion"));
+        let set = Variables { no_proxy: Some("onion".to_owned()), ..Variables::default() };
+        assert_eq!(way(&[HTTP], &set, false, "http://ab.onion/"), own("abonion"));
+        assert_eq!(plain(&["Acquire::BlockDotOnion=false"], "http://ab.onion/"), "direct");
+        assert_eq!(plain(&[], "http://onion.example/"), "direct");
+    }
+
+    #[test]
+    fn a_proxy_without_a_port_has_the_one_that_apt_takes() {
+        for (text, plain, tls) in [
+            ("http://a", 80, 443),
+            ("http://a:80", 80, 80),
+            ("https://a/", 443, 443),
+            ("https://a:443/", 443, 443),
+            ("socks5h://a", 1080, 1080),
+            ("http://u:p@[::1]", 80, 443),
+            ("http://u:80@a", 80, 443),
+        ] {
+            let proxy = Proxy::parse(text).unwrap();
+            assert_eq!((proxy.port(false), proxy.port(true)), (plain, tls), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_login_is_not_shown() {
+        let proxy = Proxy::parse("http://user:secret@a:1/").unwrap();
+        assert!(!format!("{proxy} {proxy:?}").contains("secret"));
+        assert!(!format!("{proxy} {proxy:?}").contains("user"));
+    }
+}

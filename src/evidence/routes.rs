@@ -1,0 +1,78 @@
+//! How each host is asked: found out before the network is touched, by whoever may read apt's
+//! settings and logins, and handed to who asks. Nobody asks a host of which nothing is known here.
+
+use std::collections::BTreeMap;
+
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+
+use crate::apt::proxy::Route;
+
+/// The ways to all hosts that may be asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routes {
+    /// By scheme and host
+    ways: BTreeMap<String, Route>,
+    /// Files with certificates of authorities by host, of those that have one
+    authorities: BTreeMap<String, String>,
+}
+
+impl Routes {
+    /// `url`, and whatever else has its scheme and host, is asked this way.
+    pub fn set(&mut self, url: &Url, route: Route) {
+        self.ways.insert(key(url), route);
+    }
+
+    /// Servers called by the host of `url` may go by the authorities in this file as well.
+    pub fn set_authorities(&mut self, url: &Url, file: &str) {
+        self.authorities.insert(host(url), file.to_owned());
+    }
+
+    /// How to ask for `url`.
+    #[must_use]
+    pub fn of(&self, url: &Url) -> Route {
+        let unknown = || Route::Closed(format!("nothing is known of a way to {}", host(url)));
+        self.ways.get(&key(url)).cloned().unwrap_or_else(unknown)
+    }
+
+    /// Whether `url` is asked for through a proxy.
+    #[must_use]
+    pub fn is_proxied(&self, url: &Url) -> bool {
+        matches!(self.ways.get(&key(url)), Some(Route::Through(_)))
+    }
+
+    /// The file with authorities for the host of `url`.
+    #[must_use]
+    pub(super) fn authorities_of(&self, url: &Url) -> Option<&str> {
+        self.authorities.get(&host(url)).map(String::as_str)
+    }
+
+    /// All files with authorities.
+    pub fn authorities(&self) -> impl Iterator<Item = &str> {
+        self.authorities.values().map(String::as_str)
+    }
+}
+
+fn host(url: &Url) -> String {
+    url.host_str().unwrap_or_default().to_owned()
+}
+
+fn key(url: &Url) -> String {
+    format!("{}://{}", url.scheme(), host(url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_not_asked() {
+        let url = |text: &str| text.parse::<Url>().unwrap();
+        let mut routes = Routes::default();
+        routes.set(&url("https://a.example/x"), Route::Direct);
+        assert_eq!(routes.of(&url("https://a.example:8443/y")), Route::Direct);
+        for other in ["http://a.example/", "https://b.example/", "https://a.example.b/"] {
+            assert!(matches!(routes.of(&url(other)), Route::Closed(_)), "{other}");
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! What went wrong on the way to a server, in words for people.
+//!
+//! Libraries write their errors for programmers. Each kind that can come from below the door has its
+//! words here; for one that nobody knows it is said that the connection broke, and no more.
+
+use std::error::Error;
+use std::io;
+
+use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription, CertificateError};
+
+use crate::apt::proxy::{Proxy, Route};
+use crate::types::Timestamp;
+
+/// Whom a question went to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The host, as it stands in the URL
+    pub(super) host: &'a str,
+    /// Its port
+    pub(super) port: u16,
+    /// The scheme
+    pub(super) scheme: &'a str,
+    /// How it was asked
+    pub(super) route: &'a Route,
+}
+
+/// What a library says if the name of a host was not found.
+const NO_NAME: &str = "failed to lookup address information";
+
+/// For an error that nobody here knows.
+const BROKE: &str = "the connection broke";
+
+impl Asked<'_> {
+    /// What came of asking. `connecting` is true if it failed before the question could be put.
+    pub(super) fn words(&self, error: &(dyn Error + 'static), connecting: bool) -> String {
+        let mut next = Some(error);
+        while let Some(cause) = next {
+            if let Some(words) = self.known(cause, connecting) {
+                return words;
+            }
+            next = deeper(cause);
+        }
+        BROKE.to_owned()
+    }
+
+    fn known(&self, cause: &(dyn Error + 'static), connecting: bool) -> Option<String> {
+        if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+            return Some(self.tls(error));
+        }
+        if let Some(error) = cause.downcast_ref::<h2::Error>() {
+            return http2(error).map(ToOwned::to_owned);
+        }
+        if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+            return http1(error).map(ToOwned::to_owned);
+        }
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            return self.io(error, connecting);
+        }
+        // These two have no name outside of their library.
+        let text = cause.to_string();
+        let Route::Through(proxy) = self.route else { return None };
+        if let Some(what) = text.strip_prefix("tunnel error: ") {
+            return self.tunnel(what, proxy);
+        }
+        text.strip_prefix("SOCKS error: ").map(|what| self.socks(what, proxy))
+    }
+
+    fn io(&self, error: &io::Error, connecting: bool) -> Option<String> {
+        let at_proxy = |what: &str| match self.route {
+            Route::Through(proxy) if connecting => {
+                format!("the proxy {proxy} cannot be reached: {what}")
+            }
+            _ => what.to_owned(),
+        };
+        if error.raw_os_error().is_some() {
+            return Some(at_proxy(&crate::sys::plain(error)));
+        }
+        let text = error.to_string();
+        if let Some(why) = text.strip_prefix(NO_NAME) {
+            let why = why.trim_start_matches(": ");
+            return Some(match self.route {
+                Route::Through(proxy) => {
+                    format!("the name of the proxy {proxy} cannot be looked up: {why}")
+                }
+                _ => format!("the name {} cannot be looked up: {why}", self.host),
+            });
+        }
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof if connecting => {
+                Some("it ended the connection in the middle of the TLS handshake".to_owned())
+            }
+            io::ErrorKind::UnexpectedEof => {
+                Some("it ended the connection in the middle of its answer".to_owned())
+            }
+            // What TLS says stands in such an error too, and is more.
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+                if !error.get_ref().is_some_and(|it| it.is::<rustls::Error>()) =>
+            {
+                Some("its answer is not HTTP".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    fn tunnel(&self, what: &str, proxy: &Proxy) -> Option<String> {
+        let Self { host, port, .. } = self;
+        Some(match what {
+            "proxy authorization required" => wants_login(proxy),
+            "unsuccessful" => format!(
+                "the proxy {proxy} does not connect to {host}:{port} for us (CONNECT): have it allowed there (apt-cacher-ng: PassThroughPattern), or go past it (Acquire::https::Proxy::{host} \"DIRECT\")"
+            ),
+            "unexpected end of file" => {
+                format!("the proxy {proxy} ended the connection without an answer")
+            }
+            "proxy response headers too long" => {
+                format!("the proxy {proxy} gave an answer that is too long")
+            }
+            // What is behind it says more.
+            _ => return None,
+        })
+    }
+
+    fn socks(&self, what: &str, proxy: &Proxy) -> String {
+        let Self { host, port, .. } = self;
+        let why = match what {
+            "failed to create underlying connection" => {
+                return format!("the proxy {proxy} cannot be reached");
+            }
+            "credentials not accepted"
+            | "server does not support user/pass authentication"
+            | "server implements authentication incorrectly" => {
+                return format!(
+                    "the proxy {proxy} does not take the login that it was given (SOCKS): see apt_auth.conf(5)"
+                );
+            }
+            "connection not allowed" => "it is not allowed to",
+            "network unreachable" => "no way leads to its network",
+            "host unreachable" => "no way leads there",
+            "connection refused" => "it refused the connection",
+            "ttl expired" => "it took too long",
+            "general server failure" => "something failed",
+            "io error during SOCKS handshake" => {
+                return format!("the proxy {proxy} ended the connection without an answer");
+            }
+            _ => return format!("the proxy {proxy} gave no usable answer (SOCKS)"),
+        };
+        format!("the proxy {proxy} cannot connect to {host}:{port}: {why} (SOCKS)")
+    }
+
+    fn tls(&self, error: &rustls::Error) -> String {
+        use rustls::Error as E;
+        let versions = "it speaks no version of TLS that is good enough (1.2 and 1.3 are)";
+        let words = match error {
+            E::InvalidCertificate(error) => return self.certificate(error),
+            E::AlertReceived(alert) => match alert {
+                AlertDescription::ProtocolVersion => versions,
+                AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
+                    "it accepts no way of encrypting that is good enough (TLS)"
+                }
+                AlertDescription::UnrecognisedName => {
+                    return format!("it does not go by the name {} (TLS)", self.host);
+                }
+                AlertDescription::CertificateRequired | AlertDescription::BadCertificate => {
+                    "it wants a certificate of this machine (TLS)"
+                }
+                _ => "it broke the TLS handshake off",
+            },
+            E::PeerIncompatible(_) => versions,
+            E::InvalidMessage(_) => {
+                "what it answers is not TLS: perhaps it speaks http at this port, and not https"
+            }
+            E::DecryptError | E::PeerSentOversizedRecord => "what came over TLS was damaged",
+            _ => "it does not keep to TLS",
+        };
+        words.to_owned()
+    }
+
+    fn certificate(&self, error: &CertificateError) -> String {
+        use CertificateError as E;
+        let host = self.host;
+        let words = match error {
+            E::ExpiredContext { not_after, .. } => {
+                return format!("its certificate was good until {} only", day(*not_after));
+            }
+            E::NotValidYetContext { not_before, .. } => {
+                return format!(
+                    "its certificate is not good before {}: is this machine's clock right?",
+                    day(*not_before)
+                );
+            }
+            E::NotValidForName | E::NotValidForNameContext { .. } => {
+                return format!("its certificate is not for the name {host}");
+            }
+            E::Expired => "its certificate has expired",
+            E::NotValidYet => "its certificate is not good yet",
+            E::UnknownIssuer => {
+                "nobody that this machine trusts signed its certificate (\"authorities\" under [network] names more)"
+            }
+            E::BadSignature => {
+                "its certificate was not signed by the authority that is trusted under that name"
+            }
+            E::Revoked => "its certificate was revoked",
+            E::BadEncoding => "its certificate cannot be read",
+            E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
+                "its certificate is not one for servers"
+            }
+            E::Other(other) => match other.0.downcast_ref() {
+                Some(webpki::Error::CaUsedAsEndEntity) => {
+                    "its certificate is an authority's: have this very certificate in \"authorities\" under [network], or give the server one of its own"
+                }
+                Some(webpki::Error::UnsupportedCertVersion) => {
+                    "its certificate is of an old kind (X.509 before version 3)"
+                }
+                _ => "its certificate is not acceptable",
+            },
+            _ => "its certificate is not acceptable",
+        };
+        words.to_owned()
+    }
+
+    /// What a status says that a proxy, or whoever is behind it, gave. Nothing if it is the server's
+    /// own in any case.
+    pub(super) fn status(&self, status: u16) -> Option<String> {
+        let Route::Through(proxy) = self.route else { return None };
+        // Over TLS the proxy has no say in the answer.
+        if self.scheme == "https" || proxy.kind() == crate::apt::proxy::Kind::Socks {
+            return None;
+        }
+        let host = self.host;
+        match status {
+            407 => Some(wants_login(proxy)),
+            403 | 502..=504 => Some(format!(
+                "the proxy {proxy}, or the server behind it, gave no usable answer (HTTP {status}): have {host} allowed there, or go past it (Acquire::http::Proxy::{host} \"DIRECT\")"
+            )),
+            _ => None,
+        }
+    }
+}
+
+fn wants_login(proxy: &Proxy) -> String {
+    let had = match proxy.login() {
+        Some(_) => "another login than it was given",
+        None => "a login",
+    };
+    format!("the proxy {proxy} wants {had} (HTTP 407): see apt_auth.conf(5)")
+}
+
+fn http1(error: &hyper::Error) -> Option<&'static str> {
+    Some(match () {
+        () if error.is_incomplete_message() => {
+            "it ended the connection before its answer was complete"
+        }
+        // Which of the two it is, the library tells servers alone.
+        () if error.is_parse() && error.to_string().contains("too large") => {
+            "the head of its answer is too long"
+        }
+        () if error.is_parse() => "its answer is not HTTP",
+        () if error.is_canceled() || error.is_closed() => "the connection ended",
+        // What is behind it says more.
+        () => return None,
+    })
+}
+
+fn http2(error: &h2::Error) -> Option<&'static str> {
+    use h2::Reason;
+    if error.is_io() {
+        return None;
+    }
+    Some(match error.reason() {
+        Some(Reason::NO_ERROR) => "it shuts down (HTTP/2)",
+        Some(Reason::REFUSED_STREAM) => "it takes no more questions now (HTTP/2)",
+        Some(Reason::ENHANCE_YOUR_CALM) => "it was asked more than it likes (HTTP/2)",
+        Some(Reason::INTERNAL_ERROR) => "it has an error of its own (HTTP/2)",
+        Some(Reason::HTTP_1_1_REQUIRED) => "it wants to be asked by HTTP/1.1 (HTTP/2)",
+        _ if error.is_library() => "it does not keep to HTTP/2",
+        _ => "it broke off (HTTP/2)",
+    })
+}
+
+/// The next cause. What is wrapped in an error of the system's is passed over by its own list.
+fn deeper<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    if let Some(inner) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        return Some(inner);
+    }
+    cause.source()
+}
+
+/// Whether the other side ended a connection, or had ended it before, without a byte of an answer.
+/// On a connection that was used before, this says nothing about the question.
+pub(super) fn is_unanswered(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+            if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+                return true;
+            }
+        }
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+            if matches!(error.kind(), ConnectionReset | ConnectionAborted | BrokenPipe) {
+                return true;
+            }
+        }
+        next = deeper(cause);
+    }
+    false
+}
+
+fn day(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    Timestamp::from_unix(seconds).map_or_else(|_| "a day far away".to_owned(), Timestamp::date)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rustls::{OtherError, PeerIncompatible, PeerMisbehaved};
+
+    use super::*;
+
+    const DIRECT: Asked<'_> =
+        Asked { host: "a.example", port: 443, scheme: "https", route: &Route::Direct };
+
+    /// As the libraries hand it up: in an error of the system's, in one of their own.
+    fn wrapped(error: impl Error + Send + Sync + 'static) -> io::Error {
+        io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    #[test]
+    fn no_error_of_http_2_is_shown_as_the_library_writes_it() {
+        use h2::Reason;
+        for (reason, expected) in [
+            (Reason::NO_ERROR, "it shuts down (HTTP/2)"),
+            (Reason::REFUSED_STREAM, "it takes no more questions now (HTTP/2)"),
+            (Reason::ENHANCE_YOUR_CALM, "it was asked more than it likes (HTTP/2)"),
+            (Reason::INTERNAL_ERROR, "it has an error of its own (HTTP/2)"),
+            (Reason::HTTP_1_1_REQUIRED, "it wants to be asked by HTTP/1.1 (HTTP/2)"),
+            (Reason::PROTOCOL_ERROR, "it broke off (HTTP/2)"),
+            (Reason::FRAME_SIZE_ERROR, "it broke off (HTTP/2)"),
+            (Reason::from(4711), "it broke off (HTTP/2)"),
+        ] {
+            let error = io::Error::other(h2::Error::from(reason));
+            assert_eq!(DIRECT.words(&error, false), expected, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn no_error_of_tls_is_shown_as_the_library_writes_it() {
+        use rustls::Error as E;
+        let other = |error| CertificateError::Other(OtherError(Arc::new(error)));
+        let day = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(days * 86_400));
+        let bad = "its certificate is not acceptable";
+        for (error, expected) in [
+            (CertificateError::Expired, "its certificate has expired"),
+            (
+                CertificateError::ExpiredContext { time: day(9), not_after: day(1) },
+                "its certificate was good until 1970-01-02 only",
+            ),
+            (CertificateError::NotValidYet, "its certificate is not good yet"),
+            (CertificateError::NotValidForName, "its certificate is not for the name a.example"),
+            (CertificateError::Revoked, "its certificate was revoked"),
+            (CertificateError::BadEncoding, "its certificate cannot be read"),
+            (CertificateError::InvalidPurpose, "its certificate is not one for servers"),
+            (CertificateError::UnhandledCriticalExtension, bad),
+            (CertificateError::ApplicationVerificationFailure, bad),
+            (
+                other(webpki::Error::UnsupportedCertVersion),
+                "its certificate is of an old kind (X.509 before version 3)",
+            ),
+            (other(webpki::Error::MaximumPathBuildCallsExceeded), bad),
+        ] {
+            let error = wrapped(E::InvalidCertificate(error));
+            assert_eq!(DIRECT.words(&error, true), expected);
+        }
+        let authority = other(webpki::Error::CaUsedAsEndEntity);
+        let words = DIRECT.words(&wrapped(E::InvalidCertificate(authority)), true);
+        assert!(words.starts_with("its certificate is an authority's: have this very"), "{words}");
+        let versions = "it speaks no version of TLS that is good enough (1.2 and 1.3 are)";
+        for (error, expected) in [
+            (E::PeerIncompatible(PeerIncompatible::Tls12NotOffered), versions),
+            (E::PeerMisbehaved(PeerMisbehaved::MissingKeyShare), "it does not keep to TLS"),
+            (E::DecryptError, "what came over TLS was damaged"),
+            (
+                E::AlertReceived(AlertDescription::CertificateRequired),
+                "it wants a certificate of this machine (TLS)",
+            ),
+            (E::General("BadThing { x: 1 }".to_owned()), "it does not keep to TLS"),
+        ] {
+            assert_eq!(DIRECT.words(&wrapped(error), true), expected);
+        }
+    }
+
+    #[test]
+    fn of_an_error_that_nobody_knows_no_more_is_said() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("Other(Kind {{ x: 1 }})")]
+        struct Unknown;
+        assert_eq!(DIRECT.words(&Unknown, false), BROKE);
+        assert_eq!(DIRECT.words(&io::Error::other(Unknown), true), BROKE);
+        // Words of a proxy mean nothing where there is none.
+        #[derive(Debug, thiserror::Error)]
+        #[error("tunnel error: unsuccessful")]
+        struct Tunnel;
+        assert_eq!(DIRECT.words(&Tunnel, true), BROKE);
+    }
+}

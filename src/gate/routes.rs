@@ -1,0 +1,452 @@
+//! Finds out how endpoints are asked, before anybody is: from apt's configuration, its logins, its
+//! sources, the environment, and the command that apt would ask for a proxy.
+//!
+//! Whoever asks endpoints may read none of that. It gets the ways to the endpoints' hosts, and of
+//! all logins those for the proxies on these ways.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use reqwest::Url;
+use zeroize::Zeroizing;
+
+use crate::apt::auth::Logins;
+use crate::apt::configuration::Configuration;
+use crate::apt::proxy::{Choice, Kind, Route, Settings, Variables};
+use crate::apt::sources::{Format, goes_by_tor, list_of_mirrors, read};
+use crate::config::Endpoint;
+use crate::evidence::{Network, Routes, Setup};
+use crate::sys::plain;
+use crate::sys::privileges::User;
+
+use super::gather::fetching_user;
+
+/// Longest answer of a command that names a proxy, in bytes, as for apt.
+const MAX_ANSWER: usize = 511;
+
+/// How often is looked whether a command has said something.
+const STEP: Duration = Duration::from_millis(5);
+
+/// Of a command that is not run now.
+const NOT_RUN: &str = "it is not asked now";
+
+/// Commands that run at the same time.
+const AT_ONCE: usize = 8;
+
+/// Largest file with logins or sources that is read, in bytes, and most files in a directory.
+const MAX_FILE: u64 = 1 << 20;
+const MAX_FILES: usize = 1000;
+
+/// Most hosts that one sentence names.
+const SHOWN: usize = 5;
+
+/// What the environment of a command has besides proxies: it runs as a user to whom root's
+/// variables are not told.
+const COMMAND_ENVIRONMENT: [(&str, &str); 2] = [
+    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    ("HOME", "/nonexistent"),
+];
+
+/// As whom commands that name a proxy are run (`Proxy-Auto-Detect`).
+#[derive(Debug, Clone, Copy)]
+pub enum Commands<'a> {
+    /// As the user that this process runs as
+    Own,
+    /// As this one
+    As(&'a User),
+    /// Not at all: who depends on one is not asked.
+    Left,
+}
+
+/// All that decides how hosts are asked. Made by whoever may read it.
+#[derive(Debug)]
+pub struct Finder {
+    apt: Configuration,
+    variables: Variables,
+    logins: Logins,
+    tor: bool,
+}
+
+/// Has `setup` know the ways to its endpoints. Commands run as `user`, if one is given.
+pub(super) fn find_for(setup: &mut Setup, user: Option<&User>) {
+    if setup.network == Network::Allowed {
+        let commands = user.map_or(Commands::Own, Commands::As);
+        let finder = Finder::open(&setup.apt);
+        setup.routes = finder.find(&setup.endpoints, setup.timeouts.answer, commands);
+    }
+}
+
+impl Finder {
+    /// Reads what there is.
+    #[must_use]
+    pub fn open(apt: &Configuration) -> Self {
+        let variable = |name| std::env::var(name).ok();
+        Self {
+            apt: apt.clone(),
+            variables: Variables {
+                http_proxy: variable("http_proxy"),
+                https_proxy: variable("https_proxy"),
+                no_proxy: variable("no_proxy"),
+            },
+            logins: logins(apt),
+            tor: has_source_by_tor(apt),
+        }
+    }
+
+    fn settings(&self) -> Settings<'_> {
+        let Self { apt, variables, logins, tor } = self;
+        Settings { apt, variables, logins, tor: *tor }
+    }
+
+    /// The ways to these endpoints, and to what they may lead to: the same host over https. All
+    /// commands together get as much time as `patience`.
+    #[must_use]
+    pub fn find(
+        &self,
+        endpoints: &[Endpoint],
+        patience: Duration,
+        commands: Commands<'_>,
+    ) -> Routes {
+        let settings = self.settings();
+        let mut routes = Routes::default();
+        let mut asked = BTreeMap::new();
+        for endpoint in endpoints.iter().filter(|it| it.url.has_host()) {
+            let mut over_tls = endpoint.url.clone();
+            let _ = over_tls.set_scheme("https");
+            for url in [&endpoint.url, &over_tls] {
+                match settings.choice(url) {
+                    Choice::Known(route) => routes.set(url, route),
+                    Choice::Ask { command, otherwise } => {
+                        let key = (url.scheme().to_owned(), url.host_str().map(ToOwned::to_owned));
+                        asked.entry(key).or_insert((url.clone(), command, otherwise));
+                    }
+                }
+            }
+            let host = endpoint.url.host_str().unwrap_or_default();
+            if let Some(file) = settings.find("https", host, "CAInfo") {
+                routes.set_authorities(&endpoint.url, file);
+            }
+        }
+        let asked: Vec<_> = asked.into_values().collect();
+        let until = Instant::now() + patience;
+        for part in asked.chunks(AT_ONCE) {
+            let questions = part.iter().map(|(url, command, _)| (command.as_str(), url));
+            let answers = run(questions, commands, until);
+            for ((url, command, otherwise), answer) in part.iter().zip(answers) {
+                let route = match answer {
+                    Ok(said) => settings.answered(&said, command, url, otherwise),
+                    Err(why) => Route::Closed(unanswered(command, &why)),
+                };
+                routes.set(url, route);
+            }
+        }
+        routes
+    }
+
+    /// Which proxy apt's own method has to be told for a source with the prefix, whose URL without
+    /// it is `url`: what the command for URLs without it says. Before apt 2.7 no command is asked
+    /// for a source with a prefix, and later only one that is configured with the prefix too.
+    ///
+    /// `None` if nothing has to be told.
+    ///
+    /// # Errors
+    /// If the command gave no usable answer; for people.
+    pub fn of_source(&self, url: &Url, patience: Duration) -> Result<Option<String>, String> {
+        // Sources by Tor have methods that are not wrapped.
+        let settings = Settings { tor: false, ..self.settings() };
+        let Choice::Ask { command, otherwise } = settings.choice(url) else { return Ok(None) };
+        let question = std::iter::once((command.as_str(), url));
+        let answers = run(question, Commands::Own, Instant::now() + patience);
+        let said = answers.into_iter().next().unwrap_or_else(|| Err(NOT_RUN.to_owned()));
+        let said = said.map_err(|why| unanswered(&command, &why))?;
+        if said.is_empty() {
+            return Ok(None);
+        }
+        match settings.answered(&said, &command, url, &otherwise) {
+            Route::Closed(why) => Err(why),
+            Route::Direct | Route::Through(_) => Ok(Some(said)),
+        }
+    }
+}
+
+fn unanswered(command: &str, why: &str) -> String {
+    format!("the command {command} (Proxy-Auto-Detect), which says by which proxy: {why}")
+}
+
+/// A command that names a proxy, running.
+struct Running {
+    child: Child,
+    /// Until its first line is there
+    output: Option<ChildStdout>,
+    said: Vec<u8>,
+}
+
+/// Runs commands that name proxies, each with a URL, all at the same time and without a thread, since
+/// the method could not close itself in with one; the first line that each says, without spaces
+/// around it.
+///
+/// apt runs them as root. Here they run as the user who asks endpoints, which is enough to find a
+/// proxy.
+fn run<'a>(
+    questions: impl Iterator<Item = (&'a str, &'a Url)>,
+    commands: Commands<'_>,
+    until: Instant,
+) -> Vec<Result<String, String>> {
+    let mut running: Vec<_> =
+        questions.map(|(command, url)| Running::start(command, url, commands)).collect();
+    let mut answers: Vec<Option<Result<String, String>>> = running.iter().map(|_| None).collect();
+    loop {
+        for (running, answer) in running.iter_mut().zip(&mut answers) {
+            if answer.is_none() {
+                *answer = match running {
+                    Ok(running) => running.answer(),
+                    Err(why) => Some(Err(why.clone())),
+                };
+            }
+        }
+        if answers.iter().all(Option::is_some) || Instant::now() >= until {
+            break;
+        }
+        std::thread::sleep(STEP);
+    }
+    running.into_iter().flatten().for_each(Running::end);
+    let late = || Err("it did not answer in time".to_owned());
+    answers.into_iter().map(|answer| answer.unwrap_or_else(late)).collect()
+}
+
+impl Running {
+    fn start(command: &str, url: &Url, commands: Commands<'_>) -> Result<Self, String> {
+        if !Path::new(command).is_absolute() {
+            return Err("its path must begin with /".to_owned());
+        }
+        let mut program = Command::new(command);
+        match commands {
+            Commands::Left => return Err(NOT_RUN.to_owned()),
+            Commands::Own => {}
+            Commands::As(user) => drop(program.uid(user.uid).gid(user.gid)),
+        }
+        let kept = ["http_proxy", "https_proxy", "no_proxy"];
+        let child = program
+            .arg(url.as_str())
+            .env_clear()
+            .envs(COMMAND_ENVIRONMENT)
+            .envs(std::env::vars_os().filter(|(name, _)| kept.iter().any(|it| name == it)))
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // With all that it starts, so that nothing is left of it.
+            .process_group(0)
+            .spawn();
+        let failed = |error: std::io::Error| format!("it cannot be run: {}", plain(&error));
+        let mut running = Self { child: child.map_err(failed)?, output: None, said: Vec::new() };
+        running.output = running.child.stdout.take();
+        if let Some(output) = &running.output {
+            // Else whoever reads would wait for one that says nothing.
+            if let Err(error) = fcntl(output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)) {
+                running.end();
+                return Err(failed(error.into()));
+            }
+        }
+        Ok(running)
+    }
+
+    /// What it says, once it has said it and ended.
+    fn answer(&mut self) -> Option<Result<String, String>> {
+        while let Some(output) = &mut self.output {
+            let mut some = [0; MAX_ANSWER];
+            match output.read(&mut some) {
+                Ok(0) => self.output = None,
+                Ok(count) => self.said.extend(some.iter().take(count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Some(Err(plain(&error))),
+            }
+            if self.said.len() >= MAX_ANSWER || self.said.contains(&b'\n') {
+                self.output = None;
+            }
+        }
+        match self.child.try_wait() {
+            Ok(Some(status)) if status.success() => {
+                let line = self.said.split(|byte| *byte == b'\n').next().unwrap_or_default();
+                Some(Ok(String::from_utf8_lossy(line).trim().to_owned()))
+            }
+            Ok(Some(_)) => Some(Err("it failed".to_owned())),
+            Ok(None) => None,
+            Err(error) => Some(Err(plain(&error))),
+        }
+    }
+
+    /// Ends it, unless it has ended, with all that it started.
+    fn end(mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            if let Ok(group) = i32::try_from(self.child.id()) {
+                let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+            }
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// apt's files with logins, in its order (`aptAuthConfMethod`, methods/aptmethod.h). What cannot be
+/// read here is passed over, as apt does.
+fn logins(apt: &Configuration) -> Logins {
+    let mut logins = Logins::default();
+    let mut files = vec![apt.path("Dir::Etc::netrc", "/etc/apt/auth.conf")];
+    let parts = apt.path("Dir::Etc::netrcparts", "/etc/apt/auth.conf.d");
+    files.extend(
+        names_in(&parts, |name| {
+            name.strip_suffix(".conf").is_some_and(|it| !it.contains('.')) || !name.contains('.')
+        })
+        .into_iter()
+        .map(|name| parts.join(name)),
+    );
+    for text in files.iter().filter_map(|file| text_of(file)) {
+        logins.add(text);
+    }
+    logins
+}
+
+/// Whether apt has a source that it gets by Tor. A file that cannot be read here is passed over.
+fn has_source_by_tor(apt: &Configuration) -> bool {
+    let parts = apt.path("Dir::Etc::sourceparts", "/etc/apt/sources.list.d");
+    let mut files = vec![apt.path("Dir::Etc::sourcelist", "/etc/apt/sources.list")];
+    let named = |name: &str| name.ends_with(".list") || name.ends_with(".sources");
+    files.extend(names_in(&parts, named).into_iter().map(|name| parts.join(name)));
+    files.iter().any(|file| {
+        let format = match file.extension() {
+            Some(it) if it == "sources" => Format::Stanza,
+            _ => Format::Line,
+        };
+        let Some(text) = text_of(file) else { return false };
+        let entries = read(&text, format);
+        entries.iter().filter(|it| it.enabled).any(|it| {
+            let mirrors = list_of_mirrors(&it.uri).and_then(|path| text_of(Path::new(path)));
+            goes_by_tor(&it.uri)
+                || mirrors.is_some_and(|text| {
+                    text.lines().any(|line| line.split_whitespace().next().is_some_and(goes_by_tor))
+                })
+        })
+    })
+}
+
+fn names_in(directory: &Path, is_wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let names = fs::read_dir(directory).into_iter().flatten().flatten().take(MAX_FILES);
+    names
+        .filter_map(|it| it.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.') && is_wanted(name))
+        .collect()
+}
+
+/// A file as text. It may be a secret, so what was read is overwritten afterwards.
+fn text_of(file: &Path) -> Option<Zeroizing<String>> {
+    // Not a pipe, which would never end.
+    let open =
+        fs::File::open(file).ok().filter(|_| file.metadata().is_ok_and(|it| it.is_file()))?;
+    let mut text = Zeroizing::new(String::new());
+    open.take(MAX_FILE).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// What people should know about the ways to endpoints, a sentence each: where evidence goes
+/// another way than packages, where it is not asked for, and where Tor comes into it.
+///
+/// Commands that name a proxy run as for evidence, or not at all.
+#[must_use]
+pub fn ways(
+    endpoints: &[Endpoint],
+    apt: &Configuration,
+    patience: Duration,
+    commands: Commands<'_>,
+) -> Vec<String> {
+    let finder = Finder::open(apt);
+    let settings = finder.settings();
+    let user = fetching_user(apt).ok().flatten();
+    let as_ever = user.as_ref().map_or(commands, Commands::As);
+    let run = if matches!(commands, Commands::Own) { as_ever } else { commands };
+    let routes = finder.find(endpoints, patience, run);
+    let mut notes = Vec::new();
+    let mut by_tor: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for endpoint in endpoints.iter().filter(|it| it.url.has_host()) {
+        let Endpoint { operator, url, .. } = endpoint;
+        let host = url.host_str().unwrap_or_default();
+        match (routes.of(url), settings.choice(url)) {
+            (Route::Closed(_), Choice::Ask { command, .. })
+                if matches!(commands, Commands::Left) =>
+            {
+                notes.push(format!(
+                    "by which proxy {host} is asked, {command} says each time (Proxy-Auto-Detect)"
+                ));
+            }
+            (Route::Closed(why), _) => {
+                notes.push(format!("{operator}'s endpoint {host} is not asked: {why}"));
+            }
+            (Route::Direct, _) if finder.tor => notes.push(format!(
+                "apt has sources by Tor, but {operator}'s endpoint {host} is looked up in the DNS and asked past it, as its own setting or no_proxy says"
+            )),
+            (Route::Through(proxy), _) if settings.goes_by_tor(url) => {
+                by_tor.entry(proxy.to_string()).or_default().insert(host.to_owned());
+            }
+            // Over http, proxies connect to any port.
+            (Route::Through(proxy), _)
+                if proxy.kind() != Kind::Socks && url.scheme() == "https" && url.port().is_some() =>
+            {
+                notes.push(format!(
+                    "{operator}'s endpoint {host} is asked on port {} through apt's proxy {proxy}, and there are proxies that connect over https to port 443 only",
+                    url.port().unwrap_or_default()
+                ));
+            }
+            _ => {}
+        }
+        if url.scheme() == "https" {
+            notes.extend(left_out(&settings, host));
+        }
+    }
+    for (proxy, hosts) in by_tor {
+        let mut shown: Vec<&str> = hosts.iter().take(SHOWN).map(String::as_str).collect();
+        if hosts.len() > SHOWN {
+            shown.push("...");
+        }
+        let why = if finder.tor { "apt has sources by Tor" } else { "only Tor knows such names" };
+        notes.push(format!(
+            "asked through Tor's proxy {proxy} and in no other way, because {why}: {}",
+            shown.join(", ")
+        ));
+    }
+    let mut seen = BTreeSet::new();
+    notes.retain(|it| seen.insert(it.clone()));
+    notes
+}
+
+/// Settings that apt has for its packages and that do not hold for endpoints.
+fn left_out(settings: &Settings<'_>, host: &str) -> Vec<String> {
+    let set = |setting: &str| settings.find("https", host, setting);
+    let is_off = |word: &str| {
+        word == "0"
+            || ["no", "false", "without", "off", "disable"]
+                .iter()
+                .any(|it| word.eq_ignore_ascii_case(it))
+    };
+    let mut notes = Vec::new();
+    for setting in ["Verify-Peer", "Verify-Host"] {
+        if set(setting).is_some_and(is_off) {
+            notes.push(format!(
+                "{setting} is off for apt, but endpoints must have a good certificate all the same: \"authorities\" under [network] names one that is not known"
+            ));
+        }
+    }
+    for setting in ["SslCert", "SslKey", "CrlFile"] {
+        if set(setting).is_some() {
+            notes.push(format!("{setting} is for apt's packages: endpoints are asked without it"));
+        }
+    }
+    notes
+}
