@@ -114,7 +114,7 @@ pub fn dumped_below(dump: &str, name: &str) -> Vec<(String, String)> {
 
 /// Undoes apt's quoting, `%xx` for a byte. A `%` that no two digits follow stands for itself, as
 /// in apt's `DeQuoteString`.
-fn dequote(text: &str) -> String {
+pub(super) fn dequote(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
