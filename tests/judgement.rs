@@ -574,7 +574,17 @@ fn keys_of_the_archive() -> Vec<(&'static str, Matcher, Matcher)> {
         ("component", of(|m, v| m.component = v, "main", "contrib")),
         ("site", of(|m, v| m.site = v, "*.debian.org", "debian.org")),
     ];
-    all.into_iter().map(|(name, (yes, no))| (name, yes, no)).collect()
+    let signed_by = |fingerprint: &str| Matcher {
+        signed_by: Some(vec![fingerprint.parse().unwrap()]),
+        ..Matcher::default()
+    };
+    let mut all: Vec<_> = all.into_iter().map(|(name, (yes, no))| (name, yes, no)).collect();
+    all.push((
+        "signed_by",
+        signed_by(support::SIGNER),
+        signed_by(&support::SIGNER.replace('1', "2")),
+    ));
+    all
 }
 
 /// A world whose package comes from a source of another name.
@@ -624,6 +634,7 @@ fn every_key_of_a_rule_must_match() {
             codename: a.codename.or(b.codename),
             component: a.component.or(b.component),
             site: a.site.or(b.site),
+            signed_by: a.signed_by.or(b.signed_by),
         }
     };
     let all: Vec<_> =

@@ -56,6 +56,19 @@ impl Signatures {
         }
     }
 
+    /// The OpenPGP packets among them, each with the type that it must be of.
+    pub(super) fn packets(&self) -> impl Iterator<Item = (&Packet, SignatureType)> {
+        self.list.iter().filter_map(|it| match &it.form {
+            Form::Packet(packet, expected) => Some((&**packet, *expected)),
+            _ => None,
+        })
+    }
+
+    /// What they are over.
+    pub(super) fn message(&self) -> &[u8] {
+        &self.message
+    }
+
     /// The pinned keys that signed, each once, and at least one.
     pub(super) fn signers<'k>(
         &self,

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::apt::index::{self, Listed};
+use sha2::{Digest, Sha256};
+
+use crate::apt::index::{self, Entry, Listed, Origin};
+use crate::attest::archive::{MAX_SIGNATURE, Signed};
 use crate::policy::Listing;
-use crate::types::{Identity, Sha256Digest};
+use crate::types::{DebVersion, Identity, PackageName, Sha256Digest, Timestamp, Unverified};
 
 /// apt's own program that unpacks whatever apt may have packed its indexes with.
 const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
@@ -17,15 +20,29 @@ const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
 /// Largest Release file that is read, in bytes. Debian's has 150 kB.
 const MAX_RELEASE: u64 = 16 * 1024 * 1024;
 
+/// Most packages without a SHA-256 that are remembered: they are told about, and nothing more.
+const MAX_UNHASHED: usize = 10_000;
+
 /// Which archives list which files.
 #[derive(Debug, Default)]
 pub struct Listings {
     archives: Vec<Archive>,
     files: HashMap<Sha256Digest, Vec<(u32, Listed)>>,
+    /// Packages that are listed without a SHA-256, and where
+    unhashed: BTreeMap<Identity, Vec<u32>>,
 }
 
 /// Files by what they are listed as.
 pub type Files<'a> = BTreeMap<&'a Identity, BTreeMap<Sha256Digest, &'a Listed>>;
+
+/// With what it is found out whose word an index is.
+#[derive(Debug, Clone)]
+pub struct Signers {
+    /// The certificates that could have signed it
+    pub certificates: Vec<Unverified>,
+    /// By when their keys are judged
+    pub now: Timestamp,
+}
 
 #[derive(Debug)]
 struct Archive {
@@ -34,31 +51,76 @@ struct Archive {
     signed: bool,
 }
 
+/// What stands in a Release file.
+#[derive(Debug, Clone, Default)]
+struct Release {
+    listing: Listing,
+    /// Whether somebody signed it
+    signed: bool,
+    /// Whose signatures are good, if that was looked at and somebody's is
+    verified: Option<Signed>,
+}
+
 impl Listings {
     /// Reads the indexes in `directory` (apt's `Dir::State::lists`) and keeps the files that are
-    /// `wanted`. What cannot be read lists nothing: rules about archives then match less.
+    /// `wanted`. What cannot be read lists nothing: rules about archives then match less. Whose
+    /// indexes they are is not looked at.
     #[must_use]
     pub fn load(directory: &Path, wanted: impl Fn(&Sha256Digest, &Identity) -> bool) -> Self {
+        Self::load_by(directory, None, |sha256, identity| {
+            sha256.is_some_and(|sha256| wanted(sha256, identity))
+        })
+    }
+
+    /// The same, and finds out with `signers` whose indexes they are. `wanted` is asked about packages
+    /// without a SHA-256 as well.
+    #[must_use]
+    pub fn load_by(
+        directory: &Path,
+        signers: Option<&Signers>,
+        wanted: impl Fn(Option<&Sha256Digest>, &Identity) -> bool,
+    ) -> Self {
         let mut listings = Self::default();
+        let mut read: HashMap<&str, Release> = HashMap::new();
         let names = names(directory).unwrap_or_default();
         let releases: Vec<String> =
             names.iter().filter(|name| name.ends_with("Release")).cloned().collect();
         for name in names.iter().filter(|name| is_packages(name)) {
-            let Some((release, site, component)) = index::origin_of(name, &releases) else {
-                continue;
-            };
-            let Archive { listing, signed } = archive(directory, release, &names);
-            let archive = Archive { listing: Listing { site, component, ..listing }, signed };
+            let Some(origin) = index::origin_of(stem(name), &releases) else { continue };
+            let release = read
+                .entry(origin.release)
+                .or_insert_with(|| Release::read(directory, origin.release, &names, signers));
             let at = u32::try_from(listings.archives.len()).unwrap_or(u32::MAX);
-            listings.archives.push(archive);
-            // An index that breaks off still lists what came before.
-            let _ = unpacked(&directory.join(name), |text| {
-                index::packages(text, |it| {
-                    if wanted(&it.sha256, &it.identity) {
+            let mut each = |it: Entry| match it {
+                Entry::Listed(it) => {
+                    if wanted(Some(&it.sha256), &it.identity) {
                         listings.files.entry(it.sha256).or_default().push((at, it));
                     }
-                })
-            });
+                }
+                Entry::Unhashed(it) => {
+                    if listings.unhashed.len() < MAX_UNHASHED && wanted(None, &it) {
+                        listings.unhashed.entry(it).or_default().push(at);
+                    }
+                }
+            };
+            // An index that breaks off still lists what came before.
+            let signed_by = match &release.verified {
+                Some(verified) => {
+                    let is_its = is_listed(directory, name, &origin, verified, each);
+                    if is_its.unwrap_or(false) {
+                        verified.signers().iter().copied().collect()
+                    } else {
+                        Vec::new()
+                    }
+                }
+                None => {
+                    let _ = unpacked(&directory.join(name), |text| index::entries(text, &mut each));
+                    Vec::new()
+                }
+            };
+            let Origin { site, component, .. } = origin;
+            let listing = Listing { site, component, signed_by, ..release.listing.clone() };
+            listings.archives.push(Archive { listing, signed: release.signed });
         }
         listings
     }
@@ -72,6 +134,32 @@ impl Listings {
             .filter(|(_, listed)| listed.identity == *identity)
             .filter_map(|(at, _)| Some(self.archive(*at)?.listing.clone()));
         archives.collect()
+    }
+
+    /// The archives that list this package, and do not tell the SHA-256 of its file. No condition on an
+    /// archive holds by that: which file they mean is not known here.
+    #[must_use]
+    pub fn unhashed(&self, identity: &Identity) -> Vec<Listing> {
+        let places = self.unhashed.get(identity).map(Vec::as_slice).unwrap_or_default();
+        places.iter().filter_map(|at| Some(self.archive(*at)?.listing.clone())).collect()
+    }
+
+    /// Whether a signed archive lists a file of this SHA-256 as this very package, and from which
+    /// source it then is: none where what they say is no source, or not the same.
+    #[must_use]
+    pub fn vouched(
+        &self,
+        sha256: Sha256Digest,
+        identity: &Identity,
+    ) -> Option<Option<(PackageName, DebVersion)>> {
+        let listed = self.files.get(&sha256).map(Vec::as_slice).unwrap_or_default();
+        let is_signed = |at| self.archive(at).is_some_and(|it: &Archive| it.signed);
+        let mut sources = listed
+            .iter()
+            .filter(|(at, listed)| listed.identity == *identity && is_signed(*at))
+            .map(|(_, listed)| &listed.source);
+        let first = sources.next()?;
+        Some(first.clone().filter(|_| sources.all(|it| it == first)))
     }
 
     /// The files by what they are listed as. There are several where archives disagree.
@@ -110,18 +198,90 @@ pub(super) fn each(directory: &Path, mut each: impl FnMut(Sha256Digest, Identity
     }
 }
 
-/// What a Release file says, if somebody signed it: apt then checked the signature. An unsigned
-/// one, which apt takes only from sources marked as trusted, could claim to be any archive.
-fn archive(directory: &Path, release: &str, names: &[String]) -> Archive {
-    let signed = release.ends_with("InRelease") || names.contains(&format!("{release}.gpg"));
-    let read = || {
-        let mut text = Vec::new();
-        let file = open(&directory.join(release)).ok()?;
-        file.take(MAX_RELEASE).read_to_end(&mut text).ok()?;
-        index::release(&text)
+impl Release {
+    /// What a Release file says, if somebody signed it: apt then checked the signature. An unsigned
+    /// one, which apt takes only from sources marked as trusted, could claim to be any archive.
+    fn read(directory: &Path, release: &str, names: &[String], signers: Option<&Signers>) -> Self {
+        let beside = Some(format!("{release}.gpg")).filter(|it| names.contains(it));
+        let inline = release.ends_with("InRelease");
+        if !inline && beside.is_none() {
+            return Self::default();
+        }
+        let read = |name: &str, limit: u64| {
+            let mut text = Vec::new();
+            open(&directory.join(name)).ok()?.take(limit).read_to_end(&mut text).ok()?;
+            Some(text)
+        };
+        let Some(text) = read(release, MAX_RELEASE) else { return Self::default() };
+        let limit = u64::try_from(MAX_SIGNATURE).unwrap_or(u64::MAX);
+        let signature =
+            beside.filter(|_| !inline).map(|it| read(&it, limit + 1).unwrap_or_default());
+        let verified = signers.and_then(|it| {
+            Signed::read(&text, signature.as_deref(), &it.certificates, it.now).ok()
+        });
+        // What is certain is read from what was signed, and from nothing else.
+        let listing = index::release(verified.as_ref().map_or(&text, Signed::text));
+        match listing {
+            Some(listing) => Self { listing, signed: true, verified },
+            None => Self::default(),
+        }
+    }
+}
+
+/// Hands every file that an index lists to `each`, and finds out whether the index is the one that
+/// its Release file has the hash of. Where apt keeps another compression than it fetched, only what
+/// is in there has a hash; where the archive tells no hash of that, only what was fetched.
+fn is_listed(
+    directory: &Path,
+    name: &str,
+    origin: &Origin<'_>,
+    release: &Signed,
+    each: impl FnMut(Entry),
+) -> io::Result<bool> {
+    let path = directory.join(name);
+    let mut found = None;
+    unpacked(&path, |text| {
+        let mut hashed = BufReader::with_capacity(1 << 16, Hashing::of(text));
+        index::entries(&mut hashed, each)?;
+        // Whoever reads packages may end before the text does.
+        io::copy(&mut hashed, &mut io::sink())?;
+        found = Some(hashed.into_inner().digest());
+        Ok(())
+    })?;
+    if let Some(listed) = release.sha256(&origin.path) {
+        return Ok(found == Some(listed));
+    }
+    let suffix = name.get(stem(name).len()..).unwrap_or_default();
+    let Some(listed) = release.sha256(&format!("{}{suffix}", origin.path)) else {
+        return Ok(false);
     };
-    let read = if signed { read() } else { None };
-    Archive { signed: read.is_some(), listing: read.unwrap_or_default() }
+    let mut packed = Hashing::of(open(&path)?);
+    io::copy(&mut packed, &mut io::sink())?;
+    Ok(packed.digest() == listed)
+}
+
+/// Hashes what is read through it.
+struct Hashing<R> {
+    inner: R,
+    hasher: Sha256,
+}
+
+impl<R: Read> Hashing<R> {
+    fn of(inner: R) -> Self {
+        Self { inner, hasher: Sha256::new() }
+    }
+
+    fn digest(self) -> Sha256Digest {
+        Sha256Digest::from_bytes(self.hasher.finalize().into())
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(buffer.get(..count).unwrap_or_default());
+        Ok(count)
+    }
 }
 
 fn names(directory: &Path) -> io::Result<Vec<String>> {
@@ -133,11 +293,13 @@ fn names(directory: &Path) -> io::Result<Vec<String>> {
 }
 
 fn is_packages(name: &str) -> bool {
-    let stem = [".lz4", ".zst", ".xz", ".gz", ".bz2", ".lzma"]
-        .iter()
-        .find_map(|suffix| name.strip_suffix(suffix))
-        .unwrap_or(name);
-    stem.ends_with("_Packages")
+    stem(name).ends_with("_Packages")
+}
+
+/// The name without the ending of a compression.
+fn stem(name: &str) -> &str {
+    let endings = [".lz4", ".zst", ".xz", ".gz", ".bz2", ".lzma"];
+    endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
 }
 
 /// Opens an index that root (or, in a world of their own, the caller) put there. apt verifies
@@ -151,10 +313,7 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Hands the unpacked text of an index to `read`.
-fn unpacked(
-    path: &Path,
-    read: impl FnOnce(&mut dyn io::BufRead) -> io::Result<()>,
-) -> io::Result<()> {
+fn unpacked(path: &Path, read: impl FnOnce(&mut dyn BufRead) -> io::Result<()>) -> io::Result<()> {
     let file = open(path)?;
     if path.to_string_lossy().ends_with("_Packages") {
         return read(&mut BufReader::with_capacity(1 << 16, file));
@@ -216,11 +375,21 @@ mod tests {
             codename: "trixie".to_owned(),
             component: "main".to_owned(),
             site: "deb.example".to_owned(),
+            signed_by: Vec::new(),
         };
         assert_eq!(listed(lists.path(), "one"), [expected]);
         for other in ["two", "three", "four"] {
             assert_eq!(listed(lists.path(), other), [], "{other}");
         }
+        // One without a SHA-256 is known, and is no file.
+        write(
+            &format!("{archive}contrib_binary-amd64_Packages"),
+            "Package: five\nVersion: 1\nArchitecture: all\nSHA512: 00\n\n",
+        );
+        let all = Listings::load_by(lists.path(), None, |_, _| true);
+        assert_eq!(all.unhashed(&identity("five"))[0].component, "contrib");
+        assert_eq!(all.unhashed(&identity("one")), []);
+        assert_eq!(all.of(Sha256Digest::of(b"five"), &identity("five")), []);
         // The same bytes as another package are not what the index lists.
         let listings = Listings::load(lists.path(), |_, _| true);
         assert_eq!(listings.of(Sha256Digest::of(b"one"), &identity("two")), []);

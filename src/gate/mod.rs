@@ -14,6 +14,7 @@ mod listings;
 mod memory;
 mod outlook;
 mod rounds;
+mod signers;
 mod stock;
 mod survey;
 mod system;
@@ -48,9 +49,10 @@ pub use gather::{Fetcher, Gatherer, Local, Next, serve};
 pub use inquiry::Inquiry;
 use inquiry::Verified;
 pub use keys::keys_of_endpoints;
-pub use listings::Listings;
+pub use listings::{Listings, Signers};
 pub use memory::{Memory, Recalled, ToRemember};
 pub use outlook::Outlook;
+pub use signers::{Keyrings, Root};
 pub use stock::{Stock, Taken};
 pub use survey::Surveyed;
 pub use system::{Environment, apt_configuration, apt_dump};
@@ -65,7 +67,20 @@ pub struct Gate {
     config: Result<Config, Broken>,
     cache: Cache,
     lists: PathBuf,
+    keyrings: Keyrings,
+    /// Whether it is told whose apt's indexes are although the policy does not ask
+    signers: AskedFor,
+    state: PathBuf,
     archives: Arc<Archives>,
+}
+
+/// Whether it is found out whose apt's indexes are, which costs their hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AskedFor {
+    /// Where the policy goes by it
+    ByThePolicy,
+    /// In any case: people are told
+    ByPeople,
 }
 
 /// What is wrong with a configuration that cannot be used.
@@ -155,7 +170,16 @@ impl Gate {
             config,
             cache,
             lists: apt.path("Dir::State::lists", "/var/lib/apt/lists"),
+            keyrings: Keyrings::of(apt),
+            signers: AskedFor::ByThePolicy,
+            state,
         }
+    }
+
+    /// The same gate, that finds out in any case whose apt's indexes are.
+    #[must_use]
+    pub fn that_tells_signers(self) -> Self {
+        Self { signers: AskedFor::ByPeople, ..self }
     }
 
     /// The configuration.
@@ -276,13 +300,12 @@ impl Gate {
         }
     }
 
-    /// Reads the indexes for the files that are `wanted`, if the policy looks at them at all.
+    /// Reads the indexes for the files that are `wanted`, if the policy looks at them at all. Of
+    /// packages without a SHA-256 there is only what they are called.
     #[must_use]
-    pub fn listings(&self, wanted: impl Fn(&Sha256Digest) -> bool) -> Listings {
+    pub fn listings(&self, wanted: impl Fn(Option<&Sha256Digest>, &Identity) -> bool) -> Listings {
         match &self.config {
-            Ok(config) if config.policy.needs_listings() => {
-                Listings::load(&self.lists, |sha256, _| wanted(sha256))
-            }
+            Ok(config) if config.policy.needs_listings() => self.listings_where(wanted),
             _ => Listings::default(),
         }
     }
@@ -290,7 +313,21 @@ impl Gate {
     /// What the indexes say of the packages that are `wanted`, whatever the policy looks at.
     #[must_use]
     pub fn listings_of(&self, wanted: impl Fn(&Identity) -> bool) -> Listings {
-        Listings::load(&self.lists, |_, identity| wanted(identity))
+        self.listings_where(|_, identity| wanted(identity))
+    }
+
+    /// What the indexes say of the files that are `wanted`, whatever the policy looks at.
+    #[must_use]
+    pub fn listings_where(
+        &self,
+        wanted: impl Fn(Option<&Sha256Digest>, &Identity) -> bool,
+    ) -> Listings {
+        let needed = self.config.as_ref().is_ok_and(|it| it.policy.needs_signers());
+        let signers = (needed || self.signers == AskedFor::ByPeople).then(|| Signers {
+            certificates: self.keyrings.certificates(Root::Own),
+            now: receipt::present(&self.state, std::time::SystemTime::now()).now.into(),
+        });
+        Listings::load_by(&self.lists, signers.as_ref(), wanted)
     }
 
     /// Judges files as a whole: all are hashed, all evidence is gathered at once, and each is
@@ -324,7 +361,13 @@ impl Gate {
         });
         let wanted: BTreeSet<Sha256Digest> =
             read.iter().filter_map(|it| Some(it.as_ref().ok()?.0.content.sha256())).collect();
-        let listings = self.listings(|sha256| wanted.contains(sha256));
+        let names: BTreeSet<&Identity> =
+            read.iter().filter_map(|it| Some(&it.as_ref().ok()?.1.as_ref()?.0.identity)).collect();
+        let listings = self.listings(|sha256, identity| match sha256 {
+            Some(sha256) => wanted.contains(sha256),
+            None => names.contains(identity),
+        });
+        drop(names);
         for (index, (candidate, read)) in candidates.into_iter().zip(read).enumerate() {
             match read {
                 Err(why) => {
@@ -396,6 +439,7 @@ fn begin(
         let inquiry = Inquiry::default();
         return Case { path: candidate.path, subject, inquiry, settled: false, stamp };
     };
+    let unhashed = listings.unhashed(&question.identity);
     let listings = listings.of(file.sha256(), &question.identity);
     for brought in look.evidence {
         inquiry.add_at_hand(brought.about(&question.identity.artifact_name()));
@@ -405,7 +449,8 @@ fn begin(
         let id = u64::try_from(index).unwrap_or(u64::MAX);
         gatherer.ask(id, question, asked);
     }
-    let mut subject = Subject::new(file, candidate.requested, listings);
+    let mut subject =
+        Subject::new(file, candidate.requested, listings).listed_without_hash(unhashed);
     if let Some(why) = changeable {
         subject = subject.that_others_can_change(why);
     }

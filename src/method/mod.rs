@@ -236,7 +236,7 @@ fn close_in(
     let is_index = destination.as_deref().is_some_and(|it| places.is_for_an_index(it));
     let confinement = Confinement::of(config);
     let listings =
-        (confinement == Confinement::Wanted && !is_index).then(|| gate.listings(|_| true));
+        (confinement == Confinement::Wanted && !is_index).then(|| gate.listings(|_, _| true));
     let places = MethodPlaces {
         apt: places.directories().map(Path::to_owned).to_vec(),
         evidence: ledger.map(|ledger| ledger.evidence_directory().to_owned()),

@@ -9,8 +9,8 @@ use super::machine::{Choice, Chosen, Machine};
 use super::plan::Plan;
 use super::threshold::{Voters, operators};
 use super::{Session, Written};
-use crate::cli::mode;
 use crate::cli::world::{World, shown_uri};
+use crate::cli::{loose, mode};
 use crate::config::{Change, Config};
 use crate::policy::Mode;
 use crate::types::{OperatorName, Threshold, printable};
@@ -26,6 +26,9 @@ pub(super) fn there_is(world: &World, machine: &Machine) -> String {
     );
     for name in config.operators.keys() {
         let _ = writeln!(text, "  operator  {name}");
+    }
+    for note in loose::notes(&config.policy) {
+        let _ = writeln!(text, "  note: {note}.");
     }
     if machine.all_are_judged() {
         text += "  sources   all are judged on the way\n";
