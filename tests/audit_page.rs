@@ -71,6 +71,7 @@ fn hostile_package(state: State, more: &str) -> RecordedPackage {
         state,
         sha256: Some(digest(1)),
         sha256_from: Some(Source::Receipt),
+        listings: Vec::new(),
         admitted: Some(time()),
         basis: Some(EVIL.to_owned()),
         unfinished: true,

@@ -139,3 +139,60 @@ fn a_simulation_asks_no_hook() {
     run(simulation.stdin(std::process::Stdio::null())).assert_code(0);
     assert!(mark.exists());
 }
+
+/// apt takes packages by SHA-512 alone. Which file an index means is not known here then, so that no
+/// exception by name or archive applies, and that is said wherever somebody looks for why.
+#[test]
+fn an_index_without_sha256_is_called_what_it_is() {
+    use sha2::{Digest, Sha512};
+
+    let Some((world, _servers)) = world() else { return };
+    let deb = Deb::new("excepted", "3.0-1", "all");
+    let packages = std::fs::read_to_string(world.path("archive/Packages")).unwrap();
+    let sha512: String = Sha512::digest(&deb.bytes).iter().map(|it| format!("{it:02x}")).collect();
+    let packages =
+        packages.replace(&format!("SHA256: {}", deb.sha256()), &format!("SHA512: {sha512}"));
+    let release = format!(
+        "Date: Sun, 01 Nov 2026 00:00:01 UTC\nSHA256:\n {} {} Packages\n",
+        common::sha256(packages.as_bytes()),
+        packages.len()
+    );
+    world.write("archive/Release", release);
+    world.write("archive/Packages", packages);
+    let mut update = std::process::Command::new("apt-get");
+    update.args(["-qq", "update"]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    run(update.env("APT_CONFIG", world.path("apt.conf"))).assert_code(0);
+
+    let ended = check(&world, &["excepted"]);
+    ended.assert_code(3);
+    let line = "  without a SHA-256 in its index: excepted 3.0-1 all: no exception by name or archive applies to it; ";
+    assert!(ended.stdout.contains(line), "{ended:?}");
+    assert!(ended.stdout.contains("of 1 package, 0 confirmed, 1 in no index by a SHA-256"));
+    let mut explain = world.command();
+    explain.args(["explain", "excepted", "--config"]).arg(world.path("etc"));
+    let ended = run(&mut explain);
+    ended.assert_code(2);
+    let said = "excepted 3.0-1 all is in an index of apt that has no SHA-256, so no exception by name or archive applies to it: name its file.\n";
+    assert!(ended.stderr.contains(said), "{ended:?}");
+    // What judges the file says why the exception is of no use, and what is.
+    let said = "its index has no SHA-256, so the exception in test.toml line 1 does not apply: apt-quorum exception add FILE makes one by the file's own";
+    let file = world.put(&deb);
+    let ended = world.verify(&deb);
+    ended.assert_code(1);
+    assert!(ended.stdout.contains(said) || ended.stderr.contains(said), "{ended:?}");
+    let mut explain = world.command();
+    explain.arg("explain").arg(&file).arg("--config").arg(world.path("etc"));
+    let ended = run(&mut explain);
+    assert!(ended.stdout.contains(said), "{ended:?}");
+    // By its own SHA-256 it passes.
+    let mut add = world.command();
+    add.args(["exception", "add"]).arg(&file).args(["--reason", "r", "--days", "5", "--config"]);
+    run(add.arg(world.path("etc"))).assert_code(0);
+    world.verify(&deb).assert_code(0);
+    // Another package's exception is none of its business.
+    world.exception("[[exception]]\npackage = [\"other\"]\nreason = \"x\"\nexpires = 2199-01-01\n");
+    std::fs::remove_file(world.path("etc/exceptions.d/local.toml")).unwrap();
+    let ended = world.verify(&deb);
+    ended.assert_code(1);
+    assert!(!format!("{ended:?}").contains("has no SHA-256"), "{ended:?}");
+}

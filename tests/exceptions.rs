@@ -286,3 +286,56 @@ fn what_only_people_can_take_apart_stays() {
     assert!(ended.stderr.contains("take it out by hand. Nothing was changed."), "{ended:?}");
     assert_eq!(read(&world, "list.toml").as_deref(), Some(text));
 }
+
+/// What an archive says of itself, every archive can say.
+#[test]
+fn what_binds_a_condition_is_told() {
+    let key = "04b54c3cdca79751b16bc6b5225629df75b188bd";
+    for (arguments, told) in [
+        (&["--origin", "Debian"][..], Some("(origin), whoever signed it")),
+        (&["--component", "main", "--suite", "x"], Some("(suite, component), whoever signed it")),
+        (&["--label", "x", "--codename", "y"], Some("(label, codename), whoever signed it")),
+        (&["--origin", "Debian", "--package", "a"], Some("(origin), whoever signed it")),
+        (&["--origin", "Debian", "--site", "*"], Some("(origin), whoever signed it")),
+        (&["--source", "linux"], Some("names neither packages nor an archive")),
+        (&["--site", "**?", "--package", "*"], Some("names neither packages nor an archive")),
+        (&["--origin", "Debian", "--site", "deb.debian.org"], None),
+        (&["--origin", "Debian", "--signed-by", key], None),
+        (&["--signed-by", key], None),
+        (&["--package", "a"], None),
+    ] {
+        let world = world();
+        let ended = add(&world, &[arguments, &["--reason", "r", "--days", "3"]].concat());
+        ended.assert_code(0);
+        let mut check = world.command();
+        let checked = run(check.args(["config", "check", "--config"]).arg(world.path("etc")));
+        checked.assert_code(0);
+        for said in [&ended.stdout, &checked.stdout] {
+            let note = "bind it with site or signed_by";
+            assert_eq!(said.contains(note), told.is_some(), "{arguments:?}: {said}");
+            assert!(told.is_none_or(|told| said.contains(told)), "{arguments:?}: {said}");
+        }
+        // As the administrator would find it before a setup.
+        let mut setup = world.command();
+        setup.args(["setup", "--yes", "--no-dry-run", "--config"]).arg(world.path("etc"));
+        let said = run(setup.args(["--threshold", "1", "--mode", "enforce"])).stdout;
+        assert_eq!(said.contains("bind it with"), told.is_some(), "{arguments:?}: {said}");
+    }
+    // A rule, and a fingerprint in whatever form it was copied, and only a whole one.
+    let world = world();
+    world.policy("mode = \"enforce\"\nthreshold = 1\n[[rule]]\nlabel = [\"x\"]\nthreshold = 1\n");
+    let mut check = world.command();
+    let said = run(check.args(["config", "check", "--config"]).arg(world.path("etc"))).stdout;
+    let note = "  note: the rule in policy.toml line 3 is for every archive that says so of itself (label): bind it with site or signed_by.\n";
+    assert!(said.contains(note), "{said}");
+    let spaced = "04B5 4C3C DCA7 9751 B16B  C6B5 2256 29DF 75B1 88BD";
+    add(&world, &["--signed-by", spaced, "--reason", "r", "--days", "3"]).assert_code(0);
+    let text = read(&world, "local.toml").unwrap();
+    assert!(
+        text.contains("signed_by = [\"04B54C3CDCA79751B16BC6B5225629DF75B188BD\"]\n"),
+        "{text}"
+    );
+    let ended = add(&world, &["--signed-by", "225629DF75B188BD", "--reason", "r", "--days", "3"]);
+    ended.assert_code(2);
+    assert!(ended.stderr.contains("a fingerprint is 40 hexadecimal digits"), "{ended:?}");
+}

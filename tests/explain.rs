@@ -101,7 +101,7 @@ fn a_file_and_what_apt_would_install_are_explained_alike() {
     let expected = format!("half 2.0-1 all: would be refused: {WHY}");
     assert_eq!(file.stdout, expected.clone() + &standings(&keys, "", "as computed now", &add));
 
-    let offered = "  file       offered by an archive without a name (on this machine)\n";
+    let offered = "  file       offered by an archive without a name (on this machine)\n  file       its index is signed by no key that is known here: no signed_by matches it\n";
     let add = "or, if you know better: apt-quorum exception add half=2.0-1";
     let expected = expected + &standings(&keys, offered, "by an index of apt", add);
     for name in ["half", "half=2.0-1", "half:all"] {
@@ -175,7 +175,7 @@ fn what_is_installed_is_explained_by_its_receipt() {
     let half = explain(&world, &["half"]);
     half.assert_code(1);
     let add = "or, if you know better: apt-quorum exception add half=2.0-1";
-    let more = "  file       offered by an archive without a name (on this machine)\n  receipt    let in on 2026-01-02 in mode warn, without a quorum, on 0 attestations\n";
+    let more = "  file       offered by an archive without a name (on this machine)\n  file       its index is signed by no key that is known here: no signed_by matches it\n  receipt    let in on 2026-01-02 in mode warn, without a quorum, on 0 attestations\n";
     let expected = format!(
         "half 2.0-1 all: installed, and IN CONFLICT: {WHY}{}",
         standings(&keys, more, "by root's receipt", add)

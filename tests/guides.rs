@@ -181,11 +181,22 @@ fn archive(origin: &str, label: &str, codename: &str, component: &str, site: &st
         codename: codename.to_owned(),
         component: component.to_owned(),
         site: site.to_owned(),
+        signed_by: Vec::new(),
     }
 }
 
+/// The same, with an index that one of the keys that the examples name signed.
+fn signed(archive: Listing, by: &str) -> Listing {
+    Listing { signed_by: vec![by.parse().unwrap()], ..archive }
+}
+
+/// Debian 13's archive, its security archive, and the vendor of the examples.
+const DEBIAN: &str = "04B54C3CDCA79751B16BC6B5225629DF75B188BD";
+const SECURITY: &str = "5E04A1E3223A19A20706E20F9904613D4CCE68C6";
+const VENDOR: &str = "0123456789ABCDEF0123456789ABCDEF01234567";
+
 fn debian() -> Listing {
-    archive("Debian", "Debian", "trixie", "main", "deb.debian.org")
+    signed(archive("Debian", "Debian", "trixie", "main", "deb.debian.org"), DEBIAN)
 }
 
 /// What becomes of the package that nobody has confirmed: `excepted`, or who must confirm it, as
@@ -251,6 +262,7 @@ fn rules_are_tried_in_their_order() {
 fn the_recipes_for_security_updates_are_about_nothing_else() {
     let security =
         archive("Debian", "Debian-Security", "trixie-security", "main", "deb.debian.org");
+    let security = signed(security, SECURITY);
     let heading = "The security archive";
     let update = || Package("openssl 3.5.4-1 amd64", "", Some(security.clone()));
     assert_eq!(by(heading, 0, &update()), "1 of alice bob carol");
@@ -261,9 +273,12 @@ fn the_recipes_for_security_updates_are_about_nothing_else() {
         let of_nobody = Package("openssl 3.5.4-1 amd64", "", None);
         assert_eq!(by(heading, nth, &of_nobody), "2 of alice bob carol");
     }
-    let of_another = archive("Other", "Debian-Security", "x", "main", "packages.example.org");
-    let liar = Package("openssl 3.5.4-1 amd64", "", Some(of_another));
-    assert_eq!(by(heading, 1, &liar), "2 of alice bob carol");
+    // A vendor that says all that Debian says.
+    let of_another = signed(security.clone(), VENDOR);
+    for nth in [0, 1] {
+        let liar = Package("openssl 3.5.4-1 amd64", "", Some(of_another.clone()));
+        assert_eq!(by(heading, nth, &liar), "2 of alice bob carol");
+    }
 }
 
 #[test]
@@ -303,11 +318,19 @@ fn the_other_recipes_match_what_they_are_for_and_not_its_neighbours() {
         "main",
         "deb.debian.org",
     );
+    let firmware = signed(firmware, DEBIAN);
+    let backports = signed(backports, DEBIAN);
     let vendor = archive("Example", "Example", "stable", "main", "packages.example.org");
+    let vendor = signed(vendor, VENDOR);
+    let unsigned = Listing { signed_by: Vec::new(), ..vendor.clone() };
+    let liar = signed(firmware.clone(), VENDOR);
     let qubes = archive("Qubes", "Qubes", "trixie", "main", "deb.qubes-os.org");
-    let cases: [(&str, usize, &str, &Listing, &str); 14] = [
+    let cases: [(&str, usize, &str, &Listing, &str); 17] = [
         ("Firmware and non-free", 0, "firmware-iwlwifi 20250410-2 all", &firmware, "excepted"),
         ("Firmware and non-free", 0, "firmware-iwlwifi 20250410-2 all", &debian(), default),
+        ("Firmware and non-free", 0, "libc6 2.99-1 amd64", &liar, default),
+        ("Archives of others", 2, "example-agent 1 amd64", &unsigned, default),
+        ("Archives of others", 2, "example-agent 1 amd64", &liar, default),
         ("Backports", 0, "tree 2.2.1-1~bpo13+1 amd64", &backports, "1 of alice bob carol"),
         ("Backports", 0, "tree 2.2.1-1 amd64", &debian(), default),
         ("Archives of others", 0, "example-agent 1 amd64", &vendor, "1 of example-rebuilder"),

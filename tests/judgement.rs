@@ -13,8 +13,8 @@ mod support;
 use apt_quorum::attest::{Wanted, verify};
 use apt_quorum::deb::examine;
 use apt_quorum::policy::{
-    Assessment, Basis, Clearance, Decision, Evidence, Exception, Listing, Matcher, Mode, Named,
-    OnConflict, Outcome, Policy, Reason, Refusal, Rule, Standing, Subject, UnsignedStatus,
+    Assessment, Basis, Clearance, Decision, Epoch, Evidence, Exception, Listing, Matcher, Mode,
+    Named, OnConflict, Outcome, Policy, Reason, Refusal, Rule, Standing, Subject, UnsignedStatus,
     assess_early, decide, decide_early,
 };
 use apt_quorum::types::{Glob, Identity, Sha256Digest};
@@ -575,7 +575,17 @@ fn keys_of_the_archive() -> Vec<(&'static str, Matcher, Matcher)> {
         ("component", of(|m, v| m.component = v, "main", "contrib")),
         ("site", of(|m, v| m.site = v, "*.debian.org", "debian.org")),
     ];
-    all.into_iter().map(|(name, (yes, no))| (name, yes, no)).collect()
+    let signed_by = |fingerprint: &str| Matcher {
+        signed_by: Some(vec![fingerprint.parse().unwrap()]),
+        ..Matcher::default()
+    };
+    let mut all: Vec<_> = all.into_iter().map(|(name, (yes, no))| (name, yes, no)).collect();
+    all.push((
+        "signed_by",
+        signed_by(support::SIGNER),
+        signed_by(&support::SIGNER.replace('1', "2")),
+    ));
+    all
 }
 
 /// A world whose package comes from a source of another name.
@@ -625,6 +635,7 @@ fn every_key_of_a_rule_must_match() {
             codename: a.codename.or(b.codename),
             component: a.component.or(b.component),
             site: a.site.or(b.site),
+            signed_by: a.signed_by.or(b.signed_by),
         }
     };
     let all: Vec<_> =
@@ -1047,8 +1058,11 @@ fn what_is_wrong_with_the_file_itself_needs_no_answer() {
 
 /// The package of [`World::listed`], by what an index says of it.
 fn named(world: &World) -> Named {
+    let control = world.listed().control().unwrap().clone();
     Named {
-        control: world.listed().control().unwrap().clone(),
+        identity: control.identity,
+        source: Some(control.source),
+        epoch: Epoch::Known,
         sha256: world.file.sha256(),
         listings: world.listed().listings().to_vec(),
     }

@@ -342,6 +342,39 @@ fn named_sources_are_rewritten_and_the_others_stay() {
     assert_eq!(fresh.files(), before);
 }
 
+/// As apt reads them (`ParseQuoteWord`): a URI in quotes, with spaces in brackets, with escapes.
+#[test]
+fn quoted_sources_are_named_as_apt_reads_them_and_stay_quoted() {
+    let fresh = Fresh::new();
+    let operators = [fresh.operator("alpha", &[&hello(), &other()])];
+    let list = "deb [trusted=yes] \"http://q.example/x y/\" stable main\n\
+        deb http://e.example/d%65b stable main\n\
+        deb http://b.example/[x y]/d stable main\n\
+        deb \"http://left.example/\" stable main\n";
+    fs::write(fresh.path("sources.list"), list).unwrap();
+    let flags = ["--threshold", "1", "--mode", "warn", "--yes", "--no-dry-run"];
+    let named = [
+        "--sources",
+        "http://q.example/x y",
+        "--sources",
+        "http://e.example/deb",
+        "--sources",
+        "http://b.example/[x y]/d",
+    ];
+    let all = [&trusting(&operators)[..], &flags, &named].concat();
+    fresh.setup(&all).assert_code(0);
+    let expected = list
+        .replace("\"http://q.", "\"quorum+http://q.")
+        .replace("http://e.", "quorum+http://e.")
+        .replace("http://b.", "quorum+http://b.");
+    assert_eq!(fresh.text("sources.list"), expected);
+    // As it is written in the file it is known, too.
+    let again = ["--yes", "--no-dry-run", "--sources", "\"http://left.example/\""];
+    fresh.setup(&again).assert_code(0);
+    let expected = expected.replace("\"http://left.", "\"quorum+http://left.");
+    assert_eq!(fresh.text("sources.list"), expected);
+}
+
 #[test]
 fn a_configured_machine_keeps_what_it_has_and_gets_more() {
     let fresh = Fresh::new();

@@ -48,6 +48,7 @@ const CONDITIONS: [&str; 10] = [
     "label",
     "suite",
     "codename",
+    "signed_by",
 ];
 
 fn check_operator(table: &Table) -> (usize, usize) {

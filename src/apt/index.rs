@@ -1,9 +1,11 @@
 //! The indexes that apt verified: which archive lists which file (Debian policy has no chapter on
 //! them; <https://wiki.debian.org/DebianRepository/Format>).
 
+use crate::apt::configuration::dequote;
 use crate::deb822;
+use crate::types::Fingerprint;
 
-pub use crate::deb822::packages::{Listed, packages};
+pub use crate::deb822::packages::{Entry, Listed, entries, packages};
 
 /// One archive that offers this file: the facts of apt's verified index that lists this very
 /// SHA-256 under this very name, version and architecture.
@@ -23,6 +25,10 @@ pub struct Listing {
     pub component: String,
     /// The host from which the index came; empty for a local one
     pub site: String,
+    /// The certificates whose keys signed its Release file, which has the hash of the index, by the
+    /// fingerprints of their primary keys. Empty if that is not known, or was not looked at
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed_by: Vec<Fingerprint>,
 }
 
 /// Longest value of a field that says where an archive belongs, in bytes. A longer one is as if it
@@ -54,14 +60,27 @@ pub fn release(text: &[u8]) -> Option<Listing> {
     })
 }
 
-/// Splits the name of a Packages file in apt's lists directory by the names of the Release files
-/// there, and gives the name of its Release file, the host, and the component.
+/// Where an index in apt's lists directory comes from, as the names of the files there tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin<'n> {
+    /// The name of its Release file
+    pub release: &'n str,
+    /// The host
+    pub site: String,
+    /// The component; empty in an archive without any
+    pub component: String,
+    /// Where the index stands, uncompressed, below its Release file
+    pub path: String,
+}
+
+/// Splits the name of a Packages file, without the ending of its compression, by the names of the
+/// Release files there.
 ///
 /// apt names them after their URIs, with `/` as `_` (`URItoFileName`,
 /// apt-pkg/contrib/strutl.cc): `HOST_PATH_dists_SUITE_COMPONENT_binary-ARCH_Packages` and
 /// `HOST_PATH_dists_SUITE_InRelease`. `releases` are sorted: there may be a great many.
 #[must_use]
-pub fn origin_of<'n>(packages: &str, releases: &'n [String]) -> Option<(&'n str, String, String)> {
+pub fn origin_of<'n>(packages: &str, releases: &'n [String]) -> Option<Origin<'n>> {
     // The nearest first; of a signed and an unsigned Release of the same archive the inline-signed one.
     let prefixes = packages.rmatch_indices('_').filter_map(|(at, _)| packages.get(..=at));
     let (release, prefix) = prefixes
@@ -74,7 +93,13 @@ pub fn origin_of<'n>(packages: &str, releases: &'n [String]) -> Option<(&'n str,
     let component = rest.split_once("_binary-").map_or("", |(component, _)| component);
     let host = prefix.split('_').next().unwrap_or_default();
     let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-    Some((release, host.to_owned(), component.to_owned()))
+    let unnamed = |name: &str| dequote(&name.replace('_', "/"));
+    Some(Origin {
+        release,
+        site: dequote(host),
+        component: unnamed(component),
+        path: unnamed(rest),
+    })
 }
 
 #[cfg(test)]
@@ -117,22 +142,33 @@ mod tests {
         for (name, expected) in [
             (
                 "deb.debian.org_debian_dists_trixie_main_binary-amd64_Packages",
-                Some((3, "deb.debian.org", "main")),
+                Some((3, "deb.debian.org", "main", "main/binary-amd64/Packages")),
             ),
             (
-                "deb.debian.org_debian_dists_trixie-updates_non-free-firmware_binary-all_Packages.lz4",
-                Some((2, "deb.debian.org", "non-free-firmware")),
+                "deb.debian.org_debian_dists_trixie-updates_non-free-firmware_binary-all_Packages",
+                Some((
+                    2,
+                    "deb.debian.org",
+                    "non-free-firmware",
+                    "non-free-firmware/binary-all/Packages",
+                )),
             ),
             (
-                "127.0.0.1:8080_debian_dists_trixie_main_binary-amd64_Packages.xz",
-                Some((0, "127.0.0.1", "main")),
+                "127.0.0.1:8080_debian_dists_trixie_main_binary-amd64_Packages",
+                Some((0, "127.0.0.1", "main", "main/binary-amd64/Packages")),
             ),
-            ("_tmp_qubes%5frepo_._Packages", Some((1, "", ""))),
+            ("_tmp_qubes%5frepo_._Packages", Some((1, "", "", "Packages"))),
+            (
+                "deb.debian.org_debian_dists_trixie_a_b%5fc_binary-amd64_Packages",
+                Some((3, "deb.debian.org", "a/b_c", "a/b_c/binary-amd64/Packages")),
+            ),
             ("other.org_debian_dists_trixie_main_binary-amd64_Packages", None),
         ] {
-            let expected = expected.map(|(at, host, component): (usize, &str, &str)| {
-                (releases[at].as_str(), host.to_owned(), component.to_owned())
-            });
+            let expected =
+                expected.map(|(at, site, component, path): (usize, &str, &str, &str)| {
+                    let [site, component, path] = [site, component, path].map(ToOwned::to_owned);
+                    Origin { release: &releases[at], site, component, path }
+                });
             assert_eq!(origin_of(name, &releases), expected, "{name}");
         }
     }

@@ -18,12 +18,12 @@ pub enum Format {
 /// One URI of one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// As it is written
+    /// As apt reads it: without the quotes and escapes that a line can have
     pub uri: String,
     /// Whether apt uses it
     pub enabled: bool,
-    /// Where it stands in the text
-    at: Range<usize>,
+    /// Where its first character stands in the text
+    at: usize,
 }
 
 /// What can be done about a source.
@@ -77,7 +77,7 @@ pub fn read(text: &str, format: Format) -> Vec<Entry> {
 /// The text with these entries of it, which are all [`Way::Plain`], going by way of the gate.
 #[must_use]
 pub fn judged<'a>(text: &str, entries: impl IntoIterator<Item = &'a Entry>) -> String {
-    let mut places: Vec<usize> = entries.into_iter().map(|it| it.at.start).collect();
+    let mut places: Vec<usize> = entries.into_iter().map(|it| it.at).collect();
     places.sort_unstable();
     places.dedup();
     let mut out = String::new();
@@ -114,23 +114,115 @@ fn word(line: &str, from: usize) -> Option<Range<usize>> {
 
 fn in_lines(text: &str) -> Vec<Entry> {
     let entry = |(start, line): (usize, &str)| {
-        let kind = word(line, 0)?;
-        if !matches!(line.get(kind.clone())?, "deb" | "deb-src") {
-            return None;
-        }
-        let mut at = word(line, kind.end)?;
-        if line.get(at.clone())?.starts_with('[') {
-            let options = line.get(at.start..)?.find(']')?;
-            at = word(line, at.start + options + 1)?;
-        }
-        let uri = line.get(at.clone())?.to_owned();
-        (!uri.starts_with('#')).then_some(Entry {
-            uri,
-            enabled: true,
-            at: start + at.start..start + at.end,
-        })
+        let (line, _, at) = parts(line)?;
+        let at = quoted_word(line, at)?;
+        let written = line.get(at.clone())?;
+        let quotes = written.len() - written.trim_start_matches('"').len();
+        Some(Entry { uri: unquoted(written), enabled: true, at: start + at.start + quotes })
     };
     lines(text).filter_map(entry).collect()
+}
+
+/// A line of sources without its comment, its options without the brackets, and where the rest
+/// begins (`ParseLine`, apt-pkg/sourcelist.cc).
+fn parts(line: &str) -> Option<(&str, &str, usize)> {
+    let line = without_comment(line);
+    let kind = word(line, 0)?;
+    if !matches!(line.get(kind.clone())?, "deb" | "deb-src") {
+        return None;
+    }
+    let next = word(line, kind.end)?;
+    let rest = line.get(next.start..)?;
+    let Some(options) = rest.strip_prefix('[') else { return Some((line, "", next.start)) };
+    let length = options.find(']')?;
+    Some((line, options.get(..length)?, next.start + length + 2))
+}
+
+/// A comment begins with a `#` that is in no brackets, be it in quotes.
+fn without_comment(line: &str) -> &str {
+    let mut from = 0;
+    while let Some(at) = line.get(from..).and_then(|it| it.find(['#', '['])) {
+        let at = from + at;
+        let rest = line.get(at..).unwrap_or_default();
+        if rest.starts_with('#') {
+            return line.get(..at).unwrap_or_default();
+        }
+        from = at + rest.find(']').unwrap_or(0) + 1;
+    }
+    line
+}
+
+/// The first word at or after `from` as apt splits them: white space within quotes or brackets is
+/// part of it (`ParseQuoteWord`, apt-pkg/contrib/strutl.cc).
+fn quoted_word(line: &str, from: usize) -> Option<Range<usize>> {
+    let start = word(line, from)?.start;
+    let mut at = start;
+    while let Some(c) = line.get(at..)?.chars().next().filter(|c| !c.is_ascii_whitespace()) {
+        let closing = match c {
+            '"' => '"',
+            '[' => ']',
+            _ => {
+                at += c.len_utf8();
+                continue;
+            }
+        };
+        at += line.get(at + 1..)?.find(closing)? + 2;
+    }
+    Some(start..at)
+}
+
+/// A word of a line as apt understands it: quotes are gone, and `%xx` stands for a byte.
+#[must_use]
+pub fn unquoted(word: &str) -> String {
+    super::configuration::dequote(&word.replace('"', ""))
+}
+
+/// What the sources in a file name as that which verifies them: paths of keyrings, fingerprints, or
+/// armoured keys that stand there themselves.
+#[must_use]
+pub fn signed_by(text: &str, format: Format) -> Vec<String> {
+    match format {
+        Format::Line => lines(text).flat_map(|(_, line)| signed_by_in_line(line)).collect(),
+        Format::Stanza => signed_by_in_stanzas(text),
+    }
+}
+
+fn signed_by_in_line(line: &str) -> Vec<String> {
+    let options = parts(line).map(|(_, options, _)| options).unwrap_or_default();
+    let value = |option: &str| {
+        let (name, value) = option.split_once('=')?;
+        name.eq_ignore_ascii_case("signed-by").then(|| unquoted(value))
+    };
+    let values = options.split_ascii_whitespace().filter_map(value);
+    values.flat_map(|it| it.split(',').map(ToOwned::to_owned).collect::<Vec<_>>()).collect()
+}
+
+fn signed_by_in_stanzas(text: &str) -> Vec<String> {
+    const BEGIN: &str = "-----BEGIN ";
+    let mut values: Vec<String> = Vec::new();
+    let mut inside = false;
+    for (_, line) in lines(text).filter(|(_, line)| !line.starts_with('#')) {
+        if let Some(more) = line.strip_prefix([' ', '\t']).filter(|_| inside) {
+            let value = values.last_mut();
+            // An empty line of the armour is written as a dot.
+            let more = if more.trim_ascii() == "." { "" } else { more };
+            value.into_iter().for_each(|it| *it += &format!("\n{more}"));
+            continue;
+        }
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        inside = name.trim_ascii().eq_ignore_ascii_case("Signed-By");
+        if inside {
+            values.push(value.to_owned());
+        }
+    }
+    let separate = |value: String| -> Vec<String> {
+        if value.contains(BEGIN) {
+            return vec![value];
+        }
+        let words = value.split([' ', '\t', '\n', ',']).filter(|it| !it.is_empty());
+        words.map(ToOwned::to_owned).collect()
+    };
+    values.into_iter().flat_map(separate).collect()
 }
 
 fn in_stanzas(text: &str) -> Vec<Entry> {
@@ -159,7 +251,7 @@ fn in_stanzas(text: &str) -> Vec<Entry> {
         while let Some(at) = word(line, from).filter(|_| in_uris) {
             from = at.end;
             let uri = line.get(at.clone()).unwrap_or_default().to_owned();
-            stanza.push(Entry { uri, enabled: true, at: start + at.start..start + at.end });
+            stanza.push(Entry { uri, enabled: true, at: start + at.start });
         }
     }
     all.extend(stanza.into_iter().map(|it| Entry { enabled, ..it }));
@@ -220,7 +312,7 @@ mod tests {
         let expected = [
             "http://a.example/debian",
             "https://b.example/",
-            "cdrom:[Debian",
+            "cdrom:[Debian 13]/",
             "quorum+http://d.example/",
         ];
         assert_eq!(found, expected.map(|it| (it.to_owned(), true)));
@@ -261,6 +353,57 @@ mod tests {
         assert_eq!(judged(STANZAS, chosen), expected);
     }
 
+    /// As apt 2.6, 3.0 and 3.3 read them: `apt-get update --print-uris`.
+    #[test]
+    fn quotes_brackets_and_escapes_are_read_as_apt_does() {
+        for (written, uri, changed) in [
+            (
+                r#"deb "http://a/x y/" t main"#,
+                "http://a/x y/",
+                r#"deb "quorum+http://a/x y/" t main"#,
+            ),
+            (r#"deb [a=b] "http://a/x" "t""#, "http://a/x", r#"deb [a=b] "quorum+http://a/x" "t""#),
+            (
+                r#"deb ht"tp://a.ex"ample/ t m"#,
+                "http://a.example/",
+                r#"deb quorum+ht"tp://a.ex"ample/ t m"#,
+            ),
+            ("deb http://a/d%65b%20x t m", "http://a/deb x", "deb quorum+http://a/d%65b%20x t m"),
+            ("deb %68ttp://a/ t m", "http://a/", "deb quorum+%68ttp://a/ t m"),
+            ("deb http://a/[x y]/d t m", "http://a/[x y]/d", "deb quorum+http://a/[x y]/d t m"),
+            ("deb [a=#1] http://a/ t m # c", "http://a/", "deb [a=#1] quorum+http://a/ t m # c"),
+        ] {
+            let entries = read(written, Format::Line);
+            let found: Vec<&str> = entries.iter().map(|it| it.uri.as_str()).collect();
+            assert_eq!(found, [uri], "{written}");
+            assert_eq!(judged(written, &entries), changed);
+        }
+        // What apt takes for a mistake is no source.
+        for wrong in
+            ["deb \"http://a/ t m", "deb http://a/[x t m", "\"deb\" http://a/ t m", "deb \"["]
+        {
+            assert_eq!(read(wrong, Format::Line), [], "{wrong}");
+        }
+        // Stanzas have neither quotes nor escapes.
+        let stanza = "Types: deb\nURIs: \"http://a/\" http://a/%65\n";
+        let found: Vec<String> =
+            read(stanza, Format::Stanza).into_iter().map(|it| it.uri).collect();
+        assert_eq!(found, ["\"http://a/\"", "http://a/%65"]);
+    }
+
+    #[test]
+    fn what_verifies_sources_is_found() {
+        let line = "deb [ arch=amd64 signed-by=/a.gpg,/b.asc ] http://a/ t m\n\
+            # deb [signed-by=/no.gpg] http://a/ t m\n\
+            deb http://a/ t signed-by=/no.gpg\n\
+            deb-src [Signed-By=\"/c.gpg\"] http://a/ t m\n";
+        assert_eq!(signed_by(line, Format::Line), ["/a.gpg", "/b.asc", "/c.gpg"]);
+        let stanzas = "Types: deb\nSigned-By: /a.gpg\n  /b.asc, ABC\n# x\n\tD\nURIs: http://no\n\n\
+            signed-by:\n -----BEGIN X-----\n .\n # abc\n -----END X-----\nSuites: no\n";
+        let key = "\n-----BEGIN X-----\n\n# abc\n-----END X-----";
+        assert_eq!(signed_by(stanzas, Format::Stanza), ["/a.gpg", "/b.asc", "ABC", "D", key]);
+    }
+
     #[test]
     fn odd_texts_are_survived() {
         for text in [
@@ -271,11 +414,15 @@ mod tests {
             ":",
             "\u{e9}: \u{e9}\n \u{a0}",
             "deb \u{e9}\u{a0}http://x/ y",
+            "deb \"\u{e9}",
+            "deb [\u{e9}#",
+            "deb %",
             "deb",
         ] {
             for format in [Format::Line, Format::Stanza] {
                 let entries = read(text, format);
                 assert!(judged(text, &entries).len() >= text.len());
+                assert!(signed_by(text, format).is_empty());
             }
         }
     }

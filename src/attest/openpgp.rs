@@ -58,6 +58,13 @@ impl OpenPgpSignature {
         Self::of(packet, SignatureType::Binary).filter(|it| it.part == headers)
     }
 
+    /// The fingerprints and key ids in whose name it stands, in lower case.
+    pub(super) fn issuers(&self) -> impl Iterator<Item = String> {
+        let fingerprints = self.packet.issuer_fingerprint().into_iter().map(ToString::to_string);
+        let ids = self.packet.issuer().into_iter().map(ToString::to_string);
+        fingerprints.chain(ids).map(|it| it.to_ascii_lowercase())
+    }
+
     /// The fingerprint in whose name it stands, if it says so.
     pub(super) fn issuer(&self) -> Option<String> {
         self.packet.issuer_fingerprint().first().map(ToString::to_string)
@@ -99,6 +106,23 @@ impl OpenPgpSignature {
             return Err(None);
         }
         self.check(certificate, component, now).map_err(Some)
+    }
+
+    /// Whether any key of `certificate` made it over the message, and may.
+    ///
+    /// # Errors
+    /// Nothing if none of them made it, else why it does not count.
+    pub(super) fn verify_by_any(
+        &self,
+        certificate: &Certificate,
+        message: &Hashed,
+        now: Timestamp,
+    ) -> Result<(), Option<SignatureFault>> {
+        let able = certificate.components().filter(|it| self.can_be_by(it));
+        // Two keys are never the same, so a signature that one of them made is no other's.
+        able.map(|it| self.verify(certificate, it, message, now))
+            .find(|it| !matches!(it, Err(None)))
+            .unwrap_or(Err(None))
     }
 
     fn is_by(&self, key: &impl PublicKeyTrait, message: &Hashed) -> bool {

@@ -63,6 +63,19 @@ impl Signatures {
         }
     }
 
+    /// The OpenPGP packets among them.
+    pub(super) fn packets(&self) -> impl Iterator<Item = &OpenPgpSignature> {
+        self.list.iter().filter_map(|it| match &it.form {
+            Form::OpenPgp(packet) => Some(&**packet),
+            Form::Plain(_) | Form::Damaged => None,
+        })
+    }
+
+    /// What they are over.
+    pub(super) const fn message(&self) -> &Hashed {
+        &self.message
+    }
+
     /// The pinned keys that signed, each once, and at least one.
     pub(super) fn signers<'k>(
         &self,

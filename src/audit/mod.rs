@@ -12,11 +12,10 @@ mod system;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::deb::Control;
 use crate::deb822::status::Installed;
 use crate::evidence::AtHand;
 use crate::gate::{Ask, Assessed, Gate, Gatherer, Listings};
-use crate::policy::{Assessment, Named, Reason};
+use crate::policy::{Assessment, Epoch, Named, Reason};
 use crate::receipt::Admitted;
 use crate::types::{Identity, Sha256Digest, Timestamp};
 
@@ -109,13 +108,13 @@ pub fn audit_some(
     installed.retain(|it| wanted(&it.identity));
     let identities: BTreeSet<&Identity> = installed.iter().map(|it| &it.identity).collect();
     let admitted = system.admitted(|it| identities.contains(it))?;
-    let listings = system.listings(|it| identities.contains(it));
+    let listings = system.listings(|it| identities.contains(it), now);
     gate.remark(listings.remarks());
 
     let (owners, named): (Vec<usize>, Vec<Named>) =
         files(&installed, &admitted, &listings).into_iter().unzip();
     let at_hand = |named: &Named| {
-        let identity = &named.control.identity;
+        let identity = &named.identity;
         let kept = admitted.get(identity).map(|it| it.claims.as_slice()).unwrap_or_default();
         let mut bytes: Vec<Vec<u8>> =
             kept.iter().take(MAX_KEPT).filter_map(|sha256| system.signed_bytes(*sha256)).collect();
@@ -138,7 +137,8 @@ pub fn audit_some(
 }
 
 /// Assesses packages of which somebody says from which files they came. Nothing else that they say
-/// is believed, nor anything that the image says of itself.
+/// is believed, nor anything that the image says of itself: from which source a file was built and
+/// which epoch its version has, this machine's own signed indexes say, or nobody does.
 pub fn assess_told(
     told: Vec<(Installed, Sha256Digest)>,
     gate: &Gate,
@@ -149,15 +149,20 @@ pub fn assess_told(
 ) -> Vec<Audited> {
     let sha256s: BTreeSet<Sha256Digest> = told.iter().map(|(_, sha256)| *sha256).collect();
     // Which archives offer a file, this machine's own indexes say.
-    let listings = gate.listings(|sha256| sha256s.contains(sha256));
-    let named = |(it, sha256): &(Installed, Sha256Digest)| Named {
-        control: Control { identity: it.identity.clone(), source: it.source.clone() },
-        sha256: *sha256,
-        listings: listings.of(*sha256, &it.identity),
+    let listings = gate.listings_where(|it, _| it.is_some_and(|it| sha256s.contains(it)));
+    let named = |(it, sha256): &(Installed, Sha256Digest)| {
+        let vouched = listings.vouched(*sha256, &it.identity);
+        Named {
+            identity: it.identity.clone(),
+            epoch: if vouched.is_some() { Epoch::Known } else { Epoch::Told },
+            source: vouched.flatten(),
+            sha256: *sha256,
+            listings: listings.of(*sha256, &it.identity),
+        }
     };
     let named: Vec<Named> = told.iter().map(named).collect();
     let at_hand = |named: &Named| {
-        let artifact = named.control.identity.artifact_name();
+        let artifact = named.identity.artifact_name();
         evidence.iter().flat_map(|it| it.about(&artifact)).collect()
     };
     let total = named.len();
@@ -179,7 +184,6 @@ fn files(
     let indexed = listings.signed_files();
     let mut files = Vec::new();
     for (index, it) in installed.iter().enumerate() {
-        let control = Control { identity: it.identity.clone(), source: it.source.clone() };
         // What root saw goes before what an index lists today.
         let sha256s: Vec<Sha256Digest> = match admitted.get(&it.identity) {
             Some(admitted) => vec![admitted.sha256],
@@ -189,7 +193,9 @@ fn files(
         };
         for sha256 in sha256s {
             let listings = listings.of(sha256, &it.identity);
-            files.push((index, Named { control: control.clone(), sha256, listings }));
+            let (identity, source) = (it.identity.clone(), Some(it.source.clone()));
+            let epoch = Epoch::Known;
+            files.push((index, Named { identity, source, epoch, sha256, listings }));
         }
     }
     files

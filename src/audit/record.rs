@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Audited, Source, State};
-use crate::policy::{Assessment, Standing};
+use crate::policy::{Assessment, Listing, Standing};
 use crate::report::{RecordedClaim, RecordedException, RecordedReason};
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
 
@@ -63,6 +63,9 @@ pub struct RecordedPackage {
     /// Who says so
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256_from: Option<Source>,
+    /// The archives that offer that file
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub listings: Vec<Listing>,
     /// When its file was let in
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admitted: Option<Timestamp>,
@@ -143,6 +146,11 @@ impl RecordedPackage {
             state: audited.state,
             sha256: audited.file.map(|(sha256, _)| sha256),
             sha256_from: audited.file.map(|(_, from)| from),
+            listings: audited
+                .assessed
+                .as_ref()
+                .map(|it| it.named.listings.clone())
+                .unwrap_or_default(),
             admitted: admitted.map(|it| it.time),
             basis: admitted.map(|it| it.basis.clone()),
             unfinished: !audited.installed.whole,

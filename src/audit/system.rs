@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use crate::apt::configuration::Configuration;
 use crate::attest;
 use crate::deb822::status::{self, Installed, StatusError};
-use crate::gate::Listings;
+use crate::gate::{Keyrings, Listings, Root, Signers};
 use crate::receipt::{self, Admitted};
 use crate::sys::inside::Inside;
 use crate::sys::plain;
-use crate::types::{Identity, Sha256Digest};
+use crate::types::{Identity, Sha256Digest, Timestamp};
 
 /// Largest database of dpkg that is read, in bytes. One with 5,000 packages has 6 MB.
 const MAX_STATUS: u64 = 128 * 1024 * 1024;
@@ -32,6 +32,7 @@ pub struct System {
     inside: Inside,
     status: PathBuf,
     lists: PathBuf,
+    keyrings: Keyrings,
     state: PathBuf,
 }
 
@@ -72,6 +73,7 @@ impl System {
             Path::new("/"),
             apt.path("Dir::State::status", "/var/lib/dpkg/status"),
             apt.path("Dir::State::lists", "/var/lib/apt/lists"),
+            Keyrings::of(apt),
             apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY),
         )
     }
@@ -86,6 +88,7 @@ impl System {
             root,
             "/var/lib/dpkg/status".into(),
             "/var/lib/apt/lists".into(),
+            Keyrings::default(),
             receipt::DEFAULT_DIRECTORY.into(),
         )
     }
@@ -94,10 +97,11 @@ impl System {
         root: &Path,
         status: PathBuf,
         lists: PathBuf,
+        keyrings: Keyrings,
         state: PathBuf,
     ) -> Result<Self, SystemError> {
         let failed = |error| SystemError::Io { path: root.to_owned(), error };
-        Ok(Self { inside: Inside::open(root).map_err(failed)?, status, lists, state })
+        Ok(Self { inside: Inside::open(root).map_err(failed)?, status, lists, keyrings, state })
     }
 
     /// The packages of which files are on the system, sorted.
@@ -184,11 +188,16 @@ impl System {
         })
     }
 
-    /// What apt's indexes on the system say of these packages. Without indexes, nothing.
+    /// What apt's indexes on the system say of these packages, and at `now` whose they are. Without
+    /// indexes, nothing.
     #[must_use]
-    pub fn listings(&self, wanted: impl Fn(&Identity) -> bool) -> Listings {
+    pub fn listings(&self, wanted: impl Fn(&Identity) -> bool, now: Timestamp) -> Listings {
+        let certificates = self.keyrings.certificates(Root::Other(&self.inside));
+        let signers = Signers { certificates, now };
         match self.inside.directory(&self.lists) {
-            Ok(lists) => Listings::load(&lists.path(), |_, identity| wanted(identity)),
+            Ok(lists) => Listings::load_by(&lists.path(), Some(&signers), |sha256, identity| {
+                sha256.is_some() && wanted(identity)
+            }),
             Err(_) => Listings::default(),
         }
     }

@@ -34,7 +34,8 @@ pub(super) fn run(arguments: &Check) -> Exit {
 
 fn checked(arguments: &Check) -> Result<Exit, Stop> {
     let apt = apt_configuration(Environment::Heard).map_err(Stop::wrong)?;
-    let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
+    let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now())
+        .that_tells_signers();
     let config =
         gate.config().map_err(|problems| Stop::wrong(format!("nothing passes:\n{problems}.")))?;
     let packages = would_be_installed(arguments)?;
@@ -65,8 +66,16 @@ fn checked(arguments: &Check) -> Result<Exit, Stop> {
         return Ok(say(&json(&checked), exit));
     }
     let mut text = outlook.text(&config.policy);
-    for it in outlook.unlisted().iter().take(SHOWN) {
-        text += &format!("  in no index: {it}: apt-quorum verify judges its file.\n");
+    let unlisted: Vec<Identity> = outlook.unlisted().iter().map(|it| (*it).clone()).collect();
+    let unhashed = gate.listed_without_hash(&unlisted);
+    for it in unlisted.iter().take(SHOWN) {
+        text += &if unhashed.contains(it) {
+            format!(
+                "  without a SHA-256 in its index: {it}: no exception by name or archive applies to it; apt-quorum verify judges its file, and apt-quorum exception add FILE makes one by its SHA-256.\n"
+            )
+        } else {
+            format!("  in no index: {it}: apt-quorum verify judges its file.\n")
+        };
     }
     text += match exit {
         Exit::Admitted => "As things stand, apt would install all of it.\n",

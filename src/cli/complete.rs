@@ -17,7 +17,7 @@ use super::output::print;
 use super::world::World;
 use crate::audit::System;
 use crate::config::{DESCRIPTIONS, Description};
-use crate::gate::{Environment, apt_configuration};
+use crate::gate::{Environment, Keyrings, Root, apt_configuration};
 use crate::sys::secure::Trusted;
 use crate::types::{PackageName, printable};
 
@@ -38,6 +38,8 @@ enum Names {
     Exceptions,
     /// Those that apt knows
     Packages,
+    /// Fingerprints of the certificates that apt is told to take
+    Signers,
 }
 
 /// Which arguments take which names: command, argument, names, and whether a file fits as well.
@@ -49,6 +51,7 @@ const KNOWN: &[(&str, &str, Names, bool)] = &[
     ("operator refresh", "name", Names::Operators, false),
     ("operator remove", "name", Names::Operators, false),
     ("exception add", "package", Names::Packages, false),
+    ("exception add", "signed_by", Names::Signers, false),
     ("exception add", "what", Names::Packages, true),
     ("exception remove", "place", Names::Exceptions, false),
     ("evidence export", "wanted", Names::Packages, true),
@@ -233,6 +236,12 @@ impl<'a> Place<'a> {
             Names::Packages => {
                 for name in packages(current) {
                     found.add(name.to_string(), String::new());
+                }
+            }
+            Names::Signers => {
+                let apt = apt_configuration(Environment::Heard).unwrap_or_default();
+                for it in Keyrings::of(&apt).certificates(Root::Own) {
+                    found.add(it.fingerprint().to_ascii_uppercase(), String::new());
                 }
             }
         }

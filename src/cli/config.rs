@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::Exit;
 use super::args::{Config, ConfigCommand, Directory};
 use super::output::{complain, counted, print};
+use super::{Exit, loose};
 use crate::apt::configuration::Configuration;
 use crate::attest::Accepted;
 use crate::config::{self, Config as Loaded, Direct, Endpoint, Protocol};
@@ -80,6 +80,7 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
         let date = exception.expires().date();
         notes.push(format!("the exception in {} expired on {date}", exception.place()));
     }
+    notes.extend(loose::notes(policy));
     let mut voters = BTreeSet::new();
     for key in policy.keys().iter() {
         let id: String = key.key.key_id().as_str().chars().take(16).collect();

@@ -11,6 +11,7 @@ mod evidence;
 mod exception;
 mod explain;
 mod import;
+mod loose;
 mod mode;
 mod operator;
 mod output;

@@ -240,7 +240,7 @@ fn list(names: &BTreeSet<OperatorName>) -> String {
 }
 
 /// The keys by which rules and exceptions say what they apply to.
-pub(super) const CONDITIONS: [&str; 11] = [
+pub(super) const CONDITIONS: [&str; 12] = [
     "package",
     "version",
     "source",
@@ -252,6 +252,7 @@ pub(super) const CONDITIONS: [&str; 11] = [
     "codename",
     "component",
     "site",
+    "signed_by",
 ];
 
 /// Whether any condition stands in the table, right or wrong.
@@ -282,6 +283,7 @@ pub(super) fn matcher(table: &mut Table<'_, '_>, problems: &mut Problems) -> Mat
         codename: values(table, "codename", problems),
         component: values(table, "component", problems),
         site: values(table, "site", problems),
+        signed_by: values(table, "signed_by", problems),
     }
 }
 

@@ -16,7 +16,7 @@ use super::syntax;
 use crate::types::Timestamp;
 
 /// All keys that may stand anywhere. None of them is a slip for another one.
-const KEYS: [&str; 43] = [
+const KEYS: [&str; 44] = [
     "answer_timeout",
     "architecture",
     "architectures",
@@ -49,6 +49,7 @@ const KEYS: [&str; 43] = [
     "require",
     "rule",
     "sha256",
+    "signed_by",
     "site",
     "source",
     "statement",

@@ -26,12 +26,33 @@ pub struct Listed {
     pub source: Option<(PackageName, DebVersion)>,
 }
 
+/// One stanza of a Packages file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// A file
+    Listed(Listed),
+    /// A package of which the index does not tell the SHA-256. apt takes it by another hash; which
+    /// file it is, nobody can say here.
+    Unhashed(Identity),
+}
+
 /// Reads a Packages file stanza by stanza and hands each file that it lists to `each`. Stanzas
 /// that cannot be understood list nothing.
 ///
 /// # Errors
 /// If reading fails.
-pub fn packages(mut text: impl BufRead, mut each: impl FnMut(Listed)) -> io::Result<()> {
+pub fn packages(text: impl BufRead, mut each: impl FnMut(Listed)) -> io::Result<()> {
+    entries(text, |it| match it {
+        Entry::Listed(it) => each(it),
+        Entry::Unhashed(_) => {}
+    })
+}
+
+/// The same, with those packages of which there is no SHA-256.
+///
+/// # Errors
+/// If reading fails.
+pub fn entries(mut text: impl BufRead, mut each: impl FnMut(Entry)) -> io::Result<()> {
     let mut stanza = Vec::new();
     let mut too_long = false;
     // Of a giant line the end alone is no line.
@@ -42,8 +63,8 @@ pub fn packages(mut text: impl BufRead, mut each: impl FnMut(Listed)) -> io::Res
         let empty_line = line_begins && stanza.get(start..) == Some(b"\n");
         line_begins = stanza.ends_with(b"\n");
         if got == 0 || empty_line {
-            if let Some(listed) = listed(&stanza).filter(|_| !too_long) {
-                each(listed);
+            if let Some(entry) = entry(&stanza).filter(|_| !too_long) {
+                each(entry);
             }
             stanza.clear();
             too_long = false;
@@ -57,7 +78,7 @@ pub fn packages(mut text: impl BufRead, mut each: impl FnMut(Listed)) -> io::Res
     }
 }
 
-fn listed(stanza: &[u8]) -> Option<Listed> {
+fn entry(stanza: &[u8]) -> Option<Entry> {
     let stanza = super::parse(stanza).ok()?;
     let identity = Identity {
         package: stanza.field("Package")?.parse().ok()?,
@@ -68,7 +89,11 @@ fn listed(stanza: &[u8]) -> Option<Listed> {
         None => Some((identity.package.clone(), identity.version.clone())),
         Some(text) => source::parse(text, &identity.version).ok(),
     };
-    Some(Listed { sha256: stanza.field("SHA256")?.parse().ok()?, identity, source })
+    let sha256 = stanza.field("SHA256").and_then(|it| it.parse().ok());
+    Some(match sha256 {
+        Some(sha256) => Entry::Listed(Listed { sha256, identity, source }),
+        None => Entry::Unhashed(identity),
+    })
 }
 
 #[cfg(test)]
@@ -93,6 +118,14 @@ mod tests {
         let mut all = Vec::new();
         packages(text.trim_end().as_bytes(), |it| all.push(it.identity.to_string())).unwrap();
         assert_eq!(all, ["one 1:2 all", "two 1:2 all"]);
+        let mut unhashed = Vec::new();
+        entries(text.trim_end().as_bytes(), |it| {
+            if let Entry::Unhashed(it) = it {
+                unhashed.push(it.to_string());
+            }
+        })
+        .unwrap();
+        assert_eq!(unhashed, ["three 1:2 all"]);
     }
 
     #[test]

@@ -96,8 +96,8 @@ impl Gate {
         let Ok(policy) = self.policy() else { return Vec::new() };
         let begin = |named: Named| {
             let question = Question {
-                identity: named.control.identity.clone(),
-                source: Some(named.control.source.clone()),
+                identity: named.identity.clone(),
+                source: named.source.clone(),
                 sha256: Some(named.sha256),
             };
             let mut inquiry = self.inquire_with(&question, at_hand(&named), now);

@@ -182,7 +182,7 @@ impl Inquiry {
 
     /// What is known now about a package whose file is not here.
     pub fn assess(&mut self, policy: &Policy, named: &Named, now: Timestamp) -> Assessment {
-        self.read(policy, &named.control.identity, named.sha256, now);
+        self.read(policy, &named.identity, named.sha256, now);
         assess(policy, named, &self.evidence, now)
     }
 
@@ -194,7 +194,7 @@ impl Inquiry {
         named: &Named,
         now: Timestamp,
     ) -> Option<Assessment> {
-        self.read(policy, &named.control.identity, named.sha256, now);
+        self.read(policy, &named.identity, named.sha256, now);
         assess_early(policy, named, &self.evidence, now)
     }
 

@@ -1,26 +1,34 @@
 //! Finds out which archives offer a file, from the indexes that apt verified.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::apt::index::{self, Listed};
+use sha2::{Digest, Sha256};
+
+use crate::apt::index::{self, Entry, Listed, Origin};
+use crate::attest::archive::{MAX_SIGNATURE, Signed};
 use crate::deb822::packages::{MAX_PACKAGES, MAX_TEXT};
 use crate::policy::Listing;
-use crate::types::{Identity, Sha256Digest, printable};
+use crate::types::{
+    DebVersion, Identity, PackageName, Sha256Digest, Timestamp, Unverified, printable,
+};
 
 /// apt's own program that unpacks whatever apt may have packed its indexes with.
 const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
 
 /// Largest Release file that is read, in bytes. Debian's has 150 kB.
-const MAX_RELEASE: u64 = 2 * 1024 * 1024;
+const MAX_RELEASE: u64 = 16 * 1024 * 1024;
 
 /// Most different files that one index may list as the same package: as many as there could be to
 /// look at.
 const MAX_FILES: usize = 16;
+
+/// Most packages without a SHA-256 that are remembered: they are told about, and nothing more.
+const MAX_UNHASHED: usize = 10_000;
 
 /// Which archives list which files.
 ///
@@ -30,8 +38,10 @@ pub struct Listings {
     archives: Vec<Archive>,
     /// What is listed, and the archive that does. Sorted, each once
     places: Vec<(Place, u32)>,
-    /// The same at full length, where it is of use
+    /// The same at full length, where it is of use. Sorted by what they are listed as
     files: Vec<(u32, Listed)>,
+    /// Packages that are listed without a SHA-256, and where
+    unhashed: BTreeMap<Identity, Vec<u32>>,
     remarks: Vec<String>,
 }
 
@@ -49,106 +59,173 @@ impl Place {
     }
 }
 
+/// With what it is found out whose word an index is.
 #[derive(Debug, Clone)]
+pub struct Signers {
+    /// The certificates that could have signed it
+    pub certificates: Vec<Unverified>,
+    /// By when their keys are judged
+    pub now: Timestamp,
+}
+
+#[derive(Debug)]
 struct Archive {
     listing: Listing,
     /// Whether somebody signed its Release file
     signed: bool,
 }
 
+/// What stands in a Release file.
+#[derive(Debug, Clone, Default)]
+struct Release {
+    listing: Listing,
+    /// Whether somebody signed it
+    signed: bool,
+    /// Whose signatures are good, if that was looked at and somebody's is
+    verified: Option<Signed>,
+}
+
 /// What is kept of the files that are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keep {
+pub(super) enum Keep {
     /// That they are listed
     Places,
     /// What they are listed as, too
     Files,
 }
 
+/// How indexes are read.
+#[derive(Debug, Clone, Copy)]
+struct Reading<'a> {
+    directory: &'a Path,
+    keep: Keep,
+    /// Most packages of one index
+    most: usize,
+}
+
 impl Listings {
     /// Reads the indexes in `directory` (apt's `Dir::State::lists`) and keeps the files that are
     /// `wanted`. What cannot be read lists nothing: rules about archives then match less. The same
-    /// holds for what is beyond the bounds of one index: [`Self::remarks`] tells.
+    /// holds for what is beyond the bounds of one index: [`Self::remarks`] tells. Whose indexes they
+    /// are is not looked at.
     #[must_use]
     pub fn load(directory: &Path, wanted: impl Fn(&Sha256Digest, &Identity) -> bool) -> Self {
-        Self::read(directory, Keep::Files, MAX_PACKAGES, wanted)
+        Self::load_by(directory, None, |sha256, identity| {
+            sha256.is_some_and(|sha256| wanted(sha256, identity))
+        })
     }
 
-    /// The same for whoever only asks which archives list a file ([`Self::of`]).
+    /// The same, and finds out with `signers` whose indexes they are. `wanted` is asked about packages
+    /// without a SHA-256 as well.
     #[must_use]
-    pub fn load_places(
+    pub fn load_by(
         directory: &Path,
-        wanted: impl Fn(&Sha256Digest, &Identity) -> bool,
+        signers: Option<&Signers>,
+        wanted: impl Fn(Option<&Sha256Digest>, &Identity) -> bool,
     ) -> Self {
-        Self::read(directory, Keep::Places, MAX_PACKAGES, wanted)
+        Self::load_keeping(directory, Keep::Files, signers, wanted)
     }
 
-    /// Reads indexes that may list so many packages each.
-    fn read(
+    /// The same for whoever perhaps only asks which archives list a file ([`Self::of`]).
+    pub(super) fn load_keeping(
         directory: &Path,
         keep: Keep,
-        most: usize,
-        wanted: impl Fn(&Sha256Digest, &Identity) -> bool,
+        signers: Option<&Signers>,
+        wanted: impl Fn(Option<&Sha256Digest>, &Identity) -> bool,
     ) -> Self {
+        Self::read(Reading { directory, keep, most: MAX_PACKAGES }, signers, wanted)
+    }
+
+    fn read(
+        reading: Reading<'_>,
+        signers: Option<&Signers>,
+        wanted: impl Fn(Option<&Sha256Digest>, &Identity) -> bool,
+    ) -> Self {
+        let Reading { directory, .. } = reading;
         let mut listings = Self::default();
+        let mut read: HashMap<&str, Release> = HashMap::new();
         let names = names(directory).unwrap_or_default();
         let releases: Vec<String> =
             names.iter().filter(|name| name.ends_with("Release")).cloned().collect();
-        let mut read: BTreeMap<&str, Archive> = BTreeMap::new();
         for name in names.iter().filter(|name| is_packages(name)) {
-            let Some((release, site, component)) = index::origin_of(name, &releases) else {
-                continue;
-            };
-            let archive =
-                read.entry(release).or_insert_with(|| archive(directory, release, &names));
-            let Archive { listing, signed } = archive.clone();
-            let archive = Archive { listing: Listing { site, component, ..listing }, signed };
-            listings.add(&directory.join(name), archive, keep, most, &wanted);
+            let Some(origin) = index::origin_of(stem(name), &releases) else { continue };
+            let release = read
+                .entry(origin.release)
+                .or_insert_with(|| Release::read(directory, origin.release, &names, signers));
+            listings.add(reading, name, origin, release, &wanted);
         }
         listings.places.sort_unstable();
         listings.places.dedup();
+        listings.files.sort_by(|(_, one), (_, other)| {
+            (&one.identity, one.sha256).cmp(&(&other.identity, other.sha256))
+        });
         listings
     }
 
     /// Adds what one index lists, within its bounds.
     fn add(
         &mut self,
-        path: &Path,
-        archive: Archive,
-        keep: Keep,
-        most: usize,
-        wanted: impl Fn(&Sha256Digest, &Identity) -> bool,
+        reading: Reading<'_>,
+        name: &str,
+        origin: Origin<'_>,
+        release: &Release,
+        wanted: impl Fn(Option<&Sha256Digest>, &Identity) -> bool,
     ) {
+        let path = reading.directory.join(name);
         let at = u32::try_from(self.archives.len()).unwrap_or(u32::MAX);
-        self.archives.push(archive);
         let mut listed = 0_usize;
         let mut files: BTreeMap<Identity, usize> = BTreeMap::new();
-        // An index that breaks off still lists what came before.
-        let read = unpacked(path, |text| {
-            index::packages(text, |it| {
-                listed = listed.saturating_add(1);
-                if listed > most || !wanted(&it.sha256, &it.identity) {
-                    return;
-                }
-                self.places.push((Place::of(it.sha256, &it.identity), at));
-                if keep == Keep::Files {
-                    let same = files.entry(it.identity.clone()).or_default();
-                    *same += 1;
-                    if *same <= MAX_FILES {
-                        self.files.push((at, it));
+        let each = |it: Entry| {
+            listed = listed.saturating_add(1);
+            if listed > reading.most {
+                return;
+            }
+            match it {
+                Entry::Listed(it) => {
+                    if !wanted(Some(&it.sha256), &it.identity) {
+                        return;
+                    }
+                    self.places.push((Place::of(it.sha256, &it.identity), at));
+                    if reading.keep == Keep::Files {
+                        let same = files.entry(it.identity.clone()).or_default();
+                        *same += 1;
+                        if *same <= MAX_FILES {
+                            self.files.push((at, it));
+                        }
                     }
                 }
-            })
-        });
+                Entry::Unhashed(it) => {
+                    if self.unhashed.len() < MAX_UNHASHED && wanted(None, &it) {
+                        let places = self.unhashed.entry(it).or_default();
+                        if places.last() != Some(&at) {
+                            places.push(at);
+                        }
+                    }
+                }
+            }
+        };
+        // An index that breaks off still lists what came before.
+        let (extent, signed_by) = match &release.verified {
+            Some(verified) => match is_listed(&path, name, &origin, verified, each) {
+                Ok((extent, true)) => (Some(extent), verified.signers().iter().copied().collect()),
+                Ok((extent, false)) => (Some(extent), Vec::new()),
+                Err(_) => (None, Vec::new()),
+            },
+            None => (unpacked(&path, |text| index::entries(text, each)).ok(), Vec::new()),
+        };
+        let Origin { site, component, .. } = origin;
+        let listing = Listing { site, component, signed_by, ..release.listing.clone() };
+        self.archives.push(Archive { listing, signed: release.signed });
+
         let path = printable(&path.to_string_lossy()).to_string();
         let mut remark = |what: String| {
             self.remarks.push(format!("{path} {what}: what is beyond counts as not listed"));
         };
-        if matches!(read, Ok(Extent::CutOff)) {
+        if extent == Some(Extent::CutOff) {
             remark(format!("has more than {} MiB unpacked", MAX_TEXT >> 20));
         }
-        if listed > most {
-            remark(format!("lists more than {most} packages"));
+        if listed > reading.most {
+            remark(format!("lists more than {} packages", reading.most));
         }
         if let Some((identity, _)) = files.iter().find(|(_, same)| **same > MAX_FILES) {
             remark(format!("lists more than {MAX_FILES} different files as {identity}"));
@@ -169,6 +246,33 @@ impl Listings {
         let listed = self.places.get(from..).unwrap_or_default().iter();
         let listed = listed.take_while(|(place, _)| *place == wanted);
         listed.filter_map(|(_, at)| Some(self.archive(*at)?.listing.clone())).collect()
+    }
+
+    /// The archives that list this package, and do not tell the SHA-256 of its file. No condition on an
+    /// archive holds by that: which file they mean is not known here.
+    #[must_use]
+    pub fn unhashed(&self, identity: &Identity) -> Vec<Listing> {
+        let places = self.unhashed.get(identity).map(Vec::as_slice).unwrap_or_default();
+        places.iter().filter_map(|at| Some(self.archive(*at)?.listing.clone())).collect()
+    }
+
+    /// Whether a signed archive lists a file of this SHA-256 as this very package, and from which
+    /// source it then is: none where what they say is no source, or not the same.
+    #[must_use]
+    pub fn vouched(
+        &self,
+        sha256: Sha256Digest,
+        identity: &Identity,
+    ) -> Option<Option<(PackageName, DebVersion)>> {
+        let wanted = (identity, sha256);
+        let from = self.files.partition_point(|(_, it)| (&it.identity, it.sha256) < wanted);
+        let same = self.files.get(from..).unwrap_or_default().iter();
+        let mut sources = same
+            .take_while(|(_, it)| (&it.identity, it.sha256) == wanted)
+            .filter(|(at, _)| self.archive(*at).is_some_and(|it| it.signed))
+            .map(|(_, listed)| &listed.source);
+        let first = sources.next()?;
+        Some(first.clone().filter(|_| sources.all(|it| it == first)))
     }
 
     /// The files by what they are listed as. There are several where archives disagree.
@@ -213,19 +317,90 @@ pub(super) fn each(directory: &Path, mut each: impl FnMut(Sha256Digest, Identity
     }
 }
 
-/// What a Release file says, if somebody signed it: apt then checked the signature. An unsigned
-/// one, which apt takes only from sources marked as trusted, could claim to be any archive.
-fn archive(directory: &Path, release: &str, names: &[String]) -> Archive {
-    let has = |name: &String| names.binary_search(name).is_ok();
-    let signed = release.ends_with("InRelease") || has(&format!("{release}.gpg"));
-    let read = || {
-        let mut text = Vec::new();
-        let file = open(&directory.join(release)).ok()?;
-        file.take(MAX_RELEASE).read_to_end(&mut text).ok()?;
-        index::release(&text)
+impl Release {
+    /// What a Release file says, if somebody signed it: apt then checked the signature. An unsigned
+    /// one, which apt takes only from sources marked as trusted, could claim to be any archive.
+    fn read(directory: &Path, release: &str, names: &[String], signers: Option<&Signers>) -> Self {
+        let beside = Some(format!("{release}.gpg")).filter(|it| names.binary_search(it).is_ok());
+        let inline = release.ends_with("InRelease");
+        if !inline && beside.is_none() {
+            return Self::default();
+        }
+        let read = |name: &str, limit: u64| {
+            let mut text = Vec::new();
+            open(&directory.join(name)).ok()?.take(limit).read_to_end(&mut text).ok()?;
+            Some(text)
+        };
+        let Some(text) = read(release, MAX_RELEASE) else { return Self::default() };
+        let limit = u64::try_from(MAX_SIGNATURE).unwrap_or(u64::MAX);
+        let signature =
+            beside.filter(|_| !inline).map(|it| read(&it, limit + 1).unwrap_or_default());
+        let verified = signers.and_then(|it| {
+            Signed::read(&text, signature.as_deref(), &it.certificates, it.now).ok()
+        });
+        // What is certain is read from what was signed, and from nothing else.
+        let listing = index::release(verified.as_ref().map_or(&text, Signed::text));
+        match listing {
+            Some(listing) => Self { listing, signed: true, verified },
+            None => Self::default(),
+        }
+    }
+}
+
+/// Hands every file that an index lists to `each`, and finds out whether the index is the one that
+/// its Release file has the hash of. Where apt keeps another compression than it fetched, only what
+/// is in there has a hash; where the archive tells no hash of that, only what was fetched.
+fn is_listed(
+    path: &Path,
+    name: &str,
+    origin: &Origin<'_>,
+    release: &Signed,
+    each: impl FnMut(Entry),
+) -> io::Result<(Extent, bool)> {
+    let mut found = None;
+    let extent = unpacked(path, |text| {
+        let mut hashed = BufReader::with_capacity(1 << 16, Hashing::of(text));
+        index::entries(&mut hashed, each)?;
+        // Whoever reads packages may end before the text does.
+        io::copy(&mut hashed, &mut io::sink())?;
+        found = Some(hashed.into_inner().digest());
+        Ok(())
+    })?;
+    if let Some(listed) = release.sha256(&origin.path) {
+        // Of one that is cut off, this is the hash of its beginning.
+        return Ok((extent, found == Some(listed)));
+    }
+    let suffix = name.get(stem(name).len()..).unwrap_or_default();
+    let Some(listed) = release.sha256(&format!("{}{suffix}", origin.path)) else {
+        return Ok((extent, false));
     };
-    let read = if signed { read() } else { None };
-    Archive { signed: read.is_some(), listing: read.unwrap_or_default() }
+    let mut packed = Hashing::of(open(path)?.take(MAX_TEXT));
+    io::copy(&mut packed, &mut io::sink())?;
+    Ok((extent, packed.digest() == listed))
+}
+
+/// Hashes what is read through it.
+struct Hashing<R> {
+    inner: R,
+    hasher: Sha256,
+}
+
+impl<R: Read> Hashing<R> {
+    fn of(inner: R) -> Self {
+        Self { inner, hasher: Sha256::new() }
+    }
+
+    fn digest(self) -> Sha256Digest {
+        Sha256Digest::from_bytes(self.hasher.finalize().into())
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(buffer.get(..count).unwrap_or_default());
+        Ok(count)
+    }
 }
 
 /// The names in a directory, sorted.
@@ -238,11 +413,13 @@ fn names(directory: &Path) -> io::Result<Vec<String>> {
 }
 
 fn is_packages(name: &str) -> bool {
-    let stem = [".lz4", ".zst", ".xz", ".gz", ".bz2", ".lzma"]
-        .iter()
-        .find_map(|suffix| name.strip_suffix(suffix))
-        .unwrap_or(name);
-    stem.ends_with("_Packages")
+    stem(name).ends_with("_Packages")
+}
+
+/// The name without the ending of a compression.
+fn stem(name: &str) -> &str {
+    let endings = [".lz4", ".zst", ".xz", ".gz", ".bz2", ".lzma"];
+    endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
 }
 
 /// Opens an index that root (or, in a world of their own, the caller) put there. apt verifies
@@ -335,11 +512,21 @@ mod tests {
             codename: "trixie".to_owned(),
             component: "main".to_owned(),
             site: "deb.example".to_owned(),
+            signed_by: Vec::new(),
         };
         assert_eq!(listed(lists.path(), "one"), [expected]);
         for other in ["two", "three", "four"] {
             assert_eq!(listed(lists.path(), other), [], "{other}");
         }
+        // One without a SHA-256 is known, and is no file.
+        write(
+            &format!("{archive}contrib_binary-amd64_Packages"),
+            "Package: five\nVersion: 1\nArchitecture: all\nSHA512: 00\n\n",
+        );
+        let all = Listings::load_by(lists.path(), None, |_, _| true);
+        assert_eq!(all.unhashed(&identity("five"))[0].component, "contrib");
+        assert_eq!(all.unhashed(&identity("one")), []);
+        assert_eq!(all.of(Sha256Digest::of(b"five"), &identity("five")), []);
         // The same bytes as another package are not what the index lists.
         let listings = Listings::load(lists.path(), |_, _| true);
         assert_eq!(listings.of(Sha256Digest::of(b"one"), &identity("two")), []);
@@ -364,7 +551,8 @@ mod tests {
         let many = (0..1000).map(|n| line(if n < 100 { 1 } else { n }, n)).collect::<String>();
         fs::write(at("m.example", "main_binary-all_Packages"), many + &stanza("one")).unwrap();
 
-        let all = Listings::read(lists.path(), Keep::Places, 1000, |_, _| true);
+        let reading = Reading { directory: lists.path(), keep: Keep::Places, most: 1000 };
+        let all = Listings::read(reading, None, |_, _| true);
         let sites =
             |listings: Vec<Listing>| listings.into_iter().map(|it| it.site).collect::<Vec<_>>();
         let one = Sha256Digest::of(b"one");

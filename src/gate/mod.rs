@@ -17,6 +17,7 @@ mod patience;
 mod rounds;
 mod routes;
 mod run;
+mod signers;
 mod stock;
 mod survey;
 mod system;
@@ -51,13 +52,15 @@ pub use gather::{Fetcher, Gatherer, Local, Next, serve};
 pub use inquiry::Inquiry;
 use inquiry::Verified;
 pub use keys::keys_of_endpoints;
-pub use listings::Listings;
+use listings::Keep;
+pub use listings::{Listings, Signers};
 pub use memory::{Memory, Recalled, ToRemember};
 pub use outlook::Outlook;
 pub use patience::{Haste, Patience, TICK};
 use rounds::{Open, work_through};
 pub use routes::{Commands, Finder, ways};
 use run::Run;
+pub use signers::{Keyrings, Root};
 pub use stock::{Stock, Taken};
 pub use survey::Surveyed;
 pub use system::{AptUnreadable, Environment, apt_configuration, apt_configuration_with, apt_dump};
@@ -73,6 +76,10 @@ pub struct Gate {
     config: Result<Config, Broken>,
     cache: Cache,
     lists: PathBuf,
+    keyrings: Keyrings,
+    /// Whether it is told whose apt's indexes are although the policy does not ask
+    signers: AskedFor,
+    state: PathBuf,
     archives: Arc<Archives>,
     /// About this machine's indexes, for people
     remarks: Mutex<BTreeSet<String>>,
@@ -80,6 +87,15 @@ pub struct Gate {
     patience: Mutex<Patience>,
     /// What an earlier entrance of this run found out
     run: Run,
+}
+
+/// Whether it is found out whose apt's indexes are, which costs their hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AskedFor {
+    /// Where the policy goes by it
+    ByThePolicy,
+    /// In any case: people are told
+    ByPeople,
 }
 
 /// What is wrong with a configuration that cannot be used.
@@ -171,6 +187,9 @@ impl Gate {
             config,
             cache,
             lists: apt.path("Dir::State::lists", "/var/lib/apt/lists"),
+            keyrings: Keyrings::of(apt),
+            signers: AskedFor::ByThePolicy,
+            state,
             remarks: Mutex::default(),
         }
     }
@@ -210,6 +229,12 @@ impl Gate {
     /// How long to wait for those whose answers decide nothing.
     const fn grace(&self) -> Duration {
         if self.run.graced { Duration::ZERO } else { GRACE }
+    }
+
+    /// The same gate, that finds out in any case whose apt's indexes are.
+    #[must_use]
+    pub fn that_tells_signers(self) -> Self {
+        Self { signers: AskedFor::ByPeople, ..self }
     }
 
     /// The configuration.
@@ -338,14 +363,13 @@ impl Gate {
         }
     }
 
-    /// Reads the indexes for the files that are `wanted`, if the policy looks at them at all.
+    /// Reads the indexes for the files that are `wanted`, if the policy looks at them at all. Of
+    /// packages without a SHA-256 there is only what they are called.
     #[must_use]
-    pub fn listings(&self, wanted: impl Fn(&Sha256Digest) -> bool) -> Listings {
+    pub fn listings(&self, wanted: impl Fn(Option<&Sha256Digest>, &Identity) -> bool) -> Listings {
         match &self.config {
             Ok(config) if config.policy.needs_listings() => {
-                let listings = Listings::load_places(&self.lists, |sha256, _| wanted(sha256));
-                self.remark(listings.remarks());
-                listings
+                self.read_listings(Keep::Places, wanted)
             }
             _ => Listings::default(),
         }
@@ -354,7 +378,29 @@ impl Gate {
     /// What the indexes say of the packages that are `wanted`, whatever the policy looks at.
     #[must_use]
     pub fn listings_of(&self, wanted: impl Fn(&Identity) -> bool) -> Listings {
-        let listings = Listings::load(&self.lists, |_, identity| wanted(identity));
+        self.listings_where(|_, identity| wanted(identity))
+    }
+
+    /// What the indexes say of the files that are `wanted`, whatever the policy looks at.
+    #[must_use]
+    pub fn listings_where(
+        &self,
+        wanted: impl Fn(Option<&Sha256Digest>, &Identity) -> bool,
+    ) -> Listings {
+        self.read_listings(Keep::Files, wanted)
+    }
+
+    fn read_listings(
+        &self,
+        keep: Keep,
+        wanted: impl Fn(Option<&Sha256Digest>, &Identity) -> bool,
+    ) -> Listings {
+        let needed = self.config.as_ref().is_ok_and(|it| it.policy.needs_signers());
+        let signers = (needed || self.signers == AskedFor::ByPeople).then(|| Signers {
+            certificates: self.keyrings.certificates(Root::Own),
+            now: receipt::present(&self.state, std::time::SystemTime::now()).now.into(),
+        });
+        let listings = Listings::load_keeping(&self.lists, keep, signers.as_ref(), wanted);
         self.remark(listings.remarks());
         listings
     }
@@ -402,7 +448,13 @@ impl Gate {
         });
         let wanted: BTreeSet<Sha256Digest> =
             read.iter().filter_map(|it| Some(it.as_ref().ok()?.0.content.sha256())).collect();
-        let listings = self.listings(|sha256| wanted.contains(sha256));
+        let names: BTreeSet<&Identity> =
+            read.iter().filter_map(|it| Some(&it.as_ref().ok()?.1.as_ref()?.0.identity)).collect();
+        let listings = self.listings(|sha256, identity| match sha256 {
+            Some(sha256) => wanted.contains(sha256),
+            None => names.contains(identity),
+        });
+        drop(names);
         for (index, (candidate, read)) in candidates.into_iter().zip(read).enumerate() {
             match read {
                 Err(why) => {
@@ -479,11 +531,13 @@ impl<'p> Case<'p> {
             let inquiry = Inquiry::default();
             return Self { path, subject, question: None, inquiry, stamp, by };
         };
+        let unhashed = listings.unhashed(&question.identity);
         let listings = listings.of(file.sha256(), &question.identity);
         for brought in look.evidence {
             inquiry.add_at_hand(brought.about(&question.identity.artifact_name()));
         }
-        let mut subject = Subject::new(file, candidate.requested, listings);
+        let mut subject =
+            Subject::new(file, candidate.requested, listings).listed_without_hash(unhashed);
         if let Some(why) = changeable {
             subject = subject.that_others_can_change(why);
         }

@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Assessed, Gate};
 use crate::apt::index::Listed;
-use crate::deb::Control;
-use crate::policy::{Assessment, Mode, Named, Policy, Reason};
+use crate::policy::{Assessment, Epoch, Mode, Named, Policy, Reason};
 use crate::report;
 use crate::types::{Identity, printable};
 
@@ -38,14 +37,31 @@ impl Gate {
         let files = listings.files();
         let listed = packages.iter().filter_map(|it| files.get(it)).flat_map(|it| it.values());
         listed
-            .map(|Listed { sha256, identity, source }| {
-                // Without a source, rules about sources do not match.
-                let itself = || (identity.package.clone(), identity.version.clone());
-                let source = source.clone().unwrap_or_else(itself);
-                let control = Control { identity: identity.clone(), source };
-                Named { listings: listings.of(*sha256, identity), control, sha256: *sha256 }
+            .map(|Listed { sha256, identity, source }| Named {
+                listings: listings.of(*sha256, identity),
+                identity: identity.clone(),
+                source: source.clone(),
+                epoch: Epoch::Known,
+                sha256: *sha256,
             })
             .collect()
+    }
+}
+
+impl Gate {
+    /// Those of these packages that an index lists and none lists with the SHA-256 of a file. Reads the
+    /// indexes once more, for few have any.
+    #[must_use]
+    pub fn listed_without_hash(&self, packages: &[Identity]) -> BTreeSet<Identity> {
+        if packages.is_empty() {
+            return BTreeSet::new();
+        }
+        let wanted: BTreeSet<&Identity> = packages.iter().collect();
+        let listings = self.listings_where(|_, identity| wanted.contains(identity));
+        let files = listings.files();
+        let unhashed =
+            |it: &&Identity| !files.contains_key(*it) && !listings.unhashed(it).is_empty();
+        packages.iter().filter(unhashed).cloned().collect()
     }
 }
 
@@ -63,7 +79,7 @@ impl<'a> Outlook<'a> {
         };
         let mut files: BTreeMap<&Identity, Vec<&Assessed>> = BTreeMap::new();
         for it in assessed {
-            files.entry(&it.named.control.identity).or_default().push(it);
+            files.entry(&it.named.identity).or_default().push(it);
         }
         for package in packages {
             let files = files.get(package).into_iter().flatten().copied();
@@ -121,7 +137,7 @@ impl<'a> Outlook<'a> {
         for (count, what) in [
             (self.excepted.len(), "under an exception"),
             (self.refused.len(), word),
-            (self.unlisted.len(), "in no index, judged when installed"),
+            (self.unlisted.len(), "in no index by a SHA-256, judged when installed"),
         ] {
             if count > 0 {
                 counts.push(format!("{count} {what}"));
@@ -133,7 +149,7 @@ impl<'a> Outlook<'a> {
         add_lines(&mut text, &self.refused, |it| match &it.assessment {
             Assessment::Unconfirmed { reason, .. } => format!(
                 "  {word}: {}: {}{}",
-                it.named.control.identity,
+                it.named.identity,
                 report::reason(reason),
                 report::standings(Some(it.assessment.report()))
             ),
@@ -142,14 +158,14 @@ impl<'a> Outlook<'a> {
         add_lines(&mut text, &self.excepted, |it| match &it.assessment {
             Assessment::Excepted { reason, expires, place, .. } => format!(
                 "  exception: {}: {} (until {}, {place})",
-                it.named.control.identity,
+                it.named.identity,
                 printable(reason),
                 expires.date()
             ),
             _ => String::new(),
         });
         add_lines(&mut text, &self.conflicts, |it| {
-            let package = it.named.control.identity.to_string();
+            let package = it.named.identity.to_string();
             let alarm = report::conflict(&package, &it.assessment.report().conflicts);
             format!("  {}", alarm.unwrap_or_default())
         });

@@ -137,7 +137,7 @@ impl Run {
         let Some(process) = process() else { return Ok(()) };
         let mut written = self.written(process, policy, now, used);
         written.answers.extend(assessed.iter().map(|it| WrittenAnswers {
-            artifact: it.named.control.identity.artifact_name(),
+            artifact: it.named.identity.artifact_name(),
             sha256: it.named.sha256,
             answers: it.answers.iter().filter(|it| is_kept(it)).cloned().collect(),
         }));

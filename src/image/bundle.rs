@@ -27,7 +27,7 @@ pub fn bundle(audited: &[Audited], policy: &Policy, now: Timestamp) -> Bundled {
     let mut within: BTreeMap<ArtifactName, BTreeMap<Sha256Digest, Vec<u8>>> = BTreeMap::new();
     let mut not_in_bundles = Vec::new();
     for it in audited.iter().filter_map(|it| it.assessed.as_ref()) {
-        let artifact = it.named.control.identity.artifact_name();
+        let artifact = it.named.identity.artifact_name();
         let wanted = Wanted { artifact: &artifact, sha256: Some(it.named.sha256) };
         for (sha256, bytes) in &it.signed {
             attestations.insert(format!("{artifact}/{sha256}"), *sha256);

@@ -349,7 +349,9 @@ impl<'a> Machine<'a> {
             .as_ref()
             .map(|it| self.listings().of(examined.sha256(), &it.identity))
             .unwrap_or_default();
-        let subject = Subject::new(examined, requested, listings);
+        let unhashed =
+            control.as_ref().map(|it| self.listings().unhashed(&it.identity)).unwrap_or_default();
+        let subject = Subject::new(examined, requested, listings).listed_without_hash(unhashed);
         let question = control.filter(|_| !foreseen).map(|control| Question {
             identity: control.identity,
             source: Some(control.source),
@@ -374,7 +376,7 @@ impl<'a> Machine<'a> {
     /// that are compressed cannot be unpacked and list nothing.
     fn listings(&mut self) -> &Listings {
         let gate = self.gate;
-        self.listings.get_or_insert_with(|| gate.listings(|_| true))
+        self.listings.get_or_insert_with(|| gate.listings(|_, _| true))
     }
 
     /// What is at hand about a file was found and verified. Operators are asked now, unless that is

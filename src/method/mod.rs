@@ -284,7 +284,7 @@ fn close_in(
     let is_index = destination.as_deref().is_some_and(|it| places.is_for_an_index(it));
     let confinement = Confinement::of(config);
     let listings =
-        (confinement == Confinement::Wanted && !is_index).then(|| gate.listings(|_| true));
+        (confinement == Confinement::Wanted && !is_index).then(|| gate.listings(|_, _| true));
     // What goes to where apt keeps its own files keeps its name there.
     let elsewhere = destination.filter(|it| places.waiting_place(it).is_some());
     let places = MethodPlaces {

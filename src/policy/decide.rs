@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decision::{Admit, Assessment, Basis, Decision, Reason, Refusal, Report, Standing};
 use super::evidence::{Evidence, Outcome};
 use super::requirement::{OnConflict, Requirement};
-use super::rule::Rule;
+use super::rule::{Applies, Rule};
 use super::subject::{Facts, Named, Subject};
 use super::{Mode, Policy};
 use crate::attest::Claim;
@@ -143,8 +143,7 @@ fn look_at<'p>(
             found: Box::new(control.identity.clone()),
         });
     }
-    let facts = Facts { control, sha256: subject.sha256(), listings: subject.listings() };
-    weigh(policy, facts, evidence, now)
+    weigh(policy, Facts::of(subject, control), evidence, now)
 }
 
 fn weigh<'p>(
@@ -153,25 +152,55 @@ fn weigh<'p>(
     evidence: &Evidence,
     now: Timestamp,
 ) -> Weighed<'p> {
-    let rule = policy.rules().iter().find(|rule| rule.matcher().matches(facts));
-    let requirement = rule.map(Rule::requirement).or(policy.default_requirement());
     let (votes, conflicts) = sort_claims(policy, facts, evidence, now);
     let mut report = Report {
-        rule: rule.map(|rule| rule.place().to_owned()),
-        requirement: requirement.cloned(),
         standings: standings(policy, evidence, &votes, &conflicts),
         votes,
         conflicts,
-        expired_exception: None,
+        ..Report::empty(policy)
     };
-    let Err(reason) = meets(requirement, &report) else {
+    let mut met = Ok(());
+    for rule in rules(policy, facts) {
+        let requirement = rule.map(Rule::requirement).or(policy.default_requirement());
+        report.rule = rule.map(|rule| rule.place().to_owned());
+        report.requirement = requirement.cloned();
+        met = meets(requirement, &report);
+        if met.is_err() {
+            break;
+        }
+    }
+    let Err(reason) = met else {
         return Weighed::Met(report);
     };
     let exception = exception(policy, facts, &reason, now);
     if let Err(Some(expired)) = &exception {
         report.expired_exception = Some((expired.place().to_owned(), expired.expires()));
     }
-    Weighed::Unmet { reason, report, exception: exception.ok() }
+    let exception = exception.ok();
+    if exception.is_none() && facts.listings.is_empty() && !facts.unhashed.is_empty() {
+        let hashed = Facts { listings: facts.unhashed, unhashed: &[], ..facts };
+        let would = self::exception(policy, hashed, &reason, now).ok();
+        report.unhashed_exception = would.map(|it| it.place().to_owned());
+    }
+    Weighed::Unmet { reason, report, exception }
+}
+
+/// What must hold: the first rule that applies, or else the default (`None`). A rule that perhaps
+/// applies must hold as well as whatever comes after it, so that what is not known loosens nothing.
+fn rules<'p>(policy: &'p Policy, facts: Facts<'_>) -> Vec<Option<&'p Rule>> {
+    let mut all = Vec::new();
+    for rule in policy.rules() {
+        match rule.matcher().applies(facts) {
+            Applies::No => {}
+            Applies::Perhaps => all.push(Some(rule)),
+            Applies::Yes => {
+                all.push(Some(rule));
+                return all;
+            }
+        }
+    }
+    all.push(None);
+    all
 }
 
 /// A vote is a claim about these very bytes; a claim about other bytes of the same name is a
@@ -185,7 +214,7 @@ fn sort_claims(
     evidence: &Evidence,
     now: Timestamp,
 ) -> (Vec<Claim>, Vec<Claim>) {
-    let artifact = facts.control.identity.artifact_name();
+    let artifact = facts.identity.artifact_name();
     let is_pinned = |claim: &Claim| {
         policy.keys().iter().any(|pinned| {
             pinned.key == *claim.key()
@@ -335,6 +364,7 @@ impl Report {
             votes: Vec::new(),
             conflicts: Vec::new(),
             expired_exception: None,
+            unhashed_exception: None,
         }
     }
 }

@@ -167,6 +167,8 @@ pub struct Report {
     pub conflicts: Vec<Claim>,
     /// An exception that would apply had it not expired
     pub expired_exception: Option<(String, Timestamp)>,
+    /// An exception that would apply, if the index had a SHA-256 by which the file could be known
+    pub unhashed_exception: Option<String>,
 }
 
 /// Where an operator stands on a file: the strongest thing that it said.

@@ -21,8 +21,8 @@ pub use decision::{
 };
 pub use evidence::{Answer, Evidence, Outcome, UnsignedStatus};
 pub use requirement::{OnConflict, Requirement, RequirementError};
-pub use rule::{Exception, Matcher, Rule};
-pub use subject::{Named, Subject};
+pub use rule::{Binding, Exception, Matcher, Rule};
+pub use subject::{Epoch, Named, Subject};
 
 pub use crate::apt::index::Listing;
 
@@ -184,5 +184,13 @@ impl Policy {
     pub fn needs_listings(&self) -> bool {
         self.rules.iter().any(|rule| rule.matcher().needs_listing())
             || self.exceptions.iter().any(|exception| exception.needs_listing())
+    }
+
+    /// Whether any rule or exception looks at the key that signed an archive's index.
+    #[must_use]
+    pub fn needs_signers(&self) -> bool {
+        let rules = self.rules.iter().map(Rule::matcher);
+        let exceptions = self.exceptions.iter().map(Exception::matcher);
+        rules.chain(exceptions).any(Matcher::needs_signer)
     }
 }

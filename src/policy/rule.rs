@@ -1,9 +1,9 @@
 //! Rules and exceptions: what they match and what they then say.
 
 use super::requirement::Requirement;
-use super::subject::Facts;
+use super::subject::{Epoch, Facts};
 use crate::apt::index::Listing;
-use crate::types::{Glob, Sha256Digest, Timestamp};
+use crate::types::{Fingerprint, Glob, PackageName, Sha256Digest, Timestamp};
 
 /// What a rule or an exception applies to. Every key that is given must match; of the patterns
 /// of one key, one must.
@@ -33,6 +33,19 @@ pub struct Matcher {
     pub component: Option<Vec<Glob>>,
     /// Host of the archive
     pub site: Option<Vec<Glob>>,
+    /// Certificate whose key signed the archive's index
+    pub signed_by: Option<Vec<Fingerprint>>,
+}
+
+/// By whose word a rule or an exception tells the archives apart that it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// By these bytes, by the host that the administrator named, or by the key that signed
+    Fixed,
+    /// By nothing: it is about packages, and not about archives
+    AnyArchive,
+    /// By what any archive may say of itself
+    ArchivesWord,
 }
 
 /// What must hold for the files that it matches. The first matching rule decides.
@@ -84,6 +97,7 @@ impl Matcher {
             ("codename", texts(self.codename.as_ref())),
             ("component", texts(self.component.as_ref())),
             ("site", texts(self.site.as_ref())),
+            ("signed_by", texts(self.signed_by.as_ref())),
         ];
         all.into_iter().filter_map(|(key, values)| Some((key, values?))).collect()
     }
@@ -97,17 +111,55 @@ impl Matcher {
             || self.codename.is_some()
             || self.component.is_some()
             || self.site.is_some()
+            || self.needs_signer()
+    }
+
+    /// Whether this looks at the key that signed the archive's index.
+    #[must_use]
+    pub const fn needs_signer(&self) -> bool {
+        self.signed_by.is_some()
+    }
+
+    /// Whether it says which packages it is about, by their names.
+    #[must_use]
+    pub fn names_packages(&self) -> bool {
+        says(self.package.as_deref())
+    }
+
+    /// By whose word it tells archives apart.
+    #[must_use]
+    pub fn binding(&self) -> Binding {
+        let archives = [&self.origin, &self.label, &self.suite, &self.codename, &self.component];
+        if self.sha256.is_some() || self.signed_by.is_some() || says(self.site.as_deref()) {
+            Binding::Fixed
+        } else if archives.iter().any(|it| it.is_some()) {
+            Binding::ArchivesWord
+        } else {
+            Binding::AnyArchive
+        }
     }
 
     /// Whether this applies to a package.
-    pub(super) fn matches(&self, facts: Facts<'_>) -> bool {
-        let identity = &facts.control.identity;
-        any(self.package.as_deref(), identity.package.as_str())
-            && any(self.version.as_deref(), identity.version.as_str())
-            && any(self.source.as_deref(), facts.control.source.0.as_str())
+    pub(super) fn applies(&self, facts: Facts<'_>) -> Applies {
+        let identity = facts.identity;
+        let certain = any(self.package.as_deref(), identity.package.as_str())
             && any(self.architecture.as_deref(), identity.architecture.as_str())
             && self.sha256.as_ref().is_none_or(|list| list.contains(&facts.sha256))
-            && (!self.needs_listing() || facts.listings.iter().any(|l| self.matches_listing(l)))
+            && (!self.needs_listing() || facts.listings.iter().any(|l| self.matches_listing(l)));
+        let version = match facts.epoch {
+            Epoch::Known => Some(identity.version.as_str()),
+            Epoch::Told => None,
+        };
+        let source = facts.source.map(PackageName::as_str);
+        let open = [(&self.version, version), (&self.source, source)]
+            .map(|(patterns, text)| open(patterns.as_deref(), text));
+        if !certain || open.contains(&Applies::No) {
+            Applies::No
+        } else if open.contains(&Applies::Perhaps) {
+            Applies::Perhaps
+        } else {
+            Applies::Yes
+        }
     }
 
     fn matches_listing(&self, listing: &Listing) -> bool {
@@ -117,7 +169,35 @@ impl Matcher {
             && any(self.codename.as_deref(), &listing.codename)
             && any(self.component.as_deref(), &listing.component)
             && any(self.site.as_deref(), &listing.site)
+            && self
+                .signed_by
+                .as_ref()
+                .is_none_or(|list| listing.signed_by.iter().any(|it| list.contains(it)))
     }
+}
+
+/// Whether a rule or an exception applies to a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Applies {
+    Yes,
+    No,
+    /// It looks at something that nobody says who can be believed.
+    Perhaps,
+}
+
+/// Whether patterns match a text that may not be known.
+fn open(patterns: Option<&[Glob]>, text: Option<&str>) -> Applies {
+    match text {
+        Some(text) if any(patterns, text) => Applies::Yes,
+        Some(_) => Applies::No,
+        None if patterns.is_none() => Applies::Yes,
+        None => Applies::Perhaps,
+    }
+}
+
+/// Whether patterns are given, and none of them matches everything.
+fn says(patterns: Option<&[Glob]>) -> bool {
+    patterns.is_some_and(|it| !it.iter().any(Glob::says_nothing))
 }
 
 fn any(patterns: Option<&[Glob]>, text: &str) -> bool {
@@ -210,6 +290,7 @@ impl Exception {
 
     /// Whether it applies to a package, expired or not.
     pub(super) fn matches(&self, facts: Facts<'_>) -> bool {
-        self.matcher.matches(facts) && (self.is_bound_to_bytes() || !facts.listings.is_empty())
+        self.matcher.applies(facts) == Applies::Yes
+            && (self.is_bound_to_bytes() || !facts.listings.is_empty())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::apt::index::Listing;
 use crate::deb::{Control, DebError, Examined};
-use crate::types::{Identity, Sha256Digest};
+use crate::types::{DebVersion, Identity, PackageName, Sha256Digest};
 
 /// A file that is to be installed: what it is, what it was asked for as, and where it comes from.
 #[derive(Debug, Clone)]
@@ -10,6 +10,7 @@ pub struct Subject {
     file: Examined,
     requested: Option<Identity>,
     listings: Vec<Listing>,
+    unhashed: Vec<Listing>,
     changeable: Option<String>,
 }
 
@@ -19,7 +20,14 @@ impl Subject {
     /// `requested` is what apt or dpkg says it is installing, where it says so.
     #[must_use]
     pub const fn new(file: Examined, requested: Option<Identity>, listings: Vec<Listing>) -> Self {
-        Self { file, requested, listings, changeable: None }
+        Self { file, requested, listings, unhashed: Vec::new(), changeable: None }
+    }
+
+    /// Notes which archives list a package of this name, version and architecture without the SHA-256
+    /// of its file. That lets nothing in; people are told why an exception does not apply.
+    #[must_use]
+    pub fn listed_without_hash(self, unhashed: Vec<Listing>) -> Self {
+        Self { unhashed, ..self }
     }
 
     /// Notes that others than root could put another file in its place after it was judged, and
@@ -80,24 +88,63 @@ impl Subject {
 /// Nobody hashed anything, so it can be assessed ([`super::assess()`]) and never be admitted.
 #[derive(Debug, Clone)]
 pub struct Named {
-    /// What it is, and the source that it is said to be built from
-    pub control: Control,
+    /// What it is called
+    pub identity: Identity,
+    /// The source that it is built from; none if nobody says so who can be believed
+    pub source: Option<(PackageName, DebVersion)>,
+    /// Who says what the epoch of its version is
+    pub epoch: Epoch,
     /// The SHA-256 of its file, as told
     pub sha256: Sha256Digest,
     /// The archives that offer it
     pub listings: Vec<Listing>,
 }
 
+/// Who says what the epoch of a version is. The name of a file, and so an attestation about it, has
+/// none: everything else of its identity is bound to the file by every vote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Epoch {
+    /// The file itself, the system on which it is, or an index of this machine's apt
+    Known,
+    /// Somebody whose word that does not have to be
+    Told,
+}
+
 /// What the judgement goes by, whether a file was read or somebody told it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts<'a> {
-    pub(super) control: &'a Control,
+    pub(super) identity: &'a Identity,
+    pub(super) source: Option<&'a PackageName>,
+    pub(super) epoch: Epoch,
     pub(super) sha256: Sha256Digest,
     pub(super) listings: &'a [Listing],
+    /// The archives that list it without the SHA-256 of its file
+    pub(super) unhashed: &'a [Listing],
+}
+
+impl<'a> Facts<'a> {
+    /// Of a file that was read.
+    pub(super) fn of(subject: &'a Subject, control: &'a Control) -> Self {
+        Self {
+            identity: &control.identity,
+            source: Some(&control.source.0),
+            epoch: Epoch::Known,
+            sha256: subject.sha256(),
+            listings: subject.listings(),
+            unhashed: &subject.unhashed,
+        }
+    }
 }
 
 impl<'a> From<&'a Named> for Facts<'a> {
     fn from(named: &'a Named) -> Self {
-        Self { control: &named.control, sha256: named.sha256, listings: &named.listings }
+        Self {
+            identity: &named.identity,
+            source: named.source.as_ref().map(|(name, _)| name),
+            epoch: named.epoch,
+            sha256: named.sha256,
+            listings: &named.listings,
+            unhashed: &[],
+        }
     }
 }

@@ -17,7 +17,9 @@ use crate::policy::{Assessment, Basis, Decision, Listing, Named, Reason, Standin
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
 
 pub use paint::painted;
-pub use text::{conflict, next_step, reason, refusal_line, standing, standings, summary, verdict};
+pub use text::{
+    conflict, next_step, reason, refusal_line, standing, standings, summary, unhashed, verdict,
+};
 
 /// Version of the JSON that [`Record`] becomes. It grows by new members; a member that changes
 /// its meaning raises it.
@@ -107,8 +109,9 @@ pub struct RecordedAssessment {
     /// What it is called
     #[serde(flatten)]
     pub identity: Identity,
-    /// Its source package and that one's version
-    pub source: String,
+    /// Its source package and that one's version; none if the index says something that is none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// The SHA-256 of its file, as told
     pub sha256: Sha256Digest,
     /// `confirmed`, `excepted` or `unconfirmed`
@@ -258,10 +261,9 @@ impl RecordedAssessment {
         };
         let report = assessment.report();
         let claims = |list: &[Claim]| list.iter().map(RecordedClaim::of).collect();
-        let (source, version) = &named.control.source;
         Self {
-            identity: named.control.identity.clone(),
-            source: format!("{source} {version}"),
+            identity: named.identity.clone(),
+            source: named.source.as_ref().map(|(source, version)| format!("{source} {version}")),
             sha256: named.sha256,
             state,
             listings: named.listings.clone(),

@@ -182,7 +182,17 @@ pub fn standings(report: Option<&Report>) -> String {
         .expired_exception
         .as_ref()
         .map(|(place, date)| format!("; the exception in {place} expired on {}", date.date()));
-    format!(" [{}{}]", all.join("; "), expired.unwrap_or_default())
+    let unhashed = report.unhashed_exception.as_ref().map(|place| format!("; {}", unhashed(place)));
+    format!(" [{}{}{}]", all.join("; "), expired.unwrap_or_default(), unhashed.unwrap_or_default())
+}
+
+/// Why an exception does not apply to a package of which the archive tells no SHA-256, and what does.
+#[must_use]
+pub fn unhashed(place: &str) -> String {
+    format!(
+        "its index has no SHA-256, so the exception in {place} does not apply: apt-quorum exception \
+         add FILE makes one by the file's own"
+    )
 }
 
 /// Where one operator stands, in a few words.
@@ -235,7 +245,7 @@ pub fn next_step(refusals: &[&Refusal]) -> String {
             }
             Reason::Unreadable { .. } => "Find out why the file could not be read, then try again.",
             Reason::Changeable { .. } => {
-                "Copy such files to a local directory of root's, such as /root, and install them from there."
+                "Copy such files to a local directory of root's, such as /root, and install them from there; in a source of apt's, write copy: in place of file:."
             }
             Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => {
                 "Take another file; no confirmation could help this one."

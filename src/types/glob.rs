@@ -59,6 +59,12 @@ impl Glob {
         }
     }
 
+    /// Whether it leaves nothing out that has a name: nothing in it stands for itself.
+    #[must_use]
+    pub fn says_nothing(&self) -> bool {
+        self.0.chars().all(|c| matches!(c, '*' | '?'))
+    }
+
     /// The pattern as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -7,8 +7,8 @@ use std::path::Path;
 use apt_quorum::deb::{DebError, examine};
 use apt_quorum::evidence::http::DoorError;
 use apt_quorum::policy::{
-    Answer, Assessment, Decision, Evidence, Listing, Mode, Named, OnConflict, Outcome, Policy,
-    Reason, Refusal, Report, Standing, Subject, UnsignedStatus, assess, decide,
+    Answer, Assessment, Decision, Epoch, Evidence, Listing, Mode, Named, OnConflict, Outcome,
+    Policy, Reason, Refusal, Report, Standing, Subject, UnsignedStatus, assess, decide,
 };
 use apt_quorum::report::{
     self, Entrance, Record, RecordedAssessment, ascii, next_step, summary, verdict,
@@ -233,7 +233,9 @@ pub fn json(all: &[Shown]) -> String {
 fn assessments() -> Vec<(String, RecordedAssessment)> {
     let world = world();
     let named = Named {
-        control: world.file.control().unwrap().clone(),
+        identity: world.identity.clone(),
+        source: Some(world.file.control().unwrap().source.clone()),
+        epoch: Epoch::Known,
         sha256: world.file.sha256(),
         listings: listings(),
     };

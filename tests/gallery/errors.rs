@@ -28,8 +28,8 @@ use apt_quorum::sys::secure::{SecureError, Trusted};
 use apt_quorum::sys::steady::Unsteady;
 use apt_quorum::sys::tree::TreeError;
 use apt_quorum::types::{
-    GlobError, KeyError, KeyFault, KeyId, KeyKind, NameError, OperatorName, OperatorNameError,
-    PublicKey, SecretKeyError, Sha256Digest, ThresholdError, TimestampError,
+    Fingerprint, GlobError, KeyError, KeyFault, KeyId, KeyKind, NameError, OperatorName,
+    OperatorNameError, PublicKey, SecretKeyError, Sha256Digest, ThresholdError, TimestampError,
 };
 use nix::errno::Errno;
 
@@ -129,6 +129,10 @@ fn types(errors: &mut Errors) {
             KeyError::TooManySignatures,
             KeyError::TooLong { most: 1000 },
         ],
+    );
+    errors.add(
+        "types::fingerprint::FingerprintError",
+        vec!["225629DF75B188BD".parse::<Fingerprint>().unwrap_err()],
     );
     errors.add(
         "types::digest::DigestError",

@@ -116,7 +116,7 @@ impl Making {
     }
 
     pub fn signature(&self, message: &[u8]) -> Vec<u8> {
-        self.key.signature_packet(self.kind, &self.says, message)
+        self.key.issued_packet(self.kind, &self.says, message)
     }
 
     /// All that a server has.

@@ -244,6 +244,9 @@ impl World {
     }
 }
 
+/// Whose key signed the index of the archive that the tests call Debian's.
+pub const SIGNER: &str = "1111222233334444555566667777888899990000";
+
 /// An archive as its Release file describes it.
 pub fn listing() -> Listing {
     Listing {
@@ -253,6 +256,7 @@ pub fn listing() -> Listing {
         codename: "trixie".to_owned(),
         component: "main".to_owned(),
         site: "deb.debian.org".to_owned(),
+        signed_by: vec![SIGNER.parse().unwrap()],
     }
 }
 

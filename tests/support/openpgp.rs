@@ -191,6 +191,13 @@ impl PgpKey {
         packet(2, &self.signature_body(kind, says, message, &[]))
     }
 
+    /// The same, and it says whose it is, as all programs write it.
+    pub fn issued_packet(&self, kind: u8, says: &Says, message: &[u8]) -> Vec<u8> {
+        let fingerprint = Sha1::digest(self.framed());
+        let issuer = [&[9, 16][..], &fingerprint[12..]].concat();
+        packet(2, &self.signature_body(kind, says, message, &issuer))
+    }
+
     /// With subpackets that are not hashed.
     pub fn signature_body(
         &self,

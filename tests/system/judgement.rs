@@ -1,6 +1,9 @@
 //! What operators say, and what comes of it.
 
-use super::archive::{Package, Stanza, archive, sign};
+use apt_quorum::types::Unverified;
+use base64::Engine;
+
+use super::archive::{Files, Package, Stanza, archive, sign};
 use super::rebuilder::Mood;
 use super::steps::{source_of, two_attest};
 use super::table::{HOOK, INSTALLED, METHOD};
@@ -19,6 +22,8 @@ rows! {
     exceptions: "an exception by name, and a package that only calls itself so" => HOOK;
     expired_exception: "an exception that expired" => METHOD;
     origin_rule: "a rule about an origin holds only where the origin is signed" => METHOD;
+    vendor_key: "a vendor's archive that says Debian's origin, where Debian's key is asked for" => METHOD;
+    vendor_key_plain: "the same by a plain source, with its key in the source itself" => HOOK;
 }
 
 fn confirmed(world: &World) {
@@ -214,4 +219,96 @@ fn origin_rule(world: &World) {
     world.sh("apt-get update").succeeds();
     world.install("good").succeeds().says("1 confirmed");
     assert_eq!(world.receipts("hook").last().unwrap()["rule"], "policy.toml line 3");
+}
+
+fn vendor_key(world: &World) {
+    let server = debian_and_a_vendor(world, |key, authority| {
+        // A keyring that is not armoured, as most vendors tell people to make it.
+        world.write("/etc/apt/keyrings/vendor.gpg", binary(key));
+        let source = format!(
+            "deb [signed-by=/etc/apt/keyrings/vendor.gpg] quorum+http://{authority}/debian stable non-free-firmware\n"
+        );
+        world.write("/etc/apt/sources.list.d/vendor.list", source);
+    });
+    drop(server);
+}
+
+fn vendor_key_plain(world: &World) {
+    let server = debian_and_a_vendor(world, |key, authority| {
+        let key = String::from_utf8_lossy(key).trim_end().replace("\n\n", "\n.\n");
+        let source = format!(
+            "Types: deb\nURIs: http://{authority}/debian\nSuites: stable\nComponents: non-free-firmware\nSigned-By:\n {}\n",
+            key.replace('\n', "\n ")
+        );
+        world.write("/etc/apt/sources.list.d/vendor.sources", source);
+    });
+    drop(server);
+}
+
+/// Both archives call themselves Debian, each is signed with a key of its own, and apt takes both. Only
+/// one of the keys is asked for.
+fn debian_and_a_vendor(world: &World, add: impl Fn(&[u8], &str)) -> [super::server::Server; 2] {
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    let fingerprint = |key: &[u8]| Unverified::all_in(key)[0].fingerprint().to_uppercase();
+    let mut files = archive("Debian", &[(Stanza::of(good), good)]);
+    let debian = sign(&mut files);
+    let debians = serve(files);
+    world.write("/etc/apt/keyrings/debian.asc", &debian);
+    let source = format!(
+        "deb [signed-by=/etc/apt/keyrings/debian.asc] quorum+http://{}/debian stable main\n",
+        debians.authority()
+    );
+    world.write("/etc/apt/sources.list", source);
+    let renamed = |text: &str| text.replace("main/", "non-free-firmware/");
+    let mut files: Files = archive("Debian", &[(Stanza::of(unknown), unknown)])
+        .into_iter()
+        .map(|(path, bytes)| match path.as_str() {
+            "dists/stable/Release" => {
+                let text = String::from_utf8_lossy(&bytes);
+                let text = renamed(&text).replace("Components: main", "Components: non-free-firmware");
+                (path, text.into_bytes().into())
+            }
+            _ => (renamed(&path), bytes),
+        })
+        .collect();
+    let vendor = sign(&mut files);
+    let vendors = serve(files);
+    add(&vendor, &vendors.authority());
+    world.sh("apt-get update").succeeds();
+
+    let exception = |condition: &str| {
+        world.write(
+            "/etc/apt-quorum/exceptions.d/firmware.toml",
+            format!(
+                "[[exception]]\norigin = [\"Debian\"]\ncomponent = [\"non-free-firmware\"]\n{condition}\
+                 reason = \"no source\"\nexpires = 2199-01-01\n"
+            ),
+        );
+    };
+    exception(&format!("signed_by = [\"{}\"]\n", fingerprint(&debian)));
+    world.install("unknown").fails().says("unknown 1.0-1 all: no operator confirms it");
+    assert!(!world.has_run("unknown") && !world.is_unpacked("unknown"));
+    world.sh("apt-quorum config check").succeeds().never_says("whoever signed it");
+    // What each archive is signed with is shown.
+    let said = format!("its index is signed_by {}", fingerprint(&vendor));
+    world.sh("apt-quorum explain --offline unknown || true").says(&said).says("would be refused");
+    let said = format!("its index is signed_by {}", fingerprint(&debian));
+    world.sh("apt-quorum explain --offline good || true").says(&said);
+    // An archive's own word alone is warned of.
+    exception("");
+    world.sh("apt-quorum config check").succeeds().says("(origin, component), whoever signed it");
+    exception(&format!("signed_by = [\"{}\"]\n", fingerprint(&vendor)));
+    world.install("unknown").succeeds().says("1 under an exception");
+    assert!(world.has_run("unknown"));
+    let receipt = world.receipts("hook").pop().unwrap();
+    assert_eq!(receipt["listings"][0]["signed_by"][0], fingerprint(&vendor));
+    [debians, vendors]
+}
+
+/// An armoured key without its armour.
+fn binary(key: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(key);
+    let body = text.lines().skip_while(|line| !line.is_empty());
+    let lines = body.take_while(|line| !line.starts_with(['-', '=']));
+    base64::engine::general_purpose::STANDARD.decode(lines.collect::<String>()).unwrap()
 }

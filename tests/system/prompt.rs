@@ -181,7 +181,7 @@ fn before_prompt_local(world: &World) {
     world
         .install("/root/unknown.deb")
         .fails()
-        .says("1 in no index, judged when installed")
+        .says("1 in no index by a SHA-256, judged when installed")
         .says("Nothing was installed.");
     world.install("/root/good.deb").succeeds();
 }

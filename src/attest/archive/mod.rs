@@ -11,6 +11,7 @@
 
 mod index;
 mod release;
+mod signed;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use crate::types::{Architecture, Identity, OperatorName, Timestamp};
 
 pub use index::{Index, TakenOver};
 pub use release::{Listed, Release};
+pub use signed::Signed;
 
 /// Largest Release file that is read, in bytes. Debian's have up to 250 kB.
 pub const MAX_RELEASE: usize = 2 * 1024 * 1024;

@@ -200,7 +200,7 @@ impl Release {
 }
 
 /// The text of an InRelease file as it was signed, and its signatures (RFC 9580 section 7).
-fn inline(file: &[u8]) -> Result<(Vec<u8>, Signatures), Rejection> {
+pub(super) fn inline(file: &[u8]) -> Result<(Vec<u8>, Signatures), Rejection> {
     const UNFIT: Rejection = Rejection::Release("is not one text with signatures");
     let text = std::str::from_utf8(file).map_err(|_| UNFIT)?;
     // What stands around the frame is signed by nobody; apt refuses it, too.
@@ -219,7 +219,7 @@ fn inline(file: &[u8]) -> Result<(Vec<u8>, Signatures), Rejection> {
 }
 
 /// The signatures in a file of their own, armoured or not.
-fn detached(message: &[u8], signature: &[u8]) -> Result<Signatures, Rejection> {
+pub(super) fn detached(message: &[u8], signature: &[u8]) -> Result<Signatures, Rejection> {
     const UNFIT: Rejection = Rejection::Release("has a signature beside it that is none");
     if signature.len() > MAX_SIGNATURE {
         return Err(UNFIT);
@@ -251,7 +251,7 @@ fn signatures(
 }
 
 /// The lines ` SHA256 SIZE PATH` of a Release file.
-fn files(field: &str) -> Option<BTreeMap<String, (Sha256Digest, usize)>> {
+pub(super) fn files(field: &str) -> Option<BTreeMap<String, (Sha256Digest, usize)>> {
     let mut files = BTreeMap::new();
     for line in field.lines().filter(|line| !line.trim().is_empty()) {
         let mut parts = line.split_ascii_whitespace();

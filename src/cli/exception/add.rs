@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::args::ExceptionAdd;
 use super::{DAY, Exit, MAX_FILE, Stop, World, file, list, say};
+use crate::cli::loose;
 use crate::config::{Change, exception_table};
 use crate::policy::{Exception, Matcher};
 use crate::types::{DebVersion, Glob, PackageName, Timestamp, printable};
@@ -57,6 +58,9 @@ pub(super) fn run(arguments: &ExceptionAdd) -> Result<Exit, Stop> {
         }
         () => "It holds for what an index of apt lists under this name and version.\n",
     };
+    if let Some(note) = loose::exception(written) {
+        text += &format!("note: {note}.\n");
+    }
     Ok(say(&text, Exit::Admitted))
 }
 
@@ -88,6 +92,7 @@ fn matcher(arguments: &ExceptionAdd) -> Result<Matcher, Stop> {
         codename: given(&arguments.codename),
         component: given(&arguments.component),
         site: given(&arguments.site),
+        signed_by: given(&arguments.signed_by),
     };
     let Some(what) = &arguments.what else { return Ok(matcher) };
     let twice = |flag: &str| {

@@ -4,7 +4,7 @@ use clap::{ArgGroup, Args};
 
 use super::super::args::Directory;
 use super::super::import::args::day;
-use crate::types::{Glob, Sha256Digest, Timestamp};
+use crate::types::{Fingerprint, Glob, Sha256Digest, Timestamp};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Exception {
@@ -29,7 +29,7 @@ pub(in crate::cli) enum ExceptionCommand {
 #[command(group = ArgGroup::new("until").args(["expires", "days"]).required(true))]
 #[command(group = ArgGroup::new("condition").required(true).multiple(true).args([
     "what", "package", "version", "source", "architecture", "sha256", "origin", "label", "suite",
-    "codename", "component", "site",
+    "codename", "component", "site", "signed_by",
 ]))]
 pub(in crate::cli) struct ExceptionAdd {
     #[command(flatten)]
@@ -67,6 +67,9 @@ pub(in crate::cli) struct ExceptionAdd {
     /// Only packages that an archive on this host lists
     #[arg(long, value_name = "PATTERN")]
     pub(super) site: Vec<Glob>,
+    /// Only packages that an archive lists whose index this certificate's key signed
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub(super) signed_by: Vec<Fingerprint>,
     /// Why they may pass without a quorum
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: String,

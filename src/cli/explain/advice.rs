@@ -23,7 +23,10 @@ pub(super) fn of(case: &Case, config: &Config) -> Vec<String> {
         }
         Reason::Unreadable { .. } => vec!["name a file that can be read".to_owned()],
         Reason::Changeable { .. } => {
-            vec!["copy it to a local directory of root's and install it from there".to_owned()]
+            vec![
+                "copy it to a local directory of root's and install it from there; in a source of apt's, write copy: in place of file:"
+                    .to_owned(),
+            ]
         }
         Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => {
             vec!["nothing: take another file".to_owned()]

@@ -111,7 +111,8 @@ pub(super) fn run(arguments: &Explain) -> Exit {
 fn explained(arguments: &Explain) -> Result<Exit, Stop> {
     let evidence = evidence_at_hand(&arguments.evidence).map_err(Stop::wrong)?;
     let apt = apt_configuration(Environment::Heard).map_err(Stop::wrong)?;
-    let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
+    let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now())
+        .that_tells_signers();
     let config = gate.config().map_err(|problems| {
         Stop::wrong(format!(
             "with a mistake in the configuration every package is refused:\n{problems}."
@@ -170,14 +171,20 @@ impl Court<'_> {
         let packages: Vec<Identity> = packages.into_iter().filter(is_it).collect();
         let files = self.gate.files_of(&packages);
         let at_hand = |named: &crate::policy::Named| {
-            let artifact = named.control.identity.artifact_name();
+            let artifact = named.identity.artifact_name();
             self.evidence.iter().flat_map(|it| it.about(&artifact)).collect()
         };
         let assessed = self.gate.assess(files, at_hand, Ask::All, gatherer, self.now, |_| {});
         if assessed.is_empty() {
-            return Err(Stop::wrong(format!(
-                "{shown} is not installed, and no index of apt lists it with a SHA-256: name its file."
-            )));
+            let unhashed = self.gate.listed_without_hash(&packages);
+            return Err(Stop::wrong(match unhashed.first() {
+                Some(it) => format!(
+                    "{it} is in an index of apt that has no SHA-256, so no exception by name or archive applies to it: name its file."
+                ),
+                None => format!(
+                    "{shown} is not installed, and no index of apt lists it with a SHA-256: name its file."
+                ),
+            }));
         }
         Ok(assessed.into_iter().map(|it| Case::Listed(Box::new(it))).collect())
     }
@@ -237,7 +244,7 @@ impl Case {
     fn identity(&self) -> Option<&Identity> {
         match self {
             Self::Installed(it) => Some(&it.installed.identity),
-            Self::Listed(it) => Some(&it.named.control.identity),
+            Self::Listed(it) => Some(&it.named.identity),
             Self::File(it) => {
                 it.decision.subject().and_then(|it| it.control().ok()).map(|it| &it.identity)
             }

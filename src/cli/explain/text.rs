@@ -46,6 +46,9 @@ pub(super) fn of(
     if let Some((place, expired)) = &report.expired_exception {
         line("exception", &format!("{place} would apply, but EXPIRED on {}", expired.date()));
     }
+    if let Some(place) = &report.unhashed_exception {
+        line("exception", &format!("none: {}", report::unhashed(place)));
+    }
     for claim in &report.conflicts {
         line(
             "CONFLICT",
@@ -122,7 +125,7 @@ fn file(case: &Case) -> Vec<String> {
         }
         Case::Listed(it) => {
             let named = &it.named;
-            (named.sha256, "by an index of apt", Some(&named.control.source), &named.listings)
+            (named.sha256, "by an index of apt", named.source.as_ref(), &named.listings)
         }
         Case::File(it) => {
             let Some(subject) = it.decision.subject() else { return Vec::new() };
@@ -132,7 +135,10 @@ fn file(case: &Case) -> Vec<String> {
     };
     let mut lines = vec![format!("sha256 {sha256} ({who})")];
     lines.extend(source.map(|(name, version)| format!("built from {name} ({version})")));
-    lines.extend(listings.iter().map(|it| format!("offered by {}", archive(it))));
+    for it in listings {
+        lines.push(format!("offered by {}", archive(it)));
+        lines.push(signers(it));
+    }
     lines
 }
 
@@ -146,6 +152,16 @@ fn archive(listing: &Listing) -> String {
     let site =
         if site.is_empty() { "this machine".to_owned() } else { printable(site).to_string() };
     format!("{words} (on {site})")
+}
+
+/// Whose word the archive's index is, as a policy can ask for it.
+fn signers(listing: &Listing) -> String {
+    let all: Vec<String> = listing.signed_by.iter().map(ToString::to_string).collect();
+    if all.is_empty() {
+        return "its index is signed by no key that is known here: no signed_by matches it"
+            .to_owned();
+    }
+    format!("its index is signed_by {}", all.join(", "))
 }
 
 fn let_in(receipt: &Admitted) -> String {

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::apt::configuration::{Configuration, dumped_below};
-use crate::apt::sources::{Entry, Format, PREFIX, Way, judged, read};
+use crate::apt::sources::{Entry, Format, PREFIX, Way, judged, read, unquoted};
 use crate::cli::world::{Stop, shown_uri};
 use crate::config::Change;
 use crate::evidence::NATIVE;
@@ -212,7 +212,10 @@ impl Machine {
         for word in words {
             let is = |uri: &str| {
                 let plain = |it: &str| it.trim_end_matches('/').to_owned();
-                plain(uri) == plain(word) || plain(&shown_uri(uri)) == plain(word)
+                // As apt reads it, as it is shown, or as it is written.
+                [word.clone(), unquoted(word)]
+                    .iter()
+                    .any(|word| [uri, &shown_uri(uri)].iter().any(|it| plain(it) == plain(word)))
             };
             let found: Vec<&String> =
                 choices.iter().map(|it| &it.uri).filter(|uri| is(uri)).collect();

@@ -10,8 +10,8 @@ use super::plan::Plan;
 use super::threshold::{Voters, operators};
 use super::{Session, Written};
 use crate::apt::configuration::Configuration;
-use crate::cli::mode;
 use crate::cli::world::{World, shown_uri};
+use crate::cli::{loose, mode};
 use crate::config::{Change, Config};
 use crate::gate::{Commands, ways};
 use crate::policy::Mode;
@@ -28,6 +28,9 @@ pub(super) fn there_is(world: &World, machine: &Machine) -> String {
     );
     for name in config.operators.keys() {
         let _ = writeln!(text, "  operator  {name}");
+    }
+    for note in loose::notes(&config.policy) {
+        let _ = writeln!(text, "  note: {note}.");
     }
     if machine.all_are_judged() {
         text += "  sources   all are judged on the way\n";

@@ -1,0 +1,137 @@
+//! Whose word apt's own indexes are: the certificates whose keys signed a Release file.
+//!
+//! apt verified the file when it fetched it, and does not write down with what. So the signatures are
+//! verified here once more, with the certificates that apt's configuration names. A fingerprint says
+//! which certificate is meant, so it makes no difference where that was found: whoever has other keys
+//! cannot sign in its name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::release::{detached, files, inline};
+use super::{MAX_RELEASE, Rejection};
+use crate::attest::openpgp::OpenPgpSignature;
+use crate::attest::{self, MAX_CHECKS, SignatureFault};
+use crate::deb822;
+use crate::types::{Certificate, Fingerprint, KeyFault, Sha256Digest, Timestamp, Unverified};
+
+/// A Release file that somebody signed whose certificate is at hand.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    text: Vec<u8>,
+    files: BTreeMap<String, Sha256Digest>,
+    signers: BTreeSet<Fingerprint>,
+}
+
+impl Signed {
+    /// Reads an InRelease file, or with a `signature` beside it a Release file, and finds out which
+    /// of the `certificates` signed it: by a key that may sign at `now`. Whatever is not certain is
+    /// nobody's signature.
+    ///
+    /// # Errors
+    /// If the file is not of the form, or nobody signed it that is known.
+    pub fn read(
+        file: &[u8],
+        signature: Option<&[u8]>,
+        certificates: &[Unverified],
+        now: Timestamp,
+    ) -> Result<Self, Rejection> {
+        if file.len() > MAX_RELEASE {
+            return Err(attest::Rejection::TooLarge { size: file.len() }.into());
+        }
+        let (text, signatures) = match signature {
+            None => inline(file)?,
+            Some(signature) => (file.to_vec(), detached(file, signature)?),
+        };
+        let mut signers = Signers::default();
+        for packet in signatures.packets() {
+            for certificate in signers.named_by(packet, certificates) {
+                let verified = packet.verify_by_any(&certificate, signatures.message(), now);
+                signers.add(&certificate, verified);
+            }
+        }
+        let signers = signers.good();
+        if signers.is_empty() {
+            return Err(Rejection::Release("is signed by no certificate that apt is told to take"));
+        }
+        let files = listed(&text)?;
+        Ok(Self { text, files, signers })
+    }
+
+    /// What was signed, without what frames it.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Who signed it.
+    #[must_use]
+    pub const fn signers(&self) -> &BTreeSet<Fingerprint> {
+        &self.signers
+    }
+
+    /// The SHA-256 that it lists for a file; `path` as below `dists/SUITE/`.
+    #[must_use]
+    pub fn sha256(&self, path: &str) -> Option<Sha256Digest> {
+        self.files.get(path).copied()
+    }
+}
+
+/// The SHA-256 of every file that the text lists.
+fn listed(text: &[u8]) -> Result<BTreeMap<String, Sha256Digest>, Rejection> {
+    let mut stanzas = deb822::stanzas(text);
+    let (Some(Ok(stanza)), None) = (stanzas.next(), stanzas.next()) else {
+        return Err(Rejection::Release("is not one stanza of fields"));
+    };
+    let files = files(stanza.field("SHA256").unwrap_or_default())
+        .ok_or(Rejection::Release("lists files in an odd way"))?;
+    Ok(files.into_iter().map(|(path, (sha256, _))| (path, sha256)).collect())
+}
+
+/// Who turned out to have signed.
+#[derive(Default)]
+struct Signers {
+    good: BTreeSet<Fingerprint>,
+    /// By any copy of the certificate, or with a copy that is none: another copy may not have heard
+    /// of a revocation yet
+    revoked: BTreeSet<Fingerprint>,
+    checks: usize,
+}
+
+impl Signers {
+    /// The certificates with a key in whose name the signature stands. One that names no key could
+    /// be anybody's, and costs a try with everybody's key: apt's programs know no such either.
+    fn named_by(
+        &mut self,
+        packet: &OpenPgpSignature,
+        certificates: &[Unverified],
+    ) -> Vec<Certificate> {
+        let names: Vec<String> = packet.issuers().collect();
+        let named = certificates.iter().filter(|it| names.iter().any(|name| it.may_be(name)));
+        let left = MAX_CHECKS.saturating_sub(self.checks);
+        let mut found = Vec::new();
+        for it in named.take(left) {
+            self.checks += 1;
+            match it.verified() {
+                Some(certificate) => found.push(certificate),
+                None => self.revoked.extend(it.fingerprint().parse::<Fingerprint>()),
+            }
+        }
+        found
+    }
+
+    fn add(&mut self, certificate: &Certificate, verified: Result<(), Option<SignatureFault>>) {
+        let Ok(fingerprint) = certificate.fingerprint().parse() else { return };
+        match verified {
+            Ok(()) => drop(self.good.insert(fingerprint)),
+            Err(Some(SignatureFault::Key { why: KeyFault::Revoked, .. })) => {
+                self.revoked.insert(fingerprint);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn good(mut self) -> BTreeSet<Fingerprint> {
+        self.good.retain(|it| !self.revoked.contains(it));
+        self.good
+    }
+}
