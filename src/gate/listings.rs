@@ -54,7 +54,7 @@ impl Listings {
             // An index that breaks off still lists what came before.
             let _ = unpacked(&directory.join(name), |text| {
                 index::packages(text, |it| {
-                    if wanted(&it.sha256, &it.identity) {
+                    if wanted(&it.sha256, &it.control.identity) {
                         listings.files.entry(it.sha256).or_default().push((at, it));
                     }
                 })
@@ -69,7 +69,7 @@ impl Listings {
         let listed = self.files.get(&sha256).map(Vec::as_slice).unwrap_or_default();
         let archives = listed
             .iter()
-            .filter(|(_, listed)| listed.identity == *identity)
+            .filter(|(_, listed)| listed.control.identity == *identity)
             .filter_map(|(at, _)| Some(self.archive(*at)?.listing.clone()));
         archives.collect()
     }
@@ -90,7 +90,7 @@ impl Listings {
         let mut files = Files::new();
         for (at, listed) in self.files.values().flatten() {
             if self.archive(*at).is_some_and(&counts) {
-                files.entry(&listed.identity).or_default().insert(listed.sha256, listed);
+                files.entry(&listed.control.identity).or_default().insert(listed.sha256, listed);
             }
         }
         files
@@ -105,7 +105,7 @@ impl Listings {
 pub(super) fn each(directory: &Path, mut each: impl FnMut(Sha256Digest, Identity)) {
     for name in names(directory).unwrap_or_default().iter().filter(|name| is_packages(name)) {
         let _ = unpacked(&directory.join(name), |text| {
-            index::packages(text, |it| each(it.sha256, it.identity))
+            index::packages(text, |it| each(it.sha256, it.control.identity))
         });
     }
 }

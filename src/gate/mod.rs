@@ -37,7 +37,7 @@ use crate::sys::plain;
 use crate::sys::privileges::User;
 use crate::sys::secure::{SecureError, Trusted};
 use crate::sys::steady::{self, Stamp};
-use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
+use crate::types::{Called, Identity, OperatorName, Sha256Digest, Timestamp};
 
 use archives::Archives;
 pub use assess::{Ask, Assessed};
@@ -89,7 +89,7 @@ pub struct Candidate {
     /// Where it is
     pub path: PathBuf,
     /// What apt says that it is
-    pub requested: Option<Identity>,
+    pub requested: Option<Called>,
 }
 
 /// A file that was judged.
@@ -391,9 +391,15 @@ fn begin(
         Ok(stamp) => (stamp, None),
         Err(why) => (None, Some(why)),
     };
+    let subject_of = |listings| {
+        let subject = Subject::new(file.clone(), None, listings).requested_as(candidate.requested);
+        match changeable {
+            Some(why) => subject.that_others_can_change(why),
+            None => subject,
+        }
+    };
     let Some((question, mut inquiry)) = asked else {
-        let subject = Subject::new(file, candidate.requested, Vec::new());
-        let inquiry = Inquiry::default();
+        let (subject, inquiry) = (subject_of(Vec::new()), Inquiry::default());
         return Case { path: candidate.path, subject, inquiry, settled: false, stamp };
     };
     let listings = listings.of(file.sha256(), &question.identity);
@@ -405,10 +411,7 @@ fn begin(
         let id = u64::try_from(index).unwrap_or(u64::MAX);
         gatherer.ask(id, question, asked);
     }
-    let mut subject = Subject::new(file, candidate.requested, listings);
-    if let Some(why) = changeable {
-        subject = subject.that_others_can_change(why);
-    }
+    let subject = subject_of(listings);
     Case { path: candidate.path, subject, inquiry, settled: false, stamp }
 }
 

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Assessed, Gate};
 use crate::apt::index::Listed;
-use crate::deb::Control;
 use crate::policy::{Assessment, Mode, Named, Policy, Reason};
 use crate::report;
 use crate::types::{Identity, printable};
@@ -38,12 +37,10 @@ impl Gate {
         let files = listings.files();
         let listed = packages.iter().filter_map(|it| files.get(it)).flat_map(|it| it.values());
         listed
-            .map(|Listed { sha256, identity, source }| {
-                // Without a source, rules about sources do not match.
-                let itself = || (identity.package.clone(), identity.version.clone());
-                let source = source.clone().unwrap_or_else(itself);
-                let control = Control { identity: identity.clone(), source };
-                Named { listings: listings.of(*sha256, identity), control, sha256: *sha256 }
+            .map(|Listed { sha256, control }| Named {
+                listings: listings.of(*sha256, &control.identity),
+                control: control.clone(),
+                sha256: *sha256,
             })
             .collect()
     }

@@ -69,6 +69,16 @@ impl<T> Items<T> {
         self.entries.get_mut(uri).map(|it| &mut it.item)
     }
 
+    /// Gives an item another number: what was asked about it so far is no longer.
+    pub(super) fn renumber(&mut self, uri: &[u8]) -> Option<QuestionId> {
+        let id = self.next_id();
+        let entry = self.entries.get_mut(uri)?;
+        let before = std::mem::replace(&mut entry.id, id);
+        let uri = self.questions.remove(&before)?;
+        self.questions.insert(id, uri);
+        Some(id)
+    }
+
     /// The number of the questions about an item.
     pub(super) fn id(&self, uri: &[u8]) -> Option<QuestionId> {
         self.entries.get(uri).map(|it| it.id)

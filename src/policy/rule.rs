@@ -102,7 +102,9 @@ impl Matcher {
     /// Whether this applies to a package.
     pub(super) fn matches(&self, facts: Facts<'_>) -> bool {
         let identity = &facts.control.identity;
-        any(self.package.as_deref(), identity.package.as_str())
+        // Whatever case a file writes its name in, it is the same package for dpkg: it must not slip
+        // past a rule for that.
+        any_by(self.package.as_deref(), |it| it.matches_in_any_case(identity.package.as_str()))
             && any(self.version.as_deref(), identity.version.as_str())
             && any(self.source.as_deref(), facts.control.source.0.as_str())
             && any(self.architecture.as_deref(), identity.architecture.as_str())
@@ -121,7 +123,11 @@ impl Matcher {
 }
 
 fn any(patterns: Option<&[Glob]>, text: &str) -> bool {
-    patterns.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(text)))
+    any_by(patterns, |pattern| pattern.matches(text))
+}
+
+fn any_by(patterns: Option<&[Glob]>, matches: impl Fn(&Glob) -> bool) -> bool {
+    patterns.is_none_or(|patterns| patterns.iter().any(matches))
 }
 
 impl Rule {
@@ -190,6 +196,13 @@ impl Exception {
     #[must_use]
     pub const fn matcher(&self) -> &Matcher {
         &self.matcher
+    }
+
+    /// Whether it names files by their SHA-256 and by nothing else, and this is one of them. So it can
+    /// be told that it applies to a file of which nothing but its bytes is known.
+    pub(super) fn is_for_bytes(&self, sha256: Sha256Digest) -> bool {
+        let nothing_else = Matcher { sha256: None, ..self.matcher.clone() }.is_empty();
+        nothing_else && self.matcher.sha256.as_ref().is_some_and(|list| list.contains(&sha256))
     }
 
     /// Whether it holds for exactly these bytes, whatever they are called.

@@ -2,13 +2,13 @@
 
 use crate::apt::index::Listing;
 use crate::deb::{Control, DebError, Examined};
-use crate::types::{Identity, Sha256Digest};
+use crate::types::{Called, Identity, Sha256Digest};
 
 /// A file that is to be installed: what it is, what it was asked for as, and where it comes from.
 #[derive(Debug, Clone)]
 pub struct Subject {
     file: Examined,
-    requested: Option<Identity>,
+    requested: Option<Called>,
     listings: Vec<Listing>,
     changeable: Option<String>,
 }
@@ -18,8 +18,15 @@ impl Subject {
     ///
     /// `requested` is what apt or dpkg says it is installing, where it says so.
     #[must_use]
-    pub const fn new(file: Examined, requested: Option<Identity>, listings: Vec<Listing>) -> Self {
-        Self { file, requested, listings, changeable: None }
+    pub fn new(file: Examined, requested: Option<Identity>, listings: Vec<Listing>) -> Self {
+        Self { file, requested: requested.map(Called::from), listings, changeable: None }
+    }
+
+    /// Notes what apt says it is installing, in its own words: it can call a package what none is
+    /// called.
+    #[must_use]
+    pub fn requested_as(self, requested: Option<Called>) -> Self {
+        Self { requested, ..self }
     }
 
     /// Notes that others than root could put another file in its place after it was judged, and
@@ -63,7 +70,7 @@ impl Subject {
 
     /// What it was asked for as.
     #[must_use]
-    pub const fn requested(&self) -> Option<&Identity> {
+    pub const fn requested(&self) -> Option<&Called> {
         self.requested.as_ref()
     }
 

@@ -237,6 +237,9 @@ pub fn next_step(refusals: &[&Refusal]) -> String {
             Reason::Changeable { .. } => {
                 "Copy such files to a directory of root's, such as /root, and install them from there."
             }
+            Reason::NotAPackage(ref why) if !why.is_beyond_exceptions() => {
+                "Take another file, or allow exactly this one: apt-quorum exception add FILE --days 30 --reason TEXT."
+            }
             Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => {
                 "Take another file; no confirmation could help this one."
             }

@@ -33,8 +33,8 @@ impl Index {
     /// If the file is not that one, or not to be read.
     pub fn read(file: &[u8], listed: &Listed) -> Result<Self, Rejection> {
         let mut files: HashMap<Sha256Digest, Option<Sha256Digest>> = HashMap::new();
-        let each = |packages::Listed { sha256, identity, .. }| {
-            let name = Sha256Digest::of(identity.to_string().as_bytes());
+        let each = |packages::Listed { sha256, control }| {
+            let name = Sha256Digest::of(control.identity.to_string().as_bytes());
             files
                 .entry(name)
                 .and_modify(|earlier| *earlier = earlier.filter(|it| *it == sha256))

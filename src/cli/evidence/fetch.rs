@@ -213,7 +213,7 @@ fn named(line: &str) -> Result<Named, String> {
 
 /// What apt would upgrade, as it would do it.
 fn upgrades() -> Result<Vec<Named>, Failed> {
-    let packages = simulate::installed_by(&["dist-upgrade"]).map_err(|why| Failed {
+    let simulated = simulate::installed_by(&["dist-upgrade"]).map_err(|why| Failed {
         exit: Exit::CouldNotFindOut,
         why: format!("apt-get does not tell what it would upgrade: {why}"),
     })?;
@@ -222,7 +222,10 @@ fn upgrades() -> Result<Vec<Named>, Failed> {
         version: it.version,
         architecture: Some(it.architecture),
     };
-    Ok(packages.into_iter().map(named).collect())
+    for line in &simulated.odd {
+        complain(&format!("apt-quorum: not understood, so nobody is asked about it: {line}.\n"));
+    }
+    Ok(simulated.packages.into_iter().map(named).collect())
 }
 
 /// Looks the hashes of these packages up in apt's indexes, and the architectures of those that are

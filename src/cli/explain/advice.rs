@@ -25,6 +25,9 @@ pub(super) fn of(case: &Case, config: &Config) -> Vec<String> {
         Reason::Changeable { .. } => {
             vec!["copy it to a directory of root's and install it from there".to_owned()]
         }
+        Reason::NotAPackage(why) if !why.is_beyond_exceptions() => {
+            vec!["no confirmation could help it: take another file".to_owned()]
+        }
         Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => {
             vec!["nothing: take another file".to_owned()]
         }
@@ -43,8 +46,11 @@ pub(super) fn of(case: &Case, config: &Config) -> Vec<String> {
             vec![format!("try again when {} can be heard", names(silent))]
         }
     };
-    let can_be_excepted =
-        matches!(reason, Reason::NotConfirmed { .. } | Reason::CouldNotFindOut { .. });
+    let can_be_excepted = match reason {
+        Reason::NotConfirmed { .. } | Reason::CouldNotFindOut { .. } => true,
+        Reason::NotAPackage(why) => !why.is_beyond_exceptions(),
+        _ => false,
+    };
     if can_be_excepted && case.exception().is_none() {
         advice.extend(exception(case, config));
     }
