@@ -17,7 +17,7 @@ rows! {
 }
 
 /// Where the program is, and that apt asks it.
-fn begin(world: &World) {
+pub fn begin(world: &World) {
     world.sh("ln -s ../../bin/apt-quorum /usr/lib/apt-quorum/before-prompt").succeeds();
     let conf = include_str!(concat!(
         env!("CARGO_MANIFEST_DIR"),
