@@ -22,6 +22,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::process::Command;
 
+use apt_quorum::apt::index::packages;
+use apt_quorum::deb822::status::installed;
 use apt_quorum::deb::{Control, DebError, examine, looks_like_a_package};
 use apt_quorum::types::Sha256Digest;
 use support::deb::*;
@@ -70,6 +72,22 @@ fn read(bytes: &[u8]) -> Result<Control, DebError> {
     examined.control().cloned().map_err(Clone::clone)
 }
 
+/// An index and dpkg's database say of a package what its control file says, and all of these are
+/// read alike: what is foreseen by an index is what is judged when the file is there.
+fn elsewhere_it_is_the_same(package: &Path, control: &Control) {
+    let out = Command::new("dpkg-deb").arg("-f").arg(package).output().unwrap();
+    assert!(out.status.success());
+    let more = |line: String| [out.stdout.trim_ascii_end(), b"\n", line.as_bytes()].concat();
+    let index = more(format!("SHA256: {}\n", Sha256Digest::of(b"x")));
+    let mut listed = Vec::new();
+    packages(index.as_slice(), |it| listed.push(it.control)).unwrap();
+    assert_eq!(listed, std::slice::from_ref(control), "{}", String::from_utf8_lossy(&index));
+    let status = more("Status: install ok installed\n".to_owned());
+    let installed = installed(&status).unwrap();
+    let installed: Vec<_> = installed.into_iter().map(|it| it.control.unwrap()).collect();
+    assert_eq!(installed, std::slice::from_ref(control));
+}
+
 /// `good` if dpkg reads the same, a reason if we refuse it, or in what we and dpkg differ.
 fn verdict(bytes: &[u8]) -> String {
     let ours = read(bytes);
@@ -78,7 +96,7 @@ fn verdict(bytes: &[u8]) -> String {
         let path = directory.path().join("package.deb");
         fs::write(&path, bytes).unwrap();
         match dpkg_reads(&path) {
-            Some(dpkg) if dpkg == described(control) => {}
+            Some(dpkg) if dpkg == described(control) => elsewhere_it_is_the_same(&path, control),
             Some(dpkg) => return format!("we read {}, dpkg {dpkg}", described(control)),
             None => return "good to us only".to_owned(),
         }

@@ -2,8 +2,8 @@
 //! PACKAGES").
 
 use super::control::{self, Control, ControlError};
-use super::{Malformed, Stanza, stanzas};
-use crate::types::{Called, Identity};
+use super::{Malformed, stanzas};
+use crate::types::{Called, Identity, NameError, PackageName};
 
 /// A package of which files are on the system, whether its installation was finished or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,9 @@ pub struct Installed {
 /// An entry that is only odd is none of these: it is told with its name and with why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StatusError {
+    /// It ends in the middle of a line. dpkg would not read it either.
+    #[error("it is cut off in its last line")]
+    CutOff,
     /// Not the format of deb822(5).
     #[error("entry {number} is malformed: {why}")]
     Malformed {
@@ -37,6 +40,14 @@ pub enum StatusError {
         number: usize,
         /// The field
         field: &'static str,
+    },
+    /// A package whose name dpkg would not read either.
+    #[error("entry {number} has an invalid Package: {why}")]
+    Name {
+        /// Which one, from 1
+        number: usize,
+        /// What is wrong
+        why: NameError,
     },
     /// A status that dpkg does not write.
     #[error("entry {number} has a status that is none")]
@@ -59,6 +70,9 @@ impl Installed {
 /// # Errors
 /// If the database is damaged or not complete: an entry that is passed over would not be audited.
 pub fn installed(text: &[u8]) -> Result<Vec<Installed>, StatusError> {
+    if text.last().is_some_and(|&byte| byte != b'\n') {
+        return Err(StatusError::CutOff);
+    }
     let mut found = Vec::new();
     for (number, stanza) in (1..).zip(stanzas(text)) {
         let stanza = stanza.map_err(|why| StatusError::Malformed { number, why })?;
@@ -82,15 +96,16 @@ pub fn installed(text: &[u8]) -> Result<Vec<Installed>, StatusError> {
         let called = Called {
             package: field("Package")?.to_owned(),
             version: field("Version")?.to_owned(),
-            architecture: text_of(&stanza, "Architecture"),
+            architecture: field("Architecture")?.to_owned(),
         };
+        match called.package.parse::<PackageName>() {
+            // dpkg sets no limit.
+            Ok(_) | Err(NameError::TooLong { .. }) => {}
+            Err(why) => return Err(StatusError::Name { number, why }),
+        }
         found.push(Installed { called, control: control::of_stanza(&stanza), whole });
     }
     Ok(found)
-}
-
-fn text_of(stanza: &Stanza<'_>, field: &str) -> String {
-    stanza.field(field).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -145,11 +160,14 @@ mod tests {
             "Package: x\nStatus: install ok here\nVersion: 1\nArchitecture: all\n",
             "Package: x\nStatus: install ok installed\nArchitecture: all\n",
             "Package: x\nStatus: install ok installed\nVersion:\nArchitecture: all\n",
+            "Package: x\nStatus: install ok installed\nVersion: 1\n",
+            "Package: ../x\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n",
             "Package: x\nPackage: y\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n",
         ] {
             assert!(installed(format!("{good}{bad}").as_bytes()).is_err(), "{bad}");
         }
         assert_eq!(installed(b"").unwrap(), []);
+        assert_eq!(installed(good.trim_end().as_bytes()), Err(StatusError::CutOff));
     }
 
     #[test]
@@ -158,9 +176,7 @@ mod tests {
         for (odd, why) in [
             ("Package: odd\nVersion: 1_2\nArchitecture: all\n", "Version is invalid"),
             ("Package: odd\nVersion: beta\nArchitecture: all\n", "Version is invalid"),
-            ("Package: odd\nVersion: 1\n", "no Architecture"),
             ("Package: odd\nVersion: 1\nArchitecture: a_b\n", "Architecture is invalid"),
-            ("Package: ../odd\nVersion: 1\nArchitecture: all\n", "Package is invalid"),
             ("Package: odd\nVersion: 1\nArchitecture: all\nSource: a\n b\n", "Source"),
             ("Package: odd\nVersion: 1\nArchitecture: all\nRevision: 2\n", "Revision"),
         ] {

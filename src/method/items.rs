@@ -161,6 +161,17 @@ mod tests {
     }
 
     #[test]
+    fn an_item_that_was_renumbered_has_nothing_of_before() {
+        let mut items = with(&["a", "b"]);
+        let before = items.id(b"a").unwrap();
+        let after = items.renumber(b"a").unwrap();
+        assert_eq!(items.of_question(before), None);
+        assert_eq!((items.of_question(after), items.id(b"a")), (Some(&b"a"[..]), Some(after)));
+        assert_eq!(items.id(b"b").map(|it| it == after), Some(false));
+        assert_eq!(items.renumber(b"c"), None);
+    }
+
+    #[test]
     fn what_is_no_longer_wanted_is_not_asked_for() {
         let mut items = with(&["a", "b", "a"]);
         let (first, last) = (1, 3);

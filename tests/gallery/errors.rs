@@ -180,8 +180,10 @@ fn packages(errors: &mut Errors) {
     errors.add(
         "deb822::status::StatusError",
         vec![
+            StatusError::CutOff,
             StatusError::Malformed { number: 7, why: deb822::Malformed::Line },
             StatusError::Missing { number: 7, field: "Version" },
+            StatusError::Name { number: 7, why: NameError::TooShort { what: "a package name" } },
             StatusError::Status { number: 7 },
         ],
     );

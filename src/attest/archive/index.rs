@@ -91,14 +91,14 @@ impl TakenOver {
             if name.is_empty() {
                 return Err(odd());
             }
-            all.names.insert(name.to_owned());
+            all.names.insert(name.to_ascii_lowercase());
         }
         Ok(all)
     }
 
-    /// Whether a file was taken over, by what it is or by what it is called.
+    /// Whether a file was taken over, by what it is or by what it is called, in whatever case.
     pub(super) fn has(&self, name: &ArtifactName, sha256: Sha256Digest) -> bool {
-        self.files.contains(&sha256) || self.names.contains(name.as_str())
+        self.files.contains(&sha256) || self.names.contains(&name.as_str().to_ascii_lowercase())
     }
 }
 

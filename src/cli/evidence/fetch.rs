@@ -231,16 +231,16 @@ fn upgrades() -> Result<Vec<Named>, Failed> {
 /// Looks the hashes of these packages up in apt's indexes, and the architectures of those that are
 /// named without one. Gives back what cannot be asked about.
 fn resolve(gate: &Gate, named: Vec<Named>, questions: &mut Vec<Question>) -> Vec<Named> {
-    let mut found: BTreeMap<(PackageName, DebVersion), BTreeSet<(Architecture, Sha256Digest)>> =
+    let mut found: BTreeMap<(PackageName, DebVersion), BTreeSet<(Identity, Sha256Digest)>> =
         named
             .iter()
             .map(|it| ((it.package.clone(), it.version.clone()), BTreeSet::new()))
             .collect();
     if !found.is_empty() {
         gate.each_listed(|sha256, identity| {
-            let Identity { package, version, architecture } = identity;
-            if let Some(files) = found.get_mut(&(package, version)) {
-                files.insert((architecture, sha256));
+            let key = (identity.package.clone(), identity.version.clone());
+            if let Some(files) = found.get_mut(&key) {
+                files.insert((identity, sha256));
             }
         });
     }
@@ -251,14 +251,15 @@ fn resolve(gate: &Gate, named: Vec<Named>, questions: &mut Vec<Question>) -> Vec
         let fits = |architecture: &Architecture| {
             it.architecture.as_ref().is_none_or(|wanted| wanted == architecture)
         };
-        let files: Vec<_> = files.filter(|(architecture, _)| fits(architecture)).collect();
-        let question = |architecture: Architecture, sha256| {
-            let (package, version) = key.clone();
-            Question { identity: Identity { package, version, architecture }, source: None, sha256 }
-        };
+        let files: Vec<_> = files.filter(|(its, _)| fits(&its.architecture)).collect();
+        let question = |identity, sha256| Question { identity, source: None, sha256 };
         match (&it.architecture, files.is_empty()) {
-            (Some(architecture), true) => questions.push(question(architecture.clone(), None)),
+            (Some(architecture), true) => {
+                let ((package, version), architecture) = (key, architecture.clone());
+                questions.push(question(Identity { package, version, architecture }, None));
+            }
             (None, true) => unlisted.push(it),
+            // With the name as the index has it: so its file is signed.
             (_, false) => questions.extend(
                 files.into_iter().map(|(its, sha256)| question(its.clone(), Some(*sha256))),
             ),
