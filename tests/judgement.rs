@@ -224,9 +224,8 @@ fn an_exception_for_bytes_that_could_be_two_packages_ends_when_it_says() {
 /// dpkg installs `Hello` in the place of `hello`.
 #[test]
 fn no_package_slips_past_a_rule_by_the_case_of_its_name() {
-    let strict = |name| {
-        vec![Rule::new("strict".to_owned(), package_is(name), requirement(3, &ALL), None)]
-    };
+    let strict =
+        |name| vec![Rule::new("strict".to_owned(), package_is(name), requirement(3, &ALL), None)];
     for (package, name) in [("Hello", "hello"), ("hello", "Hello"), ("hELLO", "h*lo")] {
         let world = World::with_package(&ALL, &format!("{package} 2.10-3 amd64"));
         let policy = world.policy_of(Mode::Enforce, requirement(1, &ALL), strict(name), vec![]);

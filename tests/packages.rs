@@ -23,8 +23,8 @@ use std::path::Path;
 use std::process::Command;
 
 use apt_quorum::apt::index::packages;
-use apt_quorum::deb822::status::installed;
 use apt_quorum::deb::{Control, DebError, examine, looks_like_a_package};
+use apt_quorum::deb822::status::installed;
 use apt_quorum::types::Sha256Digest;
 use support::deb::*;
 use support::{identity, random};

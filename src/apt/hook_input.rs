@@ -114,11 +114,8 @@ fn archive(line: &[u8]) -> Result<Option<(PathBuf, Called)>, String> {
             return Err(format!("{} is no absolute path", printable(&path)));
         }
     }
-    let called = Called {
-        package: word(name)?,
-        version: word(version)?,
-        architecture: word(architecture)?,
-    };
+    let called =
+        Called { package: word(name)?, version: word(version)?, architecture: word(architecture)? };
     Ok(Some((PathBuf::from(std::ffi::OsStr::from_bytes(path)), called)))
 }
 

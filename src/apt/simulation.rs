@@ -46,13 +46,27 @@ mod tests {
             Conf hello (2.10-5 Debian:13.2/stable [amd64])\n";
         let (packages, odd) = installed(output);
         let shown: Vec<String> = packages.iter().map(ToString::to_string).collect();
-        assert_eq!(shown, ["hello 2.10-5 amd64", "libc6 2.41-12 i386", "tzdata 1:2025b-4 all", "node_exporter 1.0 all"]);
+        assert_eq!(
+            shown,
+            [
+                "hello 2.10-5 amd64",
+                "libc6 2.41-12 i386",
+                "tzdata 1:2025b-4 all",
+                "node_exporter 1.0 all"
+            ]
+        );
         assert!(odd.is_empty(), "{odd:?}");
     }
 
     #[test]
     fn what_is_not_understood_is_not_passed_over() {
-        for bad in ["Inst hello", "Inst a/b (1 X [all])", "Inst a (1_2 X [all])", "Inst a (1 X)", "Inst  (1 X [all])"] {
+        for bad in [
+            "Inst hello",
+            "Inst a/b (1 X [all])",
+            "Inst a (1_2 X [all])",
+            "Inst a (1 X)",
+            "Inst  (1 X [all])",
+        ] {
             assert_eq!(installed(bad), (Vec::new(), vec![bad]), "{bad}");
         }
     }

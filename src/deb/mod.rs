@@ -16,8 +16,8 @@ use sha2::Digest;
 
 use crate::types::Sha256Digest;
 
-pub use archive::DebError;
 pub use crate::deb822::control::Control;
+pub use archive::DebError;
 pub(crate) use archive::{is_plain, only_zeros};
 
 /// Buffer for hashing; large enough that a system call a buffer costs nothing next to the hash.

@@ -76,7 +76,8 @@ mod tests {
         ]
         .concat();
         let mut all = Vec::new();
-        packages(text.trim_end().as_bytes(), |it| all.push(it.control.identity.to_string())).unwrap();
+        packages(text.trim_end().as_bytes(), |it| all.push(it.control.identity.to_string()))
+            .unwrap();
         assert_eq!(all, ["one 1:2 all", "two 1:2 all"]);
     }
 

@@ -52,7 +52,8 @@ mod tests {
         ] {
             assert_eq!(read(text).as_deref(), Ok(expected), "{text}");
         }
-        for bad in ["", "a(1)", "a (", "a (b_c)", "a ()", "a\n b", "a\tb", "a)b", "(1)", "a \0(1)"] {
+        for bad in ["", "a(1)", "a (", "a (b_c)", "a ()", "a\n b", "a\tb", "a)b", "(1)", "a \0(1)"]
+        {
             assert_eq!(read(bad), Err(SourceError), "{bad:?}");
         }
     }

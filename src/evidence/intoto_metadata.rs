@@ -115,9 +115,8 @@ impl<D: Fetch> Source for IntotoMetadata<D> {
 fn packages(question: &Question) -> Vec<(String, String)> {
     let own = (question.identity.package.to_string(), question.identity.version.to_string());
     // What only dpkg takes for a source is no directory of any.
-    let source = question.source.as_ref().filter(|(name, _)| {
-        name.as_str().parse::<PackageName>().is_ok()
-    });
+    let source =
+        question.source.as_ref().filter(|(name, _)| name.as_str().parse::<PackageName>().is_ok());
     let source = source.map(|(name, version)| (name.to_string(), version.to_string()));
     // A rebuild without changes to the source (+bN) lies under the source's version.
     let other = source.as_ref().map(|(_, version)| (own.0.clone(), version.clone()));

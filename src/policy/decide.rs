@@ -89,10 +89,7 @@ pub fn decide_early(
                     == Some(OnConflict::Warn)
         }
         Decision::Refuse(refusal) => {
-            matches!(
-                refusal.reason,
-                Reason::Changeable { .. } | Reason::NotWhatWasAskedFor { .. }
-            )
+            matches!(refusal.reason, Reason::Changeable { .. } | Reason::NotWhatWasAskedFor { .. })
         }
     };
     is_final.then_some(decision)

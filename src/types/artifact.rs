@@ -81,7 +81,8 @@ impl From<Identity> for Called {
 impl fmt::Display for Called {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { package, version, architecture } = self;
-        let [package, version, architecture] = [package, version, architecture].map(|it| printable(it));
+        let [package, version, architecture] =
+            [package, version, architecture].map(|it| printable(it));
         write!(f, "{package} {version} {architecture}")
     }
 }

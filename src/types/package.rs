@@ -346,9 +346,9 @@ mod tests {
         for bad in ["", "../x", "a/b", "a b", "-ab", ".ab", "_a", "a\nb", "a%5f", "a:b", "é1"] {
             assert!(bad.parse::<PackageName>().is_err(), "{bad:?}");
         }
-        for bad in [
-            "", "1/2", "1 2", ":1", "a:1", "1:", "1::3", "1\n", "1_2", "1234567890:1", "v1", "1:x",
-        ] {
+        for bad in
+            ["", "1/2", "1 2", ":1", "a:1", "1:", "1::3", "1\n", "1_2", "1234567890:1", "v1", "1:x"]
+        {
             assert!(bad.parse::<DebVersion>().is_err(), "{bad:?}");
         }
         for bad in ["", "-x", "am/d", "any all", "amd_64", "a.b"] {

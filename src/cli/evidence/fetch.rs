@@ -231,11 +231,10 @@ fn upgrades() -> Result<Vec<Named>, Failed> {
 /// Looks the hashes of these packages up in apt's indexes, and the architectures of those that are
 /// named without one. Gives back what cannot be asked about.
 fn resolve(gate: &Gate, named: Vec<Named>, questions: &mut Vec<Question>) -> Vec<Named> {
-    let mut found: BTreeMap<(PackageName, DebVersion), BTreeSet<(Identity, Sha256Digest)>> =
-        named
-            .iter()
-            .map(|it| ((it.package.clone(), it.version.clone()), BTreeSet::new()))
-            .collect();
+    let mut found: BTreeMap<(PackageName, DebVersion), BTreeSet<(Identity, Sha256Digest)>> = named
+        .iter()
+        .map(|it| ((it.package.clone(), it.version.clone()), BTreeSet::new()))
+        .collect();
     if !found.is_empty() {
         gate.each_listed(|sha256, identity| {
             let key = (identity.package.clone(), identity.version.clone());

@@ -25,9 +25,7 @@ use crate::policy::{Assessment, Decision, Mode, Reason, Report};
 use crate::receipt::{self, Admitted};
 use crate::report::{Entrance, Record, RecordedAssessment};
 use crate::sys::secure::Trusted;
-use crate::types::{
-    Called, Identity, OperatorName, PackageName, Timestamp, printable,
-};
+use crate::types::{Called, Identity, OperatorName, PackageName, Timestamp, printable};
 
 /// A package and what is known about it, by where it is.
 enum Case {

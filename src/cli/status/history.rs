@@ -224,7 +224,8 @@ fn keep<T>(newest: &mut VecDeque<T>, it: T, most: usize) {
 /// Counts what is installed without a quorum. Whether one has come since, an audit tells.
 pub(super) fn debt(system: &System) -> Result<Debt, SystemError> {
     let installed = system.installed()?;
-    let identities: BTreeSet<&Identity> = installed.iter().filter_map(Installed::identity).collect();
+    let identities: BTreeSet<&Identity> =
+        installed.iter().filter_map(Installed::identity).collect();
     let admitted = system.admitted(|it| identities.contains(it))?;
     let mut debt = Debt { installed: installed.len(), without_quorum: 0, without_receipt: 0 };
     for it in &installed {
