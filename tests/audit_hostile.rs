@@ -65,6 +65,14 @@ fn a_system_that_does_not_tell_what_is_installed_is_not_audited() {
         ("Package: hello\n", "entry 1 has no Status"),
         ("Package: hello\nStatus: install ok installed\nVersion: 1\n", "no Architecture"),
         ("nonsense\n", "entry 1 is malformed"),
+        (
+            "Package: hello\nStatus: install ok installed\nVersion: 1\nArchitecture: am",
+            "cut off in its last line",
+        ),
+        (
+            "Package: h/llo\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n",
+            "entry 1 has an invalid Package",
+        ),
     ] {
         let malformed = machine();
         malformed.world.write(&format!("root/{status}"), text);

@@ -19,7 +19,7 @@ use apt_quorum::audit::page::html;
 use apt_quorum::audit::{Counts, Record, RecordedPackage, Source, State};
 use apt_quorum::policy::{Standing, UnsignedStatus};
 use apt_quorum::report::{RecordedClaim, RecordedException, RecordedReason};
-use apt_quorum::types::{Identity, Sha256Digest, Timestamp};
+use apt_quorum::types::{Called, Sha256Digest, Timestamp};
 use base64::Engine;
 use common::Deb;
 use common::installed::Machine;
@@ -62,10 +62,10 @@ fn hostile_package(state: State, more: &str) -> RecordedPackage {
     .collect();
     let excepted = state == State::Excepted;
     RecordedPackage {
-        identity: Identity {
-            package: "hello".parse().unwrap(),
-            version: "2.10-3".parse().unwrap(),
-            architecture: "amd64".parse().unwrap(),
+        identity: Called {
+            package: EVIL.to_owned(),
+            version: EVIL.to_owned(),
+            architecture: EVIL.to_owned(),
         },
         source: EVIL.to_owned(),
         state,

@@ -196,7 +196,7 @@ fn only_what_was_asked_for_is_exported() {
     assert!(!bundle.exists());
     assert_eq!(fs::read_dir(world.path("files")).unwrap().count(), 1, "nothing half-written");
     for bad in
-        ["Hello", "hello=", "hello=1/2", "./nowhere.deb", text(&world.path("etc/policy.toml"))]
+        ["h@llo", "hello=", "hello=1/2", "./nowhere.deb", text(&world.path("etc/policy.toml"))]
     {
         let (bundle, ended) = export(&world, &[bad]);
         ended.assert_code(2).assert_plain();

@@ -124,7 +124,7 @@ fn a_list_that_is_none_asks_nobody() {
     let server = Server::start(|_| Reply::status(500));
     let world = machine(&keys, &[server.endpoint()]);
     for bad in
-        ["hello", "hello 1", "hello 1 amd64 x", "hello=1/2", "Hello=1", "h\u{1b}[2J=1", "\u{0}"]
+        ["hello", "hello 1", "hello 1 amd64 x", "hello=1/2", "h@llo=1", "h\u{1b}[2J=1", "\u{0}"]
     {
         let list = world.write("list", format!("hello=2.10-3\n{bad}\n"));
         let ended = evidence(&world, "fetch", &["--packages", text(&list)]);

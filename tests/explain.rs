@@ -202,7 +202,7 @@ fn what_there_is_not_is_a_mistake_of_the_command_line() {
         ),
         ("half=9", "half=9 is not installed, and apt-get says: "),
         ("-oX=1", "unexpected argument"),
-        ("Half", "(write NAME, NAME=VERSION or the path of a file).\n"),
+        ("H@lf", "(write NAME, NAME=VERSION or the path of a file).\n"),
     ] {
         let ended = explain(&world, &[what]);
         ended.assert_code(2);

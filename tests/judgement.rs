@@ -147,7 +147,7 @@ fn an_old_confirmed_version_does_not_pass_as_a_new_one() {
     assert_eq!(
         decision.refusal().unwrap().reason,
         Reason::NotWhatWasAskedFor {
-            requested: Box::new(wanted),
+            requested: Box::new(wanted.into()),
             found: Box::new(old.identity.clone())
         }
     );
@@ -164,19 +164,83 @@ fn no_exception_helps_a_file_that_is_not_what_was_asked_for() {
     assert_eq!(judge(&policy, &subject, &claimed(vec![])), "refuse:not-what-was-asked-for");
 }
 
+/// What could be two packages gets no votes. Root's word for its bytes is for whichever it is.
 #[test]
-fn no_exception_helps_a_file_that_is_no_package() {
+fn only_an_exception_for_its_bytes_helps_a_file_that_could_be_two_packages() {
     let world = World::new(&ALL);
-    for bytes in [&b""[..], b"MZ", b"!<arch>\n", b"0.939000\n36\n"] {
+    let part = deb::ar(&[("debian-split", b"2.1\n"), ("data.0", b"x")]);
+    for (bytes, by_bytes) in [
+        // Nothing that dpkg would install, or a part of it.
+        (&b""[..], "refuse:not-a-package"),
+        (b"MZ", "refuse:not-a-package"),
+        (&part, "refuse:not-a-package"),
+        (b"!<arch>\n", "admit:exception"),
+        (b"0.939000\n36\n", "admit:exception"),
+        (&deb::deb_of(&[deb::file("./control", b"x")]), "admit:exception"),
+    ] {
         let file = examine(bytes).unwrap();
-        let bound = Matcher { sha256: Some(vec![file.sha256()]), ..Matcher::default() };
-        let exceptions = vec![exception("by bytes", bound)];
-        let policy = world.policy_of(Mode::Enforce, requirement(1, &ALL), Vec::new(), exceptions);
-        let subject = Subject::new(file, None, vec![listing()]);
-        let decision = decide(&policy, &subject, &claimed(world.votes(&ALL)), now());
-        assert_eq!(outcome(&decision), "refuse:not-a-package", "{bytes:?}");
-        let report = decision.report().unwrap();
-        assert!(report.votes.is_empty() && report.standings.is_empty());
+        let all = Some(vec!["*".parse().unwrap()]);
+        let bound = || Matcher { sha256: Some(vec![file.sha256()]), ..Matcher::default() };
+        let other = Matcher { sha256: Some(vec![world.file.sha256()]), ..Matcher::default() };
+        for (name, matcher, expected) in [
+            ("its bytes", bound(), by_bytes),
+            ("other bytes", other, "refuse:not-a-package"),
+            ("any name", package_is("*"), "refuse:not-a-package"),
+            ("a name", Matcher { package: all.clone(), ..bound() }, "refuse:not-a-package"),
+            ("a version", Matcher { version: all.clone(), ..bound() }, "refuse:not-a-package"),
+            ("a source", Matcher { source: all.clone(), ..bound() }, "refuse:not-a-package"),
+            ("an archive", Matcher { origin: all.clone(), ..bound() }, "refuse:not-a-package"),
+        ] {
+            let excepted = vec![exception("by bytes", matcher)];
+            let policy = world.policy_of(Mode::Enforce, requirement(1, &ALL), vec![], excepted);
+            let subject = Subject::new(file.clone(), None, vec![listing()]);
+            let evidence = claimed(world.votes(&ALL));
+            let decision = decide(&policy, &subject, &evidence, now());
+            assert_eq!(outcome(&decision), expected, "{name}: {bytes:?}");
+            let report = decision.report().unwrap();
+            assert!(report.votes.is_empty() && report.standings.is_empty());
+            // Nobody's answer is waited for.
+            let pending = vec![operator("a")];
+            let early = decide_early(&policy, &subject, &Evidence { pending, ..evidence }, now());
+            assert_eq!(early.as_ref().map(outcome).as_deref(), Some(expected));
+            // What others could swap is not what root meant.
+            let subject = subject.that_others_can_change("/tmp".to_owned());
+            assert_eq!(judge(&policy, &subject, &claimed(vec![])), "refuse:not-a-package");
+        }
+    }
+}
+
+#[test]
+fn an_exception_for_bytes_that_could_be_two_packages_ends_when_it_says() {
+    let world = World::new(&ALL);
+    let file = examine(&b"!<arch>\n"[..]).unwrap();
+    let bound = Matcher { sha256: Some(vec![file.sha256()]), ..Matcher::default() };
+    let over = Exception::new("here".to_owned(), bound, "x".to_owned(), now());
+    let policy = world.policy_of(Mode::Enforce, requirement(1, &ALL), vec![], vec![over]);
+    let decision = decide(&policy, &Subject::new(file, None, vec![]), &claimed(vec![]), now());
+    assert_eq!(outcome(&decision), "refuse:not-a-package");
+    assert_eq!(decision.report().unwrap().expired_exception, Some(("here".to_owned(), now())));
+}
+
+/// dpkg installs `Hello` in the place of `hello`.
+#[test]
+fn no_package_slips_past_a_rule_by_the_case_of_its_name() {
+    let strict =
+        |name| vec![Rule::new("strict".to_owned(), package_is(name), requirement(3, &ALL), None)];
+    for (package, name) in [("Hello", "hello"), ("hello", "Hello"), ("hELLO", "h*lo")] {
+        let world = World::with_package(&ALL, &format!("{package} 2.10-3 amd64"));
+        let policy = world.policy_of(Mode::Enforce, requirement(1, &ALL), strict(name), vec![]);
+        let two = claimed(world.votes(&["a", "b"]));
+        assert_eq!(judge(&policy, &world.subject(), &two), "refuse:not-confirmed", "{package}");
+        let all = claimed(world.votes(&ALL));
+        assert_eq!(judge(&policy, &world.subject(), &all), "admit:quorum", "{package}");
+        // apt asks for it in lower case. What is signed for another spelling is no vote.
+        let asked = Some(identity("hello 2.10-3 amd64"));
+        let subject = Subject::new(world.file.clone(), asked, vec![listing()]);
+        assert_eq!(judge(&policy, &subject, &all), "admit:quorum", "{package}");
+        let otherwise = World::with_package(&ALL, "heLLo 2.10-3 amd64");
+        let foreign = claimed(otherwise.votes(&ALL));
+        assert_eq!(judge(&policy, &subject, &foreign), "refuse:not-confirmed", "{package}");
     }
 }
 
@@ -385,7 +449,10 @@ fn only_could_not_find_out_is_transient() {
         (Reason::Unreadable { why: why() }, "unreadable", false),
         (Reason::NotAPackage(not_a_package), "not-a-package", false),
         (
-            Reason::NotWhatWasAskedFor { requested: identity(), found: identity() },
+            Reason::NotWhatWasAskedFor {
+                requested: Box::new((*identity()).into()),
+                found: identity(),
+            },
             "not-what-was-asked-for",
             false,
         ),

@@ -34,12 +34,14 @@ fn unpacked(name: &str, body: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn by_the_book(package: &[u8]) -> Option<String> {
-    let members = naive::ar(package)?;
+    let mut members = naive::ar(package)?;
+    members.retain(|(name, _)| !name.starts_with('_'));
     let [(version, _), (name, control), (data, _), rest @ ..] = members.as_slice() else {
         return None;
     };
-    let rest = rest.iter().all(|(name, _)| name.starts_with('_'));
-    if version != "debian-binary" || !data.starts_with("data.tar") || !rest {
+    let known = |name: &String| ["control", "data", "debian"].iter().any(|it| name.starts_with(it));
+    let rest = rest.iter().any(|(name, _)| known(name));
+    if version != "debian-binary" || !data.starts_with("data.tar") || rest {
         return None;
     }
     let tar = unpacked(name, control)?;

@@ -81,6 +81,7 @@ fuzz_target!(|data: &[u8]| {
             None => version.to_owned(),
         };
         let (package, architecture) = (&control.identity.package, &control.identity.architecture);
+        let package = package.in_lower_case();
         let judged = format!("{package} {version} {architecture}");
         assert_eq!(judged, seen, "dpkg takes it for something else");
     }

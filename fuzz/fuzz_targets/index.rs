@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 fn listed(text: &[u8], drip: usize) -> Vec<String> {
     let mut all = Vec::new();
     let input = BufReader::with_capacity(32, Dripping(text, drip));
-    index::packages(input, |it| all.push(format!("{} {}", it.identity, it.sha256))).unwrap();
+    index::packages(input, |it| all.push(format!("{} {}", it.control.identity, it.sha256))).unwrap();
     all
 }
 
@@ -21,7 +21,10 @@ fn by_the_book(text: &[u8]) -> Vec<String> {
     let mut lines = text.split(|&byte| byte == b'\n').peekable();
     let mut all = Vec::new();
     while lines.peek().is_some() {
-        let stanza: Vec<&[u8]> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+        let stanza: Vec<&[u8]> = lines
+            .by_ref()
+            .take_while(|line| !matches!(*line, b"" | b"\r"))
+            .collect();
         let stanza = stanza.join(&b'\n');
         if let (Some(identity), Some(sha256)) =
             (naive::identity(&stanza), naive::field(&stanza, "SHA256"))
@@ -59,7 +62,7 @@ fuzz_target!(|data: &[u8]| {
             if let Some(value) = stanza.field(name) {
                 assert!(stanza.has(name) && stanza.has(&name.to_lowercase()));
                 assert!(!value.contains("\n\n"), "a value of two stanzas");
-                let shorter = value.trim_matches([' ', '\t', '\n']);
+                let shorter = value.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
                 assert_eq!(value, shorter);
             }
         }

@@ -40,7 +40,14 @@ fn decided(data: &[u8], drip: usize) -> Vec<String> {
 fuzz_target!(|data: &[u8]| {
     match status::installed(data) {
         Ok(installed) => {
-            let found: Vec<String> = installed.iter().map(|it| it.identity.to_string()).collect();
+            let name = |it: &status::Installed| {
+                let it = &it.called;
+                format!("{} {} {}", it.package, it.version, it.architecture)
+            };
+            let found: Vec<String> = installed.iter().map(name).collect();
+            for it in &installed {
+                assert!(it.identity().is_none_or(|identity| it.called.is(identity)));
+            }
             // A value may stand below its name, which the reader by the book does not know.
             let below = |line: &[u8]| line.trim_ascii_end().ends_with(b":");
             if !data.split(|&byte| byte == b'\n').any(below) {
@@ -53,7 +60,7 @@ fuzz_target!(|data: &[u8]| {
                 b"\n\nPackage: zz\nStatus: install ok unpacked\nVersion: 1\nArchitecture: all\n";
             let more = status::installed(&[data, one].concat());
             assert_eq!(more.map(|it| it.len()), Ok(found.len() + 1));
-            let bad = b"\n\nPackage: zz\nStatus: install ok installed\nVersion: 1\n";
+            let bad = b"\n\nPackage: zz\nStatus: install ok installed\nArchitecture: all\n";
             assert!(status::installed(&[data, bad].concat()).is_err());
         }
         Err(error) => {

@@ -18,11 +18,12 @@ pub fn ar(mut bytes: &[u8]) -> Option<Vec<(String, &[u8])>> {
     Some(members)
 }
 
-/// The files of a tar archive as GNU tar unpacks them, the last one of a name last. Nothing if
-/// there is an entry that is neither file nor directory, or anything that this does not know.
+/// The files of a tar archive as GNU tar unpacks them, the last one of a name last, if no pax header
+/// says anything about them. Nothing if there is anything that this does not know.
 #[must_use]
 pub fn tar(mut bytes: &[u8]) -> Option<Vec<(String, &[u8])>> {
     let mut files = Vec::new();
+    let mut long_name = None;
     loop {
         let header = bytes.get(..512)?;
         if header.iter().all(|&byte| byte == 0) {
@@ -39,10 +40,14 @@ pub fn tar(mut bytes: &[u8]) -> Option<Vec<(String, &[u8])>> {
         if &header[257..263] == b"ustar\0" && header[345] != 0 {
             name = format!("{}/{name}", until_nul(&header[345..500]));
         }
+        // GNU tar takes links to have no data.
+        let size = if header[156] == b'1' { 0 } else { size };
         let body = bytes.get(512..512 + size)?;
         match header[156] {
-            b'0' | 0 => files.push((name, body)),
-            b'5' => {}
+            b'0' | 0 => files.push((long_name.take().unwrap_or(name), body)),
+            b'5' | b'1' | b'2' => drop(long_name.take()),
+            b'x' | b'g' => {}
+            b'L' => long_name = Some(until_nul(body)),
             _ => return None,
         }
         bytes = bytes.get(512 + size.next_multiple_of(512)..).unwrap_or_default();
@@ -69,7 +74,9 @@ pub fn field(control: &[u8], name: &str) -> Option<String> {
     let text = String::from_utf8_lossy(control);
     let mut values = text.split('\n').filter_map(|line| {
         let (key, value) = line.split_once(':')?;
-        key.eq_ignore_ascii_case(name).then(|| value.trim_matches([' ', '\t']).to_owned())
+        let white = |c: char| matches!(c, ' ' | '\t' | '\r' | '\x0b' | '\x0c');
+        let key = key.trim_end_matches(white);
+        key.eq_ignore_ascii_case(name).then(|| value.trim_matches(white).to_owned())
     });
     let value = values.next()?;
     values.next().is_none().then_some(value)

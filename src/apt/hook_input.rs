@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::configuration::Configuration;
-use crate::types::Identity;
+use crate::types::{Called, printable};
 
 /// Most that is read, in bytes. An upgrade of 5,000 packages has 1 MB.
 const MAX_INPUT: u64 = 64 * 1024 * 1024;
@@ -20,8 +20,21 @@ const MAX_INPUT: u64 = 64 * 1024 * 1024;
 pub struct HookInput {
     /// apt's configuration
     pub configuration: Configuration,
-    /// The archives that are going to be unpacked
-    pub archives: Vec<(PathBuf, Identity)>,
+    /// The archives that are going to be unpacked, and what apt calls each
+    pub archives: Vec<(PathBuf, Called)>,
+    /// Lines that cannot be understood. Each may be about a package, so where packages are refused
+    /// nothing may be installed then
+    pub odd: Vec<OddLine>,
+}
+
+/// A line about a package that is not as the format says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} of what apt says cannot be understood ({why})")]
+pub struct OddLine {
+    /// Its number, from 1
+    pub line: usize,
+    /// What is wrong
+    pub why: String,
 }
 
 /// Input that cannot be understood. Nothing may be installed then.
@@ -41,22 +54,13 @@ pub enum HookInputError {
     /// It ends in the middle of something.
     #[error("what apt says ends too early")]
     Truncated,
-    /// A line that is not as the format says.
-    #[error("line {line} of what apt says cannot be understood ({why})")]
-    Line {
-        /// Its number, from 1
-        line: usize,
-        /// What is wrong
-        why: String,
-    },
 }
 
 impl HookInput {
     /// Reads all of it.
     ///
     /// # Errors
-    /// If anything at all in it cannot be understood: passing over a line could let a package
-    /// through that nobody judged.
+    /// If it is not of this protocol, or not complete.
     pub fn read(input: impl Read) -> Result<Self, HookInputError> {
         let mut all = Vec::new();
         input.take(MAX_INPUT + 1).read_to_end(&mut all)?;
@@ -83,9 +87,9 @@ impl HookInput {
             result.configuration.add(&String::from_utf8_lossy(line));
         }
         for (at, line) in lines {
-            let bad = |why: String| HookInputError::Line { line: at + 1, why };
-            if let Some(archive) = archive(line).map_err(bad)? {
-                result.archives.push(archive);
+            match archive(line) {
+                Ok(archive) => result.archives.extend(archive),
+                Err(why) => result.odd.push(OddLine { line: at + 1, why }),
             }
         }
         Ok(result)
@@ -93,7 +97,10 @@ impl HookInput {
 }
 
 /// One package's line: the archive that is going to be unpacked, if one is.
-fn archive(line: &[u8]) -> Result<Option<(PathBuf, Identity)>, String> {
+///
+/// What a package is called there is only compared with what its file says, so it can be anything that
+/// stands between two spaces.
+fn archive(line: &[u8]) -> Result<Option<(PathBuf, Called)>, String> {
     let fields: Vec<&[u8]> = line.splitn(9, |&byte| byte == b' ').collect();
     let [name, _, _, _, _, version, architecture, _, path] = fields.as_slice() else {
         return Err("it has fewer than nine fields".to_owned());
@@ -104,16 +111,20 @@ fn archive(line: &[u8]) -> Result<Option<(PathBuf, Identity)>, String> {
         path if path.starts_with(b"/") => {}
         path => {
             let path = String::from_utf8_lossy(path);
-            return Err(format!("{} is no absolute path", crate::types::printable(&path)));
+            return Err(format!("{} is no absolute path", printable(&path)));
         }
     }
-    let text = |field: &[u8]| String::from_utf8_lossy(field).into_owned();
-    let identity = Identity {
-        package: text(name).parse().map_err(|error| format!("{error}"))?,
-        version: text(version).parse().map_err(|error| format!("{error}"))?,
-        architecture: text(architecture).parse().map_err(|error| format!("{error}"))?,
-    };
-    Ok(Some((PathBuf::from(std::ffi::OsStr::from_bytes(path)), identity)))
+    let called =
+        Called { package: word(name)?, version: word(version)?, architecture: word(architecture)? };
+    Ok(Some((PathBuf::from(std::ffi::OsStr::from_bytes(path)), called)))
+}
+
+fn word(field: &[u8]) -> Result<String, String> {
+    let text = String::from_utf8_lossy(field).into_owned();
+    if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(format!("'{}' is no word", printable(&text)));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -157,18 +168,18 @@ mod tests {
     fn whatever_is_not_understood_is_an_error() {
         for bad in [
             "zlib1g - - none < 1 amd64 same\n",
+            " zlib1g - - none < 1 amd64 same /x.deb\n",
+            "zlib1g - - none < 1\t amd64 same /x.deb\n",
             "zlib1g - - none < 1 amd64 same **ERROR**\n",
             "zlib1g - - none < 1 amd64 same relative.deb\n",
             "zlib1g - - none < 1 amd64 same \n",
-            "../x - - none < 1 amd64 same /x.deb\n",
-            "zlib1g - - none < - - none /x.deb\n",
-            "zlib1g - - none < 1 amd64 same /x.deb",
             // The second line of a path with a line end in it.
             "aa - - none < 1 all none /a\nb.deb\n",
             "\n",
         ] {
-            assert!(read(bad).is_err(), "{bad:?}");
+            assert!(!read(bad).unwrap().odd.is_empty(), "{bad:?}");
         }
+        assert!(read("zlib1g - - none < 1 amd64 same /x.deb").is_err());
         for bad in
             ["", "VERSION 2\n\n", "VERSION 3\n", "VERSION 3\nA=b\n", "/x.deb\n", "VERSION 31\n\n"]
         {
@@ -178,8 +189,40 @@ mod tests {
 
     #[test]
     fn the_line_that_is_not_understood_is_named() {
-        let error = read("aa - - none < 1 all none /a.deb\nbb\n").unwrap_err();
-        assert!(matches!(error, HookInputError::Line { line: 6, .. }), "{error}");
+        let input = read("aa - - none < 1 all none /a.deb\nbb\n").unwrap();
+        assert_eq!((input.archives.len(), input.odd.len()), (1, 1));
+        assert_eq!(input.odd[0].line, 6);
+        let said = input.odd[0].to_string();
+        assert_eq!(
+            said,
+            "line 6 of what apt says cannot be understood (it has fewer than nine fields)"
+        );
+    }
+
+    /// Such packages are installed by apt and dpkg. What is odd about a name is seen when the file
+    /// is judged.
+    #[test]
+    fn packages_with_odd_names_are_archives_like_all_others() {
+        let input = read(
+            "node_exporter - - none < 1.0 all none /a.deb\n\
+             nomachine - - none < 8 amd64 none /b.deb\n\
+             r - - none < 1:2:3 all none /c.deb\n\
+             ../x - - none < 1_2 AMD64 none /d.deb\n\
+             zlib1g - - none < - - none /e.deb\n",
+        )
+        .unwrap();
+        assert!(input.odd.is_empty(), "{:?}", input.odd);
+        let all: Vec<String> = input.archives.iter().map(|(_, it)| it.to_string()).collect();
+        assert_eq!(
+            all,
+            [
+                "node_exporter 1.0 all",
+                "nomachine 8 amd64",
+                "r 1:2:3 all",
+                "../x 1_2 AMD64",
+                "zlib1g - -"
+            ]
+        );
     }
 
     #[test]

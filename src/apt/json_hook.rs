@@ -10,7 +10,7 @@ use std::io::{self, BufRead, Read};
 use serde::Deserialize;
 
 use super::configuration::Configuration;
-use crate::types::{Architecture, DebVersion, Identity, PackageName};
+use crate::types::{Called, Identity};
 
 /// Longest message that is read, in bytes. An upgrade of 5,000 packages has 5 MB.
 const MAX_MESSAGE: u64 = 64 * 1024 * 1024;
@@ -32,6 +32,8 @@ pub enum Message {
     BeforePrompt {
         /// What it would put onto the system, sorted
         packages: Vec<Identity>,
+        /// What it calls others, by which nothing can be looked up
+        odd: Vec<Called>,
         /// Whether somebody named all of these on the command line: then apt does not ask
         named: bool,
     },
@@ -85,7 +87,7 @@ struct Setting {
 
 #[derive(Deserialize)]
 struct Package {
-    name: PackageName,
+    name: String,
     mode: String,
     versions: Versions,
 }
@@ -97,8 +99,8 @@ struct Versions {
 
 #[derive(Deserialize)]
 struct Version {
-    version: DebVersion,
-    architecture: Architecture,
+    version: String,
+    architecture: String,
 }
 
 /// Reads the next message; nothing at the end.
@@ -144,19 +146,23 @@ fn message(request: Request) -> Result<Message, MessageError> {
             // does not.
             let comes = |it: &Package| !matches!(it.mode.as_str(), "keep" | "deinstall" | "purge");
             let coming = params.packages.into_iter().filter(comes);
-            let mut packages: Vec<Identity> = coming
-                .filter_map(|Package { name, versions, .. }| {
-                    let Version { version, architecture } = versions.install?;
-                    Some(Identity { package: name, version, architecture })
-                })
-                .collect();
+            let (mut packages, mut odd) = (Vec::new(), Vec::new());
+            for Package { name, versions, .. } in coming {
+                let Some(Version { version, architecture }) = versions.install else { continue };
+                let called = Called { package: name, version, architecture };
+                match called.identity() {
+                    Ok(identity) => packages.push(identity),
+                    Err(_) => odd.push(called),
+                }
+            }
             packages.sort();
             packages.dedup();
             let terms: BTreeSet<&str> =
                 params.search_terms.iter().map(|it| package_of(it)).collect();
             let named = params.command == "install"
-                && packages.iter().all(|it| terms.contains(it.package.as_str()));
-            Ok(Message::BeforePrompt { packages, named })
+                && packages.iter().all(|it| terms.contains(it.package.as_str()))
+                && odd.iter().all(|it| terms.contains(it.package.as_str()));
+            Ok(Message::BeforePrompt { packages, odd, named })
         }
         Some("bye") => Ok(Message::Bye),
         _ => Ok(Message::Other),
@@ -196,12 +202,12 @@ mod tests {
         assert_eq!(answer, "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"version\":\"0.2\"}}\n\n");
         let configuration = configuration.unwrap();
         assert_eq!(configuration.find("apt::get::assume-yes"), Some("1"));
-        let Some(Message::BeforePrompt { packages, named }) = read(&mut from).unwrap() else {
+        let Some(Message::BeforePrompt { packages, odd, named }) = read(&mut from).unwrap() else {
             panic!("no packages")
         };
         let shown: Vec<String> = packages.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["aa 1 amd64", "bb 1:2-3 all"]);
-        assert!(!named, "aa was not asked for");
+        assert!(odd.is_empty() && !named, "aa was not asked for");
         assert!(matches!(read(&mut from).unwrap(), Some(Message::Other)));
         assert!(matches!(read(&mut from).unwrap(), Some(Message::Bye)));
         assert!(read(&mut from).unwrap().is_none());
@@ -239,9 +245,38 @@ mod tests {
             "no JSON".to_owned(),
             hello("[]"),
             hello("[\"9.0\"]"),
-            r#"{"method":"org.debian.apt.hooks.install.pre-prompt","params":{"packages":[{"name":"../a","mode":"install","versions":{}}]}}"#.to_owned(),
+            r#"{"method":"org.debian.apt.hooks.install.pre-prompt","params":{"packages":[{"name":1}]}}"#
+                .to_owned(),
         ] {
             assert!(read(&mut bad.as_bytes()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn one_odd_package_hides_no_other() {
+        let package = |name: &str, mode: &str, version: &str| {
+            format!(
+                r#"{{"name":"{name}","mode":"{mode}","versions":{{"install":{{"version":"{version}","architecture":"all"}}}}}}"#
+            )
+        };
+        let packages = [
+            package("node_exporter", "install", "1.0"),
+            package("good", "upgrade", "1:2"),
+            package("odd", "install", "1_2"),
+            package("../x", "install", "1"),
+            package("gone_too", "purge", "1_2"),
+        ];
+        let text = format!(
+            r#"{{"method":"org.debian.apt.hooks.install.pre-prompt","params":{{"packages":[{}]}}}}"#,
+            packages.join(",")
+        );
+        let Ok(Some(Message::BeforePrompt { packages, odd, .. })) = read(&mut text.as_bytes())
+        else {
+            panic!("not understood")
+        };
+        let shown: Vec<String> = packages.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["good 1:2 all", "node_exporter 1.0 all"]);
+        let odd: Vec<String> = odd.iter().map(ToString::to_string).collect();
+        assert_eq!(odd, ["odd 1_2 all", "../x 1 all"]);
     }
 }

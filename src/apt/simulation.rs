@@ -42,16 +42,31 @@ mod tests {
             Inst hello [2.10-3] (2.10-5 Debian:13.2/stable [amd64])\n\
             Inst libc6:i386 [2.41-11] (2.41-12 Debian:13.2/stable, Debian-Security:13/stable-security [i386]) []\n\
             Inst tzdata (1:2025b-4 Debian:13.2/stable [all]) [base-files:amd64 ]\n\
+            Inst node_exporter (1.0 Vendor:stable [all])\n\
             Conf hello (2.10-5 Debian:13.2/stable [amd64])\n";
         let (packages, odd) = installed(output);
         let shown: Vec<String> = packages.iter().map(ToString::to_string).collect();
-        assert_eq!(shown, ["hello 2.10-5 amd64", "libc6 2.41-12 i386", "tzdata 1:2025b-4 all"]);
+        assert_eq!(
+            shown,
+            [
+                "hello 2.10-5 amd64",
+                "libc6 2.41-12 i386",
+                "tzdata 1:2025b-4 all",
+                "node_exporter 1.0 all"
+            ]
+        );
         assert!(odd.is_empty(), "{odd:?}");
     }
 
     #[test]
     fn what_is_not_understood_is_not_passed_over() {
-        for bad in ["Inst hello", "Inst a/b (1 X [all])", "Inst hello (1 X)", "Inst  (1 X [all])"] {
+        for bad in [
+            "Inst hello",
+            "Inst a/b (1 X [all])",
+            "Inst a (1_2 X [all])",
+            "Inst a (1 X)",
+            "Inst  (1 X [all])",
+        ] {
             assert_eq!(installed(bad), (Vec::new(), vec![bad]), "{bad}");
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Counts, Record, RecordedPackage, SCHEMA, State};
 use crate::policy::Standing;
-use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp, printable};
+use crate::types::{Called, OperatorName, Sha256Digest, Timestamp, printable};
 
 /// What an audit says that the one before did not. Documented in apt-quorum(1).
 #[derive(Debug, Clone, Serialize)]
@@ -29,7 +29,7 @@ pub struct Changes {
 pub struct Change {
     /// Which
     #[serde(flatten)]
-    pub identity: Identity,
+    pub identity: Called,
     /// How it stood; none if it was not installed
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was: Option<State>,
@@ -53,7 +53,7 @@ struct Before {
 #[derive(Deserialize)]
 struct PackageBefore {
     #[serde(flatten)]
-    identity: Identity,
+    identity: Called,
     state: State,
     #[serde(default)]
     conflicts: Vec<ClaimBefore>,
@@ -74,7 +74,7 @@ impl Changes {
         let before = before.filter(|it| it.schema == SCHEMA);
         let since = before.as_ref().map(|it| it.time);
         let changes = before.map(|before| {
-            let of: BTreeMap<Identity, PackageBefore> =
+            let of: BTreeMap<Called, PackageBefore> =
                 before.packages.into_iter().map(|it| (it.identity.clone(), it)).collect();
             now.packages.iter().filter_map(|it| Change::of(of.get(&it.identity), it)).collect()
         });

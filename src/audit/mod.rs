@@ -12,12 +12,13 @@ mod system;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::deb::Control;
 use crate::deb822::status::Installed;
 use crate::evidence::AtHand;
 use crate::gate::{Ask, Assessed, Gate, Gatherer, Listings};
 use crate::policy::{Assessment, Epoch, Named, Reason};
 use crate::receipt::Admitted;
-use crate::types::{Identity, Sha256Digest, Timestamp};
+use crate::types::{Called, Identity, Sha256Digest, Timestamp};
 
 pub use changes::{Change, Changes};
 pub use record::{Counts, Record, RecordedPackage, SCHEMA};
@@ -102,11 +103,12 @@ pub fn audit_some(
     gatherer: &mut dyn Gatherer,
     now: Timestamp,
     mut progress: impl FnMut(usize, usize),
-    wanted: impl Fn(&Identity) -> bool,
+    wanted: impl Fn(&Called) -> bool,
 ) -> Result<Vec<Audited>, SystemError> {
     let mut installed = system.installed()?;
-    installed.retain(|it| wanted(&it.identity));
-    let identities: BTreeSet<&Identity> = installed.iter().map(|it| &it.identity).collect();
+    installed.retain(|it| wanted(&it.called));
+    let identities: BTreeSet<&Identity> =
+        installed.iter().filter_map(Installed::identity).collect();
     let admitted = system.admitted(|it| identities.contains(it))?;
     let listings = system.listings(|it| identities.contains(it), now);
     gate.remark(listings.remarks());
@@ -115,7 +117,7 @@ pub fn audit_some(
         files(&installed, &admitted, &listings).into_iter().unzip();
     let at_hand = |named: &Named| {
         let identity = &named.identity;
-        let kept = admitted.get(identity).map(|it| it.claims.as_slice()).unwrap_or_default();
+        let kept = admitted.get(identity).map(|(_, it)| it.claims.as_slice()).unwrap_or_default();
         let mut bytes: Vec<Vec<u8>> =
             kept.iter().take(MAX_KEPT).filter_map(|sha256| system.signed_bytes(*sha256)).collect();
         let artifact = identity.artifact_name();
@@ -130,7 +132,8 @@ pub fn audit_some(
         of_each.entry(owner).or_default().push(it);
     }
     let audited = installed.into_iter().enumerate().map(|(index, installed)| {
-        let admitted = admitted.get(&installed.identity).cloned();
+        let admitted =
+            installed.identity().and_then(|it| admitted.get(it)).map(|(_, it)| it.clone());
         conclude(installed, admitted, of_each.remove(&index).unwrap_or_default())
     });
     Ok(audited.collect())
@@ -147,17 +150,22 @@ pub fn assess_told(
     now: Timestamp,
     mut progress: impl FnMut(usize, usize),
 ) -> Vec<Audited> {
-    let sha256s: BTreeSet<Sha256Digest> = told.iter().map(|(_, sha256)| *sha256).collect();
+    let told: Vec<(Installed, Control, Sha256Digest)> = told
+        .into_iter()
+        .filter_map(|(it, sha256)| it.control.clone().ok().map(|control| (it, control, sha256)))
+        .collect();
+    let sha256s: BTreeSet<Sha256Digest> = told.iter().map(|(_, _, sha256)| *sha256).collect();
     // Which archives offer a file, this machine's own indexes say.
     let listings = gate.listings_where(|it, _| it.is_some_and(|it| sha256s.contains(it)));
-    let named = |(it, sha256): &(Installed, Sha256Digest)| {
-        let vouched = listings.vouched(*sha256, &it.identity);
+    let named = |(_, control, sha256): &(Installed, Control, Sha256Digest)| {
+        let identity = &control.identity;
+        let vouched = listings.vouched(*sha256, identity);
         Named {
-            identity: it.identity.clone(),
+            identity: identity.clone(),
             epoch: if vouched.is_some() { Epoch::Known } else { Epoch::Told },
             source: vouched.flatten(),
             sha256: *sha256,
-            listings: listings.of(*sha256, &it.identity),
+            listings: listings.of(*sha256, identity),
         }
     };
     let named: Vec<Named> = told.iter().map(named).collect();
@@ -168,7 +176,7 @@ pub fn assess_told(
     let total = named.len();
     let assessed =
         gate.assess(named, at_hand, Ask::All, gatherer, now, |done| progress(done, total));
-    let conclude = |((installed, sha256), assessed)| Audited {
+    let conclude = |((installed, _, sha256), assessed)| Audited {
         file: Some((sha256, Source::Statement)),
         ..conclude(installed, None, vec![assessed])
     };
@@ -178,23 +186,25 @@ pub fn assess_told(
 /// The files that installed packages may have come from, each with its package's place in the list.
 fn files(
     installed: &[Installed],
-    admitted: &BTreeMap<Identity, Admitted>,
+    admitted: &BTreeMap<Identity, (Identity, Admitted)>,
     listings: &Listings,
 ) -> Vec<(usize, Named)> {
     let indexed = listings.signed_files();
     let mut files = Vec::new();
     for (index, it) in installed.iter().enumerate() {
-        // What root saw goes before what an index lists today.
-        let sha256s: Vec<Sha256Digest> = match admitted.get(&it.identity) {
-            Some(admitted) => vec![admitted.sha256],
+        let Ok(Control { identity, source }) = &it.control else { continue };
+        // What root saw goes before what an index lists today. Both have the name as it was written,
+        // where dpkg has it in lower case.
+        let of_it: Vec<(Identity, Sha256Digest)> = match admitted.get(identity) {
+            Some((written, admitted)) => vec![(written.clone(), admitted.sha256)],
             None => {
-                indexed.get(&it.identity).into_iter().flat_map(|it| it.keys()).copied().collect()
+                let listed = indexed.get(identity).into_iter().flat_map(|it| it.values());
+                listed.map(|it| (it.control.identity.clone(), it.sha256)).collect()
             }
         };
-        for sha256 in sha256s {
-            let listings = listings.of(sha256, &it.identity);
-            let (identity, source) = (it.identity.clone(), Some(it.source.clone()));
-            let epoch = Epoch::Known;
+        for (identity, sha256) in of_it {
+            let listings = listings.of(sha256, &identity);
+            let (source, epoch) = (Some(source.clone()), Epoch::Known);
             files.push((index, Named { identity, source, epoch, sha256, listings }));
         }
     }
@@ -246,6 +256,18 @@ pub const fn word(state: State) -> &'static str {
 }
 
 impl Audited {
+    /// Why nobody can say anything of it, for people; nothing if it was assessed.
+    #[must_use]
+    pub fn why_unknown(&self) -> Option<String> {
+        if self.assessed.is_some() {
+            return None;
+        }
+        Some(match &self.installed.control {
+            Ok(_) => "no receipt and no signed index tells from which file it came".to_owned(),
+            Err(why) => format!("dpkg's database does not tell without doubt what it is: {why}"),
+        })
+    }
+
     /// Why it is not confirmed; nothing if it is, or if nobody knows which file it came from.
     #[must_use]
     pub fn reason(&self) -> Option<&Reason> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Audited, Source, State};
 use crate::policy::{Assessment, Listing, Standing};
 use crate::report::{RecordedClaim, RecordedException, RecordedReason};
-use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
+use crate::types::{Called, OperatorName, Sha256Digest, Timestamp};
 
 /// Version of the JSON that [`Record`] becomes. It grows by new members; a member that changes its
 /// meaning raises it.
@@ -50,10 +50,10 @@ pub struct Counts {
 /// One installed package.
 #[derive(Debug, Clone, Serialize)]
 pub struct RecordedPackage {
-    /// What dpkg says that it is
+    /// What dpkg calls it
     #[serde(flatten)]
-    pub identity: Identity,
-    /// Its source package and that one's version
+    pub identity: Called,
+    /// Its source package and that one's version; empty if what dpkg says of it is odd
     pub source: String,
     /// How it stands
     pub state: State,
@@ -138,11 +138,11 @@ impl RecordedPackage {
         let assessment = audited.assessed.as_ref().map(|it| &it.assessment);
         let report = assessment.map(Assessment::report);
         let claims = |list: &[crate::attest::Claim]| list.iter().map(RecordedClaim::of).collect();
-        let source = &audited.installed.source;
+        let source = audited.installed.control.as_ref().map(|it| &it.source);
         let admitted = audited.admitted.as_ref();
         Self {
-            identity: audited.installed.identity.clone(),
-            source: format!("{} {}", source.0, source.1),
+            identity: audited.installed.called.clone(),
+            source: source.map(|(name, version)| format!("{name} {version}")).unwrap_or_default(),
             state: audited.state,
             sha256: audited.file.map(|(sha256, _)| sha256),
             sha256_from: audited.file.map(|(_, from)| from),
@@ -181,9 +181,9 @@ impl RecordedPackage {
 
 /// Why a package is not confirmed.
 fn why(audited: &Audited) -> Option<RecordedReason> {
-    if audited.assessed.is_none() {
-        let text = "no receipt and no signed index tells from which file it came".to_owned();
-        return Some(RecordedReason { code: "no-hash", text });
+    if let Some(text) = audited.why_unknown() {
+        let code = if audited.installed.control.is_ok() { "no-hash" } else { "odd-entry" };
+        return Some(RecordedReason { code, text });
     }
     audited.reason().map(RecordedReason::of)
 }

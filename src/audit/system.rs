@@ -123,7 +123,7 @@ impl System {
         if installed.len() > MAX_INSTALLED {
             return Err(SystemError::TooLarge(path.clone()));
         }
-        installed.sort_by(|a, b| a.identity.cmp(&b.identity));
+        installed.sort_by(|a, b| a.called.cmp(&b.called));
         Ok(installed)
     }
 
@@ -145,14 +145,15 @@ impl System {
         Ok(())
     }
 
-    /// Of each package that is `wanted` the file of it that root's entrances let in last.
+    /// Of each package that is `wanted` the file of it that root's entrances let in last, and what
+    /// that file said that it is: the same, but for the case of its name.
     ///
     /// # Errors
     /// If there are receipts that cannot be read.
     pub fn admitted(
         &self,
         wanted: impl Fn(&Identity) -> bool,
-    ) -> Result<BTreeMap<Identity, Admitted>, SystemError> {
+    ) -> Result<BTreeMap<Identity, (Identity, Admitted)>, SystemError> {
         let mut newest = BTreeMap::new();
         let path = self.state.join(receipt::DECIDED_BY_ROOT);
         let failed = |error| SystemError::Io { path: path.clone(), error };
@@ -167,7 +168,7 @@ impl System {
         }
         receipt::admitted(file.take(MAX_RECEIPTS), |identity, it| {
             if wanted(&identity) {
-                newest.insert(identity, it);
+                newest.insert(identity.clone(), (identity, it));
             }
         });
         Ok(newest)

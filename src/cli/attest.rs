@@ -210,7 +210,7 @@ fn notes(arguments: &Attest, bundled: &Bundled) -> Vec<String> {
 fn refusal(audited: &[Audited], open: &[&Audited]) -> String {
     let mut text = audit_command::text(audited, false);
     for it in open.iter().filter(|it| !it.installed.whole) {
-        text += &format!("{} is not wholly installed.\n", it.installed.identity);
+        text += &format!("{} is not wholly installed.\n", it.installed.called);
     }
     text + "refused: nothing is attested while packages are open.\n"
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Exit;
 use super::args::Check;
 use super::output::json;
-use super::simulate;
+use super::simulate::{self, Simulated};
 use super::world::{Stop, end, say, say_remarks, show};
 use crate::evidence::Network;
 use crate::gate::{Ask, Environment, Gate, Outlook, apt_configuration};
@@ -26,6 +26,9 @@ struct Checked<'a> {
     packages: Vec<RecordedAssessment>,
     /// In no index of apt: judged by their files
     unlisted: &'a [&'a Identity],
+    /// What apt says of others, by which nothing can be looked up: judged by their files
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    odd: &'a [String],
 }
 
 pub(super) fn run(arguments: &Check) -> Exit {
@@ -38,8 +41,8 @@ fn checked(arguments: &Check) -> Result<Exit, Stop> {
         .that_tells_signers();
     let config =
         gate.config().map_err(|problems| Stop::wrong(format!("nothing passes:\n{problems}.")))?;
-    let packages = would_be_installed(arguments)?;
-    if packages.is_empty() && !arguments.json {
+    let Simulated { packages, odd } = would_be_installed(arguments)?;
+    if packages.is_empty() && odd.is_empty() && !arguments.json {
         return Ok(say("apt would install nothing: there is nothing to check.\n", Exit::Admitted));
     }
     let network = if arguments.offline { Network::Denied } else { Network::Allowed };
@@ -54,7 +57,7 @@ fn checked(arguments: &Check) -> Result<Exit, Stop> {
     let assessed = gate.assess(files, |_| Vec::new(), Ask::All, &mut *gatherer, now, progress);
     drop((gatherer, bar));
     let outlook = Outlook::of(&packages, &assessed);
-    let exit = exit_code(&outlook, &config.policy);
+    let exit = exit_code(&outlook, &odd, &config.policy);
     if arguments.json {
         let checked = Checked {
             schema: 1,
@@ -62,6 +65,7 @@ fn checked(arguments: &Check) -> Result<Exit, Stop> {
             mode: super::mode::word(config.policy.mode()),
             packages: outlook.listed().map(recorded).collect(),
             unlisted: outlook.unlisted(),
+            odd: &odd,
         };
         return Ok(say(&json(&checked), exit));
     }
@@ -76,6 +80,9 @@ fn checked(arguments: &Check) -> Result<Exit, Stop> {
         } else {
             format!("  in no index: {it}: apt-quorum verify judges its file.\n")
         };
+    }
+    for line in odd.iter().take(SHOWN) {
+        text += &format!("  not understood: {line}: apt-quorum verify judges its file.\n");
     }
     text += match exit {
         Exit::Admitted => "As things stand, apt would install all of it.\n",
@@ -92,7 +99,7 @@ fn checked(arguments: &Check) -> Result<Exit, Stop> {
 /// Most packages that no index lists that are named.
 const SHOWN: usize = 20;
 
-fn would_be_installed(arguments: &Check) -> Result<Vec<Identity>, Stop> {
+fn would_be_installed(arguments: &Check) -> Result<Simulated, Stop> {
     let mut action = vec!["install", "--"];
     if arguments.upgrades {
         return simulate::installed_by(&["dist-upgrade"]).map_err(|why| {
@@ -108,9 +115,9 @@ fn recorded(it: &crate::gate::Assessed) -> RecordedAssessment {
     RecordedAssessment::of(&it.named, &it.assessment)
 }
 
-fn exit_code(outlook: &Outlook<'_>, policy: &Policy) -> Exit {
-    if policy.mode() == Mode::Warn || outlook.refused().is_empty() && outlook.unlisted().is_empty()
-    {
+fn exit_code(outlook: &Outlook<'_>, odd: &[String], policy: &Policy) -> Exit {
+    let all_listed = odd.is_empty() && outlook.unlisted().is_empty();
+    if policy.mode() == Mode::Warn || outlook.refused().is_empty() && all_listed {
         Exit::Admitted
     } else if outlook.is_transient() {
         Exit::CouldNotFindOut

@@ -268,7 +268,7 @@ fn about(text: Option<&clap::builder::StyledStr>) -> String {
 /// What apt calls packages that begin so, the installed ones among them. As apt's own completion
 /// does, without making apt's cache anew; where there is none, the installed ones alone.
 fn packages(start: &str) -> Vec<PackageName> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+.-".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "+.-_".contains(c);
     if start.starts_with('-') || !start.chars().all(plain) {
         return Vec::new();
     }
@@ -284,7 +284,7 @@ fn packages(start: &str) -> Vec<PackageName> {
     if names.is_empty() {
         let system = System::running(&apt_configuration(Environment::Heard).unwrap_or_default());
         let installed = system.and_then(|it| it.installed()).unwrap_or_default();
-        names = installed.into_iter().map(|it| it.identity.package).collect();
+        names = installed.into_iter().filter_map(|it| it.called.package.parse().ok()).collect();
     }
     names.sort();
     names.dedup();

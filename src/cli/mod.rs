@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::deb::{self, Control};
+use crate::deb::{self, Control, Examined};
 use crate::evidence::AtHand;
 use crate::sys::plain;
 use crate::types::{Sha256Digest, printable};
@@ -108,15 +108,23 @@ fn is_file(what: &str) -> bool {
 
 /// Reads a package that the command line names: what it says that it is, and its SHA-256.
 fn package_file(path: &Path) -> Result<(Control, Sha256Digest), String> {
-    let named =
-        |why: &dyn std::fmt::Display| format!("{}: {why}", printable(&path.to_string_lossy()));
-    let file = std::fs::File::open(path).map_err(|error| named(&plain(&error)))?;
-    if !file.metadata().is_ok_and(|it| it.is_file()) {
-        return Err(named(&"not a file"));
-    }
-    let examined = deb::examine(file).map_err(|error| named(&plain(&error)))?;
-    let control = examined.control().map_err(|error| named(error))?;
+    let examined = examined_file(path)?;
+    let control = examined.control().map_err(|error| named(path, error))?;
     Ok((control.clone(), examined.sha256()))
+}
+
+/// Reads a file that the command line names, whatever it is.
+fn examined_file(path: &Path) -> Result<Examined, String> {
+    let failed = |error: std::io::Error| named(path, &plain(&error));
+    let file = std::fs::File::open(path).map_err(failed)?;
+    if !file.metadata().is_ok_and(|it| it.is_file()) {
+        return Err(named(path, &"not a file"));
+    }
+    deb::examine(file).map_err(failed)
+}
+
+fn named(path: &Path, why: &dyn std::fmt::Display) -> String {
+    format!("{}: {why}", printable(&path.to_string_lossy()))
 }
 
 /// The process that fetches evidence for one that runs as root. Not for people.

@@ -11,12 +11,19 @@ use crate::types::{Identity, printable};
 /// ask operators about packages that whoever simulates is about to ask about.
 const WITHOUT_HOOKS: &str = "#clear AptCli::Hooks;\n";
 
+/// What apt would install.
+pub(super) struct Simulated {
+    pub(super) packages: Vec<Identity>,
+    /// What it says of others, as it can be shown: nothing can be looked up by that
+    pub(super) odd: Vec<String>,
+}
+
 /// The packages that `apt-get ACTION` would install, such as `dist-upgrade` or
 /// `install -- PACKAGE`.
 ///
 /// # Errors
 /// Why apt does not tell, in its own words.
-pub(super) fn installed_by(action: &[&str]) -> Result<Vec<Identity>, String> {
+pub(super) fn installed_by(action: &[&str]) -> Result<Simulated, String> {
     let output = run(action).map_err(|error| plain(&error))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
@@ -26,10 +33,8 @@ pub(super) fn installed_by(action: &[&str]) -> Result<Vec<Identity>, String> {
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let (packages, odd) = simulation::installed(&text);
-    match odd.first() {
-        None => Ok(packages),
-        Some(line) => Err(format!("a line of apt-get is not understood: {}", printable(line))),
-    }
+    let odd = odd.into_iter().map(|line| printable(line).to_string()).collect();
+    Ok(Simulated { packages, odd })
 }
 
 fn run(action: &[&str]) -> std::io::Result<Output> {

@@ -12,6 +12,7 @@ use super::world::say_remarks;
 use super::{Exit, audit as audit_command, evidence_at_hand};
 use crate::attest::{Rejection, unseal};
 use crate::audit::{self, Audited, Record, System};
+use crate::deb::Control;
 use crate::deb822::status::Installed;
 use crate::evidence::Network;
 use crate::gate::{Environment, Gate, apt_configuration};
@@ -23,7 +24,7 @@ use crate::sys::files::read_bounded;
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
 use crate::sys::terminal::Progress;
-use crate::types::{PublicKey, Sha256Digest, Timestamp, printable};
+use crate::types::{Called, PublicKey, Sha256Digest, Timestamp, printable};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -212,8 +213,9 @@ impl Verified {
 /// The packages of a statement, as if they were installed.
 fn packages(statement: &Statement) -> Vec<(Installed, Sha256Digest)> {
     let installed = |it: &image::Package| {
-        let source = (it.source.clone(), it.source_version.clone());
-        (Installed { identity: it.identity(), source, whole: true }, it.sha256)
+        let (identity, source) = (it.identity(), (it.source.clone(), it.source_version.clone()));
+        let called = Called::from(identity.clone());
+        (Installed { called, control: Ok(Control { identity, source }), whole: true }, it.sha256)
     };
     statement.predicate.image.packages.iter().map(installed).collect()
 }
@@ -223,7 +225,7 @@ fn disagreements(statement: &Statement, audited: &[Audited]) -> Vec<String> {
     let packages = statement.predicate.image.packages.iter();
     let differs = |(told, it): (&image::Package, &Audited)| {
         let differs = told.state == Told::Excepted && it.state == audit::State::Confirmed;
-        differs.then(|| it.installed.identity.to_string())
+        differs.then(|| it.installed.called.to_string())
     };
     let names: Vec<String> = packages.zip(audited).filter_map(differs).collect();
     let note = format!("confirmed here, and by an exception there: {}", names.join(", "));

@@ -2,8 +2,9 @@
 
 use std::io::{self, Read};
 
-use super::{Control, control};
+use super::Control;
 use crate::compressed::{Compression, Fault};
+use crate::deb822::control::{self, ControlError};
 
 /// Largest control archive, unpacked, in bytes. The largest of Debian 13 (file lists of
 /// documentation packages) has 13 MB.
@@ -12,6 +13,10 @@ const MAX_CONTROL_ARCHIVE: u64 = 48 * 1024 * 1024;
 /// Largest control file in bytes; as deb-control(5), dpkg sets no limit. The largest of Debian 13
 /// has 60 kB.
 const MAX_CONTROL: u64 = 512 * 1024;
+
+/// Longest list of extended attributes and the like of one entry, in bytes. Linux allows 64 KiB for one
+/// attribute.
+const MAX_EXTENSION: u64 = 1024 * 1024;
 
 /// Why a file is not a Debian package that can be judged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +30,10 @@ pub enum DebError {
     /// It ends before it should.
     #[error("the file ends in the middle of a member")]
     Truncated,
+    /// A part of a package that was split (deb-split(5)): what dpkg installs is put together from
+    /// several files.
+    #[error("a part of a package that was split: dpkg-split --join puts the package together")]
+    Part,
     /// A damaged header of a member.
     #[error("the archive has a damaged member header")]
     Header,
@@ -51,7 +60,16 @@ pub enum DebError {
     ControlFiles(usize),
     /// The control file itself is not as deb-control(5) says.
     #[error("{0}")]
-    Control(control::ControlError),
+    Control(ControlError),
+}
+
+impl DebError {
+    /// Whether dpkg installs nothing from the file, or something that is not in it alone: then root's
+    /// word for exactly these bytes says nothing.
+    #[must_use]
+    pub const fn is_beyond_exceptions(&self) -> bool {
+        matches!(self, Self::NotAPackage | Self::Part)
+    }
 }
 
 /// Reads the control data. Stops where the data archive begins to be of no interest; the caller
@@ -59,13 +77,21 @@ pub enum DebError {
 pub(super) fn read(file: &mut impl Read) -> Result<Control, DebError> {
     let mut magic = [0; 8];
     file.read_exact(&mut magic).map_err(|_| DebError::NotAPackage)?;
-    if &magic != b"!<arch>\n" {
-        return Err(DebError::NotAPackage);
+    match &magic {
+        b"!<arch>\n" => {}
+        // Of before 1995 (deb-old(5)). dpkg still installs it.
+        old if old.starts_with(b"0.93") => return Err(DebError::FormatVersion),
+        _ => return Err(DebError::NotAPackage),
     }
     let mut version = String::new();
-    expect(file, "debian-binary", |_, member| {
-        member.take(64).read_to_string(&mut version).map_err(|_| DebError::FormatVersion)
-    })?;
+    let (first, size) = header(file)?.ok_or(DebError::Truncated)?;
+    match first.as_str() {
+        "debian-binary" => body(file, size, |member| {
+            member.take(64).read_to_string(&mut version).map_err(|_| DebError::FormatVersion)
+        })?,
+        "debian-split" => return Err(DebError::Part),
+        _ => return Err(DebError::Member(first)),
+    };
     if !version.starts_with("2.") {
         return Err(DebError::FormatVersion);
     }
@@ -82,9 +108,10 @@ pub(super) fn read(file: &mut impl Read) -> Result<Control, DebError> {
         several => return Err(DebError::ControlFiles(several.len())),
     };
     expect(file, "data.tar", |_, member| drain(member))?;
-    // dpkg stops reading here. Signature members (`_gpgorigin`) may follow.
+    // dpkg stops reading here, and apt looks for members of the names that it knows. Signatures
+    // (`_gpgorigin`, `sign`) may follow.
     while let Some((name, size)) = header(file)? {
-        if !name.starts_with('_') {
+        if !is_nothing_to_anybody(&name) {
             return Err(DebError::Member(name));
         }
         body(file, size, |member| drain(member))?;
@@ -92,18 +119,33 @@ pub(super) fn read(file: &mut impl Read) -> Result<Control, DebError> {
     Ok(control)
 }
 
-/// Reads the next member, which must be called `name` and whatever suffix `read` accepts.
+/// Whether no reader takes a member behind the last one for a part of the package, whatever it looks
+/// for. `/` and `#1/` begin names that stand elsewhere (ar(5)).
+fn is_nothing_to_anybody(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
+    let known = ["debian", "control", "data"];
+    !name.is_empty() && name.chars().all(plain) && !known.iter().any(|it| name.starts_with(it))
+}
+
+/// Reads the next member, which must be called `name` and whatever suffix `read` accepts. Those whose
+/// names begin with a `_` are passed over, as deb(5) says.
 fn expect<R: Read, T>(
     file: &mut R,
     name: &str,
     read: impl FnOnce(&str, &mut io::Take<&mut R>) -> Result<T, DebError>,
 ) -> Result<T, DebError> {
-    let (found, size) = header(file)?.ok_or(DebError::Truncated)?;
-    match found.strip_prefix(name) {
-        Some(suffix) if suffix.is_empty() || (suffix.starts_with('.') && name.ends_with("tar")) => {
-            body(file, size, |member| read(suffix, member))
+    loop {
+        let (found, size) = header(file)?.ok_or(DebError::Truncated)?;
+        if found.starts_with('_') {
+            body(file, size, |member| drain(member))?;
+            continue;
         }
-        _ => Err(DebError::Member(found)),
+        return match found.strip_prefix(name) {
+            Some(suffix) if suffix.is_empty() || suffix.starts_with('.') => {
+                body(file, size, |member| read(suffix, member))
+            }
+            _ => Err(DebError::Member(found)),
+        };
     }
 }
 
@@ -188,19 +230,43 @@ fn control_files(archive: &mut dyn Read) -> Result<Vec<Vec<u8>>, DebError> {
 
 fn named_control(archive: &mut impl Read) -> Result<Vec<Vec<u8>>, DebError> {
     let mut found = Vec::new();
+    // What a long-name entry calls the one behind it.
+    let mut long_name: Option<String> = None;
     let mut tar = tar::Archive::new(&mut *archive);
-    // Raw: long-name and pax entries, which could rename what follows, come out as entries of
-    // their own and are refused. dpkg writes none.
+    // Raw: entries that say something about the next one come out as entries of their own. Only those
+    // are passed over after which it is what its header says to every reader.
     for entry in tar.entries().map_err(|_| DebError::Damaged)?.raw(true) {
         let mut entry = entry.map_err(|_| DebError::Damaged)?;
-        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        if !is_plain(entry.header(), &path) {
-            return Err(DebError::Entry(path));
+        let kind = entry.header().entry_type();
+        let own = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let odd = |path: &str| DebError::Entry(path.to_owned());
+        if kind.is_pax_local_extensions() || kind.is_pax_global_extensions() {
+            let records = extension(&mut entry).ok_or_else(|| odd(&own))?;
+            if !is_harmless(&records) {
+                return Err(odd(&own));
+            }
+            continue;
         }
-        let mut parts = path.split('/').filter(|part| !part.is_empty() && *part != ".");
-        if (parts.next(), parts.next()) == (Some("control"), None) {
-            if !entry.header().entry_type().is_file() || entry.size() > MAX_CONTROL {
-                return Err(DebError::Entry(path));
+        if kind.is_gnu_longname() {
+            let name = extension(&mut entry).and_then(until_zeros).ok_or_else(|| odd(&own))?;
+            if long_name.replace(name).is_some() {
+                return Err(odd(&own));
+            }
+            continue;
+        }
+        let path = long_name.take().unwrap_or(own);
+        if kind.is_hard_link() || kind.is_symlink() {
+            if !is_harmless_link(entry.header(), &path) {
+                return Err(odd(&path));
+            }
+            continue;
+        }
+        if !is_plain(entry.header(), &path) {
+            return Err(odd(&path));
+        }
+        if parts(&path).eq(["control"]) {
+            if !kind.is_file() || entry.size() > MAX_CONTROL {
+                return Err(odd(&path));
             }
             let mut text = Vec::new();
             // Of more than one only their number is told.
@@ -211,7 +277,111 @@ fn named_control(archive: &mut impl Read) -> Result<Vec<Vec<u8>>, DebError> {
         }
     }
     only_zeros(archive)?;
-    Ok(found)
+    match long_name {
+        None => Ok(found),
+        Some(name) => Err(DebError::Entry(name)),
+    }
+}
+
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|part| !part.is_empty() && *part != ".")
+}
+
+/// The content of an entry that says something about others; nothing if readers could differ in
+/// where it ends.
+fn extension<R: Read>(entry: &mut tar::Entry<'_, R>) -> Option<Vec<u8>> {
+    let header = entry.header();
+    if !is_of_known_format(header) || octal(header).is_none() || entry.size() > MAX_EXTENSION {
+        return None;
+    }
+    let mut content = Vec::new();
+    entry.read_to_end(&mut content).ok()?;
+    Some(content)
+}
+
+/// A name that ends in zeros, or at the end.
+fn until_zeros(content: Vec<u8>) -> Option<String> {
+    let end = content.iter().position(|&byte| byte == 0).unwrap_or(content.len());
+    let (name, padding) = content.split_at_checked(end)?;
+    let padded = padding.iter().all(|&byte| byte == 0);
+    (padded && !name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned())
+}
+
+/// Whether records of the pax format (pax(1), `LENGTH KEY=VALUE` and a line end) say nothing by which
+/// an entry would have another name, content or kind. Build tools write times, owners and extended
+/// attributes there.
+fn is_harmless(mut records: &[u8]) -> bool {
+    while !records.is_empty() {
+        match record(records) {
+            Some((key, rest)) if HARMLESS.iter().any(|it| it.fits(key)) => records = rest,
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// A key that says nothing about what is read here.
+enum Harmless {
+    Key(&'static str),
+    /// Every key that begins so: those of a vendor
+    Vendor(&'static str),
+}
+
+const HARMLESS: [Harmless; 11] = [
+    Harmless::Key("atime"),
+    Harmless::Key("comment"),
+    Harmless::Key("ctime"),
+    Harmless::Key("gid"),
+    Harmless::Key("gname"),
+    Harmless::Key("mtime"),
+    Harmless::Key("uid"),
+    Harmless::Key("uname"),
+    Harmless::Vendor("LIBARCHIVE."),
+    Harmless::Vendor("RHT.security."),
+    Harmless::Vendor("SCHILY."),
+];
+
+impl Harmless {
+    fn fits(&self, key: &[u8]) -> bool {
+        match self {
+            Self::Key(name) => key == name.as_bytes(),
+            // star's other size.
+            Self::Vendor(_) if key == b"SCHILY.realsize" => false,
+            Self::Vendor(prefix) => key.starts_with(prefix.as_bytes()),
+        }
+    }
+}
+
+/// The key of the first record, and what stands behind it.
+fn record(records: &[u8]) -> Option<(&[u8], &[u8])> {
+    let space = records.iter().position(|&byte| byte == b' ')?;
+    let digits = std::str::from_utf8(records.get(..space)?).ok()?;
+    // Every reader takes these digits for the same number.
+    if !digits.starts_with(|c: char| matches!(c, '1'..='9')) || digits.len() > 7 {
+        return None;
+    }
+    let (record, rest) = records.split_at_checked(digits.parse().ok()?)?;
+    let text = record.strip_suffix(b"\n")?.get(space + 1..)?;
+    let key = text.get(..text.iter().position(|&byte| byte == b'=')?)?;
+    key.iter().all(u8::is_ascii_graphic).then_some((key, rest))
+}
+
+/// Whether a link is beside `control` and leads to something beside it: then it changes nothing about
+/// what that is, and no path of another entry leads through it to there.
+fn is_harmless_link(header: &tar::Header, path: &str) -> bool {
+    let beside = |path: &str| {
+        let mut parts = parts(path);
+        let inside = !path.starts_with('/') && !path.ends_with('/');
+        inside
+            && matches!((parts.next(), parts.next()), (Some(name), None) if name != "control" && name != "..")
+    };
+    let to = header.link_name_bytes();
+    let to = to.as_deref().map(String::from_utf8_lossy);
+    // GNU tar skips no data behind a link, others go by the size.
+    is_of_known_format(header)
+        && octal(header).is_some_and(|digits| digits.iter().all(|&digit| digit == b'0'))
+        && beside(path)
+        && to.is_some_and(|to| beside(&to))
 }
 
 /// Whether every reader takes an entry for the same file or directory, of the same size.
@@ -219,12 +389,7 @@ fn named_control(archive: &mut impl Read) -> Result<Vec<Vec<u8>>, DebError> {
 /// dpkg has the control archive unpacked by GNU tar. Where that counts other blocks to an entry
 /// than we do, it finds other entries behind it: a control file that we never see.
 pub(crate) fn is_plain(header: &tar::Header, path: &str) -> bool {
-    // GNU tar joins the prefix of a ustar header to the name whatever its version; we would not.
-    let known_format = header.as_gnu().is_some() || header.as_ustar().is_some();
-    // It reads a size that begins with `+` in base 64, and one with the highest bit in base 256.
-    let digits = header.as_old().size.trim_ascii_start();
-    let digits = digits.split(|&c| matches!(c, b' ' | b'\0')).next().unwrap_or_default();
-    let octal = digits.iter().all(|digit| matches!(digit, b'0'..=b'7'));
+    let Some(digits) = octal(header) else { return false };
     // It takes a file whose name ends in a slash for a directory, and skips no data of those.
     let kind = header.entry_type();
     let well_typed = if kind.is_dir() {
@@ -233,7 +398,20 @@ pub(crate) fn is_plain(header: &tar::Header, path: &str) -> bool {
         kind.is_file() && !path.ends_with('/')
     };
     let inside = !path.starts_with('/') && !path.split('/').any(|part| part == "..");
-    known_format && octal && well_typed && inside
+    is_of_known_format(header) && well_typed && inside
+}
+
+/// GNU tar joins the prefix of a ustar header to the name whatever its version; we would not.
+fn is_of_known_format(header: &tar::Header) -> bool {
+    header.as_gnu().is_some() || header.as_ustar().is_some()
+}
+
+/// The size in a header, if it is written in octal digits. GNU tar reads one that begins with `+` in
+/// base 64, and one with the highest bit in base 256.
+fn octal(header: &tar::Header) -> Option<&[u8]> {
+    let digits = header.as_old().size.trim_ascii_start();
+    let digits = digits.split(|&c| matches!(c, b' ' | b'\0')).next().unwrap_or_default();
+    digits.iter().all(|digit| matches!(digit, b'0'..=b'7')).then_some(digits)
 }
 
 /// Behind the end of a tar archive stands padding only.

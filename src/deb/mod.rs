@@ -4,19 +4,19 @@
 //! whole file and the control data in it; nothing is written to disk and memory is bounded.
 //!
 //! dpkg will read the same bytes with other code. Wherever the two could disagree about what the
-//! package is (a second `control`, a second compressed stream, an odd member), the file is
-//! refused: see [`DebError`]. Format: deb(5), ar(5), deb-control(5).
+//! package is (a second `control`, a second compressed stream, an odd member), nobody's vote counts
+//! for the file: see [`DebError`]. Format: deb(5), ar(5), deb-control(5).
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 mod archive;
-mod control;
 
 use std::io::{self, Read};
 
 use sha2::Digest;
 
-use crate::types::{DebVersion, Identity, PackageName, Sha256Digest};
+use crate::types::Sha256Digest;
 
+pub use crate::deb822::control::Control;
 pub use archive::DebError;
 pub(crate) use archive::{is_plain, only_zeros};
 
@@ -39,15 +39,6 @@ pub struct Examined {
     sha256: Sha256Digest,
     size: u64,
     control: Result<Control, DebError>,
-}
-
-/// The control fields by which a package is judged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Control {
-    /// `Package`, `Version` and `Architecture`
-    pub identity: Identity,
-    /// The source package and its version: `Source`, or what it defaults to (deb-control(5))
-    pub source: (PackageName, DebVersion),
 }
 
 impl Examined {

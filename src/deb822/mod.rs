@@ -3,6 +3,7 @@
 //! Pure: bytes in, values out.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+pub mod control;
 pub mod packages;
 pub mod source;
 pub mod status;
@@ -13,6 +14,9 @@ use memchr::memchr;
 
 /// Most fields that a stanza may have. Debian's have some thirty.
 pub const MAX_FIELDS: usize = 32 * 1024;
+/// What dpkg and apt take for white space around a value (`c_isspace`, `isspace_ascii`), so that a
+/// file with the line ends of MS-DOS says what it says without them.
+const WHITE: [char; 6] = [' ', '\t', '\n', '\r', '\x0b', '\x0c'];
 
 /// A text that is not of the format, or not without doubt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,7 +62,7 @@ impl<'a> Stanza<'a> {
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'a str> {
         let value = std::str::from_utf8(self.raw(name)?).ok()?;
-        Some(value.trim_matches([' ', '\t', '\n']))
+        Some(value.trim_matches(WHITE))
     }
 
     fn raw(&self, name: &str) -> Option<&'a [u8]> {
@@ -108,8 +112,10 @@ pub fn parse(stanza: &[u8]) -> Result<Stanza<'_>, Malformed> {
             continue;
         }
         let colon = memchr(b':', line).ok_or(Malformed::Line)?;
+        // White space before the colon is none of the name, for dpkg and for apt.
         let name = line.get(..colon).unwrap_or_default();
-        if name.is_empty() || name.iter().any(|c| !c.is_ascii_graphic()) {
+        let name = name.trim_ascii_end();
+        if name.is_empty() || name.iter().any(|c| *c == b' ' || c.is_ascii_control()) {
             return Err(Malformed::Line);
         }
         if fields.len() == MAX_FIELDS {

@@ -3,8 +3,8 @@
 
 use std::io::{self, BufRead};
 
-use super::source;
-use crate::types::{DebVersion, Identity, PackageName, Sha256Digest};
+use super::control::{self, Control};
+use crate::types::{Identity, Sha256Digest};
 
 /// Longest stanza of a Packages file that is read, in bytes. Longer ones are passed over.
 const MAX_STANZA: usize = 1024 * 1024;
@@ -21,9 +21,7 @@ pub struct Listed {
     /// The SHA-256 of the file
     pub sha256: Sha256Digest,
     /// What it is
-    pub identity: Identity,
-    /// The source package and its version, unless what stands there is none
-    pub source: Option<(PackageName, DebVersion)>,
+    pub control: Control,
 }
 
 /// One stanza of a Packages file.
@@ -60,8 +58,13 @@ pub fn entries(mut text: impl BufRead, mut each: impl FnMut(Entry)) -> io::Resul
     loop {
         let start = stanza.len();
         let got = io::Read::take(&mut text, 1 << 20).read_until(b'\n', &mut stanza)?;
-        let empty_line = line_begins && stanza.get(start..) == Some(b"\n");
+        // apt ends a stanza at both.
+        let end = matches!(stanza.get(start..), Some(b"\n" | b"\r\n"));
+        let empty_line = line_begins && end;
         line_begins = stanza.ends_with(b"\n");
+        if empty_line {
+            stanza.truncate(start);
+        }
         if got == 0 || empty_line {
             if let Some(entry) = entry(&stanza).filter(|_| !too_long) {
                 each(entry);
@@ -80,19 +83,11 @@ pub fn entries(mut text: impl BufRead, mut each: impl FnMut(Entry)) -> io::Resul
 
 fn entry(stanza: &[u8]) -> Option<Entry> {
     let stanza = super::parse(stanza).ok()?;
-    let identity = Identity {
-        package: stanza.field("Package")?.parse().ok()?,
-        version: stanza.field("Version")?.parse().ok()?,
-        architecture: stanza.field("Architecture")?.parse().ok()?,
-    };
-    let source = match stanza.field("Source") {
-        None => Some((identity.package.clone(), identity.version.clone())),
-        Some(text) => source::parse(text, &identity.version).ok(),
-    };
+    let control = control::of_stanza(&stanza).ok()?;
     let sha256 = stanza.field("SHA256").and_then(|it| it.parse().ok());
     Some(match sha256 {
-        Some(sha256) => Entry::Listed(Listed { sha256, identity, source }),
-        None => Entry::Unhashed(identity),
+        Some(sha256) => Entry::Listed(Listed { sha256, control }),
+        None => Entry::Unhashed(control.identity),
     })
 }
 
@@ -116,7 +111,8 @@ mod tests {
         ]
         .concat();
         let mut all = Vec::new();
-        packages(text.trim_end().as_bytes(), |it| all.push(it.identity.to_string())).unwrap();
+        packages(text.trim_end().as_bytes(), |it| all.push(it.control.identity.to_string()))
+            .unwrap();
         assert_eq!(all, ["one 1:2 all", "two 1:2 all"]);
         let mut unhashed = Vec::new();
         entries(text.trim_end().as_bytes(), |it| {
@@ -142,6 +138,39 @@ mod tests {
     }
 
     #[test]
+    fn an_odd_stanza_hides_none_of_the_others() {
+        let digest = Sha256Digest::of(b"x").to_string();
+        let stanza = |package: &str, more: &str| {
+            format!("Package: {package}\nVersion: 1\nArchitecture: all\nSHA256: {digest}\n{more}\n")
+        };
+        let text = [
+            stanza("node_exporter", ""),
+            stanza("Edge", "Source: Microsoft\n"),
+            stanza("twice", "Version: 2\n"),
+            stanza("../x", ""),
+            stanza("raw", "X: \u{fffd}\u{1b}\n"),
+            stanza("dos", "").replace('\n', "\r\n"),
+            stanza("last", ""),
+        ]
+        .concat();
+        let mut all = Vec::new();
+        let each = |it: Listed| {
+            all.push(format!("{} of {}", it.control.identity.package, it.control.source.0));
+        };
+        packages(text.as_bytes(), each).unwrap();
+        assert_eq!(
+            all,
+            [
+                "node_exporter of node_exporter",
+                "Edge of Microsoft",
+                "raw of raw",
+                "dos of dos",
+                "last of last"
+            ]
+        );
+    }
+
+    #[test]
     fn a_giant_stanza_lists_nothing_and_hides_nothing() {
         let digest = Sha256Digest::of(b"x").to_string();
         let good = format!("Package: good\nVersion: 1\nArchitecture: all\nSHA256: {digest}\n");
@@ -150,7 +179,7 @@ mod tests {
             "x".repeat(3 * MAX_STANZA)
         );
         let mut all = Vec::new();
-        packages(giant.as_bytes(), |it| all.push(it.identity.package.to_string())).unwrap();
+        packages(giant.as_bytes(), |it| all.push(it.control.identity.package.to_string())).unwrap();
         assert_eq!(all, ["good"]);
     }
 }

@@ -1,34 +1,60 @@
 //! The field `Source` of a binary package: `name`, or `name (version)` where the version differs
 //! from the binary's (deb-control(5)).
+//!
+//! dpkg and apt take any text there. Of one that is odd, what both read in the same way is read here
+//! (`virt_source_package` in dpkg's lib/dpkg/pkg-format.c, `debListParser::NewVersion` in
+//! apt-pkg/deb/deblistparser.cc): the name ends at the first space, and the version stands in the first
+//! brackets behind it.
 
-use crate::types::{DebVersion, NameError, PackageName};
+use crate::types::{DebVersion, SourceName};
 
-/// Why a source is none.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SourceError {
-    /// Written otherwise than the format says.
-    #[error("not a name, or a name and a version in brackets")]
-    Form,
-    /// The name or the version is none.
-    #[error(transparent)]
-    Name(#[from] NameError),
-}
+/// A source that dpkg and apt do not read in the same way, or that is no text of one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the source is not a name, or a name and a version in brackets")]
+pub struct SourceError;
 
 /// Reads the value of the field in a package of this version.
 ///
 /// # Errors
 /// See [`SourceError`].
-pub fn parse(text: &str, version: &DebVersion) -> Result<(PackageName, DebVersion), SourceError> {
+pub fn parse(text: &str, version: &DebVersion) -> Result<(SourceName, DebVersion), SourceError> {
+    // For dpkg the value ends at a NUL.
+    if text.contains(char::is_control) {
+        return Err(SourceError);
+    }
     let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
-    let name = name.parse()?;
-    let version = match rest.trim() {
-        "" => version.clone(),
-        rest => rest
-            .strip_prefix('(')
-            .and_then(|rest| rest.strip_suffix(')'))
-            .ok_or(SourceError::Form)?
-            .trim()
-            .parse()?,
+    let version = match rest.split_once('(') {
+        None => version.clone(),
+        Some((_, behind)) => {
+            let (version, _) = behind.split_once(')').ok_or(SourceError)?;
+            version.trim_matches(' ').parse().map_err(|_| SourceError)?
+        }
     };
-    Ok((name, version))
+    Ok((name.parse().map_err(|_| SourceError)?, version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_dpkg_and_apt_read_in_one_way_is_read() {
+        let version: DebVersion = "1:2".parse().unwrap();
+        let read = |text: &str| parse(text, &version).map(|(name, it)| format!("{name} {it}"));
+        for (text, expected) in [
+            ("hello", "hello 1:2"),
+            ("hello (2.10-3)", "hello 2.10-3"),
+            ("Microsoft", "Microsoft 1:2"),
+            ("My Product", "My 1:2"),
+            ("My Product  ( 3 ) x", "My 3"),
+            ("https://example.org/x", "https://example.org/x 1:2"),
+            ("x", "x 1:2"),
+        ] {
+            assert_eq!(read(text).as_deref(), Ok(expected), "{text}");
+        }
+        for bad in ["", "a(1)", "a (", "a (b_c)", "a ()", "a\n b", "a\tb", "a)b", "(1)", "a \0(1)"]
+        {
+            assert_eq!(read(bad), Err(SourceError), "{bad:?}");
+        }
+    }
 }

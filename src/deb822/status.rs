@@ -1,24 +1,30 @@
 //! dpkg's database of what is installed (`/var/lib/dpkg/status`, dpkg(1) "INFORMATION ABOUT
 //! PACKAGES").
 
-use super::source::{self, SourceError};
+use super::control::{self, Control, ControlError};
 use super::{Malformed, stanzas};
-use crate::types::{DebVersion, Identity, NameError, PackageName};
+use crate::types::{Called, Identity, NameError, PackageName};
 
 /// A package of which files are on the system, whether its installation was finished or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
-    /// What it is
-    pub identity: Identity,
-    /// The source package and its version: `Source`, or what it defaults to (deb-control(5))
-    pub source: (PackageName, DebVersion),
+    /// What dpkg calls it
+    pub called: Called,
+    /// What it is, or why that cannot be told: an older dpkg, or one that was made to
+    /// (`--force-bad-version`), installs what is none by its own rules
+    pub control: Result<Control, ControlError>,
     /// Whether it is unpacked and configured as it should be
     pub whole: bool,
 }
 
 /// Why a database cannot be understood. What is installed is not known then.
+///
+/// An entry that is only odd is none of these: it is told with its name and with why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StatusError {
+    /// It ends in the middle of a line. dpkg would not read it either.
+    #[error("it is cut off in its last line")]
+    CutOff,
     /// Not the format of deb822(5).
     #[error("entry {number} is malformed: {why}")]
     Malformed {
@@ -27,7 +33,7 @@ pub enum StatusError {
         /// What is wrong
         why: Malformed,
     },
-    /// A field that every entry has is missing.
+    /// A field without which nothing can be told of an entry is missing.
     #[error("entry {number} has no {field}")]
     Missing {
         /// Which one, from 1
@@ -35,13 +41,11 @@ pub enum StatusError {
         /// The field
         field: &'static str,
     },
-    /// A field whose value is none.
-    #[error("entry {number} has an invalid {field}: {why}")]
-    Invalid {
+    /// A package whose name dpkg would not read either.
+    #[error("entry {number} has an invalid Package: {why}")]
+    Name {
         /// Which one, from 1
         number: usize,
-        /// The field
-        field: &'static str,
         /// What is wrong
         why: NameError,
     },
@@ -51,26 +55,31 @@ pub enum StatusError {
         /// Which one, from 1
         number: usize,
     },
-    /// A source that is none.
-    #[error("entry {number} has an invalid Source: {why}")]
-    Source {
-        /// Which one, from 1
-        number: usize,
-        /// What is wrong
-        why: SourceError,
-    },
+}
+
+impl Installed {
+    /// What it is, if that can be told.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.control.as_ref().ok().map(|it| &it.identity)
+    }
 }
 
 /// The packages of which files are on the system, in the order of the database.
 ///
 /// # Errors
-/// If any entry cannot be understood: one that is passed over would not be audited.
+/// If the database is damaged or not complete: an entry that is passed over would not be audited.
 pub fn installed(text: &[u8]) -> Result<Vec<Installed>, StatusError> {
+    if text.last().is_some_and(|&byte| byte != b'\n') {
+        return Err(StatusError::CutOff);
+    }
     let mut found = Vec::new();
     for (number, stanza) in (1..).zip(stanzas(text)) {
         let stanza = stanza.map_err(|why| StatusError::Malformed { number, why })?;
-        let field = |field| stanza.field(field).ok_or(StatusError::Missing { number, field });
-        let invalid = |field| move |why| StatusError::Invalid { number, field, why };
+        let field = |field| {
+            let value = stanza.field(field).filter(|it| !it.is_empty());
+            value.ok_or(StatusError::Missing { number, field })
+        };
         // What is wanted, whether all is well, and what there is.
         let mut words = field("Status")?.split_ascii_whitespace();
         let (Some(_), Some(well), Some(state), None) =
@@ -84,17 +93,17 @@ pub fn installed(text: &[u8]) -> Result<Vec<Installed>, StatusError> {
             "unpacked" | "half-configured" | "half-installed" => false,
             _ => return Err(StatusError::Status { number }),
         };
-        let identity = Identity {
-            package: field("Package")?.parse().map_err(invalid("Package"))?,
-            version: field("Version")?.parse().map_err(invalid("Version"))?,
-            architecture: field("Architecture")?.parse().map_err(invalid("Architecture"))?,
+        let called = Called {
+            package: field("Package")?.to_owned(),
+            version: field("Version")?.to_owned(),
+            architecture: field("Architecture")?.to_owned(),
         };
-        let source = match stanza.field("Source") {
-            None => (identity.package.clone(), identity.version.clone()),
-            Some(text) => source::parse(text, &identity.version)
-                .map_err(|why| StatusError::Source { number, why })?,
-        };
-        found.push(Installed { identity, source, whole });
+        match called.package.parse::<PackageName>() {
+            // dpkg sets no limit.
+            Ok(_) | Err(NameError::TooLong { .. }) => {}
+            Err(why) => return Err(StatusError::Name { number, why }),
+        }
+        found.push(Installed { called, control: control::of_stanza(&stanza), whole });
     }
     Ok(found)
 }
@@ -136,7 +145,7 @@ mod tests {
             let rest = format!("{source}Description: x\n more\n");
             let text = entry("install ok installed", &rest);
             let found = installed(text.as_bytes()).unwrap();
-            let (name, version) = &found.first().unwrap().source;
+            let (name, version) = &found.first().unwrap().control.as_ref().unwrap().source;
             assert_eq!((name.as_str(), version.as_str()), expected);
         }
     }
@@ -150,12 +159,37 @@ mod tests {
             "Package: x\nStatus: installed\nVersion: 1\nArchitecture: all\n",
             "Package: x\nStatus: install ok here\nVersion: 1\nArchitecture: all\n",
             "Package: x\nStatus: install ok installed\nArchitecture: all\n",
+            "Package: x\nStatus: install ok installed\nVersion:\nArchitecture: all\n",
+            "Package: x\nStatus: install ok installed\nVersion: 1\n",
             "Package: ../x\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n",
             "Package: x\nPackage: y\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n",
-            "Package: x\nStatus: install ok installed\nVersion: 1\nArchitecture: all\nSource: y 1\n",
         ] {
             assert!(installed(format!("{good}{bad}").as_bytes()).is_err(), "{bad}");
         }
         assert_eq!(installed(b"").unwrap(), []);
+        assert_eq!(installed(good.trim_end().as_bytes()), Err(StatusError::CutOff));
+    }
+
+    #[test]
+    fn an_odd_entry_is_told_with_its_name_and_why_and_hides_no_other() {
+        let good = entry("install ok installed", "") + "\n";
+        for (odd, why) in [
+            ("Package: odd\nVersion: 1_2\nArchitecture: all\n", "Version is invalid"),
+            ("Package: odd\nVersion: beta\nArchitecture: all\n", "Version is invalid"),
+            ("Package: odd\nVersion: 1\nArchitecture: a_b\n", "Architecture is invalid"),
+            ("Package: odd\nVersion: 1\nArchitecture: all\nSource: a\n b\n", "Source"),
+            ("Package: odd\nVersion: 1\nArchitecture: all\nRevision: 2\n", "Revision"),
+        ] {
+            let text = format!("{good}{odd}Status: install ok installed\n\n{good}");
+            let found = installed(text.as_bytes()).unwrap();
+            assert_eq!(found.len(), 3, "{odd}");
+            let error = found[1].control.as_ref().unwrap_err().to_string();
+            assert!(error.contains(why), "{odd}: {error}");
+            assert!(found[1].called.to_string().contains("odd") && found[1].identity().is_none());
+            assert!(found[0].identity().is_some() && found[2].identity().is_some());
+        }
+        let vendor = "Package: ms_edge\nVersion: 1\nArchitecture: all\nSource: Microsoft\n";
+        let text = format!("{vendor}Status: install ok installed\n");
+        assert!(installed(text.as_bytes()).unwrap()[0].identity().is_some());
     }
 }

@@ -15,7 +15,7 @@ use super::fetch::{Collection, Failure, Fetch};
 use super::http::Door;
 use super::{Gathering, Question, Source};
 use crate::policy::Outcome;
-use crate::types::ArtifactName;
+use crate::types::{ArtifactName, PackageName};
 
 /// Most keys of an operator by whose names files are looked for.
 const MAX_KEYS: usize = 8;
@@ -114,8 +114,10 @@ impl<D: Fetch> Source for IntotoMetadata<D> {
 /// and its own.
 fn packages(question: &Question) -> Vec<(String, String)> {
     let own = (question.identity.package.to_string(), question.identity.version.to_string());
+    // What only dpkg takes for a source is no directory of any.
     let source =
-        question.source.as_ref().map(|(name, version)| (name.to_string(), version.to_string()));
+        question.source.as_ref().filter(|(name, _)| name.as_str().parse::<PackageName>().is_ok());
+    let source = source.map(|(name, version)| (name.to_string(), version.to_string()));
     // A rebuild without changes to the source (+bN) lies under the source's version.
     let other = source.as_ref().map(|(_, version)| (own.0.clone(), version.clone()));
     let mut all: Vec<(String, String)> = Vec::new();

@@ -27,7 +27,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::policy::Outcome;
-use crate::types::{Architecture, DebVersion, Identity, OperatorName, PackageName, Sha256Digest};
+use crate::types::{Architecture, DebVersion, Identity, OperatorName, Sha256Digest, SourceName};
 
 pub use archive::indexes;
 pub use directory::{AtHand, Tree, each_in_tree};
@@ -49,7 +49,7 @@ pub struct Question {
     /// Name, version and architecture
     pub identity: Identity,
     /// The source package and its version, where they are known already
-    pub source: Option<(PackageName, DebVersion)>,
+    pub source: Option<(SourceName, DebVersion)>,
     /// The SHA-256 that the file has or should have, where known: an operator whose signed word
     /// about it is in the cache is not asked again
     pub sha256: Option<Sha256Digest>,

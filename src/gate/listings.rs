@@ -14,7 +14,7 @@ use crate::attest::archive::{MAX_SIGNATURE, Signed};
 use crate::deb822::packages::{MAX_PACKAGES, MAX_TEXT};
 use crate::policy::Listing;
 use crate::types::{
-    DebVersion, Identity, PackageName, Sha256Digest, Timestamp, Unverified, printable,
+    DebVersion, Identity, Sha256Digest, SourceName, Timestamp, Unverified, printable,
 };
 
 /// apt's own program that unpacks whatever apt may have packed its indexes with.
@@ -156,9 +156,7 @@ impl Listings {
         }
         listings.places.sort_unstable();
         listings.places.dedup();
-        listings.files.sort_by(|(_, one), (_, other)| {
-            (&one.identity, one.sha256).cmp(&(&other.identity, other.sha256))
-        });
+        listings.files.sort_by(|(_, one), (_, other)| by_name(one).cmp(&by_name(other)));
         listings
     }
 
@@ -182,12 +180,13 @@ impl Listings {
             }
             match it {
                 Entry::Listed(it) => {
-                    if !wanted(Some(&it.sha256), &it.identity) {
+                    let identity = &it.control.identity;
+                    if !wanted(Some(&it.sha256), identity) {
                         return;
                     }
-                    self.places.push((Place::of(it.sha256, &it.identity), at));
+                    self.places.push((Place::of(it.sha256, identity), at));
                     if reading.keep == Keep::Files {
-                        let same = files.entry(it.identity.clone()).or_default();
+                        let same = files.entry(identity.clone()).or_default();
                         *same += 1;
                         if *same <= MAX_FILES {
                             self.files.push((at, it));
@@ -257,22 +256,22 @@ impl Listings {
     }
 
     /// Whether a signed archive lists a file of this SHA-256 as this very package, and from which
-    /// source it then is: none where what they say is no source, or not the same.
+    /// source it then is: none where they do not say the same.
     #[must_use]
     pub fn vouched(
         &self,
         sha256: Sha256Digest,
         identity: &Identity,
-    ) -> Option<Option<(PackageName, DebVersion)>> {
+    ) -> Option<Option<(SourceName, DebVersion)>> {
         let wanted = (identity, sha256);
-        let from = self.files.partition_point(|(_, it)| (&it.identity, it.sha256) < wanted);
+        let from = self.files.partition_point(|(_, it)| by_name(it) < wanted);
         let same = self.files.get(from..).unwrap_or_default().iter();
         let mut sources = same
-            .take_while(|(_, it)| (&it.identity, it.sha256) == wanted)
+            .take_while(|(_, it)| by_name(it) == wanted)
             .filter(|(at, _)| self.archive(*at).is_some_and(|it| it.signed))
-            .map(|(_, listed)| &listed.source);
+            .map(|(_, listed)| &listed.control.source);
         let first = sources.next()?;
-        Some(first.clone().filter(|_| sources.all(|it| it == first)))
+        Some(sources.all(|it| it == first).then(|| first.clone()))
     }
 
     /// The files by what they are listed as. There are several where archives disagree.
@@ -291,7 +290,7 @@ impl Listings {
         let mut files = Files::new();
         for (at, listed) in &self.files {
             if self.archive(*at).is_some_and(&counts) {
-                files.entry(&listed.identity).or_default().insert(listed.sha256, listed);
+                files.entry(&listed.control.identity).or_default().insert(listed.sha256, listed);
             }
         }
         files
@@ -302,6 +301,11 @@ impl Listings {
     }
 }
 
+/// By what files are sorted.
+const fn by_name(listed: &Listed) -> (&Identity, Sha256Digest) {
+    (&listed.control.identity, listed.sha256)
+}
+
 /// Hands every file that the indexes in `directory` list to `each`, of each index within its bounds.
 pub(super) fn each(directory: &Path, mut each: impl FnMut(Sha256Digest, Identity)) {
     for name in names(directory).unwrap_or_default().iter().filter(|name| is_packages(name)) {
@@ -310,7 +314,7 @@ pub(super) fn each(directory: &Path, mut each: impl FnMut(Sha256Digest, Identity
             index::packages(text, |it| {
                 listed = listed.saturating_add(1);
                 if listed <= MAX_PACKAGES {
-                    each(it.sha256, it.identity);
+                    each(it.sha256, it.control.identity);
                 }
             })
         });

@@ -41,7 +41,7 @@ use crate::sys::plain;
 use crate::sys::privileges::User;
 use crate::sys::secure::{SecureError, Trusted};
 use crate::sys::steady::{self, Stamp, Tells};
-use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
+use crate::types::{Called, Identity, OperatorName, Sha256Digest, Timestamp};
 
 use archives::Archives;
 pub use assess::{Ask, Assessed};
@@ -119,7 +119,7 @@ pub struct Candidate {
     /// Where it is
     pub path: PathBuf,
     /// What apt says that it is
-    pub requested: Option<Identity>,
+    pub requested: Option<Called>,
 }
 
 /// A file that was judged.
@@ -525,22 +525,25 @@ impl<'p> Case<'p> {
             Ok(stamp) => (stamp, None),
             Err(why) => (None, Some(why)),
         };
-        let path = candidate.path;
+        let Candidate { path, requested } = candidate;
+        let sha256 = file.sha256();
+        let subject_of = |listings| {
+            let subject = Subject::new(file, None, listings).requested_as(requested);
+            match changeable {
+                Some(why) => subject.that_others_can_change(why),
+                None => subject,
+            }
+        };
         let Some((question, mut inquiry)) = asked else {
-            let subject = Subject::new(file, candidate.requested, Vec::new());
-            let inquiry = Inquiry::default();
+            let (subject, inquiry) = (subject_of(Vec::new()), Inquiry::default());
             return Self { path, subject, question: None, inquiry, stamp, by };
         };
         let unhashed = listings.unhashed(&question.identity);
-        let listings = listings.of(file.sha256(), &question.identity);
+        let listings = listings.of(sha256, &question.identity);
         for brought in look.evidence {
             inquiry.add_at_hand(brought.about(&question.identity.artifact_name()));
         }
-        let mut subject =
-            Subject::new(file, candidate.requested, listings).listed_without_hash(unhashed);
-        if let Some(why) = changeable {
-            subject = subject.that_others_can_change(why);
-        }
+        let subject = subject_of(listings).listed_without_hash(unhashed);
         Self { path, subject, question: Some(question), inquiry, stamp, by }
     }
 }

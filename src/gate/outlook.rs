@@ -37,10 +37,10 @@ impl Gate {
         let files = listings.files();
         let listed = packages.iter().filter_map(|it| files.get(it)).flat_map(|it| it.values());
         listed
-            .map(|Listed { sha256, identity, source }| Named {
-                listings: listings.of(*sha256, identity),
-                identity: identity.clone(),
-                source: source.clone(),
+            .map(|Listed { sha256, control }| Named {
+                listings: listings.of(*sha256, &control.identity),
+                identity: control.identity.clone(),
+                source: Some(control.source.clone()),
                 epoch: Epoch::Known,
                 sha256: *sha256,
             })

@@ -68,7 +68,10 @@ fn converse(socket: &File) -> Result<ExitCode, MessageError> {
                     }
                 }
             }
-            Message::BeforePrompt { packages, named } => {
+            Message::BeforePrompt { packages, odd, named } => {
+                for it in &odd {
+                    complain(&format!("{it}: judged by its file when it is installed."));
+                }
                 code = look_ahead(&apt, &packages, named);
             }
             Message::Other => {}

@@ -102,8 +102,7 @@ impl Entry<'_> {
         complain_in_colour(&report::summary(&decisions, OUTCOME), self.apt);
         if let Err(error) = recorded {
             complain(&format!("{error}."));
-            let config = self.gate.config();
-            if config.map_or(Mode::Enforce, |config| config.policy.mode()) == Mode::Enforce {
+            if mode(self.gate) == Mode::Enforce {
                 complain("what cannot be recorded is not installed.");
                 let why = format!("{error}; what cannot be recorded is not installed");
                 log.nothing_passed(self.entrance, &why);
@@ -153,6 +152,11 @@ impl Entry<'_> {
         let records: Vec<(Record, _)> = records.into_iter().zip(signed).collect();
         Ledger::open(state, self.entrance)?.record(&records)
     }
+}
+
+/// What happens to what nothing admits. Without a usable configuration it is refused.
+fn mode(gate: &Gate) -> Mode {
+    gate.config().map_or(Mode::Enforce, |config| config.policy.mode())
 }
 
 /// Where root keeps what it must find again.

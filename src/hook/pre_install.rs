@@ -3,11 +3,11 @@
 
 use std::process::ExitCode;
 
-use super::{Entry, News, Remembering, complain, exit, present, refuse, state};
+use super::{Entry, News, Remembering, complain, exit, mode, present, refuse, state};
 use crate::apt::configuration::Configuration;
 use crate::apt::hook_input::HookInput;
 use crate::gate::{Candidate, Gate, Haste};
-use crate::policy::Clearance;
+use crate::policy::{Clearance, Mode};
 use crate::report::Entrance;
 use crate::sys::inherited;
 use crate::sys::secure::Trusted;
@@ -29,14 +29,23 @@ pub fn run() -> ExitCode {
 }
 
 fn judge(input: HookInput) -> ExitCode {
+    let gate = Gate::open(&input.configuration, None, Trusted::now());
+    if let Some(why) = input.odd.first() {
+        // Each may be about a package that nobody would have judged.
+        if mode(&gate) == Mode::Enforce {
+            return refuse(Entrance::Hook, &input.configuration, &why.to_string());
+        }
+        for it in &input.odd {
+            complain(&format!("{it}: let through unchecked, for the mode is warn."));
+        }
+    }
     let cleared = if input.archives.is_empty() {
         // A removal or a configuration: no file comes onto the system.
         Clearance::of(Vec::new()).ok()
     } else {
-        let candidate = |(path, identity)| Candidate { path, requested: Some(identity) };
+        let candidate = |(path, called)| Candidate { path, requested: Some(called) };
         let apt = &input.configuration;
         let now = present(apt);
-        let gate = Gate::open(apt, None, Trusted::now());
         let gate = gate.holding_up(Haste::Hook, &state(apt), now);
         let entry = Entry { gate: &gate, apt, entrance: Entrance::Hook, now, news: News::All };
         entry.clear(input.archives.into_iter().map(candidate).collect(), Remembering::Yes)

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::statement::{Package, Statement, name_of_key};
+use crate::deb::Control;
 use crate::deb822::status::Installed;
 use crate::types::{Glob, Identity, PublicKey, Sha256Digest, Timestamp, printable};
 
@@ -122,10 +123,19 @@ pub fn check_file(statement: &Statement, found: Sha256Digest) -> Option<Problem>
 #[must_use]
 pub fn check_installed(told: &[Package], installed: &[Installed]) -> Vec<Problem> {
     let told: BTreeMap<Identity, &Package> = told.iter().map(|it| (it.identity(), it)).collect();
-    let there: BTreeMap<&Identity, &Installed> =
-        installed.iter().map(|it| (&it.identity, it)).collect();
     let mut problems = Vec::new();
-    for (identity, installed) in &there {
+    let mut there: BTreeMap<&Identity, (&Control, &Installed)> = BTreeMap::new();
+    for it in installed {
+        match &it.control {
+            Ok(control) => drop(there.insert(&control.identity, (control, it))),
+            Err(why) => {
+                let text =
+                    format!("{} is installed, and nobody can say what it is: {why}", it.called);
+                problems.push(Problem::new("not-in-statement", text));
+            }
+        }
+    }
+    for (identity, (control, installed)) in &there {
         match told.get(identity) {
             None => {
                 let text = format!("{identity} is installed and the statement does not name it");
@@ -133,7 +143,7 @@ pub fn check_installed(told: &[Package], installed: &[Installed]) -> Vec<Problem
             }
             Some(told)
                 if (&told.source, &told.source_version)
-                    != (&installed.source.0, &installed.source.1) =>
+                    != (&control.source.0, &control.source.1) =>
             {
                 let text = format!("{identity} is said to be of another source than it is");
                 problems.push(Problem::new("other-source", text));

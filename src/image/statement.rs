@@ -14,11 +14,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Audited;
+use crate::deb::Control;
 use crate::policy::Assessment;
 use crate::report;
 use crate::types::{
     Architecture, DebVersion, Glob, Identity, OperatorName, PackageName, PublicKey, Sha256Digest,
-    Timestamp,
+    SourceName, Timestamp,
 };
 
 /// Largest statement that is read, in bytes, with its envelope. An image of 5,000 packages with
@@ -118,7 +119,7 @@ pub struct Package {
     /// Its architecture
     pub architecture: Architecture,
     /// Its source package
-    pub source: PackageName,
+    pub source: SourceName,
     /// The version of that
     pub source_version: DebVersion,
     /// The SHA-256 of the file that it came from
@@ -220,9 +221,9 @@ pub fn packages(audited: &[Audited]) -> Result<Vec<Package>, Vec<&Audited>> {
 
 impl Package {
     fn of(audited: &Audited) -> Option<Self> {
-        let installed = &audited.installed;
         let (sha256, _) = audited.file?;
-        let assessment = &audited.assessed.as_ref()?.assessment;
+        let assessed = audited.assessed.as_ref()?;
+        let assessment = &assessed.assessment;
         let (state, exception) = match assessment {
             Assessment::Confirmed { .. } => (Told::Confirmed, None),
             Assessment::Excepted { reason, expires, .. } => {
@@ -231,16 +232,18 @@ impl Package {
             }
             Assessment::Unconfirmed { .. } => return None,
         };
-        if !installed.whole {
+        if !audited.installed.whole {
             return None;
         }
         let report = assessment.report();
+        let (identity, control) = (&assessed.named.identity, &audited.installed.control);
+        let Control { source, .. } = control.as_ref().ok()?;
         Some(Self {
-            package: installed.identity.package.clone(),
-            version: installed.identity.version.clone(),
-            architecture: installed.identity.architecture.clone(),
-            source: installed.source.0.clone(),
-            source_version: installed.source.1.clone(),
+            package: identity.package.clone(),
+            version: identity.version.clone(),
+            architecture: identity.architecture.clone(),
+            source: source.0.clone(),
+            source_version: source.1.clone(),
             sha256,
             state,
             confirmed_by: confirmations(&report.votes),

@@ -76,17 +76,7 @@ impl Case {
 fn identity_in_name(destination: &Path) -> Option<Identity> {
     let name = destination.file_name()?.to_str()?;
     let (stem, _) = name.rsplit_once('.')?;
-    let mut parts = stem.split('_');
-    let (package, version, architecture) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() {
-        return None;
-    }
-    let version = version.replace("%3a", ":").replace("%3A", ":");
-    Some(Identity {
-        package: package.parse().ok()?,
-        version: version.parse().ok()?,
-        architecture: architecture.parse().ok()?,
-    })
+    Identity::of_stem(stem)
 }
 
 #[cfg(test)]
@@ -98,7 +88,8 @@ mod tests {
         for (name, expected) in [
             ("epochpkg_1%3a2.0+b1~rc1-1_all.deb", Some("epochpkg 1:2.0+b1~rc1-1 all")),
             ("libstdc++6_12.2.0-14_amd64.deb", Some("libstdc++6 12.2.0-14 amd64")),
-            ("x_1_all.index", None),
+            ("node%5fexporter_1.0_all.deb", Some("node_exporter 1.0 all")),
+            ("r_1_all.deb", Some("r 1 all")),
             ("xx_1_all.index", Some("xx 1 all")),
             ("xx_1_all_more.deb", None),
             ("xx_1.deb", None),

@@ -69,6 +69,16 @@ impl<T> Items<T> {
         self.entries.get_mut(uri).map(|it| &mut it.item)
     }
 
+    /// Gives an item another number: what was asked about it so far is no longer.
+    pub(super) fn renumber(&mut self, uri: &[u8]) -> Option<QuestionId> {
+        let id = self.next_id();
+        let entry = self.entries.get_mut(uri)?;
+        let before = std::mem::replace(&mut entry.id, id);
+        let uri = self.questions.remove(&before)?;
+        self.questions.insert(id, uri);
+        Some(id)
+    }
+
     /// The number of the questions about an item.
     pub(super) fn id(&self, uri: &[u8]) -> Option<QuestionId> {
         self.entries.get(uri).map(|it| it.id)
@@ -152,6 +162,17 @@ mod tests {
         items.remove(b"u0");
         items.remove(b"u1");
         assert_eq!(asked(&mut items), uris[WITH_WRAPPED + 1..]);
+    }
+
+    #[test]
+    fn an_item_that_was_renumbered_has_nothing_of_before() {
+        let mut items = with(&["a", "b"]);
+        let before = items.id(b"a").unwrap();
+        let after = items.renumber(b"a").unwrap();
+        assert_eq!(items.of_question(before), None);
+        assert_eq!((items.of_question(after), items.id(b"a")), (Some(&b"a"[..]), Some(after)));
+        assert_eq!(items.id(b"b").map(|it| it == after), Some(false));
+        assert_eq!(items.renumber(b"c"), None);
     }
 
     #[test]

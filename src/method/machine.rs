@@ -22,7 +22,7 @@ use crate::policy::{Basis, Decision, Reason, Refusal, Subject};
 use crate::receipt::Ledger;
 use crate::report::{self, Entrance, Record};
 use crate::sys::plain;
-use crate::types::{OperatorName, Timestamp};
+use crate::types::{Identity, OperatorName, Timestamp};
 
 use super::case::{Case, Known};
 use super::items::Items;
@@ -344,7 +344,13 @@ impl<'a> Machine<'a> {
 
         let control = examined.control().ok().cloned();
         let requested = case.requested.clone();
-        let foreseen = control.as_ref().is_some_and(|it| requested.as_ref() == Some(&it.identity));
+        // Operators call a file as it writes its name, apt in lower case.
+        let named = |it: &Identity| requested.as_ref().is_some_and(|named| named == it);
+        let another_case = |it: &Identity| {
+            requested.as_ref().is_some_and(|named| named.artifact_name() != it.artifact_name())
+        };
+        let foreseen = control.as_ref().is_some_and(|it| named(&it.identity));
+        let renamed = foreseen && control.as_ref().is_some_and(|it| another_case(&it.identity));
         let listings = control
             .as_ref()
             .map(|it| self.listings().of(examined.sha256(), &it.identity))
@@ -352,19 +358,20 @@ impl<'a> Machine<'a> {
         let unhashed =
             control.as_ref().map(|it| self.listings().unhashed(&it.identity)).unwrap_or_default();
         let subject = Subject::new(examined, requested, listings).listed_without_hash(unhashed);
-        let question = control.filter(|_| !foreseen).map(|control| Question {
+        let question = control.filter(|_| !foreseen || renamed).map(|control| Question {
             identity: control.identity,
             source: Some(control.source),
             sha256: Some(subject.sha256()),
         });
         let mut actions = Vec::new();
-        let id = self.items.id(uri);
+        // What was asked by the other name stays without effect.
+        let id = if renamed { self.items.renumber(uri) } else { self.items.id(uri) };
         if let (Some(id), Some(Item { kind: Kind::Judged(case), .. })) =
             (id, self.items.get_mut(uri))
         {
             case.subject = Some(subject);
             // Asked only now, if apt's name did not tell what it is.
-            if matches!(case.known, Known::Nothing) {
+            if renamed || matches!(case.known, Known::Nothing) {
                 actions.extend(question.map(|question| inquire(case, id, question)));
             }
         }

@@ -9,6 +9,7 @@ use super::rule::{Applies, Rule};
 use super::subject::{Facts, Named, Subject};
 use super::{Mode, Policy};
 use crate::attest::Claim;
+use crate::deb::DebError;
 use crate::types::{OperatorName, Timestamp};
 
 /// Judges `subject` by `policy` and by what was found out about it. Endpoints that have not
@@ -99,18 +100,14 @@ pub fn decide_early(
     now: Timestamp,
 ) -> Option<Decision> {
     let decision = decide(policy, subject, evidence, now);
-    if evidence.pending.is_empty() {
+    // Whose control data cannot be read, nobody can say anything about.
+    if evidence.pending.is_empty() || subject.control().is_err() {
         return Some(decision);
     }
     let is_final = match &decision {
         Decision::Admit(admit) => matches!(admit.basis, Basis::Quorum) && stays(&admit.report),
         Decision::Refuse(refusal) => {
-            matches!(
-                refusal.reason,
-                Reason::NotAPackage(_)
-                    | Reason::Changeable { .. }
-                    | Reason::NotWhatWasAskedFor { .. }
-            )
+            matches!(refusal.reason, Reason::Changeable { .. } | Reason::NotWhatWasAskedFor { .. })
         }
     };
     is_final.then_some(decision)
@@ -122,7 +119,8 @@ enum Weighed<'p> {
     Unmet { reason: Reason, report: Report, exception: Option<&'p super::Exception> },
 }
 
-/// A file is weighed only if it is what it should be.
+/// A file is weighed only if it is what it should be. Without control data that every reader reads in
+/// the same way, no vote can count for it; what is left is root's own word for exactly these bytes.
 fn look_at<'p>(
     policy: &'p Policy,
     subject: &Subject,
@@ -132,12 +130,20 @@ fn look_at<'p>(
     let refuse = |reason| Weighed::Unmet { reason, report: Report::empty(policy), exception: None };
     let control = match subject.control() {
         Ok(control) => control,
-        Err(error) => return refuse(Reason::NotAPackage(error.clone())),
+        Err(error) => {
+            let exception = exception_for_bytes(policy, subject, error, now);
+            let mut report = Report::empty(policy);
+            if let Err(Some(expired)) = exception {
+                report.expired_exception = Some((expired.place().to_owned(), expired.expires()));
+            }
+            let (reason, exception) = (Reason::NotAPackage(error.clone()), exception.ok());
+            return Weighed::Unmet { reason, report, exception };
+        }
     };
     if let Some(why) = subject.changeable() {
         return refuse(Reason::Changeable { why: why.to_owned() });
     }
-    if let Some(requested) = subject.requested().filter(|&it| *it != control.identity) {
+    if let Some(requested) = subject.requested().filter(|it| !it.is(&control.identity)) {
         return refuse(Reason::NotWhatWasAskedFor {
             requested: Box::new(requested.clone()),
             found: Box::new(control.identity.clone()),
@@ -274,18 +280,40 @@ fn exception<'p>(
     reason: &Reason,
     now: Timestamp,
 ) -> Result<&'p super::Exception, Option<&'p super::Exception>> {
-    let mut expired = None;
-    for exception in policy.exceptions() {
+    first_in_force(policy, now, |exception| {
         // An exception by name says that nobody can be expected to confirm the package. It does
         // not say that a package which somebody contradicts may pass; only naming the very bytes
         // does.
         let covers = !matches!(reason, Reason::Conflict { .. }) || exception.is_bound_to_bytes();
-        if covers && exception.matches(facts) {
-            if now < exception.expires() {
-                return Ok(exception);
-            }
-            expired.get_or_insert(exception);
+        covers && exception.matches(facts)
+    })
+}
+
+/// The same for a file of which nothing is known but its bytes.
+fn exception_for_bytes<'p>(
+    policy: &'p Policy,
+    subject: &Subject,
+    error: &DebError,
+    now: Timestamp,
+) -> Result<&'p super::Exception, Option<&'p super::Exception>> {
+    // Root's word would be for other bytes than those that are installed.
+    if error.is_beyond_exceptions() || subject.changeable().is_some() {
+        return Err(None);
+    }
+    first_in_force(policy, now, |exception| exception.is_for_bytes(subject.sha256()))
+}
+
+fn first_in_force(
+    policy: &Policy,
+    now: Timestamp,
+    applies: impl Fn(&super::Exception) -> bool,
+) -> Result<&super::Exception, Option<&super::Exception>> {
+    let mut expired = None;
+    for exception in policy.exceptions().iter().filter(|it| applies(it)) {
+        if now < exception.expires() {
+            return Ok(exception);
         }
+        expired.get_or_insert(exception);
     }
     Err(expired)
 }

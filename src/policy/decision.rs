@@ -6,7 +6,7 @@ use super::requirement::Requirement;
 use super::subject::Subject;
 use crate::attest::Claim;
 use crate::deb::DebError;
-use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
+use crate::types::{Called, Identity, OperatorName, Sha256Digest, Timestamp};
 
 /// Whether a file may pass.
 #[derive(Debug, Clone)]
@@ -121,7 +121,7 @@ pub enum Reason {
     /// The control data is not what apt or dpkg says it is installing.
     NotWhatWasAskedFor {
         /// What was asked for
-        requested: Box<Identity>,
+        requested: Box<Called>,
         /// What the file is
         found: Box<Identity>,
     },

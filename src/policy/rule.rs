@@ -3,7 +3,7 @@
 use super::requirement::Requirement;
 use super::subject::{Epoch, Facts};
 use crate::apt::index::Listing;
-use crate::types::{Fingerprint, Glob, PackageName, Sha256Digest, Timestamp};
+use crate::types::{Fingerprint, Glob, Sha256Digest, SourceName, Timestamp};
 
 /// What a rule or an exception applies to. Every key that is given must match; of the patterns
 /// of one key, one must.
@@ -142,7 +142,10 @@ impl Matcher {
     /// Whether this applies to a package.
     pub(super) fn applies(&self, facts: Facts<'_>) -> Applies {
         let identity = facts.identity;
-        let certain = any(self.package.as_deref(), identity.package.as_str())
+        // Whatever case a file writes its name in, it is the same package for dpkg: it must not slip
+        // past a rule for that.
+        let named = |it: &Glob| it.matches_in_any_case(identity.package.as_str());
+        let certain = any_by(self.package.as_deref(), named)
             && any(self.architecture.as_deref(), identity.architecture.as_str())
             && self.sha256.as_ref().is_none_or(|list| list.contains(&facts.sha256))
             && (!self.needs_listing() || facts.listings.iter().any(|l| self.matches_listing(l)));
@@ -150,7 +153,7 @@ impl Matcher {
             Epoch::Known => Some(identity.version.as_str()),
             Epoch::Told => None,
         };
-        let source = facts.source.map(PackageName::as_str);
+        let source = facts.source.map(SourceName::as_str);
         let open = [(&self.version, version), (&self.source, source)]
             .map(|(patterns, text)| open(patterns.as_deref(), text));
         if !certain || open.contains(&Applies::No) {
@@ -201,7 +204,11 @@ fn says(patterns: Option<&[Glob]>) -> bool {
 }
 
 fn any(patterns: Option<&[Glob]>, text: &str) -> bool {
-    patterns.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(text)))
+    any_by(patterns, |pattern| pattern.matches(text))
+}
+
+fn any_by(patterns: Option<&[Glob]>, matches: impl Fn(&Glob) -> bool) -> bool {
+    patterns.is_none_or(|patterns| patterns.iter().any(matches))
 }
 
 impl Rule {
@@ -270,6 +277,13 @@ impl Exception {
     #[must_use]
     pub const fn matcher(&self) -> &Matcher {
         &self.matcher
+    }
+
+    /// Whether it names files by their SHA-256 and by nothing else, and this is one of them. So it can
+    /// be told that it applies to a file of which nothing but its bytes is known.
+    pub(super) fn is_for_bytes(&self, sha256: Sha256Digest) -> bool {
+        let nothing_else = Matcher { sha256: None, ..self.matcher.clone() }.is_empty();
+        nothing_else && self.matcher.sha256.as_ref().is_some_and(|list| list.contains(&sha256))
     }
 
     /// Whether it holds for exactly these bytes, whatever they are called.

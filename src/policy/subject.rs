@@ -2,13 +2,13 @@
 
 use crate::apt::index::Listing;
 use crate::deb::{Control, DebError, Examined};
-use crate::types::{DebVersion, Identity, PackageName, Sha256Digest};
+use crate::types::{Called, DebVersion, Identity, Sha256Digest, SourceName};
 
 /// A file that is to be installed: what it is, what it was asked for as, and where it comes from.
 #[derive(Debug, Clone)]
 pub struct Subject {
     file: Examined,
-    requested: Option<Identity>,
+    requested: Option<Called>,
     listings: Vec<Listing>,
     unhashed: Vec<Listing>,
     changeable: Option<String>,
@@ -19,7 +19,8 @@ impl Subject {
     ///
     /// `requested` is what apt or dpkg says it is installing, where it says so.
     #[must_use]
-    pub const fn new(file: Examined, requested: Option<Identity>, listings: Vec<Listing>) -> Self {
+    pub fn new(file: Examined, requested: Option<Identity>, listings: Vec<Listing>) -> Self {
+        let requested = requested.map(Called::from);
         Self { file, requested, listings, unhashed: Vec::new(), changeable: None }
     }
 
@@ -28,6 +29,13 @@ impl Subject {
     #[must_use]
     pub fn listed_without_hash(self, unhashed: Vec<Listing>) -> Self {
         Self { unhashed, ..self }
+    }
+
+    /// Notes what apt says it is installing, in its own words: it can call a package what none is
+    /// called.
+    #[must_use]
+    pub fn requested_as(self, requested: Option<Called>) -> Self {
+        Self { requested, ..self }
     }
 
     /// Notes that others than root could put another file in its place after it was judged, and
@@ -71,7 +79,7 @@ impl Subject {
 
     /// What it was asked for as.
     #[must_use]
-    pub const fn requested(&self) -> Option<&Identity> {
+    pub const fn requested(&self) -> Option<&Called> {
         self.requested.as_ref()
     }
 
@@ -91,7 +99,7 @@ pub struct Named {
     /// What it is called
     pub identity: Identity,
     /// The source that it is built from; none if nobody says so who can be believed
-    pub source: Option<(PackageName, DebVersion)>,
+    pub source: Option<(SourceName, DebVersion)>,
     /// Who says what the epoch of its version is
     pub epoch: Epoch,
     /// The SHA-256 of its file, as told
@@ -114,7 +122,7 @@ pub enum Epoch {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts<'a> {
     pub(super) identity: &'a Identity,
-    pub(super) source: Option<&'a PackageName>,
+    pub(super) source: Option<&'a SourceName>,
     pub(super) epoch: Epoch,
     pub(super) sha256: Sha256Digest,
     pub(super) listings: &'a [Listing],

@@ -247,6 +247,9 @@ pub fn next_step(refusals: &[&Refusal]) -> String {
             Reason::Changeable { .. } => {
                 "Copy such files to a local directory of root's, such as /root, and install them from there; in a source of apt's, write copy: in place of file:."
             }
+            Reason::NotAPackage(ref why) if !why.is_beyond_exceptions() => {
+                "Take another file, or allow exactly this one: apt-quorum exception add FILE --days 30 --reason TEXT."
+            }
             Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => {
                 "Take another file; no confirmation could help this one."
             }

@@ -31,6 +31,17 @@ impl Glob {
     /// Whether the whole of `text` matches. Takes at most `pattern * text` steps.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
+        self.matches_by(text, |wanted, found| wanted == found)
+    }
+
+    /// The same, without regard to the case of ASCII letters: so dpkg and apt compare the names of
+    /// packages.
+    #[must_use]
+    pub fn matches_in_any_case(&self, text: &str) -> bool {
+        self.matches_by(text, |wanted, found| wanted.eq_ignore_ascii_case(&found))
+    }
+
+    fn matches_by(&self, text: &str, same: impl Fn(char, char) -> bool) -> bool {
         let mut rest = text.chars();
         let mut pattern = self.0.chars();
         // Where to go on after the last `*` when what followed it did not match: only the last
@@ -45,7 +56,7 @@ impl Glob {
                     rest = before.1;
                 }
                 (Some('?'), Some(_)) => {}
-                (Some(wanted), Some(found)) if wanted == found => {}
+                (Some(wanted), Some(found)) if same(wanted, found) => {}
                 _ => {
                     let Some((after_star, mut from)) = retry.take() else { return false };
                     if from.next().is_none() {
@@ -125,6 +136,13 @@ mod tests {
             let glob: Glob = pattern.parse().unwrap();
             assert_eq!(glob.matches(text), expected, "{pattern} against {text}");
         }
+    }
+
+    #[test]
+    fn the_case_of_letters_can_be_left_out() {
+        let glob: Glob = "NoMach*".parse().unwrap();
+        assert!(glob.matches_in_any_case("nomachine") && glob.matches_in_any_case("NOMACHINE"));
+        assert!(!glob.matches("nomachine") && !glob.matches_in_any_case("nomac"));
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod secret;
 mod text;
 mod time;
 
-pub use artifact::{ArtifactName, Identity};
+pub use artifact::{ArtifactName, Called, Identity};
 pub use certificate::{Certificate, KeyFault};
 pub(crate) use certificate::{Component, ComponentKey, is_strong, is_understood};
 pub(crate) use digest::hex_decode;
@@ -32,7 +32,7 @@ pub(crate) use key::KeyMaterial;
 pub use key::{EcdsaP256Key, KeyError, KeyId, KeyKind, PublicKey, RsaKey};
 pub use keyring::Unverified;
 pub use operator::{OperatorName, OperatorNameError, Threshold, ThresholdError};
-pub use package::{Architecture, DebVersion, NameError, PackageName};
+pub use package::{Architecture, DebVersion, NameError, PackageName, SourceName};
 pub use secret::{SecretKey, SecretKeyError};
 pub use text::{Printable, printable};
 pub use time::{Timestamp, TimestampError};

@@ -100,7 +100,7 @@ pub fn reasons() -> Vec<Reason> {
         Reason::Changeable { why: "/home/me can be written by others".to_owned() },
         Reason::NotAPackage(DebError::Truncated),
         Reason::NotWhatWasAskedFor {
-            requested: Box::new(identity("hello 2.10-4 amd64")),
+            requested: Box::new(identity("hello 2.10-4 amd64").into()),
             found: Box::new(identity("hello 2.10-3 amd64")),
         },
         Reason::Conflict { operators: names(&["alpha", "beta"]) },

@@ -10,6 +10,9 @@
 mod table;
 
 mod archive;
+#[path = "../support/deb.rs"]
+#[allow(dead_code, reason = "other tests make more kinds of packages")]
+mod deb;
 mod mapped;
 mod operator;
 mod rebuilder;
@@ -41,6 +44,7 @@ purposes! {
     indexes
     cache
     local
+    odd
     downloads
     dpkg
     front_ends
@@ -50,6 +54,17 @@ purposes! {
     walls
     log
     faults
+}
+
+/// `name version architecture`.
+fn identity(text: &str) -> apt_quorum::types::Identity {
+    let mut words = text.split(' ');
+    let mut next = || words.next().unwrap();
+    apt_quorum::types::Identity {
+        package: next().parse().unwrap(),
+        version: next().parse().unwrap(),
+        architecture: next().parse().unwrap(),
+    }
 }
 
 #[test]

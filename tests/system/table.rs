@@ -80,6 +80,10 @@ pub const UNPACKED: Expected = Expected { refused: &[By::Dpkg], installed: false
 pub const HOOK_AND_DPKG: Expected = Expected { refused: &[By::Hook, By::Dpkg], installed: true };
 /// Refused before anything is downloaded; the good package is installed that way.
 pub const PROMPT: Expected = Expected { refused: &[By::Prompt], installed: true };
+/// Refused before anything is downloaded, and by the hook where that cannot tell; the good package is
+/// installed that way.
+pub const PROMPT_AND_HOOK: Expected =
+    Expected { refused: &[By::Prompt, By::Hook], installed: true };
 /// Nobody refuses.
 pub const PASSES: Expected = Expected { refused: &[], installed: false };
 /// apt refuses by itself; the good package is installed that way.

@@ -39,9 +39,9 @@ impl Index {
     fn read_some(file: &[u8], listed: &Listed, most: usize) -> Result<Self, Rejection> {
         let mut files = Vec::new();
         let mut too_many = false;
-        let each = |packages::Listed { sha256, identity, .. }| {
+        let each = |packages::Listed { sha256, control }| {
             if files.len() < most {
-                files.push((half(&identity.to_string()), sha256));
+                files.push((half(&control.identity.to_string()), sha256));
             } else {
                 too_many = true;
             }
@@ -128,14 +128,15 @@ impl TakenOver {
         let name = name.trim_start().trim_start_matches('*');
         let name = name.rsplit('/').next().filter(|it| !it.is_empty())?;
         self.files.push(first_half(sha256.parse().ok()?));
-        self.names.push(half(name));
+        self.names.push(half(&name.to_ascii_lowercase()));
         Some(())
     }
 
-    /// Whether a file was taken over, by what it is or by what it is called.
+    /// Whether a file was taken over, by what it is or by what it is called, in whatever case.
     pub(super) fn has(&self, name: &ArtifactName, sha256: Sha256Digest) -> bool {
         let has = |all: &[Half], it| all.binary_search(&it).is_ok();
-        has(&self.files, first_half(sha256)) || has(&self.names, half(name.as_str()))
+        has(&self.files, first_half(sha256))
+            || has(&self.names, half(&name.as_str().to_ascii_lowercase()))
     }
 }
 

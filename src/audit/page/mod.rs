@@ -174,8 +174,8 @@ fn row(page: &mut Markup, package: &RecordedPackage) {
     }
     page.raw(if is_alarm(package) { " \" data-alarm" } else { " \"" });
     page.raw("><td class=\"state\"><span>").raw(title(package.state)).raw("</span></td>");
-    page.raw("<th scope=\"row\">").text(id.package.as_str()).raw("</th><td>");
-    page.text(id.version.as_str()).raw("</td><td>").text(id.architecture.as_str());
+    page.raw("<th scope=\"row\">").text(&id.package).raw("</th><td>");
+    page.text(&id.version).raw("</td><td>").text(&id.architecture);
     page.raw("</td><td class=\"why\"><details><summary>");
     evidence::why(page, package);
     page.raw("</summary>");

@@ -110,7 +110,7 @@ pub(in crate::cli) fn text(audited: &[Audited], all: bool) -> String {
     let mut shown: Vec<&Audited> =
         audited.iter().filter(|it| all || it.state != State::Confirmed || it.is_alarm()).collect();
     shown.sort_by_key(|it| std::cmp::Reverse(it.state));
-    let names: Vec<String> = shown.iter().map(|it| it.installed.identity.to_string()).collect();
+    let names: Vec<String> = shown.iter().map(|it| it.installed.called.to_string()).collect();
     let width = names.iter().map(String::len).max().unwrap_or_default();
     let mut text = String::new();
     for (it, name) in shown.iter().zip(&names) {
@@ -122,9 +122,7 @@ pub(in crate::cli) fn text(audited: &[Audited], all: bool) -> String {
 
 /// Why it stands as it does, without an end of a sentence.
 pub(in crate::cli) fn remark(it: &Audited) -> String {
-    let Some(assessed) = &it.assessed else {
-        return "no receipt and no signed index tells from which file it came".to_owned();
-    };
+    let Some(assessed) = &it.assessed else { return it.why_unknown().unwrap_or_default() };
     let report = assessed.assessment.report();
     match &assessed.assessment {
         Assessment::Confirmed { .. } => {

@@ -213,7 +213,7 @@ fn named(line: &str) -> Result<Named, String> {
 
 /// What apt would upgrade, as it would do it.
 fn upgrades() -> Result<Vec<Named>, Failed> {
-    let packages = simulate::installed_by(&["dist-upgrade"]).map_err(|why| Failed {
+    let simulated = simulate::installed_by(&["dist-upgrade"]).map_err(|why| Failed {
         exit: Exit::CouldNotFindOut,
         why: format!("apt-get does not tell what it would upgrade: {why}"),
     })?;
@@ -222,22 +222,24 @@ fn upgrades() -> Result<Vec<Named>, Failed> {
         version: it.version,
         architecture: Some(it.architecture),
     };
-    Ok(packages.into_iter().map(named).collect())
+    for line in &simulated.odd {
+        complain(&format!("apt-quorum: not understood, so nobody is asked about it: {line}.\n"));
+    }
+    Ok(simulated.packages.into_iter().map(named).collect())
 }
 
 /// Looks the hashes of these packages up in apt's indexes, and the architectures of those that are
 /// named without one. Gives back what cannot be asked about.
 fn resolve(gate: &Gate, named: Vec<Named>, questions: &mut Vec<Question>) -> Vec<Named> {
-    let mut found: BTreeMap<(PackageName, DebVersion), BTreeSet<(Architecture, Sha256Digest)>> =
-        named
-            .iter()
-            .map(|it| ((it.package.clone(), it.version.clone()), BTreeSet::new()))
-            .collect();
+    let mut found: BTreeMap<(PackageName, DebVersion), BTreeSet<(Identity, Sha256Digest)>> = named
+        .iter()
+        .map(|it| ((it.package.clone(), it.version.clone()), BTreeSet::new()))
+        .collect();
     if !found.is_empty() {
         gate.each_listed(|sha256, identity| {
-            let Identity { package, version, architecture } = identity;
-            if let Some(files) = found.get_mut(&(package, version)) {
-                files.insert((architecture, sha256));
+            let key = (identity.package.clone(), identity.version.clone());
+            if let Some(files) = found.get_mut(&key) {
+                files.insert((identity, sha256));
             }
         });
     }
@@ -248,14 +250,15 @@ fn resolve(gate: &Gate, named: Vec<Named>, questions: &mut Vec<Question>) -> Vec
         let fits = |architecture: &Architecture| {
             it.architecture.as_ref().is_none_or(|wanted| wanted == architecture)
         };
-        let files: Vec<_> = files.filter(|(architecture, _)| fits(architecture)).collect();
-        let question = |architecture: Architecture, sha256| {
-            let (package, version) = key.clone();
-            Question { identity: Identity { package, version, architecture }, source: None, sha256 }
-        };
+        let files: Vec<_> = files.filter(|(its, _)| fits(&its.architecture)).collect();
+        let question = |identity, sha256| Question { identity, source: None, sha256 };
         match (&it.architecture, files.is_empty()) {
-            (Some(architecture), true) => questions.push(question(architecture.clone(), None)),
+            (Some(architecture), true) => {
+                let ((package, version), architecture) = (key, architecture.clone());
+                questions.push(question(Identity { package, version, architecture }, None));
+            }
             (None, true) => unlisted.push(it),
+            // With the name as the index has it: so its file is signed.
             (_, false) => questions.extend(
                 files.into_iter().map(|(its, sha256)| question(its.clone(), Some(*sha256))),
             ),

@@ -52,6 +52,9 @@ pub(super) fn run(arguments: &ExceptionAdd) -> Result<Exit, Stop> {
     })?;
     let mut text = list::line(written, now);
     text += match () {
+        () if written.is_bound_to_bytes() && written.matcher().package.is_none() => {
+            "It holds for exactly the file with this SHA-256, whatever its control data says.\n"
+        }
         () if written.is_bound_to_bytes() => "It holds for exactly this file.\n",
         () if matcher.version.is_none() => {
             "It holds for every version to come: --version binds it to some, a file to its bytes.\n"
@@ -108,11 +111,25 @@ fn matcher(arguments: &ExceptionAdd) -> Result<Matcher, Stop> {
         if matcher.version.is_some() {
             return Err(twice("--version"));
         }
-        let (control, sha256) = crate::cli::package_file(Path::new(what)).map_err(Stop::wrong)?;
-        // The hash is what binds; the name and version are for people who read it later.
-        matcher.package = Some(vec![exactly(control.identity.package.as_str())?]);
-        matcher.version = Some(vec![exactly(control.identity.version.as_str())?]);
-        matcher.sha256 = Some(vec![sha256]);
+        let path = Path::new(what);
+        let examined = crate::cli::examined_file(path).map_err(Stop::wrong)?;
+        match examined.control() {
+            // The hash is what binds; the name and version are for people who read it later.
+            Ok(control) => {
+                matcher.package = Some(vec![exactly(control.identity.package.as_str())?]);
+                matcher.version = Some(vec![exactly(control.identity.version.as_str())?]);
+            }
+            Err(why) if why.is_beyond_exceptions() => {
+                return Err(Stop::wrong(format!("{}.", crate::cli::named(path, why))));
+            }
+            // Whatever dpkg takes it for: root's word is for its bytes, and for nothing else.
+            Err(why) if !matcher.is_empty() => {
+                let flags = "an exception for it can have no other condition than its SHA-256";
+                return Err(Stop::wrong(format!("{}; {flags}.", crate::cli::named(path, why))));
+            }
+            Err(_) => {}
+        }
+        matcher.sha256 = Some(vec![examined.sha256()]);
         return Ok(matcher);
     }
     let (name, version) = match what.split_once('=') {

@@ -28,6 +28,9 @@ pub(super) fn of(case: &Case, config: &Config) -> Vec<String> {
                     .to_owned(),
             ]
         }
+        Reason::NotAPackage(why) if !why.is_beyond_exceptions() => {
+            vec!["no confirmation could help it: take another file".to_owned()]
+        }
         Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => {
             vec!["nothing: take another file".to_owned()]
         }
@@ -46,8 +49,11 @@ pub(super) fn of(case: &Case, config: &Config) -> Vec<String> {
             vec![format!("try again when {} can be heard", names(silent))]
         }
     };
-    let can_be_excepted =
-        matches!(reason, Reason::NotConfirmed { .. } | Reason::CouldNotFindOut { .. });
+    let can_be_excepted = match reason {
+        Reason::NotConfirmed { .. } | Reason::CouldNotFindOut { .. } => true,
+        Reason::NotAPackage(why) => !why.is_beyond_exceptions(),
+        _ => false,
+    };
     if can_be_excepted && case.exception().is_none() {
         advice.extend(exception(case, config));
     }

@@ -25,9 +25,7 @@ use crate::policy::{Assessment, Decision, Mode, Reason, Report};
 use crate::receipt::{self, Admitted};
 use crate::report::{Entrance, Record, RecordedAssessment};
 use crate::sys::secure::Trusted;
-use crate::types::{
-    Architecture, DebVersion, Identity, OperatorName, PackageName, Timestamp, printable,
-};
+use crate::types::{Called, Identity, OperatorName, PackageName, Timestamp, printable};
 
 /// A package and what is known about it, by where it is.
 enum Case {
@@ -89,10 +87,12 @@ struct Answer {
 }
 
 /// A package as the command line names it: `NAME[:ARCH][=VERSION]`.
+///
+/// What is installed can have a version that is none by dpkg's own rules.
 struct Wanted {
     name: PackageName,
-    architecture: Option<Architecture>,
-    version: Option<DebVersion>,
+    architecture: Option<String>,
+    version: Option<String>,
 }
 
 /// What a judgement on a package takes.
@@ -128,7 +128,7 @@ fn explained(arguments: &Explain) -> Result<Exit, Stop> {
     drop(gatherer);
     let explained: BTreeSet<&Identity> = cases.iter().filter_map(Case::identity).collect();
     let admitted = System::running(&apt).and_then(|it| it.admitted(|it| explained.contains(it)));
-    let admitted = admitted.unwrap_or_default();
+    let admitted = admitted.unwrap_or_default().into_iter().map(|(of, (_, it))| (of, it)).collect();
     say_remarks(court.gate);
     let exit = exit_code(&cases, config);
     if arguments.json {
@@ -149,7 +149,7 @@ impl Court<'_> {
         }
         let wanted = read(what)?;
         let system = System::running(self.apt).map_err(Stop::wrong)?;
-        let is_it = |it: &Identity| wanted.is(it);
+        let is_it = |it: &Called| wanted.is(it);
         let audited = audit::audit_some(
             &system,
             self.gate,
@@ -165,10 +165,11 @@ impl Court<'_> {
             return Ok(audited.into_iter().map(|it| Case::Installed(Box::new(it))).collect());
         }
         let shown = printable(what).to_string();
-        let packages = simulate::installed_by(&["install", "--", what]).map_err(|why| {
+        let simulated = simulate::installed_by(&["install", "--", what]).map_err(|why| {
             Stop::wrong(format!("{shown} is not installed, and apt-get says: {why}"))
         })?;
-        let packages: Vec<Identity> = packages.into_iter().filter(is_it).collect();
+        let is_it = |it: &Identity| wanted.is(&Called::from(it.clone()));
+        let packages: Vec<Identity> = simulated.packages.into_iter().filter(is_it).collect();
         let files = self.gate.files_of(&packages);
         let at_hand = |named: &crate::policy::Named| {
             let artifact = named.identity.artifact_name();
@@ -243,7 +244,7 @@ impl Case {
     /// What it is, if that is known.
     fn identity(&self) -> Option<&Identity> {
         match self {
-            Self::Installed(it) => Some(&it.installed.identity),
+            Self::Installed(it) => it.installed.identity(),
             Self::Listed(it) => Some(&it.named.identity),
             Self::File(it) => {
                 it.decision.subject().and_then(|it| it.control().ok()).map(|it| &it.identity)
@@ -335,8 +336,8 @@ fn exit_code(cases: &[Case], config: &Config) -> Exit {
 }
 
 impl Wanted {
-    fn is(&self, it: &Identity) -> bool {
-        self.name == it.package
+    fn is(&self, it: &Called) -> bool {
+        self.name.as_str().eq_ignore_ascii_case(&it.package)
             && self.version.as_ref().is_none_or(|version| *version == it.version)
             && self.architecture.as_ref().is_none_or(|its| *its == it.architecture)
     }
@@ -359,7 +360,7 @@ fn read(what: &str) -> Result<Wanted, Stop> {
     };
     Ok(Wanted {
         name: name.parse().map_err(|why| wrong(&why))?,
-        architecture: architecture.map(str::parse).transpose().map_err(|why| wrong(&why))?,
-        version: version.map(str::parse).transpose().map_err(|why| wrong(&why))?,
+        architecture: architecture.map(str::to_owned),
+        version: version.map(str::to_owned),
     })
 }

@@ -67,10 +67,11 @@ pub(super) fn of(
 }
 
 fn name(case: &Case) -> String {
-    match (case.identity(), case) {
-        (Some(identity), _) => identity.to_string(),
-        (None, Case::File(it)) => printable(&it.path.to_string_lossy()).to_string(),
-        (None, _) => "a package".to_owned(),
+    match (case, case.identity()) {
+        (Case::Installed(it), _) => it.installed.called.to_string(),
+        (_, Some(identity)) => identity.to_string(),
+        (Case::File(it), None) => printable(&it.path.to_string_lossy()).to_string(),
+        (Case::Listed(_), None) => "a package".to_owned(),
     }
 }
 
@@ -87,8 +88,7 @@ fn verdict(case: &Case, config: &Config) -> String {
             }
             State::Conflict => format!("installed, and IN CONFLICT: {because}."),
             State::Unknown if it.assessed.is_none() => {
-                "installed, and no receipt and no signed index tells from which file it came."
-                    .to_owned()
+                format!("installed, and {}.", it.why_unknown().unwrap_or_default())
             }
             State::Unknown => format!("installed, and not confirmed: {because}."),
         },
@@ -121,7 +121,8 @@ fn file(case: &Case) -> Vec<String> {
                 Source::Statement => "by a statement about the image",
             };
             let listings = it.assessed.as_ref().map(|it| it.named.listings.as_slice());
-            (sha256, who, Some(&it.installed.source), listings.unwrap_or_default())
+            let source = it.installed.control.as_ref().ok().map(|it| &it.source);
+            (sha256, who, source, listings.unwrap_or_default())
         }
         Case::Listed(it) => {
             let named = &it.named;

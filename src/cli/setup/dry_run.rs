@@ -15,7 +15,7 @@ use crate::evidence::{AtHand, Network};
 use crate::gate::Gate;
 use crate::receipt;
 use crate::sys::terminal::Progress;
-use crate::types::{Identity, Timestamp};
+use crate::types::{Called, Timestamp};
 
 /// Most packages of a kind that are named unless all are asked for.
 const NAMED: usize = 20;
@@ -39,7 +39,7 @@ pub(super) struct Counts {
 #[derive(Serialize)]
 pub(super) struct Open<'a> {
     #[serde(flatten)]
-    identity: &'a Identity,
+    identity: &'a Called,
     /// `refused` or `could-not-find-out`
     outlook: &'static str,
     /// For people
@@ -89,7 +89,7 @@ impl DryRun {
     pub(super) fn open(&self) -> Vec<Open<'_>> {
         let open = self.audited.iter().filter(|it| it.is_open());
         open.map(|it| Open {
-            identity: &it.installed.identity,
+            identity: &it.installed.called,
             outlook: if is_refused(it) { "refused" } else { "could-not-find-out" },
             reason: remark(it),
         })
@@ -116,7 +116,7 @@ impl DryRun {
         let most = if all { usize::MAX } else { NAMED };
         self.add(&mut text, most, "refused", is_refused);
         self.add(&mut text, most, "not found out", is_unclear);
-        if self.audited.iter().any(|it| it.is_open() && it.assessed.is_none()) {
+        if self.audited.iter().any(|it| it.installed.control.is_ok() && it.assessed.is_none()) {
             text +=
                 "apt's indexes tell from which file a package came: apt-get update fetches them.\n";
         }
@@ -126,7 +126,7 @@ impl DryRun {
     fn add(&self, text: &mut String, most: usize, word: &str, is: impl Fn(&Audited) -> bool) {
         let found: Vec<&Audited> = self.audited.iter().filter(|it| is(it)).collect();
         for it in found.iter().take(most) {
-            *text += &format!("  {word}: {}: {}.\n", it.installed.identity, remark(it));
+            *text += &format!("  {word}: {}: {}.\n", it.installed.called, remark(it));
         }
         if let Some(more) = found.len().checked_sub(most).filter(|more| *more > 0) {
             *text += &format!(

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::audit::{System, SystemError};
+use crate::deb822::status::Installed;
 use crate::receipt::{self, Decided, DecidedStanding};
 use crate::types::{Identity, Sha256Digest, Timestamp, printable};
 
@@ -232,13 +233,14 @@ fn keep<T>(newest: &mut VecDeque<T>, it: T, most: usize) {
 /// Counts what is installed without a quorum. Whether one has come since, an audit tells.
 pub(super) fn debt(system: &System) -> Result<Debt, SystemError> {
     let installed = system.installed()?;
-    let identities: BTreeSet<&Identity> = installed.iter().map(|it| &it.identity).collect();
+    let identities: BTreeSet<&Identity> =
+        installed.iter().filter_map(Installed::identity).collect();
     let admitted = system.admitted(|it| identities.contains(it))?;
     let mut debt = Debt { installed: installed.len(), without_quorum: 0, without_receipt: 0 };
     for it in &installed {
-        match admitted.get(&it.identity) {
+        match it.identity().and_then(|it| admitted.get(it)) {
             None => debt.without_receipt += 1,
-            Some(it) if it.basis != "quorum" => debt.without_quorum += 1,
+            Some((_, it)) if it.basis != "quorum" => debt.without_quorum += 1,
             Some(_) => {}
         }
     }

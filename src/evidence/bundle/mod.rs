@@ -279,11 +279,11 @@ pub(super) fn file_name(path: &str) -> Option<(ArtifactName, &str)> {
     let (artifact, name) = match path.split_once('/') {
         Some(split) => split,
         None => {
-            // Behind the second `_` stands the architecture, which has no dot in it.
-            let (architecture, _) = path.match_indices('_').nth(1)?;
-            let (_, behind) = path.split_at_checked(architecture)?;
-            let end = architecture + behind.find(".deb.")? + ".deb".len();
-            (path.get(..end)?, path.get(end + 1..)?)
+            // A version can have `.deb.` in it, and then there is no architecture before that.
+            let ends = path.match_indices(".deb.").map(|(at, _)| at + ".deb".len());
+            let split = |end: usize| Some((path.get(..end)?, path.get(end + 1..)?));
+            let is_artifact = |(it, _): &(&str, &str)| it.parse::<ArtifactName>().is_ok();
+            ends.filter_map(split).find(is_artifact)?
         }
     };
     let seen = !name.is_empty() && !name.contains('/') && !name.starts_with('.') && name != LIST;
