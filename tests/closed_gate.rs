@@ -65,12 +65,48 @@ fn the_world_of_these_tests_is_open_until_something_is_wrong() {
 }
 
 #[test]
+fn a_build_goes_by_no_directory_to_which_others_can_add() {
+    let (world, hello) = good_world();
+    for directory in ["archives", "lists"] {
+        world.make_directory(directory);
+    }
+    let name = hello.file_name();
+    world.write(&format!("archives/{name}"), &hello.bytes);
+    let judge = || {
+        let mut command = world.command();
+        command.args(["bootstrap", "--no-receipts", "--offline", "--archives"]);
+        command.arg(world.path("archives")).arg("--lists").arg(world.path("lists"));
+        run(command.arg("--config").arg(world.path("etc")))
+    };
+    judge().assert_code(0);
+    for directory in ["archives", "lists"] {
+        for mode in [0o1777, 0o1775, 0o777] {
+            set_mode(&world.path(directory), mode);
+            let ended = judge();
+            ended.assert_code(1);
+            assert!(ended.stderr.contains(&format!("{directory} ")), "{ended:?}");
+        }
+        set_mode(&world.path(directory), 0o755);
+    }
+    judge().assert_code(0);
+}
+
+#[test]
 fn a_file_that_decides_something_and_is_not_as_it_should_be_closes_the_gate() {
     type Spoil = fn(&World);
     let policy = "etc/policy.toml";
     let operator = "etc/operators.d/alpha.toml";
     let key = "etc/operators.d/alpha.pem";
-    let cases: [(&str, Spoil, &str, &str); 25] = [
+    let cases: [(&str, Spoil, &str, &str); 26] = [
+        (
+            "everybody can add an exception",
+            |w| {
+                w.make_directory("etc/exceptions.d");
+                set_mode(&w.path("etc/exceptions.d"), 0o1777);
+            },
+            "etc/exceptions.d",
+            "lets others than root add files",
+        ),
         (
             "policy missing",
             |w| fs::remove_file(w.path("etc/policy.toml")).unwrap(),
@@ -212,8 +248,8 @@ fn a_file_that_decides_something_and_is_not_as_it_should_be_closes_the_gate() {
                 set_mode(&w.path("etc/operators.d"), 0o1777);
                 set_mode(&w.path("etc/operators.d/alpha.toml"), 0o666);
             },
-            operator,
-            "go-w",
+            "etc/operators.d",
+            "lets others than root add files",
         ),
     ];
     for (what, spoil, file, remedy) in cases {

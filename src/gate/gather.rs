@@ -339,8 +339,10 @@ impl Gatherer for Fetcher {
                 Next::Event(event)
             }
             // It got stuck, it ended, or it answers what nobody asked, which it could do for ever.
+            // Another one would fare no better.
             _ => {
                 (self.process, self.events) = (None, None);
+                self.failure = Some("the program that fetches evidence ended".to_owned());
                 Next::Ended
             }
         }

@@ -148,14 +148,14 @@ impl Expanding {
     /// (`archivefiles` in dpkg's src/main/archives.c). Whether dpkg was told to search (it may stand
     /// in its configuration) does not matter: if not, it refuses a directory.
     fn search(&mut self, directory: &Path, depth: usize) -> Result<(), String> {
-        let shown = || printable(&directory.to_string_lossy()).to_string();
+        let shown = printable(&directory.to_string_lossy()).to_string();
         if depth > MAX_DEPTH {
-            return Err(format!("{}: directories lie in each other too deeply", shown()));
+            return Err(format!("{shown}: directories lie in each other too deeply"));
         }
         for name in self.names(directory)? {
             self.looked_at += 1;
             if self.looked_at > MAX_ENTRIES {
-                return Err(format!("{}: more than {MAX_ENTRIES} files to look at", shown()));
+                return Err(format!("{shown}: more than {MAX_ENTRIES} files to look at"));
             }
             let is_archive = name.as_bytes().ends_with(b".deb");
             let path = directory.join(name);

@@ -90,7 +90,7 @@ pub enum SecureError {
         mode: u32,
     },
     /// It is a directory of which every name counts, and others can add names to it.
-    #[error("others than root can add files to {} (mode {mode:04o}): take a directory to which only root can", .path.display())]
+    #[error("{} lets others than root add files (mode {mode:04o}): take a directory that does not", .path.display())]
     Addable {
         /// The directory
         path: PathBuf,

@@ -181,8 +181,8 @@ fn loose_directories(world: &World) {
     let all = "policy.toml operators.d exceptions.d";
     for (broken, mended, says) in [
         ("chmod 777 operators.d", "chmod 755 operators.d", "can be written by others"),
-        ("chmod 1777 operators.d", "chmod 755 operators.d", "others than root can add files"),
-        ("chmod 1777 exceptions.d", "chmod 755 exceptions.d", "others than root can add files"),
+        ("chmod 1777 operators.d", "chmod 755 operators.d", "lets others than root add files"),
+        ("chmod 1777 exceptions.d", "chmod 755 exceptions.d", "lets others than root add files"),
         ("chown 1000 operators.d/bob.toml", "chown 0 operators.d/bob.toml", "is owned by user 1000"),
         ("chmod 775 exceptions.d", "chmod 755 exceptions.d", "can be written by others"),
         ("chown 1000 exceptions.d", "chown 0 exceptions.d", "is owned by user 1000"),

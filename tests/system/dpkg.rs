@@ -117,7 +117,7 @@ fn dpkg_added(world: &World) {
         .succeeds();
     let add = "cp /home/unknown.deb /srv/incoming/zz.deb";
     meanwhile(world, &format!("{AS_USER} {add} || :"));
-    let refused = "others than root can add files to /srv/incoming (mode 1777): take a directory";
+    let refused = "/srv/incoming lets others than root add files (mode 1777): take a directory";
     for place in ["/srv/incoming", "/root/above", "/root/beside /srv/incoming"] {
         world.sh(&format!("dpkg -iR {place}")).fails().says(refused);
         nothing_came_in(world, place);
@@ -142,7 +142,7 @@ fn dpkg_added(world: &World) {
     world
         .sh("chmod 1777 /srv/incoming; dpkg -iR /srv/incoming")
         .succeeds()
-        .says("others than root can add files to /srv/incoming")
+        .says("/srv/incoming lets others than root add files")
         .says("The mode is warn");
 }
 

@@ -124,7 +124,9 @@ mod tests {
         assert!(candidates(open.path()).is_err_and(|why| why.contains("written by others")));
         // Nobody could take the file away, but everybody add another.
         fs::set_permissions(open.path(), fs::Permissions::from_mode(0o1777)).unwrap();
-        assert!(candidates(open.path()).is_err_and(|why| why.contains("others than root can add")));
+        assert!(
+            candidates(open.path()).is_err_and(|why| why.contains("lets others than root add"))
+        );
     }
 
     #[test]

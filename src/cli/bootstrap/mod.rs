@@ -102,8 +102,12 @@ fn must_be_root() -> Result<(), Ended> {
 fn judge_directory(arguments: &Bootstrap, directory: &Path) -> Result<Exit, Ended> {
     let (gate, apt) = open(arguments, arguments.lists.as_deref())?;
     enforcing(&gate)?;
-    let candidates = archives::candidates(directory)
-        .map_err(|why| Ended::because(Exit::Refused, &format!("refused: {why}")))?;
+    let refused = |why: String| Ended::because(Exit::Refused, &format!("refused: {why}"));
+    if let Some(lists) = &arguments.lists {
+        // Whoever can add an index says from which archive a file is.
+        Trusted::now().lasting().entries(lists).map_err(|error| refused(error.to_string()))?;
+    }
+    let candidates = archives::candidates(directory).map_err(refused)?;
     let ledger = arguments.receipts.as_deref();
     let outcome = "Nothing of this may be unpacked.";
     judge(arguments, &gate, &apt, candidates, ledger, outcome).map(admitted)
