@@ -94,28 +94,33 @@ def spread(values):
 
 
 class Bench:
-    def __init__(self, quick, only):
+    def __init__(self, quick, only, suites):
         self.quick = quick
         self.only = only
+        self.suites = suites
         self.rounds = 3 if quick else 5
         self.rebuilders = [Rebuilder(n) for n in range(1, 4)]
-        key = sign_archive()
+        self.key = sign_archive()
         self.web = start_nginx()
-        certificate = (self.web / "srv/certificate.pem").read_bytes()
-        self.bookworm = System("bookworm", "apt", key, certificate)
-        self.trixie = System("trixie", "apt", key, certificate)
-        self.forky = System("forky", "rival", key, certificate)
-        # The same apt, with the other method for it.
-        self.intoto = System("bookworm", "rival", key, certificate)
-        for system in (self.bookworm, self.trixie, self.forky, self.intoto):
-            system.install_quorum()
+        self.systems = {}
         self.results = []
+
+    def system(self, suite, flavour="apt"):
+        """A system with apt-quorum in it, made when a case needs it."""
+        if (suite, flavour) not in self.systems:
+            certificate = (self.web / "srv/certificate.pem").read_bytes()
+            system = System(suite, flavour, self.key, certificate)
+            system.install_quorum()
+            self.systems[suite, flavour] = system
+        return self.systems[suite, flavour]
 
     def set(self, delay, prefix, answers="itself"):
         for it in self.rebuilders:
             it.become(delay, prefix, answers)
 
-    def leaves_out(self, title):
+    def leaves_out(self, title, suite="bookworm"):
+        if self.suites and suite not in self.suites:
+            return True
         return self.only is not None and self.only not in title
 
     def counts(self):
@@ -131,10 +136,11 @@ class Bench:
             "bytes": max(it["sent"] for it in counts),
         }
 
-    def case(self, system, title, names, prefix, delay, contenders):
+    def case(self, where, title, names, prefix, delay, contenders):
         """Each contender once a round, in turn. The first is what the others are compared with."""
-        if self.leaves_out(title):
+        if self.leaves_out(title, where[0]):
             return
+        system = self.system(*where)
         count = len(names.split())
         runs = {name: [] for name, *_ in contenders}
         seen = {}
@@ -203,25 +209,25 @@ class Bench:
             for delay in delays:
                 contenders = [plain, cold, alone, cold2, front, front2]
                 contenders += [cached] if delay == 0 else []
-                self.case(self.trixie, f"{size} small", small(size), prefix[size], delay, contenders)
+                self.case(["trixie"], f"{size} small", small(size), prefix[size], delay, contenders)
         # Without the 40 ms that a request or an answer now and then waits for an acknowledgement,
         # which comes by chance and hides all else.
         acknowledge_at_once(True)
         for size in sizes:
-            self.case(self.trixie, f"{size} small, quickack", small(size), prefix[size], 0,
+            self.case(["trixie"], f"{size} small, quickack", small(size), prefix[size], 0,
                       [plain, cold, alone, cold2, cached])
         acknowledge_at_once(False)
-        self.case(self.trixie, "5 of 50 MB", large, "large", 0, [plain, cold, cached])
+        self.case(["trixie"], "5 of 50 MB", large, "large", 0, [plain, cold, cached])
         # It asks for one package at a time: more than these take minutes.
         for size in [1, 50]:
             for delay in [0, 100]:
-                self.case(self.forky, f"{size} small", small(size), prefix[size], delay,
+                self.case(["forky", "rival"], f"{size} small", small(size), prefix[size], delay,
                           [plain, cold, cold2, rival])
             for delay in [0, 100]:
-                self.case(self.intoto, f"{size} small", small(size), prefix[size], delay,
+                self.case(["bookworm", "rival"], f"{size} small", small(size), prefix[size], delay,
                           [plain, cold, older])
-        self.case(self.forky, "5 of 50 MB", large, "large", 0, [plain, cold, rival])
-        self.case(self.intoto, "5 of 50 MB", large, "large", 0, [plain, cold, older])
+        self.case(["forky", "rival"], "5 of 50 MB", large, "large", 0, [plain, cold, rival])
+        self.case(["bookworm", "rival"], "5 of 50 MB", large, "large", 0, [plain, cold, older])
         self.hook(small(sizes[-1]), prefix[sizes[-1]])
         self.start()
         self.updates()
@@ -229,13 +235,13 @@ class Bench:
     def hook(self, names, prefix):
         """The hook by itself: small packages with evidence that is there, and large ones beside
         what openssl takes for the same bytes."""
-        system = self.bookworm
         for title, names, prefix in (
             (f"hook, {len(names.split())} small, cached", names, prefix),
             ("hook, 5 of 50 MB, cached", " ".join(f"large{it}" for it in range(5)), "large"),
         ):
             if self.leaves_out(title):
                 continue
+            system = self.system("bookworm")
             self.set(0, prefix)
             system.forget(True)
             system.configure_quorum(self.rebuilders, False)
@@ -266,7 +272,6 @@ class Bench:
 
     def start(self):
         """What a run costs that does nothing."""
-        system = self.bookworm
         for title, command in (
             ("start, --version", "for n in $(seq 50); do apt-quorum --version; done"),
             ("start, prober",
@@ -274,6 +279,7 @@ class Bench:
         ):
             if self.leaves_out(title):
                 continue
+            system = self.system("bookworm")
             runs = [measure(system, command, 0) for _ in range(self.rounds)]
             for it in filter(None, runs):
                 it["wall"] /= 50
@@ -287,7 +293,7 @@ class Bench:
         for scheme, contender in (("http", "plain apt"), ("quorum+http", "apt-quorum")):
             log = self.web / "srv/archive.log"
             log_counts(log)
-            self.bookworm.source(scheme)
+            self.system("bookworm").source(scheme)
             counts = {"bytes": 0, **log_counts(log)}
             row = {"system": "bookworm", "case": "update", "contender": contender, **counts}
             self.results.append(row)
@@ -343,9 +349,10 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--quick", action="store_true")
     arguments.add_argument("--case")
+    arguments.add_argument("--suite", action="append")
     arguments = arguments.parse_args()
     quick = arguments.quick
-    bench = Bench(quick, arguments.case)
+    bench = Bench(quick, arguments.case, arguments.suite)
     bench.everything()
     out = REPOSITORY / "target/bench/result.json"
     machine = {

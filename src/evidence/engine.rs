@@ -67,6 +67,7 @@ pub struct Engine {
 #[derive(Debug)]
 enum Order {
     Ask(Asked),
+    Go,
     Settled(QuestionId),
 }
 
@@ -118,6 +119,11 @@ impl Engine {
         let _ = self.orders.send(Order::Ask((id, question, endpoints)));
     }
 
+    /// Those were all questions for now: they need not wait for others to be put together with.
+    pub fn go(&self) {
+        let _ = self.orders.send(Order::Go);
+    }
+
     /// Nobody waits for answers to this question any more: endpoints are asked about it when there is
     /// nothing else to ask them.
     pub fn settled(&self, id: QuestionId) {
@@ -155,7 +161,7 @@ async fn run(
     hand_on: Rc<impl Fn(Event) + 'static>,
 ) {
     let settled = Rc::default();
-    let Some(first) = next_question(&mut incoming, &settled).await else { return };
+    let Some(first) = first_question(&mut incoming, &settled).await else { return };
     // Made at the first question: most runs of apt need none of this.
     let peers = make_peers(&setup, &settled);
     let desk = Rc::new(Desk { timeouts: setup.timeouts, keep: setup.keep, hand_on });
@@ -176,24 +182,25 @@ async fn run(
                 peer.changed.notify_one();
             }
         }
-        next = next_question(&mut incoming, &settled).await;
+        next = first_question(&mut incoming, &settled).await;
     }
 }
 
 /// The next question. Those that are settled meanwhile are noted.
-async fn next_question(
+async fn first_question(
     incoming: &mut UnboundedReceiver<Order>,
     settled: &RefCell<HashSet<QuestionId>>,
 ) -> Option<Asked> {
     loop {
         match incoming.recv().await? {
             Order::Ask(asked) => return Some(asked),
-            Order::Settled(id) => drop(settled.borrow_mut().insert(id)),
+            Order::Go => {}
+            Order::Settled(id) => _ = settled.borrow_mut().insert(id),
         }
     }
 }
 
-/// Waits for the questions that come right behind the first one.
+/// Waits for the questions that come right behind the first one, unless it is said that there are none.
 async fn with_those_behind(
     first: Asked,
     incoming: &mut UnboundedReceiver<Order>,
@@ -203,10 +210,13 @@ async fn with_those_behind(
     let (pause, longest) = TOGETHER;
     let end = Instant::now() + longest;
     while let Ok(Some(next)) =
-        tokio::time::timeout_at(end.min(Instant::now() + pause), next_question(incoming, settled))
-            .await
+        tokio::time::timeout_at(end.min(Instant::now() + pause), incoming.recv()).await
     {
-        together.push(next);
+        match next {
+            Order::Ask(asked) => together.push(asked),
+            Order::Go => break,
+            Order::Settled(id) => _ = settled.borrow_mut().insert(id),
+        }
     }
     together
 }

@@ -52,6 +52,9 @@ pub trait Gatherer {
     /// Puts `question` to these endpoints; each brings one event.
     fn ask(&mut self, id: QuestionId, question: Question, endpoints: Vec<usize>);
 
+    /// Those were all questions for now.
+    fn go(&mut self) {}
+
     /// Nobody waits for answers to this question any more: it may come behind all others.
     fn settled(&mut self, _: QuestionId) {}
 
@@ -117,6 +120,10 @@ impl Local {
 impl Gatherer for Local {
     fn ask(&mut self, id: QuestionId, question: Question, endpoints: Vec<usize>) {
         self.engine.ask(id, question, endpoints);
+    }
+
+    fn go(&mut self) {
+        self.engine.go();
     }
 
     fn settled(&mut self, id: QuestionId) {
@@ -302,24 +309,24 @@ impl Gatherer for Fetcher {
             return self.fail(&why, id, endpoints);
         }
         let Some(process) = &self.process else { return };
-        let asked = WireQuestion { id, question: Some(question), endpoints };
-        if let Err(error) = process.tell(&asked) {
+        let asked = endpoints.clone();
+        if let Err(error) = process.tell(&WireOrder::Ask { id, question, endpoints }) {
             // It must not be waited for: it does not know the question.
             let why = format!("the program that fetches evidence ended: {}", plain(&error));
-            self.fail(&why, id, asked.endpoints);
+            self.fail(&why, id, asked);
             self.failure = Some(why);
             self.process = None;
         } else {
-            self.outstanding = self.outstanding.saturating_add(asked.endpoints.len());
+            self.outstanding = self.outstanding.saturating_add(asked.len());
         }
     }
 
+    fn go(&mut self) {
+        self.tell(&WireOrder::Go);
+    }
+
     fn settled(&mut self, id: QuestionId) {
-        let settled = WireQuestion { id, question: None, endpoints: Vec::new() };
-        // That it ended shows when something is asked or read.
-        if let Some(process) = &self.process {
-            let _ = process.tell(&settled);
-        }
+        self.tell(&WireOrder::Settled { id });
     }
 
     fn next(&mut self, patience: Option<Duration>) -> Next {
@@ -349,6 +356,16 @@ impl Gatherer for Fetcher {
     }
 }
 
+impl Fetcher {
+    /// Tells the process something without which it only does more than it needs to. That it ended
+    /// shows when something is asked or read.
+    fn tell(&self, order: &WireOrder) {
+        if let Some(process) = &self.process {
+            let _ = process.tell(order);
+        }
+    }
+}
+
 /// The other side: reads a setup and questions from `input`, asks, and writes events to
 /// `output` until `input` ends. Closes this process in once the setup, which is root's, is read.
 ///
@@ -374,10 +391,11 @@ pub fn serve(input: impl Read, output: impl Write + Send + 'static) -> std::io::
             std::process::exit(1);
         }
     })?;
-    while let Some(WireQuestion { id, question, endpoints }) = read_line(&mut input, MAX_LINE) {
-        match question {
-            Some(question) => engine.ask(id, question, endpoints),
-            None => engine.settled(id),
+    while let Some(order) = read_line(&mut input, MAX_LINE) {
+        match order {
+            WireOrder::Ask { id, question, endpoints } => engine.ask(id, question, endpoints),
+            WireOrder::Go => engine.go(),
+            WireOrder::Settled { id } => engine.settled(id),
         }
     }
     Ok(())
@@ -435,11 +453,10 @@ struct WireKey {
 }
 
 #[derive(Serialize, Deserialize)]
-struct WireQuestion {
-    id: QuestionId,
-    /// None if it is one that was asked before and is settled
-    question: Option<Question>,
-    endpoints: Vec<usize>,
+enum WireOrder {
+    Ask { id: QuestionId, question: Question, endpoints: Vec<usize> },
+    Go,
+    Settled { id: QuestionId },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -573,14 +590,15 @@ pub(crate) mod fuzzing {
 
     /// What the fetching process makes of any other line.
     pub fn question(input: &mut impl BufRead) -> Option<(QuestionId, Question, Vec<usize>)> {
-        let WireQuestion { id, question, endpoints } = read_line(input, MAX_LINE)?;
-        Some((id, question?, endpoints))
+        match read_line(input, MAX_LINE)? {
+            WireOrder::Ask { id, question, endpoints } => Some((id, question, endpoints)),
+            WireOrder::Go | WireOrder::Settled { .. } => None,
+        }
     }
 
     /// The line for a question.
     pub fn question_line(id: QuestionId, question: Question, endpoints: Vec<usize>) -> String {
-        let question = Some(question);
-        serde_json::to_string(&WireQuestion { id, question, endpoints }).unwrap_or_default()
+        serde_json::to_string(&WireOrder::Ask { id, question, endpoints }).unwrap_or_default()
     }
 }
 

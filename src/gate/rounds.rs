@@ -56,8 +56,7 @@ impl<P: Open> Rounds<P> {
         if it.asked().is_empty() {
             self.done.extend(self.open.remove(&id).map(|it| (id, it.close())));
             self.unsettled.remove(&id);
-        } else if self.unsettled.contains(&id) && it.settle() {
-            self.unsettled.remove(&id);
+        } else if it.settle() && self.unsettled.remove(&id) {
             gatherer.settled(question_id(id));
         }
     }
@@ -90,6 +89,7 @@ pub(super) fn work_through<P: Open>(
     let mut all_begun = false;
     let mut last = None;
     loop {
+        let before = rounds.open.len() + rounds.done.len();
         while rounds.unsettled.len() < UNDER_WAY && !all_begun {
             let Some((id, (question, mut begun))) = ahead.next() else {
                 all_begun = true;
@@ -112,6 +112,9 @@ pub(super) fn work_through<P: Open>(
             rounds.look_at(id, gatherer);
         }
         let begun = rounds.done.len() + rounds.open.len();
+        if all_begun && begun > before {
+            gatherer.go();
+        }
         progress(begun.saturating_sub(rounds.unsettled.len()));
         let mut wait = TICK;
         if all_begun && rounds.unsettled.is_empty() {

@@ -25,11 +25,9 @@ const FILE: &str = "run.json";
 /// Version of the file's format. Another version is not read.
 const FORMAT: u32 = 1;
 
-/// For how long an answer is not asked for again, in seconds. A run may stop at apt's question for a day.
-const ANSWERS_LAST: i64 = 15 * 60;
-
-/// For how long the rest counts in the same run, in seconds.
-const LASTS: i64 = 6 * 60 * 60;
+/// For how long that counts, in seconds. A run may stop at apt's question for a day, and some programs
+/// have many runs in one process.
+const LASTS: i64 = 15 * 60;
 
 /// Largest file that is read or written, in bytes. An answer needs about 200.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -100,7 +98,7 @@ impl Run {
             return None;
         }
         let used = written.used.into_iter().map(|(name, it)| (name, Duration::from_millis(it)));
-        let answers = written.answers.into_iter().filter(|_| age < ANSWERS_LAST);
+        let answers = written.answers.into_iter();
         Some(Self {
             used: used.collect(),
             graced: true,

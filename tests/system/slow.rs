@@ -24,8 +24,8 @@ const PACKAGES: [&str; 6] = ["good", "other", "unknown", "p1", "p2", "p3"];
 
 const NAMES: [&str; 6] = ["good", "other", "unknown", "part1", "part2", "part3"];
 
-/// Slower than three such answers could be waited for, and faster than any time-out.
-const SLOW: Mood = Mood::Slow(Duration::from_secs(4));
+/// Faster than any time-out, and slower than what a run waits for.
+const SLOW: Mood = Mood::Slow(Duration::from_secs(8));
 
 /// All of these packages are excepted, and nobody knows any of them.
 fn all_excepted(world: &World) -> Server {
@@ -140,8 +140,8 @@ fn asked_once(world: &World) {
         asked.push(requests(it.server(), install));
         purge(world);
     }
-    // How many it lists, those, and one attestation. Each that it does not list is not asked about.
-    assert!(asked.iter().all(|asked| (3..=NAMES.len() + 3).contains(asked)), "{asked:?}");
+    // How many it lists, those, and one attestation: what one entrance needs.
+    assert!(asked.iter().all(|asked| (3..=4).contains(asked)), "{asked:?}");
     // Another run asks again.
     assert_ne!(requests(world.alice.server(), install), 0);
 }
