@@ -947,3 +947,36 @@ fn a_link_as_in_toto_3_0_0_wrote_it_is_read() {
     let claims = attest::verify(&link, &ring, wanted, now()).unwrap();
     assert_eq!(claims.iter().map(Claim::sha256).collect::<Vec<_>>(), [sha256]);
 }
+
+/// What is refused as a whole says what it is, and not that something is missing in it.
+#[test]
+fn what_is_not_read_is_refused_in_words_that_fit() {
+    let ring = KeyRing::new(vec![support::pinned("alpha", &Key::new(), None)]).unwrap();
+    let artifact = identity("hello 2.10-3 amd64").artifact_name();
+    let wanted = Wanted { artifact: &artifact, sha256: Some(Sha256Digest::of(b"")) };
+    let told =
+        |text: &str| attest::verify(text.as_bytes(), &ring, wanted, now()).unwrap_err().to_string();
+    let envelope = r#"{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":[{"sig":"AAAA"}]}"#;
+    let bundle = |material: &str| {
+        format!(
+            r#"{{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{{{material}}},"dsseEnvelope":{envelope}}}"#
+        )
+    };
+    let nobody = "signed by keys that it does not name and by no pinned key";
+    for (text, words) in [
+        (envelope.to_owned(), nobody),
+        (format!("{envelope}\n{envelope}\n"), nobody),
+        (
+            bundle(r#""certificate":{"rawBytes":"AAAA"}"#),
+            "a Sigstore bundle that is signed with a key that its certificate gives for minutes, which nobody can pin: ask its publisher for one that is signed with a public key",
+        ),
+        (bundle(r#""publicKey":{"hint":"some key"}"#), "signed by some key and by no pinned key"),
+        (bundle(""), nobody),
+        (
+            format!("{envelope}\n").repeat(5),
+            "not an in-toto Metablock or DSSE envelope: it has more envelopes, a line each, than are read",
+        ),
+    ] {
+        assert_eq!(told(&text), words, "{text}");
+    }
+}

@@ -527,7 +527,20 @@ fn a_layout_counts_only_with_the_signatures_that_were_asked_for() {
         ("an-array", b"[]".to_vec(), "not an object"),
         ("truncated", whole[..whole.len() / 2].into(), "not JSON"),
         ("too-deep", format!("{}{}", "[".repeat(500), "]".repeat(500)).into(), "nested deeper"),
-        ("statement", root.dsse("{}"), "\"signed\" is missing"),
+        ("statement", root.dsse("{}"), "its type is not said"),
+        ("envelope-of-another", other.dsse(&good.to_string()), "no signature is in its name"),
+        (
+            "another-payload",
+            root.dsse_of("text/plain", &good.to_string()),
+            "its type is text/plain",
+        ),
+        ("payload-is-a-link", root.dsse("{\"_type\":\"link\"}"), "not a layout: its type is link"),
+        (
+            "payload-with-a-key-twice",
+            root.dsse("{\"_type\":\"layout\",\"_type\":\"layout\"}"),
+            "stands twice",
+        ),
+        ("sigstore", b"{\"dsseEnvelope\":{}}".to_vec(), "\"signed\" is missing"),
         (
             "too-many-signatures",
             signed(&good, &vec![&root; 65]),
@@ -555,6 +568,9 @@ fn a_layout_counts_only_with_the_signatures_that_were_asked_for() {
     let ended = import(&world, &signed(&good, &[&root]), &root, &twice);
     ended.assert_code(1);
     assert!(ended.stderr.contains("was given twice"), "{ended:?}");
+    // A layout in a DSSE envelope is one, too, as in-toto since version 2 can write it.
+    let dsse = import(&world, &root.dsse(&good.to_string()), &root, &[]);
+    assert!(dsse.stdout.contains("threshold = 1"), "{dsse:?}");
     // A good signature counts whatever stands beside it.
     let ended = import(&world, &signed(&good, &[&other, &root, &a]), &root, &second);
     ended.assert_code(0);

@@ -38,12 +38,7 @@ impl Metablock {
         &self.signatures
     }
 
-    /// What was signed. Nobody has looked at the signatures yet.
-    pub(super) const fn signed(&self) -> &Value {
-        &self.signed
-    }
-
-    /// The same, to be kept.
+    /// What was signed. Nobody need have looked at the signatures yet.
     pub(super) fn into_signed(self) -> Value {
         self.signed
     }

@@ -207,7 +207,7 @@ pub enum Rejection {
     Sigstore(&'static str),
     /// A statement or link that is not accepted from whoever signed it.
     #[error(
-        "signed, but statements of the type {} are not accepted from this operator",
+        "signed, but its kind is one of those that are not accepted from this operator: its type is {}",
         shown(.found)
     )]
     PredicateNotAccepted {
@@ -226,13 +226,13 @@ pub enum Rejection {
     #[error("signed, but {0}")]
     PredicateContent(&'static str),
     /// A link of another step than a rebuild.
-    #[error("signed, but a link for the step {}, not for a rebuild", shown(.found))]
+    #[error("signed, but a link for another step than a rebuild: its name is {}", shown(.found))]
     WrongStep {
         /// What `name` says.
         found: String,
     },
     /// A product that carries no SHA-256.
-    #[error("the product {} has no valid sha256", shown(.product))]
+    #[error("the product {} has no valid sha256", named(.product))]
     NoSha256 {
         /// The product's name.
         product: String,
@@ -244,7 +244,7 @@ pub enum Rejection {
         count: usize,
     },
     /// The same bytes under another name: names never make a vote, but they can take one away.
-    #[error("signed for {}, a file of another name", shown(.found))]
+    #[error("signed for {}, a file of another name", named(.found))]
     OtherName {
         /// The product's name.
         found: String,
@@ -503,6 +503,14 @@ fn shown(found: &str) -> String {
     match found.trim() {
         "" => "not said".to_owned(),
         _ => crate::types::printable(found).to_string(),
+    }
+}
+
+/// A name that may be empty.
+fn named(name: &str) -> String {
+    match name.trim() {
+        "" => "without a name".to_owned(),
+        _ => crate::types::printable(name).to_string(),
     }
 }
 

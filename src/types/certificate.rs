@@ -17,7 +17,7 @@ use pgp::packet::{self, Signature, SignatureType, SubpacketData};
 use pgp::ser::Serialize as _;
 use pgp::types::{PublicKeyTrait, PublicParams};
 
-use super::packets::{About, Packets, is_certification};
+use super::packets::{About, Own, Packets, is_certification};
 use super::{KeyError, KeyMaterial, Timestamp, pem};
 
 /// An OpenPGP certificate ("transferable public key", RFC 9580 section 10.1) of version 4, with
@@ -226,20 +226,20 @@ impl Certificate {
 impl Component {
     fn primary(parts: &Packets) -> Self {
         let primary = &parts.primary;
-        let signed = |it: &&(Signature, About)| match it {
-            (signature, About::Key) => signature.typ() == Some(SignatureType::Key),
-            (signature, About::User(_)) => signature.typ().is_some_and(is_certification),
-            (_, About::Subkey(_)) => false,
+        let signed = |it: &&Own| match it.about {
+            About::Key => it.signature.typ() == Some(SignatureType::Key),
+            About::User(_) => it.signature.typ().is_some_and(is_certification),
+            About::Subkey(_) => false,
         };
         // What was taken back binds no more (RFC 9580 section 5.2.1.11).
         let taken_back = |about: About| {
             let revoked = parts.of_type(SignatureType::CertRevocation, about);
             // One without a date is not known to be older than anything.
-            revoked.map(|it| it.created().map_or(i64::MAX, |it| it.timestamp())).max()
+            revoked.map(|it| it.signature.created().map_or(i64::MAX, |it| it.timestamp())).max()
         };
-        let bindings = parts.own.iter().filter(signed).filter_map(|(signature, about)| {
-            let binding = Binding::of(signature, primary)?;
-            taken_back(*about).is_none_or(|when| when < binding.created).then_some(binding)
+        let bindings = parts.own.iter().filter(signed).filter_map(|it| {
+            let binding = Binding::of(it, primary)?;
+            taken_back(it.about).is_none_or(|when| when < binding.created).then_some(binding)
         });
         let revoked = parts.of_type(SignatureType::KeyRevocation, About::Key).next().is_some();
         let packet = ComponentKey::Primary(primary.clone());
@@ -252,7 +252,7 @@ impl Component {
             let binding = Binding::of(it, key)?;
             // A key that signs must itself say that it belongs here: otherwise anybody could
             // put somebody else's key under his own name.
-            let back = it.embedded_signature();
+            let back = it.signature.embedded_signature();
             let bound = back.is_some_and(|it| {
                 it.typ() == Some(SignatureType::KeyBinding)
                     && is_strong(it)
@@ -305,16 +305,16 @@ impl Component {
 
 impl Packets {
     /// What the owner signed of this type about this.
-    fn of_type(&self, kind: SignatureType, about: About) -> impl Iterator<Item = &Signature> {
-        let wanted = move |it: &&(Signature, About)| it.0.typ() == Some(kind) && it.1 == about;
-        self.own.iter().filter(wanted).map(|(signature, _)| signature)
+    fn of_type(&self, kind: SignatureType, about: About) -> impl Iterator<Item = &Own> {
+        self.own.iter().filter(move |it| it.signature.typ() == Some(kind) && it.about == about)
     }
 }
 
 impl Binding {
-    /// What a signature about `key`, verified elsewhere, says. Nothing if it is too weak. What is
-    /// said twice counts as it gives less.
-    fn of(signature: &Signature, key: &impl PublicKeyTrait) -> Option<Self> {
+    /// What the owner's signature about `key` says. Nothing if it is too weak. What is said twice
+    /// counts as it gives less.
+    fn of(own: &Own, key: &impl PublicKeyTrait) -> Option<Self> {
+        let signature = &own.signature;
         if !is_strong(signature) {
             return None;
         }
@@ -343,7 +343,7 @@ impl Binding {
                 _ => {}
             }
         }
-        if !is_understood(signature) {
+        if !own.is_plain || !is_understood(signature) {
             binding.signing = Signing::NotUnderstood;
         }
         Some(binding)

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::Read;
 
 use pgp::crypto::hash::HashAlgorithm;
@@ -52,7 +53,7 @@ impl Hashed {
     }
 
     /// The digest that `signature` was made over.
-    pub(crate) fn signed_digest(&self, signature: &Signature, part: &[u8]) -> Option<Box<[u8]>> {
+    fn signed_digest(&self, signature: &Signature, part: &[u8]) -> Option<Box<[u8]>> {
         let length = u32::try_from(part.len()).ok()?.to_be_bytes();
         let text = signature.typ() == Some(SignatureType::Text);
         self.digest(signature.hash_alg()?, text, |state| {
@@ -70,16 +71,17 @@ impl Hashed {
         end: impl FnOnce(&mut dyn DynDigest),
     ) -> Option<Box<[u8]>> {
         let mut states = self.states.borrow_mut();
-        let place = (u8::from(algorithm), text);
-        if !states.contains_key(&place) {
-            let mut state = algorithm.new_hasher().ok()?;
-            match text {
-                true => state.update(&self.as_text()?),
-                false => state.update(&self.message),
+        let mut state = match states.entry((u8::from(algorithm), text)) {
+            Entry::Occupied(there) => there.get().box_clone(),
+            Entry::Vacant(place) => {
+                let mut state = algorithm.new_hasher().ok()?;
+                match text {
+                    true => state.update(&self.as_text()?),
+                    false => state.update(&self.message),
+                }
+                place.insert(state).box_clone()
             }
-            states.insert(place, state);
-        }
-        let mut state = states.get(&place)?.box_clone();
+        };
         end(&mut *state);
         Some(state.finalize())
     }

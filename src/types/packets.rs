@@ -23,8 +23,8 @@ const MOST_CHECKS: usize = 8192;
 pub(super) struct Packets {
     pub(super) primary: packet::PublicKey,
     pub(super) subkeys: Vec<packet::PublicSubkey>,
-    /// The signatures that the primary key made, verified, and what each is about
-    pub(super) own: Vec<(Signature, About)>,
+    /// The signatures that the primary key made, verified
+    pub(super) own: Vec<Own>,
     /// Whether there is a revocation that cannot be verified, and may be the owner's
     pub(super) doubtful: bool,
 }
@@ -38,6 +38,14 @@ pub(super) enum About {
     User(usize),
     /// The primary key and a subkey
     Subkey(usize),
+}
+
+/// A signature that the owner of a certificate made.
+pub(super) struct Own {
+    pub(super) signature: Signature,
+    pub(super) about: About,
+    /// Whether all that was signed was understood, so that it would be written again as it stands
+    pub(super) is_plain: bool,
 }
 
 /// A signature as it stands in a certificate.
@@ -197,17 +205,19 @@ impl Messages {
             .chain((0..subkeys).map(About::Subkey))
     }
 
-    /// The signatures that `primary` made, each with what it is about, and whether there is a
-    /// revocation that may be the owner's and cannot be verified.
+    /// The signatures that `primary` made, and whether there is a revocation that may be the owner's
+    /// and cannot be verified.
     fn own(
         &self,
         found: Vec<Found<'_>>,
         primary: &packet::PublicKey,
-    ) -> Result<(Vec<(Signature, About)>, bool), KeyError> {
+    ) -> Result<(Vec<Own>, bool), KeyError> {
         let mut left = MOST_CHECKS;
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for it in found {
-            let Some(kind) = it.signature.typ() else { continue };
+            let (Some(kind), Some(part)) = (it.signature.typ(), hashed_part(it.body)) else {
+                continue;
+            };
             let issuer = issuer(&it.signature, primary);
             // Somebody else's certification gives nothing; that a revocation is somebody else's, its
             // signature must tell.
@@ -219,19 +229,24 @@ impl Messages {
             let mut about = None;
             for place in here.chain(elsewhere) {
                 left = left.checked_sub(1).ok_or(KeyError::TooManySignatures)?;
-                if self.of(place).is_some_and(|message| is_by(primary, &it, kind, message)) {
+                let message = self.of(place);
+                if message.is_some_and(|message| message.is_signed(&it.signature, part, primary)) {
                     about = Some(place);
                     break;
                 }
             }
             match about {
-                Some(about) => own.push((it.signature, about)),
+                Some(about) => {
+                    let written = it.signature.to_bytes().unwrap_or_default();
+                    let is_plain = hashed_part(&written) == Some(part);
+                    own.push(Own { signature: it.signature, about, is_plain });
+                }
                 None if is_revocation(kind) => others.push((issuer, kind, it.signature)),
                 None => {}
             }
         }
         // A key that was appointed to revoke is not here, so nobody can tell whether it did.
-        let appoints = own.iter().any(|(it, _)| appoints_a_revoker(it));
+        let appoints = own.iter().any(|it| appoints_a_revoker(&it.signature));
         let doubtful = others.iter().any(|(issuer, kind, signature)| match issuer {
             Issuer::Own => true,
             // The library does not verify every key's signatures with weak hashes.
@@ -240,27 +255,6 @@ impl Messages {
         });
         Ok((own, doubtful))
     }
-}
-
-/// Whether `primary` made it over this message. What gives the key something must also be written
-/// in the one way in which it can be read; what takes from it need only be signed.
-fn is_by(
-    primary: &packet::PublicKey,
-    found: &Found<'_>,
-    kind: SignatureType,
-    message: &Hashed,
-) -> bool {
-    let signature = &found.signature;
-    let Some(part) = hashed_part(found.body) else { return false };
-    let plain = || {
-        let digest = message.signed_digest(signature, part);
-        let start = digest.and_then(|it| it.first_chunk().copied());
-        let written = signature.to_bytes().unwrap_or_default();
-        start.is_some()
-            && start == signature.signed_hash_value()
-            && hashed_part(&written) == Some(part)
-    };
-    (is_revocation(kind) || plain()) && message.is_signed(signature, part, primary)
 }
 
 fn issuer(signature: &Signature, primary: &packet::PublicKey) -> Issuer {

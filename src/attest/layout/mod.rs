@@ -10,9 +10,11 @@ mod rules;
 
 use std::collections::BTreeMap;
 
+use super::dsse;
 use super::json::{self, JsonError, Value};
 use super::metablock::Metablock;
-use super::{KeyRing, MAX_BYTES, MAX_SIGNATURES, PinnedKey, Rejection};
+use super::signatures::Signatures;
+use super::{KeyRing, MAX_BYTES, MAX_SIGNATURES, PinnedKey, Rejection, shown};
 use crate::types::{
     KeyId, OperatorName, PublicKey, Threshold, ThresholdError, Timestamp, printable,
 };
@@ -55,7 +57,7 @@ pub enum LayoutError {
     /// Not JSON, or JSON that can be read in two ways.
     #[error("{0}")]
     Json(#[from] JsonError),
-    /// Not a Metablock.
+    /// Neither a Metablock nor a DSSE envelope.
     #[error("{}", envelope(.0))]
     Envelope(Rejection),
     /// Somebody whose key was given did not sign it.
@@ -67,7 +69,7 @@ pub enum LayoutError {
         why: String,
     },
     /// Something else than a layout.
-    #[error("signed, but not a layout: its type is {}", printable(.0))]
+    #[error("signed, but not a layout: its type is {}", shown(.0))]
     WrongType(String),
     /// It no longer holds.
     #[error("it expired on {}: whoever made it must renew and sign it", .0.date())]
@@ -134,9 +136,16 @@ impl Layout {
         let Value::Object(envelope) = json::parse(bytes)? else {
             return Err(LayoutError::Shape("it is not an object"));
         };
-        let metablock = Metablock::of(envelope).map_err(LayoutError::Envelope)?;
-        let signed_by = signers(&metablock, keys, now)?;
-        let signed = metablock.signed();
+        let (signed_by, signed) = if dsse::Envelope::is_meant(&envelope) {
+            let envelope = dsse::Envelope::of(&envelope).map_err(LayoutError::Envelope)?;
+            let signed_by = signers(envelope.signatures(), keys, now)?;
+            let payload = envelope.payload().map_err(LayoutError::Envelope)?;
+            (signed_by, json::parse(payload)?)
+        } else {
+            let metablock = Metablock::of(envelope).map_err(LayoutError::Envelope)?;
+            (signers(metablock.signatures(), keys, now)?, metablock.into_signed())
+        };
+        let signed = &signed;
         let kind = text(signed, "_type").unwrap_or_default();
         if kind != "layout" {
             return Err(LayoutError::WrongType(kind.to_owned()));
@@ -187,7 +196,7 @@ impl Layout {
 
 /// Checks that each of `keys` signed it.
 fn signers(
-    metablock: &Metablock,
+    signatures: &Signatures,
     keys: &[PublicKey],
     now: Timestamp,
 ) -> Result<Vec<KeyId>, LayoutError> {
@@ -205,7 +214,7 @@ fn signers(
     for key in keys {
         let ring = KeyRing::new(vec![pinned(key)]).map_err(|_| LayoutError::RepeatedKey)?;
         let id = key.key_id();
-        if let Err(why) = metablock.signatures().signers(&ring, now) {
+        if let Err(why) = signatures.signers(&ring, now) {
             let why = match why {
                 Rejection::BadSignature { .. } => "its signature does not verify".to_owned(),
                 Rejection::UnknownKey { .. } => "no signature is in its name".to_owned(),
