@@ -137,6 +137,9 @@ impl World {
         let pipeline =
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/apt-conf/90apt-quorum-pipeline"));
         self.write("/etc/apt/apt.conf.d/90apt-quorum-pipeline", pipeline);
+        let ask = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/apt-conf/ask-before-prompt"));
+        self.write("/usr/lib/apt-quorum/ask-before-prompt", ask);
+        self.sh("chmod 755 /usr/lib/apt-quorum/ask-before-prompt").succeeds();
         let conf = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/apt-conf/dpkg/apt-quorum"));
         self.write("/etc/dpkg/dpkg.cfg.d/apt-quorum", conf);
         self.policy(
