@@ -171,7 +171,7 @@ killed() {
         done
         end=
     done
-    (( kills > 10 )) || wrong "$name: only $kills kills"
+    (( kills > 5 )) || wrong "$name: only $kills kills"
     printf '# %s: %d kills\n' "$name" "$kills"
 }
 
