@@ -6,6 +6,7 @@
 # first_release [SCRIPT [NAME]]: the package as the first release was where that matters here, as
 # /root/NAME.deb, which is first.deb unless named, after SCRIPT changed the unpacked tree: with its own configuration files and scripts (0.1.0/), and fewer of them, but
 # with today's program.
+# shellcheck disable=SC2119,SC2120  # killed.sh passes some
 first_release() {
     another "${2-first}" "
         rm -r DEBIAN/prerm DEBIAN/md5sums usr/lib/apt-quorum/before-prompt usr/lib/systemd \\
@@ -83,6 +84,7 @@ version() {
 # that are meant to get in can be installed.
 with_first_release() {
     use_machine "$1"
+    # shellcheck disable=SC2119
     first_release
     cp "$deb" "$machine/root/apt-quorum.deb"
     for name in one two; do harmless "aq-$name"; done

@@ -73,7 +73,9 @@ fn before_prompt(world: &World) {
             .fails()
             .says("apt-quorum: of 2 packages, 1 confirmed, 1 refused.")
             .says("refused: unknown 1.0-1 all: only 1 operator confirms it, 2 must [alice: confirmed")
-            .says("Nothing was downloaded or installed.");
+            .says("Nothing was downloaded or installed.")
+            // What apt adds: one path, and no shell line.
+            .says("Failure running hook /usr/lib/apt-quorum/ask-before-prompt");
     }
     // Looking is free.
     let always = "-o APT::Quorum::Before-Prompt=always";

@@ -146,6 +146,9 @@ impl World {
         for (name, conf) in SHIPPED {
             self.write(&format!("/etc/apt/apt.conf.d/{name}"), conf);
         }
+        let ask = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/apt-conf/ask-before-prompt"));
+        self.write("/usr/lib/apt-quorum/ask-before-prompt", ask);
+        self.sh("chmod 755 /usr/lib/apt-quorum/ask-before-prompt").succeeds();
         let conf = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/apt-conf/dpkg/apt-quorum"));
         self.write("/etc/dpkg/dpkg.cfg.d/apt-quorum", conf);
         self.policy(

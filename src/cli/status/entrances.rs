@@ -18,7 +18,10 @@ pub(super) const APTS_HOOK: &str = "apt's hook";
 /// What apt's hook is started as.
 const HOOK: &str = "/usr/lib/apt-quorum/pre-install-pkgs";
 
-/// What is asked before apt's question.
+/// What apt runs before its question.
+const ASK_BEFORE_PROMPT: &str = "/usr/lib/apt-quorum/ask-before-prompt";
+
+/// What that starts.
 const BEFORE_PROMPT: &str = "/usr/lib/apt-quorum/before-prompt";
 
 /// What dpkg starts.
@@ -76,11 +79,13 @@ fn hook(dump: &str, root: &Path) -> Entrance {
 fn before_prompt(dump: &str, root: &Path) -> Entrance {
     let asks = |kind: &str| {
         let hooks = dumped_below(dump, &format!("AptCli::Hooks::{kind}"));
-        // Behind a condition: it must not be missed when it is gone.
-        hooks.iter().any(|(_, it)| it.split_ascii_whitespace().last() == Some(BEFORE_PROMPT))
+        // The latter, behind a condition, was what the package shipped once.
+        hooks.iter().any(|(_, it)| {
+            matches!(it.split_ascii_whitespace().last(), Some(ASK_BEFORE_PROMPT | BEFORE_PROMPT))
+        })
     };
     let remark = if asks("Install") && asks("Upgrade") {
-        cannot_run(root, BEFORE_PROMPT)
+        cannot_run(root, ASK_BEFORE_PROMPT).or_else(|| cannot_run(root, BEFORE_PROMPT))
     } else {
         Some(not_asked(root, "etc/apt/apt.conf.d/90apt-quorum-before-prompt", "apt"))
     };
@@ -190,8 +195,8 @@ mod tests {
         DPkg::Pre-Install-Pkgs:: \"/usr/lib/apt-quorum/pre-install-pkgs\";\n\
         DPkg::Pre-Install-Pkgs:: \"/usr/sbin/dpkg-preconfigure --apt || true\";\n\
         DPkg::Tools::Options::/usr/lib/apt-quorum/pre-install-pkgs::Version \"3\";\n\
-        AptCli::Hooks::Install:: \"test ! -x /usr/lib/apt-quorum/before-prompt || exec /usr/lib/apt-quorum/before-prompt\";\n\
-        AptCli::Hooks::Upgrade:: \"/usr/lib/apt-quorum/before-prompt\";\n";
+        AptCli::Hooks::Install:: \"/usr/lib/apt-quorum/ask-before-prompt\";\n\
+        AptCli::Hooks::Upgrade:: \"/usr/lib/apt-quorum/ask-before-prompt\";\n";
 
     /// A system as the package installs it.
     fn system() -> tempfile::TempDir {
@@ -199,7 +204,7 @@ mod tests {
         for directory in ["usr/lib/apt-quorum", "etc/dpkg/dpkg.cfg.d", "etc/apt/apt.conf.d"] {
             fs::create_dir_all(root.path().join(directory)).unwrap();
         }
-        for program in [HOOK, BEFORE_PROMPT, DPKG_HOOK] {
+        for program in [HOOK, ASK_BEFORE_PROMPT, BEFORE_PROMPT, DPKG_HOOK] {
             let path = below(root.path(), program);
             fs::write(&path, "").unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
