@@ -79,6 +79,7 @@ impl Room {
         if written >= SLACK || self.is_long_ago() {
             self.written.store(0, Ordering::Relaxed);
             self.make();
+            let _ = write_whole(&self.looked, b"");
         }
     }
 
@@ -102,7 +103,6 @@ impl Room {
             // Only one that is empty goes.
             let _ = path.parent().filter(|it| *it != self.directory).map(fs::remove_dir);
         }
-        let _ = write_whole(&self.looked, b"");
     }
 
     fn look(&self, directory: &Path, depth: usize, items: &mut Vec<Item>) {
