@@ -140,9 +140,12 @@ impl Listings {
                 }
             })
         });
-        let path = printable(&path.to_string_lossy()).to_string();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         let mut remark = |what: String| {
-            self.remarks.push(format!("{path} {what}: what is beyond counts as not listed"));
+            self.remarks.push(format!(
+                "apt's index {} {what}: what is beyond counts as not listed",
+                printable(&name)
+            ));
         };
         if matches!(read, Ok(Extent::CutOff)) {
             remark(format!("has more than {} MiB unpacked", MAX_TEXT >> 20));
