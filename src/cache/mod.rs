@@ -116,7 +116,8 @@ impl Cache {
     #[must_use]
     pub fn shelf(&self, url: &str, suite: &str) -> Shelf {
         // Each archive has a directory.
-        let first = |path: &Path, _| path.iter().next().unwrap_or_default().display().to_string();
+        let first =
+            |path: &Path, _| path.iter().next().unwrap_or_default().to_string_lossy().into_owned();
         let room = Room::new(self.archives(), 2, MAX_ARCHIVES, first);
         Shelf::new(&self.archives(), url, suite, room)
     }

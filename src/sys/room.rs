@@ -142,7 +142,7 @@ fn surplus(mut items: Vec<Item>, limit: u64) -> Vec<PathBuf> {
     }
     let mut all = sums.values().fold(0_u64, |all, sum| all.saturating_add(*sum));
     let share = share(sums.values().copied().collect(), limit);
-    items.sort_by(|one, other| one.used.cmp(&other.used));
+    items.sort_by_key(|it| it.used);
     let mut gone = Vec::new();
     for it in items {
         if all <= limit {
