@@ -31,6 +31,29 @@ fn assert_wrong(ended: &Ended, words: &str) {
 }
 
 #[test]
+fn an_index_that_lists_a_package_without_end_costs_no_other_index_anything() {
+    let mut machine = Machine::new();
+    machine.installed(&hello()).signed(&hello(), &["alpha", "beta"]);
+    machine.listed(&hello(), "deb.example", true);
+    let other = || Deb::new("other", "1", "all");
+    machine.installed(&other());
+    for n in 0..100 {
+        let mut deb = other();
+        deb.bytes.push(n);
+        machine.listed(&deb, "vendor.example", true);
+    }
+    let ended = machine.audit(&["--all"]);
+    ended.assert_code(1).assert_plain();
+    assert_eq!(
+        ended.stderr,
+        "apt-quorum: apt's index vendor.example_debian_dists_trixie_main_binary-amd64_Packages lists \
+         more than 16 different files as other 1 all: what is beyond counts as not listed.\n"
+    );
+    assert!(ended.stdout.contains("\nconfirmed  hello 2.10-3 amd64"), "{ended:?}");
+    assert!(ended.stdout.contains("1 of 2 packages confirmed, 1 unknown."), "{ended:?}");
+}
+
+#[test]
 fn a_system_that_does_not_tell_what_is_installed_is_not_audited() {
     let machine = || {
         let mut machine = Machine::new();

@@ -69,6 +69,17 @@ fuzz_target!(|data: &[u8]| {
     }
     assert!(whole <= data.len());
 
+    // A name stands once in a stanza, whatever its case.
+    if deb822::parse(data).is_ok() {
+        let lines = data.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        let fields = lines.filter(|line| !line.starts_with(b" ") && !line.starts_with(b"\t"));
+        let name =
+            |line: &[u8]| line.split(|&byte| byte == b':').next().map(<[u8]>::to_ascii_lowercase);
+        let names: Vec<_> = fields.map(name).collect();
+        let different: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(different.len(), names.len());
+    }
+
     // A Release file: what its first stanza says, signed inline or not.
     if let Some(listing) = index::release(data) {
         let named = [&listing.origin, &listing.label, &listing.suite, &listing.codename];

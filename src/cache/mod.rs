@@ -22,6 +22,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use crate::attest;
@@ -53,6 +54,10 @@ const SHARE: usize = 4;
 /// those of three operators about 10,000 packages fit.
 const MAX_ATTESTATIONS: u64 = 256 * 1024 * 1024;
 
+/// Most bytes of attestations of one operator that one process writes: what is taken away again was
+/// written all the same. An audit of 10,000 packages brings 10 MB as a rule.
+const MAX_WRITTEN: usize = 64 * 1024 * 1024;
+
 /// Most that all bundles may take, in bytes: eight of the largest.
 const MAX_BUNDLES: u64 = 512 * 1024 * 1024;
 
@@ -75,6 +80,8 @@ pub struct Cache {
     root: PathBuf,
     directory: PathBuf,
     room: Room,
+    /// The bytes that this process wrote, by whose they are
+    written: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
 impl Cache {
@@ -84,7 +91,7 @@ impl Cache {
         let (root, directory) = (directory.to_owned(), directory.join("attestations"));
         let room =
             Room::new(directory.clone(), 1, MAX_ATTESTATIONS, |path, _| owner(path).to_owned());
-        Self { root, directory, room }
+        Self { root, directory, room, written: Arc::default() }
     }
 
     /// The directory that it was made with.
@@ -109,7 +116,8 @@ impl Cache {
     #[must_use]
     pub fn shelf(&self, url: &str, suite: &str) -> Shelf {
         // Each archive has a directory.
-        let first = |path: &Path, _| path.iter().next().unwrap_or_default().display().to_string();
+        let first =
+            |path: &Path, _| path.iter().next().unwrap_or_default().to_string_lossy().into_owned();
         let room = Room::new(self.archives(), 2, MAX_ARCHIVES, first);
         Shelf::new(&self.archives(), url, suite, room)
     }
@@ -236,6 +244,7 @@ impl Cache {
         if path.symlink_metadata().is_ok_and(|there| there.len() == length) {
             return Ok(Stored::Before);
         }
+        self.count(whose, bytes.len())?;
         let mut own = self.paths(artifact);
         own.retain(|it| owner(it) == whose && *it != path);
         own.sort_by_cached_key(|it| written(it));
@@ -246,6 +255,20 @@ impl Cache {
         write_whole(&path, bytes)?;
         self.room.written(bytes.len());
         Ok(Stored::New)
+    }
+
+    /// Counts what is about to be written.
+    fn count(&self, whose: &str, bytes: usize) -> io::Result<()> {
+        let mut written = self.written.lock().unwrap_or_else(|lock| lock.into_inner());
+        let sum = written.entry(whose.to_owned()).or_default();
+        let more = sum.saturating_add(bytes);
+        if more > MAX_WRITTEN {
+            let limit = MAX_WRITTEN >> 20;
+            let why = format!("more than {limit} MiB of one operator at once are not kept");
+            return Err(io::Error::other(why));
+        }
+        *sum = more;
+        Ok(())
     }
 }
 
@@ -378,6 +401,25 @@ mod tests {
             cache.store_signed(&artifact("aa"), &mallory, &[b'0' + n]).unwrap();
         }
         assert_eq!(kept(&cache, "aa"), ["0", "1", "2", "3", "both"]);
+    }
+
+    #[test]
+    fn one_operator_does_not_have_a_process_write_without_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::new(directory.path());
+        let [alice, mallory] = ["alice", "mallory"].map(operator);
+        let mut bytes = vec![b' '; 1 << 20];
+        let mut store = |n: usize, whose: &OperatorName| {
+            bytes[..4].copy_from_slice(&u32::try_from(n).unwrap().to_be_bytes());
+            cache.clone().store_signed(&artifact(&format!("a{n}")), whose, &bytes)
+        };
+        for n in 0..64 {
+            store(n, &mallory).unwrap();
+        }
+        let error = store(64, &mallory).unwrap_err().to_string();
+        assert_eq!(error, "more than 64 MiB of one operator at once are not kept");
+        assert_eq!(store(0, &mallory).unwrap(), Stored::Before);
+        assert_eq!(store(64, &alice).unwrap(), Stored::New);
     }
 
     #[test]

@@ -136,15 +136,15 @@ pub fn parse(stanza: &[u8]) -> Result<Stanza<'_>, Malformed> {
     }
 }
 
-/// Puts fields into their order, and gives a name that two of them have. Neighbours are looked at,
+/// Puts fields into their order, and gives a name that an earlier one has. Neighbours are looked at,
 /// since each field beside all others would be too much.
 fn sort<'a>(
     fields: &mut [Field<'a>],
     mut order: impl FnMut(&[u8], &[u8]) -> Ordering,
 ) -> Option<&'a [u8]> {
-    fields.sort_unstable_by(|(one, _), (other, _)| order(one, other));
+    fields.sort_by(|(one, _), (other, _)| order(one, other));
     let mut pairs = fields.iter().zip(fields.iter().skip(1));
-    pairs.find(|(one, next)| order(one.0, next.0).is_eq()).map(|(one, _)| one.0)
+    pairs.find(|(one, next)| order(one.0, next.0).is_eq()).map(|(_, next)| next.0)
 }
 
 /// Splits behind the first empty line. A line of white space goes on with a field for some

@@ -216,9 +216,11 @@ impl Listings {
         let listing = Listing { site, component, signed_by, ..release.listing.clone() };
         self.archives.push(Archive { listing, signed: release.signed });
 
-        let path = printable(&path.to_string_lossy()).to_string();
         let mut remark = |what: String| {
-            self.remarks.push(format!("{path} {what}: what is beyond counts as not listed"));
+            self.remarks.push(format!(
+                "apt's index {} {what}: what is beyond counts as not listed",
+                printable(name)
+            ));
         };
         if extent == Some(Extent::CutOff) {
             remark(format!("has more than {} MiB unpacked", MAX_TEXT >> 20));

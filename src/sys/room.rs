@@ -79,6 +79,7 @@ impl Room {
         if written >= SLACK || self.is_long_ago() {
             self.written.store(0, Ordering::Relaxed);
             self.make();
+            let _ = write_whole(&self.looked, b"");
         }
     }
 
@@ -102,7 +103,6 @@ impl Room {
             // Only one that is empty goes.
             let _ = path.parent().filter(|it| *it != self.directory).map(fs::remove_dir);
         }
-        let _ = write_whole(&self.looked, b"");
     }
 
     fn look(&self, directory: &Path, depth: usize, items: &mut Vec<Item>) {
@@ -142,7 +142,7 @@ fn surplus(mut items: Vec<Item>, limit: u64) -> Vec<PathBuf> {
     }
     let mut all = sums.values().fold(0_u64, |all, sum| all.saturating_add(*sum));
     let share = share(sums.values().copied().collect(), limit);
-    items.sort_by(|one, other| one.used.cmp(&other.used));
+    items.sort_by_key(|it| it.used);
     let mut gone = Vec::new();
     for it in items {
         if all <= limit {

@@ -57,7 +57,7 @@ impl Index {
     }
 
     /// How many packages it has.
-    pub(super) const fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.files.len()
     }
 
