@@ -993,3 +993,133 @@ fn what_people_read_is_plain_and_tells_what_is_wrong() {
         assert!(!line.ends_with(|it: char| it.is_ascii_digit()), "{line}");
     }
 }
+
+/// Whoever makes an image writes its database of packages, and so what is attested: from which source a
+/// file was built and which epoch its version has, only the verifier's own signed index can say.
+#[test]
+fn a_signer_does_not_choose_the_verifiers_rule() {
+    for (rule, before, after) in [
+        ("source = [\"special\"]", "Package: odd\n", "Package: odd\nSource: special\n"),
+        ("version = [\"5:*\"]", "Version: 1-1\n", "Version: 5:1-1\n"),
+    ] {
+        for lie in [false, true] {
+            let (publisher, odd) = with_an_odd_package();
+            if lie {
+                let path = publisher.root().join("var/lib/dpkg/status");
+                let text = fs::read_to_string(&path).unwrap().replace(before, after);
+                fs::write(&path, text).unwrap();
+                let path = publisher.root().join("var/lib/apt-quorum/receipts/hook.jsonl");
+                let text = fs::read_to_string(&path).unwrap();
+                let version = after.strip_prefix("Version: ").map(str::trim).unwrap_or("1-1");
+                fs::write(&path, text.replace("\"1-1\"", &format!("\"{version}\""))).unwrap();
+            }
+            publisher.attest(&[]).assert_code(0);
+            let world = publisher.verifier(2);
+            world.policy(&format!(
+                "mode = \"enforce\"\nthreshold = 2\n[[rule]]\n{rule}\nthreshold = 1\n"
+            ));
+            let ended = publisher.verify_by(&world, &["--root", text(&publisher.root())]);
+            assert_eq!(ended.code, Some(1), "{rule} {lie}: {ended:?}");
+            if !lie {
+                continue;
+            }
+            // What one's own index says holds, if somebody signed it and it is about this very file.
+            let version = if rule.starts_with("source") { "1-1" } else { "5:1-1" };
+            let stanza = |source: &str, version: &str| {
+                format!(
+                    "Package: odd\nVersion: {version}\nArchitecture: amd64\n{source}SHA256: {}\n\n",
+                    odd.sha256()
+                )
+            };
+            let special = stanza("Source: special\n", version);
+            let index = |text: &str, release: &str| {
+                let _ = fs::remove_dir_all(world.path("lists"));
+                world.make_directory("lists");
+                world.write("lists/a.example_dists_x_main_binary-amd64_Packages", text);
+                world.write(&format!("lists/a.example_dists_x_{release}"), "Origin: x\n");
+            };
+            let code = || publisher.verify_by(&world, &["--root", text(&publisher.root())]).code;
+            index(&special, "InRelease");
+            assert_eq!(code(), Some(0), "{rule}: as the own index says");
+            index(&special, "Release");
+            assert_eq!(code(), Some(1), "{rule}: nobody signed that");
+            index(&stanza("Source: special\n", "7:1-1"), "InRelease");
+            assert_eq!(code(), Some(1), "{rule}: as another package");
+            if version == "1-1" {
+                index(&stanza("", version), "InRelease");
+                assert_eq!(code(), Some(1), "of another source");
+                index(&[stanza("", version), special].concat(), "InRelease");
+                assert_eq!(code(), Some(1), "of both");
+            }
+        }
+    }
+}
+
+/// A rule that perhaps applies must be met, so that leaving something open loosens nothing either.
+#[test]
+fn what_nobody_says_keeps_no_stricter_rule_off() {
+    let (publisher, _) = with_an_odd_package();
+    publisher.attest(&[]).assert_code(0);
+    let world = publisher.verifier(1);
+    let verify = || publisher.verify_by(&world, &["--root", text(&publisher.root())]).code;
+    assert_eq!(verify(), Some(0));
+    for (rule, code) in [
+        ("source = [\"special\"]", 1),
+        ("version = [\"9:*\"]", 1),
+        ("source = [\"special\"]\npackage = [\"tool\"]", 0),
+    ] {
+        world.policy(&format!(
+            "mode = \"enforce\"\nthreshold = 1\n[[rule]]\n{rule}\nthreshold = 2\n"
+        ));
+        assert_eq!(verify(), Some(code), "{rule}");
+    }
+    // No exception applies by what nobody says.
+    world.policy("mode = \"enforce\"\nthreshold = 2\n");
+    for condition in ["source = [\"odd\"]", "version = [\"1-1\"]"] {
+        world.exception(&format!(
+            "[[exception]]\nsha256 = [\"{}\"]\n{condition}\nreason = \"x\"\nexpires = 2999-01-01\n",
+            publisher.debs[1].sha256()
+        ));
+        assert_eq!(verify(), Some(1), "{condition}");
+    }
+}
+
+/// A publisher with a package that only one operator confirmed, and that it has an exception for.
+fn with_an_odd_package() -> (Publisher, Deb) {
+    let mut publisher = Publisher::new();
+    let odd = Deb::new("odd", "1-1", "amd64");
+    publisher.debs.insert(1, odd.clone());
+    publisher.confirm(&odd, &["alpha"]);
+    publisher.install();
+    publisher.world.exception(&format!(
+        "[[exception]]\nsha256 = [\"{}\"]\nreason = \"mine\"\nexpires = 2999-01-01\n",
+        odd.sha256()
+    ));
+    (publisher, odd)
+}
+
+#[test]
+fn a_statement_can_be_too_old() {
+    let publisher = Publisher::new();
+    let mut said = publisher.attested(&[]);
+    publisher.verify(&["--max-age", "1"]).assert_code(0);
+    let day = 24 * 60 * 60;
+    let now = apt_quorum::types::Timestamp::from(std::time::SystemTime::now()).as_unix();
+    for (days, most, expected) in
+        [(8, "7", &["too-old"][..]), (6, "7", &[]), (4000, "3650", &["too-old"])]
+    {
+        let then = apt_quorum::types::Timestamp::from_unix(now - days * day).unwrap();
+        said["predicate"]["timeVerified"] = json!(then);
+        publisher.say(&said);
+        assert_eq!(problems(&publisher.verify(&["--max-age", most])), expected, "{days} {most}");
+        assert_eq!(problems(&publisher.verify(&[])), [""; 0]);
+    }
+    let then = apt_quorum::types::Timestamp::from_unix(now - 4000 * day).unwrap().date();
+    let expected = format!("it is of {then}, which is more than 30 days ago: ask for a newer one");
+    assert_eq!(publisher.verify(&["--max-age", "30"]).json()["problems"][0]["text"], *expected);
+    for wrong in ["0", "-1", "3651", "x"] {
+        let mut command = publisher.world.command();
+        let arguments = ["verify-image", "--key", "k", &format!("--max-age={wrong}"), "s"];
+        run(command.args(arguments)).assert_code(2);
+    }
+}

@@ -217,6 +217,9 @@ pub(super) struct VerifyImage {
     /// What the image must be called
     #[arg(long, value_name = "URI")]
     pub(super) resource: Option<String>,
+    /// How many days old the statement may be
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(super) max_age: Option<u32>,
     /// Show confirmed packages as well
     #[arg(long)]
     pub(super) all: bool,

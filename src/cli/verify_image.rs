@@ -15,8 +15,8 @@ use crate::deb822::status::Installed;
 use crate::evidence::Network;
 use crate::gate::{Environment, Gate, apt_configuration};
 use crate::image::{
-    self, Manifest, Problem, Statement, Told, check_file, check_installed, check_statement,
-    check_tree, manifest,
+    self, Expected, Manifest, Problem, Statement, Told, check_file, check_installed,
+    check_statement, check_tree, manifest,
 };
 use crate::sys::files::read_bounded;
 use crate::sys::plain;
@@ -81,9 +81,13 @@ fn verify(arguments: &VerifyImage) -> Result<Exit, Failed> {
         Err(problem) => return Ok(told(arguments, &[], Verified::refused(problem), Exit::Refused)),
     };
     let mut verified = Verified::about(&statement);
-    let (verifier, resource) = (arguments.verifier.as_deref(), arguments.resource.as_deref());
-    let problems = check_statement(&statement, &key, verifier, resource, &accepted, now);
-    verified.problems.extend(problems);
+    let expected = Expected {
+        verifier: arguments.verifier.as_deref(),
+        resource: arguments.resource.as_deref(),
+        excluded: &accepted,
+        max_age: arguments.max_age,
+    };
+    verified.problems.extend(check_statement(&statement, &key, expected, now));
     if let Some(root) = &arguments.root {
         verified.look_at(root, &statement, arguments)?;
     }

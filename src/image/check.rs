@@ -12,6 +12,22 @@ use crate::types::{Glob, Identity, PublicKey, Sha256Digest, Timestamp, printable
 /// For how many seconds a statement may be ahead of this machine's clock.
 const AHEAD: i64 = 24 * 60 * 60;
 
+/// Seconds in a day.
+const DAY: i64 = 24 * 60 * 60;
+
+/// What a verifier expects of a statement.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expected<'a> {
+    /// In whose name it is; none for the signer's own
+    pub verifier: Option<&'a str>,
+    /// What the image is called; none for anything
+    pub resource: Option<&'a str>,
+    /// The patterns that it may leave out
+    pub excluded: &'a [Glob],
+    /// How many days old it may be; none for any number
+    pub max_age: Option<u32>,
+}
+
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -29,17 +45,16 @@ impl Problem {
     }
 }
 
-/// Whether the statement is in the name of its signer, about what was asked for, and leaves out
-/// nothing but what the verifier agrees to.
+/// Whether the statement is in the name of its signer, about what was asked for, not too old, and
+/// leaves out nothing but what the verifier agrees to.
 #[must_use]
 pub fn check_statement(
     statement: &Statement,
     key: &PublicKey,
-    verifier: Option<&str>,
-    resource: Option<&str>,
-    accepted: &[Glob],
+    expected: Expected<'_>,
     now: Timestamp,
 ) -> Vec<Problem> {
+    let Expected { verifier, resource, excluded: accepted, max_age } = expected;
     let mut problems = Vec::new();
     let own = name_of_key(key);
     if statement.verifier() != verifier.unwrap_or(&own) {
@@ -54,7 +69,15 @@ pub fn check_statement(
         let text = format!("it is about {}, another image", printable(&summary.resource_uri));
         problems.push(Problem::new("other-resource", text));
     }
-    if summary.time_verified.as_unix().saturating_sub(now.as_unix()) > AHEAD {
+    let age = now.as_unix().saturating_sub(summary.time_verified.as_unix());
+    if let Some(most) = max_age.filter(|most| age > i64::from(*most) * DAY) {
+        let text = format!(
+            "it is of {}, which is more than {most} days ago: ask for a newer one",
+            summary.time_verified.date()
+        );
+        problems.push(Problem::new("too-old", text));
+    }
+    if age < -AHEAD {
         problems.push(Problem::new("from-the-future", "it is from the future"));
     }
     for pattern in &summary.image.excluded {

@@ -12,7 +12,7 @@ pub mod manifest;
 mod statement;
 
 pub use bundle::{Bundled, bundle};
-pub use check::{Problem, check_file, check_installed, check_statement, check_tree};
+pub use check::{Expected, Problem, check_file, check_installed, check_statement, check_tree};
 pub use manifest::{Manifest, ManifestError};
 pub use statement::{
     About, Confirmation, MANIFEST, MAX_STATEMENT, Package, Statement, Told, name_of_key,
