@@ -47,13 +47,13 @@ impl Signed {
         for (packet, expected) in signatures.packets() {
             for certificate in signers.named_by(packet, certificates) {
                 let verified = openpgp::verify_packet(
-                    &certificate,
+                    certificate,
                     packet,
                     expected,
                     signatures.message(),
                     now,
                 );
-                signers.add(&certificate, verified);
+                signers.add(certificate, verified);
             }
         }
         let signers = signers.good();
@@ -105,9 +105,13 @@ struct Signers {
 }
 
 impl Signers {
-    /// The certificates with a key in whose name the signature stands. One that names no key could
-    /// be anybody's, and costs a try with everybody's key: apt's programs know no such either.
-    fn named_by(&mut self, packet: &Packet, certificates: &[Unverified]) -> Vec<Certificate> {
+    /// The certificates with a key in whose name the signature stands. One that names no key would
+    /// cost a try with everybody's; no program signs an archive so.
+    fn named_by<'c>(
+        &mut self,
+        packet: &Packet,
+        certificates: &'c [Unverified],
+    ) -> Vec<&'c Certificate> {
         let fingerprints = packet.issuer_fingerprint().into_iter().map(ToString::to_string);
         let ids = packet.issuer().into_iter().map(ToString::to_string);
         let names: Vec<String> =
