@@ -103,6 +103,11 @@ fn a_subkey_signs_for_its_certificate() {
     };
     let lists = lists(&making);
     assert_eq!(signers(lists.path(), &[&with(Back::Good)]), [fingerprint(&primary)]);
+    // A copy that has not this subkey yet, and says that all of it was taken back.
+    let revoked = Recipe { revoked: true, ..Recipe::of(primary.clone(), 1) }.packets();
+    assert_eq!(signers(lists.path(), &[&with(Back::Good), &revoked]), []);
+    let older = Recipe::of(primary.clone(), 1).packets();
+    assert_eq!(signers(lists.path(), &[&older, &with(Back::Good)]), [fingerprint(&primary)]);
     // Somebody else's key under one's own name.
     for back in [Back::Missing, Back::Foreign, Back::Weak] {
         assert_eq!(signers(lists.path(), &[&with(back)]), []);
@@ -270,6 +275,9 @@ fn a_release_file_full_of_signatures_is_bounded() {
     let begun = std::time::Instant::now();
     assert_eq!(signers(lists.path(), &rings), [fingerprint(&making.key)]);
     assert!(begun.elapsed().as_secs() < 20);
+    // More than are looked at is nobody's word: a revocation may be among what was left out.
+    let copies: Vec<&[u8]> = vec![&making.certificate; 9];
+    assert_eq!(signers(lists.path(), &copies), []);
     put(lists.path(), "InRelease", inline(&making.release(), &vec![one; 65]));
     assert_eq!(signers(lists.path(), &rings), []);
 }

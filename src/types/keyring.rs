@@ -1,6 +1,7 @@
 //! Keyrings: several OpenPGP certificates in one file, as apt reads them.
 
 use std::io::Read;
+use std::sync::OnceLock;
 
 use pgp::armor::Dearmor;
 use pgp::composed::{Deserializable, SignedPublicKey};
@@ -22,6 +23,8 @@ pub struct Unverified {
     packets: Vec<u8>,
     /// The fingerprints of its keys, in hexadecimal, lower case
     keys: Vec<String>,
+    /// Judged when it is first asked for, and once: it can have thousands of signatures
+    verified: OnceLock<Option<Certificate>>,
 }
 
 impl Unverified {
@@ -47,7 +50,7 @@ impl Unverified {
         let subkeys = key.public_subkeys.iter().map(|it| it.key.fingerprint());
         let keys = std::iter::once(key.primary_key.fingerprint()).chain(subkeys);
         let keys = keys.map(|it| it.to_string().to_ascii_lowercase()).collect();
-        Some(Self { packets: packets.to_vec(), keys })
+        Some(Self { packets: packets.to_vec(), keys, verified: OnceLock::new() })
     }
 
     /// The fingerprint of its primary key, in hexadecimal.
@@ -65,8 +68,8 @@ impl Unverified {
 
     /// The certificate, if it is a good one.
     #[must_use]
-    pub fn verified(&self) -> Option<Certificate> {
-        Certificate::from_packets(&self.packets).ok()
+    pub fn verified(&self) -> Option<&Certificate> {
+        self.verified.get_or_init(|| Certificate::from_packets(&self.packets).ok()).as_ref()
     }
 }
 

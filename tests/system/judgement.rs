@@ -22,6 +22,7 @@ rows! {
     exceptions: "an exception by name, and a package that only calls itself so" => HOOK;
     expired_exception: "an exception that expired" => METHOD;
     origin_rule: "a rule about an origin holds only where the origin is signed" => METHOD;
+    no_sha256: "an exception by name, and an index that has SHA-512 alone" => METHOD;
     vendor_key: "a vendor's archive that says Debian's origin, where Debian's key is asked for" => METHOD;
     vendor_key_plain: "the same by a plain source, with its key in the source itself" => HOOK;
 }
@@ -219,6 +220,43 @@ fn origin_rule(world: &World) {
     world.sh("apt-get update").succeeds();
     world.install("good").succeeds().says("1 confirmed");
     assert_eq!(world.receipts("hook").last().unwrap()["rule"], "policy.toml line 3");
+}
+
+fn no_sha256(world: &World) {
+    use sha2::Digest;
+
+    let unknown = world.package("unknown");
+    let files = archive("Test", &[(Stanza::of(unknown), unknown)]);
+    let index = "dists/stable/main/binary-amd64/Packages";
+    let text = String::from_utf8_lossy(&files[index]).into_owned();
+    let sha512 = sha2::Sha512::digest(&unknown.bytes);
+    let sha512: String = sha512.iter().map(|byte| format!("{byte:02x}")).collect();
+    let changed =
+        text.replace(&format!("SHA256: {}", unknown.sha256()), &format!("SHA512: {sha512}"));
+    assert_ne!(text, changed);
+    let line = |text: &str| {
+        format!(" {} {} ", apt_quorum::types::Sha256Digest::of(text.as_bytes()), text.len())
+    };
+    let release = String::from_utf8_lossy(&files["dists/stable/Release"]).into_owned();
+    let release = release.replace(&line(&text), &line(&changed));
+    let mut files = files;
+    files.insert(index.to_owned(), changed.into_bytes().into());
+    files.insert("dists/stable/Release".to_owned(), release.into_bytes().into());
+    let exception = |condition: &str| {
+        world.write(
+            "/etc/apt-quorum/exceptions.d/some.toml",
+            format!("[[exception]]\n{condition}\nreason = \"x\"\nexpires = 2199-01-01\n"),
+        );
+    };
+    exception("package = [\"unknown\"]");
+    world.source(files);
+    let said = "its index has no SHA-256, so the exception in some.toml line 1 does not apply";
+    world.install("unknown").fails().says(said);
+    assert!(!world.has_run("unknown") && !world.is_unpacked("unknown"));
+    world.sh("apt-quorum check unknown || true").says("without a SHA-256 in its index: unknown");
+    exception(&format!("sha256 = [\"{}\"]", unknown.sha256()));
+    world.install("unknown").succeeds().says("1 under an exception");
+    assert!(world.has_run("unknown"));
 }
 
 fn vendor_key(world: &World) {

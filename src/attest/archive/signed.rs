@@ -45,11 +45,11 @@ impl Signed {
         let mut signers = Signers::default();
         for packet in signatures.packets() {
             for certificate in signers.named_by(packet, certificates) {
-                let verified = packet.verify_by_any(&certificate, signatures.message(), now);
-                signers.add(&certificate, verified);
+                let verified = packet.verify_by_any(certificate, signatures.message(), now);
+                signers.add(certificate, verified);
             }
         }
-        let signers = signers.good();
+        let signers = signers.good(certificates, now);
         if signers.is_empty() {
             return Err(Rejection::Release("is signed by no certificate that apt is told to take"));
         }
@@ -91,32 +91,26 @@ fn listed(text: &[u8]) -> Result<BTreeMap<String, Sha256Digest>, Rejection> {
 #[derive(Default)]
 struct Signers {
     good: BTreeSet<Fingerprint>,
-    /// By any copy of the certificate, or with a copy that is none: another copy may not have heard
-    /// of a revocation yet
+    /// Those of whom a copy of the certificate says that the key was taken back
     revoked: BTreeSet<Fingerprint>,
     checks: usize,
 }
 
 impl Signers {
-    /// The certificates with a key in whose name the signature stands. One that names no key could
-    /// be anybody's, and costs a try with everybody's key: apt's programs know no such either.
-    fn named_by(
+    /// The certificates with a key in whose name the signature stands. One that names no key would
+    /// cost a try with everybody's; no program signs an archive so.
+    fn named_by<'c>(
         &mut self,
         packet: &OpenPgpSignature,
-        certificates: &[Unverified],
-    ) -> Vec<Certificate> {
+        certificates: &'c [Unverified],
+    ) -> Vec<&'c Certificate> {
         let names: Vec<String> = packet.issuers().collect();
         let named = certificates.iter().filter(|it| names.iter().any(|name| it.may_be(name)));
         let left = MAX_CHECKS.saturating_sub(self.checks);
-        let mut found = Vec::new();
-        for it in named.take(left) {
-            self.checks += 1;
-            match it.verified() {
-                Some(certificate) => found.push(certificate),
-                None => self.revoked.extend(it.fingerprint().parse::<Fingerprint>()),
-            }
-        }
-        found
+        // One more than is left tells that not all were looked at.
+        let named: Vec<&Unverified> = named.take(left + 1).collect();
+        self.checks += named.len();
+        named.into_iter().take(left).filter_map(Unverified::verified).collect()
     }
 
     fn add(&mut self, certificate: &Certificate, verified: Result<(), Option<SignatureFault>>) {
@@ -130,8 +124,20 @@ impl Signers {
         }
     }
 
-    fn good(mut self) -> BTreeSet<Fingerprint> {
-        self.good.retain(|it| !self.revoked.contains(it));
-        self.good
+    /// Those whose signature is good, unless any copy of their certificate is revoked or is none:
+    /// another copy may not have heard of a revocation yet. Nobody if not all could be looked at.
+    fn good(mut self, certificates: &[Unverified], now: Timestamp) -> BTreeSet<Fingerprint> {
+        let stands = |it: &Unverified| it.verified().is_some_and(|it| !is_revoked(it, now));
+        self.good.retain(|signer| {
+            let name = signer.to_string().to_ascii_lowercase();
+            let mut copies = certificates.iter().filter(|it| it.fingerprint() == name);
+            !self.revoked.contains(signer) && copies.all(stands)
+        });
+        if self.checks > MAX_CHECKS { BTreeSet::new() } else { self.good }
     }
+}
+
+fn is_revoked(certificate: &Certificate, now: Timestamp) -> bool {
+    let mut keys = certificate.components();
+    keys.next().is_some_and(|it| certificate.may_sign(it, now) == Err(KeyFault::Revoked))
 }
