@@ -129,8 +129,10 @@ pub fn check_installed(told: &[Package], installed: &[Installed]) -> Vec<Problem
         match &it.control {
             Ok(control) => drop(there.insert(&control.identity, (control, it))),
             Err(why) => {
-                let text =
-                    format!("{} is installed, and nobody can say what it is: {why}", it.called);
+                let text = format!(
+                    "{} is installed, and its entry in the database is odd: {why}",
+                    it.called
+                );
                 problems.push(Problem::new("not-in-statement", text));
             }
         }

@@ -248,7 +248,7 @@ pub fn next_step(refusals: &[&Refusal]) -> String {
                 "Copy such files to a local directory of root's, such as /root, and install them from there; in a source of apt's, write copy: in place of file:."
             }
             Reason::NotAPackage(ref why) if !why.is_beyond_exceptions() => {
-                "Take another file, or allow exactly this one: apt-quorum exception add FILE --days 30 --reason TEXT."
+                "To allow it anyway: apt-quorum exception add FILE."
             }
             Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => {
                 "Take another file; no confirmation could help this one."
