@@ -17,7 +17,7 @@ use crate::policy::Mode;
 use crate::sys::inherited;
 use crate::sys::secure::Trusted;
 use crate::sys::terminal::Progress;
-use crate::types::{Identity, printable};
+use crate::types::{Called, Identity, printable};
 
 /// Where apt says which descriptor its socket is.
 const SOCKET: &str = "APT_HOOK_SOCKET";
@@ -69,10 +69,7 @@ fn converse(socket: &File) -> Result<ExitCode, MessageError> {
                 }
             }
             Message::BeforePrompt { packages, odd, named } => {
-                for it in &odd {
-                    complain(&format!("{it}: judged by its file when it is installed."));
-                }
-                code = look_ahead(&apt, &packages, named);
+                code = look_ahead(&apt, &packages, &odd, named);
             }
             Message::Other => {}
             Message::Bye => break,
@@ -81,8 +78,14 @@ fn converse(socket: &File) -> Result<ExitCode, MessageError> {
     Ok(code)
 }
 
-fn look_ahead(apt: &Configuration, packages: &[Identity], all_named: bool) -> ExitCode {
-    if packages.is_empty() || !Wanted::of(apt).speaks_in(apt) {
+/// Tells how `packages` are going to fare, and of `odd` ones that they are judged later.
+fn look_ahead(
+    apt: &Configuration,
+    packages: &[Identity],
+    odd: &[Called],
+    all_named: bool,
+) -> ExitCode {
+    if packages.is_empty() && odd.is_empty() || !Wanted::of(apt).speaks_in(apt) {
         return ExitCode::SUCCESS;
     }
     let (state, now) = (state(apt), present(apt));
@@ -95,6 +98,12 @@ fn look_ahead(apt: &Configuration, packages: &[Identity], all_named: bool) -> Ex
         }
     };
     if policy.operators().is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    for it in odd {
+        complain(&format!("{it}: judged by its file when it is installed."));
+    }
+    if packages.is_empty() {
         return ExitCode::SUCCESS;
     }
     let mut gatherer = match gate.gatherer(apt, Network::Allowed) {

@@ -135,8 +135,7 @@ impl<'a> Machine<'a> {
         config: &'a Configuration,
         places: Places,
         gate: &'a Gate,
-        ledger: Result<Ledger, String>,
-        log: Log,
+        (ledger, log): (Result<Ledger, String>, Log),
         listings: Option<Listings>,
         its_hashes: ItsHashes,
     ) -> Self {

@@ -163,7 +163,7 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
     reader(from_wrapped, send, Incoming::Wrapped, || Incoming::WrappedGone)?;
 
     let mut machine =
-        Machine::new(scheme, &config, places, &gate, ledger, log, listings, its_hashes);
+        Machine::new(scheme, &config, places, &gate, (ledger, log), listings, its_hashes);
     loop {
         let mut actions = match incoming.recv_timeout(machine.patience()) {
             Ok(Incoming::Apt(message)) => machine.apt_says(proxies.tell(message)),
