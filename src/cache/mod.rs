@@ -90,7 +90,9 @@ impl Cache {
     pub fn new(directory: &Path) -> Self {
         let (root, directory) = (directory.to_owned(), directory.join("attestations"));
         let room =
-            Room::new(directory.clone(), 1, MAX_ATTESTATIONS, |path, _| owner(path).to_owned());
+            Room::new(directory.clone(), 1, MAX_ATTESTATIONS, |path, _| owner(path).to_owned())
+                // Nothing but packages has a name there.
+                .noted_nowhere();
         Self { root, directory, room, written: Arc::default() }
     }
 

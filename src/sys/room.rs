@@ -40,8 +40,8 @@ type Owner = fn(&Path, u64) -> String;
 #[derive(Debug, Clone)]
 pub(crate) struct Room {
     directory: PathBuf,
-    /// See [`LOOKED`]
-    looked: PathBuf,
+    /// See [`LOOKED`]; without it, each process looks when it begins to write
+    looked: Option<PathBuf>,
     /// How many directories below this one hold files
     depth: usize,
     limit: u64,
@@ -62,13 +62,18 @@ struct Item {
 impl Room {
     /// So many bytes for the files so many levels below `directory`.
     pub(crate) fn new(directory: PathBuf, depth: usize, limit: u64, owner: Owner) -> Self {
-        let looked = directory.join(LOOKED);
+        let looked = Some(directory.join(LOOKED));
         Self { directory, looked, depth, limit, owner, written: Arc::default() }
     }
 
     /// The same room, for which another directory has the file that tells when somebody looked.
     pub(crate) fn noted_in(self, directory: &Path) -> Self {
-        Self { looked: directory.join(LOOKED), ..self }
+        Self { looked: Some(directory.join(LOOKED)), ..self }
+    }
+
+    /// The same room, where there is no place for such a file.
+    pub(crate) fn noted_nowhere(self) -> Self {
+        Self { looked: None, ..self }
     }
 
     /// Says that a file of so many bytes was written, and takes away from time to time what is too
@@ -76,17 +81,16 @@ impl Room {
     pub(crate) fn written(&self, bytes: usize) {
         let bytes = charged(u64::try_from(bytes).unwrap_or(u64::MAX));
         let written = self.written.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
-        if written >= SLACK || self.is_long_ago() {
-            self.written.store(0, Ordering::Relaxed);
+        let due = match &self.looked {
+            Some(looked) => is_long_ago(looked),
+            None => written == bytes,
+        };
+        if written >= SLACK || due {
+            // Not nothing: it has begun.
+            self.written.store(1, Ordering::Relaxed);
             self.make();
-            let _ = write_whole(&self.looked, b"");
+            let _ = self.looked.as_ref().map(|looked| write_whole(looked, b""));
         }
-    }
-
-    fn is_long_ago(&self) -> bool {
-        let looked = self.looked.symlink_metadata().and_then(|it| it.modified());
-        // One in the future is of a clock that was wrong.
-        looked.map_or(true, |it| it.elapsed().map_or(true, |ago| ago > DAY))
     }
 
     /// Takes away what is too much.
@@ -126,6 +130,12 @@ impl Room {
             }
         }
     }
+}
+
+fn is_long_ago(looked: &Path) -> bool {
+    let looked = looked.symlink_metadata().and_then(|it| it.modified());
+    // One in the future is of a clock that was wrong.
+    looked.map_or(true, |it| it.elapsed().map_or(true, |ago| ago > DAY))
 }
 
 /// What a file of so many bytes takes.
