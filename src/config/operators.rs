@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use super::diagnostic::{Place, Problems, SourceFile};
 use super::reader::{Located, Table, document};
 use super::{BUNDLE_SUFFIX, Endpoint, Files, Operators, Protocol, archive};
 use crate::attest::{Accepted, PinnedKey, Verified};
-use crate::types::{Architecture, KeyError, KeyKind, OperatorName, PublicKey};
+use crate::types::{Architecture, KeyError, KeyKind, NameError, OperatorName, PublicKey};
 
 /// Longest time for which a verifier's word counts, in days.
 const MOST_DAYS: i64 = 3660;
@@ -299,6 +300,21 @@ fn one_of(key: &str, words: &[&str]) -> String {
     format!("write {key} = {}", quoted.join(" or "))
 }
 
+/// An architecture for which an endpoint is asked. dpkg takes capitals in one, but none of Debian's has
+/// any: such an endpoint would never be asked, and nobody would be told.
+struct Asked(Architecture);
+
+impl FromStr for Asked {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.chars().find(char::is_ascii_uppercase) {
+            Some(found) => Err(NameError::Character { what: "an architecture", found }),
+            None => text.parse().map(Self),
+        }
+    }
+}
+
 pub(super) fn endpoint(
     table: &mut Table<'_, '_>,
     operator: Option<&OperatorName>,
@@ -311,12 +327,12 @@ pub(super) fn endpoint(
     let text = table.text("url", problems);
     let text = table.required("url", "where does it publish?", text, problems);
     let url = text.and_then(|text| url(&text, protocol.as_ref().map(|it| it.value), problems));
-    let architectures = table.list::<Architecture>("architectures", problems);
+    let architectures = table.list::<Asked>("architectures", problems);
     if architectures.is_none() && table.names("architectures") {
         return None;
     }
     let architectures =
-        architectures.map(|list| list.items.into_iter().map(|located| located.value).collect());
+        architectures.map(|list| list.items.into_iter().map(|located| located.value.0).collect());
     let is_archive = protocol.as_ref().is_some_and(|it| it.value == Protocol::Archive);
     let archive = if is_archive { Some(archive::terms(table, operator, problems)?) } else { None };
     let (protocol, url) = (protocol?.value, url?);

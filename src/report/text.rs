@@ -245,14 +245,12 @@ pub fn next_step(refusals: &[&Refusal]) -> String {
             }
             Reason::Unreadable { .. } => "Find out why the file could not be read, then try again.",
             Reason::Changeable { .. } => {
-                "Copy such files to a local directory of root's, such as /root, and install them from there; in a source of apt's, write copy: in place of file:."
+                "Copy such files to a local directory of root's, such as /root, and install them from there (in apt's sources: copy: for file:)."
             }
             Reason::NotAPackage(ref why) if !why.is_beyond_exceptions() => {
                 "To allow it anyway: apt-quorum exception add FILE."
             }
-            Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => {
-                "Take another file; no confirmation could help this one."
-            }
+            Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => "Take another file.",
             Reason::Conflict { .. } => {
                 "Find out why a different file was signed; apt-quorum explain PACKAGE tells more."
             }
