@@ -128,6 +128,7 @@ pub fn reason(reason: &Reason) -> String {
             format!("the configuration cannot be used ({})", printable(first))
         }
         Reason::Unreadable { why } => format!("cannot be read ({})", printable(why)),
+        Reason::Missing => "there is no such file".to_owned(),
         Reason::Changeable { why } => {
             format!("could be swapped between this check and its installation ({})", printable(why))
         }
@@ -244,6 +245,9 @@ pub fn next_step(refusals: &[&Refusal]) -> String {
                     .to_owned();
             }
             Reason::Unreadable { .. } => "Find out why the file could not be read, then try again.",
+            Reason::Missing => {
+                "If apt names that file, nobody downloaded it: nala and apt-offline do not know quorum+ sources, for these apt-quorum setup --sources all."
+            }
             Reason::Changeable { .. } => {
                 "Copy such files to a local directory of root's, such as /root, and install them from there; in a source of apt's, write copy: in place of file:."
             }
