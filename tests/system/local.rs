@@ -36,7 +36,7 @@ fn local_changeable(world: &World) {
         .install("/srv/user/good.deb")
         .fails()
         .says("could be swapped between this check and its installation (/srv/user belongs to user 1000)")
-        .says("Copy such files to a local directory of root's, such as /root, and install them from there.");
+        .says("Copy such files to a local directory of root's, such as /root, and install them from there");
     assert!(!world.has_run("good"));
     world.sh("chown -R root /srv/user").succeeds();
     world.install("/srv/user/good.deb").succeeds();
