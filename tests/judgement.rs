@@ -447,6 +447,7 @@ fn only_could_not_find_out_is_transient() {
     for (reason, code, transient) in [
         (Reason::Configuration { why: why() }, "configuration", false),
         (Reason::Unreadable { why: why() }, "unreadable", false),
+        (Reason::Missing, "missing", false),
         (Reason::NotAPackage(not_a_package), "not-a-package", false),
         (
             Reason::NotWhatWasAskedFor {

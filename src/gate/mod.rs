@@ -458,10 +458,7 @@ impl Gate {
         for (index, (candidate, read)) in candidates.into_iter().zip(read).enumerate() {
             match read {
                 Err(why) => {
-                    // The path stands before it already.
-                    let named = format!("{}: ", candidate.path.display());
-                    let why = why.strip_prefix(&named).unwrap_or(&why).to_owned();
-                    let reason = Reason::Unreadable { why };
+                    let reason = unread(&candidate.path, &why);
                     done.insert(index, Judged::refused(candidate.path, None, reason));
                 }
                 Ok(read) => {
@@ -621,6 +618,17 @@ fn read(candidate: &Candidate, installing: Installing) -> Result<ReadFile, Strin
     }
     let stamp = (installing == Installing::InPlace).then_some(before);
     Ok(ReadFile { content, stability: changeable.map_or(Ok(stamp), Err) })
+}
+
+/// The reason for a file that could not be read, and `why` not.
+fn unread(path: &Path, why: &str) -> Reason {
+    let looked = std::fs::symlink_metadata(path);
+    if looked.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return Reason::Missing;
+    }
+    // The path stands before it already.
+    let why = why.strip_prefix(&format!("{}: ", path.display())).unwrap_or(why).to_owned();
+    Reason::Unreadable { why }
 }
 
 /// Why a file cannot be installed from where it is.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::command_line::{self, Into};
-use super::{Entry, News, Remembering, complain, exit, present, refuse, state};
+use super::{Entry, News, Remembering, complain, emulator, exit, present, refuse, state};
 use crate::apt::configuration::Configuration;
 use crate::config::Direct;
 use crate::gate::{Environment, Gate, Haste, apt_configuration, apt_dump};
@@ -94,12 +94,24 @@ fn asked_by_dpkg(mode: Mode) -> Result<(Vec<PathBuf>, Into), String> {
     // dpkg's own name, also where another program was put in its place that calls it.
     let program = seen("exe")?;
     let name = program.file_name().unwrap_or_default().as_bytes();
-    if name != b"dpkg" && !name.starts_with(b"dpkg.") && !name.starts_with(b"dpkg (deleted)") {
-        return Err(format!("{} is not dpkg", printable(&program.to_string_lossy())));
+    let shown = printable(&program.to_string_lossy()).to_string();
+    let is_dpkg =
+        name == b"dpkg" || name.starts_with(b"dpkg.") || name.starts_with(b"dpkg (deleted)");
+    let is_emulated = emulator::is_emulator(&program);
+    if !is_dpkg && !is_emulated {
+        return Err(format!("{shown} is not dpkg"));
     }
     let directory = seen("cwd")?;
-    let arguments = arguments(&process)
+    let mut arguments = arguments(&process)
         .map_err(|error| format!("cannot read what dpkg was told: {}", plain(&error)))?;
+    if is_emulated {
+        arguments = emulator::told(&process, &directory, arguments).map_err(|why| {
+            format!(
+                "{shown} is an emulator, and {why}. How images of other architectures are built \
+                 stands in docs/images.md"
+            )
+        })?;
+    }
     let told = command_line::told(arguments).map_err(|error| error.to_string())?;
     let mut expanding = Expanding { mode, archives: Vec::new(), looked_at: 0 };
     for path in told.archives {

@@ -11,6 +11,7 @@ mod before_prompt;
 mod command_line;
 mod debsig;
 mod dpkg;
+mod emulator;
 mod pre_install;
 
 use std::path::{Path, PathBuf};

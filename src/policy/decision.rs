@@ -111,6 +111,8 @@ pub enum Reason {
         /// What is wrong
         why: String,
     },
+    /// There is no such file.
+    Missing,
     /// Others than root could put another file in its place after it was judged.
     Changeable {
         /// How
@@ -324,6 +326,7 @@ impl Reason {
         match self {
             Self::Configuration { .. } => "configuration",
             Self::Unreadable { .. } => "unreadable",
+            Self::Missing => "missing",
             Self::Changeable { .. } => "changeable",
             Self::NotAPackage(_) => "not-a-package",
             Self::NotWhatWasAskedFor { .. } => "not-what-was-asked-for",

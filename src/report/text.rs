@@ -128,6 +128,8 @@ pub fn reason(reason: &Reason) -> String {
             format!("the configuration cannot be used ({})", printable(first))
         }
         Reason::Unreadable { why } => format!("cannot be read ({})", printable(why)),
+        // Front ends that download by themselves have apt install what they passed over.
+        Reason::Missing => "there is no such file (nala and apt-offline download nothing from quorum+ sources; for them: apt-quorum setup --sources all)".to_owned(),
         Reason::Changeable { why } => {
             format!("could be swapped between this check and its installation ({})", printable(why))
         }
@@ -243,7 +245,9 @@ pub fn next_step(refusals: &[&Refusal]) -> String {
                 return "Mend the configuration; apt-quorum config check shows what is wrong."
                     .to_owned();
             }
-            Reason::Unreadable { .. } => "Find out why the file could not be read, then try again.",
+            Reason::Unreadable { .. } | Reason::Missing => {
+                "Find out why the file could not be read, then try again."
+            }
             Reason::Changeable { .. } => {
                 "Copy such files to a local directory of root's, such as /root, and install them from there (in apt's sources: copy: for file:)."
             }

@@ -97,6 +97,7 @@ pub fn reasons() -> Vec<Reason> {
     vec![
         Reason::Configuration { why: "policy.toml line 3: unknown key \"treshold\"".to_owned() },
         Reason::Unreadable { why: "Permission denied".to_owned() },
+        Reason::Missing,
         Reason::Changeable { why: "/home/me can be written by others".to_owned() },
         Reason::NotAPackage(DebError::Truncated),
         Reason::NotWhatWasAskedFor {

@@ -58,6 +58,7 @@ fn as_installed(world: &World) {
     world.source(source_of(&[unknown]));
     world.sh("rm /etc/apt-quorum/operators.d/*").succeeds();
     world.policy("mode = \"warn\"\n");
+    world.lets_in("no operator is configured");
     world
         .install("unknown")
         .succeeds()
@@ -74,6 +75,7 @@ fn warn(world: &World) {
     let unknown = world.package("unknown");
     world.source(source_of(&[unknown]));
     world.policy("mode = \"warn\"\nthreshold = 2\n");
+    world.lets_in("the mode is warn");
     world
         .install("unknown")
         .succeeds()
@@ -158,6 +160,7 @@ fn broken_apt_conf(world: &World) {
     assert!(world.has_run("good") && !world.has_run("unknown"));
     assert_eq!(world.sh("ls /var/lib/apt-quorum /var/cache/apt-quorum").text.lines().count(), 3);
     // A system without apt has no configuration of apt's: what is usual counts.
+    world.lets_in("root took apt away, the usual is mode warn");
     world.sh("mv /usr/bin/apt-config /root; dpkg -i /root/unknown.deb").succeeds();
     assert!(world.has_run("unknown"));
 }
@@ -236,6 +239,7 @@ fn leftovers(world: &World) {
     world.install("good").succeeds();
     // The same files under their own names count.
     world.sh("cd /etc/apt-quorum/operators.d; mv mallory.toml.dpkg-new mallory.toml").succeeds();
+    world.lets_in("a second operator under its own name");
     world.install("unknown").succeeds();
 }
 
@@ -258,6 +262,7 @@ fn clock_set_back(world: &World) {
     assert!(!world.has_run("unknown"));
     // A quorum is one whatever the clock says.
     two_attest(world, unknown);
+    world.lets_in("two confirm it now");
     world.sh(back).succeeds().says("1 confirmed");
     // The limit of it, and that the clock was back indeed: a machine without any receipt.
     world.sh("apt-get purge -y unknown; rm -r /var/lib/apt-quorum/receipts /var/cache/apt-quorum").succeeds();

@@ -5,7 +5,7 @@ use super::rebuilder::Mood;
 use super::server::{Answer, Server};
 use super::steps::{source_of, two_attest, wait_until};
 use super::table::{DOWNLOAD, INSTALLED, PASSES};
-use super::world::{World, serve};
+use super::world::{PAST_THE_PROMPT, World, serve};
 
 rows! {
     download: "apt-get download" => DOWNLOAD;
@@ -205,7 +205,9 @@ fn relative(world: &World) {
     let here = "cd /srv/here/state; apt-get -o Dir::State=../state -o Dir::Cache=./../cache \
                 -o Dir::Etc::SourceList=/srv/here/sources.list -o Dir::State::Status=/var/lib/dpkg/status";
     world.sh(&format!("{here} update")).succeeds();
-    world.sh(&format!("{here} -y -d install unknown")).fails().says("no operator confirms it");
+    let refused = world.sh(&format!("{here} -y -d {PAST_THE_PROMPT} install unknown")).fails();
+    refused.says("no operator confirms it");
+    world.sh("cd /srv/here/cache/archives; ! ls *unknown* partial/*unknown*").succeeds();
     world.sh(&format!("{here} -y -d install good; ls ../cache/archives/good_1.0-1_all.deb")).succeeds();
 }
 

@@ -138,6 +138,7 @@ fn dpkg_added(world: &World) {
     world.sh("rm -f /srv/incoming/zz.deb; chmod 755 /srv/incoming; dpkg -iR /srv/incoming").succeeds();
     assert!(world.has_run("good") && !world.is_unpacked("unknown"));
     // The mode that lets through lets this through, and says so.
+    world.lets_in("the mode is warn");
     world.policy("mode = \"warn\"\nthreshold = 2\n");
     world
         .sh("chmod 1777 /srv/incoming; dpkg -iR /srv/incoming")
@@ -358,6 +359,7 @@ fn dpkg_not_in_the_way(world: &World) {
     world.sh("dpkg -i /root/good.deb").fails().says("dpkg-pre-invoke: not found");
     world.sh("dpkg --triggers-only --pending; dpkg --remove good; dpkg --purge good; dpkg --add-architecture armhf; dpkg -l >/dev/null; dpkg --audit; dpkg -I /root/good.deb >/dev/null").succeeds();
     // The way out that the file names.
+    world.lets_in("root put the gate aside");
     world.sh("mv /etc/dpkg/dpkg.cfg.d/apt-quorum /etc/dpkg/dpkg.cfg.d/apt-quorum.disabled; dpkg -i /root/unknown.deb").succeeds();
     assert!(world.has_run("unknown"));
 }
@@ -366,11 +368,13 @@ fn dpkg_switched_off(world: &World) {
     at_hand(world);
     let off = "mode = \"enforce\"\nthreshold = 2\ndpkg = \"pass\"\n";
     world.policy(off);
+    world.lets_in("dpkg = pass");
     world.sh("dpkg -i /root/unknown.deb").succeeds().never_says("apt-quorum");
     assert!(world.has_run("unknown"));
     // apt is gated all the same.
     world.sh("dpkg --purge unknown").succeeds();
     world.install("/root/unknown.deb").fails().says("refused: unknown 1.0-1");
+    assert!(!world.is_unpacked("unknown"));
     world.install("/root/good.deb").succeeds();
 }
 

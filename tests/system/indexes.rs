@@ -156,6 +156,7 @@ fn lying_control(world: &World) {
     }
     // The exception itself is in force.
     world.source(source_of(&[exempt]));
+    world.lets_in("an exception by its name");
     world.install("unknown").succeeds().says("exception: unknown 1.0-1 all: a test");
 }
 

@@ -65,6 +65,7 @@ fn refused(world: &World) {
     let downloads = || server.requests().iter().filter(|path| path.ends_with(".deb")).count();
     let before = downloads();
     world.carol.attests(unknown);
+    world.lets_in("two confirm it at last");
     world.install("unknown").succeeds();
     assert!(world.has_run("unknown"));
     assert!(downloads() <= before + 1);
@@ -94,6 +95,7 @@ fn one_of_many(world: &World) {
     world.install("--fix-missing part1 part2 part3 part4 good unknown").fails();
     assert!(!world.has_run("unknown"));
     two_attest(world, world.package("unknown"));
+    world.lets_in("two confirm it at last");
     world.install("part1 part2 part3 part4 good unknown").succeeds().says("6 confirmed");
 }
 
@@ -173,6 +175,7 @@ fn exceptions(world: &World) {
     world.source(source_of(&[unknown]));
     world.install("/root/forged.deb").fails().says("no operator confirms it");
     assert!(!world.has_run("unknown"));
+    world.lets_in("an exception by its name");
     world.install("unknown").succeeds().says(
         "exception: unknown 1.0-1 all: a test of exceptions (until 2999-01-01, x.toml line 1)",
     );
@@ -194,6 +197,7 @@ fn expired_exception(world: &World) {
     world.write("/etc/apt-quorum/exceptions.d/x.toml", "[[exception]]\npackage = [\"unknown\"]\nreason = \"was once good\"\nexpires = 2026-01-01\n");
     world.install("unknown").fails().says("the exception in x.toml line 1 expired on 2026-01-01");
     two_attest(world, unknown);
+    world.lets_in("two confirm it now");
     world.install("unknown").succeeds();
 }
 
@@ -255,6 +259,7 @@ fn no_sha256(world: &World) {
     assert!(!world.has_run("unknown") && !world.is_unpacked("unknown"));
     world.sh("apt-quorum check unknown || true").says("without a SHA-256 in its index: unknown");
     exception(&format!("sha256 = [\"{}\"]", unknown.sha256()));
+    world.lets_in("an exception by its SHA-256");
     world.install("unknown").succeeds().says("1 under an exception");
     assert!(world.has_run("unknown"));
 }
@@ -336,6 +341,7 @@ fn debian_and_a_vendor(world: &World, add: impl Fn(&[u8], &str)) -> [super::serv
     exception("");
     world.sh("apt-quorum config check").succeeds().says("(origin, component), whoever signed it");
     exception(&format!("signed_by = [\"{}\"]\n", fingerprint(&vendor)));
+    world.lets_in("an exception by its archive's key");
     world.install("unknown").succeeds().says("1 under an exception");
     assert!(world.has_run("unknown"));
     let receipt = world.receipts("hook").pop().unwrap();

@@ -155,6 +155,7 @@ fn before_prompt_conflict(world: &World) {
             unknown.sha256()
         ),
     );
+    world.lets_in("an exception by its SHA-256");
     world
         .install("good unknown")
         .succeeds()
@@ -167,6 +168,7 @@ fn before_prompt_warns(world: &World) {
     let (good, unknown) = (world.package("good"), world.package("unknown"));
     world.source(source_of(&[good, unknown]));
     world.policy("mode = \"warn\"\nthreshold = 2\n");
+    world.lets_in("the mode is warn");
     world.install("unknown").succeeds().says("of 1 package, 0 confirmed, 1 not confirmed.");
     // A configuration that cannot be used refuses everything, and says so at once.
     world.policy("mode = \"maybe\"\n");

@@ -33,6 +33,7 @@ fn all_excepted(world: &World) -> Server {
         "/etc/apt-quorum/exceptions.d/x.toml",
         "[[exception]]\npackage = [\"*\"]\nreason = \"a test\"\nexpires = 2999-01-01\n",
     );
+    world.lets_in("an exception for all");
     world.source(source_of(&PACKAGES.map(|name| world.package(name))))
 }
 
@@ -85,6 +86,7 @@ fn slow_warned(world: &World) {
     let _server = world.source(source_of(&PACKAGES.map(|name| world.package(name))));
     world.policy("mode = \"warn\"\nthreshold = 2\n");
     world.carol.is(SLOW);
+    world.lets_in("the mode is warn");
     let asked = requests(world.carol.server(), || {
         let ran = world.sh(&format!("timeout 100 apt-get install -y {}", NAMES.join(" ")));
         ran.succeeds().says("carol: unreachable: slow: used up its 5 s in this run");
@@ -103,6 +105,7 @@ fn slow_refused(world: &World) {
     world.install("unknown").fails().says(says);
     // A later run waits again, and what comes in time counts.
     world.carol.is(Mood::Slow(Duration::from_millis(300)));
+    world.lets_in("two confirm it in time");
     world.install("unknown").succeeds();
     world.install("good").succeeds();
 }

@@ -59,6 +59,7 @@ fn explained(world: &World) {
         .sh("apt-quorum exception add unknown=1.0-1 --days 1 --reason why && apt-quorum check unknown")
         .succeeds()
         .says("1 under an exception");
+    world.lets_in("an exception for this version");
     world.install("unknown").succeeds();
     world.sh("apt-quorum explain unknown").succeeds().says("installed, under an exception");
 }

@@ -104,8 +104,9 @@ pub enum Sight {
     Installed(String),
     /// Something that a scenario found worth saying
     Noted(String),
+    /// The package that nobody confirms gets onto the system in this row, for this reason
+    LetIn(String),
     /// The way does not exist in this release, for this reason
-    #[allow(dead_code, reason = "every way exists in today's releases")]
     Impossible(String),
 }
 
@@ -183,6 +184,11 @@ impl Log {
         })
     }
 
+    /// Whether the row said that it lets the package in that nobody confirms.
+    pub fn lets_in(&self) -> bool {
+        self.sights().iter().any(|sight| matches!(sight, Sight::LetIn(_)))
+    }
+
     /// What of `expected` was not seen.
     pub fn lacks(&self, expected: Expected) -> Option<String> {
         let sights = self.sights();
@@ -245,6 +251,7 @@ impl fmt::Display for Log {
         for sight in &sights {
             match sight {
                 Sight::Noted(what) => said.push(what.clone()),
+                Sight::LetIn(why) => said.push(format!("let in, as meant: {why}")),
                 Sight::Installed(name) => installed.push(name.as_str()),
                 Sight::Refused(..) | Sight::Impossible(_) => {}
             }

@@ -20,6 +20,7 @@ fn waiting(world: &World) {
         "mode = \"warn\"\nthreshold = 2\n[network]\nanswer_timeout = 5\ntotal_timeout = 5\n",
     );
     world.source(source_of(&[unknown]));
+    world.lets_in("the mode is warn");
     let fancy = "env TERM=xterm apt-get install -y -o Dpkg::Progress-Fancy=1";
     let ran = on_a_terminal(world, &format!("{fancy} {PAST_THE_PROMPT} unknown"), "y").succeeds();
     // The method, by way of apt.

@@ -129,6 +129,7 @@ fn compressed_indexes(world: &World) {
     );
     world.source(source_of(&[unknown]));
     world.sh("gzip /var/lib/apt/lists/*_Packages").succeeds();
+    world.lets_in("an exception by its name");
     world.install("unknown").succeeds().says("exception: unknown 1.0-1 all: a test");
     assert_eq!(world.receipts("method")[0]["basis"], "exception");
     // Not because everything passes.
@@ -138,6 +139,7 @@ fn compressed_indexes(world: &World) {
     );
     world.sh("apt-get purge -y unknown; apt-get clean").succeeds();
     world.install("unknown").fails().says("no operator confirms it");
+    assert!(!world.is_unpacked("unknown"));
 }
 
 fn directories(world: &World) {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::archive::{Files, Package, run};
 use super::rebuilder::Rebuilder;
 use super::server::{Answer, Server};
-use super::table::{Log, Sight};
+use super::table::{By, Log, Sight};
 
 /// The releases that are tested.
 pub const SUITES: [&str; 3] = ["bookworm", "trixie", "forky"];
@@ -20,6 +20,12 @@ const SHIPPED: [(&str, &str); 3] = [
     ("90apt-quorum-before-prompt", include_str!("../../apt-conf/90apt-quorum-before-prompt")),
     ("90apt-quorum-pipeline", include_str!("../../apt-conf/90apt-quorum-pipeline")),
 ];
+
+/// Whether the testbed has that flavour for that release. What drives apt besides apt itself was
+/// looked at in one.
+pub fn is_offered(suite: &str, flavour: &str) -> bool {
+    flavour != "frontends" || suite == "trixie"
+}
 
 /// Without our word before apt asks whether to go on, which would end most runs before those begin
 /// that a row is about. [`World::install`] does that by itself.
@@ -283,13 +289,46 @@ impl World {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// Says in the table that the hook refused the last file that it judged, where the front end keeps
+    /// what it said to itself.
+    pub fn saw_by_receipt(&self) {
+        let last = self.receipts("hook").pop().unwrap();
+        assert_eq!((&last["entrance"], &last["decision"]), (&"hook".into(), &"refuse".into()));
+        let why = format!("{}: {}", last["package"].as_str().unwrap(), last["reason"]["text"]);
+        self.log.add(Sight::Refused(By::Hook, why));
+    }
+
+    /// Says that from here on this row lets the package in that nobody confirmed so far, and why that
+    /// is right. Until here it must have been kept out.
+    pub fn lets_in(&self, why: &str) {
+        self.holds();
+        self.log.add(Sight::LetIn(why.to_owned()));
+    }
+
+    /// However a row ended and whatever it looked at itself: the package that nobody confirms is not
+    /// there, its code did not run, and dpkg did not begin with it and undo that, unless the row said
+    /// so.
+    pub fn holds(&self) {
+        if self.log.lets_in() {
+            return;
+        }
+        let record = std::fs::read(self.path("/var/log/dpkg.log")).unwrap_or_default();
+        let record = String::from_utf8_lossy(&record);
+        let begun = record.lines().find(|line| line.contains(" status half-installed unknown:"));
+        assert_eq!(begun, None, "dpkg began to unpack the package that nobody confirms");
+        assert!(!self.has_run("unknown"), "the code of the package that nobody confirms ran");
+        let list = self.path("/var/lib/dpkg/info/unknown.list");
+        assert!(!list.exists(), "the package that nobody confirms is unpacked");
+        let text = self.path("/usr/share/doc/unknown/text");
+        assert!(!text.exists(), "a file of the package that nobody confirms is there");
+    }
+
     /// Says in the table what was seen besides refusals and installations.
     pub fn saw(&self, what: impl Into<String>) {
         self.log.add(Sight::Noted(what.into()));
     }
 
     /// Says in the table that this way does not exist in this release.
-    #[allow(dead_code, reason = "every way exists in today's releases")]
     pub fn impossible(&self, why: &str) {
         self.log.add(Sight::Impossible(why.to_uppercase()));
     }

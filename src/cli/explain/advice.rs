@@ -21,7 +21,9 @@ pub(super) fn of(case: &Case, config: &Config) -> Vec<String> {
         Reason::Configuration { .. } => {
             vec!["mend the configuration: apt-quorum config check shows what is wrong".to_owned()]
         }
-        Reason::Unreadable { .. } => vec!["name a file that can be read".to_owned()],
+        Reason::Unreadable { .. } | Reason::Missing => {
+            vec!["name a file that can be read".to_owned()]
+        }
         Reason::Changeable { .. } => {
             vec![
                 "copy it to a local directory of root's and install it from there; in a source of apt's, write copy: in place of file:"
