@@ -139,7 +139,9 @@ fn odd_packages(world: &World) {
         ] {
             world.sh(&command).falls_short().says(no_operator(&command, &why));
         }
-        world.install(&known).fails().says("Nothing was downloaded").says(&why);
+        let prompted = world.sh(&format!("apt-get install -y {known}")).fails();
+        prompted.says("Nothing was downloaded").says(&why);
+        world.install(&known).fails().says(&why);
         world.sh(&format!("dpkg -i {deb}")).falls_short().says(&why);
         assert!(!world.is_unpacked(&known), "{name}");
     }
