@@ -37,7 +37,7 @@ fn only(table: &Table, known: &[&str]) {
     }
 }
 
-const CONDITIONS: [&str; 10] = [
+const CONDITIONS: [&str; 11] = [
     "package",
     "source",
     "version",
