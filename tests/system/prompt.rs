@@ -231,6 +231,7 @@ fn before_prompt_upgrade(world: &World) {
     for command in ["apt-get upgrade -y", "apt-get dist-upgrade -y", "apt full-upgrade -y"] {
         world.sh(command).fails().says("of 1 package, 0 confirmed, 1 refused.");
     }
+    world.sh("dpkg-query --show ageing | grep 1.0-1").succeeds();
     two_attest(world, newer);
     world.sh("apt-get upgrade -y").succeeds().says("of 1 package, 1 confirmed.");
 }

@@ -250,14 +250,30 @@ impl World {
     }
 
     /// Has apt install it. What is refused before apt would ask is noted as that and tried once
-    /// more without that word, so that whoever decides is heard as well.
+    /// more without that word, so that whoever decides is heard as well. Where apt ends with an error,
+    /// dpkg must not have begun with anything.
     pub fn install(&self, what: &str) -> Ran {
-        let ran = self.sh(&format!("apt-get install -y {what}"));
-        if ran.code == Some(0) || !ran.text.contains("Nothing was downloaded or installed.") {
-            return ran;
+        let before = self.begun().len();
+        let mut ran = self.sh(&format!("apt-get install -y {what}"));
+        if ran.code != Some(0) && ran.text.contains("Nothing was downloaded or installed.") {
+            self.log.failure(&ran.text);
+            ran = self.sh(&format!("apt-get install -y {PAST_THE_PROMPT} {what}"));
         }
-        self.log.failure(&ran.text);
-        self.sh(&format!("apt-get install -y {PAST_THE_PROMPT} {what}"))
+        if ran.code != Some(0) {
+            assert_eq!(self.begun().get(before..), Some(&[][..]), "{}", ran.text);
+        }
+        ran
+    }
+
+    /// What dpkg began to unpack or to remove so far, as its log has it.
+    fn begun(&self) -> Vec<String> {
+        let record = std::fs::read(self.path("/var/log/dpkg.log")).unwrap_or_default();
+        let record = String::from_utf8_lossy(&record);
+        record
+            .lines()
+            .filter(|it| it.contains(" status half-installed "))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Whether a package's postinst ran.
@@ -312,9 +328,7 @@ impl World {
         if self.log.lets_in() {
             return;
         }
-        let record = std::fs::read(self.path("/var/log/dpkg.log")).unwrap_or_default();
-        let record = String::from_utf8_lossy(&record);
-        let begun = record.lines().find(|line| line.contains(" status half-installed unknown:"));
+        let begun = self.begun().into_iter().find(|it| it.contains(" unknown:"));
         assert_eq!(begun, None, "dpkg began to unpack the package that nobody confirms");
         assert!(!self.has_run("unknown"), "the code of the package that nobody confirms ran");
         let list = self.path("/var/lib/dpkg/info/unknown.list");
