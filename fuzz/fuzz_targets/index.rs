@@ -12,7 +12,8 @@ use libfuzzer_sys::fuzz_target;
 fn listed(text: &[u8], drip: usize) -> Vec<String> {
     let mut all = Vec::new();
     let input = BufReader::with_capacity(32, Dripping(text, drip));
-    index::packages(input, |it| all.push(format!("{} {}", it.control.identity, it.sha256))).unwrap();
+    index::packages(input, |it| all.push(format!("{} {}", it.control.identity, it.sha256)))
+        .unwrap();
     all
 }
 
@@ -21,10 +22,8 @@ fn by_the_book(text: &[u8]) -> Vec<String> {
     let mut lines = text.split(|&byte| byte == b'\n').peekable();
     let mut all = Vec::new();
     while lines.peek().is_some() {
-        let stanza: Vec<&[u8]> = lines
-            .by_ref()
-            .take_while(|line| !matches!(*line, b"" | b"\r"))
-            .collect();
+        let stanza: Vec<&[u8]> =
+            lines.by_ref().take_while(|line| !matches!(*line, b"" | b"\r")).collect();
         let stanza = stanza.join(&b'\n');
         if let (Some(identity), Some(sha256)) =
             (naive::identity(&stanza), naive::field(&stanza, "SHA256"))
