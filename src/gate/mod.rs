@@ -458,7 +458,7 @@ impl Gate {
         for (index, (candidate, read)) in candidates.into_iter().zip(read).enumerate() {
             match read {
                 Err(why) => {
-                    let reason = unread(&candidate.path, look.installing, &why);
+                    let reason = unread(&candidate, &why);
                     done.insert(index, Judged::refused(candidate.path, None, reason));
                 }
                 Ok(read) => {
@@ -620,12 +620,11 @@ fn read(candidate: &Candidate, installing: Installing) -> Result<ReadFile, Strin
     Ok(ReadFile { content, stability: changeable.map_or(Ok(stamp), Err) })
 }
 
-/// The reason for a file that could not be read, and `why` not. One that is about to be installed
-/// should be there: who installs it did not download it.
-fn unread(path: &Path, installing: Installing, why: &str) -> Reason {
+/// The reason for a file that could not be read, and `why` not. One that apt is about to install should
+/// be there: who drives apt did not download it.
+fn unread(Candidate { path, requested }: &Candidate, why: &str) -> Reason {
     let is_gone = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
-    let gone = installing == Installing::InPlace && path.symlink_metadata().is_err_and(is_gone);
-    if gone {
+    if requested.is_some() && path.symlink_metadata().is_err_and(is_gone) {
         return Reason::Missing;
     }
     // The path stands before it already.
