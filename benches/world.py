@@ -186,6 +186,9 @@ class System:
                 ln -s ../../bin/apt-quorum /usr/lib/apt-quorum/$name
             done
             mkdir -p /etc/apt-quorum/operators.d""")
+        ask = self.root / "usr/lib/apt-quorum/ask-before-prompt"
+        shutil.copy(REPOSITORY / "apt-conf/ask-before-prompt", ask)
+        ask.chmod(0o755)
         (self.root / "etc/apt-quorum/policy.toml").write_text(
             'mode = "enforce"\nthreshold = 2\n[network]\nauthorities = "/etc/bench.pem"\n'
         )
