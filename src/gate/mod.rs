@@ -217,7 +217,7 @@ impl Gate {
     /// nothing is lost if it cannot be written, as by whoever is not root.
     pub fn keep_run(&self, state: &Path, now: Timestamp, assessed: &[Assessed]) {
         if let Ok(config) = &self.config {
-            let _ = self.run.keep(state, config.digest, now, self.patience().used(), assessed);
+            let _ = self.run.keep(state, config, now, self.patience().used(), assessed);
         }
     }
 

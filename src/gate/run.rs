@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Assessed;
+use crate::config::Config;
 use crate::policy::{Answer, Outcome};
 use crate::sys::files::write_whole;
 use crate::sys::secure::Trusted;
@@ -118,8 +119,7 @@ impl Run {
         self.answers.get(&(artifact.clone(), sha256)).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Writes down below `state` what an entrance that went by the configuration `policy` found out
-    /// about this run beyond what was known: how long it has waited for whom, and what was answered about
+    /// Writes down below `state` what an entrance that went by `config` found out about this run beyond what was known: how long it has waited for whom, and what was answered about
     /// these packages.
     ///
     /// # Errors
@@ -127,17 +127,21 @@ impl Run {
     pub(super) fn keep(
         &self,
         state: &Path,
-        policy: Sha256Digest,
+        config: &Config,
         now: Timestamp,
         used: &BTreeMap<OperatorName, Duration>,
         assessed: &[Assessed],
     ) -> std::io::Result<()> {
         let Some(process) = process() else { return Ok(()) };
-        let mut written = self.written(process, policy, now, used);
+        let mut written = self.written(process, config.digest, now, used);
+        let archives = config.endpoints.iter().filter(|it| it.archive.is_some());
+        let archives: BTreeSet<_> = archives.map(|it| (&it.operator, it.url.as_str())).collect();
+        let of_an_archive = |it: &Answer| archives.contains(&(&it.operator, it.endpoint.as_str()));
+        let is_kept = |it: &&Answer| is_kept(it, of_an_archive(it));
         written.answers.extend(assessed.iter().map(|it| WrittenAnswers {
             artifact: it.named.identity.artifact_name(),
             sha256: it.named.sha256,
-            answers: it.answers.iter().filter(|it| is_kept(it)).cloned().collect(),
+            answers: it.answers.iter().filter(is_kept).cloned().collect(),
         }));
         written.answers.retain(|it| !it.answers.is_empty());
         let mut bytes = serde_json::to_vec(&written)?;
@@ -173,11 +177,16 @@ impl Run {
     }
 }
 
-/// Attestations are in the cache, and what was wrong with one is found there again. Without an endpoint
+/// Attestations are in the cache, and what was wrong with one is found there again. That an archive's
+/// files are at hand says nothing about a package: everybody looks up what they say. Without an endpoint
 /// it is nobody's answer.
-fn is_kept(answer: &Answer) -> bool {
-    !answer.endpoint.is_empty()
-        && !matches!(answer.outcome, Outcome::Attestations { .. } | Outcome::Rejected { .. })
+fn is_kept(answer: &Answer, of_an_archive: bool) -> bool {
+    let says_nothing = match answer.outcome {
+        Outcome::Attestations { .. } | Outcome::Rejected { .. } => true,
+        Outcome::Unknown => of_an_archive,
+        _ => false,
+    };
+    !answer.endpoint.is_empty() && !says_nothing
 }
 
 /// Those who said something at these endpoints.
@@ -272,6 +281,27 @@ mod tests {
         for bad in ["", "{}", &good[..good.len() - 1], &good.replace("1500", "-1")] {
             fs::write(&file, bad).unwrap();
             assert!(!recalls(state, PROCESS, policy(), 1000), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_vote_is_handed_on_and_nothing_that_could_hide_one() {
+        let why = || "x".to_owned();
+        let attestation = Sha256Digest::of(b"x");
+        for (outcome, of_an_archive, expected) in [
+            (Outcome::Unknown, false, true),
+            // Its files are at hand. Whether the package is in them is looked up by each entrance.
+            (Outcome::Unknown, true, false),
+            (Outcome::Unreachable { why: why() }, true, true),
+            (Outcome::Unreachable { why: why() }, false, true),
+            (Outcome::Attestations { count: 1 }, false, false),
+            (Outcome::Rejected { code: why(), why: why(), attestation }, false, false),
+        ] {
+            let endpoint = "https://a.example/".to_owned();
+            let mut answer = Answer { operator: "a".parse().unwrap(), endpoint, outcome };
+            assert_eq!(is_kept(&answer, of_an_archive), expected, "{answer:?}");
+            answer.endpoint.clear();
+            assert!(!is_kept(&answer, of_an_archive), "{answer:?}");
         }
     }
 
