@@ -585,6 +585,15 @@ fn where_what_is_in_the_cache_is_enough_nobody_is_asked() {
         .map(|it| fs::read_dir(it.path()).unwrap().map(|it| it.unwrap().path()).collect())
         .collect();
     assert_eq!(kept.len(), 20);
+    // apt may end the method while it writes what nobody waited for: that file is called by its process.
+    let is_whole = |it: &&PathBuf| {
+        it.extension().is_some_and(|end| end.to_string_lossy().parse::<u32>().is_err())
+    };
+    let rest = kept.iter().flatten().filter(|it| !is_whole(it));
+    rest.for_each(|it| fs::remove_file(it).unwrap());
+    let kept: Vec<Vec<&PathBuf>> =
+        kept.iter().map(|it| it.iter().filter(is_whole).collect()).collect();
+    assert!(kept.iter().all(|it| it.len() >= 2), "{kept:?}");
     kept.iter().flat_map(|it| it.iter().skip(2)).for_each(|it| fs::remove_file(it).unwrap());
     fs::remove_dir_all(world.path("cache/archives")).unwrap();
     fs::create_dir_all(world.path("cache/archives/partial")).unwrap();
