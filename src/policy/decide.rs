@@ -6,7 +6,7 @@ use super::decision::{Admit, Assessment, Basis, Decision, Reason, Refusal, Repor
 use super::evidence::{Evidence, Outcome};
 use super::requirement::{OnConflict, Requirement};
 use super::rule::{Applies, Rule};
-use super::subject::{Facts, Named, Subject};
+use super::subject::{Epoch, Facts, Named, Subject};
 use super::{Mode, Policy};
 use crate::attest::Claim;
 use crate::deb::DebError;
@@ -76,8 +76,10 @@ pub fn assess_early(
     now: Timestamp,
 ) -> Option<Assessment> {
     let assessment = assess(policy, named, evidence, now);
+    // Where a rule only perhaps applies, several must be met, and the report has the last one alone.
+    let one_rule = named.epoch == Epoch::Known && named.source.is_some();
     let is_final = match &assessment {
-        Assessment::Confirmed { report } => stays(report),
+        Assessment::Confirmed { report } => one_rule && stays(report),
         Assessment::Excepted { .. } | Assessment::Unconfirmed { .. } => false,
     };
     (is_final || evidence.pending.is_empty()).then_some(assessment)
