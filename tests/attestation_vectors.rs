@@ -17,10 +17,10 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use apt_quorum::attest::{
-    self, Accepted, Claim, KeyRing, PinnedKey, Rejection, Verified, Wanted, json,
+    self, Accepted, Claim, KeyRing, PinnedKey, Rejection, Remembered, Verified, Wanted, json,
 };
 use apt_quorum::types::{Certificate, KeyKind, PublicKey, Sha256Digest};
 use base64::Engine;
@@ -684,6 +684,7 @@ fn run(directory: &Path) -> Result<(), String> {
 
     let wanted = Wanted { artifact: &artifact, sha256: (!attack.any_hash).then_some(sha256) };
     let result = attest::verify(&envelope, &ring, wanted, now());
+    remembered_signatures_change_nothing(&envelope, &ring, wanted, &result)?;
     let expected = expected(attack.expect)?;
     if expected.is_ok() && canonical.is_none() && !has_statement {
         return Err("claims are expected, so canonical.txt must say what was signed".to_owned());
@@ -704,6 +705,28 @@ fn run(directory: &Path) -> Result<(), String> {
     }
     let why = result.map_or_else(|e| e.to_string(), |claims| format!("{} claim(s)", claims.len()));
     Err(format!("expected {expected:?}, got {found:?}: {why}"))
+}
+
+/// Whoever remembers nothing yet, whoever has just verified it, and whoever was told of that all find the
+/// same.
+fn remembered_signatures_change_nothing(
+    envelope: &[u8],
+    ring: &KeyRing,
+    wanted: Wanted<'_>,
+    expected: &Result<Vec<Claim>, Rejection>,
+) -> Result<(), String> {
+    let by = |remembered: &Arc<Remembered>| {
+        let ring = ring.clone().remembering(Arc::clone(remembered));
+        let result = attest::verify(envelope, &ring, wanted, now());
+        (result == *expected)
+            .then_some(())
+            .ok_or_else(|| format!("{expected:?}, and where signatures are remembered {result:?}"))
+    };
+    let first = Arc::new(Remembered::default());
+    by(&first)?;
+    by(&first)?;
+    let told = first.to_bytes().map(|bytes| Remembered::from_bytes(&bytes).map(Arc::new));
+    told.map_or(Ok(()), |told| by(&told.ok_or("what it remembers cannot be read")?))
 }
 
 /// Whatever a claim says must be what was asked and what was signed.

@@ -1,9 +1,10 @@
 //! The keys that the administrator pinned, and who owns them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::Accepted;
-use crate::types::{OperatorName, PublicKey, Timestamp};
+use super::{Accepted, Remembered};
+use crate::types::{KeyId, OperatorName, PublicKey, Timestamp};
 
 /// One pinned key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +29,29 @@ impl PinnedKey {
 /// in whatever form, so each has exactly one owner.
 #[derive(Debug, Clone, Default)]
 pub struct KeyRing {
-    keys: Vec<PinnedKey>,
+    keys: Vec<Ready>,
     accepted: BTreeMap<OperatorName, Vec<Accepted>>,
+    remembered: Option<Arc<Remembered>>,
+}
+
+/// A pinned key, and what of it every signature needs.
+#[derive(Debug, Clone)]
+pub(super) struct Ready {
+    pub(super) pinned: PinnedKey,
+    /// What signatures call it
+    pub(super) id: KeyId,
+    /// The point of the curve that it is
+    pub(super) ed25519: Option<ed25519_dalek::VerifyingKey>,
+}
+
+impl Ready {
+    fn of(pinned: PinnedKey) -> Self {
+        let ed25519 = match &pinned.key {
+            PublicKey::Ed25519(key) => ed25519_dalek::VerifyingKey::from_bytes(key).ok(),
+            _ => None,
+        };
+        Self { id: pinned.key.key_id(), ed25519, pinned }
+    }
 }
 
 /// A key that was pinned twice.
@@ -78,7 +100,10 @@ impl KeyRing {
             }
         }
         drop(owners);
-        if errors.is_empty() { Ok(Self { keys, accepted: BTreeMap::new() }) } else { Err(errors) }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self { keys: keys.into_iter().map(Ready::of).collect(), ..Self::default() })
     }
 
     /// Sets what statements of this operator count, in whichever envelope. Without that, only links
@@ -87,6 +112,18 @@ impl KeyRing {
     pub fn accepting(mut self, operator: OperatorName, accepted: Vec<Accepted>) -> Self {
         self.accepted.insert(operator, accepted);
         self
+    }
+
+    /// Goes by what is remembered of plain signatures, and remembers more.
+    #[must_use]
+    pub fn remembering(self, remembered: Arc<Remembered>) -> Self {
+        Self { remembered: Some(remembered), ..self }
+    }
+
+    /// What is remembered, if anything is.
+    #[must_use]
+    pub fn remembered(&self) -> Option<&Remembered> {
+        self.remembered.as_deref()
     }
 
     /// What statements of this operator count.
@@ -104,14 +141,19 @@ impl KeyRing {
     /// The keys of this operator alone.
     #[must_use]
     pub fn of(&self, operator: &OperatorName) -> Self {
-        let keys = self.keys.iter().filter(|it| it.operator == *operator).cloned().collect();
+        let keys = self.keys.iter().filter(|it| it.pinned.operator == *operator).cloned();
         let accepted = self.accepted.get(operator).cloned();
         let accepted = accepted.map(|it| (operator.clone(), it)).into_iter().collect();
-        Self { keys, accepted }
+        Self { keys: keys.collect(), accepted, remembered: self.remembered.clone() }
     }
 
     /// The keys in the order in which they were given.
     pub fn iter(&self) -> impl Iterator<Item = &PinnedKey> {
+        self.keys.iter().map(|it| &it.pinned)
+    }
+
+    /// The same, ready to verify with.
+    pub(super) fn ready(&self) -> impl Iterator<Item = &Ready> {
         self.keys.iter()
     }
 }

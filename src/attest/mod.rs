@@ -16,6 +16,7 @@ mod layout;
 mod link;
 mod metablock;
 mod openpgp;
+mod remembered;
 mod sealed;
 mod signatures;
 mod sigstore;
@@ -30,6 +31,7 @@ use crate::types::{
 pub use json::JsonError;
 pub use keyring::{KeyRing, KeyRingError, PinnedKey};
 pub use layout::{Layout, LayoutError, Numbers, Stated, StepKey, read_json_key};
+pub use remembered::Remembered;
 pub use sealed::{seal, unseal};
 pub use statement::{Accepted, Verified};
 

@@ -3,11 +3,13 @@
 //! Key ids are unauthenticated hints: they decide in which order keys are tried, and never whether
 //! a signature counts.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::keyring::Ready;
 use super::openpgp::OpenPgpSignature;
-use super::{KeyRing, MAX_CHECKS, MAX_SIGNATURES, PinnedKey, Rejection, SignatureFault};
+use super::{
+    KeyRing, MAX_CHECKS, MAX_SIGNATURES, PinnedKey, Rejection, Remembered, SignatureFault,
+};
 use crate::types::{Certificate, Component, Hashed, PublicKey, Timestamp};
 
 /// Longest signature that is read, in bytes. One with the longest RSA key has 1,024.
@@ -82,7 +84,9 @@ impl Signatures {
         keys: &'k KeyRing,
         now: Timestamp,
     ) -> Result<Vec<&'k PinnedKey>, Rejection> {
-        let mut checks = Checks { message: &self.message, now, left: MAX_CHECKS, fault: None };
+        let remembered = keys.remembered();
+        let (message, left) = (&self.message, MAX_CHECKS);
+        let mut checks = Checks { message, now, left, fault: None, remembered };
         let verified = self.verified(keys, &mut checks);
         let (good, expired): (Vec<&PinnedKey>, Vec<&PinnedKey>) =
             verified.into_iter().partition(|key| key.is_good_at(now));
@@ -94,7 +98,7 @@ impl Signatures {
         // A signature is one key's: once it is known whose, the others are not tried with it.
         let mut free: Vec<&Signature> = self.list.iter().collect();
         let mut verified: BTreeMap<usize, &PinnedKey> = BTreeMap::new();
-        let makers: Vec<Maker<'k>> = keys.iter().enumerate().flat_map(Maker::of).collect();
+        let makers: Vec<Maker<'k>> = keys.ready().enumerate().flat_map(Maker::of).collect();
         // First the signatures that name the key, for all keys: there are at most MAX_SIGNATURES
         // of them, so the budget cannot run out before each honest one was tried.
         for hint in [Hint::Named, Hint::Guessed] {
@@ -157,20 +161,21 @@ struct Maker<'k> {
     /// The place of the pinned key among all
     at: usize,
     pinned: &'k PinnedKey,
+    ready: &'k Ready,
     of: Option<(&'k Certificate, &'k Component)>,
     /// What a signature calls it
-    name: Cow<'k, str>,
+    name: &'k str,
 }
 
 impl<'k> Maker<'k> {
-    fn of((at, pinned): (usize, &'k PinnedKey)) -> Vec<Self> {
+    fn of((at, ready): (usize, &'k Ready)) -> Vec<Self> {
+        let pinned = &ready.pinned;
         let PublicKey::OpenPgp(certificate) = &pinned.key else {
-            let name = Cow::Owned(pinned.key.key_id().to_string());
-            return vec![Self { at, pinned, of: None, name }];
+            return vec![Self { at, pinned, ready, of: None, name: ready.id.as_str() }];
         };
         let component = |it: &'k Component| {
-            let name = Cow::Borrowed(it.fingerprint.as_str());
-            Self { at, pinned, of: Some((certificate, it)), name }
+            let name = it.fingerprint.as_str();
+            Self { at, pinned, ready, of: Some((certificate, it)), name }
         };
         certificate.components().map(component).collect()
     }
@@ -183,12 +188,13 @@ struct Checks<'a, 'k> {
     left: usize,
     /// The first signature that fits and does not count
     fault: Option<(&'k PinnedKey, SignatureFault)>,
+    /// What is known of plain signatures
+    remembered: Option<&'a Remembered>,
 }
 
 impl<'k> Checks<'_, 'k> {
     fn verify(&mut self, maker: &Maker<'k>, form: &Form, hint: Hint) -> bool {
         // What cannot fit costs nothing, and what hashes the message for itself costs more.
-        let alone = self.message.message().len();
         match (&maker.pinned.key, maker.of, form) {
             (PublicKey::OpenPgp(_), Some((certificate, component)), Form::OpenPgp(signature)) => {
                 if !signature.can_be_by(component) || !self.spend(hint, 0) {
@@ -200,24 +206,26 @@ impl<'k> Checks<'_, 'k> {
                 }
                 verified.is_ok()
             }
-            (PublicKey::Ed25519(key), _, Form::Plain(signature)) => {
-                let Ok(signature) = <[u8; 64]>::try_from(signature.as_slice()) else {
-                    return false;
+            (key, _, Form::Plain(signature)) => {
+                let alone = match key {
+                    PublicKey::Ed25519(_) | PublicKey::RsaPss(_) => self.message.message().len(),
+                    PublicKey::EcdsaP256(_) => 0,
+                    PublicKey::OpenPgp(_) => return false,
                 };
-                self.spend(hint, alone) && ed25519(key, self.message.message(), &signature)
-            }
-            (PublicKey::EcdsaP256(key), _, Form::Plain(signature)) => {
-                self.spend(hint, 0) && ecdsa_p256(key.point(), self.message, signature)
-            }
-            (PublicKey::RsaPss(key), _, Form::Plain(signature)) if self.spend(hint, alone) => {
-                // EMSA-PSS with SHA-256, MGF1 with SHA-256, a salt of 32 bytes.
-                let algorithm = &ring::signature::RSA_PSS_2048_8192_SHA256;
-                ring::signature::UnparsedPublicKey::new(algorithm, key.pkcs1())
-                    .verify(self.message.message(), signature)
-                    .is_ok()
+                let fits = !matches!(key, PublicKey::Ed25519(_)) || signature.len() == 64;
+                fits && self.spend(hint, alone) && self.is_plain(maker.ready, signature)
             }
             _ => false,
         }
+    }
+
+    /// Whether a key that is no certificate made this signature.
+    fn is_plain(&self, key: &Ready, signature: &[u8]) -> bool {
+        let verify = || plain(key, self.message, signature);
+        let Some(remembered) = self.remembered else { return verify() };
+        let key = &key.pinned.key;
+        let (key, message) = ((key.kind().name(), key.to_bytes()), self.message.sha256());
+        remembered.or_verify(key, signature, message.as_deref(), verify)
     }
 
     /// Whether a check that hashes so many bytes for itself may still be made. Each signature names
@@ -233,12 +241,27 @@ impl<'k> Checks<'_, 'k> {
     }
 }
 
-fn ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
-    let signature = ed25519_dalek::Signature::from_bytes(signature);
-    // Strict: no key or nonce of small order, so a signature binds to exactly one message
-    // and one key (RFC 8032 section 5.1.7 leaves that open).
-    ed25519_dalek::VerifyingKey::from_bytes(key)
-        .is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+/// Verifies a signature that is no OpenPGP packet.
+fn plain(key: &Ready, message: &Hashed, signature: &[u8]) -> bool {
+    match &key.pinned.key {
+        PublicKey::Ed25519(_) => {
+            // Strict: no key or nonce of small order, so a signature binds to exactly one message
+            // and one key (RFC 8032 section 5.1.7 leaves that open).
+            ed25519_dalek::Signature::from_slice(signature).is_ok_and(|signature| {
+                let key = key.ed25519.as_ref();
+                key.is_some_and(|it| it.verify_strict(message.message(), &signature).is_ok())
+            })
+        }
+        PublicKey::EcdsaP256(key) => ecdsa_p256(key.point(), message, signature),
+        PublicKey::RsaPss(key) => {
+            // EMSA-PSS with SHA-256, MGF1 with SHA-256, a salt of 32 bytes.
+            let algorithm = &ring::signature::RSA_PSS_2048_8192_SHA256;
+            ring::signature::UnparsedPublicKey::new(algorithm, key.pkcs1())
+                .verify(message.message(), signature)
+                .is_ok()
+        }
+        PublicKey::OpenPgp(_) => false,
+    }
 }
 
 /// In DER, as securesystemslib writes it, or as two numbers of 32 bytes, as the Rust in-toto does.
@@ -292,7 +315,8 @@ mod tests {
         let signatures = Signatures::new(list, vec![b'x'; length]);
         let now = Timestamp::from_unix(1_800_000_000).unwrap();
         let (message, fault) = (&signatures.message, None);
-        let mut checks = Checks { message, now, left: MAX_CHECKS, fault };
+        let remembered = None;
+        let mut checks = Checks { message, now, left: MAX_CHECKS, fault, remembered };
         assert!(signatures.verified(keys, &mut checks).is_empty());
         (MAX_CHECKS - checks.left, message.times())
     }

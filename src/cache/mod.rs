@@ -158,13 +158,30 @@ impl Cache {
     /// there, however they came there, must not hide the others.
     #[must_use]
     pub fn read(&self, artifact: &ArtifactName) -> Vec<Vec<u8>> {
+        self.read_some(artifact, |_, _| true)
+    }
+
+    /// The same, without what the caller does not take of whom: an operator's name, or nothing, and
+    /// the bytes.
+    #[must_use]
+    pub fn read_some(
+        &self,
+        artifact: &ArtifactName,
+        takes: impl Fn(&str, &[u8]) -> bool,
+    ) -> Vec<Vec<u8>> {
         let mut paths = self.paths(artifact);
         if paths.len() > MAX_ENTRIES {
             paths = by_turns(paths);
         }
         let mut seen = BTreeSet::new();
-        let read = paths.iter().filter_map(|path| read_bounded(path, attest::MAX_BYTES));
-        read.filter(|bytes| seen.insert(Sha256Digest::of(bytes))).collect()
+        let read = paths.iter().filter_map(|path| {
+            let bytes = read_bounded(path, attest::MAX_BYTES)?;
+            let digest = Sha256Digest::of(&bytes);
+            // What several have signed is there for each of them.
+            let wanted = !seen.contains(&digest) && takes(owner(path), &bytes);
+            (wanted && seen.insert(digest)).then_some(bytes)
+        });
+        read.collect()
     }
 
     /// The files about `artifact`, in the order of their names.

@@ -385,7 +385,9 @@ pub fn serve(input: impl Read, output: impl Write + Send + 'static) -> std::io::
     let engine = Engine::start(setup, move |event| {
         let mut output = output.lock().unwrap_or_else(|lock| lock.into_inner());
         let line = serde_json::to_string(&WireEvent::of(event)).map_err(std::io::Error::from);
-        let said = line.and_then(|line| writeln!(output, "{line}")).and_then(|()| output.flush());
+        // With its end at once: whoever waits for it is woken up once.
+        let said = line.and_then(|line| output.write_all((line + "\n").as_bytes()));
+        let said = said.and_then(|()| output.flush());
         if said.is_err() {
             // Whoever asked has heard enough, or must not wait for an answer that cannot come.
             std::process::exit(1);

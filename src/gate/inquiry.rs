@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::appetite::{self, Appetite};
 use super::archives::{Archives, Silence, Word};
 use crate::attest::{self, Claim, Rejection, Wanted, archive};
 use crate::evidence::Found;
@@ -27,6 +28,8 @@ pub struct Inquiry {
     unread: Vec<(usize, Found)>,
     /// What endpoints that are archives say is looked up there
     archives: Arc<Archives>,
+    /// How much of whose attestations the run has taken in
+    appetite: Arc<Appetite>,
     /// Attestations from this machine, not looked at yet
     at_hand: Vec<Vec<u8>>,
     /// Attestations from this machine that were verified about what the file should be
@@ -66,6 +69,11 @@ impl Inquiry {
         Self { archives, ..self }
     }
 
+    /// Takes no more of an operator than the run does.
+    pub(super) fn with_appetite(self, appetite: Arc<Appetite>) -> Self {
+        Self { appetite, ..self }
+    }
+
     /// Takes attestations that were verified already.
     pub(super) fn with_verified(self, verified: Verified) -> Self {
         Self { verified: Some(verified), ..self }
@@ -76,7 +84,13 @@ impl Inquiry {
         // Whose endpoint it is, the configuration says and not the answer.
         let late = || self.late.remove(&endpoint);
         if let Some(operator) = self.waiting.remove(&endpoint).or_else(late) {
-            self.unread.push((endpoint, Found { operator, ..found }));
+            let bytes = found.attestations.iter().map(Vec::len).sum();
+            let mut found = Found { operator, ..found };
+            if !self.appetite.takes(found.operator.as_str(), bytes) {
+                found.attestations.clear();
+                found.outcome = Outcome::Unreachable { why: appetite::explain() };
+            }
+            self.unread.push((endpoint, found));
         }
     }
 

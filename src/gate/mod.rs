@@ -4,6 +4,7 @@
 //! [`crate::policy`]; it has no opinion of its own about who may pass. Without a usable
 //! configuration everything is refused.
 
+mod appetite;
 mod archives;
 mod assess;
 mod confine;
@@ -14,6 +15,7 @@ mod listings;
 mod memory;
 mod outlook;
 mod patience;
+mod remembered;
 mod rounds;
 mod routes;
 mod run;
@@ -43,6 +45,7 @@ use crate::sys::secure::{SecureError, Trusted};
 use crate::sys::steady::{self, Stamp, Tells};
 use crate::types::{Called, Identity, OperatorName, Sha256Digest, Timestamp};
 
+use appetite::Appetite;
 use archives::Archives;
 pub use assess::{Ask, Assessed};
 pub use confine::{Confinement, MethodPlaces, confine_fetcher, confine_method};
@@ -81,6 +84,8 @@ pub struct Gate {
     signers: AskedFor,
     state: PathBuf,
     archives: Arc<Archives>,
+    /// How much was taken in of whose attestations
+    appetite: Arc<Appetite>,
     /// About this machine's indexes, for people
     remarks: Mutex<BTreeSet<String>>,
     /// How long this run has waited for whom
@@ -182,6 +187,7 @@ impl Gate {
         let endpoints = config.as_ref().map(|it| it.endpoints.as_slice()).unwrap_or_default();
         Self {
             archives: Arc::new(Archives::new(endpoints, &cache, native, &state)),
+            appetite: Arc::default(),
             patience: Mutex::new(Patience::of(config.as_ref().ok(), Haste::Command)),
             run: Run::default(),
             config,
@@ -198,7 +204,8 @@ impl Gate {
     /// than a run may, and goes on from what earlier entrances of the run found out.
     #[must_use]
     pub fn holding_up(self, haste: Haste, state: &Path, now: Timestamp) -> Self {
-        let Ok(config) = &self.config else { return self };
+        let Ok(mut config) = self.config else { return self };
+        config.policy = config.policy.remembering(remembered::recall(state));
         let mut run = Run::recall(state, config.digest, now);
         let mut spare = Duration::ZERO;
         if config.policy.minds_conflicts() {
@@ -207,17 +214,20 @@ impl Gate {
             run.forget_answers();
             spare = GRACE;
         }
-        let patience = Patience::of(Some(config), haste);
+        let patience = Patience::of(Some(&config), haste);
         let patience = Mutex::new(patience.after(std::mem::take(&mut run.used), spare));
-        Self { patience, run, ..self }
+        Self { config: Ok(config), patience, run, ..self }
     }
 
     /// Keeps below `state` what this entrance found out for those that come after it in the same
-    /// run, and what was said of `assessed` packages. Without that they ask and wait once more, so
+    /// run, what was said of `assessed` packages, and which signatures verify. Without that they ask and wait once more, so
     /// nothing is lost if it cannot be written, as by whoever is not root.
     pub fn keep_run(&self, state: &Path, now: Timestamp, assessed: &[Assessed]) {
         if let Ok(config) = &self.config {
             let _ = self.run.keep(state, config, now, self.patience().used(), assessed);
+            if let Some(remembered) = config.policy.keys().remembered() {
+                remembered::keep(state, remembered);
+            }
         }
     }
 
@@ -324,7 +334,8 @@ impl Gate {
     pub fn inquire_with(&self, question: &Question, kept: Vec<Vec<u8>>, now: Timestamp) -> Inquiry {
         let Ok(config) = &self.config else { return Inquiry::default() };
         let artifact = question.identity.artifact_name();
-        let mut at_hand = self.cache.read(&artifact);
+        let mut at_hand =
+            self.cache.read_some(&artifact, |whose, it| self.appetite.takes(whose, it.len()));
         at_hand.extend(kept);
         let mut heard: BTreeSet<OperatorName> = BTreeSet::new();
         let mut verified = None;
@@ -355,7 +366,9 @@ impl Gate {
             .filter(|(_, endpoint)| !heard.contains(&endpoint.operator))
             .map(|(index, endpoint)| (index, endpoint.operator.clone()))
             .collect();
-        let mut inquiry = Inquiry::new(at_hand, asked).with_archives(Arc::clone(&self.archives));
+        let mut inquiry = Inquiry::new(at_hand, asked)
+            .with_archives(Arc::clone(&self.archives))
+            .with_appetite(Arc::clone(&self.appetite));
         inquiry.add_answers(answers);
         match verified {
             Some(verified) => inquiry.with_verified(verified),

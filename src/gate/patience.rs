@@ -19,6 +19,10 @@ use crate::types::OperatorName;
 /// How often somebody looks whom the run waits for.
 pub const TICK: Duration = Duration::from_millis(100);
 
+/// How much of a budget passes before somebody has noticed that it is used up, and has acted on it: a run
+/// takes no longer than the budget because of one operator.
+const NOTICE: Duration = Duration::from_millis(200);
+
 /// What an operator may use up of a run that nobody waits for at a prompt, or that cannot end without
 /// it: a command like `apt-quorum audit`, or a rule that nothing can meet without this operator.
 const LONG: Duration = Duration::from_secs(60);
@@ -105,8 +109,8 @@ impl Patience {
     #[must_use]
     pub fn rests(&self, name: &OperatorName) -> Option<String> {
         let budget = self.budgets.get(name)?;
-        let used = self.used.get(name).filter(|used| *used >= budget)?;
-        Some(format!("slow: used up its {} s in this run", used.as_secs()))
+        let used = self.used.get(name)?.saturating_add(NOTICE);
+        (used >= *budget).then(|| format!("slow: used up its {} s in this run", used.as_secs()))
     }
 
     /// Looks, if it is time to, whom the run waits for `now`. Gives those that have just used up what
@@ -173,6 +177,7 @@ mod tests {
         assert_eq!(pass(&mut patience, 1, &["c"]), ["c"]);
         let why = patience.rests(&name("c")).unwrap();
         assert_eq!(why, "slow: used up its 5 s in this run");
+        assert!(patience.used()[&name("c")] < Duration::from_secs(5));
         assert!(pass(&mut patience, 9, &["c"]).is_empty(), "told once");
     }
 

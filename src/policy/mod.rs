@@ -27,8 +27,9 @@ pub use subject::{Epoch, Named, Subject};
 pub use crate::apt::index::Listing;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use crate::attest::KeyRing;
+use crate::attest::{KeyRing, Remembered};
 use crate::types::OperatorName;
 
 /// What happens to a file that no rule admits.
@@ -122,6 +123,12 @@ impl Policy {
     #[must_use]
     pub const fn keys(&self) -> &KeyRing {
         &self.keys
+    }
+
+    /// The same policy, that goes by what is remembered of signatures.
+    #[must_use]
+    pub fn remembering(self, remembered: Arc<Remembered>) -> Self {
+        Self { keys: self.keys.remembering(remembered), ..self }
     }
 
     /// All operators.

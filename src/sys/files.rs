@@ -26,14 +26,14 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}", std::process::id()));
     let temporary = PathBuf::from(temporary);
+    let create = || File::options().write(true).create_new(true).open(&temporary);
     // A leftover of a crash under the same process id is replaced; a link is not followed.
-    let _ = fs::remove_file(&temporary);
-    let written = File::options()
-        .write(true)
-        .create_new(true)
-        .open(&temporary)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&temporary, path));
+    let file = create().or_else(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => fs::remove_file(&temporary).and_then(|()| create()),
+        _ => Err(error),
+    });
+    let written =
+        file.and_then(|mut file| file.write_all(bytes)).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }

@@ -1,0 +1,97 @@
+//! Where root keeps which signatures it has verified, so that no entrance, in this run or in a later
+//! one, verifies them again.
+//!
+//! The file is root's own, and is believed for that reason: who can write it can replace this program.
+//! The method, which is not root any more when it works, reads it before it becomes somebody else, and
+//! never writes it. What `_apt` can write, as the cache of attestations, is not believed.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::attest::Remembered;
+use crate::sys::files::write_whole;
+use crate::sys::secure::Trusted;
+
+/// The file's name below `APT::Quorum::State`.
+const FILE: &str = "signatures";
+
+/// What is remembered below `state`. What cannot be read, or could have been written by somebody else,
+/// was forgotten.
+pub(super) fn recall(state: &Path) -> Arc<Remembered> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(Remembered::MAX_BYTES).unwrap_or_default();
+    let read = Trusted::now().open_file(&state.join(FILE)).map(|it| it.take(limit + 1));
+    let read = read.is_ok_and(|mut it| it.read_to_end(&mut bytes).is_ok());
+    let remembered = read.then(|| Remembered::from_bytes(&bytes)).flatten();
+    Arc::new(remembered.unwrap_or_default())
+}
+
+/// Keeps below `state` what was remembered before and is still needed, and what is new. If it cannot be
+/// written, all of it is verified again.
+pub(super) fn keep(state: &Path, remembered: &Remembered) {
+    if let Some(bytes) = remembered.to_bytes() {
+        let _ = write_whole(&state.join(FILE), &bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::attest::{self, KeyRing, PinnedKey, Wanted};
+    use crate::types::{PublicKey, Timestamp};
+
+    /// One signature by a key of this test's, as a link of no use: who signed it is known before what
+    /// it says is looked at.
+    fn attestation() -> (Vec<u8>, KeyRing) {
+        use ed25519_dalek::Signer;
+
+        let secret = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        let key = PublicKey::Ed25519(secret.verifying_key().to_bytes());
+        let name = key.key_id();
+        let signature = secret.sign(br#"{"a":1}"#).to_bytes();
+        let signature: String = signature.iter().map(|it| format!("{it:02x}")).collect();
+        let text = format!(
+            r#"{{"signatures":[{{"keyid":"{name}","sig":"{signature}"}}],"signed":{{"a":1}}}}"#
+        );
+        let pinned = PinnedKey { operator: "a".parse().unwrap(), key, not_after: None };
+        (text.into_bytes(), KeyRing::new(vec![pinned]).unwrap())
+    }
+
+    fn verify(state: &Path) -> Arc<Remembered> {
+        let (bytes, keys) = attestation();
+        let remembered = recall(state);
+        let artifact = "x_1_all.deb".parse().unwrap();
+        let wanted = Wanted { artifact: &artifact, sha256: None };
+        let keys = keys.remembering(Arc::clone(&remembered));
+        let why = attest::verify(&bytes, &keys, wanted, Timestamp::from_unix(0).unwrap());
+        assert_eq!(why.unwrap_err().code(), "wrong-type");
+        remembered
+    }
+
+    #[test]
+    fn what_others_could_have_written_was_forgotten() {
+        let state = tempfile::tempdir().unwrap();
+        fs::set_permissions(state.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let state = state.path();
+        let is_new = || verify(state).to_bytes().is_some();
+        assert!(is_new());
+        keep(state, &verify(state));
+        assert!(!is_new());
+        let file = state.join(FILE);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(is_new());
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(!is_new());
+        let bytes = fs::read(&file).unwrap();
+        fs::write(&file, vec![0; Remembered::MAX_BYTES + 1]).unwrap();
+        assert!(is_new());
+        fs::write(&file, &bytes[1..]).unwrap();
+        assert!(is_new());
+        fs::write(&file, bytes).unwrap();
+        assert!(!is_new());
+    }
+}
