@@ -79,7 +79,7 @@ fn no_step_asks_for_memory_more_often_than_it_did() {
     let wanted = Wanted { artifact: &artifact, sha256: Some(world.file.sha256()) };
     for (step, asked, most) in [
         ("canonical JSON", asked(|| json::parse(&link).unwrap().canonical()), 35),
-        ("a link", asked(|| attest::verify(&link, &ring, wanted, now()).unwrap()), 72),
+        ("a link", asked(|| attest::verify(&link, &ring, wanted, now()).unwrap()), 50),
         ("a decision", asked(|| decide(&policy, &subject, &evidence, now())), 43),
         ("a small package", asked(|| examine(package.as_slice()).unwrap()), 40),
         ("reading a message", asked(read), 15),
