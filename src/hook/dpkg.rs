@@ -107,8 +107,8 @@ fn asked_by_dpkg(mode: Mode) -> Result<(Vec<PathBuf>, Into), String> {
     if is_emulated {
         arguments = emulator::told(&process, &directory, arguments).map_err(|why| {
             format!(
-                "{shown} is an emulator, and {why}. How images of other architectures are built \
-                 stands in docs/images.md"
+                "{shown} is an emulator, and {why}. apt-quorum-method(8) describes which emulators \
+                 the gate can see through"
             )
         })?;
     }
