@@ -1,48 +1,25 @@
 //! Install a Debian package only when enough independent rebuilders got the same bytes.
 //!
-//! The modules, from the pure core to the edges; each imports only from those above it:
+//! Three crates below this one do the work: `apt-quorum-core` decides, `apt-quorum-sys` is the edge to the
+//! operating system, and `apt-quorum-gate` is what runs at every installation. Here is what people type:
 //!
-//! - [`types`]: the words as types (pure)
-//! - [`sys`]: the edge to the operating system, and the only `unsafe`
-//! - [`compressed`], [`deb822`]: formats that stand in others (pure)
-//! - [`attest`]: signed bytes to claims (pure)
-//! - [`apt`], [`deb`]: apt's messages and indexes, Debian's packages (pure)
-//! - [`policy`]: the judgement (pure)
-//! - [`report`]: one record of a decision, as JSON and as text (pure)
-//! - [`config`]: files to a policy, or every mistake with its place
 //! - [`import`]: other programs' configurations, taken over
-//! - [`cache`], [`evidence`], [`receipt`]: signed bytes that were kept, fetched, and rested on
-//! - [`log`]: decisions, told to the system's log
-//! - [`gate`]: all of the above wired into one pipeline
-//! - [`audit`]: what is installed, assessed by it
+//! - [`audit`]: what is installed, assessed by the gate
 //! - [`image`]: what somebody says about a whole image, and whether it is so
-//! - [`method`], [`hook`], [`cli`]: the entrances
+//! - [`cli`]: the commands
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
 )]
 
-pub mod apt;
-pub mod attest;
 pub mod audit;
-pub mod cache;
 pub mod cli;
-pub mod compressed;
-pub mod config;
-pub mod deb;
-pub mod deb822;
-pub mod evidence;
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub mod fuzzing;
-pub mod gate;
-pub mod hook;
 pub mod image;
 pub mod import;
-pub mod log;
-pub mod method;
-pub mod policy;
-pub mod receipt;
-pub mod report;
-pub mod sys;
-pub mod types;
+
+pub use apt_quorum_core::{apt, attest, compressed, deb, deb822, policy, report, types};
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use apt_quorum_gate::fuzzing;
+pub use apt_quorum_gate::{cache, config, evidence, gate, hook, log, method, receipt};
+pub use apt_quorum_sys as sys;

@@ -51,7 +51,7 @@ fn rows() -> BTreeSet<String> {
 /// The names of all tests.
 fn tests() -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
-    for path in [sources("src"), sources("tests")].concat() {
+    for path in ["src", "crates", "tests"].into_iter().flat_map(sources) {
         let text = fs::read_to_string(&path).unwrap();
         for (_, after) in
             text.match_indices("#[test]\n").map(|(at, it)| text.split_at(at + it.len()))

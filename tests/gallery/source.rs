@@ -33,12 +33,10 @@ impl Source {
         &self.enums[name]
     }
 
-    /// Reads all of `src/`.
+    /// Reads the sources of all crates.
     pub fn read() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut source = Self::default();
-        for path in rust_files(&root) {
-            let file = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        for (path, file) in sources() {
             let tokens = tokens(&fs::read_to_string(&path).unwrap());
             // A module that is for tests or the fuzzer only says so where it is declared, or above
             // all that it has.
@@ -301,14 +299,30 @@ fn rust_files(directory: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// The texts of all tests, and of `src` with its tests: what a test expects to be said.
+/// The sources of all crates, each with its place in the program.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut all = Vec::new();
+    for (root, module) in
+        [("src", ""), ("crates/core/src", ""), ("crates/gate/src", ""), ("crates/sys/src", "sys/")]
+    {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(root);
+        for path in rust_files(&root) {
+            let file = path.strip_prefix(&root).unwrap().to_str().unwrap();
+            let file = format!("{module}{file}");
+            all.push((path, file));
+        }
+    }
+    all
+}
+
+/// The texts of all tests, and of the sources with theirs: what a test expects to be said.
 pub fn texts_of_tests() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut texts = Vec::new();
     for path in rust_files(&root.join("tests")) {
         add_texts(&mut texts, &tokens(&fs::read_to_string(path).unwrap()));
     }
-    for path in rust_files(&root.join("src")) {
+    for (path, _) in sources() {
         let all = tokens(&fs::read_to_string(&path).unwrap());
         let marker = tokens("#[cfg(test)]");
         // Unit tests stand at the end.

@@ -7,8 +7,8 @@
 
 use std::fmt;
 
-use reqwest::Url;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::auth::Logins;
 use super::configuration::{Configuration, dequote};

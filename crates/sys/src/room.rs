@@ -38,7 +38,7 @@ type Owner = fn(&Path, u64) -> String;
 
 /// The room of one directory.
 #[derive(Debug, Clone)]
-pub(crate) struct Room {
+pub struct Room {
     directory: PathBuf,
     /// See [`LOOKED`]; without it, each process looks when it begins to write
     looked: Option<PathBuf>,
@@ -61,24 +61,24 @@ struct Item {
 
 impl Room {
     /// So many bytes for the files so many levels below `directory`.
-    pub(crate) fn new(directory: PathBuf, depth: usize, limit: u64, owner: Owner) -> Self {
+    pub fn new(directory: PathBuf, depth: usize, limit: u64, owner: Owner) -> Self {
         let looked = Some(directory.join(LOOKED));
         Self { directory, looked, depth, limit, owner, written: Arc::default() }
     }
 
     /// The same room, for which another directory has the file that tells when somebody looked.
-    pub(crate) fn noted_in(self, directory: &Path) -> Self {
+    pub fn noted_in(self, directory: &Path) -> Self {
         Self { looked: Some(directory.join(LOOKED)), ..self }
     }
 
     /// The same room, where there is no place for such a file.
-    pub(crate) fn noted_nowhere(self) -> Self {
+    pub fn noted_nowhere(self) -> Self {
         Self { looked: None, ..self }
     }
 
     /// Says that a file of so many bytes was written, and takes away from time to time what is too
     /// much. That it cannot be is no reason not to go on.
-    pub(crate) fn written(&self, bytes: usize) {
+    pub fn written(&self, bytes: usize) {
         let bytes = charged(u64::try_from(bytes).unwrap_or(u64::MAX));
         let written = self.written.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let due = match &self.looked {
@@ -94,7 +94,7 @@ impl Room {
     }
 
     /// Takes away what is too much.
-    pub(crate) fn make(&self) {
+    pub fn make(&self) {
         // In somebody else's directory, names could change under the hand of whoever may do more.
         let own = |it: fs::Metadata| it.uid() == nix::unistd::geteuid().as_raw();
         if !self.directory.symlink_metadata().is_ok_and(own) {

@@ -41,7 +41,7 @@ pub struct OddLine {
 #[derive(Debug, thiserror::Error)]
 pub enum HookInputError {
     /// Reading failed.
-    #[error("cannot read what apt says: {}", crate::sys::plain(.0))]
+    #[error("cannot read what apt says: {}", crate::types::plain(.0))]
     Io(#[from] io::Error),
     /// More than is read.
     #[error("apt says more than {} MiB", MAX_INPUT >> 20)]

@@ -50,7 +50,7 @@ use archives::Archives;
 pub use assess::{Ask, Assessed};
 pub use confine::{Confinement, MethodPlaces, confine_fetcher, confine_method};
 #[cfg(fuzzing)]
-pub(crate) use gather::fuzzing;
+pub use gather::fuzzing;
 pub use gather::{Fetcher, Gatherer, Local, Next, serve};
 pub use inquiry::Inquiry;
 use inquiry::Verified;
@@ -419,7 +419,7 @@ impl Gate {
     }
 
     /// Notes what people should know about the indexes of this machine.
-    pub(crate) fn remark(&self, remarks: &[String]) {
+    pub fn remark(&self, remarks: &[String]) {
         let mut all = self.remarks.lock().unwrap_or_else(|lock| lock.into_inner());
         all.extend(remarks.iter().cloned());
     }

@@ -45,7 +45,7 @@ impl<D: Fetch> Rebuilderd<D> {
             })
             .take(MAX_RECORDS)
             .map(|record| Known {
-                status: UnsignedStatus::of_record(record.status.as_deref()),
+                status: super::unsigned_status(record.status.as_deref()),
                 build: record.build_id.and_then(Id::new),
                 artifact: None,
                 diffoscope: record.has_diffoscope,

@@ -34,5 +34,5 @@ pub use keyring::Unverified;
 pub use operator::{OperatorName, OperatorNameError, Threshold, ThresholdError};
 pub use package::{Architecture, DebVersion, NameError, PackageName, SourceName};
 pub use secret::{SecretKey, SecretKeyError};
-pub use text::{Printable, printable};
+pub use text::{Printable, plain, printable};
 pub use time::{Timestamp, TimestampError};

@@ -9,7 +9,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 /// Reads a plain file of at most `limit` bytes without following a link or waiting for a pipe.
 /// Nothing if it is anything else.
-pub(crate) fn read_bounded(path: &Path, limit: usize) -> Option<Vec<u8>> {
+pub fn read_bounded(path: &Path, limit: usize) -> Option<Vec<u8>> {
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
     let file = File::options().read(true).custom_flags(flags.bits()).open(path).ok()?;
     if !file.metadata().ok()?.is_file() {
@@ -22,7 +22,7 @@ pub(crate) fn read_bounded(path: &Path, limit: usize) -> Option<Vec<u8>> {
 
 /// Writes a file that is there either completely or not at all once the system is up. It may be
 /// empty after a power failure: whoever reads it verifies it.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}", std::process::id()));
     let temporary = PathBuf::from(temporary);
@@ -43,7 +43,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// A file that is written and not yet in its place, so that all of several can be before the
 /// first of them is.
 #[derive(Debug)]
-pub(crate) struct Prepared {
+pub struct Prepared {
     temporary: PathBuf,
     target: PathBuf,
 }
@@ -55,7 +55,7 @@ impl Prepared {
     ///
     /// # Errors
     /// If the system refuses.
-    pub(crate) fn write(target: &Path, bytes: &[u8]) -> io::Result<Self> {
+    pub fn write(target: &Path, bytes: &[u8]) -> io::Result<Self> {
         Self::write_named(".", target, bytes)
     }
 
@@ -64,7 +64,7 @@ impl Prepared {
     ///
     /// # Errors
     /// If the system refuses.
-    pub(crate) fn write_like(target: &Path, bytes: &[u8]) -> io::Result<Self> {
+    pub fn write_like(target: &Path, bytes: &[u8]) -> io::Result<Self> {
         let there = match fs::metadata(target) {
             Ok(there) => there,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -85,7 +85,7 @@ impl Prepared {
     ///
     /// # Errors
     /// If the system refuses.
-    pub(crate) fn write_plainly(target: &Path, bytes: &[u8]) -> io::Result<Self> {
+    pub fn write_plainly(target: &Path, bytes: &[u8]) -> io::Result<Self> {
         Self::write_named("", target, bytes)
     }
 
@@ -113,7 +113,7 @@ impl Prepared {
     ///
     /// # Errors
     /// If there is one, or the system refuses.
-    pub(crate) fn place_new(self) -> io::Result<()> {
+    pub fn place_new(self) -> io::Result<()> {
         fs::hard_link(&self.temporary, &self.target)
     }
 
@@ -121,7 +121,7 @@ impl Prepared {
     ///
     /// # Errors
     /// If the system refuses.
-    pub(crate) fn place_over(self) -> io::Result<()> {
+    pub fn place_over(self) -> io::Result<()> {
         fs::rename(&self.temporary, &self.target)
     }
 }
@@ -136,7 +136,7 @@ impl Drop for Prepared {
 /// A lock that only they can hold who can write where it lies: the file is closed to all others, and is
 /// gone when this is.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     path: PathBuf,
     /// Let go of when the file is gone
     _held: Flock<File>,
@@ -148,7 +148,7 @@ impl Lock {
     /// # Errors
     /// `WouldBlock` if somebody else has it; others if it cannot be made, or if the file that is there
     /// is open to others.
-    pub(crate) fn take(path: &Path) -> io::Result<Self> {
+    pub fn take(path: &Path) -> io::Result<Self> {
         let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
         let file = File::options()
             .write(true)
@@ -179,6 +179,6 @@ impl Drop for Lock {
 }
 
 /// Makes the names in a directory as lasting as the files that they lead to.
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+pub fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }

@@ -18,7 +18,7 @@ use crate::types::Sha256Digest;
 
 pub use crate::deb822::control::Control;
 pub use archive::DebError;
-pub(crate) use archive::{is_plain, only_zeros};
+pub use archive::{is_plain, only_zeros};
 
 /// Buffer for hashing; large enough that a system call a buffer costs nothing next to the hash.
 const BUFFER: usize = 128 * 1024;

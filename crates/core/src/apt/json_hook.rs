@@ -47,7 +47,7 @@ pub enum Message {
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
     /// Reading failed.
-    #[error("cannot read what apt says: {}", crate::sys::plain(.0))]
+    #[error("cannot read what apt says: {}", crate::types::plain(.0))]
     Io(#[from] io::Error),
     /// It is longer than any real one.
     #[error("apt says more than {} MiB at once", MAX_MESSAGE >> 20)]

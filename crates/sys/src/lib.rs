@@ -2,6 +2,10 @@
 //! files that stay as they are, descriptors that were handed down, terminals.
 //!
 //! The only place where `unsafe` may stand.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
+)]
 
 pub mod files;
 pub mod inherited;
@@ -12,7 +16,7 @@ mod mount;
 pub mod name_service;
 pub mod privileges;
 mod program;
-pub(crate) mod room;
+pub mod room;
 pub mod sandbox;
 pub mod secure;
 pub mod steady;
@@ -20,6 +24,7 @@ pub mod terminal;
 pub mod tree;
 pub mod xattr;
 
+pub use apt_quorum_core::types::plain;
 pub use program::program;
 
 /// Whether this process runs in a chroot: the first process has another root. Where that cannot be
@@ -30,13 +35,4 @@ pub fn is_in_a_chroot() -> bool {
 
     let root = |path| std::fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
     root("/proc/1/root/").is_some_and(|first| Some(first) != root("/"))
-}
-
-/// What the system says about an error, without the number that only programmers know.
-#[must_use]
-pub fn plain(error: &std::io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
-        None => error.to_string(),
-    }
 }

@@ -22,7 +22,7 @@ pub struct Message {
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
     /// Reading failed.
-    #[error("{}", crate::sys::plain(.0))]
+    #[error("{}", crate::types::plain(.0))]
     Io(#[from] io::Error),
     /// The bytes are no message; where the next one begins is unknown.
     #[error("malformed message")]

@@ -298,13 +298,17 @@ pub fn ascii(json: &str) -> String {
 }
 
 impl RecordedReason {
-    pub(crate) fn of(reason: &Reason) -> Self {
+    /// As records have it.
+    #[must_use]
+    pub fn of(reason: &Reason) -> Self {
         Self { code: reason.code(), text: text::reason(reason) }
     }
 }
 
 impl RecordedClaim {
-    pub(crate) fn of(claim: &Claim) -> Self {
+    /// As records have it.
+    #[must_use]
+    pub fn of(claim: &Claim) -> Self {
         Self {
             operator: claim.operator().clone(),
             key: claim.key().key_id().as_str().to_owned(),

@@ -71,7 +71,7 @@ impl Record for Build {
 impl Known {
     pub(super) fn of(record: &BinaryPackage) -> Self {
         Self {
-            status: UnsignedStatus::of_record(record.status.as_deref()),
+            status: super::unsigned_status(record.status.as_deref()),
             build: record.build_id.and_then(Id::new),
             artifact: record.artifact_id.and_then(Id::new),
             diffoscope: record.diffoscope_log_id.is_some(),

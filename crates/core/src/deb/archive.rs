@@ -388,7 +388,8 @@ fn is_harmless_link(header: &tar::Header, path: &str) -> bool {
 ///
 /// dpkg has the control archive unpacked by GNU tar. Where that counts other blocks to an entry
 /// than we do, it finds other entries behind it: a control file that we never see.
-pub(crate) fn is_plain(header: &tar::Header, path: &str) -> bool {
+#[must_use]
+pub fn is_plain(header: &tar::Header, path: &str) -> bool {
     let Some(digits) = octal(header) else { return false };
     // It takes a file whose name ends in a slash for a directory, and skips no data of those.
     let kind = header.entry_type();
@@ -415,7 +416,7 @@ fn octal(header: &tar::Header) -> Option<&[u8]> {
 }
 
 /// Behind the end of a tar archive stands padding only.
-pub(crate) fn only_zeros(rest: &mut impl Read) -> Result<(), DebError> {
+pub fn only_zeros(rest: &mut impl Read) -> Result<(), DebError> {
     let mut buffer = [0; 4096];
     loop {
         let got = rest.read(&mut buffer).map_err(|_| DebError::Damaged)?;

@@ -39,6 +39,15 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
+/// What the system says about an error, without the number that only programmers know.
+#[must_use]
+pub fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let number = error.raw_os_error().map(|it| format!(" (os error {it})"));
+    let words = number.and_then(|it| Some(text.strip_suffix(&it)?.to_owned()));
+    words.unwrap_or(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +57,12 @@ mod tests {
         let shown = printable("a\u{1b}[2Jb\r\nE: all is well\u{202e}\u{7f}").to_string();
         assert_eq!(shown, "a?[2Jb E: all is well??");
         assert_eq!(printable(&"x".repeat(10_000)).to_string().len(), MAX_SHOWN + 3);
+    }
+
+    #[test]
+    fn an_error_is_told_in_words() {
+        let error = std::io::Error::from_raw_os_error(2);
+        assert_eq!(plain(&error), "No such file or directory");
+        assert_eq!(plain(&std::io::Error::other("(os error 2)")), "(os error 2)");
     }
 }

@@ -158,14 +158,12 @@ impl<D: Fetch + 'static> Source for Rebuilderd<D> {
     }
 }
 
-impl UnsignedStatus {
-    /// What a record says. Not signed, so only for people.
-    fn of_record(status: Option<&str>) -> Self {
-        match status {
-            Some("GOOD") => Self::Good,
-            Some("BAD") => Self::Bad,
-            _ => Self::NotBuilt,
-        }
+/// What the status of a record says. Not signed, so only for people.
+fn unsigned_status(status: Option<&str>) -> UnsignedStatus {
+    match status {
+        Some("GOOD") => UnsignedStatus::Good,
+        Some("BAD") => UnsignedStatus::Bad,
+        _ => UnsignedStatus::NotBuilt,
     }
 }
 

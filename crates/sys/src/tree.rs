@@ -15,7 +15,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, major, minor};
 
 use super::{plain, xattr};
-use crate::types::printable;
+use apt_quorum_core::types::printable;
 
 /// Deepest nesting of directories that is walked. Each level keeps a descriptor open.
 pub const MAX_DEPTH: usize = 256;

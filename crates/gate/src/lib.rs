@@ -1,0 +1,27 @@
+//! What runs at every installation, most of it as root: apt's methods, the hooks of apt and dpkg, and the
+//! process that fetches evidence.
+//!
+//! - [`config`]: files to a policy, or every mistake with its place
+//! - [`cache`], [`evidence`], [`receipt`]: signed bytes that were kept, fetched, and rested on
+//! - [`log`]: decisions, told to the system's log
+//! - [`gate`]: all of the above wired into one pipeline
+//! - [`method`], [`hook`]: the entrances
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
+)]
+
+pub mod cache;
+pub mod config;
+pub mod evidence;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod gate;
+pub mod hook;
+pub mod log;
+pub mod method;
+pub mod receipt;
+
+pub use apt_quorum_core::{apt, attest, compressed, deb, deb822, policy, report, types};
+pub use apt_quorum_sys as sys;
