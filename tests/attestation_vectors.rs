@@ -971,6 +971,10 @@ fn what_is_not_read_is_refused_in_words_that_fit() {
         (format!("{envelope}\n{unsigned}\n"), "the attestation carries no signature"),
         (format!("{unsigned}\n{envelope}\n"), nobody),
         (
+            r#"{"signed":{},"signatures":[],"dsseEnvelope":{}}"#.to_owned(),
+            "the attestation carries no signature",
+        ),
+        (
             bundle(r#""certificate":{"rawBytes":"AAAA"}"#),
             "a Sigstore bundle that is signed with a key that its certificate gives for minutes, which nobody can pin: ask its publisher for one that is signed with a public key",
         ),

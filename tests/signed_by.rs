@@ -240,12 +240,14 @@ fn indexes_are_known_by_what_is_in_them_or_by_what_was_fetched() {
     let path = "main/binary-amd64/Packages";
     let of_plain = only(format!(" {plain} 1 {path}\n"));
     let of_gz = only(format!(" {} 1 {path}.gz\n", Sha256Digest::of(&gz)));
+    let of_other = only(format!(" {} 1 {path}.gz\n", Sha256Digest::of(b"another")));
     let rings: &[&[u8]] = &[&making.certificate];
     let own = vec![fingerprint(&making.key)];
     for (release, kept, expected) in [
         (&of_plain, ("", making.packages.as_bytes()), &own),
         (&of_plain, (".gz", &gz[..]), &own),
         (&of_gz, (".gz", &gz[..]), &own),
+        (&of_other, (".gz", &gz[..]), &Vec::new()),
         // Nobody wrote down what is in what was fetched.
         (&of_gz, ("", making.packages.as_bytes()), &Vec::new()),
     ] {
