@@ -985,10 +985,18 @@ fn what_is_not_read_is_refused_in_words_that_fit() {
             r#"{{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{{{material}}},"dsseEnvelope":{envelope}}}"#
         )
     };
+    let unsigned = envelope.replace(r#"{"sig":"AAAA"}"#, "");
     let nobody = "signed by keys that it does not name and by no pinned key";
     for (text, words) in [
         (envelope.to_owned(), nobody),
         (format!("{envelope}\n{envelope}\n"), nobody),
+        // Of several that are of no use, the last one's reason is told.
+        (format!("{envelope}\n{unsigned}\n"), "the attestation carries no signature"),
+        (format!("{unsigned}\n{envelope}\n"), nobody),
+        (
+            r#"{"signed":{},"signatures":[],"dsseEnvelope":{}}"#.to_owned(),
+            "the attestation carries no signature",
+        ),
         (
             bundle(r#""certificate":{"rawBytes":"AAAA"}"#),
             "a Sigstore bundle that is signed with a key that its certificate gives for minutes, which nobody can pin: ask its publisher for one that is signed with a public key",
@@ -1001,5 +1009,48 @@ fn what_is_not_read_is_refused_in_words_that_fit() {
         ),
     ] {
         assert_eq!(told(&text), words, "{text}");
+    }
+}
+
+/// What somebody signed and is of no use here is called what it is, also where it says nothing of that.
+#[test]
+fn what_was_signed_and_does_not_count_is_called_what_it_is() {
+    let key = Key::new();
+    let ring = KeyRing::new(vec![support::pinned("alpha", &key, None)]).unwrap();
+    let artifact = identity("hello 2.10-3 amd64").artifact_name();
+    let wanted = Wanted { artifact: &artifact, sha256: Some(Sha256Digest::of(b"")) };
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    for (kind, payload, words) in [
+        (
+            "text/plain",
+            "{}",
+            "signed, but what is in the envelope is no in-toto: its type is text/plain",
+        ),
+        ("", "{}", "signed, but what is in the envelope is no in-toto: its type is not said"),
+        (
+            IN_TOTO,
+            "{}",
+            "signed, but neither a link nor an in-toto statement: its type is not said",
+        ),
+        (
+            IN_TOTO,
+            r#"{"_type":"link"}"#,
+            "signed, but a link for another step than a rebuild: its name is not said",
+        ),
+        (
+            IN_TOTO,
+            r#"{"_type":"link","name":"rebuild","products":{"":{}}}"#,
+            "the product without a name has no valid sha256",
+        ),
+    ] {
+        let signature = key.sign(&dsse(kind, payload.as_bytes()));
+        let signature: Vec<u8> = signature.as_bytes().chunks(2).map(byte).collect();
+        let envelope = format!(
+            r#"{{"payloadType":"{kind}","payload":"{}","signatures":[{{"sig":"{}"}}]}}"#,
+            STANDARD.encode(payload),
+            STANDARD.encode(signature)
+        );
+        let told = attest::verify(envelope.as_bytes(), &ring, wanted, now()).unwrap_err();
+        assert_eq!(told.to_string(), words, "{payload}");
     }
 }
