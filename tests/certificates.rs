@@ -440,8 +440,13 @@ fn of_two_subpackets_the_narrower_one_counts() {
         let found = can_sign(&flags(first, second), CREATED + 100);
         assert_eq!(found, Err(KeyFault::NotForSigning));
     }
-    let expires = with(vec![5, 9, 0, 0, 0, 200]);
-    assert!(matches!(can_sign(&expires, CREATED + 300), Err(KeyFault::Expired(_))));
+    // The one that stands first, and the one behind it.
+    for more in [200_u32, 900] {
+        let expires = with([&[5, 9][..], &more.to_be_bytes()].concat());
+        let then = CREATED + more.min(500);
+        assert_eq!(can_sign(&expires, then - 1), Ok(()), "{more}");
+        assert!(matches!(can_sign(&expires, then), Err(KeyFault::Expired(_))), "{more}");
+    }
 }
 
 #[test]
@@ -451,6 +456,12 @@ fn a_packet_that_has_no_place_in_a_certificate_is_not_passed_over() {
     let stranger = PgpKey::new(CREATED);
     let odd = |kind| KeyError::OddPacket { kind };
     let of_version_5 = [&[5, 0x20, 22, 8][..], &[0; 80]].concat();
+    let signature = recipe.primary.signature_body(0x20, &Says::at(CREATED), b"", &[]);
+    // The length of the number in bits, of which the first one is none.
+    let sub = stranger.framed()[3..].to_vec();
+    let mut written_otherwise = sub.clone();
+    let length = written_otherwise.len() - 34;
+    written_otherwise[length] += 1;
     for (body, error) in [
         // Marker, trust, literal data, padding, a type that is critical, one that is not, one for
         // experiments, a signature of an unknown version.
@@ -468,6 +479,9 @@ fn a_packet_that_has_no_place_in_a_certificate_is_not_passed_over() {
         (packet(14, &[6; 50]), KeyError::OpenPgpVersion),
         (packet(14, &[4, 0, 0, 0, 0, 22]), KeyError::NotOpenPgp),
         (packet(2, &[4, 0x20]), KeyError::NotOpenPgp),
+        (packet(2, &[&signature[..], b"x"].concat()), KeyError::NotOpenPgp),
+        (packet(14, &[&sub[..], b"x"].concat()), KeyError::NotOpenPgp),
+        (packet(14, &written_otherwise), KeyError::NotOpenPgp),
         // Of a length that is not known, and of parts; no packet.
         (vec![0x8b, 4], KeyError::NotOpenPgp),
         (vec![0xc2, 0xe1, 4, 0x20], KeyError::NotOpenPgp),

@@ -510,3 +510,78 @@ fn every_kind_of_statement_travels_with_a_name_or_without() {
         }
     }
 }
+
+/// A web server with a tree in which these attestations about the package are.
+fn published(all: Vec<Vec<u8>>) -> Server {
+    let name = hello().file_name();
+    let line = |(at, bytes): (usize, &Vec<u8>)| format!("{}  {at}\n", sha256(bytes));
+    let list: String = all.iter().enumerate().map(line).collect();
+    Server::start(move |target| {
+        let file = target.strip_prefix(&format!("/{name}/")).unwrap_or_default();
+        match file.parse::<usize>().ok().and_then(|at| all.get(at)) {
+            Some(bytes) => Reply::json(bytes.clone()),
+            None if file == "SHA256SUMS" => Reply::json(list.clone()),
+            None => Reply::status(404),
+        }
+    })
+}
+
+/// Where nobody told the SHA-256 of the file that is asked about, what a pinned key signed about it is
+/// found and kept, with its name and without.
+#[test]
+fn what_is_signed_about_a_package_that_no_index_lists_is_found_and_kept() {
+    let name = hello().file_name();
+    for kind in ["link", "slsa-provenance", "oss-rebuild", "svr", "vsa"] {
+        for subject in [&*name, "_", ""] {
+            let key = Key::new();
+            let (said, taken) = statement(kind, subject, &hello().sha256());
+            let server = published(vec![key.dsse(&said)]);
+            let endpoint =
+                format!("\n[[endpoint]]\nprotocol = \"directory\"\nurl = \"{}\"\n", server.url());
+            let world = taking(&key, &(taken + &endpoint), false);
+            let list = world.write("list", "hello 2.10-3 amd64\n");
+            let ended = evidence(&world, "fetch", &["--packages", text(&list)]);
+            let said = "hello 2.10-3 amd64: signed by 1 operator (alpha).\n";
+            assert!(ended.stdout.starts_with(said), "{kind} {subject:?}: {ended:?}");
+            drop(server);
+            assert_eq!(judged(&world), (Some(0), false), "{kind} {subject:?}");
+        }
+    }
+}
+
+/// What is fetched is kept in the share of whoever signed it: first of all what is about the very file,
+/// and of what is said twice the newer.
+#[test]
+fn what_is_fetched_is_kept_in_the_share_of_whoever_signed_it() {
+    let keys = keys::<2>();
+    let name = hello().file_name();
+    let other = |n: u8| keys[0].link(&name, &sha256(&[n]));
+    let flood = (0..6).map(other).chain([hello().link(&keys[0])]).chain((6..12).map(other));
+    let server = published([vec![hello().link(&keys[1])], flood.collect()].concat());
+    let world = machine(&keys, &[format!("directory {}", server.url())]);
+    // Of beta nothing is asked, and its word is at alpha's place.
+    world.verify(&hello()).assert_code(0);
+    drop(server);
+    world.verify_with(&hello(), &["--offline"]).assert_code(0);
+    let kept = || -> Vec<String> {
+        let kept = fs::read_dir(world.path(&format!("cache/attestations/{name}"))).unwrap();
+        kept.map(|it| it.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let of = |end: &str| kept().iter().filter(|it| it.ends_with(end)).count();
+    assert_eq!((of(".alpha"), of(".beta"), kept().len()), (4, 1, 5));
+
+    let key = Key::new();
+    let (newer, taken) = statement("svr", &name, &hello().sha256());
+    let mut older: serde_json::Value = serde_json::from_str(&newer).unwrap();
+    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(24 * 60 * 60);
+    let yesterday = apt_quorum::types::Timestamp::from(yesterday);
+    older["predicate"]["timeCreated"] = json!(yesterday.to_string());
+    let both = [older.to_string(), newer].map(|said| key.dsse(&said));
+    let server = published(both.to_vec());
+    let endpoint =
+        format!("\n[[endpoint]]\nprotocol = \"directory\"\nurl = \"{}\"\n", server.url());
+    let world = taking(&key, &(taken + &endpoint), false);
+    world.verify(&hello()).assert_code(0);
+    let path = world.path(&format!("cache/attestations/{name}/{}.alpha", sha256(&both[1])));
+    assert!(path.exists());
+}

@@ -88,6 +88,32 @@ fn a_file_passes_by_an_exception_for_its_bytes_and_no_other_file_does() {
     world.verify(&hello.differently_built()).assert_code(1);
 }
 
+/// It has no name that everybody reads in the same way, so nothing but its bytes says which it is.
+#[test]
+fn a_file_that_could_be_two_packages_passes_by_its_bytes_alone() {
+    let world = world();
+    let control = "Package: odd\nVersion: 1\nArchitecture: all\nSource: a(1)\nDescription: x\n";
+    let odd = Deb { bytes: common::deb(control), ..Deb::new("odd", "1", "all") };
+    let path = world.put(&odd);
+    world.verify(&odd).assert_code(1);
+    let given = [path.to_str().unwrap(), "--reason", "r", "--days", "3"];
+    let ended = add(&world, &[&given[..], &["--architecture", "all"]].concat());
+    ended.assert_code(2);
+    let said = "can have no other condition than its SHA-256";
+    assert!(ended.stderr.contains(said), "{ended:?}");
+    let ended = add(&world, &given);
+    ended.assert_code(0);
+    let said = "exactly the file with this SHA-256, whatever its control data says.\n";
+    assert!(ended.stdout.ends_with(said), "{ended:?}");
+    let written = read(&world, "local.toml").unwrap();
+    assert!(!written.contains("package =") && !written.contains("version ="), "{written}");
+    world.verify(&odd).assert_code(0);
+    world.verify(&odd.differently_built()).assert_code(1);
+    // dpkg installs nothing of that.
+    let nothing = world.write("files/nothing.deb", "MZ");
+    add(&world, &[nothing.to_str().unwrap(), "--reason", "r", "--days", "3"]).assert_code(2);
+}
+
 #[test]
 fn conditions_are_written_as_they_were_given_behind_what_is_there() {
     let world = world();

@@ -1197,6 +1197,35 @@ fn no_answer_overturns_an_early_decision() {
     assert!(early_ones > 24 * 64, "{early_ones}");
 }
 
+/// Where a rule only perhaps applies, several must hold, and any of them can refuse for a conflict.
+#[test]
+fn a_package_for_which_several_rules_must_hold_awaits_every_answer() {
+    let world = World::new(&ALL);
+    let strict = |matcher| {
+        let refuses = requirement_of(1, &ALL, &[], OnConflict::Refuse);
+        vec![Rule::new("strict".to_owned(), matcher, refuses, None)]
+    };
+    let of_source = Matcher { source: globs(&["special"]), ..Matcher::default() };
+    let of_version = Matcher { version: globs(&["9:*"]), ..Matcher::default() };
+    let known = || named(&world);
+    for (matcher, open) in [
+        (of_source, Named { source: None, ..known() }),
+        (of_version, Named { epoch: Epoch::Told, ..known() }),
+    ] {
+        let policy =
+            world.policy_of(Mode::Enforce, requirement(1, &ALL), strict(matcher), Vec::new());
+        let voted = claimed(world.votes(&["a"]));
+        let awaited = Evidence { pending: vec![operator("b")], ..voted };
+        assert!(assess_early(&policy, &known(), &awaited, now()).is_some());
+        assert!(assess_early(&policy, &open, &awaited, now()).is_none());
+        let all = claimed([world.votes(&["a"]), world.conflicts(&["b"])].concat());
+        let told = |named: &Named| assess_early(&policy, named, &all, now()).unwrap();
+        assert!(matches!(told(&known()), Assessment::Confirmed { .. }));
+        let Assessment::Unconfirmed { reason, .. } = told(&open) else { panic!("confirmed") };
+        assert!(matches!(reason, Reason::Conflict { .. }), "{reason:?}");
+    }
+}
+
 #[test]
 fn the_same_arguments_give_the_same_decision() {
     let world = World::new(&ALL);

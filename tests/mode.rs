@@ -78,3 +78,39 @@ fn nothing_is_enforced_that_nobody_could_meet() {
     }
     assert_eq!(policy(&world), "mode = 1\n");
 }
+
+/// Where nothing is refused, nothing that cannot be judged stops an installation, whatever apt says of
+/// it.
+#[test]
+fn in_mode_warn_the_hook_stops_at_nothing() {
+    let world = World::new();
+    world.operator("alpha", &Key::new(), &[]);
+    let hook = world.path("pre-install-pkgs");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_apt-quorum"), &hook).unwrap();
+    let control = "Package: odd\nVersion: 1\nArchitecture: all\nSource: a(1)\nDescription: x\n";
+    let odd = Deb { bytes: common::deb(control), ..Deb::new("odd", "1", "all") };
+    let line =
+        |deb: &Deb| format!("{} - - none < 1 all none {}\n", deb.name, world.put(deb).display());
+    let hello = line(&Deb::new("hello", "1", "all"));
+    let at = world.directory.path().display();
+    for (lines, said) in [
+        (hello.clone(), "hello 1 all"),
+        (line(&odd), "odd_1_all.deb"),
+        (hello.clone() + "odd - - none < 1 all none odd.deb\n", "line 8 of what apt says"),
+        ("odd - - none < 1\n".to_owned() + &hello, "line 7 of what apt says"),
+    ] {
+        let head = format!(
+            "VERSION 3\nAPT::Quorum::Config={at}/etc\nAPT::Quorum::State={at}/state\n\
+             APT::Quorum::Cache={at}/cache\nDir::State::lists={at}/lists\n\n"
+        );
+        world.write("list", head + &lines);
+        for (mode, code) in [("enforce", 1), ("warn", 0)] {
+            world.policy(&format!("mode = \"{mode}\"\nthreshold = 1\n"));
+            let mut command = world.command_of("bash".as_ref());
+            command.args(["-c", "exec \"$0\" 20<\"$1\""]).arg(&hook).arg(world.path("list"));
+            let ended = run(&mut command);
+            ended.assert_code(code);
+            assert!(ended.stderr.contains(said), "{mode} {lines}: {ended:?}");
+        }
+    }
+}

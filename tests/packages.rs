@@ -463,6 +463,7 @@ fn what_build_tools_write_into_control_archives_is_read_as_gnu_tar_does() {
     };
     let pax = |key: &str, value: &str| with(b'x', &records(&[(key, value)]));
     let odd = "entry ./PaxHeaders/control";
+    let time = || Entry::new("./PaxHeaders/control", b'x').body(b"11 mtime=1\n");
     let hard = |path: &str, to: &str| Entry::new(path, b'1').link_to(to).build();
     let named = |name: &[u8]| Entry::new("././@LongLink", b'L').body(name).build();
     let long = format!("./{}\0", "x".repeat(150));
@@ -491,6 +492,10 @@ fn what_build_tools_write_into_control_archives_is_read_as_gnu_tar_does() {
         ("no line end", with(b'x', b"10 mtime=1"), odd),
         ("no value", with(b'x', b"9 mtime\n\n"), odd),
         ("zeros behind", with(b'x', b"11 mtime=1\n\0"), odd),
+        // Of another size for GNU tar, or with a prefix that only some read.
+        ("size in base 64", deb_of(&[time().size(b"+13").build(), control()]), odd),
+        ("ustar of another version", deb_of(&[time().ustar(b"99", "").build(), control()]), odd),
+        ("without a magic number", deb_of(&[time().v7().build(), control()]), odd),
         ("hard link", deb_of(&[control(), script(), hard("./prerm", "./postinst")]), "good"),
         ("hard link first", deb_of(&[script(), hard("prerm", "postinst"), control()]), "good"),
         ("long name", deb_of(&[named(long.as_bytes()), file("x", b"y"), control()]), "good"),

@@ -9,6 +9,7 @@
     reason = "a test"
 )]
 
+mod common;
 mod support;
 
 use std::fs;
@@ -20,6 +21,7 @@ use apt_quorum::gate::{Keyrings, Listings, Root, Signers};
 use apt_quorum::policy::{Decision, Listing, Matcher, Mode, Subject, decide};
 use apt_quorum::sys::inside::Inside;
 use apt_quorum::types::{Fingerprint, Sha256Digest, Unverified};
+use common::{Deb, Key};
 use support::archive::{BINARY, Making, certificate, inline, recipe};
 use support::openpgp::{CREATED, PgpKey, Recipe, SHA1, SIGN, Says, armored};
 use support::{World, claimed, exception, globs, identity, now, outcome, requirement};
@@ -96,16 +98,22 @@ fn a_subkey_signs_for_its_certificate() {
     use support::openpgp::{Back, Sub};
     let making = making();
     let primary = PgpKey::new(CREATED);
-    let with = |back| {
+    let bound = |back, revoked| {
         let says = Says { flags: Some(SIGN), ..Says::at(CREATED) };
-        let sub = Sub { key: making.key.clone(), bindings: vec![(says, back)], revoked: false };
+        let sub = Sub { key: making.key.clone(), bindings: vec![(says, back)], revoked };
         Recipe { subkeys: vec![sub], ..Recipe::of(primary.clone(), 1) }.packets()
     };
+    let with = |back| bound(back, false);
     let lists = lists(&making);
     assert_eq!(signers(lists.path(), &[&with(Back::Good)]), [fingerprint(&primary)]);
     // A copy that has not this subkey yet, and says that all of it was taken back.
     let revoked = Recipe { revoked: true, ..Recipe::of(primary.clone(), 1) }.packets();
     assert_eq!(signers(lists.path(), &[&with(Back::Good), &revoked]), []);
+    // One that says so of this subkey alone.
+    let revoked = bound(Back::Good, true);
+    for rings in [[&with(Back::Good), &revoked], [&revoked, &with(Back::Good)]] {
+        assert_eq!(signers(lists.path(), &rings.map(Vec::as_slice)), []);
+    }
     let older = Recipe::of(primary.clone(), 1).packets();
     assert_eq!(signers(lists.path(), &[&older, &with(Back::Good)]), [fingerprint(&primary)]);
     // Somebody else's key under one's own name.
@@ -191,6 +199,9 @@ fn the_fields_are_those_that_were_signed() {
         let found = &listed(lists.path(), &[&making.certificate]);
         assert!(found[0].signed_by.is_empty() || found[0].origin == "Rebuilt", "{found:?}");
     }
+    // Any line may be escaped (RFC 9580 section 7.2); what was signed is what stands behind that.
+    put(lists.path(), "InRelease", text.replace("\nOrigin: ", "\n- Origin: "));
+    assert_eq!(signers(lists.path(), &[&making.certificate]), [fingerprint(&making.key)]);
 }
 
 #[test]
@@ -229,12 +240,14 @@ fn indexes_are_known_by_what_is_in_them_or_by_what_was_fetched() {
     let path = "main/binary-amd64/Packages";
     let of_plain = only(format!(" {plain} 1 {path}\n"));
     let of_gz = only(format!(" {} 1 {path}.gz\n", Sha256Digest::of(&gz)));
+    let of_other = only(format!(" {} 1 {path}.gz\n", Sha256Digest::of(b"another")));
     let rings: &[&[u8]] = &[&making.certificate];
     let own = vec![fingerprint(&making.key)];
     for (release, kept, expected) in [
         (&of_plain, ("", making.packages.as_bytes()), &own),
         (&of_plain, (".gz", &gz[..]), &own),
         (&of_gz, (".gz", &gz[..]), &own),
+        (&of_other, (".gz", &gz[..]), &Vec::new()),
         // Nobody wrote down what is in what was fetched.
         (&of_gz, ("", making.packages.as_bytes()), &Vec::new()),
     ] {
@@ -370,4 +383,49 @@ fn a_vendor_that_calls_itself_debian_has_not_debians_key() {
     assert!(judged(Some(&debian)).starts_with("refuse"), "{}", judged(Some(&debian)));
     assert!(!judged(Some(&vendor.key)).starts_with("refuse"));
     assert!(!judged(None).starts_with("refuse"));
+}
+
+/// The program looks for the certificates where apt is told to, if a policy asks for one of them or
+/// people want to know.
+#[test]
+fn the_program_goes_by_the_key_that_signed_and_tells_it() {
+    let deb = Deb::new("hello", "2.10-3", "amd64");
+    let making = Making::new().with(NAME, &deb.sha256());
+    let other = PgpKey::new(CREATED);
+    let world = common::World::new();
+    world.policy("mode = \"enforce\"\nthreshold = 1\n");
+    world.operator("alpha", &Key::new(), &[]);
+    for (name, bytes) in [("InRelease", making.inline()), (INDEX, making.packages.clone().into())] {
+        world.write(&format!("lists/{ARCHIVE}{name}"), bytes);
+    }
+    world.write("trusted.gpg", [certificate(&other), making.certificate.clone()].concat());
+    let at = world.directory.path().display();
+    let apt = fs::read_to_string(world.path("apt.conf")).unwrap();
+    world.write(
+        "apt.conf",
+        format!(
+            "{apt}Dir::Etc::trusted \"{at}/trusted.gpg\";\nDir::Etc::trustedparts \"/dev/null\";\n\
+             Dir::Etc::sourcelist \"/dev/null\";\nDir::Etc::sourceparts \"/dev/null\";\n"
+        ),
+    );
+    let file = world.put(&deb);
+    let explained = || {
+        let mut explain = world.command();
+        explain.args(["explain", "--offline"]).arg(&file).arg("--config").arg(world.path("etc"));
+        common::run(&mut explain).stdout
+    };
+    let told = format!("its index is signed_by {}\n", fingerprint(&making.key));
+    let except = |condition: String| {
+        world.exception(&format!(
+            "[[exception]]\n{condition}reason = \"x\"\nexpires = 2999-01-01\n"
+        ));
+    };
+    // People are told although no rule and no exception asks for it.
+    except("origin = [\"Other\"]\n".to_owned());
+    assert!(explained().contains(&told), "{}", explained());
+    for (key, code) in [(&other, 1), (&making.key, 0)] {
+        except(format!("origin = [\"Rebuilt\"]\nsigned_by = [\"{}\"]\n", fingerprint(key)));
+        world.verify_with(&deb, &["--offline"]).assert_code(code);
+        assert!(explained().contains(&told), "{}", explained());
+    }
 }

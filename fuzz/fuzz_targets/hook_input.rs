@@ -61,8 +61,10 @@ fuzz_target!(|data: &[u8]| {
             let more = [data, b"ab - - none < 1 all none /x y.deb\n"].concat();
             let more = HookInput::read(more.as_slice()).map(|more| seen(&more).len());
             assert_eq!(more.ok(), Some(input.archives.len() + 1));
-            // Cut off in its last line, it is no longer understood.
-            assert!(HookInput::read(&data[..data.len() - 1]).is_err());
+            // Cut off in its last line, it is no longer understood. An empty line, which is odd,
+            // is nothing without its end.
+            let cut = HookInput::read(&data[..data.len() - 1]);
+            assert!(cut.is_err() || data.ends_with(b"\n\n") && !input.odd.is_empty());
         }
         Err(error) => {
             let said = error.to_string();

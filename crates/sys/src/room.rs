@@ -256,6 +256,13 @@ mod tests {
         fs::write(path("m/deeper/file"), "x".repeat(100_000)).unwrap();
         room.make();
         assert!(path("file").exists() && path("m/deeper/file").exists());
+        // Nor what lies in somebody else's directory.
+        if nix::unistd::geteuid().is_root() {
+            std::os::unix::fs::chown(directory.path(), Some(12345), None).unwrap();
+            Room::new(directory.path().to_owned(), 1, 0, own).make();
+            assert_eq!(count(), 6);
+            std::os::unix::fs::chown(directory.path(), Some(0), None).unwrap();
+        }
         // Names without files go.
         Room::new(directory.path().to_owned(), 1, 0, own).make();
         assert_eq!(count(), 1);

@@ -305,6 +305,13 @@ mod tests {
         PublicKey::Ed25519(secret.verifying_key().to_bytes())
     }
 
+    /// A key of 2048 bits that nobody has.
+    fn rsa() -> PublicKey {
+        let start = [0x30, 0x82, 1, 0x0a, 2, 0x82, 1, 1, 0];
+        let der = [&start[..], &[0xab; 256], &[2, 3, 1, 0, 1]].concat();
+        PublicKey::from_bytes(KeyKind::RsaPss, &der).unwrap()
+    }
+
     fn ring(keys: Vec<PublicKey>) -> KeyRing {
         let pinned = |key| PinnedKey { operator: "alpha".parse().unwrap(), key, not_after: None };
         KeyRing::new(keys.into_iter().map(pinned).collect()).unwrap()
@@ -358,7 +365,7 @@ mod tests {
         }
     }
 
-    /// Ed25519 hashes the message with each signature. So it does not matter how many keys are
+    /// Ed25519 and RSA-PSS hash the message with each signature. So it does not matter how many keys are
     /// pinned: of a long message few guesses are made, and of a short one as many as ever.
     #[test]
     fn guesses_at_a_long_message_are_few() {
@@ -368,6 +375,11 @@ mod tests {
         let each = 1 + MAX_BYTES / BYTES_OF_A_CHECK;
         assert!(spent <= MAX_CHECKS && MAX_CHECKS / each == 30, "{spent}");
         assert_eq!(cost(unnamed(), 1000, &keys).0, MAX_CHECKS);
+        for key in [plain(), rsa()] {
+            let alone = ring(vec![key]);
+            assert_eq!(cost(vec![garbage("", 1)], MAX_BYTES, &alone), (each, 0));
+            assert_eq!(cost(vec![garbage("", 1)], 1000, &alone), (1, 0));
+        }
         // A signature that names its key is always tried, and with that key alone.
         let name = keys.iter().last().unwrap().key.key_id();
         let named = (0..MAX_SIGNATURES).map(|at| garbage(name.as_str(), at)).collect();

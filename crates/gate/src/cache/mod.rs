@@ -441,6 +441,34 @@ mod tests {
         assert_eq!(store(64, &alice).unwrap(), Stored::New);
     }
 
+    /// However it came there, what is too much goes when something is kept beside it.
+    #[test]
+    fn nothing_that_is_kept_grows_for_ever() {
+        let directory = tempfile::tempdir().unwrap();
+        let (alice, url) = (operator("alice"), "https://a.example/");
+        Cache::new(directory.path()).store_signed(&artifact("aa"), &alice, b"one").unwrap();
+        let giant = |name: &str, length: u64| {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::File::create(&path).unwrap().set_len(length).unwrap();
+            path
+        };
+        let attestation = giant("attestations/bb_1_all.deb/0.mallory", MAX_ATTESTATIONS);
+        let bundle = giant("bundles/0.tar.gz", MAX_BUNDLES);
+        let file = giant("archives/0/files/0", MAX_ARCHIVES);
+        let cache = Cache::new(directory.path());
+        cache.store_signed(&artifact("cc"), &alice, b"two").unwrap();
+        assert!(!attestation.exists() && bundle.exists() && file.exists());
+        assert_eq!([kept(&cache, "aa"), kept(&cache, "cc")], [["one"], ["two"]]);
+        cache.kept(url).store(b"bundle", b"").unwrap();
+        assert!(!bundle.exists() && file.exists() && cache.kept(url).open(100).is_some());
+        let (path, sha256) = ("main/x".to_owned(), Sha256Digest::of(b"file"));
+        let listed = crate::attest::archive::Listed { path, sha256, size: 4 };
+        let shelf = cache.shelf(url, "stable");
+        shelf.store(&listed, b"file").unwrap();
+        assert!(!file.exists() && shelf.has(&listed));
+    }
+
     #[test]
     fn however_many_lie_there_each_operator_is_read() {
         let directory = tempfile::tempdir().unwrap();

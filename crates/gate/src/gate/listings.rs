@@ -571,8 +571,34 @@ mod tests {
         let some = Listings::load(lists.path(), |_, it| *it == identity("aa"));
         let files = some.files();
         assert_eq!(files.get(&identity("aa")).unwrap().len(), MAX_FILES);
+        // Nor what is listed without a SHA-256, which is only told about.
+        let line = |n: usize| format!("Package: aa\nVersion: {n}\nArchitecture: all\n\n");
+        let many = (0..=MAX_UNHASHED).map(line).collect::<String>();
+        fs::write(at("a.example", "contrib_binary-all_Packages"), many).unwrap();
+        let all = Listings::load_by(lists.path(), None, |_, _| true);
+        assert_eq!(all.unhashed.len(), MAX_UNHASHED);
+        assert_eq!(sites(all.of(one, &identity("one"))).len(), 3);
         let said = "lists more than 16 different files as aa 1 all";
         assert!(some.remarks().iter().any(|it| it.contains(said)), "{:?}", some.remarks());
+    }
+
+    #[test]
+    fn an_index_that_is_too_large_lists_what_stands_in_its_beginning() {
+        let lists = tempfile::tempdir().unwrap();
+        let index = lists.path().join("a.example_dists_x_main_binary-all_Packages");
+        fs::write(lists.path().join("a.example_dists_x_InRelease"), RELEASE).unwrap();
+        fs::write(&index, stanza("one")).unwrap();
+        let mut file = File::options().append(true).open(&index).unwrap();
+        file.set_len(MAX_TEXT).unwrap();
+        io::Write::write_all(&mut file, format!("\n\n{}", stanza("two")).as_bytes()).unwrap();
+        let listings = Listings::load(lists.path(), |_, _| true);
+        for (package, count) in [("one", 1), ("two", 0)] {
+            let sha256 = Sha256Digest::of(package.as_bytes());
+            assert_eq!(listings.of(sha256, &identity(package)).len(), count, "{package}");
+        }
+        let [remark] = listings.remarks() else { panic!("{:?}", listings.remarks()) };
+        let said = "has more than 128 MiB unpacked: what is beyond counts as not listed";
+        assert!(remark.ends_with(said), "{remark}");
     }
 
     /// apt gives what it verified to root; what is still `_apt`'s was not verified.

@@ -183,6 +183,16 @@ mod tests {
     }
 
     #[test]
+    fn of_receipts_that_are_longer_than_any_the_newest_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("method.jsonl");
+        for more in [0, 1000] {
+            File::create(&path).unwrap().set_len(MAX_SHOWN + more).unwrap();
+            assert_eq!(open(&path).unwrap().stream_position().unwrap(), more);
+        }
+    }
+
+    #[test]
     fn what_was_let_in_is_told_from_the_oldest_to_the_newest() {
         let digest = Sha256Digest::from_bytes([1; 32]);
         let line = |decision: &str, more: &str| {

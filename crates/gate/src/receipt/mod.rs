@@ -260,6 +260,25 @@ mod tests {
     }
 
     #[test]
+    fn the_signed_bytes_behind_receipts_do_not_grow_for_ever() {
+        for entrance in [Entrance::Hook, Entrance::Method] {
+            let state = tempfile::tempdir().unwrap();
+            let mut ledger = Ledger::open(state.path(), entrance).unwrap();
+            let giant = ledger.evidence_directory().join("0".repeat(64));
+            File::create(&giant).unwrap().set_len(MAX_EVIDENCE).unwrap();
+            let reason = Reason::Unreadable { why: "a test".to_owned() };
+            let decision = Decision::Refuse(Refusal::unjudged(None, reason));
+            let now = "2026-06-01T12:00:00Z".parse().unwrap();
+            let record = Record::of(&decision, entrance, Path::new("/x.deb"), None, now);
+            let digest = Sha256Digest::of(b"signed");
+            let signed = Signed::from([(digest, Arc::from(&b"signed"[..]))]);
+            ledger.record(&[(record, &signed)]).unwrap();
+            assert!(!giant.exists(), "{entrance:?}");
+            assert_eq!(signed_bytes(state.path(), digest).unwrap(), b"signed");
+        }
+    }
+
+    #[test]
     fn the_methods_receipts_are_looked_at_when_they_are_opened() {
         let state = tempfile::tempdir().unwrap();
         let mut before = Ledger::open(state.path(), Entrance::Method).unwrap();

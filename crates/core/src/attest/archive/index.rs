@@ -181,6 +181,7 @@ fn unpack(
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Archive, Release, Terms};
     use super::*;
 
     fn listed(text: &str, path: &str) -> Listed {
@@ -231,6 +232,29 @@ mod tests {
         assert_eq!(whole.files.capacity() * size_of::<(Half, Sha256Digest)>(), 48 * 1000);
         let error = read(&(text + &stanza(1000, 1))).unwrap_err();
         assert_eq!(error.to_string(), "x/Packages lists more packages than are read");
+    }
+
+    #[test]
+    fn all_indexes_together_list_no_more_than_one_may() {
+        let terms = Terms {
+            operator: "alpha".parse().unwrap(),
+            suite: "stable".to_owned(),
+            components: vec!["main".to_owned()],
+            taken_over: "list".to_owned(),
+        };
+        let text = b"Suite: stable\nDate: Thu, 01 Jan 2026 00:00:00 UTC\n";
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let release = Release::signed(text, Sha256Digest::of(text), Vec::new(), &terms, now);
+        let mut archive = Archive::new(release.unwrap(), TakenOver::default());
+        let index = |path: &str, packages: usize| {
+            let file = (Half::default(), Sha256Digest::from_bytes([0; 32]));
+            Index { path: path.to_owned(), files: vec![file; packages] }
+        };
+        archive.add(index("a/Packages", MAX_PACKAGES - 1));
+        assert_eq!(archive.check_room(&index("b/Packages", 1)), Ok(()));
+        let error = archive.check_room(&index("b/Packages", 2)).unwrap_err();
+        let said = "b/Packages and the indexes before it list more packages than are read";
+        assert_eq!(error.to_string(), said);
     }
 
     #[test]
