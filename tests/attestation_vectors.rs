@@ -23,8 +23,10 @@ use std::sync::Arc;
 
 use apt_quorum::attest::{self, Claim, KeyRing, PinnedKey, Rejection, Remembered, Wanted};
 use apt_quorum::types::{KeyKind, PublicKey, Sha256Digest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use support::{Key, identity, moment, now, operator};
-use vectors::{Attack, Built, Expect, Vector, directories, expected, find, sort};
+use vectors::{Attack, Built, Expect, IN_TOTO, Vector, directories, dsse, expected, find, sort};
 
 /// Fewer would mean that some were lost.
 const FEWEST: usize = 190;

@@ -507,10 +507,10 @@ impl Filler {
     }
 }
 
-const IN_TOTO: &str = "application/vnd.in-toto+json";
+pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 
 /// What DSSE signs, put together here a second time.
-fn dsse(kind: &str, payload: &[u8]) -> Vec<u8> {
+pub fn dsse(kind: &str, payload: &[u8]) -> Vec<u8> {
     let mut message = b"DSSEv1 ".to_vec();
     message.extend(kind.len().to_string().bytes());
     message.extend(b" ");
