@@ -452,7 +452,7 @@ fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found) {
     }
     for ((_, _, operator), (_, attestation)) in newest {
         // A cache that cannot be written costs a question next time, nothing else.
-        let _ = cache.store_signed(&artifact, &operator, attestation);
+        let _ = cache.store_given(&artifact, &operator, &found.operator, attestation);
     }
 }
 
@@ -461,6 +461,8 @@ mod tests {
     use super::super::line::CONNECTIONS;
     use super::*;
     use crate::apt::proxy::{Choice, Settings};
+    use crate::attest::PinnedKey;
+    use crate::types::{Identity, PublicKey, Sha256Digest};
 
     /// How many connections the host of each of these endpoints may have.
     fn connections(urls: &[&str], proxied: &[&str]) -> Vec<usize> {
@@ -503,5 +505,51 @@ mod tests {
         assert_eq!(connections(&[a, "https://a.example/all/"], &both), [1, 1]);
         assert_eq!(connections(&[a, b], &["a.example"]), [1, CONNECTIONS]);
         assert_eq!(connections(&[a, b], &[]), [CONNECTIONS; 2]);
+    }
+
+    /// With spaces around it, mallory gives what alice signed: it is alice's word and mallory's bytes.
+    #[test]
+    fn what_is_kept_is_out_of_the_share_of_whose_endpoint_gave_it() {
+        use ed25519_dalek::Signer;
+
+        let artifact = "x_1_all.deb";
+        let sha256 = Sha256Digest::of(b"x");
+        let secret = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        let key = PublicKey::Ed25519(secret.verifying_key().to_bytes());
+        let signed = format!(
+            r#"{{"_type":"link","name":"rebuild","products":{{"{artifact}":{{"sha256":"{sha256}"}}}}}}"#
+        );
+        let signature = secret.sign(signed.as_bytes()).to_bytes();
+        let signature: String = signature.iter().map(|it| format!("{it:02x}")).collect();
+        let name = key.key_id();
+        let link = format!(
+            r#"{{"signatures":[{{"keyid":"{name}","sig":"{signature}"}}],"signed":{signed}}}"#
+        );
+        let pinned = PinnedKey { operator: "alice".parse().unwrap(), key, not_after: None };
+        let keys = KeyRing::new(vec![pinned]).unwrap();
+        let question = Question {
+            identity: Identity {
+                package: "x".parse().unwrap(),
+                version: "1".parse().unwrap(),
+                architecture: "all".parse().unwrap(),
+            },
+            source: None,
+            sha256: Some(sha256),
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::new(directory.path());
+        for (giver, spaces) in [("mallory", 1000), ("alice", 0)] {
+            let found = Found {
+                operator: giver.parse().unwrap(),
+                endpoint: String::new(),
+                attestations: vec![(link.clone() + &" ".repeat(spaces)).into_bytes()],
+                outcome: Outcome::Attestations { count: 1 },
+            };
+            store(&cache, &keys, &question, &found);
+        }
+        let read =
+            |whose: &str| cache.read_some(&question.identity.artifact_name(), |it, _| it == whose);
+        assert_eq!(read("alice"), [link.as_bytes()]);
+        assert_eq!(read("mallory").len(), 1);
     }
 }
