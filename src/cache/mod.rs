@@ -162,17 +162,17 @@ impl Cache {
     /// there, however they came there, must not hide the others.
     #[must_use]
     pub fn read(&self, artifact: &ArtifactName) -> Vec<Vec<u8>> {
-        self.read_some(artifact, |_, _| true)
+        self.read_some(artifact, |_, _| true).into_iter().map(|(_, bytes)| bytes).collect()
     }
 
-    /// The same, without what the caller does not take of whom: the name of the operator that gave it,
-    /// or nothing, and the bytes.
+    /// The same, each behind the name of the operator that gave it, or nothing, and without what the
+    /// caller does not take of whom.
     #[must_use]
     pub fn read_some(
         &self,
         artifact: &ArtifactName,
         takes: impl Fn(&str, &[u8]) -> bool,
-    ) -> Vec<Vec<u8>> {
+    ) -> Vec<(String, Vec<u8>)> {
         let mut paths = self.paths(artifact);
         if paths.len() > MAX_ENTRIES {
             paths = by_turns(paths);
@@ -183,7 +183,7 @@ impl Cache {
             let digest = Sha256Digest::of(&bytes);
             // What several have signed is there for each of them.
             let wanted = !seen.contains(&digest) && takes(giver(path), &bytes);
-            (wanted && seen.insert(digest)).then_some(bytes)
+            (wanted && seen.insert(digest)).then(|| (giver(path).to_owned(), bytes))
         });
         read.collect()
     }
