@@ -334,23 +334,32 @@ impl Gate {
     pub fn inquire_with(&self, question: &Question, kept: Vec<Vec<u8>>, now: Timestamp) -> Inquiry {
         let Ok(config) = &self.config else { return Inquiry::default() };
         let artifact = question.identity.artifact_name();
-        let mut at_hand =
-            self.cache.read_some(&artifact, |whose, it| self.appetite.takes(whose, it.len()));
-        at_hand.extend(kept);
+        let cached = self
+            .cache
+            .read_some(&artifact, |giver, it| self.appetite.take(giver, it.len()).is_ok());
+        let mut at_hand = Vec::new();
         let mut heard: BTreeSet<OperatorName> = BTreeSet::new();
         let mut verified = None;
         if let Some(sha256) = question.sha256 {
             let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
-            let verify = |bytes: Vec<u8>| {
-                let result = attest::verify(&bytes, config.policy.keys(), wanted, now);
+            let keys = config.policy.keys();
+            let cached = cached.into_iter().filter_map(|(giver, bytes)| {
+                let result = self.appetite.verify(&giver, |checks| {
+                    attest::verify_within(&bytes, keys, wanted, now, checks)
+                });
+                Some((bytes, result.ok()?))
+            });
+            let kept = kept.into_iter().map(|bytes| {
+                let result = attest::verify(&bytes, keys, wanted, now);
                 (bytes, result)
-            };
-            let attestations: Vec<_> =
-                std::mem::take(&mut at_hand).into_iter().map(verify).collect();
+            });
+            let attestations: Vec<_> = cached.chain(kept).collect();
             let claims =
                 attestations.iter().filter_map(|(_, result)| result.as_ref().ok()).flatten();
             heard.extend(claims.filter(|it| it.sha256() == sha256).map(|it| it.operator().clone()));
             verified = Some(Verified { artifact, sha256, attestations });
+        } else {
+            at_hand.extend(cached.into_iter().map(|(_, bytes)| bytes).chain(kept));
         }
         let answers = match question.sha256 {
             Some(sha256) => self.run.answers(&question.identity.artifact_name(), sha256),

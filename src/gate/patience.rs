@@ -8,12 +8,15 @@
 //! The clock of an operator runs only while a decision waits for its answer and at least one operator is
 //! not waited for; where several are waited for, they share the time. So a run with one slow operator
 //! takes no longer than without it and its budget, whatever its size; and where all are far away, as
-//! behind a slow line, none is called slow.
+//! behind a slow line, none is called slow. Who has no endpoint, or rests, is no measure for the others:
+//! else one that hangs would have all others rest behind a slow line. That holds as long as those who are
+//! left could be enough: what one of them says alone decides nothing, and need not be waited for longer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, Protocol};
+use crate::policy::Rule;
 use crate::types::OperatorName;
 
 /// How often somebody looks whom the run waits for.
@@ -57,6 +60,8 @@ impl Haste {
 pub struct Patience {
     budgets: BTreeMap<OperatorName, Duration>,
     used: BTreeMap<OperatorName, Duration>,
+    /// How many operators can be enough by some rule
+    enough: usize,
     looked: Instant,
 }
 
@@ -77,13 +82,21 @@ impl Patience {
             }
             budget
         };
+        // Of who has no endpoint there is only what is at hand.
         let of = |config: &Config| {
-            let names = config.policy.operators().iter();
-            names.map(|name| (name.clone(), budget(config, name))).collect()
+            let names: BTreeSet<_> = config.endpoints.iter().map(|it| &it.operator).collect();
+            names.into_iter().map(|name| (name.clone(), budget(config, name))).collect()
         };
+        let enough = |config: &Config| {
+            let rules = config.policy.rules().iter().map(Rule::requirement);
+            let all = config.policy.default_requirement().into_iter().chain(rules);
+            all.map(|it| it.threshold().count()).min()
+        };
+        let enough = config.and_then(enough).and_then(|it| usize::try_from(it).ok());
         Self {
             budgets: config.map(of).unwrap_or_default(),
             used: BTreeMap::new(),
+            enough: enough.unwrap_or(1),
             looked: Instant::now(),
         }
     }
@@ -128,7 +141,8 @@ impl Patience {
         let mut awaited = awaited();
         awaited.retain(|name| self.rests(name).is_none());
         let sharing = u32::try_from(awaited.len()).unwrap_or(u32::MAX);
-        if sharing == 0 || awaited.len() >= self.budgets.len() {
+        let asked = self.budgets.keys().filter(|name| self.rests(name).is_none()).count();
+        if sharing == 0 || awaited.len() >= asked && asked >= self.enough {
             return Vec::new();
         }
         // Where more has passed, this process had other things to do, which is nobody's fault.
@@ -154,7 +168,7 @@ mod tests {
     /// Of these operators, each with five seconds.
     fn patience(names: &[&str]) -> Patience {
         let budgets = names.iter().map(|it| (name(it), Duration::from_secs(5))).collect();
-        Patience { budgets, used: BTreeMap::new(), looked: Instant::now() }
+        Patience { budgets, used: BTreeMap::new(), enough: 1, looked: Instant::now() }
     }
 
     /// Has so many seconds pass in which these are waited for. Gives who rests then.
@@ -194,6 +208,17 @@ mod tests {
         assert!(pass(&mut patience, 600, &["a", "b"]).is_empty());
         let mut alone = self::patience(&["a"]);
         assert!(pass(&mut alone, 600, &["a"]).is_empty());
+    }
+
+    #[test]
+    fn who_rests_or_has_no_endpoint_is_no_measure_for_the_others() {
+        let mut patience = patience(&["a", "b", "c"]);
+        assert_eq!(pass(&mut patience, 5, &["c"]), ["c"]);
+        assert!(pass(&mut patience, 600, &["a", "b"]).is_empty());
+        assert!(pass(&mut patience, 600, &["a", "b", "c"]).is_empty());
+        // Those who are left must be able to decide something.
+        patience.enough = 3;
+        assert_eq!(pass(&mut patience, 10, &["a", "b"]), ["a", "b"]);
     }
 
     #[test]
