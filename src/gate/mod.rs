@@ -37,7 +37,7 @@ use crate::cache::{self, Cache};
 use crate::config::{self, Config, Problems};
 use crate::deb::{self, Examined};
 use crate::evidence::{self, Found, Network, Question, Routes};
-use crate::policy::{Decision, Policy, Reason, Refusal, Subject};
+use crate::policy::{Decision, Mode, Policy, Reason, Refusal, Subject};
 use crate::receipt::{self, Signed};
 use crate::sys::plain;
 use crate::sys::privileges::User;
@@ -298,6 +298,20 @@ impl Gate {
         Local::start(setup)
             .map(|local| -> Box<dyn Gatherer> { Box::new(local) })
             .map_err(|error| plain(&error))
+    }
+
+    /// The same for an entrance: in mode warn nothing ends because nobody can be asked.
+    ///
+    /// # Errors
+    /// As there, in mode enforce.
+    pub fn gatherer_of_entrance(&self, apt: &Configuration) -> Result<Box<dyn Gatherer>, String> {
+        self.gatherer(apt, Network::Allowed).or_else(|why| {
+            if self.policy().is_ok_and(|it| it.mode() == Mode::Warn) {
+                self.remark(&[format!("{why}, so no operator is asked")]);
+                return Ok(Box::new(gather::Nobody));
+            }
+            Err(why)
+        })
     }
 
     /// Whom root leaves to others what strangers send: apt's unprivileged user, who is given the

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, Protocol};
-use crate::policy::Rule;
+use crate::policy::{Mode, Rule};
 use crate::types::OperatorName;
 
 /// How often somebody looks whom the run waits for.
@@ -60,7 +60,9 @@ impl Haste {
 pub struct Patience {
     budgets: BTreeMap<OperatorName, Duration>,
     used: BTreeMap<OperatorName, Duration>,
-    /// How many operators can be enough by some rule
+    /// Who is neither asked nor waited for any more
+    resting: BTreeSet<OperatorName>,
+    /// How many operators can be enough by some rule. None where all passes without any
     enough: usize,
     looked: Instant,
 }
@@ -88,14 +90,19 @@ impl Patience {
             names.into_iter().map(|name| (name.clone(), budget(config, name))).collect()
         };
         let enough = |config: &Config| {
+            if config.policy.mode() == Mode::Warn {
+                return Some(0);
+            }
             let rules = config.policy.rules().iter().map(Rule::requirement);
             let all = config.policy.default_requirement().into_iter().chain(rules);
-            all.map(|it| it.threshold().count()).min()
+            let fewest = all.map(|it| it.threshold().count()).min()?;
+            usize::try_from(fewest).ok()
         };
-        let enough = config.and_then(enough).and_then(|it| usize::try_from(it).ok());
+        let enough = config.and_then(enough);
         Self {
             budgets: config.map(of).unwrap_or_default(),
             used: BTreeMap::new(),
+            resting: BTreeSet::new(),
             enough: enough.unwrap_or(1),
             looked: Instant::now(),
         }
@@ -107,7 +114,11 @@ impl Patience {
         for (name, used) in used {
             let Some(budget) = self.budgets.get(&name) else { continue };
             let most = if spare.is_zero() { used } else { budget.saturating_sub(spare) };
-            self.used.insert(name, used.min(most));
+            let used = used.min(most);
+            if used.saturating_add(NOTICE) >= *budget {
+                self.resting.insert(name.clone());
+            }
+            self.used.insert(name, used);
         }
         self
     }
@@ -121,9 +132,8 @@ impl Patience {
     /// Why an operator is not asked or waited for any more, if it has used up what it may.
     #[must_use]
     pub fn rests(&self, name: &OperatorName) -> Option<String> {
-        let budget = self.budgets.get(name)?;
-        let used = self.used.get(name)?.saturating_add(NOTICE);
-        (used >= *budget).then(|| format!("slow: used up its {} s in this run", used.as_secs()))
+        let used = self.used.get(name)?.saturating_add(NOTICE).as_secs();
+        self.resting.contains(name).then(|| format!("slow: used up its {used} s in this run"))
     }
 
     /// Looks, if it is time to, whom the run waits for `now`. Gives those that have just used up what
@@ -147,13 +157,22 @@ impl Patience {
         }
         // Where more has passed, this process had other things to do, which is nobody's fault.
         let share = passed.min(2 * TICK) / sharing;
-        awaited
-            .into_iter()
-            .filter_map(|name| {
-                *self.used.entry(name.clone()).or_default() += share;
-                self.rests(&name).map(|why| (name, why))
-            })
-            .collect()
+        // Where the others are too few to decide and all are enough, these are no hindrance but what the
+        // run is about: somebody who says at once that it knows nothing must not have them rest.
+        let others = asked.saturating_sub(awaited.len());
+        let decide = others < self.enough && self.enough <= asked;
+        let mut spent = Vec::new();
+        for name in awaited {
+            let used = self.used.entry(name.clone()).or_default();
+            *used += share;
+            let budget = self.budgets.get(&name).copied().unwrap_or_default();
+            let budget = if decide { budget.max(LONG) } else { budget };
+            if used.saturating_add(NOTICE) >= budget {
+                self.resting.insert(name.clone());
+                spent.extend(self.rests(&name).map(|why| (name, why)));
+            }
+        }
+        spent
     }
 }
 
@@ -168,7 +187,8 @@ mod tests {
     /// Of these operators, each with five seconds.
     fn patience(names: &[&str]) -> Patience {
         let budgets = names.iter().map(|it| (name(it), Duration::from_secs(5))).collect();
-        Patience { budgets, used: BTreeMap::new(), enough: 1, looked: Instant::now() }
+        let (used, resting, looked) = (BTreeMap::new(), BTreeSet::new(), Instant::now());
+        Patience { budgets, used, resting, enough: 1, looked }
     }
 
     /// Has so many seconds pass in which these are waited for. Gives who rests then.
@@ -227,6 +247,17 @@ mod tests {
         assert_eq!(pass(&mut patience, 5, &["c"]), ["c"]);
         assert!(pass(&mut patience, 4, &["b", "c"]).is_empty());
         assert_eq!(pass(&mut patience, 1, &["b", "c"]), ["b"]);
+    }
+
+    /// Two of three must confirm, and one says at once that it knows nothing.
+    #[test]
+    fn where_too_few_are_left_to_decide_the_others_have_more_time() {
+        let mut patience = Patience { enough: 2, ..patience(&["fast", "a", "b"]) };
+        assert!(pass(&mut patience, 100, &["a", "b"]).is_empty());
+        // One of them has answered all: the other one is slow, and has used up its time.
+        assert_eq!(pass(&mut patience, 1, &["b"]), ["b"]);
+        let mut patience = Patience { enough: 2, ..self::patience(&["fast", "a", "b"]) };
+        assert_eq!(pass(&mut patience, 121, &["a", "b"]), ["a", "b"], "there is an end to it");
     }
 
     #[test]
