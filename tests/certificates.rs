@@ -408,6 +408,20 @@ fn with_a_damaged_revocation_in_its_own_name_nothing_signs() {
     all(&at_every_place(&recipe, &weak), &Err(KeyFault::PerhapsRevoked));
 }
 
+/// Of the form of before 1998, which GnuPG takes as well. It is not verified here.
+#[test]
+fn with_an_old_revocation_in_its_own_name_nothing_signs() {
+    let recipe = with_two_subkeys();
+    let (primary, framed) = (&recipe.primary, recipe.primary.framed());
+    let revocation = primary.old_packet(0x20, CREATED + 60, &framed);
+    all(&at_every_place(&recipe, &revocation), &Err(KeyFault::PerhapsRevoked));
+    let stranger = PgpKey::new(CREATED);
+    let foreign = stranger.old_packet(0x20, CREATED + 60, &framed);
+    all(&at_every_place(&recipe, &foreign), &Ok(()));
+    // Nothing else of that form says anything.
+    all(&at_every_place(&recipe, &primary.old_packet(0x1f, CREATED + 60, &framed)), &Ok(()));
+}
+
 /// An earlier binding is what the later one was made to replace.
 #[test]
 fn a_later_binding_that_is_not_understood_ends_the_earlier_one() {

@@ -12,7 +12,7 @@ mod common;
 
 use std::fs;
 
-use common::{Deb, Ended, Key, World, run};
+use common::{Deb, Ended, Key, World, is_root, left_out, run};
 
 const WRITTEN: &str = "# what holds here\nmode = 'warn'   # until March\nthreshold = 1\n\n[network]\n# slow line\nanswer_timeout = 20\n";
 
@@ -93,15 +93,22 @@ fn in_mode_warn_the_hook_stops_at_nothing() {
         |deb: &Deb| format!("{} - - none < 1 all none {}\n", deb.name, world.put(deb).display());
     let hello = line(&Deb::new("hello", "1", "all"));
     let at = world.directory.path().display();
-    for (lines, said) in [
-        (hello.clone(), "hello 1 all"),
-        (line(&odd), "odd_1_all.deb"),
-        (hello.clone() + "odd - - none < 1 all none odd.deb\n", "line 8 of what apt says"),
-        ("odd - - none < 1\n".to_owned() + &hello, "line 7 of what apt says"),
+    for (lines, said, user) in [
+        (hello.clone(), "hello 1 all", None),
+        // Root leaves the asking to somebody who is not there.
+        (hello.clone(), "nobody-at-all", Some("nobody-at-all")),
+        (line(&odd), "odd_1_all.deb", None),
+        (hello.clone() + "odd - - none < 1 all none odd.deb\n", "line 8 of what apt says", None),
+        ("odd - - none < 1\n".to_owned() + &hello, "line 7 of what apt says", None),
     ] {
+        if user.is_some() && !is_root() {
+            left_out("only root leaves the asking to another user");
+            continue;
+        }
+        let user = user.map(|it| format!("APT::Sandbox::User={it}\n")).unwrap_or_default();
         let head = format!(
             "VERSION 3\nAPT::Quorum::Config={at}/etc\nAPT::Quorum::State={at}/state\n\
-             APT::Quorum::Cache={at}/cache\nDir::State::lists={at}/lists\n\n"
+             APT::Quorum::Cache={at}/cache\nDir::State::lists={at}/lists\n{user}\n"
         );
         world.write("list", head + &lines);
         for (mode, code) in [("enforce", 1), ("warn", 0)] {

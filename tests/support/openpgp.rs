@@ -213,6 +213,17 @@ impl PgpKey {
         [&headers[..], &length, unhashed, &digest[..2], &numbers].concat()
     }
 
+    /// A signature packet of version 3 (section 5.2.2), which has no subpackets.
+    pub fn old_packet(&self, kind: u8, created: u32, message: &[u8]) -> Vec<u8> {
+        let said = [&[kind][..], &created.to_be_bytes()].concat();
+        let digest = Sha256::digest([message, &said].concat()).to_vec();
+        let numbers = self.secret.numbers(&self.secret.sign(SHA256, &digest));
+        let issuer = Sha1::digest(self.framed());
+        let algorithms = [self.secret.algorithm(), SHA256];
+        let head = [&[3, 5][..], &said, &issuer[12..], &algorithms, &digest[..2]].concat();
+        packet(2, &[head, numbers].concat())
+    }
+
     /// The members `other_headers` and `signature` of a signature over data.
     pub fn sign(&self, kind: u8, says: &Says, message: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let headers = says.headers(kind, self.secret.algorithm());

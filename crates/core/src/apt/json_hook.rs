@@ -32,7 +32,8 @@ pub enum Message {
     BeforePrompt {
         /// What it would put onto the system, sorted
         packages: Vec<Identity>,
-        /// What it calls others, by which nothing can be looked up
+        /// What it calls others, by which nothing can be looked up: odd ones, and files that somebody
+        /// named, which need not be what an index lists under the same name and version
         odd: Vec<Called>,
         /// Whether somebody named all of these on the command line: then apt does not ask
         named: bool,
@@ -101,6 +102,9 @@ struct Versions {
 struct Version {
     version: String,
     architecture: String,
+    /// Where it can be had: of an archive what that calls itself, of a file nothing
+    #[serde(default)]
+    origins: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// Reads the next message; nothing at the end.
@@ -148,11 +152,13 @@ fn message(request: Request) -> Result<Message, MessageError> {
             let coming = params.packages.into_iter().filter(comes);
             let (mut packages, mut odd) = (Vec::new(), Vec::new());
             for Package { name, versions, .. } in coming {
-                let Some(Version { version, architecture }) = versions.install else { continue };
+                let Some(install) = versions.install else { continue };
+                let Version { version, architecture, origins } = install;
                 let called = Called { package: name, version, architecture };
+                let is_a_file = origins.iter().any(serde_json::Map::is_empty);
                 match called.identity() {
-                    Ok(identity) => packages.push(identity),
-                    Err(_) => odd.push(called),
+                    Ok(identity) if !is_a_file => packages.push(identity),
+                    _ => odd.push(called),
                 }
             }
             packages.sort();
@@ -229,6 +235,30 @@ mod tests {
         ] {
             match read(&mut text(command, terms).as_bytes()) {
                 Ok(Some(Message::BeforePrompt { named, .. })) => assert_eq!(named, expected),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// As apt 2.6 tells of one that was named as `./aa_1_all.deb`. An index may list another file as the
+    /// same version, and that one may be refused.
+    #[test]
+    fn a_file_that_somebody_named_is_not_looked_up() {
+        let text = |origins: &str| {
+            format!(
+                r#"{{"method":"org.debian.apt.hooks.install.pre-prompt","params":{{"command":"install","search-terms":[],"packages":[{{"name":"aa","mode":"install","versions":{{"install":{{"version":"1","architecture":"all","origins":{origins}}}}}}}]}}}}"#
+            )
+        };
+        for (origins, expected) in [
+            ("[]", (1, 0)),
+            (r#"[{"archive":"stable"}]"#, (1, 0)),
+            ("[{}]", (0, 1)),
+            (r#"[{"archive":"stable"},{}]"#, (0, 1)),
+        ] {
+            match read(&mut text(origins).as_bytes()) {
+                Ok(Some(Message::BeforePrompt { packages, odd, .. })) => {
+                    assert_eq!((packages.len(), odd.len()), expected, "{origins}");
+                }
                 other => panic!("{other:?}"),
             }
         }

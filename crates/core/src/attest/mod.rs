@@ -22,6 +22,7 @@ mod signatures;
 mod sigstore;
 mod statement;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::types::{
@@ -52,6 +53,10 @@ pub const MAX_SIGNATURES: usize = 64;
 /// function; where an algorithm must hash it for each signature (Ed25519, RSA-PSS), a guess whose
 /// signature it is costs one verification more for every 64 KiB.
 pub const MAX_CHECKS: usize = 512;
+
+/// Most signature verifications that all can cause that one operator gives in a run: some seconds of a
+/// slow machine. An attestation of rebuilderd's needs two.
+pub const MAX_CHECKS_OF_ONE: usize = 64 * 1024;
 
 /// For how many seconds a signature or statement may be ahead of this machine's clock: clocks differ,
 /// and somebody who is a day ahead gains nothing by it.
@@ -353,14 +358,43 @@ pub fn verify(
     wanted: Wanted<'_>,
     now: Timestamp,
 ) -> Result<Vec<Claim>, Rejection> {
+    verify_within(attestation, keys, wanted, now, &Cell::new(MAX_CHECKS))
+}
+
+/// As [`verify`], with no more verifications of signatures than are left of `checks`, which are fewer
+/// afterwards. When none are left, nothing is known of the attestation.
+///
+/// # Errors
+/// As there.
+pub fn verify_within(
+    attestation: &[u8],
+    keys: &KeyRing,
+    wanted: Wanted<'_>,
+    now: Timestamp,
+    checks: &Cell<usize>,
+) -> Result<Vec<Claim>, Rejection> {
+    let own = Cell::new(checks.get().min(MAX_CHECKS));
+    let (before, left) = (own.get(), &own);
+    let result = verify_by(attestation, keys, wanted, now, left);
+    checks.set(checks.get().saturating_sub(before.saturating_sub(left.get())));
+    result
+}
+
+fn verify_by(
+    attestation: &[u8],
+    keys: &KeyRing,
+    wanted: Wanted<'_>,
+    now: Timestamp,
+    checks: &Cell<usize>,
+) -> Result<Vec<Claim>, Rejection> {
     if attestation.len() > MAX_BYTES {
         return Err(Rejection::TooLarge { size: attestation.len() });
     }
     let said = match json::parse(attestation) {
-        Ok(document) => vec![read(document, keys, wanted, now)?],
+        Ok(document) => vec![read(document, keys, wanted, now, checks)?],
         Err(error) => {
             let documents = lines(attestation).ok_or(error)??;
-            let read = documents.into_iter().map(|it| read(it, keys, wanted, now));
+            let read = documents.into_iter().map(|it| read(it, keys, wanted, now, checks));
             let (good, bad): (Vec<_>, Vec<_>) = read.partition(Result::is_ok);
             // OSS Rebuild's last one is the one that compares.
             if let (true, Some(Err(why))) = (good.is_empty(), bad.into_iter().next_back()) {
@@ -421,20 +455,21 @@ fn read<'k>(
     keys: &'k KeyRing,
     wanted: Wanted<'_>,
     now: Timestamp,
+    checks: &Cell<usize>,
 ) -> Result<Said<'k>, Rejection> {
     let json::Value::Object(envelope) = document else {
         return Err(Rejection::Shape("it is not an object"));
     };
     let dsse = |envelope: &BTreeMap<String, json::Value>| {
         let envelope = dsse::Envelope::of(envelope)?;
-        let signers = envelope.signatures().signers(keys, now)?;
+        let signers = envelope.signatures().signers_within(keys, now, checks)?;
         Ok((signers, envelope.content()?))
     };
     let (signers, content) = if dsse::Envelope::is_meant(&envelope) {
         dsse(&envelope)?
     } else if envelope.contains_key("signed") || !sigstore::Bundle::is_meant(&envelope) {
         let block = metablock::Metablock::of(envelope)?;
-        let signers = block.signatures().signers(keys, now)?;
+        let signers = block.signatures().signers_within(keys, now, checks)?;
         (signers, Content::Link(link::Link::of(block.into_signed())?))
     } else {
         let bundle = sigstore::Bundle::of(envelope)?;

@@ -3,6 +3,7 @@
 //! Key ids are unauthenticated hints: they decide in which order keys are tried, and never whether
 //! a signature counts.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::keyring::Ready;
@@ -84,10 +85,21 @@ impl Signatures {
         keys: &'k KeyRing,
         now: Timestamp,
     ) -> Result<Vec<&'k PinnedKey>, Rejection> {
+        self.signers_within(keys, now, &Cell::new(MAX_CHECKS))
+    }
+
+    /// The same with so many checks, which are fewer afterwards.
+    pub(super) fn signers_within<'k>(
+        &self,
+        keys: &'k KeyRing,
+        now: Timestamp,
+        checks_left: &Cell<usize>,
+    ) -> Result<Vec<&'k PinnedKey>, Rejection> {
         let remembered = keys.remembered();
-        let (message, left) = (&self.message, MAX_CHECKS);
+        let (message, left) = (&self.message, checks_left.get());
         let mut checks = Checks { message, now, left, fault: None, remembered };
         let verified = self.verified(keys, &mut checks);
+        checks_left.set(checks.left);
         let (good, expired): (Vec<&PinnedKey>, Vec<&PinnedKey>) =
             verified.into_iter().partition(|key| key.is_good_at(now));
         if good.is_empty() { Err(self.why_nobody(keys, &expired, checks.fault)) } else { Ok(good) }

@@ -215,15 +215,20 @@ impl Messages {
         let mut left = MOST_CHECKS;
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for it in found {
-            let (Some(kind), Some(part)) = (it.signature.typ(), hashed_part(it.body)) else {
-                continue;
-            };
+            let Some(kind) = it.signature.typ() else { continue };
             let issuer = issuer(&it.signature, primary);
             // Somebody else's certification gives nothing; that a revocation is somebody else's, its
             // signature must tell.
             if issuer == Issuer::Foreign && !is_revocation(kind) {
                 continue;
             }
+            // Of a version before 4. GnuPG takes it all the same, so it can revoke, and bind nothing here.
+            let Some(part) = hashed_part(it.body) else {
+                if is_revocation(kind) {
+                    others.push((issuer, kind, it.signature));
+                }
+                continue;
+            };
             let here = self.all(kind).filter(|about| *about == it.stands_behind);
             let elsewhere = self.all(kind).filter(|about| *about != it.stands_behind);
             let mut about = None;

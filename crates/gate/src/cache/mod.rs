@@ -4,14 +4,15 @@
 //! hostile as the network: what is read is bounded and verified again, every time. Nothing in it
 //! says that something was verified.
 //!
-//! Layout: `attestations/NAME_VERSION_ARCH.deb/SHA256-OF-THE-BYTES.OPERATOR`, bundles that are
-//! fetched as a whole in `bundles/` (see [`Kept`]), and what archives publish in `archives/` (see
-//! [`Shelf`]).
+//! Layout: `attestations/NAME_VERSION_ARCH.deb/SHA256-OF-THE-BYTES.OPERATOR`, with `~OPERATOR` behind
+//! that where another one's endpoint gave it than signed it; bundles that are fetched as a whole in
+//! `bundles/` (see [`Kept`]), and what archives publish in `archives/` (see [`Shelf`]).
 //!
 //! It does not grow for ever, and nobody fills it: each operator has a share of what is kept about
 //! a package and a share of the whole (see [`crate::sys::room`]). Whose something is, is told by
-//! its name, which whoever keeps it got from the signature. That is for the shares alone; it is no
-//! word of trust.
+//! its name: of who signed it, and of who gave it, out of whose share it is. For what stands around
+//! what was signed is nobody's, and can be made as large and as often as whoever gives it likes. That
+//! is for the shares alone; it is no word of trust.
 
 mod archives;
 
@@ -54,6 +55,9 @@ const SHARE: usize = 4;
 /// those of three operators about 10,000 packages fit.
 const MAX_ATTESTATIONS: u64 = 256 * 1024 * 1024;
 
+/// What stands between the name of who signed an attestation and of who gave it. No name has it.
+const GIVEN_BY: char = '~';
+
 /// Most bytes of attestations of one operator that one process writes: what is taken away again was
 /// written all the same. An audit of 10,000 packages brings 10 MB as a rule.
 const MAX_WRITTEN: usize = 64 * 1024 * 1024;
@@ -90,7 +94,7 @@ impl Cache {
     pub fn new(directory: &Path) -> Self {
         let (root, directory) = (directory.to_owned(), directory.join("attestations"));
         let room =
-            Room::new(directory.clone(), 1, MAX_ATTESTATIONS, |path, _| owner(path).to_owned())
+            Room::new(directory.clone(), 1, MAX_ATTESTATIONS, |path, _| giver(path).to_owned())
                 // Nothing but packages has a name there.
                 .noted_nowhere();
         Self { root, directory, room, written: Arc::default() }
@@ -154,21 +158,21 @@ impl Cache {
 
     /// What is kept about `artifact`: untrusted bytes, each once. A cache that cannot be read is empty.
     ///
-    /// Of more than are read the newest of each operator, then the second: who has a great many
+    /// Of more than are read the newest that each operator gave, then the second: who has a great many
     /// there, however they came there, must not hide the others.
     #[must_use]
     pub fn read(&self, artifact: &ArtifactName) -> Vec<Vec<u8>> {
-        self.read_some(artifact, |_, _| true)
+        self.read_some(artifact, |_, _| true).into_iter().map(|(_, bytes)| bytes).collect()
     }
 
-    /// The same, without what the caller does not take of whom: an operator's name, or nothing, and
-    /// the bytes.
+    /// The same, each behind the name of the operator that gave it, or nothing, and without what the
+    /// caller does not take of whom.
     #[must_use]
     pub fn read_some(
         &self,
         artifact: &ArtifactName,
         takes: impl Fn(&str, &[u8]) -> bool,
-    ) -> Vec<Vec<u8>> {
+    ) -> Vec<(String, Vec<u8>)> {
         let mut paths = self.paths(artifact);
         if paths.len() > MAX_ENTRIES {
             paths = by_turns(paths);
@@ -178,8 +182,8 @@ impl Cache {
             let bytes = read_bounded(path, attest::MAX_BYTES)?;
             let digest = Sha256Digest::of(&bytes);
             // What several have signed is there for each of them.
-            let wanted = !seen.contains(&digest) && takes(owner(path), &bytes);
-            (wanted && seen.insert(digest)).then_some(bytes)
+            let wanted = !seen.contains(&digest) && takes(giver(path), &bytes);
+            (wanted && seen.insert(digest)).then(|| (giver(path).to_owned(), bytes))
         });
         read.collect()
     }
@@ -250,6 +254,23 @@ impl Cache {
         self.keep(artifact, operator.as_str(), attestation)
     }
 
+    /// The same for what an endpoint of `giver` gave.
+    ///
+    /// # Errors
+    /// If the directory cannot be written.
+    pub fn store_given(
+        &self,
+        artifact: &ArtifactName,
+        operator: &OperatorName,
+        giver: &OperatorName,
+        attestation: &[u8],
+    ) -> io::Result<Stored> {
+        if operator == giver {
+            return self.store_signed(artifact, operator, attestation);
+        }
+        self.keep(artifact, &format!("{operator}{GIVEN_BY}{giver}"), attestation)
+    }
+
     /// Written under another name first, so that a crash leaves nothing or all of it.
     fn keep(&self, artifact: &ArtifactName, whose: &str, bytes: &[u8]) -> io::Result<Stored> {
         let directory = self.directory.join(artifact.as_str());
@@ -263,7 +284,7 @@ impl Cache {
         if path.symlink_metadata().is_ok_and(|there| there.len() == length) {
             return Ok(Stored::Before);
         }
-        self.count(whose, bytes.len())?;
+        self.count(giver(&path), bytes.len())?;
         let mut own = self.paths(artifact);
         own.retain(|it| owner(it) == whose && *it != path);
         own.sort_by_cached_key(|it| written(it));
@@ -297,9 +318,16 @@ fn stem(path: &Path) -> (&str, &str) {
     name.split_once('.').unwrap_or((name, ""))
 }
 
-/// Whose a file with an attestation is, as its name has it. Nobody's has no name behind its digest.
+/// Whose a file with an attestation is, as its name has it, and perhaps who gave it. Nobody's has no
+/// name behind its digest.
 fn owner(path: &Path) -> &str {
     stem(path).1
+}
+
+/// Out of whose share a file with an attestation is, as its name has it.
+fn giver(path: &Path) -> &str {
+    let owner = owner(path);
+    owner.rsplit_once(GIVEN_BY).map_or(owner, |(_, giver)| giver)
 }
 
 fn written(path: &Path) -> SystemTime {
@@ -311,7 +339,7 @@ fn written(path: &Path) -> SystemTime {
 fn by_turns(paths: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut owners: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for path in paths {
-        owners.entry(owner(&path).to_owned()).or_default().push(path);
+        owners.entry(giver(&path).to_owned()).or_default().push(path);
     }
     let newest_first = |mut paths: Vec<PathBuf>| {
         paths.sort_by_cached_key(|it| std::cmp::Reverse(written(it)));
@@ -467,6 +495,27 @@ mod tests {
         let shelf = cache.shelf(url, "stable");
         shelf.store(&listed, b"file").unwrap();
         assert!(!file.exists() && shelf.has(&listed));
+    }
+
+    /// What stands around what alice signed is nobody's, so it can be made as large as mallory likes.
+    #[test]
+    fn what_one_gives_of_anothers_is_out_of_its_own_share() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::new(directory.path());
+        let [alice, mallory] = ["alice", "mallory"].map(operator);
+        let mut giant = vec![b' '; 1 << 20];
+        let mut give = |n: u8| {
+            giant[0] = n;
+            cache.store_given(&artifact("aa"), &alice, &mallory, &giant)
+        };
+        assert!((0..64).all(|n| give(n).is_ok()));
+        assert!(give(64).is_err(), "mallory has written enough");
+        cache.store_given(&artifact("aa"), &alice, &alice, b"alice's").unwrap();
+        let mut read = Vec::new();
+        for whose in ["alice", "mallory"] {
+            read.push(cache.read_some(&artifact("aa"), |it, _| it == whose).len());
+        }
+        assert_eq!(read, [1, SHARE]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Asks all endpoints at once, on one thread, and hands each answer on when it comes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
@@ -137,6 +137,8 @@ struct Peer {
     source: Result<Rc<dyn Source>, Outcome>,
     line: Rc<Line>,
     health: RefCell<Health>,
+    /// How many signatures of what it gives may still be verified
+    checks: Cell<usize>,
     /// Questions that were not put to it yet
     queue: RefCell<VecDeque<(QuestionId, Rc<Question>)>>,
     /// Those of them that were found to be settled
@@ -281,6 +283,7 @@ fn make_peers(setup: &Setup, settled: &Rc<RefCell<HashSet<QuestionId>>>) -> Vec<
             source: source(endpoint),
             line: line(endpoint),
             health: RefCell::default(),
+            checks: Cell::new(attest::MAX_CHECKS_OF_ONE),
             queue: RefCell::default(),
             last: RefCell::default(),
             settled: Rc::clone(settled),
@@ -304,7 +307,7 @@ impl Peer {
             tokio::task::spawn_local(async move {
                 let found = peer.gather(&question, desk.timeouts.total).await;
                 if let Some((cache, keys)) = &desk.keep {
-                    store(cache, keys, &question, &found);
+                    store(cache, keys, &question, &found, &peer.checks);
                 }
                 (desk.hand_on)(Event { question: id, endpoint: index, found });
                 // The connection is put back for the next question first.
@@ -435,13 +438,18 @@ impl Peer {
 ///
 /// Of each operator and hash the newest; what is about the file in question comes last, so that it
 /// stays where there is not room for all.
-fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found) {
+fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found, checks: &Cell<usize>) {
     let artifact = question.identity.artifact_name();
     let now = Timestamp::from(std::time::SystemTime::now());
     let wanted = attest::Wanted { artifact: &artifact, sha256: question.sha256 };
     let mut newest = BTreeMap::new();
     for attestation in &found.attestations {
-        for claim in attest::verify(attestation, keys, wanted, now).unwrap_or_default() {
+        // One whose signatures take for ever would have all others' answers wait.
+        if checks.get() == 0 {
+            break;
+        }
+        let claims = attest::verify_within(attestation, keys, wanted, now, checks);
+        for claim in claims.unwrap_or_default() {
             let in_question = question.sha256 == Some(claim.sha256());
             let slot = (in_question, claim.sha256(), claim.operator().clone());
             let (dated, kept) = newest.entry(slot).or_insert((claim.dated(), attestation));
@@ -452,7 +460,7 @@ fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found) {
     }
     for ((_, _, operator), (_, attestation)) in newest {
         // A cache that cannot be written costs a question next time, nothing else.
-        let _ = cache.store_signed(&artifact, &operator, attestation);
+        let _ = cache.store_given(&artifact, &operator, &found.operator, attestation);
     }
 }
 
@@ -461,6 +469,8 @@ mod tests {
     use super::super::line::CONNECTIONS;
     use super::*;
     use crate::apt::proxy::{Choice, Settings};
+    use crate::attest::PinnedKey;
+    use crate::types::{Identity, PublicKey, Sha256Digest};
 
     /// How many connections the host of each of these endpoints may have.
     fn connections(urls: &[&str], proxied: &[&str]) -> Vec<usize> {
@@ -503,5 +513,51 @@ mod tests {
         assert_eq!(connections(&[a, "https://a.example/all/"], &both), [1, 1]);
         assert_eq!(connections(&[a, b], &["a.example"]), [1, CONNECTIONS]);
         assert_eq!(connections(&[a, b], &[]), [CONNECTIONS; 2]);
+    }
+
+    /// With spaces around it, mallory gives what alice signed: it is alice's word and mallory's bytes.
+    #[test]
+    fn what_is_kept_is_out_of_the_share_of_whose_endpoint_gave_it() {
+        use ed25519_dalek::Signer;
+
+        let artifact = "x_1_all.deb";
+        let sha256 = Sha256Digest::of(b"x");
+        let secret = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        let key = PublicKey::Ed25519(secret.verifying_key().to_bytes());
+        let signed = format!(
+            r#"{{"_type":"link","name":"rebuild","products":{{"{artifact}":{{"sha256":"{sha256}"}}}}}}"#
+        );
+        let signature = secret.sign(signed.as_bytes()).to_bytes();
+        let signature: String = signature.iter().map(|it| format!("{it:02x}")).collect();
+        let name = key.key_id();
+        let link = format!(
+            r#"{{"signatures":[{{"keyid":"{name}","sig":"{signature}"}}],"signed":{signed}}}"#
+        );
+        let pinned = PinnedKey { operator: "alice".parse().unwrap(), key, not_after: None };
+        let keys = KeyRing::new(vec![pinned]).unwrap();
+        let question = Question {
+            identity: Identity {
+                package: "x".parse().unwrap(),
+                version: "1".parse().unwrap(),
+                architecture: "all".parse().unwrap(),
+            },
+            source: None,
+            sha256: Some(sha256),
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::new(directory.path());
+        for (giver, spaces) in [("mallory", 1000), ("alice", 0)] {
+            let found = Found {
+                operator: giver.parse().unwrap(),
+                endpoint: String::new(),
+                attestations: vec![(link.clone() + &" ".repeat(spaces)).into_bytes()],
+                outcome: Outcome::Attestations { count: 1 },
+            };
+            store(&cache, &keys, &question, &found, &Cell::new(attest::MAX_CHECKS_OF_ONE));
+        }
+        let read =
+            |whose: &str| cache.read_some(&question.identity.artifact_name(), |it, _| it == whose);
+        assert_eq!(read("alice"), [("alice".to_owned(), link.clone().into_bytes())]);
+        assert_eq!(read("mallory").len(), 1);
     }
 }

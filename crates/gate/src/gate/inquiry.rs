@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::appetite::{self, Appetite};
+use super::appetite::Appetite;
 use super::archives::{Archives, Silence, Word};
 use crate::attest::{self, Claim, Rejection, Wanted, archive};
 use crate::evidence::Found;
@@ -86,9 +86,9 @@ impl Inquiry {
         if let Some(operator) = self.waiting.remove(&endpoint).or_else(late) {
             let bytes = found.attestations.iter().map(Vec::len).sum();
             let mut found = Found { operator, ..found };
-            if !self.appetite.takes(found.operator.as_str(), bytes) {
+            if let Err(why) = self.appetite.take(found.operator.as_str(), bytes) {
                 found.attestations.clear();
-                found.outcome = Outcome::Unreachable { why: appetite::explain() };
+                found.outcome = Outcome::Unreachable { why };
             }
             self.unread.push((endpoint, found));
         }
@@ -267,17 +267,23 @@ impl Inquiry {
                 }),
             }
             for bytes in found.attestations {
-                if let Err(rejection) = self.claim(&bytes, policy, (&artifact, sha256), now) {
-                    self.evidence.answers.push(Answer {
-                        operator: found.operator.clone(),
-                        endpoint: found.endpoint.clone(),
-                        outcome: Outcome::Rejected {
-                            code: rejection.code().to_owned(),
-                            why: rejection.to_string(),
-                            attestation: Sha256Digest::of(&bytes),
-                        },
-                    });
-                }
+                let verified = self.appetite.verify(found.operator.as_str(), |checks| {
+                    attest::verify_within(&bytes, policy.keys(), wanted, now, checks)
+                });
+                let outcome = match verified {
+                    Ok(Ok(claims)) => {
+                        self.take_claims(&bytes, claims, sha256);
+                        continue;
+                    }
+                    Ok(Err(rejection)) => Outcome::Rejected {
+                        code: rejection.code().to_owned(),
+                        why: rejection.to_string(),
+                        attestation: Sha256Digest::of(&bytes),
+                    },
+                    Err(why) => Outcome::Unreachable { why },
+                };
+                let (operator, endpoint) = (found.operator.clone(), found.endpoint.clone());
+                self.evidence.answers.push(Answer { operator, endpoint, outcome });
             }
         }
         if let Some(verified) = self.verified.take() {

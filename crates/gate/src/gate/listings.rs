@@ -54,7 +54,11 @@ struct Place([u8; 16]);
 
 impl Place {
     fn of(sha256: Sha256Digest, identity: &Identity) -> Self {
-        let both = Sha256Digest::of(format!("{sha256} {identity}").as_bytes());
+        // As names are compared everywhere: without their case.
+        let Identity { package, version, architecture } = identity;
+        let name = package.in_lower_case();
+        let both = format!("{sha256} {name} {version} {architecture}");
+        let both = Sha256Digest::of(both.as_bytes());
         Self(both.as_bytes().first_chunk().copied().unwrap_or_default())
     }
 }
@@ -524,6 +528,9 @@ mod tests {
         for other in ["two", "three", "four"] {
             assert_eq!(listed(lists.path(), other), [], "{other}");
         }
+        // apt and dpkg know a package whatever the case in which an index writes it.
+        let known = Listings::load(lists.path(), |_, _| true);
+        assert_eq!(known.of(Sha256Digest::of(b"one"), &identity("ONE")).len(), 1);
         // One without a SHA-256 is known, and is no file.
         write(
             &format!("{archive}contrib_binary-amd64_Packages"),

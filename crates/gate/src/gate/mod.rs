@@ -37,7 +37,7 @@ use crate::cache::{self, Cache};
 use crate::config::{self, Config, Problems};
 use crate::deb::{self, Examined};
 use crate::evidence::{self, Found, Network, Question, Routes};
-use crate::policy::{Decision, Policy, Reason, Refusal, Subject};
+use crate::policy::{Decision, Mode, Policy, Reason, Refusal, Subject};
 use crate::receipt::{self, Signed};
 use crate::sys::plain;
 use crate::sys::privileges::User;
@@ -300,6 +300,20 @@ impl Gate {
             .map_err(|error| plain(&error))
     }
 
+    /// The same for an entrance: in mode warn nothing ends because nobody can be asked.
+    ///
+    /// # Errors
+    /// As there, in mode enforce.
+    pub fn gatherer_of_entrance(&self, apt: &Configuration) -> Result<Box<dyn Gatherer>, String> {
+        self.gatherer(apt, Network::Allowed).or_else(|why| {
+            if self.policy().is_ok_and(|it| it.mode() == Mode::Warn) {
+                self.remark(&[format!("{why}, so no operator is asked")]);
+                return Ok(Box::new(gather::Nobody));
+            }
+            Err(why)
+        })
+    }
+
     /// Whom root leaves to others what strangers send: apt's unprivileged user, who is given the
     /// cache. Nobody if this process is not root's.
     ///
@@ -334,23 +348,32 @@ impl Gate {
     pub fn inquire_with(&self, question: &Question, kept: Vec<Vec<u8>>, now: Timestamp) -> Inquiry {
         let Ok(config) = &self.config else { return Inquiry::default() };
         let artifact = question.identity.artifact_name();
-        let mut at_hand =
-            self.cache.read_some(&artifact, |whose, it| self.appetite.takes(whose, it.len()));
-        at_hand.extend(kept);
+        let cached = self
+            .cache
+            .read_some(&artifact, |giver, it| self.appetite.take(giver, it.len()).is_ok());
+        let mut at_hand = Vec::new();
         let mut heard: BTreeSet<OperatorName> = BTreeSet::new();
         let mut verified = None;
         if let Some(sha256) = question.sha256 {
             let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
-            let verify = |bytes: Vec<u8>| {
-                let result = attest::verify(&bytes, config.policy.keys(), wanted, now);
+            let keys = config.policy.keys();
+            let cached = cached.into_iter().filter_map(|(giver, bytes)| {
+                let result = self.appetite.verify(&giver, |checks| {
+                    attest::verify_within(&bytes, keys, wanted, now, checks)
+                });
+                Some((bytes, result.ok()?))
+            });
+            let kept = kept.into_iter().map(|bytes| {
+                let result = attest::verify(&bytes, keys, wanted, now);
                 (bytes, result)
-            };
-            let attestations: Vec<_> =
-                std::mem::take(&mut at_hand).into_iter().map(verify).collect();
+            });
+            let attestations: Vec<_> = cached.chain(kept).collect();
             let claims =
                 attestations.iter().filter_map(|(_, result)| result.as_ref().ok()).flatten();
             heard.extend(claims.filter(|it| it.sha256() == sha256).map(|it| it.operator().clone()));
             verified = Some(Verified { artifact, sha256, attestations });
+        } else {
+            at_hand.extend(cached.into_iter().map(|(_, bytes)| bytes).chain(kept));
         }
         let answers = match question.sha256 {
             Some(sha256) => self.run.answers(&question.identity.artifact_name(), sha256),

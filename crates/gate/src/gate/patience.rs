@@ -8,12 +8,15 @@
 //! The clock of an operator runs only while a decision waits for its answer and at least one operator is
 //! not waited for; where several are waited for, they share the time. So a run with one slow operator
 //! takes no longer than without it and its budget, whatever its size; and where all are far away, as
-//! behind a slow line, none is called slow.
+//! behind a slow line, none is called slow. Who has no endpoint, or rests, is no measure for the others:
+//! else one that hangs would have all others rest behind a slow line. That holds as long as those who are
+//! left could be enough: what one of them says alone decides nothing, and need not be waited for longer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, Protocol};
+use crate::policy::{Mode, Rule};
 use crate::types::OperatorName;
 
 /// How often somebody looks whom the run waits for.
@@ -57,6 +60,10 @@ impl Haste {
 pub struct Patience {
     budgets: BTreeMap<OperatorName, Duration>,
     used: BTreeMap<OperatorName, Duration>,
+    /// Who is neither asked nor waited for any more
+    resting: BTreeSet<OperatorName>,
+    /// How many operators can be enough by some rule. None where all passes without any
+    enough: usize,
     looked: Instant,
 }
 
@@ -77,13 +84,26 @@ impl Patience {
             }
             budget
         };
+        // Of who has no endpoint there is only what is at hand.
         let of = |config: &Config| {
-            let names = config.policy.operators().iter();
-            names.map(|name| (name.clone(), budget(config, name))).collect()
+            let names: BTreeSet<_> = config.endpoints.iter().map(|it| &it.operator).collect();
+            names.into_iter().map(|name| (name.clone(), budget(config, name))).collect()
         };
+        let enough = |config: &Config| {
+            if config.policy.mode() == Mode::Warn {
+                return Some(0);
+            }
+            let rules = config.policy.rules().iter().map(Rule::requirement);
+            let all = config.policy.default_requirement().into_iter().chain(rules);
+            let fewest = all.map(|it| it.threshold().count()).min()?;
+            usize::try_from(fewest).ok()
+        };
+        let enough = config.and_then(enough);
         Self {
             budgets: config.map(of).unwrap_or_default(),
             used: BTreeMap::new(),
+            resting: BTreeSet::new(),
+            enough: enough.unwrap_or(1),
             looked: Instant::now(),
         }
     }
@@ -94,7 +114,11 @@ impl Patience {
         for (name, used) in used {
             let Some(budget) = self.budgets.get(&name) else { continue };
             let most = if spare.is_zero() { used } else { budget.saturating_sub(spare) };
-            self.used.insert(name, used.min(most));
+            let used = used.min(most);
+            if used.saturating_add(NOTICE) >= *budget {
+                self.resting.insert(name.clone());
+            }
+            self.used.insert(name, used);
         }
         self
     }
@@ -108,9 +132,8 @@ impl Patience {
     /// Why an operator is not asked or waited for any more, if it has used up what it may.
     #[must_use]
     pub fn rests(&self, name: &OperatorName) -> Option<String> {
-        let budget = self.budgets.get(name)?;
-        let used = self.used.get(name)?.saturating_add(NOTICE);
-        (used >= *budget).then(|| format!("slow: used up its {} s in this run", used.as_secs()))
+        let used = self.used.get(name)?.saturating_add(NOTICE).as_secs();
+        self.resting.contains(name).then(|| format!("slow: used up its {used} s in this run"))
     }
 
     /// Looks, if it is time to, whom the run waits for `now`. Gives those that have just used up what
@@ -128,18 +151,28 @@ impl Patience {
         let mut awaited = awaited();
         awaited.retain(|name| self.rests(name).is_none());
         let sharing = u32::try_from(awaited.len()).unwrap_or(u32::MAX);
-        if sharing == 0 || awaited.len() >= self.budgets.len() {
+        let asked = self.budgets.keys().filter(|name| self.rests(name).is_none()).count();
+        if sharing == 0 || awaited.len() >= asked && asked >= self.enough {
             return Vec::new();
         }
         // Where more has passed, this process had other things to do, which is nobody's fault.
         let share = passed.min(2 * TICK) / sharing;
-        awaited
-            .into_iter()
-            .filter_map(|name| {
-                *self.used.entry(name.clone()).or_default() += share;
-                self.rests(&name).map(|why| (name, why))
-            })
-            .collect()
+        // Where the others are too few to decide and all are enough, these are no hindrance but what the
+        // run is about: somebody who says at once that it knows nothing must not have them rest.
+        let others = asked.saturating_sub(awaited.len());
+        let decide = others < self.enough && self.enough <= asked;
+        let mut spent = Vec::new();
+        for name in awaited {
+            let used = self.used.entry(name.clone()).or_default();
+            *used += share;
+            let budget = self.budgets.get(&name).copied().unwrap_or_default();
+            let budget = if decide { budget.max(LONG) } else { budget };
+            if used.saturating_add(NOTICE) >= budget {
+                self.resting.insert(name.clone());
+                spent.extend(self.rests(&name).map(|why| (name, why)));
+            }
+        }
+        spent
     }
 }
 
@@ -154,7 +187,8 @@ mod tests {
     /// Of these operators, each with five seconds.
     fn patience(names: &[&str]) -> Patience {
         let budgets = names.iter().map(|it| (name(it), Duration::from_secs(5))).collect();
-        Patience { budgets, used: BTreeMap::new(), looked: Instant::now() }
+        let (used, resting, looked) = (BTreeMap::new(), BTreeSet::new(), Instant::now());
+        Patience { budgets, used, resting, enough: 1, looked }
     }
 
     /// Has so many seconds pass in which these are waited for. Gives who rests then.
@@ -197,11 +231,33 @@ mod tests {
     }
 
     #[test]
+    fn who_rests_or_has_no_endpoint_is_no_measure_for_the_others() {
+        let mut patience = patience(&["a", "b", "c"]);
+        assert_eq!(pass(&mut patience, 5, &["c"]), ["c"]);
+        assert!(pass(&mut patience, 600, &["a", "b"]).is_empty());
+        assert!(pass(&mut patience, 600, &["a", "b", "c"]).is_empty());
+        // Those who are left must be able to decide something.
+        patience.enough = 3;
+        assert_eq!(pass(&mut patience, 10, &["a", "b"]), ["a", "b"]);
+    }
+
+    #[test]
     fn who_rests_makes_no_time_for_the_others() {
         let mut patience = patience(&["a", "b", "c"]);
         assert_eq!(pass(&mut patience, 5, &["c"]), ["c"]);
         assert!(pass(&mut patience, 4, &["b", "c"]).is_empty());
         assert_eq!(pass(&mut patience, 1, &["b", "c"]), ["b"]);
+    }
+
+    /// Two of three must confirm, and one says at once that it knows nothing.
+    #[test]
+    fn where_too_few_are_left_to_decide_the_others_have_more_time() {
+        let mut patience = Patience { enough: 2, ..patience(&["fast", "a", "b"]) };
+        assert!(pass(&mut patience, 100, &["a", "b"]).is_empty());
+        // One of them has answered all: the other one is slow, and has used up its time.
+        assert_eq!(pass(&mut patience, 1, &["b"]), ["b"]);
+        let mut patience = Patience { enough: 2, ..self::patience(&["fast", "a", "b"]) };
+        assert_eq!(pass(&mut patience, 121, &["a", "b"]), ["a", "b"], "there is an end to it");
     }
 
     #[test]

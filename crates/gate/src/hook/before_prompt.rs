@@ -11,7 +11,6 @@ use std::process::ExitCode;
 use super::{LABEL, apt_arguments, complain, complain_in_colour, complain_raw, present, state};
 use crate::apt::configuration::Configuration;
 use crate::apt::json_hook::{self, Message, MessageError};
-use crate::evidence::Network;
 use crate::gate::{Ask, Gate, Haste, Outlook};
 use crate::policy::Mode;
 use crate::sys::inherited;
@@ -106,7 +105,7 @@ fn look_ahead(
     if packages.is_empty() {
         return ExitCode::SUCCESS;
     }
-    let mut gatherer = match gate.gatherer(apt, Network::Allowed) {
+    let mut gatherer = match gate.gatherer_of_entrance(apt) {
         Ok(gatherer) => gatherer,
         Err(why) => {
             complain(&format!("{why}. {OUTCOME}"));

@@ -18,7 +18,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::apt::configuration::Configuration;
-use crate::evidence::Network;
 use crate::gate::{Candidate, Gate, Installing, Judged, Look, Memory, Recalled, ToRemember};
 use crate::log::Log;
 use crate::policy::{Clearance, Decision, Mode};
@@ -70,7 +69,7 @@ impl Entry<'_> {
         if candidates.is_empty() {
             return Clearance::of(Vec::new()).ok();
         }
-        let mut gatherer = match self.gate.gatherer(self.apt, Network::Allowed) {
+        let mut gatherer = match self.gate.gatherer_of_entrance(self.apt) {
             Ok(gatherer) => gatherer,
             Err(why) => {
                 complain(&format!("{why}. {OUTCOME}"));
