@@ -118,6 +118,8 @@ fn in_mode_warn_the_hook_stops_at_nothing() {
             let ended = run(&mut command);
             ended.assert_code(code);
             assert!(ended.stderr.contains(said), "{mode} {lines}: {ended:?}");
+            let nobody = ended.stderr.contains(", so no operator is asked");
+            assert_eq!(nobody, mode == "warn" && !user.is_empty(), "{ended:?}");
         }
     }
 }
