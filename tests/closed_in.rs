@@ -3,7 +3,7 @@
 //!
 //! Each attempt is made once without and once with the walls, and must succeed without them: one
 //! that fails anyhow would show nothing. Which system calls are left is tried beside the code,
-//! in `src/sys/sandbox/tests.rs`.
+//! in `crates/sys/src/sandbox/tests.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::disallowed_macros, clippy::disallowed_methods)]
 

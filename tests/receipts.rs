@@ -216,7 +216,7 @@ fn receipts_that_cannot_be_written_are_an_error_that_names_them() {
                 fs::create_dir_all(state.join("receipts")).unwrap();
                 symlink("/dev/null", state.join("receipts/hook.jsonl")).unwrap();
             },
-            "receipts/hook.jsonl: Too many symbolic links",
+            "receipts/hook.jsonl: Too many levels of symbolic links",
         ),
         (
             "evidence is a file",
