@@ -762,7 +762,7 @@ fn evidence_that_cannot_be_used_is_an_error_of_the_command_line() {
         ("nowhere", "nowhere: No such file or directory"),
         ("pipe", "pipe: neither a file nor a directory"),
         ("giant", "giant: larger than 1048576 bytes, so no attestation"),
-        ("loop", "loop: Too many symbolic links encountered"),
+        ("loop", "loop: Too many levels of symbolic links"),
     ] {
         let ended = judge(name);
         assert_eq!((ended.code, &*ended.stdout), (Some(2), ""), "{name}: {ended:?}");

@@ -123,7 +123,7 @@ async fn protocol_of(door: &impl Fetch, base: &Url) -> Option<Protocol> {
 
 /// For the fuzz target: what is made of a list.
 #[cfg(fuzzing)]
-pub(crate) fn read_list(body: &[u8]) -> Result<Published, String> {
+pub fn read_list(body: &[u8]) -> Result<Published, String> {
     read(body)
 }
 

@@ -33,10 +33,10 @@ pub use archive::indexes;
 pub use directory::{AtHand, Tree, each_in_tree};
 pub use engine::{Engine, Event, NATIVE, Network, QuestionId, Setup};
 #[cfg(fuzzing)]
-pub(crate) use keys::read_list;
+pub use keys::read_list;
 pub use keys::{KEYS_AT_ONCE, MAX_KEYS, Published, published_keys};
 #[cfg(fuzzing)]
-pub(crate) use rebuilderd::gather_from;
+pub use rebuilderd::gather_from;
 pub use routes::Routes;
 pub use tls::CA_BUNDLES;
 

@@ -567,7 +567,7 @@ impl WireEvent {
 
 /// For the fuzz targets: the lines between the two processes, read and written.
 #[cfg(fuzzing)]
-pub(crate) mod fuzzing {
+pub mod fuzzing {
     use super::*;
 
     /// What the hook makes of one line of the fetching process.

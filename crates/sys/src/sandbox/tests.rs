@@ -174,7 +174,7 @@ fn needs() -> Vec<(&'static str, io::Result<()>)> {
 /// Runs the test `inside` as a process of its own, and gives what it says.
 fn inside(what: &str) -> std::process::Output {
     let program = std::env::current_exe().unwrap();
-    let test = ["--exact", "sys::sandbox::tests::inside_another_process", "--ignored"];
+    let test = ["--exact", "sandbox::tests::inside_another_process", "--ignored"];
     let how = ["--test-threads=1", "--nocapture"];
     Command::new(program).args(test).args(how).env(INSIDE, what).output().unwrap()
 }

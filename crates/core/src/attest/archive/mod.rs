@@ -204,11 +204,7 @@ impl Archive {
 
 /// For the fuzz targets: a Release file as if somebody had signed its text.
 #[cfg(fuzzing)]
-pub(crate) fn as_if_signed(
-    text: &[u8],
-    terms: &Terms,
-    now: Timestamp,
-) -> Result<Release, Rejection> {
+pub fn as_if_signed(text: &[u8], terms: &Terms, now: Timestamp) -> Result<Release, Rejection> {
     let digest = crate::types::Sha256Digest::of(text);
     Release::signed(text, digest, Vec::new(), terms, now)
 }

@@ -193,7 +193,7 @@ fn status(records: &[Known]) -> UnsignedStatus {
 
 /// For the fuzz targets: what comes of asking an instance that gives these answers.
 #[cfg(fuzzing)]
-pub(crate) fn gather_from(
+pub fn gather_from(
     base: &Url,
     question: &Question,
     answer: impl Fn(&Url, usize) -> Result<Option<Vec<u8>>, DoorError>,
