@@ -1,6 +1,6 @@
 //! The table of ways: what is to happen, what was seen, and whether that is the same.
 //!
-//! A way is a row: its name (by which `SECURITY.md` calls it), what somebody does, what is
+//! A way is a row: its name (by which `docs/ways-round.md` calls it), what somebody does, what is
 //! expected, and the function that does it. The function fails by panicking. What it saw is noted
 //! by [`Ran`](super::world::Ran), and compared with what was expected once more: a row that
 //! expects the hook to refuse does not pass because the method did.

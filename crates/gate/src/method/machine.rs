@@ -2,9 +2,9 @@
 //! it, no input or output happens here, so the whole conversation can be tested.
 //!
 //! The rules that it follows come from what apt does with each message and from the ways round
-//! that SECURITY.md lists. In short: gate by default; believe neither the wrapped method's hashes
-//! nor its file names nor its redirects; on a refusal fail the item and then the whole run, so
-//! that no other source of the same version can stand in for it.
+//! that docs/ways-round.md lists. In short: gate by default; believe neither the wrapped method's
+//! hashes nor its file names nor its redirects; on a refusal fail the item and then the whole run,
+//! so that no other source of the same version can stand in for it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
