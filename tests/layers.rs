@@ -1,5 +1,5 @@
-//! Imports point downward only (ARCHITECTURE.md, "Modules"): what stands below cannot come to
-//! depend on what stands above it without anybody noticing.
+//! Imports point downward only (ARCHITECTURE.md, "Crates and modules"): what stands below cannot come
+//! to depend on what stands above it without anybody noticing.
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fs;
