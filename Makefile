@@ -3,13 +3,21 @@
 #   make demo    the gate, on real packages and real rebuilders
 #   make test    everything that CI runs
 #
+# For daily work, once all is compiled:
+#
+#   make quick   rustfmt, clippy, unit tests, the tests of sources and documents
+#
 # Each installs what it needs from Debian if it is missing. All that they make is in target/.
 
-.PHONY: help build deb reproducible static demo demo-template test lint fuzz msrv lintian test-package test-system test-builds test-page test-sessions templates faults bench clean
+.PHONY: help quick build deb reproducible static demo demo-template test lint fuzz msrv lintian test-package test-system test-builds test-page test-sessions templates faults bench clean
 
 help:
 	@sed '/^$$/q; s/^# \{0,1\}//' Makefile
-	@echo 'The parts: make build, deb, reproducible, static, demo-template, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, test-page, test-sessions, templates, faults, bench, clean'
+	@echo 'The parts: make quick, build, deb, reproducible, static, demo-template, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, test-page, test-sessions, templates, faults, bench, clean'
+
+# rustfmt, clippy, the unit tests, and the tests of sources and documents.
+quick:
+	scripts/quick
 
 # The program, as target/release/apt-quorum.
 build:
