@@ -64,8 +64,8 @@ pub enum DebError {
 }
 
 impl DebError {
-    /// Whether dpkg installs nothing from the file, or something that is not in it alone: then root's
-    /// word for exactly these bytes says nothing.
+    /// Returns true when dpkg installs nothing from the file, or something that is not in this file
+    /// alone. Then an exception that root makes for exactly these bytes says nothing.
     #[must_use]
     pub const fn is_beyond_exceptions(&self) -> bool {
         matches!(self, Self::NotAPackage | Self::Part)
