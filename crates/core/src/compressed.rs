@@ -71,7 +71,7 @@ impl Compression {
     /// Gives what comes out of `input` to `read`, which reads to its end.
     ///
     /// # Errors
-    /// What `read` says, or else what is wrong with the stream or behind it.
+    /// The error of `read`, or else the fault in the stream or behind it.
     pub fn unpack<T, E: From<Fault>>(
         self,
         input: &mut impl Read,

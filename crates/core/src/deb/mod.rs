@@ -57,7 +57,7 @@ impl Examined {
     /// The control data.
     ///
     /// # Errors
-    /// Why the file is not a Debian package that can be judged.
+    /// If the file is not a Debian package that can be judged: the reason.
     pub const fn control(&self) -> Result<&Control, &DebError> {
         self.control.as_ref()
     }

@@ -68,7 +68,7 @@ pub struct Refusal {
     pub report: Option<Report>,
 }
 
-/// What is known about a package whose file is not here ([`super::assess()`]).
+/// The assessment of a package whose file is not here ([`super::assess()`]).
 #[derive(Debug, Clone)]
 pub enum Assessment {
     /// Enough operators confirm the file that it is said to be.
@@ -159,7 +159,7 @@ pub enum Reason {
 pub struct Report {
     /// The rule that matched ("policy.toml line 12"), or none: the default holds
     pub rule: Option<String>,
-    /// What the rule requires; nothing if no operator is configured
+    /// The requirement of the rule; nothing if no operator is configured
     pub requirement: Option<Requirement>,
     /// The standing of every operator
     pub standings: BTreeMap<OperatorName, Standing>,

@@ -71,6 +71,7 @@ impl Subject {
 
     /// The file's own control data.
     ///
+    /// # Errors
     /// If it is not a package: the reason.
     pub const fn control(&self) -> Result<&Control, &DebError> {
         self.file.control()

@@ -184,6 +184,7 @@ impl Certificate {
 
     /// Checks that any of its keys may sign data at `now`.
     ///
+    /// # Errors
     /// If none may: the reason for the first key that is meant for signing, or
     /// [`KeyFault::NotForSigning`] if there is no such key.
     pub fn can_sign(&self, now: Timestamp) -> Result<(), KeyFault> {

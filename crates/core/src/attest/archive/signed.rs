@@ -57,13 +57,13 @@ impl Signed {
         Ok(Self { text, files, signers })
     }
 
-    /// What was signed, without what frames it.
+    /// The signed text, without its frame.
     #[must_use]
     pub fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// Who signed it.
+    /// The fingerprints of the certificates whose keys signed it.
     #[must_use]
     pub const fn signers(&self) -> &BTreeSet<Fingerprint> {
         &self.signers
@@ -87,11 +87,11 @@ fn listed(text: &[u8]) -> Result<BTreeMap<String, Sha256Digest>, Rejection> {
     Ok(files.into_iter().map(|(path, (sha256, _))| (path, sha256)).collect())
 }
 
-/// Who turned out to have signed.
+/// The certificates that were found to have signed.
 #[derive(Default)]
 struct Signers {
     good: BTreeSet<Fingerprint>,
-    /// Those of whom a copy of the certificate says that the key was taken back
+    /// The certificates of which a copy says that the key was revoked
     revoked: BTreeSet<Fingerprint>,
     checks: usize,
 }
