@@ -43,8 +43,8 @@ impl Mount {
     }
 
     /// Returns true when files on it are shown with other owners than they have on the disk
-    /// (mount_setattr(2), `MOUNT_ATTR_IDMAP`). Then a file that looks like root's may belong to any
-    /// user, who has another way to it.
+    /// (mount_setattr(2), `MOUNT_ATTR_IDMAP`). Then a file that looks like root's may belong to
+    /// another user, who has another way to it.
     ///
     /// # Errors
     /// If the system does not tell.

@@ -55,7 +55,7 @@ const TELL_ALL: [u32; 19] = [
 const OVERLAY: u32 = 0x794c_7630;
 
 /// The knowledge of the file system on which an open file lies, also if it is open only as a place
-/// (`O_PATH`). `None` if the file system is not known to have any.
+/// (`O_PATH`). `None` if the file system is not known to tell.
 #[must_use]
 pub fn tells(open: impl AsFd) -> Option<Tells> {
     let kind = fstatfs(open).ok()?.filesystem_type().0;

@@ -41,7 +41,7 @@ pub struct Entry<'a> {
     pub gid: u32,
     /// Its kind
     pub kind: Kind<'a>,
-    /// Those of its extended attributes that give somebody a right, by their names
+    /// Its extended attributes that give a user a right, by their names
     pub rights: Vec<(&'static str, Vec<u8>)>,
 }
 

@@ -96,7 +96,7 @@ impl HookInput {
     }
 }
 
-/// One package's line: the archive that is going to be unpacked, if one is.
+/// One package's line: the file that is going to be unpacked, if one is.
 ///
 /// The name, version and architecture in the line are only compared with those in the file, so they
 /// can be any text that stands between two spaces.

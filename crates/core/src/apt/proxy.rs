@@ -56,7 +56,7 @@ pub enum Kind {
     Socks,
 }
 
-/// A name and a password, for one proxy and for nobody else. They are never shown.
+/// A name and a password, for one proxy only. They are never shown.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Login {
     /// The name

@@ -10,7 +10,7 @@ use crate::types::Sha256Digest;
 /// The `_type` of a link.
 pub(super) const TYPE: &str = "link";
 
-/// A link that somebody signed.
+/// A signed link.
 pub(super) struct Link(Value);
 
 impl Link {

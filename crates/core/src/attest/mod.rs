@@ -212,7 +212,7 @@ pub enum Rejection {
     /// A Sigstore bundle that cannot be read as an attestation.
     #[error("a Sigstore bundle that {0}")]
     Sigstore(&'static str),
-    /// A statement or link that is not accepted from whoever signed it.
+    /// A statement or link of a kind that is not accepted from its signer.
     #[error(
         "signed, but its kind is one of those that are not accepted from this operator: its type is {}",
         shown(.found)
@@ -221,7 +221,7 @@ pub enum Rejection {
         /// The type of its predicate.
         found: String,
     },
-    /// A statement in somebody else's name, or with another result, than is accepted.
+    /// A statement in another party's name, or with another result, than is accepted.
     #[error("signed, but its {what} is {}", shown(.found))]
     OtherParty {
         /// The part that differs.

@@ -127,7 +127,7 @@ impl OpenPgpSignature {
     }
 
     fn is_by(&self, key: &impl PublicKeyTrait, message: &Hashed) -> bool {
-        // Of other types it is not known what they would be over.
+        // The message that signatures of other types are over is not known.
         matches!(self.packet.typ(), Some(SignatureType::Binary | SignatureType::Text))
             && message.is_signed(&self.packet, &self.part, key)
     }

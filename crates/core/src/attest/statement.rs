@@ -87,7 +87,7 @@ impl Statement {
     }
 
     /// Checks that the statement says, in one of the accepted ways, that its subjects were rebuilt.
-    /// `subject` is the one that is wanted here.
+    /// `subject` is the one that is looked at.
     pub(super) fn is_a_vote(
         &self,
         accepted: &[Accepted],

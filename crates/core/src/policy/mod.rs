@@ -64,7 +64,7 @@ pub enum PolicyError {
     /// An operator whose vote could never be verified.
     #[error("operator {0} has no key")]
     OperatorWithoutKey(OperatorName),
-    /// A rule or the default that counts somebody whose vote could never come.
+    /// A rule or the default that counts an operator whose vote could never come.
     #[error("operator {0} counts, but is no operator")]
     UnknownOperator(OperatorName),
     /// A key that belongs to nobody.

@@ -8,7 +8,7 @@ use crate::types::{Fingerprint, Glob, Sha256Digest, SourceName, Timestamp};
 /// The conditions of a rule or an exception. Every key that is given must match; of the patterns of
 /// one key, one must.
 ///
-/// Keys about the archive must all match the same archive that offers the file.
+/// Keys about the repository must all match the same repository that offers the file.
 #[derive(Debug, Clone, Default)]
 pub struct Matcher {
     /// Name of the binary package
@@ -21,23 +21,23 @@ pub struct Matcher {
     pub architecture: Option<Vec<Glob>>,
     /// SHA-256 of the file
     pub sha256: Option<Vec<Sha256Digest>>,
-    /// `Origin` of the archive
+    /// `Origin` of the repository
     pub origin: Option<Vec<Glob>>,
-    /// `Label` of the archive
+    /// `Label` of the repository
     pub label: Option<Vec<Glob>>,
-    /// `Suite` of the archive
+    /// `Suite` of the repository
     pub suite: Option<Vec<Glob>>,
-    /// `Codename` of the archive
+    /// `Codename` of the repository
     pub codename: Option<Vec<Glob>>,
-    /// Component of the archive
+    /// Component of the repository
     pub component: Option<Vec<Glob>>,
-    /// Host of the archive
+    /// Host of the repository
     pub site: Option<Vec<Glob>>,
-    /// Certificate whose key signed the archive's index
+    /// Certificate whose key signed the repository's index
     pub signed_by: Option<Vec<Fingerprint>>,
 }
 
-/// The source by which a rule or an exception tells the repositories apart that it is about.
+/// The authority by which a rule or an exception tells the repositories apart that it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Binding {
     /// These bytes, the host that the administrator named, or the key that signed
@@ -126,7 +126,7 @@ impl Matcher {
         says(self.package.as_deref())
     }
 
-    /// The source by which it tells repositories apart.
+    /// The authority by which it tells repositories apart.
     #[must_use]
     pub fn binding(&self) -> Binding {
         let archives = [&self.origin, &self.label, &self.suite, &self.codename, &self.component];
@@ -184,7 +184,7 @@ impl Matcher {
 pub(super) enum Applies {
     Yes,
     No,
-    /// It depends on a fact that no trustworthy source states.
+    /// It depends on a fact that nothing trustworthy states.
     Perhaps,
 }
 

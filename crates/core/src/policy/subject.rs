@@ -24,8 +24,8 @@ impl Subject {
         Self { file, requested, listings, unhashed: Vec::new(), changeable: None }
     }
 
-    /// Notes which archives list a package of this name, version and architecture without the SHA-256
-    /// of its file. That lets nothing in; people are told why an exception does not apply.
+    /// Notes which repositories list a package of this name, version and architecture without the
+    /// SHA-256 of its file. That lets nothing in; people are told why an exception does not apply.
     #[must_use]
     pub fn listed_without_hash(self, unhashed: Vec<Listing>) -> Self {
         Self { unhashed, ..self }
@@ -83,7 +83,7 @@ impl Subject {
         self.requested.as_ref()
     }
 
-    /// The archives that offer it.
+    /// The repositories that offer it.
     #[must_use]
     pub fn listings(&self) -> &[Listing] {
         &self.listings
@@ -98,23 +98,23 @@ impl Subject {
 pub struct Named {
     /// Its name, version and architecture
     pub identity: Identity,
-    /// The source that it is built from; none if no trustworthy source states it
+    /// The source package that it is built from; none if nothing trustworthy states it
     pub source: Option<(SourceName, DebVersion)>,
-    /// The source of its version's epoch
+    /// The authority for its version's epoch
     pub epoch: Epoch,
     /// The SHA-256 of its file, as told
     pub sha256: Sha256Digest,
-    /// The archives that offer it
+    /// The repositories that offer it
     pub listings: Vec<Listing>,
 }
 
-/// The source of a version's epoch. The name of a file has no epoch, and so an attestation about it
-/// has none. Every vote binds everything else of the package's identity to the file.
+/// The authority for a version's epoch. The name of a file has no epoch, and so an attestation
+/// about it has none. Every vote binds everything else of the package's identity to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Epoch {
     /// The file itself, the system on which it is, or an index of this machine's apt
     Known,
-    /// Another source, which is not trusted for it
+    /// Another one, which is not trusted for it
     Told,
 }
 
@@ -126,7 +126,7 @@ pub(super) struct Facts<'a> {
     pub(super) epoch: Epoch,
     pub(super) sha256: Sha256Digest,
     pub(super) listings: &'a [Listing],
-    /// The archives that list it without the SHA-256 of its file
+    /// The repositories that list it without the SHA-256 of its file
     pub(super) unhashed: &'a [Listing],
 }
 

@@ -221,7 +221,8 @@ fn conflict_line(decision: &Decision, path: &Path) -> Option<String> {
     Some(format!("  {}.", conflict(&name(decision, path), &decision.report()?.conflicts)?))
 }
 
-/// An alarm about a package, without a full stop: who signed another file. Nothing if nobody did.
+/// An alarm about a package, without a full stop: the operators that signed another file. Nothing
+/// if none did.
 #[must_use]
 pub fn conflict(package: &str, claims: &[Claim]) -> Option<String> {
     let first = claims.first()?;

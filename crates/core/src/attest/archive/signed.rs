@@ -97,8 +97,8 @@ struct Signers {
 }
 
 impl Signers {
-    /// The certificates with a key in whose name the signature stands. One that names no key would
-    /// cost a try with everybody's; no program signs an archive so.
+    /// The certificates with a key that the signature names. A signature that names no key would
+    /// cost an attempt with every key; no program signs a repository in this way.
     fn named_by<'c>(
         &mut self,
         packet: &OpenPgpSignature,
@@ -124,8 +124,8 @@ impl Signers {
         }
     }
 
-    /// Those whose signature is good, unless any copy of their certificate is revoked or is none:
-    /// another copy may not have heard of a revocation yet. Nobody if not all could be looked at.
+    /// The certificates whose signature is good, unless any copy of a certificate is revoked or not
+    /// valid: another copy may not have the revocation yet. None if not all could be looked at.
     fn good(mut self, certificates: &[Unverified], now: Timestamp) -> BTreeSet<Fingerprint> {
         let stands = |it: &Unverified| it.verified().is_some_and(|it| !is_revoked(it, now));
         self.good.retain(|signer| {
