@@ -64,10 +64,11 @@ pub enum PolicyError {
     /// An operator whose vote could never be verified.
     #[error("operator {0} has no key")]
     OperatorWithoutKey(OperatorName),
-    /// A rule or the default that counts an operator whose vote could never come.
+    /// A rule or the default that counts an operator that is not configured: its vote could never
+    /// come.
     #[error("operator {0} counts, but is no operator")]
     UnknownOperator(OperatorName),
-    /// A key that belongs to nobody.
+    /// A key that belongs to no configured operator.
     #[error("a key belongs to {0}, which is no operator")]
     KeyWithoutOperator(OperatorName),
 }

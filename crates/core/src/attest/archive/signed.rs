@@ -14,7 +14,7 @@ use crate::attest::{self, MAX_CHECKS, SignatureFault};
 use crate::deb822;
 use crate::types::{Certificate, Fingerprint, KeyFault, Sha256Digest, Timestamp, Unverified};
 
-/// A Release file that somebody signed whose certificate is at hand.
+/// A Release file with a signature by a certificate that is at hand.
 #[derive(Debug, Clone)]
 pub struct Signed {
     text: Vec<u8>,
