@@ -10,14 +10,15 @@ use std::io::{self, Read};
 /// Most memory that decompressing may take, in KiB. `xz -9` needs 65 MiB.
 const MAX_XZ_MEMORY: u32 = 80 * 1024;
 
-/// How many bytes more may go in than come out, beside an eighth. A stream can be made of parts that
-/// hold nothing, each of which takes long: 60 MB of such took half a minute.
+/// The number of bytes by which the input may exceed the output and an eighth of it. A stream can
+/// consist of parts that hold nothing and that each take long: 60 MB of such parts took half a
+/// minute.
 const MAX_MORE: u64 = 1024 * 1024;
 
-/// How many bytes are asked for at once, so that it is seen in time what comes out.
+/// The largest number of bytes that is requested at once, so that the output is counted in time.
 const STEP: usize = 64 * 1024;
 
-/// How something is compressed.
+/// A format of compression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     /// Not at all
@@ -30,7 +31,7 @@ pub enum Compression {
     Zstandard,
 }
 
-/// Why a stream is not taken.
+/// The reason that a stream is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// It is damaged, or needs too much memory.
@@ -43,7 +44,7 @@ impl Compression {
     /// All of them, those that make the least of a text first.
     pub const ALL: [Self; 4] = [Self::Xz, Self::Zstandard, Self::Gzip, Self::Plain];
 
-    /// What names of such files end in.
+    /// The ending of the names of such files.
     #[must_use]
     pub const fn suffix(self) -> &'static str {
         match self {
@@ -70,7 +71,7 @@ impl Compression {
     /// Gives what comes out of `input` to `read`, which reads to its end.
     ///
     /// # Errors
-    /// What `read` says, or else what is wrong with the stream or behind it.
+    /// The error of `read`, or else the fault in the stream or behind it.
     pub fn unpack<T, E: From<Fault>>(
         self,
         input: &mut impl Read,
@@ -103,14 +104,14 @@ impl Compression {
     }
 }
 
-/// How many bytes went in and came out.
+/// The number of bytes that went in and came out.
 #[derive(Default)]
 struct Flow {
     taken: Cell<u64>,
     given: Cell<u64>,
 }
 
-/// Where a stream comes from, which ends where it brings too little.
+/// The input of a stream. Reading it fails where it yields too little output.
 struct Input<'a, R> {
     inner: &'a mut R,
     flow: &'a Flow,
@@ -126,7 +127,7 @@ impl<R: Read> Read for Input<'_, R> {
     }
 }
 
-/// What comes out.
+/// The output of a stream, which is counted.
 struct Output<'a, R> {
     inner: &'a mut R,
     flow: &'a Flow,

@@ -16,7 +16,7 @@ use nix::libc;
 /// another.
 const MAX_DESCRIPTOR: i32 = 1 << 20;
 
-/// Whether a descriptor was taken already: there must be only one owner.
+/// Is true when a descriptor was taken already: there must be only one owner.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Takes over the descriptor `number`, which the parent process opened for us. `None` if it is

@@ -27,8 +27,8 @@ pub mod xattr;
 pub use apt_quorum_core::types::plain;
 pub use program::program;
 
-/// Whether this process runs in a chroot: the first process has another root. Where that cannot be
-/// seen, it does not.
+/// Returns true when this process runs in a chroot: the first process has another root. Returns
+/// false where the root of the first process cannot be seen.
 #[must_use]
 pub fn is_in_a_chroot() -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -21,7 +21,8 @@ const MAX_MOUNTS: u64 = 64 * 1024 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mount(u64);
 
-/// What was read of mounts already: with a file for each of 500 packages, it is asked often.
+/// The results for mounts that were read already: with a file for each of 500 packages, they are
+/// needed often.
 static MAPPED: Mutex<BTreeMap<Mount, bool>> = Mutex::new(BTreeMap::new());
 
 impl Mount {
@@ -41,9 +42,9 @@ impl Mount {
         (seen.stx_mask & libc::STATX_MNT_ID != 0).then_some(Self(seen.stx_mnt_id))
     }
 
-    /// Whether files on it are shown with other owners than they have on the disk
-    /// (mount_setattr(2), `MOUNT_ATTR_IDMAP`). What looks like root's may be anybody's then, who
-    /// has another way to it.
+    /// Returns true when files on it are shown with other owners than they have on the disk
+    /// (mount_setattr(2), `MOUNT_ATTR_IDMAP`). Then a file that looks like root's may belong to
+    /// another user, who has another way to it.
     ///
     /// # Errors
     /// If the system does not tell.

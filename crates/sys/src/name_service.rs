@@ -12,8 +12,8 @@ unsafe extern "C" {
     fn __nss_configure_lookup(database: *const c_char, sources: *const c_char) -> c_int;
 }
 
-/// What is looked up here, and by which sources that are inside of the C library itself, from
-/// glibc 2.34: files below /etc, and DNS.
+/// The databases that are looked up here, and the sources for them that are inside of the C library
+/// itself, from glibc 2.34: files below /etc, and DNS.
 const DATABASES: [(&CStr, &CStr); 3] =
     [(c"hosts", c"files dns"), (c"passwd", c"files"), (c"group", c"files")];
 

@@ -13,7 +13,7 @@ pub struct User {
     home: std::path::PathBuf,
 }
 
-/// Why privileges could not be given up. The program must not go on then.
+/// The reason that privileges could not be given up. The program must not go on then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PrivilegeError {
     /// There is no such account.
@@ -25,9 +25,9 @@ pub enum PrivilegeError {
     /// The system refused.
     #[error("cannot run as user {name}: {}", .error.desc())]
     Refused {
-        /// As whom
+        /// The name of the account
         name: String,
-        /// What the system said
+        /// The system's error
         error: nix::errno::Errno,
     },
     /// The system said yes, but root could be had back.
@@ -87,7 +87,7 @@ impl User {
         Ok(())
     }
 
-    /// What `HOME`, `USER`, `LOGNAME` and `SHELL` are for this account.
+    /// The values of `HOME`, `USER`, `LOGNAME` and `SHELL` for this account.
     #[must_use]
     pub fn environment(&self) -> [(&'static str, std::ffi::OsString); 4] {
         let name = || self.name.clone().into();

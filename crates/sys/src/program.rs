@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::libc;
 
-/// What the kernel runs right now, whatever lies under that name by now.
+/// The path of the program that the kernel runs right now, whatever lies under its name by now.
 const RUNNING: &str = "/proc/self/exe";
 
 /// A path by which this program can be started again. Without /proc, the one that it was started

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use super::files::write_whole;
 
-/// What a file takes of the disk is counted in pieces of so many bytes, and one for its name.
+/// The unit in bytes in which a file's use of the disk is counted. One unit is for its name.
 const PIECE: u64 = 4096;
 
 /// A process looks how much there is when it has written so many bytes, and otherwise once a day.
@@ -33,7 +33,8 @@ const LOOKED: &str = ".looked";
 /// Most names that are looked at.
 const MAX_NAMES: usize = 1_000_000;
 
-/// Whose a file is, by its path below the directory and its size in bytes.
+/// The function that gives the owner of a file, from its path below the directory and its size in
+/// bytes.
 type Owner = fn(&Path, u64) -> String;
 
 /// The room of one directory.
@@ -42,11 +43,11 @@ pub struct Room {
     directory: PathBuf,
     /// See [`LOOKED`]; without it, each process looks when it begins to write
     looked: Option<PathBuf>,
-    /// How many directories below this one hold files
+    /// The number of levels below this directory at which the files are
     depth: usize,
     limit: u64,
     owner: Owner,
-    /// What this process wrote since it looked
+    /// The bytes that this process wrote since it looked
     written: Arc<AtomicU64>,
 }
 
@@ -138,12 +139,12 @@ fn is_long_ago(looked: &Path) -> bool {
     looked.map_or(true, |it| it.elapsed().map_or(true, |ago| ago > DAY))
 }
 
-/// What a file of so many bytes takes.
+/// The number of bytes that a file of so many bytes takes of the disk.
 const fn charged(bytes: u64) -> u64 {
     bytes.saturating_div(PIECE).saturating_add(1).saturating_mul(PIECE)
 }
 
-/// What must go so that the rest takes no more than `limit`.
+/// The files that must go so that the rest takes no more than `limit` bytes.
 fn surplus(mut items: Vec<Item>, limit: u64) -> Vec<PathBuf> {
     let mut sums: BTreeMap<String, u64> = BTreeMap::new();
     for it in &items {

@@ -32,8 +32,8 @@ use super::steady;
 /// (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
-/// Who may own files that decide something: root, and whoever runs the program. A method that
-/// drops its privileges must open what it needs before it does.
+/// The users that may own files that decide something: root, and the user that runs the program. A
+/// method that drops its privileges must open its files before it does.
 #[derive(Debug, Clone, Copy)]
 pub struct Trusted(Uid);
 
@@ -44,7 +44,7 @@ pub struct Trusted(Uid);
 #[derive(Debug, Clone, Copy)]
 pub struct Lasting(Trusted);
 
-/// What a path is to lead to.
+/// The kind of target that a path must lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     /// A plain file, to be read. Others may be able to add names beside it.
@@ -53,43 +53,43 @@ enum Wanted {
     Listing,
 }
 
-/// Where the steps of a path may lie.
+/// The places at which the steps of a path may lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Places {
     /// Anywhere
     Any,
-    /// Where the system knows who can change anything
+    /// Only places where the system knows who can change anything
     Known,
 }
 
-/// Why a file that decides something is not used.
+/// The reason that a file that decides something is not used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecureError {
     /// It, or a directory on the way to it, could not be opened.
     #[error("{}: {}", .path.display(), .error.desc())]
     Open {
-        /// What could not be opened
+        /// The path that could not be opened
         path: PathBuf,
-        /// Why
+        /// The system's error
         error: Errno,
     },
     /// It belongs to somebody who could change it at any time.
     #[error("{} is owned by user {owner}, not by root: chown root it", .path.display())]
     Owner {
-        /// What belongs to somebody else
+        /// The path that belongs to another user
         path: PathBuf,
-        /// Whose it is
+        /// The user id of its owner
         owner: u32,
     },
     /// Its mode lets others change it.
     #[error("{} can be written by others than root (mode {mode:04o}): chmod go-w it", .path.display())]
     Writable {
-        /// What can be written
+        /// The path that can be written
         path: PathBuf,
         /// Its permission bits
         mode: u32,
     },
-    /// It is a directory of which every name counts, and others can add names to it.
+    /// It is a directory in which every name counts, and others can add names to it.
     #[error("{} lets others than root add files (mode {mode:04o}): take a directory that does not", .path.display())]
     Addable {
         /// The directory
@@ -97,16 +97,16 @@ pub enum SecureError {
         /// Its permission bits
         mode: u32,
     },
-    /// What it lies on does not tell who can change it.
+    /// The file system that it lies on does not tell who can change it.
     #[error("{} is on a file system that can show files of others as root's, such as those of FUSE, CIFS and NFS: copy what you need to a local directory", .path.display())]
     Untold {
-        /// What lies there
+        /// The path that lies there
         path: PathBuf,
     },
     /// It is a secret, and its mode lets others read it.
     #[error("{} can be read by others than its owner (mode {mode:04o}): chmod go= it", .path.display())]
     Readable {
-        /// What can be read
+        /// The path that can be read
         path: PathBuf,
         /// Its permission bits
         mode: u32,
@@ -114,15 +114,15 @@ pub enum SecureError {
     /// It is not what was expected there.
     #[error("{} is not a {expected}", .path.display())]
     Kind {
-        /// What it is
+        /// The path
         path: PathBuf,
-        /// What it should be
+        /// The kind that was expected
         expected: &'static str,
     },
     /// It is larger than any real one.
     #[error("{} is larger than {limit} bytes", .path.display())]
     TooLarge {
-        /// What is too large
+        /// The path that is too large
         path: PathBuf,
         /// The limit in bytes
         limit: usize,
@@ -130,7 +130,7 @@ pub enum SecureError {
     /// It is not text.
     #[error("{} is not UTF-8 text: see line {line} of it", .path.display())]
     NotText {
-        /// What is not text
+        /// The path that is not text
         path: PathBuf,
         /// The line with the first byte at fault, from 1
         line: usize,
@@ -138,13 +138,13 @@ pub enum SecureError {
     /// Links that lead in circles.
     #[error("{}: too many symbolic links", .path.display())]
     Links {
-        /// Where the walk ended
+        /// The path at which the walk ended
         path: PathBuf,
     },
 }
 
 impl SecureError {
-    /// Whether it is simply not there.
+    /// Returns true when it simply does not exist.
     #[must_use]
     pub const fn is_missing(&self) -> bool {
         matches!(self, Self::Open { error: Errno::ENOENT, .. })
@@ -378,7 +378,8 @@ impl Wanted {
 }
 
 impl Places {
-    /// Whether what is open may be a step of the way; `system` is the mount of the root directory.
+    /// Checks that an open file or directory may be a step of the way; `system` is the mount of the
+    /// root directory.
     fn check(self, path: &Path, open: impl AsFd, system: Option<Mount>) -> Result<(), SecureError> {
         if self == Self::Any {
             return Ok(());

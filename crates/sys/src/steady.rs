@@ -11,12 +11,13 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::statfs::fstatfs;
 
-/// What a file system tells about those who can change a file in it.
+/// The knowledge of a file system about those who can change a file in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tells {
-    /// Whose it is, who has it open for writing, and who has it mapped into memory.
+    /// The owner, the processes that have it open for writing, and those that have it mapped into
+    /// memory.
     All,
-    /// All but who has it mapped: overlayfs hands a mapping on to the file below and forgets it.
+    /// All but the mappings: overlayfs hands a mapping on to the file below and forgets it.
     NoMappings,
 }
 
@@ -53,8 +54,8 @@ const TELL_ALL: [u32; 19] = [
 /// overlayfs, on which containers stand.
 const OVERLAY: u32 = 0x794c_7630;
 
-/// What the file system tells on which something that is open lies, also if it is open only as a
-/// place (`O_PATH`). Nothing, if it is not known to tell.
+/// The knowledge of the file system on which an open file lies, also if it is open only as a place
+/// (`O_PATH`). `None` if the file system is not known to tell.
 #[must_use]
 pub fn tells(open: impl AsFd) -> Option<Tells> {
     let kind = fstatfs(open).ok()?.filesystem_type().0;
@@ -66,8 +67,9 @@ pub fn tells(open: impl AsFd) -> Option<Tells> {
     is(&OVERLAY).then_some(Tells::NoMappings)
 }
 
-/// What changes whenever a file's content does: its place on the disk, its size, and when it
-/// was last written and last changed in any way. Nobody but root can set the last of these.
+/// The properties that change whenever a file's content does: its place on the disk, its size, and
+/// the times at which it was last written and last changed in any way. Only root can set the last
+/// of these.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
@@ -96,14 +98,14 @@ impl Stamp {
     }
 }
 
-/// Why a file could be written while it is judged and unpacked, whoever owns it now.
+/// The reason that a file could be written while it is judged and unpacked, whoever owns it now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unsteady {
     /// A process holds it open for writing. It may have opened it when the file was still its
     /// own: changing the owner takes nothing away from those who are in already.
     #[error("a process has it open for writing")]
     Written,
-    /// The file system keeps no leases, so nobody knows.
+    /// The file system keeps no leases, so it cannot tell.
     #[error("its file system cannot tell whether a process has it open for writing ({})", .0.desc())]
     NotTold(Errno),
 }

@@ -12,16 +12,16 @@ use std::time::Duration;
 /// Characters of the bar itself.
 const WIDTH: usize = 30;
 
-/// How long nothing is shown. What takes no longer needs no bar.
+/// The time for which nothing is shown. A task that takes no longer needs no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether there is something new to show.
+/// The interval at which the bar looks for something new to show.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Whether a stream takes colours: a terminal that is not a dumb one, unless `NO_COLOR` is set to
-/// anything (<https://no-color.org>).
+/// Returns true when a stream takes colours: a terminal that is not a dumb one, unless `NO_COLOR`
+/// is set to anything (<https://no-color.org>).
 ///
-/// They say nothing that is not said in words as well, so the environment may decide.
+/// Colours say nothing that words do not say as well, so the environment may decide.
 #[must_use]
 pub fn takes_colours(stream: &impl IsTerminal) -> bool {
     let variable = |name| std::env::var_os(name).unwrap_or_default();
@@ -39,7 +39,7 @@ pub struct Progress {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What a bar shows.
+/// The content of a bar.
 struct Bar {
     label: &'static str,
     total: usize,

@@ -39,13 +39,13 @@ pub struct Entry<'a> {
     pub uid: u32,
     /// Its group
     pub gid: u32,
-    /// What it is
+    /// Its kind
     pub kind: Kind<'a>,
-    /// Those of its extended attributes that give somebody a right, by their names
+    /// Its extended attributes that give a user a right, by their names
     pub rights: Vec<(&'static str, Vec<u8>)>,
 }
 
-/// What something in a tree is.
+/// The kind of something in a tree.
 #[derive(Debug)]
 pub enum Kind<'a> {
     /// A directory
@@ -59,7 +59,7 @@ pub enum Kind<'a> {
     },
     /// A symbolic link
     Link {
-        /// Where it leads, as it stands there
+        /// Its target, as the link has it
         target: Vec<u8>,
     },
     /// A named pipe
@@ -68,24 +68,24 @@ pub enum Kind<'a> {
     Socket,
     /// A device
     Device {
-        /// Whether it is a block device
+        /// Is true when it is a block device
         block: bool,
-        /// What kind of device it is
+        /// Its major number, which tells the kind of device
         major: u64,
-        /// Which of these
+        /// Its minor number, which tells the device of that kind
         minor: u64,
     },
 }
 
-/// Why a tree could not be walked.
+/// The reason that a tree could not be walked.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
     /// Something cannot be opened or read.
     #[error("{}: {}", shown(.path), plain(.error))]
     Io {
-        /// What, below the root
+        /// The path below the root
         path: PathBuf,
-        /// Why
+        /// The system's error
         error: io::Error,
     },
     /// Another file system is mounted there.
@@ -263,7 +263,8 @@ fn is_same(seen: &FileStat, open: impl AsFd, path: &Path) -> Result<(), TreeErro
     is_unchanged(seen, &open, path)
 }
 
-/// Whatever happens to a file, but that it is read, changes the time of its last change.
+/// Checks that a file is unchanged. Everything that happens to a file, except that it is read,
+/// changes the time of its last change.
 fn is_unchanged(before: &FileStat, after: &FileStat, path: &Path) -> Result<(), TreeError> {
     let stamp = |it: &FileStat| {
         let (identity, times) = ((it.st_dev, it.st_ino), (it.st_ctime, it.st_ctime_nsec));
@@ -327,7 +328,7 @@ mod tests {
         assert!(walk(&root.path().join("Z"), &|_| false, &mut |_| Ok(())).is_err());
     }
 
-    /// Whatever a walk does not see as it was is no part of a statement.
+    /// A file that changes during a walk is no part of a statement.
     #[test]
     fn what_changes_while_it_is_walked_is_noticed() {
         type Change = fn(&Path);

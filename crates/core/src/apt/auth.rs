@@ -17,7 +17,7 @@ impl std::fmt::Debug for Logins {
     }
 }
 
-/// What the next word is.
+/// The kind of the next word.
 enum Expected {
     Machine,
     Place,
@@ -69,8 +69,8 @@ fn in_text(text: &str, proxy: &Proxy) -> Option<Login> {
     (!login.user.is_empty() || !login.password.is_empty()).then_some(login)
 }
 
-/// Whether what stands behind `machine` is this proxy: with the scheme in front, or without one if
-/// the proxy is spoken to over TLS.
+/// Returns true when the text behind `machine` means this proxy. The proxy's scheme must be in
+/// front of it; only for a proxy over TLS it may be left out.
 fn is_meant(place: &str, proxy: &Proxy) -> bool {
     let place = match place.split_once("://") {
         Some((scheme, rest)) if scheme == proxy.kind().scheme() => rest,
@@ -92,7 +92,7 @@ mod tests {
     use super::super::proxy::{Choice, Route, Settings, Variables};
     use super::*;
 
-    /// What is found in these files for a proxy.
+    /// Finds the login for a proxy in these files.
     fn found(files: &[&str], proxy: &str) -> Option<(String, String)> {
         let mut apt = Configuration::default();
         apt.set("Acquire::http::Proxy", proxy.to_owned());

@@ -46,7 +46,7 @@ impl Configuration {
         (!value.is_empty()).then_some(value)
     }
 
-    /// Whether an item is set to what apt takes for yes (`StringToBool`,
+    /// Returns true when an item is set to a value that apt takes for yes (`StringToBool`,
     /// apt-pkg/contrib/strutl.cc): a number that is not zero, or a word.
     #[must_use]
     pub fn is_on(&self, name: &str) -> bool {

@@ -15,12 +15,12 @@ use crate::types::{Called, printable};
 /// Most that is read, in bytes. An upgrade of 5,000 packages has 1 MB.
 const MAX_INPUT: u64 = 64 * 1024 * 1024;
 
-/// What apt is about to do.
+/// The packages that apt is about to unpack, and its configuration.
 #[derive(Debug, Default)]
 pub struct HookInput {
     /// apt's configuration
     pub configuration: Configuration,
-    /// The archives that are going to be unpacked, and what apt calls each
+    /// The files that are going to be unpacked, and the package that apt takes each for
     pub archives: Vec<(PathBuf, Called)>,
     /// Lines that cannot be understood. Each may be about a package, so where packages are refused
     /// nothing may be installed then
@@ -33,7 +33,7 @@ pub struct HookInput {
 pub struct OddLine {
     /// Its number, from 1
     pub line: usize,
-    /// What is wrong
+    /// The error, for people
     pub why: String,
 }
 
@@ -96,10 +96,10 @@ impl HookInput {
     }
 }
 
-/// One package's line: the archive that is going to be unpacked, if one is.
+/// One package's line: the file that is going to be unpacked, if one is.
 ///
-/// What a package is called there is only compared with what its file says, so it can be anything that
-/// stands between two spaces.
+/// The name, version and architecture in the line are only compared with those in the file, so they
+/// can be any text that stands between two spaces.
 fn archive(line: &[u8]) -> Result<Option<(PathBuf, Called)>, String> {
     let fields: Vec<&[u8]> = line.splitn(9, |&byte| byte == b' ').collect();
     let [name, _, _, _, _, version, architecture, _, path] = fields.as_slice() else {

@@ -60,7 +60,7 @@ pub fn release(text: &[u8]) -> Option<Listing> {
     })
 }
 
-/// Where an index in apt's lists directory comes from, as the names of the files there tell.
+/// The origin of an index in apt's lists directory, as the names of the files there tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin<'n> {
     /// The name of its Release file
@@ -69,7 +69,7 @@ pub struct Origin<'n> {
     pub site: String,
     /// The component; empty in an archive without any
     pub component: String,
-    /// Where the index stands, uncompressed, below its Release file
+    /// The path of the index, uncompressed, below its Release file
     pub path: String,
 }
 

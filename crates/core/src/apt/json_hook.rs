@@ -18,24 +18,25 @@ const MAX_MESSAGE: u64 = 64 * 1024 * 1024;
 /// The versions of the protocol that are spoken here, the best first.
 const VERSIONS: [&str; 2] = ["0.2", "0.1"];
 
-/// What apt says.
+/// A message from apt.
 #[derive(Debug)]
 pub enum Message {
     /// It asks which version of the protocol to speak.
     Hello {
-        /// What to answer
+        /// The answer to send
         answer: String,
         /// apt's configuration, if it tells
         configuration: Option<Configuration>,
     },
     /// It is about to ask whether to go on.
     BeforePrompt {
-        /// What it would put onto the system, sorted
+        /// The packages that it would put onto the system, sorted
         packages: Vec<Identity>,
-        /// What it calls others, by which nothing can be looked up: odd ones, and files that somebody
-        /// named, which need not be what an index lists under the same name and version
+        /// The other packages, as apt calls them. They cannot be looked up: odd ones, and files
+        /// from the command line, which need not be what an index lists under the same name and
+        /// version
         odd: Vec<Called>,
-        /// Whether somebody named all of these on the command line: then apt does not ask
+        /// Is true when all of these are named on the command line: then apt does not ask
         named: bool,
     },
     /// Something else, which needs no answer.
@@ -102,7 +103,8 @@ struct Versions {
 struct Version {
     version: String,
     architecture: String,
-    /// Where it can be had: of an archive what that calls itself, of a file nothing
+    /// The places from which it is available: a repository has its own description of itself, a
+    /// file has none
     #[serde(default)]
     origins: Vec<serde_json::Map<String, serde_json::Value>>,
 }

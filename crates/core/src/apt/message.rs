@@ -18,7 +18,7 @@ pub struct Message {
     fields: Vec<(String, Vec<u8>)>,
 }
 
-/// Why no further message can be read.
+/// The reason that no further message can be read.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
     /// Reading failed.
@@ -69,7 +69,7 @@ impl Message {
         self
     }
 
-    /// What kind of message it is.
+    /// The number that tells the kind of message.
     #[must_use]
     pub const fn code(&self) -> u16 {
         self.code

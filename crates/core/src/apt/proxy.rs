@@ -17,20 +17,21 @@ use super::configuration::{Configuration, dequote};
 /// (methods/basehttp.cc).
 const TOR: &str = "socks5h://apt-transport-tor@127.0.0.1:9050";
 
-/// As whom apt logs in to get a circuit of Tor for each host: the password is the host then.
+/// The user that apt logs in as to get a circuit of Tor for each host: the password is the host
+/// then.
 const TOR_USER: &str = "apt-transport-tor";
 
 /// Longest name or password for a SOCKS proxy, in bytes (RFC 1929 section 2).
 const MAX_SOCKS_LOGIN: usize = 255;
 
-/// How a host is asked.
+/// The route by which a host is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Route {
     /// By a connection of its own; its name is looked up here.
     Direct,
     /// Through this proxy, which looks the name up.
     Through(Proxy),
-    /// Not at all: for people, why.
+    /// No route at all. Contains the reason, for people.
     Closed(String),
 }
 
@@ -44,7 +45,7 @@ pub struct Proxy {
     login: Option<Login>,
 }
 
-/// What a proxy speaks.
+/// The protocol of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// HTTP (RFC 9110 section 3.7)
@@ -55,7 +56,7 @@ pub enum Kind {
     Socks,
 }
 
-/// A name and a password, for one proxy and for nobody else. They are never shown.
+/// A name and a password, for one proxy only. They are never shown.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Login {
     /// The name
@@ -110,7 +111,7 @@ impl Proxy {
         })
     }
 
-    /// What it speaks.
+    /// The protocol of the proxy.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         self.kind
@@ -139,7 +140,7 @@ impl Proxy {
         (self.port, &self.path)
     }
 
-    /// As whom to ask it.
+    /// The login to use for it.
     #[must_use]
     pub const fn login(&self) -> Option<&Login> {
         self.login.as_ref()
@@ -155,8 +156,8 @@ fn port_in(text: &str) -> Option<u16> {
     port.parse().ok()
 }
 
-/// What the environment says about proxies. Capital letters do not count for apt, nor does any
-/// other variable.
+/// The settings for proxies in the environment. apt ignores variables in capital letters and all
+/// other variables.
 #[derive(Debug, Clone, Default)]
 pub struct Variables {
     /// `http_proxy`, which is for https too
@@ -167,7 +168,7 @@ pub struct Variables {
     pub no_proxy: Option<String>,
 }
 
-/// What decides how a host is asked.
+/// The settings that decide how a host is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings<'a> {
     /// apt's configuration
@@ -176,11 +177,11 @@ pub struct Settings<'a> {
     pub variables: &'a Variables,
     /// Logins for proxies
     pub logins: &'a Logins,
-    /// Whether apt has a source that it gets by Tor
+    /// Is true when apt has a source that it gets by Tor
     pub tor: bool,
 }
 
-/// What is known before anything is run.
+/// The choice that is known before any command is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     /// This is the way.
@@ -189,13 +190,13 @@ pub enum Choice {
     Ask {
         /// The command, whose argument is the URL
         command: String,
-        /// What holds if it says nothing
+        /// The route that applies if the command says nothing
         otherwise: Route,
     },
 }
 
 impl Settings<'_> {
-    /// How to ask for `url`, which is http or https.
+    /// Chooses the route for `url`, which is http or https.
     #[must_use]
     pub fn choice(&self, url: &Url) -> Choice {
         let Some(host) = url.host_str() else { return Choice::Known(Route::Direct) };
@@ -217,7 +218,7 @@ impl Settings<'_> {
         Choice::Known(self.without_command(url, host))
     }
 
-    /// How to ask for `url`, if the command of [`Choice::Ask`] said this.
+    /// The route for `url` if the command of [`Choice::Ask`] answered `said`.
     #[must_use]
     pub fn answered(&self, said: &str, command: &str, url: &Url, otherwise: &Route) -> Route {
         let host = url.host_str().unwrap_or_default();
@@ -235,7 +236,7 @@ impl Settings<'_> {
         }
     }
 
-    /// Whether it is asked as apt asks sources by Tor.
+    /// Returns true when `url` is asked in the same way in which apt asks sources by Tor.
     #[must_use]
     pub fn goes_by_tor(&self, url: &Url) -> bool {
         self.tor || self.is_onion(url.host_str().unwrap_or_default())
@@ -247,7 +248,7 @@ impl Settings<'_> {
         find(self.apt, &self.names(scheme), host, setting)
     }
 
-    /// Under which names settings are looked up, the most special one first (`HttpMethod` in
+    /// The names under which settings are looked up, the most special one first (`HttpMethod` in
     /// methods/http.cc).
     fn names(&self, scheme: &str) -> Vec<String> {
         names(if self.tor { "tor" } else { "quorum" }, scheme)
@@ -331,8 +332,9 @@ impl Settings<'_> {
         Route::Through(proxy)
     }
 
-    /// Whether `no_proxy` has it: a list of endings with commas between them, without regard to
-    /// case (`CheckDomainList`, apt-pkg/contrib/strutl.cc).
+    /// Returns true when `no_proxy` has the host. The variable is a list of endings with commas
+    /// between them; upper and lower case are the same (`CheckDomainList`,
+    /// apt-pkg/contrib/strutl.cc).
     fn is_excluded(&self, host: &str) -> bool {
         let list = self.variables.no_proxy.as_deref().unwrap_or_default().to_ascii_lowercase();
         let host = host.to_ascii_lowercase();
@@ -359,7 +361,7 @@ fn find<'a>(
     of_host.chain(general).find_map(|name| apt.find(&name))
 }
 
-/// Which proxies apt takes from a command (`CompatibleProxies`).
+/// Returns true when apt takes this proxy from a command (`CompatibleProxies`).
 fn is_fit(proxy: &Proxy, tor: bool) -> bool {
     !tor || proxy.kind == Kind::Socks
 }

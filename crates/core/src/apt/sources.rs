@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
-/// What stands before the name of a method of apt's that is wrapped.
+/// The prefix of the name of a method of apt's that is wrapped.
 pub const PREFIX: &str = "quorum+";
 
-/// How a file writes sources.
+/// The format in which a file writes sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// `deb [OPTIONS] URI SUITE COMPONENT...`, in files called `*.list`
@@ -20,13 +20,13 @@ pub enum Format {
 pub struct Entry {
     /// As apt reads it: without the quotes and escapes that a line can have
     pub uri: String,
-    /// Whether apt uses it
+    /// Is true when apt uses it
     pub enabled: bool,
-    /// Where its first character stands in the text
+    /// The position of its first character in the text, in bytes
     at: usize,
 }
 
-/// What can be done about a source.
+/// The kind of a source, by what can be done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// apt gets it by a method that can be wrapped.
@@ -38,7 +38,7 @@ pub enum Way {
 }
 
 impl Entry {
-    /// What can be done about it.
+    /// The kind of the source, by what can be done about it.
     #[must_use]
     pub fn way(&self) -> Way {
         let wrapped = |uri: &str| uri.starts_with("http://") || uri.starts_with("https://");
@@ -50,8 +50,8 @@ impl Entry {
     }
 }
 
-/// Whether apt gets what is at `uri` by Tor, whatever stands around that in the scheme
-/// (`tor+https`, `mirror+tor+http`).
+/// Returns true when apt gets `uri` by Tor, whatever else its scheme contains (`tor+https`,
+/// `mirror+tor+http`).
 #[must_use]
 pub fn goes_by_tor(uri: &str) -> bool {
     let scheme = uri.split(':').next().unwrap_or_default();
@@ -177,8 +177,8 @@ pub fn unquoted(word: &str) -> String {
     super::configuration::dequote(&word.replace('"', ""))
 }
 
-/// What the sources in a file name as that which verifies them: paths of keyrings, fingerprints, or
-/// armoured keys that stand there themselves.
+/// The verifiers that the sources in a file name: paths of keyrings, fingerprints, or armoured keys
+/// in the file itself.
 #[must_use]
 pub fn signed_by(text: &str, format: Format) -> Vec<String> {
     match format {
@@ -258,7 +258,7 @@ fn in_stanzas(text: &str) -> Vec<Entry> {
     all
 }
 
-/// What apt takes for no (`StringToBool`, apt-pkg/contrib/strutl.cc).
+/// Returns true when apt takes the value for no (`StringToBool`, apt-pkg/contrib/strutl.cc).
 fn is_off(value: &str) -> bool {
     value.parse::<i64>() == Ok(0)
         || ["no", "false", "without", "off", "disable"]

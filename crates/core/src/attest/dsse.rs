@@ -16,7 +16,7 @@ use super::signatures::{Form, MAX_SIGNATURE, Signature, Signatures};
 use super::statement::Statement;
 use super::{Content, Rejection};
 
-/// What an in-toto Statement is called (in-toto attestation framework, `spec/v1/envelope.md`).
+/// The payload type of an in-toto Statement (in-toto attestation framework, `spec/v1/envelope.md`).
 pub(super) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
 /// Either alphabet is allowed, and some leave the padding out.
@@ -33,7 +33,7 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
-    /// Whether an object means to be one.
+    /// Returns true when an object is meant to be an envelope.
     pub(super) fn is_meant(envelope: &BTreeMap<String, Value>) -> bool {
         envelope.contains_key("payload") && !envelope.contains_key("signed")
     }
@@ -59,13 +59,13 @@ impl Envelope {
         })
     }
 
-    /// What stands under it.
+    /// The signatures of the envelope.
     pub(super) const fn signatures(&self) -> &Signatures {
         &self.signatures
     }
 
-    /// What is in it, which somebody must have signed: a statement, or as in-toto itself writes it a
-    /// link.
+    /// The content of the envelope: a statement, or a link as in-toto itself writes it. The caller
+    /// must have verified a signature.
     pub(super) fn content(&self) -> Result<Content, Rejection> {
         let payload = json::parse(self.payload()?)?;
         match payload.member("_type").and_then(Value::as_str) {
@@ -97,7 +97,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
 }
 
-/// What is signed: `PAE` of DSSE's `protocol.md`, with lengths in bytes.
+/// The bytes that are signed: `PAE` of DSSE's `protocol.md`, with lengths in bytes.
 pub(super) fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let (type_length, length) = (payload_type.len(), payload.len());
     let mut message = format!("DSSEv1 {type_length} {payload_type} {length} ").into_bytes();

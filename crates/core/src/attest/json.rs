@@ -35,7 +35,7 @@ pub enum Value {
     Object(BTreeMap<String, Value>),
 }
 
-/// Why a text is refused as JSON.
+/// The reason that a text is refused as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
     /// Not JSON at all, or not UTF-8, or followed by something else.

@@ -18,14 +18,14 @@ pub struct PinnedKey {
 }
 
 impl PinnedKey {
-    /// Whether its signatures still count at `now`.
+    /// Returns true when the key's signatures still count at `now`.
     #[must_use]
     pub fn is_good_at(&self, now: Timestamp) -> bool {
         self.not_after.is_none_or(|end| now < end)
     }
 }
 
-/// All pinned keys, and what their owners' statements must be to count. No key stands in it twice,
+/// All pinned keys, and the kinds of statements by their owners that count. No key is in it twice,
 /// in whatever form, so each has exactly one owner.
 #[derive(Debug, Clone, Default)]
 pub struct KeyRing {
@@ -38,9 +38,9 @@ pub struct KeyRing {
 #[derive(Debug, Clone)]
 pub(super) struct Ready {
     pub(super) pinned: PinnedKey,
-    /// What signatures call it
+    /// The key id by which signatures name it
     pub(super) id: KeyId,
-    /// The point of the curve that it is
+    /// The point of the curve, for an Ed25519 key
     pub(super) ed25519: Option<ed25519_dalek::VerifyingKey>,
 }
 
@@ -60,7 +60,7 @@ pub enum KeyRingError {
     /// By two operators: one party would have two votes.
     #[error("the same key belongs to operator {first} already")]
     SharedKey {
-        /// Who has it already.
+        /// The operator that already has it.
         first: OperatorName,
         /// Its place in the list that was given.
         index: usize,
@@ -120,20 +120,20 @@ impl KeyRing {
         Self { remembered: Some(remembered), ..self }
     }
 
-    /// What is remembered, if anything is.
+    /// The signatures that are remembered as verified, if there are any.
     #[must_use]
     pub fn remembered(&self) -> Option<&Remembered> {
         self.remembered.as_deref()
     }
 
-    /// What statements of this operator count.
+    /// The kinds of statements by this operator that count.
     #[must_use]
     pub fn accepted(&self, operator: &OperatorName) -> &[Accepted] {
         const LINKS: &[Accepted] = &[Accepted::Link];
         self.accepted.get(operator).map_or(LINKS, Vec::as_slice)
     }
 
-    /// What statements count, of the operators for whom that was set.
+    /// The kinds of statements that count, for the operators for which they were set.
     pub fn statements(&self) -> impl Iterator<Item = (OperatorName, Vec<Accepted>)> {
         self.accepted.iter().map(|(name, accepted)| (name.clone(), accepted.clone()))
     }

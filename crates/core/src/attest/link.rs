@@ -7,10 +7,10 @@ use super::json::Value;
 use super::{Rejection, Wanted, check_step};
 use crate::types::Sha256Digest;
 
-/// What the `_type` of a link is.
+/// The `_type` of a link.
 pub(super) const TYPE: &str = "link";
 
-/// A link that somebody signed.
+/// A signed link.
 pub(super) struct Link(Value);
 
 impl Link {

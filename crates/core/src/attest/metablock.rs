@@ -33,12 +33,12 @@ impl Metablock {
         Ok(Self { signatures: Signatures::new(signatures, signed.canonical()), signed })
     }
 
-    /// What stands under it.
+    /// The signatures of the Metablock.
     pub(super) const fn signatures(&self) -> &Signatures {
         &self.signatures
     }
 
-    /// What was signed. Nobody need have looked at the signatures yet.
+    /// The signed content. The signatures need not have been verified yet.
     pub(super) fn into_signed(self) -> Value {
         self.signed
     }

@@ -58,15 +58,15 @@ pub const MAX_CHECKS: usize = 512;
 /// slow machine. An attestation of rebuilderd's needs two.
 pub const MAX_CHECKS_OF_ONE: usize = 64 * 1024;
 
-/// For how many seconds a signature or statement may be ahead of this machine's clock: clocks differ,
-/// and somebody who is a day ahead gains nothing by it.
+/// The number of seconds that a signature or statement may be ahead of this machine's clock: clocks
+/// differ, and an attacker who is a day ahead gains nothing by it.
 const AHEAD: i64 = 24 * 60 * 60;
 
-/// What a verified attestation says: this operator, with this key, states that the artifact of
+/// The content of a verified attestation: this operator, with this key, states that the artifact of
 /// this name, rebuilt from source, has this SHA-256.
 ///
-/// Whether that is the file being judged or another one under the same name is for
-/// [`crate::policy`] to say.
+/// [`crate::policy`] decides whether that is the file being judged or another one under the same
+/// name.
 ///
 /// Only [`verify`] makes one:
 ///
@@ -88,7 +88,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Whose claim it is.
+    /// The operator that makes the claim.
     #[must_use]
     pub const fn operator(&self) -> &OperatorName {
         &self.operator
@@ -118,8 +118,8 @@ impl Claim {
         self.attestation
     }
 
-    /// When it was made, as the signed bytes themselves say; links do not. For people: nothing is
-    /// judged by it.
+    /// The time at which it was made, by the signed bytes themselves; links do not state one. The
+    /// time is for people: no judgement depends on it.
     #[must_use]
     pub const fn dated(&self) -> Option<Timestamp> {
         self.dated
@@ -137,7 +137,7 @@ pub struct Wanted<'a> {
     pub sha256: Option<Sha256Digest>,
 }
 
-/// Why an attestation makes no claim about a file.
+/// The reason that an attestation makes no claim about a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// More bytes than [`MAX_BYTES`].
@@ -157,10 +157,10 @@ pub enum Rejection {
         "the attestation carries {count} signatures, more than the {MAX_SIGNATURES} that are read"
     )]
     TooManySignatures {
-        /// How many it carries.
+        /// The number of signatures that it carries.
         count: usize,
     },
-    /// Nobody signed it.
+    /// It has no signature at all.
     #[error("the attestation carries no signature")]
     Unsigned,
     /// Signatures, but none made with a pinned key.
@@ -194,25 +194,25 @@ pub enum Rejection {
         operator: OperatorName,
         /// The pinned key's id.
         key_id: KeyId,
-        /// Why it does not.
+        /// The reason that it does not.
         fault: SignatureFault,
     },
     /// Neither a link nor a statement.
     #[error("signed, but neither a link nor an in-toto statement: its type is {}", shown(.found))]
     WrongType {
-        /// What `_type` says.
+        /// The value of `_type`.
         found: String,
     },
     /// An envelope with something else in it than in-toto's.
     #[error("signed, but what is in the envelope is no in-toto: its type is {}", shown(.found))]
     WrongPayload {
-        /// What the type of the payload says.
+        /// The type of the payload.
         found: String,
     },
     /// A Sigstore bundle that cannot be read as an attestation.
     #[error("a Sigstore bundle that {0}")]
     Sigstore(&'static str),
-    /// A statement or link that is not accepted from whoever signed it.
+    /// A statement or link of a kind that is not accepted from its signer.
     #[error(
         "signed, but its kind is one of those that are not accepted from this operator: its type is {}",
         shown(.found)
@@ -221,12 +221,12 @@ pub enum Rejection {
         /// The type of its predicate.
         found: String,
     },
-    /// A statement in somebody else's name, or with another result, than is accepted.
+    /// A statement in another party's name, or with another result, than is accepted.
     #[error("signed, but its {what} is {}", shown(.found))]
     OtherParty {
-        /// What of it.
+        /// The part that differs.
         what: &'static str,
-        /// What it says.
+        /// Its value.
         found: String,
     },
     /// A statement that does not say what would make it a vote.
@@ -235,7 +235,7 @@ pub enum Rejection {
     /// A link of another step than a rebuild.
     #[error("signed, but a link for another step than a rebuild: its name is {}", shown(.found))]
     WrongStep {
-        /// What `name` says.
+        /// The value of `name`.
         found: String,
     },
     /// A product that carries no SHA-256.
@@ -247,7 +247,7 @@ pub enum Rejection {
     /// Two products that are both the file by name or by hash.
     #[error("{count} of its products match the file, where one must")]
     AmbiguousProducts {
-        /// How many match.
+        /// The number of products that match.
         count: usize,
     },
     /// The same bytes under another name: names never make a vote, but they can take one away.
@@ -289,7 +289,7 @@ impl Rejection {
     }
 }
 
-/// Why a signature that a pinned key made does not count.
+/// The reason that a signature made by a pinned key does not count.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureFault {
     /// It is over a text or a key, not over data.
@@ -315,7 +315,7 @@ pub enum SignatureFault {
     Key {
         /// The fingerprint of the key
         key: String,
-        /// Why not
+        /// The reason that it cannot sign
         why: KeyFault,
     },
 }
@@ -417,7 +417,7 @@ fn verify_by(
     Ok(claims.collect())
 }
 
-/// What one envelope says about the file that is wanted.
+/// The statement of one envelope about the file that is wanted.
 struct Said<'k> {
     /// The pinned keys that say it, at least one
     voters: Vec<&'k PinnedKey>,
@@ -425,7 +425,7 @@ struct Said<'k> {
     dated: Option<Timestamp>,
 }
 
-/// What was signed.
+/// The signed content of an envelope.
 enum Content {
     Link(link::Link),
     Statement(statement::Statement),
@@ -499,7 +499,7 @@ impl Content {
         }
     }
 
-    /// Whether it is one of those that count, and says that somebody rebuilt something.
+    /// Checks that it is of an accepted kind and says that somebody rebuilt something.
     fn is_a_vote(
         &self,
         accepted: &[Accepted],
@@ -513,7 +513,7 @@ impl Content {
         }
     }
 
-    /// When it says that it was made; links do not.
+    /// The time at which it was made, by its own statement; links do not state one.
     fn dated(&self) -> Option<Timestamp> {
         match self {
             Self::Link(_) => None,
@@ -535,7 +535,7 @@ fn short(key_id: &KeyId) -> &str {
     key_id.as_str().get(..16).unwrap_or_default()
 }
 
-/// What somebody wrote, or that nothing is there.
+/// The text in printable form, or a note that there is none.
 fn shown(found: &str) -> String {
     match found.trim() {
         "" => "not said".to_owned(),

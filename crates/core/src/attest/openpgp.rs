@@ -24,7 +24,7 @@ pub(super) const MAX_HEADERS: usize = 8192;
 /// A signature packet of version 4.
 pub(super) struct OpenPgpSignature {
     packet: Signature,
-    /// What of it is hashed besides the message
+    /// The part of the packet that is hashed together with the message
     part: Vec<u8>,
     /// The type that it must be of
     expected: SignatureType,
@@ -70,7 +70,8 @@ impl OpenPgpSignature {
         self.packet.issuer_fingerprint().first().map(ToString::to_string)
     }
 
-    /// Whether this key could have made it, by what both say: what costs nothing to find out.
+    /// Returns true when this key could have made the signature, by what both state about
+    /// themselves. This costs nothing.
     pub(super) fn can_be_by(&self, component: &Component) -> bool {
         match &component.key {
             ComponentKey::Primary(key) => self.names(key),
@@ -87,10 +88,10 @@ impl OpenPgpSignature {
                 || fingerprints.iter().any(|it| **it == key.fingerprint()))
     }
 
-    /// Whether this key of `certificate` made it over the message, and may.
+    /// Checks that this key of `certificate` made the signature over the message, and may sign.
     ///
     /// # Errors
-    /// Nothing if the key did not make it, else why it does not count.
+    /// `None` if the key did not make it, otherwise the reason that it does not count.
     pub(super) fn verify(
         &self,
         certificate: &Certificate,
@@ -108,10 +109,10 @@ impl OpenPgpSignature {
         self.check(certificate, component, now).map_err(Some)
     }
 
-    /// Whether any key of `certificate` made it over the message, and may.
+    /// Checks that any key of `certificate` made the signature over the message, and may sign.
     ///
     /// # Errors
-    /// Nothing if none of them made it, else why it does not count.
+    /// `None` if none of them made it, otherwise the reason that it does not count.
     pub(super) fn verify_by_any(
         &self,
         certificate: &Certificate,
@@ -126,12 +127,12 @@ impl OpenPgpSignature {
     }
 
     fn is_by(&self, key: &impl PublicKeyTrait, message: &Hashed) -> bool {
-        // Of other types it is not known what they would be over.
+        // The message that signatures of other types are over is not known.
         matches!(self.packet.typ(), Some(SignatureType::Binary | SignatureType::Text))
             && message.is_signed(&self.packet, &self.part, key)
     }
 
-    /// Whether it counts. Somebody who has the key said so.
+    /// Checks that the signature counts. The caller has verified that the key made it.
     fn check(
         &self,
         certificate: &Certificate,

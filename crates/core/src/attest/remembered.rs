@@ -14,14 +14,14 @@ use sha2::{Digest, Sha256};
 /// Most of them that are kept. The packages of a large system by five rebuilders are 15,000.
 const MOST: usize = 32 * 1024;
 
-/// What stands before them, and in each of them: another version of this program may verify more
-/// strictly, and believes none of these.
+/// The text in front of the marks, and a part of each mark. Another version of this program may
+/// verify more strictly, and believes none of these.
 const HEAD: &str = concat!("apt-quorum ", env!("CARGO_PKG_VERSION"), " verified signatures\n");
 
 /// A signature, its key and its message.
 type Mark = [u8; 32];
 
-/// Signatures of which is known that they verify.
+/// The signatures that are known to verify.
 #[derive(Debug, Default)]
 pub struct Remembered {
     /// Sorted
@@ -67,8 +67,8 @@ impl Remembered {
         Some([HEAD.as_bytes(), all.as_flattened()].concat())
     }
 
-    /// Whether `key` made `signature` over the message with this SHA-256: as it is known, or else as
-    /// `verify` finds out.
+    /// Returns true when `key` made `signature` over the message with this SHA-256. Uses the
+    /// remembered result, or else calls `verify`.
     pub(super) fn or_verify(
         &self,
         (kind, key): (&str, &[u8]),
@@ -114,7 +114,7 @@ fn mark(parts: [&[u8]; 4]) -> Mark {
 mod tests {
     use super::*;
 
-    /// Whether it was not known, and so had to be found out that it verifies.
+    /// Returns true when the signature was not remembered, so that it had to be verified.
     fn is_found_out(all: &Remembered, parts: [&[u8]; 4]) -> bool {
         let [kind, key, signature, message] = parts;
         let kind = std::str::from_utf8(kind).unwrap();

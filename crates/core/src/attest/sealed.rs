@@ -26,7 +26,7 @@ pub fn seal(statement: &str, key: &SecretKey) -> String {
 /// The in-toto Statement in an envelope that `key` signed. The caller bounds the size.
 ///
 /// # Errors
-/// Why it is not that, or why it could be read in two ways.
+/// If it is no such envelope, or could be read in two ways: the reason.
 pub fn unseal(envelope: &[u8], key: &PublicKey) -> Result<Vec<u8>, Rejection> {
     let Value::Object(envelope) = json::parse(envelope)? else {
         return Err(Rejection::Shape("it is not an object"));

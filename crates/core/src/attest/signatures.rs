@@ -16,10 +16,10 @@ use crate::types::{Certificate, Component, Hashed, PublicKey, Timestamp};
 /// Longest signature that is read, in bytes. One with the longest RSA key has 1,024.
 pub(super) const MAX_SIGNATURE: usize = 2048;
 
-/// How many bytes that must be hashed for one check alone cost as much as a check.
+/// The number of bytes, hashed for one check alone, that costs as much as a check.
 const BYTES_OF_A_CHECK: usize = 64 * 1024;
 
-/// All signatures of one envelope, and what they are over.
+/// All signatures of one envelope, and the message that they are over.
 pub(super) struct Signatures {
     list: Vec<Signature>,
     message: Hashed,
@@ -27,19 +27,19 @@ pub(super) struct Signatures {
 
 /// One signature.
 pub(super) struct Signature {
-    /// In whose name it stands, if it says so.
+    /// The id of the key in whose name it was made; empty if it names none.
     pub(super) key_id: String,
     /// The signature itself.
     pub(super) form: Form,
 }
 
-/// How a signature is written.
+/// The form in which a signature is written.
 pub(super) enum Form {
     /// As the algorithm gives it
     Plain(Vec<u8>),
     /// As an OpenPGP packet
     OpenPgp(Box<OpenPgpSignature>),
-    /// In no form that is known. It only tells in whose name it stands, so that a damaged
+    /// An unknown form. It only tells the key in whose name it was made, so that a damaged
     /// signature is not called one by an unknown key.
     Damaged,
 }
@@ -57,7 +57,7 @@ impl Signatures {
         Self { list, message: Hashed::new(message) }
     }
 
-    /// How many signatures an envelope may carry.
+    /// Checks that an envelope has at least one signature and at most [`MAX_SIGNATURES`].
     pub(super) fn check_count(count: usize) -> Result<(), Rejection> {
         match count {
             0 => Err(Rejection::Unsigned),
@@ -74,7 +74,7 @@ impl Signatures {
         })
     }
 
-    /// What they are over.
+    /// The message that they are over.
     pub(super) const fn message(&self) -> &Hashed {
         &self.message
     }
@@ -159,7 +159,7 @@ impl Signatures {
     }
 }
 
-/// Why a key is tried with a signature.
+/// The reason that a key is tried with a signature.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Hint {
     /// The signature names it.
@@ -175,7 +175,7 @@ struct Maker<'k> {
     pinned: &'k PinnedKey,
     ready: &'k Ready,
     of: Option<(&'k Certificate, &'k Component)>,
-    /// What a signature calls it
+    /// The id by which a signature names it
     name: &'k str,
 }
 
@@ -200,7 +200,7 @@ struct Checks<'a, 'k> {
     left: usize,
     /// The first signature that fits and does not count
     fault: Option<(&'k PinnedKey, SignatureFault)>,
-    /// What is known of plain signatures
+    /// The remembered results for plain signatures
     remembered: Option<&'a Remembered>,
 }
 
@@ -231,7 +231,7 @@ impl<'k> Checks<'_, 'k> {
         }
     }
 
-    /// Whether a key that is no certificate made this signature.
+    /// Returns true when a key that is no certificate made this signature.
     fn is_plain(&self, key: &Ready, signature: &[u8]) -> bool {
         let verify = || plain(key, self.message, signature);
         let Some(remembered) = self.remembered else { return verify() };
@@ -240,8 +240,9 @@ impl<'k> Checks<'_, 'k> {
         remembered.or_verify(key, signature, message.as_deref(), verify)
     }
 
-    /// Whether a check that hashes so many bytes for itself may still be made. Each signature names
-    /// one key at most, so what was named is paid for by the number of signatures.
+    /// Returns true when the budget allows one more check, which hashes so many bytes for itself.
+    /// Takes the cost of the check from the budget. Each signature names one key at most, so the
+    /// number of signatures pays for the named keys.
     fn spend(&mut self, hint: Hint, bytes: usize) -> bool {
         let cost = match hint {
             Hint::Named => 1,
@@ -329,7 +330,7 @@ mod tests {
         KeyRing::new(keys.into_iter().map(pinned).collect()).unwrap()
     }
 
-    /// How many checks were made, and how often the message was hashed for all of them.
+    /// The number of checks that were made, and how often the message was hashed for all of them.
     fn cost(list: Vec<Signature>, length: usize, keys: &KeyRing) -> (usize, usize) {
         let signatures = Signatures::new(list, vec![b'x'; length]);
         let now = Timestamp::from_unix(1_800_000_000).unwrap();
@@ -361,7 +362,7 @@ mod tests {
         assert_eq!(cost(list(1), MAX_BYTES, &keys), (3, 1));
     }
 
-    /// Of other keys' signatures nothing is hashed.
+    /// Nothing is hashed for signatures of other keys.
     #[test]
     fn what_cannot_fit_costs_nothing() {
         let certificates = ring(vec![certificate()]);

@@ -12,14 +12,14 @@ use super::json::Value;
 /// The envelope out of a bundle.
 pub(super) struct Bundle {
     pub(super) envelope: BTreeMap<String, Value>,
-    /// Whether the key is in a certificate, which Sigstore makes for minutes
+    /// Is true when the key is in a certificate, which Sigstore makes for minutes
     pub(super) certified: bool,
-    /// What the bundle calls its public key
+    /// The bundle's name for its public key
     pub(super) hint: Option<String>,
 }
 
 impl Bundle {
-    /// Whether an object means to be one.
+    /// Returns true when an object is meant to be a bundle.
     pub(super) fn is_meant(object: &BTreeMap<String, Value>) -> bool {
         let media_type = object.get("mediaType").and_then(Value::as_str).unwrap_or_default();
         media_type.starts_with("application/vnd.dev.sigstore.bundle")
@@ -45,7 +45,7 @@ impl Bundle {
         })
     }
 
-    /// Why its envelope was rejected, in words that fit a bundle.
+    /// The reason that its envelope was rejected, in words that fit a bundle.
     pub(super) fn explain(&self, why: Rejection) -> Rejection {
         match why {
             Rejection::UnknownKey { .. } if self.certified => Rejection::Sigstore(

@@ -57,18 +57,18 @@ impl fmt::Display for Accepted {
     }
 }
 
-/// What a verifier must have found, and when.
+/// The findings that a verifier must report, and the time for which they count.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Verified {
     /// `verifier.id`
     pub verifier: String,
     /// Properties (of a summary: verified levels) of which it must have found one.
     pub properties: Vec<String>,
-    /// For how many seconds what it found counts.
+    /// The number of seconds for which its findings count.
     pub lasts: i64,
 }
 
-/// What a payload states.
+/// The statement in a payload.
 pub(super) struct Statement {
     predicate_type: String,
     document: Value,
@@ -86,8 +86,8 @@ impl Statement {
         Ok(Self { predicate_type: text("predicateType").to_owned(), document })
     }
 
-    /// Whether it says, in one of the ways that are accepted, that its subjects were rebuilt.
-    /// `subject` is the one that it is about here.
+    /// Checks that the statement says, in one of the accepted ways, that its subjects were rebuilt.
+    /// `subject` is the one that is looked at.
     pub(super) fn is_a_vote(
         &self,
         accepted: &[Accepted],
@@ -135,9 +135,9 @@ impl Statement {
         }
     }
 
-    /// What was rebuilt must be the subject itself, whether that is the file that is wanted or
-    /// another one: OSS Rebuild also signs that two files are the same after it has taken out of
-    /// both what differs.
+    /// Checks that the rebuilt file is the subject itself, whether the subject is the wanted file
+    /// or another one. OSS Rebuild also signs that two files are the same after it has removed the
+    /// differences from both.
     fn check_equivalence(&self, subject: Sha256Digest) -> Result<(), Rejection> {
         let build_type = self.text(&["buildDefinition", "buildType"]);
         if build_type != EQUIVALENCE {
@@ -185,7 +185,7 @@ impl Statement {
         }
     }
 
-    /// When it says that it was made, in the way of its kind.
+    /// The time at which it was made, by its own statement, in the field of its kind.
     pub(super) fn dated(&self) -> Option<Timestamp> {
         let places: [&[&str]; 3] =
             [&["timeCreated"], &["timeVerified"], &["runDetails", "metadata", "finishedOn"]];
@@ -247,12 +247,12 @@ impl Statement {
     }
 }
 
-/// What OSS Rebuild's build types begin with, and the one that compares.
+/// The prefix of OSS Rebuild's build types, and the build type that compares.
 const OSS_REBUILD: &str = "https://docs.oss-rebuild.dev/";
 const EQUIVALENCE: &str = "https://docs.oss-rebuild.dev/builds/ArtifactEquivalence@v0.1";
 
 impl Accepted {
-    /// Whether a statement with this predicate type can be of this kind.
+    /// Returns true when a statement with this predicate type can be of this kind.
     fn is_for(&self, predicate_type: &str) -> bool {
         let types: &[&str] = match self {
             Self::Link => &[

@@ -18,7 +18,7 @@ const MAX_CONTROL: u64 = 512 * 1024;
 /// attribute.
 const MAX_EXTENSION: u64 = 1024 * 1024;
 
-/// Why a file is not a Debian package that can be judged.
+/// The reason that a file is not a Debian package that can be judged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DebError {
     /// Not even the beginning is right.
@@ -64,8 +64,8 @@ pub enum DebError {
 }
 
 impl DebError {
-    /// Whether dpkg installs nothing from the file, or something that is not in it alone: then root's
-    /// word for exactly these bytes says nothing.
+    /// Returns true when dpkg installs nothing from the file, or something that is not in this file
+    /// alone. Then an exception that root makes for exactly these bytes says nothing.
     #[must_use]
     pub const fn is_beyond_exceptions(&self) -> bool {
         matches!(self, Self::NotAPackage | Self::Part)
@@ -119,8 +119,9 @@ pub(super) fn read(file: &mut impl Read) -> Result<Control, DebError> {
     Ok(control)
 }
 
-/// Whether no reader takes a member behind the last one for a part of the package, whatever it looks
-/// for. `/` and `#1/` begin names that stand elsewhere (ar(5)).
+/// Returns true when no reader takes a member behind the last one for a part of the package,
+/// whichever names the reader looks for. Names that begin with `/` or `#1/` refer to names that are
+/// stored elsewhere (ar(5)).
 fn is_nothing_to_anybody(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
     let known = ["debian", "control", "data"];
@@ -307,8 +308,8 @@ fn until_zeros(content: Vec<u8>) -> Option<String> {
     (padded && !name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned())
 }
 
-/// Whether records of the pax format (pax(1), `LENGTH KEY=VALUE` and a line end) say nothing by which
-/// an entry would have another name, content or kind. Build tools write times, owners and extended
+/// Returns true when records of the pax format (pax(1), `LENGTH KEY=VALUE` and a line end) do not
+/// change the name, content or kind of an entry. Build tools write times, owners and extended
 /// attributes there.
 fn is_harmless(mut records: &[u8]) -> bool {
     while !records.is_empty() {
@@ -366,8 +367,8 @@ fn record(records: &[u8]) -> Option<(&[u8], &[u8])> {
     key.iter().all(u8::is_ascii_graphic).then_some((key, rest))
 }
 
-/// Whether a link is beside `control` and leads to something beside it: then it changes nothing about
-/// what that is, and no path of another entry leads through it to there.
+/// Returns true when a link is beside `control` and leads to something beside it. Such a link does
+/// not change `control`, and no path of another entry leads through it to `control`.
 fn is_harmless_link(header: &tar::Header, path: &str) -> bool {
     let beside = |path: &str| {
         let mut parts = parts(path);
@@ -384,10 +385,11 @@ fn is_harmless_link(header: &tar::Header, path: &str) -> bool {
         && to.is_some_and(|to| beside(&to))
 }
 
-/// Whether every reader takes an entry for the same file or directory, of the same size.
+/// Returns true when every reader takes an entry for the same file or directory, of the same size.
 ///
-/// dpkg has the control archive unpacked by GNU tar. Where that counts other blocks to an entry
-/// than we do, it finds other entries behind it: a control file that we never see.
+/// dpkg lets GNU tar unpack the control archive. If GNU tar counted other blocks to an entry than
+/// this program does, it would find other entries behind it: a control file that this program never
+/// sees.
 #[must_use]
 pub fn is_plain(header: &tar::Header, path: &str) -> bool {
     let Some(digits) = octal(header) else { return false };

@@ -57,7 +57,7 @@ impl Examined {
     /// The control data.
     ///
     /// # Errors
-    /// Why the file is not a Debian package that can be judged.
+    /// If the file is not a Debian package that can be judged: the reason.
     pub const fn control(&self) -> Result<&Control, &DebError> {
         self.control.as_ref()
     }
@@ -85,8 +85,8 @@ pub fn examine(file: impl Read) -> io::Result<Examined> {
     })
 }
 
-/// Whether the first bytes of a file are those of something that dpkg would try to unpack:
-/// an ar archive, or a package in the format of before 1995 (deb-old(5)).
+/// Returns true when the first bytes of a file are those of something that dpkg would try to
+/// unpack: an ar archive, or a package in the format of before 1995 (deb-old(5)).
 #[must_use]
 pub fn looks_like_a_package(first_bytes: &[u8]) -> bool {
     first_bytes.starts_with(b"!<arch>\n") || first_bytes.starts_with(b"0.93")

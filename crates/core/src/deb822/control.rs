@@ -17,7 +17,7 @@ pub struct Control {
     pub source: (SourceName, DebVersion),
 }
 
-/// Why a control file cannot be read without doubt.
+/// The reason that a control file cannot be read without doubt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
     /// Not the format of deb822(5).
@@ -46,7 +46,7 @@ pub enum ControlError {
     Invalid {
         /// The field.
         field: &'static str,
-        /// What is wrong with it.
+        /// The reason that its value is not valid.
         why: NameError,
     },
 }
@@ -54,10 +54,10 @@ pub enum ControlError {
 /// The fields that are read here.
 const JUDGED_BY: [&str; 4] = ["Package", "Version", "Architecture", "Source"];
 
-/// What dpkg appends to the version, behind a hyphen.
+/// The fields whose value dpkg appends to the version, behind a hyphen.
 const REVISIONS: [&str; 3] = ["Revision", "Package-Revision", "Package_Revision"];
 
-/// Where dpkg's parser ends a line.
+/// The byte at which dpkg's parser ends a line.
 const MSDOS_EOF: u8 = 0x1a;
 
 /// Reads a control file.

@@ -14,8 +14,8 @@ use memchr::memchr;
 
 /// Most fields that a stanza may have. Debian's have some thirty.
 pub const MAX_FIELDS: usize = 32 * 1024;
-/// What dpkg and apt take for white space around a value (`c_isspace`, `isspace_ascii`), so that a
-/// file with the line ends of MS-DOS says what it says without them.
+/// The white space that dpkg and apt ignore around a value (`c_isspace`, `isspace_ascii`). A file
+/// with the line ends of MS-DOS therefore says the same as a file without them.
 const WHITE: [char; 6] = [' ', '\t', '\n', '\r', '\x0b', '\x0c'];
 
 /// A text that is not of the format, or not without doubt.
@@ -40,14 +40,14 @@ type Field<'a> = (&'a [u8], &'a [u8]);
 pub struct Stanza<'a>(Vec<Field<'a>>);
 
 impl<'a> Stanza<'a> {
-    /// Whether the field is there, whatever its value.
+    /// Returns true when the field is there, whatever its value.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.raw(name).is_some()
     }
 
-    /// Whether the value of a field begins on a later line than its name. That line end is part of
-    /// the value for some readers.
+    /// Returns true when the value of a field begins on a later line than its name. Some readers
+    /// take that line end for a part of the value.
     #[must_use]
     pub fn begins_below(&self, name: &str) -> bool {
         self.raw(name).is_some_and(|value| {
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(parse(more.as_bytes()).unwrap_err(), Malformed::TooMany);
     }
 
-    /// How often two names are compared while a stanza with so many fields is read.
+    /// The number of comparisons of two names while a stanza with so many fields is read.
     fn compared(fields: usize) -> usize {
         // In an order that is none.
         let names: Vec<String> =

@@ -20,7 +20,7 @@ pub const MAX_PACKAGES: usize = 600_000;
 pub struct Listed {
     /// The SHA-256 of the file
     pub sha256: Sha256Digest,
-    /// What it is
+    /// Its control data
     pub control: Control,
 }
 
@@ -29,8 +29,8 @@ pub struct Listed {
 pub enum Entry {
     /// A file
     Listed(Listed),
-    /// A package of which the index does not tell the SHA-256. apt takes it by another hash; which
-    /// file it is, nobody can say here.
+    /// A package for which the index gives no SHA-256. apt verifies it by another hash, so this
+    /// program cannot tell which file it is.
     Unhashed(Identity),
 }
 

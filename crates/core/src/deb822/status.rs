@@ -8,18 +8,18 @@ use crate::types::{Called, Identity, NameError, PackageName};
 /// A package of which files are on the system, whether its installation was finished or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
-    /// What dpkg calls it
+    /// Its name, version and architecture in dpkg's database
     pub called: Called,
-    /// What it is, or why that cannot be told: an older dpkg, or one that was made to
-    /// (`--force-bad-version`), installs what is none by its own rules
+    /// Its control data, or the reason that the data is not valid. An older dpkg, or one that was
+    /// forced to (`--force-bad-version`), installs packages that are not valid by dpkg's own rules
     pub control: Result<Control, ControlError>,
-    /// Whether it is unpacked and configured as it should be
+    /// Is true when it is unpacked and configured as it should be
     pub whole: bool,
 }
 
-/// Why a database cannot be understood. What is installed is not known then.
+/// The reason that a database cannot be understood. Then the installed packages are not known.
 ///
-/// An entry that is only odd is none of these: it is told with its name and with why.
+/// An entry that is only odd is not an error: it is reported with its name and with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StatusError {
     /// It ends in the middle of a line. dpkg would not read it either.
@@ -28,15 +28,15 @@ pub enum StatusError {
     /// Not the format of deb822(5).
     #[error("entry {number} is malformed: {why}")]
     Malformed {
-        /// Which one, from 1
+        /// The number of the entry, from 1
         number: usize,
-        /// What is wrong
+        /// The fault
         why: Malformed,
     },
-    /// A field without which nothing can be told of an entry is missing.
+    /// An entry lacks a field without which nothing can be said about it.
     #[error("entry {number} has no {field}")]
     Missing {
-        /// Which one, from 1
+        /// The number of the entry, from 1
         number: usize,
         /// The field
         field: &'static str,
@@ -44,21 +44,21 @@ pub enum StatusError {
     /// A package whose name dpkg would not read either.
     #[error("entry {number} has an invalid Package: {why}")]
     Name {
-        /// Which one, from 1
+        /// The number of the entry, from 1
         number: usize,
-        /// What is wrong
+        /// The reason that the name is not valid
         why: NameError,
     },
     /// A status that dpkg does not write.
     #[error("entry {number} has a status that is none")]
     Status {
-        /// Which one, from 1
+        /// The number of the entry, from 1
         number: usize,
     },
 }
 
 impl Installed {
-    /// What it is, if that can be told.
+    /// Its identity, if its control data is valid.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         self.control.as_ref().ok().map(|it| &it.identity)

@@ -47,8 +47,8 @@ pub fn decide(policy: &Policy, subject: &Subject, evidence: &Evidence, now: Time
     }
 }
 
-/// What the policy and the evidence come to for a package whose file is not here. It lets nothing
-/// pass: the hash was not computed by us. The mode does not matter.
+/// Assesses a package whose file is not here, by the policy and the evidence. The result lets
+/// nothing pass, because this program did not compute the hash. The mode does not matter.
 #[must_use]
 pub fn assess(policy: &Policy, named: &Named, evidence: &Evidence, now: Timestamp) -> Assessment {
     match weigh(policy, named.into(), evidence, now) {
@@ -85,7 +85,7 @@ pub fn assess_early(
     (is_final || evidence.pending.is_empty()).then_some(assessment)
 }
 
-/// Whether a quorum stays one whatever else is answered.
+/// Returns true when a quorum remains a quorum whatever further answers say.
 fn stays(report: &Report) -> bool {
     report.requirement.as_ref().map(Requirement::on_conflict) == Some(OnConflict::Warn)
 }
@@ -115,7 +115,7 @@ pub fn decide_early(
     is_final.then_some(decision)
 }
 
-/// What the evidence comes to, before exceptions to the outcome are made.
+/// The result of the evidence, before exceptions to it are made.
 enum Weighed<'p> {
     Met(Report),
     Unmet { reason: Reason, report: Report, exception: Option<&'p super::Exception> },
@@ -193,8 +193,9 @@ fn weigh<'p>(
     Weighed::Unmet { reason, report, exception }
 }
 
-/// What must hold: the first rule that applies, or else the default (`None`). A rule that perhaps
-/// applies must hold as well as whatever comes after it, so that what is not known loosens nothing.
+/// The rules that must be met: the first rule that applies, or else the default (`None`). A rule
+/// that perhaps applies must be met, and the rules after it as well, so that missing knowledge
+/// makes nothing less strict.
 fn rules<'p>(policy: &'p Policy, facts: Facts<'_>) -> Vec<Option<&'p Rule>> {
     let mut all = Vec::new();
     for rule in policy.rules() {
@@ -243,7 +244,7 @@ fn sort_claims(
     about_it.into_iter().partition(|claim| claim.sha256() == facts.sha256)
 }
 
-/// Whether the votes are enough, or why not.
+/// Checks that the votes are enough. Returns the reason if they are not.
 fn meets(requirement: Option<&Requirement>, report: &Report) -> Result<(), Reason> {
     let requirement = requirement.ok_or(Reason::NoOperators)?;
     if requirement.on_conflict() == OnConflict::Refuse && !report.conflicts.is_empty() {
@@ -320,9 +321,9 @@ fn first_in_force(
     Err(expired)
 }
 
-/// Where each operator stands. Of several answers the one that says most is taken: a vote, then a
-/// conflict, then silence of an endpoint (for it may hide a vote), then what was rejected, then
-/// what was merely said.
+/// The standing of each operator. Of several answers the strongest counts: a vote, then a conflict,
+/// then silence of an endpoint (because it may hide a vote), then a rejected attestation, then an
+/// unsigned status.
 fn standings(
     policy: &Policy,
     evidence: &Evidence,

@@ -8,7 +8,7 @@ use crate::attest::Claim;
 use crate::deb::DebError;
 use crate::types::{Called, Identity, OperatorName, Sha256Digest, Timestamp};
 
-/// Whether a file may pass.
+/// The decision on whether a file may pass.
 #[derive(Debug, Clone)]
 #[must_use = "a decision that is dropped decides nothing"]
 pub enum Decision {
@@ -34,25 +34,25 @@ pub struct Admit {
     pub(super) report: Report,
 }
 
-/// What an admission rests on.
+/// The basis of an admission.
 #[derive(Debug, Clone)]
 pub enum Basis {
     /// Enough operators confirmed the file.
     Quorum,
     /// The administrator made an exception. Debt.
     Exception {
-        /// Where it stands
+        /// The place of the exception in the configuration
         place: String,
-        /// Why it was granted
+        /// The reason that the administrator gave for it
         reason: String,
-        /// Until when it holds
+        /// The first moment at which it no longer applies
         expires: Timestamp,
-        /// Why the file would have been refused
+        /// The reason that the file would have been refused
         otherwise: Reason,
     },
     /// The mode is `warn`. Debt.
     WarnMode {
-        /// Why the file would have been refused
+        /// The reason that the file would have been refused
         otherwise: Reason,
     },
 }
@@ -62,106 +62,106 @@ pub enum Basis {
 pub struct Refusal {
     /// The file, as far as it could be read
     pub subject: Option<Subject>,
-    /// Why
+    /// The reason
     pub reason: Reason,
-    /// What it rests on, where it came to a judgement
+    /// The report of the judgement, where there was one
     pub report: Option<Report>,
 }
 
-/// What is known about a package whose file is not here ([`super::assess()`]).
+/// The assessment of a package whose file is not here ([`super::assess()`]).
 #[derive(Debug, Clone)]
 pub enum Assessment {
     /// Enough operators confirm the file that it is said to be.
     Confirmed {
-        /// What that rests on
+        /// The report that this rests on
         report: Report,
     },
     /// The administrator made an exception, which is in force.
     Excepted {
-        /// Where it stands
+        /// The place of the exception in the configuration
         place: String,
-        /// Why it was granted
+        /// The reason that the administrator gave for it
         reason: String,
-        /// Until when it holds
+        /// The first moment at which it no longer applies
         expires: Timestamp,
-        /// Why the package would not do without it
+        /// The reason that the package would need it
         otherwise: Reason,
-        /// What that rests on
+        /// The report that this rests on
         report: Report,
     },
     /// Neither.
     Unconfirmed {
-        /// Why
+        /// The reason
         reason: Reason,
-        /// What that rests on
+        /// The report that this rests on
         report: Report,
     },
 }
 
-/// Why a file may not pass.
+/// The reason that a file may not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// The policy cannot be used, so nobody can pass.
+    /// The policy cannot be used, so no file can pass.
     Configuration {
-        /// What is wrong, for people; one line a mistake
+        /// The mistakes, for people; one line each
         why: String,
     },
     /// The file cannot be read.
     Unreadable {
-        /// What is wrong
+        /// The error, for people
         why: String,
     },
     /// There is no such file.
     Missing,
     /// Others than root could put another file in its place after it was judged.
     Changeable {
-        /// How
+        /// The way in which they could
         why: String,
     },
     /// The file is no Debian package that can be judged.
     NotAPackage(DebError),
     /// The control data is not what apt or dpkg says it is installing.
     NotWhatWasAskedFor {
-        /// What was asked for
+        /// The package that was asked for
         requested: Box<Called>,
-        /// What the file is
+        /// The package that the file is
         found: Box<Identity>,
     },
-    /// Somebody signed a different file under this name, and the policy refuses such files.
+    /// An operator signed a different file under this name, and the policy refuses such files.
     Conflict {
-        /// Who did
+        /// The operators that did
         operators: Vec<OperatorName>,
     },
-    /// There is nobody who could confirm anything.
+    /// No operator is configured, so none could confirm anything.
     NoOperators,
     /// Too few operators confirm it, and all that count were heard.
     NotConfirmed {
-        /// How many confirm it
+        /// The number of operators that confirm it
         confirmed: usize,
-        /// How many must
+        /// The number of operators that must confirm it
         needed: u32,
-        /// Who must be among them and is not
+        /// The operators that must be among them and are not
         missing: Vec<OperatorName>,
     },
     /// Too few confirm it, but with the operators that could not be heard it might be enough.
     CouldNotFindOut {
-        /// How many confirm it
+        /// The number of operators that confirm it
         confirmed: usize,
-        /// How many must
+        /// The number of operators that must confirm it
         needed: u32,
-        /// Who could not be heard
+        /// The operators that could not be heard
         silent: Vec<OperatorName>,
     },
 }
 
-/// What a judgement rests on.
+/// The facts that a judgement rests on.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The rule that matched ("policy.toml line 12"), or none: the default holds
     pub rule: Option<String>,
-    /// What the rule requires; nothing if no operator is configured
+    /// The requirement of the rule; nothing if no operator is configured
     pub requirement: Option<Requirement>,
-    /// Where each operator stands, all of them
+    /// The standing of every operator
     pub standings: BTreeMap<OperatorName, Standing>,
     /// The claims that were votes
     pub votes: Vec<Claim>,
@@ -173,7 +173,7 @@ pub struct Report {
     pub unhashed_exception: Option<String>,
 }
 
-/// Where an operator stands on a file: the strongest thing that it said.
+/// The standing of an operator on a file: the strongest of its answers.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Standing {
@@ -193,9 +193,9 @@ pub enum Standing {
     },
     /// It says so without signing it.
     Says {
-        /// What it says
+        /// The unsigned status
         status: super::UnsignedStatus,
-        /// Where people can read more
+        /// A place where people can read more
         #[serde(skip_serializing_if = "Option::is_none")]
         more: Option<String>,
     },
@@ -246,7 +246,7 @@ impl Decision {
         }
     }
 
-    /// What it rests on, where it came to a judgement.
+    /// The report of the judgement, where there was one.
     #[must_use]
     pub const fn report(&self) -> Option<&Report> {
         match self {
@@ -269,13 +269,13 @@ impl Admit {
         self.subject
     }
 
-    /// What the admission rests on.
+    /// The basis of the admission.
     #[must_use]
     pub const fn basis(&self) -> &Basis {
         &self.basis
     }
 
-    /// What the judgement rests on.
+    /// The report of the judgement.
     #[must_use]
     pub const fn report(&self) -> &Report {
         &self.report
@@ -283,7 +283,7 @@ impl Admit {
 }
 
 impl Basis {
-    /// Why the file would have been refused; nothing if a quorum confirms it.
+    /// The reason that the file would have been refused; `None` if a quorum confirms it.
     #[must_use]
     pub const fn otherwise(&self) -> Option<&Reason> {
         match self {
@@ -294,7 +294,7 @@ impl Basis {
 }
 
 impl Assessment {
-    /// What it rests on.
+    /// The report that the assessment rests on.
     #[must_use]
     pub const fn report(&self) -> &Report {
         match self {
@@ -312,7 +312,7 @@ impl Refusal {
         Self { subject, reason, report: None }
     }
 
-    /// Whether trying again later may give another result.
+    /// Returns true when a later attempt may give another result.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(self.reason, Reason::CouldNotFindOut { .. })

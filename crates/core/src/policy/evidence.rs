@@ -11,37 +11,37 @@ use crate::types::{OperatorName, Sha256Digest};
 pub struct Evidence {
     /// Verified claims, in any order and with repetitions
     pub claims: Vec<Claim>,
-    /// What the endpoints answered
+    /// The answers of the endpoints
     pub answers: Vec<Answer>,
     /// Operators with an endpoint that has not answered yet and still may
     pub pending: Vec<OperatorName>,
 }
 
-/// What one endpoint answered about one subject.
+/// The answer of one endpoint about one subject.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Answer {
-    /// Whose endpoint it is
+    /// The operator of the endpoint
     pub operator: OperatorName,
     /// Its URL or directory
     pub endpoint: String,
-    /// What it answered
+    /// The result of asking it
     pub outcome: Outcome,
 }
 
-/// What an endpoint answered.
+/// The result of asking an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Outcome {
-    /// It published attestations; whether they make claims is seen from the claims.
+    /// It published attestations. The claims tell whether these make any.
     Attestations {
-        /// How many
+        /// The number of attestations
         count: usize,
     },
     /// It knows the package and has no attestation for it.
     NoAttestation {
-        /// What it says without signing it
+        /// The status that it gives without signing it
         status: UnsignedStatus,
-        /// Where people can read more
+        /// A place where people can read more
         more: Option<String>,
     },
     /// It does not know the package.
@@ -80,7 +80,7 @@ pub enum UnsignedStatus {
 }
 
 impl Outcome {
-    /// Whether the endpoint could not be heard, so that a later try may find more.
+    /// Returns true when the endpoint gave no usable answer, so that a later attempt may find more.
     #[must_use]
     pub const fn is_silence(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Malformed { .. })

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use crate::attest::{KeyRing, Remembered};
 use crate::types::OperatorName;
 
-/// What happens to a file that no rule admits.
+/// The treatment of a file that no rule admits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// It is refused.
@@ -64,10 +64,11 @@ pub enum PolicyError {
     /// An operator whose vote could never be verified.
     #[error("operator {0} has no key")]
     OperatorWithoutKey(OperatorName),
-    /// A rule or the default that counts somebody whose vote could never come.
+    /// A rule or the default that counts an operator that is not configured: its vote could never
+    /// come.
     #[error("operator {0} counts, but is no operator")]
     UnknownOperator(OperatorName),
-    /// A key that belongs to nobody.
+    /// A key that belongs to no configured operator.
     #[error("a key belongs to {0}, which is no operator")]
     KeyWithoutOperator(OperatorName),
 }
@@ -113,7 +114,7 @@ impl Policy {
         }
     }
 
-    /// What happens to a file that no rule admits.
+    /// The treatment of a file that no rule admits.
     #[must_use]
     pub const fn mode(&self) -> Mode {
         self.mode
@@ -137,7 +138,7 @@ impl Policy {
         &self.operators
     }
 
-    /// What holds where no rule matches.
+    /// The requirement that applies where no rule matches.
     #[must_use]
     pub const fn default_requirement(&self) -> Option<&Requirement> {
         self.default.as_ref()
@@ -155,9 +156,9 @@ impl Policy {
         &self.exceptions
     }
 
-    /// Whether these operators are enough for a file whatever rule turns out to be the one for it,
-    /// and nobody else's word could take that back. Nothing passes by this: it tells only that
-    /// nobody else need be asked before the file is there and is judged.
+    /// Returns true when these operators are enough for a file under every rule, and no other
+    /// operator's answer could change that. Nothing passes by this: it tells only that no other
+    /// operator need be asked before the file is there and is judged.
     #[must_use]
     pub fn is_met_by_every_rule(&self, confirming: &BTreeSet<&OperatorName>) -> bool {
         let rules = self.rules.iter().map(Rule::requirement);
@@ -167,7 +168,8 @@ impl Policy {
             })
     }
 
-    /// Whether a conflict refuses by some rule, so that everybody must be heard.
+    /// Returns true when some rule refuses files because of a conflict, so that every operator must
+    /// be heard.
     #[must_use]
     pub fn minds_conflicts(&self) -> bool {
         let rules = self.rules.iter().map(Rule::requirement);
@@ -175,7 +177,7 @@ impl Policy {
         all.any(|requirement| requirement.on_conflict() == OnConflict::Refuse)
     }
 
-    /// Whether there is a rule by which nothing can pass without this operator.
+    /// Returns true when some rule, or the default, lets nothing pass without this operator.
     #[must_use]
     pub fn needs(&self, operator: &OperatorName) -> bool {
         let rules = self.rules.iter().map(Rule::requirement);
@@ -185,15 +187,15 @@ impl Policy {
         })
     }
 
-    /// Whether any rule or exception looks at where a file comes from, so that the archive's
-    /// indexes must be searched for it.
+    /// Returns true when any rule or exception depends on where a file comes from, so that the
+    /// repositories' indexes must be searched for it.
     #[must_use]
     pub fn needs_listings(&self) -> bool {
         self.rules.iter().any(|rule| rule.matcher().needs_listing())
             || self.exceptions.iter().any(|exception| exception.needs_listing())
     }
 
-    /// Whether any rule or exception looks at the key that signed an archive's index.
+    /// Returns true when any rule or exception depends on the key that signed a repository's index.
     #[must_use]
     pub fn needs_signers(&self) -> bool {
         let rules = self.rules.iter().map(Rule::matcher);

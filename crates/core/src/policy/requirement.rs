@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::types::{OperatorName, Threshold};
 
-/// Who must confirm a file before it passes. Can always be met if all operators confirm.
+/// The operators that must confirm a file before it passes, and their number. A requirement can
+/// always be met if all operators confirm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requirement {
     threshold: Threshold,
@@ -13,7 +14,7 @@ pub struct Requirement {
     on_conflict: OnConflict,
 }
 
-/// What a conflict (a trusted operator signed another file under this name) does.
+/// The effect of a conflict (a trusted operator signed another file under this name).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnConflict {
     /// It is shown and recorded; the threshold decides.
@@ -28,9 +29,9 @@ pub enum RequirementError {
     /// More operators must confirm than count.
     #[error("threshold {} is more than the {} here", .threshold.count(), shown(*.counted))]
     ThresholdTooHigh {
-        /// What was asked for.
+        /// The threshold that was asked for.
         threshold: Threshold,
-        /// How many could vote.
+        /// The number of operators that could vote.
         counted: usize,
     },
     /// A required operator whose vote would not count.
@@ -73,7 +74,7 @@ impl Requirement {
         }
     }
 
-    /// How many operators must confirm.
+    /// The number of operators that must confirm.
     #[must_use]
     pub const fn threshold(&self) -> Threshold {
         self.threshold
@@ -91,16 +92,16 @@ impl Requirement {
         &self.required
     }
 
-    /// What a conflict does.
+    /// The effect of a conflict.
     #[must_use]
     pub const fn on_conflict(&self) -> OnConflict {
         self.on_conflict
     }
 
-    /// Whether these operators are enough. The only place where votes are counted.
+    /// Returns true when these operators are enough. Votes are counted nowhere else.
     ///
-    /// A set, so that nobody is counted twice however many keys, endpoints, attestations or
-    /// signatures they have.
+    /// `confirming` is a set, so that no operator is counted twice, however many keys, endpoints,
+    /// attestations or signatures it has.
     #[must_use]
     pub fn is_met_by(&self, confirming: &BTreeSet<&OperatorName>) -> bool {
         let votes = confirming.iter().filter(|name| self.counted.contains(**name)).count();

@@ -5,10 +5,10 @@ use super::subject::{Epoch, Facts};
 use crate::apt::index::Listing;
 use crate::types::{Fingerprint, Glob, Sha256Digest, SourceName, Timestamp};
 
-/// What a rule or an exception applies to. Every key that is given must match; of the patterns
-/// of one key, one must.
+/// The conditions of a rule or an exception. Every key that is given must match; of the patterns of
+/// one key, one must.
 ///
-/// Keys about the archive must all match the same archive that offers the file.
+/// Keys about the repository must all match the same repository that offers the file.
 #[derive(Debug, Clone, Default)]
 pub struct Matcher {
     /// Name of the binary package
@@ -21,34 +21,34 @@ pub struct Matcher {
     pub architecture: Option<Vec<Glob>>,
     /// SHA-256 of the file
     pub sha256: Option<Vec<Sha256Digest>>,
-    /// `Origin` of the archive
+    /// `Origin` of the repository
     pub origin: Option<Vec<Glob>>,
-    /// `Label` of the archive
+    /// `Label` of the repository
     pub label: Option<Vec<Glob>>,
-    /// `Suite` of the archive
+    /// `Suite` of the repository
     pub suite: Option<Vec<Glob>>,
-    /// `Codename` of the archive
+    /// `Codename` of the repository
     pub codename: Option<Vec<Glob>>,
-    /// Component of the archive
+    /// Component of the repository
     pub component: Option<Vec<Glob>>,
-    /// Host of the archive
+    /// Host of the repository
     pub site: Option<Vec<Glob>>,
-    /// Certificate whose key signed the archive's index
+    /// Certificate whose key signed the repository's index
     pub signed_by: Option<Vec<Fingerprint>>,
 }
 
-/// By whose word a rule or an exception tells the archives apart that it is about.
+/// The authority by which a rule or an exception tells the repositories apart that it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Binding {
-    /// By these bytes, by the host that the administrator named, or by the key that signed
+    /// These bytes, the host that the administrator named, or the key that signed
     Fixed,
-    /// By nothing: it is about packages, and not about archives
+    /// None: it is about packages, and not about repositories
     AnyArchive,
-    /// By what any archive may say of itself
+    /// The statements that any repository may make about itself
     ArchivesWord,
 }
 
-/// What must hold for the files that it matches. The first matching rule decides.
+/// A requirement for the files that match. The first matching rule decides.
 #[derive(Debug, Clone)]
 pub struct Rule {
     place: String,
@@ -67,7 +67,7 @@ pub struct Exception {
 }
 
 impl Matcher {
-    /// Whether this says anything at all about what it applies to.
+    /// Returns true when no key is given at all.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.package.is_none()
@@ -102,7 +102,7 @@ impl Matcher {
         all.into_iter().filter_map(|(key, values)| Some((key, values?))).collect()
     }
 
-    /// Whether this looks at where the file comes from.
+    /// Returns true when it depends on where the file comes from.
     #[must_use]
     pub const fn needs_listing(&self) -> bool {
         self.origin.is_some()
@@ -114,19 +114,19 @@ impl Matcher {
             || self.needs_signer()
     }
 
-    /// Whether this looks at the key that signed the archive's index.
+    /// Returns true when it depends on the key that signed the repository's index.
     #[must_use]
     pub const fn needs_signer(&self) -> bool {
         self.signed_by.is_some()
     }
 
-    /// Whether it says which packages it is about, by their names.
+    /// Returns true when it is about packages of certain names only.
     #[must_use]
     pub fn names_packages(&self) -> bool {
         says(self.package.as_deref())
     }
 
-    /// By whose word it tells archives apart.
+    /// The authority by which it tells repositories apart.
     #[must_use]
     pub fn binding(&self) -> Binding {
         let archives = [&self.origin, &self.label, &self.suite, &self.codename, &self.component];
@@ -139,7 +139,7 @@ impl Matcher {
         }
     }
 
-    /// Whether this applies to a package.
+    /// Tells whether the conditions apply to a package.
     pub(super) fn applies(&self, facts: Facts<'_>) -> Applies {
         let identity = facts.identity;
         // Whatever case a file writes its name in, it is the same package for dpkg: it must not slip
@@ -179,16 +179,16 @@ impl Matcher {
     }
 }
 
-/// Whether a rule or an exception applies to a package.
+/// The answer to whether a rule or an exception applies to a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Applies {
     Yes,
     No,
-    /// It looks at something that nobody says who can be believed.
+    /// It depends on a fact that nothing trustworthy states.
     Perhaps,
 }
 
-/// Whether patterns match a text that may not be known.
+/// Compares patterns with a text that may not be known.
 fn open(patterns: Option<&[Glob]>, text: Option<&str>) -> Applies {
     match text {
         Some(text) if any(patterns, text) => Applies::Yes,
@@ -198,7 +198,7 @@ fn open(patterns: Option<&[Glob]>, text: Option<&str>) -> Applies {
     }
 }
 
-/// Whether patterns are given, and none of them matches everything.
+/// Returns true when patterns are given and none of them matches everything.
 fn says(patterns: Option<&[Glob]>) -> bool {
     patterns.is_some_and(|it| !it.iter().any(Glob::says_nothing))
 }
@@ -223,25 +223,25 @@ impl Rule {
         Self { place, matcher, requirement, reason }
     }
 
-    /// Where it stands.
+    /// The place of the rule in the configuration.
     #[must_use]
     pub fn place(&self) -> &str {
         &self.place
     }
 
-    /// What it applies to.
+    /// The conditions of the rule.
     #[must_use]
     pub const fn matcher(&self) -> &Matcher {
         &self.matcher
     }
 
-    /// What must hold.
+    /// The requirement that the files must meet.
     #[must_use]
     pub const fn requirement(&self) -> &Requirement {
         &self.requirement
     }
 
-    /// Why it is there, if the administrator said so.
+    /// The reason for the rule, if the administrator gave one.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
@@ -255,54 +255,54 @@ impl Exception {
         Self { place, matcher, reason, expires }
     }
 
-    /// Where it stands.
+    /// The place of the exception in the configuration.
     #[must_use]
     pub fn place(&self) -> &str {
         &self.place
     }
 
-    /// Why it was granted.
+    /// The reason that the administrator gave for the exception.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// The first moment at which it no longer holds.
+    /// The first moment at which the exception no longer applies.
     #[must_use]
     pub const fn expires(&self) -> Timestamp {
         self.expires
     }
 
-    /// What it applies to.
+    /// The conditions of the exception.
     #[must_use]
     pub const fn matcher(&self) -> &Matcher {
         &self.matcher
     }
 
-    /// Whether it names files by their SHA-256 and by nothing else, and this is one of them. So it can
-    /// be told that it applies to a file of which nothing but its bytes is known.
+    /// Returns true when the exception names files by their SHA-256 and by nothing else, and this
+    /// is one of them. Such an exception also applies to a file of which only the bytes are known.
     pub(super) fn is_for_bytes(&self, sha256: Sha256Digest) -> bool {
         let nothing_else = Matcher { sha256: None, ..self.matcher.clone() }.is_empty();
         nothing_else && self.matcher.sha256.as_ref().is_some_and(|list| list.contains(&sha256))
     }
 
-    /// Whether it holds for exactly these bytes, whatever they are called.
+    /// Returns true when the exception is bound to a SHA-256, whatever the file is called.
     #[must_use]
     pub const fn is_bound_to_bytes(&self) -> bool {
         self.matcher.sha256.is_some()
     }
 
-    /// Whether it can be judged only with the archive's indexes.
+    /// Returns true when the exception can be judged only with the repositories' indexes.
     ///
-    /// Without a quorum nobody vouches for what a file says that it is, and anybody can build a
-    /// package that bears an exempt name. So an exception that is not bound to the bytes applies
-    /// only to files that an index of apt lists under that name.
+    /// Without a quorum, no operator vouches for a file's own name, and anybody can build a package
+    /// that bears an exempt name. So an exception that is not bound to the bytes applies only to
+    /// files that an index of apt lists under that name.
     #[must_use]
     pub const fn needs_listing(&self) -> bool {
         !self.is_bound_to_bytes() || self.matcher.needs_listing()
     }
 
-    /// Whether it applies to a package, expired or not.
+    /// Returns true when the exception applies to a package, expired or not.
     pub(super) fn matches(&self, facts: Facts<'_>) -> bool {
         self.matcher.applies(facts) == Applies::Yes
             && (self.is_bound_to_bytes() || !facts.listings.is_empty())

@@ -24,8 +24,8 @@ impl Subject {
         Self { file, requested, listings, unhashed: Vec::new(), changeable: None }
     }
 
-    /// Notes which archives list a package of this name, version and architecture without the SHA-256
-    /// of its file. That lets nothing in; people are told why an exception does not apply.
+    /// Notes which repositories list a package of this name, version and architecture without the
+    /// SHA-256 of its file. That lets nothing in; people are told why an exception does not apply.
     #[must_use]
     pub fn listed_without_hash(self, unhashed: Vec<Listing>) -> Self {
         Self { unhashed, ..self }
@@ -45,7 +45,7 @@ impl Subject {
         Self { changeable: Some(why), ..self }
     }
 
-    /// Why others than root could put another file in its place, if they could.
+    /// The reason that others than root could put another file in its place, if they could.
     #[must_use]
     pub fn changeable(&self) -> Option<&str> {
         self.changeable.as_deref()
@@ -69,21 +69,21 @@ impl Subject {
         self.file.size()
     }
 
-    /// What the file says that it is.
+    /// The file's own control data.
     ///
     /// # Errors
-    /// Why it is not a package.
+    /// If it is not a package: the reason.
     pub const fn control(&self) -> Result<&Control, &DebError> {
         self.file.control()
     }
 
-    /// What it was asked for as.
+    /// The package that apt or dpkg says it is installing, where it says so.
     #[must_use]
     pub const fn requested(&self) -> Option<&Called> {
         self.requested.as_ref()
     }
 
-    /// The archives that offer it.
+    /// The repositories that offer it.
     #[must_use]
     pub fn listings(&self) -> &[Listing] {
         &self.listings
@@ -93,32 +93,32 @@ impl Subject {
 /// A package that is not here as a file: what it is called, and the SHA-256 that an index or a
 /// receipt gives for its file.
 ///
-/// Nobody hashed anything, so it can be assessed ([`super::assess()`]) and never be admitted.
+/// No file was hashed, so it can be assessed ([`super::assess()`]) and never be admitted.
 #[derive(Debug, Clone)]
 pub struct Named {
-    /// What it is called
+    /// Its name, version and architecture
     pub identity: Identity,
-    /// The source that it is built from; none if nobody says so who can be believed
+    /// The source package that it is built from; none if nothing trustworthy states it
     pub source: Option<(SourceName, DebVersion)>,
-    /// Who says what the epoch of its version is
+    /// The authority for its version's epoch
     pub epoch: Epoch,
     /// The SHA-256 of its file, as told
     pub sha256: Sha256Digest,
-    /// The archives that offer it
+    /// The repositories that offer it
     pub listings: Vec<Listing>,
 }
 
-/// Who says what the epoch of a version is. The name of a file, and so an attestation about it, has
-/// none: everything else of its identity is bound to the file by every vote.
+/// The authority for a version's epoch. The name of a file has no epoch, and so an attestation
+/// about it has none. Every vote binds everything else of the package's identity to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Epoch {
     /// The file itself, the system on which it is, or an index of this machine's apt
     Known,
-    /// Somebody whose word that does not have to be
+    /// Another one, which is not trusted for it
     Told,
 }
 
-/// What the judgement goes by, whether a file was read or somebody told it.
+/// The facts that a judgement uses, either read from a file or told by others.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts<'a> {
     pub(super) identity: &'a Identity,
@@ -126,12 +126,12 @@ pub(super) struct Facts<'a> {
     pub(super) epoch: Epoch,
     pub(super) sha256: Sha256Digest,
     pub(super) listings: &'a [Listing],
-    /// The archives that list it without the SHA-256 of its file
+    /// The repositories that list it without the SHA-256 of its file
     pub(super) unhashed: &'a [Listing],
 }
 
 impl<'a> Facts<'a> {
-    /// Of a file that was read.
+    /// The facts about a file that was read.
     pub(super) fn of(subject: &'a Subject, control: &'a Control) -> Self {
         Self {
             identity: &control.identity,

@@ -25,7 +25,7 @@ pub use text::{
 /// its meaning raises it.
 pub const SCHEMA: u32 = 1;
 
-/// Which entrance a decision was made at.
+/// The place at which the gate made a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Entrance {
@@ -48,21 +48,21 @@ pub enum Entrance {
 pub struct Record {
     /// [`SCHEMA`]
     pub schema: u32,
-    /// When it was made
+    /// The time of the decision
     pub time: Timestamp,
-    /// Where it was made
+    /// The place at which the gate made it
     pub entrance: Entrance,
     /// The file
     pub path: String,
     /// `admit` or `refuse`
     pub decision: &'static str,
-    /// What an admission rests on: `quorum`, `exception` or `warn-mode`
+    /// The basis of an admission: `quorum`, `exception` or `warn-mode`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub basis: Option<&'static str>,
-    /// Why it was refused, or would have been
+    /// The reason that it was refused, or would have been
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<RecordedReason>,
-    /// What the file says that it is
+    /// The identity in the file's control data
     #[serde(flatten)]
     pub identity: Option<Identity>,
     /// Its source package and that one's version
@@ -80,10 +80,10 @@ pub struct Record {
     /// The rule that matched; none if the default holds
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// How many operators must confirm it
+    /// The number of operators that must confirm it
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<u32>,
-    /// Where each operator stands
+    /// The standing of each operator
     pub operators: BTreeMap<OperatorName, Standing>,
     /// The votes
     pub claims: Vec<RecordedClaim>,
@@ -93,23 +93,23 @@ pub struct Record {
     /// The exception that was used
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exception: Option<RecordedException>,
-    /// Whether it is debt: installed without a quorum
+    /// Is true when it is debt: installed without a quorum
     pub debt: bool,
     /// SHA-256 over the configuration that it was judged by
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Sha256Digest>,
-    /// Why attestations from this machine made no claim
+    /// The reasons that attestations from this machine made no claim
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-/// What is known about a package whose file is not here, as JSON. Documented in apt-quorum(1).
+/// The assessment of a package whose file is not here, as JSON. apt-quorum(1) documents it.
 #[derive(Debug, Clone, Serialize)]
 pub struct RecordedAssessment {
-    /// What it is called
+    /// Its name, version and architecture
     #[serde(flatten)]
     pub identity: Identity,
-    /// Its source package and that one's version; none if the index says something that is none
+    /// Its source package and that one's version; none if the index has no valid one
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The SHA-256 of its file, as told
@@ -118,7 +118,7 @@ pub struct RecordedAssessment {
     pub state: &'static str,
     /// The archives that offer it
     pub listings: Vec<Listing>,
-    /// Why it is not confirmed
+    /// The reason that it is not confirmed
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<RecordedReason>,
     /// The exception that is in force
@@ -127,10 +127,10 @@ pub struct RecordedAssessment {
     /// The rule that matched; none if the default holds
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// How many operators must confirm it
+    /// The number of operators that must confirm it
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<u32>,
-    /// Where each operator stands
+    /// The standing of each operator
     pub operators: BTreeMap<OperatorName, Standing>,
     /// The votes
     pub claims: Vec<RecordedClaim>,
@@ -139,7 +139,7 @@ pub struct RecordedAssessment {
     pub conflicts: Vec<RecordedClaim>,
 }
 
-/// Why a file was refused, or would have been.
+/// The reason that a file was refused, or would have been.
 #[derive(Debug, Clone, Serialize)]
 pub struct RecordedReason {
     /// A short stable name
@@ -151,7 +151,7 @@ pub struct RecordedReason {
 /// A claim.
 #[derive(Debug, Clone, Serialize)]
 pub struct RecordedClaim {
-    /// Whose it is
+    /// The operator that made it
     pub operator: OperatorName,
     /// in-toto's id of the key that signed it
     pub key: String,
@@ -159,7 +159,7 @@ pub struct RecordedClaim {
     pub sha256: Sha256Digest,
     /// The SHA-256 of the signed bytes
     pub attestation: Sha256Digest,
-    /// When it was made, if the signed bytes say so
+    /// The time at which it was made, if the signed bytes state one
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dated: Option<Timestamp>,
 }
@@ -167,16 +167,16 @@ pub struct RecordedClaim {
 /// An exception.
 #[derive(Debug, Clone, Serialize)]
 pub struct RecordedException {
-    /// Where it stands
+    /// The place of the exception in the configuration
     pub place: String,
-    /// Why it was granted
+    /// The reason that the administrator gave for it
     pub reason: String,
-    /// Until when it holds
+    /// The first moment at which it no longer applies
     pub expires: Timestamp,
 }
 
 impl Entrance {
-    /// As JSON calls it.
+    /// The word for it in JSON.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

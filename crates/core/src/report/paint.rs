@@ -11,7 +11,7 @@ const GREEN: &str = "\u{1b}[32m";
 const YELLOW: &str = "\u{1b}[33m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// How a line can begin.
+/// The words with which a line can begin, and their colours.
 const WORDS: &[(&str, &str)] = &[
     ("refused", RED),
     ("CONFLICT", RED),
@@ -28,7 +28,7 @@ const WORDS: &[(&str, &str)] = &[
     ("unknown", YELLOW),
 ];
 
-/// What a summary counts.
+/// The things that a summary counts, and their colours.
 const COUNTS: &[(&str, &str)] = &[
     ("confirmed", GREEN),
     ("under an exception", YELLOW),

@@ -10,9 +10,9 @@ use crate::attest::Claim;
 use crate::policy::{Basis, Decision, Reason, Refusal, Report, Standing};
 use crate::types::{OperatorName, printable};
 
-/// What came of a number of files, one line for each that was not simply confirmed.
+/// The results for a number of files, with one line for each file that was not simply confirmed.
 ///
-/// `outcome` says what follows from a refusal ("Nothing was installed").
+/// `outcome` states the consequence of a refusal ("Nothing was installed").
 #[must_use]
 pub fn summary(decisions: &[(&Path, &Decision)], outcome: &str) -> String {
     let mut lines = Vec::new();
@@ -172,7 +172,7 @@ fn confirmations(count: usize) -> String {
     }
 }
 
-/// Where each operator stands, in brackets behind a space; nothing if there is nobody.
+/// The standing of each operator, in brackets behind a space; nothing if there is no operator.
 #[must_use]
 pub fn standings(report: Option<&Report>) -> String {
     let Some(report) = report.filter(|report| !report.standings.is_empty()) else {
@@ -188,7 +188,8 @@ pub fn standings(report: Option<&Report>) -> String {
     format!(" [{}{}{}]", all.join("; "), expired.unwrap_or_default(), unhashed.unwrap_or_default())
 }
 
-/// Why an exception does not apply to a package of which the archive tells no SHA-256, and what does.
+/// The reason that an exception does not apply to a package without a SHA-256 in its index, and the
+/// command that makes one that applies.
 #[must_use]
 pub fn unhashed(place: &str) -> String {
     format!(
@@ -197,7 +198,7 @@ pub fn unhashed(place: &str) -> String {
     )
 }
 
-/// Where one operator stands, in a few words.
+/// The standing of one operator, in a few words.
 #[must_use]
 pub fn standing(standing: &Standing) -> String {
     match standing {
@@ -220,7 +221,8 @@ fn conflict_line(decision: &Decision, path: &Path) -> Option<String> {
     Some(format!("  {}.", conflict(&name(decision, path), &decision.report()?.conflicts)?))
 }
 
-/// An alarm about a package, without a full stop: who signed another file. Nothing if nobody did.
+/// An alarm about a package, without a full stop: the operators that signed another file. Nothing
+/// if none did.
 #[must_use]
 pub fn conflict(package: &str, claims: &[Claim]) -> Option<String> {
     let first = claims.first()?;
@@ -233,7 +235,7 @@ pub fn conflict(package: &str, claims: &[Claim]) -> Option<String> {
     ))
 }
 
-/// What the person who reads of these refusals can do next, in one sentence or a few.
+/// The next step for the person who reads of these refusals, in one sentence or a few.
 #[must_use]
 pub fn next_step(refusals: &[&Refusal]) -> String {
     let mut steps: Vec<&str> = Vec::new();
@@ -271,7 +273,7 @@ pub fn next_step(refusals: &[&Refusal]) -> String {
     steps.join(" ")
 }
 
-/// What the file is called: what it says, or else its name.
+/// The name of the file: the one in its control data, or else its path.
 fn name(decision: &Decision, path: &Path) -> String {
     match decision.subject().and_then(|subject| subject.control().ok()) {
         Some(control) => control.identity.to_string(),

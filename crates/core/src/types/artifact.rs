@@ -32,8 +32,8 @@ impl Identity {
     }
 }
 
-/// What somebody calls a package: apt, dpkg's database, a file's name. It is text that nobody
-/// checked, to be compared and to be shown.
+/// The name, version and architecture that apt, dpkg's database or a file's name gives for a
+/// package. The text is unchecked: it is for comparison and display only.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
@@ -47,7 +47,8 @@ pub struct Called {
 }
 
 impl Called {
-    /// Whether exactly this package is called so. The case of a package's name plays no part.
+    /// Returns true when `identity` is exactly this package. The comparison ignores the case of the
+    /// package's name.
     #[must_use]
     pub fn is(&self, identity: &Identity) -> bool {
         self.package.eq_ignore_ascii_case(identity.package.as_str())
@@ -139,8 +140,8 @@ impl ArtifactName {
         &self.0
     }
 
-    /// Whether it is a file of this package, and, if one is given, of this version: the epoch,
-    /// which file names do not have, plays no part.
+    /// Returns true when the file belongs to this package and, if `version` is given, to this
+    /// version. The comparison ignores the epoch, which file names do not have.
     #[must_use]
     pub fn is_of(&self, package: &PackageName, version: Option<&DebVersion>) -> bool {
         let Some((name, found, _)) = self.0.strip_suffix(".deb").and_then(parts) else {
@@ -216,7 +217,7 @@ mod tests {
         }
     }
 
-    /// What is signed for one package never counts for another one.
+    /// An attestation for one package never counts for another one.
     #[test]
     fn no_two_packages_have_one_file_name() {
         let parts = ["a", "1", "a_1", "1_1", "a_1_1", "all", "a.deb", "a_1_all"];

@@ -33,13 +33,13 @@ struct Content {
     packets: Vec<u8>,
     primary: Component,
     subkeys: Vec<Component>,
-    /// Whether it may have been revoked, which cannot be found out here
+    /// Is true when it may have been revoked, which cannot be found out here
     doubtful: bool,
 }
 
 /// A key in a certificate.
 pub(crate) struct Component {
-    /// What verifies its signatures
+    /// The packet that verifies its signatures
     pub(crate) key: ComponentKey,
     /// In hexadecimal, lower case
     pub(crate) fingerprint: String,
@@ -58,38 +58,38 @@ pub(crate) enum ComponentKey {
     Sub(packet::PublicSubkey),
 }
 
-/// What a verified signature says about a key. Seconds since 1970.
+/// The content of a verified signature about a key. Times are in seconds since 1970.
 #[derive(Clone, Copy)]
 struct Binding {
     created: i64,
-    /// When the binding itself ends
+    /// The time at which the binding itself ends
     ends: Option<i64>,
-    /// When the key expires by it
+    /// The time at which the key expires, according to this binding
     expires: Option<i64>,
     signing: Signing,
 }
 
-/// Whether a key is meant to sign data.
+/// The statement of a binding on whether its key may sign data.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Signing {
-    /// It is said so.
+    /// Its key flags allow signing.
     Yes,
-    /// Nothing is said.
+    /// It has no key flags.
     Unsaid,
-    /// It is said what else it is for.
+    /// Its key flags do not allow signing.
     No,
-    /// Something is said that must be understood and is not.
+    /// It contains something that must be understood and is not.
     NotUnderstood,
 }
 
-/// Why a key of a certificate cannot sign now.
+/// The reason that a key of a certificate cannot sign now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
     /// Its owner took it back.
     #[error("it was revoked")]
     Revoked,
-    /// A revocation is there that cannot be verified: by a key that its owner appointed for that, or
-    /// in its own name and damaged.
+    /// The certificate has a revocation that cannot be verified: by a key that its owner appointed
+    /// for that, or in its own name and damaged.
     #[error("its certificate holds a revocation that cannot be verified here: ask its owner")]
     PerhapsRevoked,
     /// Its time is over.
@@ -172,7 +172,7 @@ impl Certificate {
         self.components().map(|it| it.fingerprint.as_str())
     }
 
-    /// What its keys are made of, those that could make signatures.
+    /// The material of its keys, of those that could make signatures.
     pub(super) fn materials(&self) -> impl Iterator<Item = &KeyMaterial> {
         self.components().filter_map(|it| it.material.as_ref())
     }
@@ -182,10 +182,11 @@ impl Certificate {
         std::iter::once(&self.0.primary).chain(&self.0.subkeys)
     }
 
-    /// Whether any of its keys may sign data at `now`.
+    /// Checks that any of its keys may sign data at `now`.
     ///
     /// # Errors
-    /// Why the first one that was made for it may not, or else its primary key.
+    /// If none may: the reason for the first key that is meant for signing, or
+    /// [`KeyFault::NotForSigning`] if there is no such key.
     pub fn can_sign(&self, now: Timestamp) -> Result<(), KeyFault> {
         let mut fault = None;
         for component in self.components() {
@@ -199,7 +200,8 @@ impl Certificate {
         Err(fault.unwrap_or(KeyFault::NotForSigning))
     }
 
-    /// Whether this key of it may sign data at `now`, and since when.
+    /// Checks that this key of the certificate may sign data at `now`. Returns the time since which
+    /// it may: the key's time of creation.
     pub(crate) fn may_sign(&self, key: &Component, now: Timestamp) -> Result<Timestamp, KeyFault> {
         let now = now.as_unix();
         let primary = &self.0.primary;
@@ -304,15 +306,15 @@ impl Component {
 }
 
 impl Packets {
-    /// What the owner signed of this type about this.
+    /// The owner's signatures of this type about this part of the certificate.
     fn of_type(&self, kind: SignatureType, about: About) -> impl Iterator<Item = &Own> {
         self.own.iter().filter(move |it| it.signature.typ() == Some(kind) && it.about == about)
     }
 }
 
 impl Binding {
-    /// What the owner's signature about `key` says. Nothing if it is too weak. What is said twice
-    /// counts as it gives less.
+    /// Reads the owner's signature about `key`. Returns `None` if the signature is too weak. If it
+    /// states something twice, the stricter statement counts.
     fn of(own: &Own, key: &impl PublicKeyTrait) -> Option<Self> {
         let signature = &own.signature;
         if !is_strong(signature) {
@@ -350,7 +352,8 @@ impl Binding {
     }
 }
 
-/// Whether nobody can make two texts that the signature fits both of.
+/// Returns true when the signature's hash resists collisions: nobody can make two texts that both
+/// fit the signature.
 pub(crate) fn is_strong(signature: &Signature) -> bool {
     matches!(
         signature.hash_alg(),
@@ -364,8 +367,7 @@ pub(crate) fn is_strong(signature: &Signature) -> bool {
     )
 }
 
-/// Whether a signature says nothing that must be understood (RFC 9580 section 5.2.3.7, "critical")
-/// and is not.
+/// Returns true when everything critical in the signature (RFC 9580 section 5.2.3.7) is understood.
 pub(crate) fn is_understood(signature: &Signature) -> bool {
     let Some(config) = signature.config() else { return false };
     config.hashed_subpackets().filter(|it| it.is_critical).all(|it| {
@@ -379,8 +381,7 @@ pub(crate) fn is_understood(signature: &Signature) -> bool {
     })
 }
 
-/// What a key is made of, if it is one whose signatures count: RSA that is long enough, ECDSA or
-/// EdDSA.
+/// The material of a key, if its signatures count: RSA that is long enough, ECDSA or EdDSA.
 fn material(algorithm: PublicKeyAlgorithm, params: &PublicParams) -> Option<KeyMaterial> {
     let bytes = params.to_bytes().ok()?;
     match algorithm {

@@ -28,7 +28,7 @@ pub enum GlobError {
 impl Glob {
     const MAX_LENGTH: usize = 256;
 
-    /// Whether the whole of `text` matches. Takes at most `pattern * text` steps.
+    /// Returns true when the whole of `text` matches. Takes at most `pattern * text` steps.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         self.matches_by(text, |wanted, found| wanted == found)
@@ -70,7 +70,8 @@ impl Glob {
         }
     }
 
-    /// Whether it leaves nothing out that has a name: nothing in it stands for itself.
+    /// Returns true when no character of the pattern stands for itself, so that it singles out no
+    /// name.
     #[must_use]
     pub fn says_nothing(&self) -> bool {
         self.0.chars().all(|c| matches!(c, '*' | '?'))

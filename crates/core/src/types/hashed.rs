@@ -19,7 +19,7 @@ use sha2::digest::DynDigest;
 /// key would let whoever writes them hold the machine up.
 pub(crate) struct Hashed {
     message: Vec<u8>,
-    /// By the algorithm, and by whether the message was taken for a text
+    /// The hash states, by the algorithm and by whether the message was hashed as a text
     states: RefCell<BTreeMap<(u8, bool), Box<dyn DynDigest>>>,
 }
 
@@ -37,8 +37,9 @@ impl Hashed {
         self.digest(HashAlgorithm::Sha256, false, |_| {})
     }
 
-    /// Whether `key` made `signature`, of whose packet `part` is what is hashed besides the message
-    /// ([`hashed_part`]). Of any hash that is known: whether it is strong enough is another question.
+    /// Returns true when `key` made `signature`. `part` is the part of the signature packet that is
+    /// hashed together with the message ([`hashed_part`]). Accepts any known hash: the caller must
+    /// check that the hash is strong enough.
     pub(crate) fn is_signed(
         &self,
         signature: &Signature,
@@ -94,15 +95,15 @@ impl Hashed {
         Some(text)
     }
 
-    /// How often the message was hashed.
+    /// The number of times that the message was hashed.
     #[cfg(test)]
     pub(crate) fn times(&self) -> usize {
         self.states.borrow().len()
     }
 }
 
-/// What the body of a signature packet of version 4 has to be hashed (RFC 9580 section 5.2.4): all
-/// up to and with the hashed subpackets.
+/// The part of a signature packet's body, of version 4, that is hashed (RFC 9580 section 5.2.4):
+/// everything up to the end of the hashed subpackets.
 pub(crate) fn hashed_part(body: &[u8]) -> Option<&[u8]> {
     let [4, _, _, _, rest @ ..] = body else { return None };
     let length = rest.first_chunk().copied().map(u16::from_be_bytes)?;

@@ -22,7 +22,7 @@ pub enum PublicKey {
     OpenPgp(Certificate),
 }
 
-/// What kind of key it is.
+/// The kind of a public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyKind {
@@ -46,8 +46,8 @@ pub struct EcdsaP256Key([u8; 65]);
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RsaKey(Vec<u8>);
 
-/// What a key is made of, whatever stands around it: one party must not have two votes by putting
-/// one key into a PEM file and into a certificate.
+/// The numbers that make up a key, without the format around them. One party must not get two votes
+/// by putting one key into a PEM file and into a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct KeyMaterial(Vec<u8>);
 
@@ -69,7 +69,7 @@ pub enum KeyError {
     /// An RSA key that can be broken, or that takes too long.
     #[error("an RSA key must have {} to {} bits, this one has {bits} of them", RsaKey::BITS.start(), RsaKey::BITS.end())]
     RsaSize {
-        /// How many it has
+        /// The number of bits that it has
         bits: usize,
     },
     /// Not one armoured OpenPGP block.
@@ -86,7 +86,7 @@ pub enum KeyError {
     /// A certificate with more keys than anybody needs.
     #[error("this certificate has more than {most} keys in it")]
     TooManyKeys {
-        /// How many are taken
+        /// The largest number of keys that is accepted
         most: usize,
     },
     /// A certificate with a packet in it that has no place in one, or that nobody here understands.
@@ -105,14 +105,14 @@ pub enum KeyError {
     /// The file holds more than a key could.
     #[error("a public key of this type is at most {most} bytes long")]
     TooLong {
-        /// How many are read
+        /// The limit in bytes
         most: usize,
     },
 }
 
-/// How in-toto's Metablock names a key: for an Ed25519 key the SHA-256 over the canonical JSON of
-/// its description, for a certificate its fingerprint, in hexadecimal. Others name the same key
-/// otherwise, so this is only a hint.
+/// The name of a key in in-toto's Metablock: for an Ed25519 key the SHA-256 over the canonical JSON
+/// of its description, for a certificate its fingerprint, in hexadecimal. Other programs name the
+/// same key differently, so this is only a hint.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(String);
 
@@ -267,7 +267,8 @@ impl PublicKey {
         }
     }
 
-    /// Whether a signature that carries this key id claims to be made with this key. Only a hint.
+    /// Returns true when a signature with this key id claims to be made with this key. This is only
+    /// a hint.
     #[must_use]
     pub fn is_called(&self, key_id: &str) -> bool {
         match self {
@@ -278,7 +279,7 @@ impl PublicKey {
         }
     }
 
-    /// What it is made of: of a certificate, every key that could make signatures.
+    /// The material of the key: for a certificate, that of every key that could make signatures.
     pub(crate) fn materials(&self) -> Vec<KeyMaterial> {
         match self {
             Self::Ed25519(key) => vec![KeyMaterial::ed25519(key)],
@@ -288,7 +289,7 @@ impl PublicKey {
         }
     }
 
-    /// What kind of key it is.
+    /// The kind of the key.
     #[must_use]
     pub const fn kind(&self) -> KeyKind {
         match self {
@@ -333,7 +334,8 @@ impl EcdsaP256Key {
 }
 
 impl RsaKey {
-    /// How many bits it may have: fewer can be factored some day soon, more only cost time.
+    /// The allowed number of bits. Keys with fewer bits can be factored some day soon; more bits
+    /// only cost time.
     const BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
     fn from_spki(der: &[u8]) -> Result<Self, KeyError> {

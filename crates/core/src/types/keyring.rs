@@ -59,8 +59,8 @@ impl Unverified {
         self.keys.first().map(String::as_str).unwrap_or_default()
     }
 
-    /// Whether a key of it can be meant by `id`: a fingerprint or the end of one, in hexadecimal and
-    /// in lower case.
+    /// Returns true when `id` can mean one of its keys. `id` is a fingerprint or the end of one, in
+    /// hexadecimal and in lower case.
     #[must_use]
     pub fn may_be(&self, id: &str) -> bool {
         !id.is_empty() && self.keys.iter().any(|it| it.ends_with(id))

@@ -44,7 +44,7 @@ impl FromStr for OperatorName {
 super::package::shown_as_text!(OperatorName);
 super::package::read_from_text!(OperatorName);
 
-/// How many operators must confirm. Never zero.
+/// The number of operators that must confirm. It is never zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Threshold(NonZeroU32);
 
@@ -66,7 +66,7 @@ impl Threshold {
         self.0.get()
     }
 
-    /// Whether `votes` operators are enough.
+    /// Returns true when `votes` operators are enough.
     #[must_use]
     pub fn is_met_by(self, votes: usize) -> bool {
         u32::try_from(votes).unwrap_or(u32::MAX) >= self.count()

@@ -12,19 +12,19 @@ use std::str::FromStr;
 /// dpkg's own file names end at 255 (NAME_MAX), and all three stand in one.
 const MAX_LENGTH: usize = 200;
 
-/// Why a package name, version or architecture is not one.
+/// The reason that a package name, version or architecture is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// The text is empty or shorter than the format allows.
     #[error("{what} is too short")]
     TooShort {
-        /// What was read.
+        /// The kind of text that was read.
         what: &'static str,
     },
     /// The text is longer than any real one.
     #[error("{what} is longer than {limit} characters")]
     TooLong {
-        /// What was read.
+        /// The kind of text that was read.
         what: &'static str,
         /// The limit in bytes.
         limit: usize,
@@ -32,7 +32,7 @@ pub enum NameError {
     /// The text has a character, or a place for it, that the format does not allow.
     #[error("{what} must not have {} there", shown(*.found))]
     Character {
-        /// What was read.
+        /// The kind of text that was read.
         what: &'static str,
         /// The first character at fault.
         found: char,
@@ -141,7 +141,7 @@ impl Architecture {
         &self.0
     }
 
-    /// Whether this is `all`, the architecture of packages that run everywhere.
+    /// Returns true when this is `all`, the architecture of packages that run everywhere.
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.0 == "all"

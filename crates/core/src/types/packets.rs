@@ -19,17 +19,17 @@ const MOST_KEYS: usize = 64;
 /// has room for some 6,000 signatures, and most stand where they belong.
 const MOST_CHECKS: usize = 8192;
 
-/// What a certificate is made of.
+/// The parts of a certificate.
 pub(super) struct Packets {
     pub(super) primary: packet::PublicKey,
     pub(super) subkeys: Vec<packet::PublicSubkey>,
     /// The signatures that the primary key made, verified
     pub(super) own: Vec<Own>,
-    /// Whether there is a revocation that cannot be verified, and may be the owner's
+    /// Is true when there is a revocation that cannot be verified and may be the owner's
     pub(super) doubtful: bool,
 }
 
-/// What a signature is about, by its place among those of its kind.
+/// The part of a certificate that a signature is about, by its position among those of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum About {
     /// The primary key
@@ -44,7 +44,8 @@ pub(super) enum About {
 pub(super) struct Own {
     pub(super) signature: Signature,
     pub(super) about: About,
-    /// Whether all that was signed was understood, so that it would be written again as it stands
+    /// Is true when everything that was signed was understood, so that writing it again gives the
+    /// same bytes
     pub(super) is_plain: bool,
 }
 
@@ -55,7 +56,7 @@ struct Found<'p> {
     stands_behind: About,
 }
 
-/// In whose name a signature stands.
+/// The party in whose name a signature was made.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Issuer {
     Own,
@@ -129,7 +130,7 @@ fn next<'p>(rest: &mut &'p [u8]) -> Result<(PacketHeader, &'p [u8]), KeyError> {
     Ok((header, body))
 }
 
-/// What `read` makes of the whole of a body.
+/// Parses `body` with `read`. Fails if bytes are left over.
 fn whole<'p, T>(
     body: &'p [u8],
     read: impl FnOnce(&mut &'p [u8]) -> pgp::errors::Result<T>,
@@ -152,7 +153,7 @@ fn key<'p, T: pgp::ser::Serialize>(
     if key.to_bytes().ok().as_deref() == Some(body) { Ok(key) } else { Err(KeyError::NotOpenPgp) }
 }
 
-/// What the signatures of a certificate are over (RFC 9580 section 5.2.4).
+/// The messages that the signatures of a certificate are made over (RFC 9580 section 5.2.4).
 struct Messages {
     key: Hashed,
     users: Vec<Hashed>,
@@ -188,7 +189,7 @@ impl Messages {
         }
     }
 
-    /// Whatever a signature of this type can be about.
+    /// All parts of the certificate that a signature of this type can be about.
     fn all(&self, kind: SignatureType) -> impl Iterator<Item = About> {
         let key = matches!(
             kind,

@@ -13,7 +13,7 @@ const KEY: &str = "PUBLIC KEY";
 /// The label of a certificate (RFC 9580 section 6.2).
 const CERTIFICATE: &str = "PGP PUBLIC KEY BLOCK";
 
-/// What stands in the one PEM block (RFC 7468 section 13) that `text` must be, with any line ends.
+/// The content of the one PEM block (RFC 7468 section 13) that `text` must be, with any line ends.
 pub(super) fn read(text: &str) -> Result<Vec<u8>, KeyError> {
     if text.len() > PublicKey::MAX_LENGTH {
         return Err(KeyError::TooLong { most: PublicKey::MAX_LENGTH });
@@ -41,7 +41,7 @@ pub(super) fn armor(packets: &[u8]) -> String {
     block(CERTIFICATE, "\n", packets)
 }
 
-/// Whether `text` is one armoured certificate from its first character to its last.
+/// Returns true when `text` is one armoured certificate from its first character to its last.
 pub(super) fn is_one_armored_block(text: &str) -> bool {
     text.starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----")
         && text.ends_with("-----END PGP PUBLIC KEY BLOCK-----")
@@ -50,8 +50,8 @@ pub(super) fn is_one_armored_block(text: &str) -> bool {
         && text.matches("-----END ").count() == 1
 }
 
-/// Whether `bytes` are all that stands in an armoured block: a reader stops where base64 says that it
-/// ends, and more of it can follow.
+/// Returns true when `bytes` are the whole content of an armoured block. A reader stops where
+/// base64 says that it ends, and more of it can follow.
 pub(super) fn is_all_of(text: &str, bytes: &[u8]) -> bool {
     let lines = text.lines().map(str::trim);
     // Behind the line of dashes and the headers comes an empty line, at the end a checksum.

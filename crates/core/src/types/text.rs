@@ -39,7 +39,7 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// What the system says about an error, without the number that only programmers know.
+/// The system's message about an error, without the number that only programmers know.
 #[must_use]
 pub fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();

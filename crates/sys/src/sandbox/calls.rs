@@ -124,7 +124,7 @@ mod filter {
         libc::SYS_uname,
     ];
 
-    /// Those that only this architecture has, or that its C library still uses.
+    /// The calls that only this architecture has, or that its C library still uses.
     #[cfg(target_arch = "x86_64")]
     const OLD: &[libc::c_long] = &[
         libc::SYS_access,

@@ -12,7 +12,7 @@ mod files;
 
 use std::path::{Path, PathBuf};
 
-/// What a process may still do. It starts with nothing.
+/// The rights that a process keeps. It starts with none.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct Sandbox {
@@ -21,7 +21,7 @@ pub struct Sandbox {
     write: Vec<PathBuf>,
 }
 
-/// How far the kernel went along.
+/// The extent to which the kernel closed the process in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Closed {
@@ -31,12 +31,12 @@ pub struct Closed {
     pub calls: Extent,
 }
 
-/// How much of what was asked for the kernel has.
+/// The part of a requested restriction that the kernel supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
     /// All of it.
     Whole,
-    /// What it had when it was younger.
+    /// Only the part that it had when it was younger.
     Part,
     /// The kernel does not have it, or it was left out of it or switched off.
     None,
@@ -51,9 +51,9 @@ pub enum SandboxError {
     /// A path that should stay reachable cannot be looked at.
     #[error("cannot close in: {}: {}", .path.display(), super::plain(.error))]
     Path {
-        /// Which
+        /// The path
         path: PathBuf,
-        /// Why
+        /// The system's error
         error: std::io::Error,
     },
     /// Landlock refused.
@@ -89,8 +89,8 @@ impl Sandbox {
 
     /// Closes this process in, for good. To be called before any thread is started.
     ///
-    /// What the kernel does not have is left out, and [`Closed`] says so. Files that are open stay
-    /// open.
+    /// Restrictions that the kernel does not have are left out, and [`Closed`] reports them. Files
+    /// that are open stay open.
     ///
     /// # Errors
     /// For every other reason for which it is not closed in: the process must end then.
@@ -103,7 +103,7 @@ impl Sandbox {
         self.close_this_thread()
     }
 
-    /// What [`Self::close`] does once it is clear that there is one thread.
+    /// Does the work of [`Self::close`] once it is clear that there is one thread.
     fn close_this_thread(&self) -> Result<Closed, SandboxError> {
         nix::sys::prctl::set_no_new_privs()?;
         // The wrapped method runs as the same user, and is as exposed as this process: neither may
@@ -116,7 +116,7 @@ impl Sandbox {
 }
 
 impl Closed {
-    /// What is missing, for people; nothing if all of it holds.
+    /// The restrictions that are missing, for people; nothing if all of them are in force.
     #[must_use]
     pub fn shortfall(self) -> Option<String> {
         let word = |name, extent| match extent {
@@ -132,7 +132,7 @@ impl Closed {
     }
 }
 
-/// How many threads there are, if the kernel tells. Without /proc it does not.
+/// The number of threads, if the kernel tells it. Without /proc the kernel does not.
 fn threads() -> Option<usize> {
     std::fs::read_dir("/proc/self/task").ok().map(Iterator::count)
 }

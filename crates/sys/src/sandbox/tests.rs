@@ -139,7 +139,7 @@ fn attempts() -> Vec<(&'static str, io::Result<()>)> {
     all
 }
 
-/// What must go on.
+/// The actions that must still work.
 fn needs() -> Vec<(&'static str, io::Result<()>)> {
     let thread = std::thread::Builder::new().name("a-name".to_owned()).spawn(|| {
         std::thread::sleep(std::time::Duration::from_millis(1));

@@ -14,7 +14,7 @@ const MAX_LIST: u64 = 32 * 1024 * 1024;
 /// The first half of a SHA-256: enough to tell names apart, in half the memory.
 type Half = [u8; 16];
 
-/// Which packages an archive has.
+/// The packages that an archive has.
 ///
 /// Only digests are kept, of names as well, in 48 bytes for each package: 3.6 MB for the largest
 /// index of Debian, and 29 MB for the largest that is read.
@@ -56,12 +56,12 @@ impl Index {
         Ok(Self { path: listed.path.clone(), files })
     }
 
-    /// How many packages it has.
+    /// The number of packages that it lists.
     pub(super) fn len(&self) -> usize {
         self.files.len()
     }
 
-    /// Where it is, below `dists/SUITE/`.
+    /// The path of the index, below `dists/SUITE/`.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
@@ -77,12 +77,12 @@ impl Index {
     }
 }
 
-/// What an archive took over from another one and did not build.
+/// The files that an archive took over from another one and did not build.
 ///
 /// Each line has the SHA-256 of a file and its name, as sha256sum(1) writes them. Empty lines and
 /// those that begin with `#` say nothing. The list may be empty, but must be there.
 ///
-/// Halves of digests are kept, of names as well, in 32 bytes for each line: what is in the list is
+/// Only halves of digests are kept, also of names, in 32 bytes for each line. A file in the list is
 /// found in any case.
 #[derive(Debug, Clone, Default)]
 pub struct TakenOver {
@@ -132,7 +132,8 @@ impl TakenOver {
         Some(())
     }
 
-    /// Whether a file was taken over, by what it is or by what it is called, in whatever case.
+    /// Returns true when the list has the file, by its hash or by its name. Upper and lower case in
+    /// the name are the same.
     pub(super) fn has(&self, name: &ArtifactName, sha256: Sha256Digest) -> bool {
         let has = |all: &[Half], it| all.binary_search(&it).is_ok();
         has(&self.files, first_half(sha256))

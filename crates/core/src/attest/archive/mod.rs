@@ -32,10 +32,10 @@ pub const MAX_SIGNATURE: usize = 64 * 1024;
 /// Largest index that is read, as it is published, in bytes. Debian's largest has 10 MB.
 pub const MAX_INDEX: usize = 64 * 1024 * 1024;
 
-/// What of an archive counts, as the administrator set it.
+/// The parts of an archive that count, as the administrator set them.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Terms {
-    /// Whose archive it is: only this operator's keys count for it
+    /// The operator of the archive: only this operator's keys count for it
     pub operator: OperatorName,
     /// The directory below `dists/`, which must be the Release file's suite or codename
     pub suite: String,
@@ -55,10 +55,10 @@ impl Terms {
     }
 }
 
-/// Why an archive makes no claim about a file.
+/// The reason that an archive makes no claim about a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// Nobody signed its Release file who may, or not well.
+    /// Its Release file has no valid signature by a key that counts for the archive.
     #[error("its Release file: {0}")]
     Signature(#[from] super::Rejection),
     /// Its Release file is none.
@@ -67,7 +67,7 @@ pub enum Rejection {
     /// Its Release file is that of another suite.
     #[error("its Release file is that of {}", crate::types::printable(.found))]
     OtherSuite {
-        /// What it says
+        /// The suite or codename that the file states
         found: String,
     },
     /// It is not good any more.
@@ -84,21 +84,21 @@ pub enum Rejection {
     /// A file that its Release file does not have the hash of.
     #[error("its Release file does not list {}", crate::types::printable(.path))]
     NotListed {
-        /// Which
+        /// The path of the file
         path: String,
     },
     /// A file that is not there, or not the one that its Release file has the hash of.
     #[error("{} is missing, or not the file that its Release file lists", crate::types::printable(.path))]
     OtherFile {
-        /// Which
+        /// The path of the file
         path: String,
     },
     /// A file with the right hash that cannot be read all the same.
     #[error("{} {why}", crate::types::printable(.path))]
     Unreadable {
-        /// Which
+        /// The path of the file
         path: String,
-        /// Why
+        /// The reason
         why: &'static str,
     },
     /// The package is not in it.
@@ -153,16 +153,17 @@ impl Archive {
         &self.release
     }
 
-    /// Whether this index is there already.
+    /// Returns true when this index was added already.
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
         self.indexes.contains_key(path)
     }
 
-    /// Whether there is room for one more index: all together may list no more than one may.
+    /// Checks that there is room for one more index: all indexes together may list no more packages
+    /// than one may.
     ///
     /// # Errors
-    /// That there is not.
+    /// If there is no room.
     pub fn check_room(&self, index: &Index) -> Result<(), Rejection> {
         let all = self.indexes.values().chain([index]).map(Index::len).sum::<usize>();
         if all <= MAX_PACKAGES {
@@ -177,11 +178,11 @@ impl Archive {
         self.indexes.insert(index.path().to_owned(), index);
     }
 
-    /// What it claims about the file of a package: one claim for each pinned key of its operator that
-    /// signed its Release file.
+    /// The archive's claims about the file of a package: one claim for each pinned key of its
+    /// operator that signed its Release file.
     ///
     /// # Errors
-    /// Why it claims nothing.
+    /// If it claims nothing: the reason.
     pub fn claims(
         &self,
         identity: &Identity,

@@ -32,7 +32,7 @@ pub struct Release {
 /// A file that a Release file lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// Where it is, below `dists/SUITE/`
+    /// Its path below `dists/SUITE/`
     pub path: String,
     /// Its SHA-256
     pub sha256: Sha256Digest,
@@ -44,10 +44,10 @@ impl Release {
     /// Reads an InRelease file, or with a `signature` beside it a Release file, that must be signed
     /// with a key of the archive's operator, and be of the suite.
     ///
-    /// Whether it is still good is for [`Release::check_still_good`] to say.
+    /// [`Release::check_still_good`] tells whether the file is still good.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// If the file cannot be used: the reason.
     pub fn read(
         file: &[u8],
         signature: Option<&[u8]>,
@@ -115,28 +115,29 @@ impl Release {
         self.digest
     }
 
-    /// When it was made.
+    /// The time at which it was made.
     #[must_use]
     pub const fn date(&self) -> Timestamp {
         self.date
     }
 
-    /// What of the archive counts.
+    /// The parts of the archive that count.
     #[must_use]
     pub const fn terms(&self) -> &Terms {
         &self.terms
     }
 
-    /// Whether files can be asked for by their hash, so that none is exchanged in between.
+    /// Returns true when files can be asked for by their hash, so that no file is replaced between
+    /// two requests.
     #[must_use]
     pub const fn by_hash(&self) -> bool {
         self.by_hash
     }
 
-    /// Whether it still counts at `now`.
+    /// Checks that it still counts at `now`.
     ///
     /// # Errors
-    /// Until when it did.
+    /// If it no longer counts: the time until which it did.
     pub fn check_still_good(&self, now: Timestamp) -> Result<(), Rejection> {
         match self.valid_until {
             Some(end) if end <= now => Err(Rejection::NoLongerValid(end)),
@@ -144,10 +145,10 @@ impl Release {
         }
     }
 
-    /// Whether it goes back in time behind one of the date `seen`.
+    /// Checks that it is not older than one of the date `seen`.
     ///
     /// # Errors
-    /// By how much.
+    /// If it is older: both dates.
     pub fn check_not_older(&self, seen: Timestamp) -> Result<(), Rejection> {
         if self.date < seen {
             return Err(Rejection::Older { found: self.date, seen });

@@ -14,7 +14,7 @@ use crate::attest::{self, MAX_CHECKS, SignatureFault};
 use crate::deb822;
 use crate::types::{Certificate, Fingerprint, KeyFault, Sha256Digest, Timestamp, Unverified};
 
-/// A Release file that somebody signed whose certificate is at hand.
+/// A Release file with a signature by a certificate that is at hand.
 #[derive(Debug, Clone)]
 pub struct Signed {
     text: Vec<u8>,
@@ -57,13 +57,13 @@ impl Signed {
         Ok(Self { text, files, signers })
     }
 
-    /// What was signed, without what frames it.
+    /// The signed text, without its frame.
     #[must_use]
     pub fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// Who signed it.
+    /// The fingerprints of the certificates whose keys signed it.
     #[must_use]
     pub const fn signers(&self) -> &BTreeSet<Fingerprint> {
         &self.signers
@@ -87,18 +87,18 @@ fn listed(text: &[u8]) -> Result<BTreeMap<String, Sha256Digest>, Rejection> {
     Ok(files.into_iter().map(|(path, (sha256, _))| (path, sha256)).collect())
 }
 
-/// Who turned out to have signed.
+/// The certificates that were found to have signed.
 #[derive(Default)]
 struct Signers {
     good: BTreeSet<Fingerprint>,
-    /// Those of whom a copy of the certificate says that the key was taken back
+    /// The certificates of which a copy says that the key was revoked
     revoked: BTreeSet<Fingerprint>,
     checks: usize,
 }
 
 impl Signers {
-    /// The certificates with a key in whose name the signature stands. One that names no key would
-    /// cost a try with everybody's; no program signs an archive so.
+    /// The certificates with a key that the signature names. A signature that names no key would
+    /// cost an attempt with every key; no program signs a repository in this way.
     fn named_by<'c>(
         &mut self,
         packet: &OpenPgpSignature,
@@ -124,8 +124,8 @@ impl Signers {
         }
     }
 
-    /// Those whose signature is good, unless any copy of their certificate is revoked or is none:
-    /// another copy may not have heard of a revocation yet. Nobody if not all could be looked at.
+    /// The certificates whose signature is good, unless any copy of a certificate is revoked or not
+    /// valid: another copy may not have the revocation yet. None if not all could be looked at.
     fn good(mut self, certificates: &[Unverified], now: Timestamp) -> BTreeSet<Fingerprint> {
         let stands = |it: &Unverified| it.verified().is_some_and(|it| !is_revoked(it, now));
         self.good.retain(|signer| {

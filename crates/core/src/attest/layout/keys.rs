@@ -14,13 +14,13 @@ const MAX_NUMBER: usize = 2048;
 /// A key that may make the step.
 #[derive(Debug, Clone)]
 pub struct StepKey {
-    /// How the layout names it
+    /// The id that the layout gives it
     pub id: String,
-    /// What the layout says about it
+    /// The layout's description of it
     pub stated: Stated,
 }
 
-/// What a layout says about a key.
+/// The description of a key in a layout.
 #[derive(Debug, Clone)]
 pub enum Stated {
     /// The key itself
@@ -138,7 +138,7 @@ fn plain_key(key: &Value) -> Result<PublicKey, String> {
 /// Reads the JSON in which securesystemslib keeps a public key.
 ///
 /// # Errors
-/// What is wrong with it, for people.
+/// If it is not a public key of a known kind: the error, for people.
 pub fn read_json_key(bytes: &[u8]) -> Result<PublicKey, String> {
     if bytes.len() > PublicKey::MAX_LENGTH {
         return Err(KeyError::TooLong { most: PublicKey::MAX_LENGTH }.to_string());
@@ -159,7 +159,7 @@ impl Numbers {
         &self.fingerprint
     }
 
-    /// Whether `certificate` is the one that these numbers are out of.
+    /// Returns true when these numbers come from `certificate`.
     #[must_use]
     pub fn are_out_of(&self, certificate: &Certificate) -> bool {
         certificate.fingerprint() == self.fingerprint

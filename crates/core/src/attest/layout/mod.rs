@@ -27,19 +27,19 @@ const MAX_KEYS: usize = 64;
 /// A layout whose signatures were verified.
 #[derive(Debug, Clone)]
 pub struct Layout {
-    /// From when on it no longer holds
+    /// The first moment at which it no longer applies
     pub expires: Timestamp,
-    /// How many of the keys must agree. Of keys, not of operators
+    /// The number of keys that must agree. These are keys, not operators
     pub threshold: Threshold,
     /// The keys, in the layout's order
     pub keys: Vec<StepKey>,
-    /// Which of the given keys signed it: all of them
+    /// The given keys that signed it: all of them
     pub signed_by: Vec<KeyId>,
-    /// What it demands and what does not become part of a policy, one sentence each, for people
+    /// The demands that do not become part of a policy, one sentence each, for people
     pub notes: Vec<String>,
 }
 
-/// Why a layout is not taken over.
+/// The reason that a layout cannot be imported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
     /// More bytes than an attestation may have.
@@ -60,12 +60,12 @@ pub enum LayoutError {
     /// Neither a Metablock nor a DSSE envelope.
     #[error("{}", envelope(.0))]
     Envelope(Rejection),
-    /// Somebody whose key was given did not sign it.
+    /// One of the given keys did not sign it.
     #[error("not signed with the key {}: {why}", short(.key))]
     NotSigned {
         /// The key
         key: KeyId,
-        /// What is wrong
+        /// The reason
         why: String,
     },
     /// Something else than a layout.
@@ -80,7 +80,7 @@ pub enum LayoutError {
     /// A member that is not known, and might demand something.
     #[error("{place} has the member {}, which is not understood, so what it demands could not be kept", printable(.name))]
     Unknown {
-        /// Where it stands
+        /// The place of the member in the layout
         place: &'static str,
         /// Its name
         name: String,
@@ -97,9 +97,9 @@ pub enum LayoutError {
     /// A threshold that can never be met.
     #[error("the step's threshold is {threshold}, but it has only {keys} keys")]
     TooFewKeys {
-        /// What must be met
+        /// The threshold
         threshold: u32,
-        /// How many keys the step has
+        /// The number of keys that the step has
         keys: usize,
     },
     /// A key of the step stands in it twice, under this id or another.
@@ -111,21 +111,21 @@ pub enum LayoutError {
     /// A key that cannot be taken.
     #[error("the key {}: {why}", printable(.id))]
     Key {
-        /// How the layout names it
+        /// The id that the layout gives it
         id: String,
-        /// Why not
+        /// The reason
         why: String,
     },
 }
 
 impl Layout {
-    /// Reads a layout that each of `keys` signed and that holds at `now`.
+    /// Reads a layout that each of `keys` signed and that is in force at `now`.
     ///
-    /// All of the keys, not one of them: so does in-toto, and whoever gives two keys wants the
-    /// consent of both.
+    /// All of the keys must have signed, not one of them. in-toto has the same rule, and an
+    /// administrator who gives two keys wants the consent of both.
     ///
     /// # Errors
-    /// Why it cannot be taken over without loosening what it demands.
+    /// If it cannot be imported without loosening its demands: the reason.
     pub fn read(bytes: &[u8], keys: &[PublicKey], now: Timestamp) -> Result<Self, LayoutError> {
         if bytes.len() > MAX_BYTES {
             return Err(LayoutError::TooLarge { size: bytes.len() });

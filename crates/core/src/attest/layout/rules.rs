@@ -7,7 +7,7 @@ use crate::types::printable;
 /// Most things that a layout demands and that are told one by one.
 const MAX_NOTES: usize = 100;
 
-/// What is told and not kept, at most [`MAX_NOTES`].
+/// The demands that are reported and not kept, at most [`MAX_NOTES`].
 #[derive(Default)]
 pub(super) struct Notes(pub(super) Vec<String>);
 
