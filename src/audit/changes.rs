@@ -38,7 +38,7 @@ pub struct Change {
     /// The operators that signed another file under its name, and had not before
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub conflicts: BTreeSet<OperatorName>,
-    /// The same for people, in one line
+    /// The change for people, in one line
     pub text: String,
 }
 

@@ -77,7 +77,7 @@ pub enum Source {
 /// done, and the number of all.
 ///
 /// # Errors
-/// If the system does not tell what is installed.
+/// If the system does not tell what is installed: see [`SystemError`].
 pub fn audit(
     system: &System,
     gate: &Gate,
@@ -93,7 +93,7 @@ pub fn audit(
 /// names.
 ///
 /// # Errors
-/// If the system does not tell what is installed.
+/// If the system does not tell what is installed: see [`SystemError`].
 #[allow(clippy::too_many_arguments, reason = "what to audit, by what, and whom to tell")]
 pub fn audit_some(
     system: &System,

@@ -164,7 +164,7 @@ impl System {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(newest),
             Err(error) => return Err(failed(error)),
         };
-        // The newest stand at the end, so reading only a part would tell something else.
+        // The newest receipts are at the end, so reading only a part would tell something else.
         if file.metadata().map_err(failed)?.len() > MAX_RECEIPTS {
             return Err(SystemError::TooLarge(path));
         }

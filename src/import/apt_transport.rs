@@ -44,7 +44,7 @@ pub enum SettingsError {
     /// Something is missing.
     #[error("{0} is not set")]
     Missing(&'static str),
-    /// Something is not what it should be.
+    /// An item has a value that is not valid.
     #[error("{item} says {}, which is {why}", printable(.value))]
     Wrong {
         /// The item

@@ -29,7 +29,7 @@ const METHODS_DIRECTORY: &str = "/usr/lib/apt/methods";
 /// Largest file with sources that is read, in bytes.
 const MAX_FILE: usize = 1 << 20;
 
-/// The parts of a machine that a setup looks at, besides the configuration.
+/// The parts of a machine that a setup looks at, outside of the configuration.
 pub(super) struct Machine {
     /// The architecture that apt calls native, and the others that it installs
     architectures: Vec<Architecture>,

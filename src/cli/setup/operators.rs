@@ -113,7 +113,7 @@ pub(super) fn asked_for(session: &Session<'_>) -> Result<Vec<Candidate>, Stop> {
                 Ok(None) => {}
                 Err(Outcome::Ended(stop)) => return Err(stop),
                 Err(Outcome::LeftOut(why)) => {
-                    // It may begin with what is being spoken of.
+                    // The reason may begin with the same word.
                     let why = why.strip_prefix(&format!("{word}: ")).unwrap_or(&why);
                     session.tell(&format!("  {} is left out: {why}\n", printable(word)))?;
                 }

@@ -119,7 +119,7 @@ mod tests {
         let one = voters(&[("amd64", 1), ("all", 1)]);
         assert!(said(&one, 1).contains("no quorum of several"));
         assert!(one.are_too_few_for(threshold(2)));
-        // Nobody is asked about packages of every architecture.
+        // No operator is asked about packages of every architecture.
         let half = voters(&[("amd64", 3), ("all", 0)]);
         assert_eq!((half.count(), half.are_too_few_for(threshold(2))), (3, false));
         assert!(said(&half, 2).contains("architecture all can pass: no operator can"));
