@@ -1,11 +1,12 @@
 //! Install a Debian package only when enough independent rebuilders got the same bytes.
 //!
 //! Three crates below this one do the work: `apt-quorum-core` decides, `apt-quorum-sys` is the edge to the
-//! operating system, and `apt-quorum-gate` is what runs at every installation. Here is what people type:
+//! operating system, and `apt-quorum-gate` is what runs at every installation. Here are the
+//! commands:
 //!
-//! - [`import`]: other programs' configurations, taken over
-//! - [`audit`]: what is installed, assessed by the gate
-//! - [`image`]: what somebody says about a whole image, and whether it is so
+//! - [`import`]: other programs' configurations, imported
+//! - [`audit`]: the assessment of installed packages by the gate
+//! - [`image`]: statements about a whole image, and their verification
 //! - [`cli`]: the commands
 #![cfg_attr(
     test,

@@ -1,11 +1,11 @@
-//! Which name was I called by?
+//! Runs the program that the name in `argv[0]` selects.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A thread that panics must not leave the others waiting for it: whoever called sees the
-    // program die, and nothing passes.
+    // A thread that panics must not leave the others waiting for it: the caller sees the program
+    // die, and nothing passes.
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         report(panic);

@@ -1,4 +1,4 @@
-//! What is otherwise than at the audit before. Pure.
+//! The differences between an audit and the one before. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,41 +8,41 @@ use super::{Counts, Record, RecordedPackage, SCHEMA, State};
 use crate::policy::Standing;
 use crate::types::{Called, OperatorName, Sha256Digest, Timestamp, printable};
 
-/// What an audit says that the one before did not. Documented in apt-quorum(1).
+/// The differences between an audit and the one before. Documented in apt-quorum(1).
 #[derive(Debug, Clone, Serialize)]
 pub struct Changes {
     /// [`SCHEMA`]
     pub schema: u32,
-    /// When the audit was made
+    /// The time of this audit
     pub time: Timestamp,
-    /// When the one before was made; none if there was none
+    /// The time of the audit before; none if there is none that can be read
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// How many packages stand how
+    /// The number of packages in each state
     pub counts: Counts,
-    /// What changed, sorted by package
+    /// The packages that changed, sorted by package
     pub changes: Vec<Change>,
 }
 
-/// One package that stands otherwise than before.
+/// One package whose state is not the one before, or about which there are new conflicts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// Which
+    /// Its name, version and architecture
     #[serde(flatten)]
     pub identity: Called,
-    /// How it stood; none if it was not installed
+    /// The state before; none if it was not installed
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was: Option<State>,
-    /// How it stands
+    /// The state now
     pub state: State,
-    /// Who signed another file under its name, and had not before
+    /// The operators that signed another file under its name, and had not before
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub conflicts: BTreeSet<OperatorName>,
-    /// The same for people, in one line
+    /// The change for people, in one line
     pub text: String,
 }
 
-/// What is read of an audit that was written down before.
+/// The part of an earlier audit that the comparison reads.
 #[derive(Deserialize)]
 struct Before {
     schema: u32,
@@ -67,7 +67,7 @@ struct ClaimBefore {
 
 impl Changes {
     /// Compares an audit with the JSON of the one before. Without one, and with one that cannot be
-    /// understood, nothing has changed: what is wrong is said as a whole then.
+    /// parsed, there are no changes: the caller then reports the state as a whole.
     #[must_use]
     pub fn between(before: Option<&[u8]>, now: &Record) -> Self {
         let before = before.and_then(|json| serde_json::from_slice::<Before>(json).ok());
@@ -92,7 +92,8 @@ impl Change {
     fn of(before: Option<&PackageBefore>, now: &RecordedPackage) -> Option<Self> {
         let conflicts = new_conflicts(before, now);
         let was = before.map(|it| it.state);
-        // That nobody answered says nothing about the package, and would be said every time.
+        // An audit without answers says nothing about the package, and would be reported every
+        // time.
         let heard = now.reason.as_ref().is_none_or(|it| it.code != "could-not-find-out");
         let moved = heard && was != Some(now.state);
         // What is installed and confirmed is as it should be.
@@ -111,7 +112,7 @@ impl Change {
         Some(change)
     }
 
-    /// Whether it is for the worse.
+    /// Returns true if the change is for the worse.
     #[must_use]
     pub fn is_bad(&self) -> bool {
         !self.conflicts.is_empty() || self.was.is_none_or(|was| self.state > was)

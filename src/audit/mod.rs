@@ -1,9 +1,9 @@
-//! Where a system stands: every installed package, assessed by the policy and by what operators
-//! signed.
+//! The audit of a system: assesses every installed package by the policy and by the operators'
+//! attestations.
 //!
-//! Which file a package came from is gone by the time of an audit. Its SHA-256 is what root wrote
-//! down when it let the file in, or else what the signed indexes on the system list under the
-//! package's name, version and architecture.
+//! By the time of an audit, the file that a package came from is gone. Its SHA-256 comes from the
+//! receipt that root wrote when it let the file in. Without a receipt, it comes from the signed
+//! indexes on the system, which list it under the package's name, version and architecture.
 
 mod changes;
 pub mod page;
@@ -24,25 +24,25 @@ pub use changes::{Change, Changes};
 pub use record::{Counts, Record, RecordedPackage, SCHEMA};
 pub use system::{System, SystemError};
 
-/// Signed bytes behind one receipt that are looked at: as many as operators can be in practice.
+/// Most attestations behind one receipt that are read: as many as operators can be in practice.
 const MAX_KEPT: usize = 64;
 
-/// An installed package and how it stands.
+/// An installed package and its state.
 #[derive(Debug, Clone)]
 pub struct Audited {
-    /// What dpkg says of it
+    /// Its entry in dpkg's database
     pub installed: Installed,
-    /// How it stands
+    /// Its state
     pub state: State,
-    /// The SHA-256 of the file that it came from, and who says so
+    /// The SHA-256 of the file that it came from, and the source of that SHA-256
     pub file: Option<(Sha256Digest, Source)>,
-    /// When and how it was let in, if that was written down
+    /// The time and the basis of its admission, if there is a receipt
     pub admitted: Option<Admitted>,
-    /// What is known about that file
+    /// The assessment of that file
     pub assessed: Option<Assessed>,
 }
 
-/// How an installed package stands, from the best to the worst.
+/// The state of an installed package, from the best to the worst.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
@@ -54,30 +54,30 @@ pub enum State {
     Excepted,
     /// It was let in without a quorum, and there is none still.
     Debt,
-    /// It was never let in by the gate, and nobody's word is enough; or which file it came from is
-    /// not known; or operators that could settle it were not heard.
+    /// The gate never let it in, and too few operators confirm it. Or the file that it came from is
+    /// not known; or operators that could settle it did not answer.
     Unknown,
-    /// It is not confirmed, and somebody signed another file under its name.
+    /// It is not confirmed, and an operator signed another file under its name.
     Conflict,
 }
 
-/// Who says from which file a package came.
+/// The source of the SHA-256 of the file that a package came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// Root computed it when it let the file in.
     Receipt,
-    /// A signed index of apt lists it so.
+    /// A signed index of apt lists it.
     Index,
-    /// A statement about the image says so, whose signature was verified.
+    /// A statement about the image gives it, and the signature of the statement was verified.
     Statement,
 }
 
-/// Audits a system by what every operator says. `progress` is told how many files are done, and
-/// how many there are.
+/// Audits a system and asks every operator. Calls `progress` with the number of files that are
+/// done, and the number of all.
 ///
 /// # Errors
-/// If the system does not tell what is installed.
+/// If the system does not tell what is installed: see [`SystemError`].
 pub fn audit(
     system: &System,
     gate: &Gate,
@@ -89,11 +89,11 @@ pub fn audit(
     audit_some(system, gate, evidence, Ask::All, gatherer, now, progress, |_| true)
 }
 
-/// The same, of those installed packages only that are `wanted`, and with operators asked only
-/// about some.
+/// Audits only the installed packages that are `wanted`, and asks operators about those that `ask`
+/// names.
 ///
 /// # Errors
-/// If the system does not tell what is installed.
+/// If the system does not tell what is installed: see [`SystemError`].
 #[allow(clippy::too_many_arguments, reason = "what to audit, by what, and whom to tell")]
 pub fn audit_some(
     system: &System,
@@ -139,9 +139,9 @@ pub fn audit_some(
     Ok(audited.collect())
 }
 
-/// Assesses packages of which somebody says from which files they came. Nothing else that they say
-/// is believed, nor anything that the image says of itself: from which source a file was built and
-/// which epoch its version has, this machine's own signed indexes say, or nobody does.
+/// Assesses packages by the SHA-256s that somebody else's statement gives for their files. Believes
+/// nothing else of the statement, nor anything that the image says of itself. The source of a file
+/// and the epoch of its version come from this machine's own signed indexes, or are unknown.
 pub fn assess_told(
     told: Vec<(Installed, Sha256Digest)>,
     gate: &Gate,
@@ -155,7 +155,7 @@ pub fn assess_told(
         .filter_map(|(it, sha256)| it.control.clone().ok().map(|control| (it, control, sha256)))
         .collect();
     let sha256s: BTreeSet<Sha256Digest> = told.iter().map(|(_, _, sha256)| *sha256).collect();
-    // Which archives offer a file, this machine's own indexes say.
+    // This machine's own indexes tell which archives offer a file.
     let listings = gate.listings_where(|it, _| it.is_some_and(|it| sha256s.contains(it)));
     let named = |(_, control, sha256): &(Installed, Control, Sha256Digest)| {
         let identity = &control.identity;
@@ -211,8 +211,8 @@ fn files(
     files
 }
 
-/// Where archives list several files under one name, it may have come from any of them, so the
-/// worst counts.
+/// Concludes from the worst assessment: where archives list several files under one name, the
+/// package may have come from any of them.
 fn conclude(installed: Installed, admitted: Option<Admitted>, assessed: Vec<Assessed>) -> Audited {
     let source = if admitted.is_some() { Source::Receipt } else { Source::Index };
     let worst = assessed
@@ -243,7 +243,7 @@ fn state(assessment: &Assessment, admitted: Option<&Admitted>) -> State {
     }
 }
 
-/// What a state is called in text. An alarm is loud.
+/// Returns the name of a state in text. An alarm is in capitals.
 #[must_use]
 pub const fn word(state: State) -> &'static str {
     match state {
@@ -256,7 +256,7 @@ pub const fn word(state: State) -> &'static str {
 }
 
 impl Audited {
-    /// Why nobody can say anything of it, for people; nothing if it was assessed.
+    /// Returns the reason, for people, why the package could not be assessed; none if it was.
     #[must_use]
     pub fn why_unknown(&self) -> Option<String> {
         if self.assessed.is_some() {
@@ -268,7 +268,7 @@ impl Audited {
         })
     }
 
-    /// Why it is not confirmed; nothing if it is, or if nobody knows which file it came from.
+    /// Returns the reason why it is not confirmed; none if it is, or if its file is not known.
     #[must_use]
     pub fn reason(&self) -> Option<&Reason> {
         match &self.assessed.as_ref()?.assessment {
@@ -278,19 +278,20 @@ impl Audited {
         }
     }
 
-    /// Whether it is neither confirmed nor excepted.
+    /// Returns true if it is neither confirmed nor excepted.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         matches!(self.state, State::Debt | State::Unknown | State::Conflict)
     }
 
-    /// Whether somebody signed another file under its name, even where enough confirm this one.
+    /// Returns true if an operator signed another file under its name, even where enough confirm
+    /// this one.
     #[must_use]
     pub fn is_alarm(&self) -> bool {
         self.assessed.as_ref().is_some_and(|it| !it.assessment.report().conflicts.is_empty())
     }
 
-    /// Whether asking again later may settle it.
+    /// Returns true if asking again later may settle it.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self.reason(), Some(Reason::CouldNotFindOut { .. }))

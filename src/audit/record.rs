@@ -1,4 +1,4 @@
-//! An audit as JSON, and whatever else is made from it. Documented in apt-quorum(1).
+//! An audit as JSON, from which the page and the changes are made. Documented in apt-quorum(1).
 
 use std::collections::BTreeMap;
 
@@ -18,19 +18,19 @@ pub const SCHEMA: u32 = 1;
 pub struct Record {
     /// [`SCHEMA`]
     pub schema: u32,
-    /// When it was made
+    /// The time of the audit
     pub time: Timestamp,
     /// The root of the system, as it was given
     pub root: String,
     /// SHA-256 over the configuration that it was assessed by
     pub policy: Sha256Digest,
-    /// How many packages stand how
+    /// The number of packages in each state
     pub counts: Counts,
     /// Every installed package, sorted by name, version and architecture
     pub packages: Vec<RecordedPackage>,
 }
 
-/// How many packages stand how.
+/// The number of packages in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// All of them
@@ -50,46 +50,46 @@ pub struct Counts {
 /// One installed package.
 #[derive(Debug, Clone, Serialize)]
 pub struct RecordedPackage {
-    /// What dpkg calls it
+    /// The name, version and architecture that dpkg has for it
     #[serde(flatten)]
     pub identity: Called,
-    /// Its source package and that one's version; empty if what dpkg says of it is odd
+    /// Its source package and the version of that; empty if dpkg's entry is odd
     pub source: String,
-    /// How it stands
+    /// Its state
     pub state: State,
     /// The SHA-256 of the file that it came from
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256Digest>,
-    /// Who says so
+    /// The source of that SHA-256
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256_from: Option<Source>,
     /// The archives that offer that file
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub listings: Vec<Listing>,
-    /// When its file was let in
+    /// The time at which the gate let its file in
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admitted: Option<Timestamp>,
-    /// What that rested on: `quorum`, `exception` or `warn-mode`
+    /// The basis of that admission: `quorum`, `exception` or `warn-mode`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub basis: Option<String>,
-    /// Whether dpkg has not finished its installation
+    /// True if dpkg has not finished its installation
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
-    /// Whether it is installed without a quorum
+    /// True if it is installed without a quorum
     pub debt: bool,
-    /// Why it is not confirmed
+    /// The reason why it is not confirmed
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<RecordedReason>,
     /// The exception that is in force
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exception: Option<RecordedException>,
-    /// The rule that matched; none if the default holds
+    /// The rule that matched; none if the default applies
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// How many operators must confirm it
+    /// The number of operators that must confirm it
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<u32>,
-    /// Where each operator stands
+    /// The standing of each operator
     pub operators: BTreeMap<OperatorName, Standing>,
     /// The votes
     pub claims: Vec<RecordedClaim>,
@@ -114,7 +114,7 @@ impl Record {
 }
 
 impl Counts {
-    /// Counts.
+    /// Counts the packages in each state.
     #[must_use]
     pub fn of(audited: &[Audited]) -> Self {
         let mut counts = Self { installed: audited.len(), ..Self::default() };
@@ -132,7 +132,7 @@ impl Counts {
 }
 
 impl RecordedPackage {
-    /// Writes down how one package stands.
+    /// Writes down the state of one package.
     #[must_use]
     pub fn of(audited: &Audited) -> Self {
         let assessment = audited.assessed.as_ref().map(|it| &it.assessment);
@@ -179,7 +179,7 @@ impl RecordedPackage {
     }
 }
 
-/// Why a package is not confirmed.
+/// Returns the reason why a package is not confirmed.
 fn why(audited: &Audited) -> Option<RecordedReason> {
     if let Some(text) = audited.why_unknown() {
         let code = if audited.installed.control.is_ok() { "no-hash" } else { "odd-entry" };

@@ -1,7 +1,7 @@
-//! What a system says of itself: dpkg's database, the receipts, and apt's indexes.
+//! The records that a system keeps of itself: dpkg's database, the receipts, and apt's indexes.
 //!
-//! An audit believes these three, for they are root's. Of an image that somebody else made, they
-//! say only what that somebody lets them say.
+//! An audit believes these three, because they are root's. In an image that somebody else made,
+//! they say only what its maker lets them say.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -36,15 +36,15 @@ pub struct System {
     state: PathBuf,
 }
 
-/// Why a system cannot be audited.
+/// The reason why a system cannot be audited.
 #[derive(Debug, thiserror::Error)]
 pub enum SystemError {
     /// Something cannot be read.
     #[error("{}: {}", .path.display(), plain(.error))]
     Io {
-        /// What, as seen from the system's root
+        /// The path, as seen from the system's root
         path: PathBuf,
-        /// Why
+        /// The error of the operating system
         error: io::Error,
     },
     /// Something is larger than any real one.
@@ -53,9 +53,9 @@ pub enum SystemError {
     /// dpkg's database cannot be understood.
     #[error("{}: {why}", .path.display())]
     Status {
-        /// Where it is
+        /// The path of the database
         path: PathBuf,
-        /// What is wrong
+        /// The mistake in it
         why: StatusError,
     },
     /// dpkg has not written down all that it did.
@@ -64,7 +64,7 @@ pub enum SystemError {
 }
 
 impl System {
-    /// The running system, where apt's configuration says that things are.
+    /// Opens the running system, with the paths that apt's configuration gives.
     ///
     /// # Errors
     /// If there is no root directory.
@@ -78,8 +78,8 @@ impl System {
         )
     }
 
-    /// Another system, with everything in its usual place: what it says of its own configuration is
-    /// not asked for.
+    /// Opens another system, with everything in its usual place. Does not read that system's own
+    /// configuration.
     ///
     /// # Errors
     /// If there is no such directory.
@@ -104,7 +104,7 @@ impl System {
         Ok(Self { inside: Inside::open(root).map_err(failed)?, status, lists, keyrings, state })
     }
 
-    /// The packages of which files are on the system, sorted.
+    /// Returns the packages that have files on the system, sorted.
     ///
     /// # Errors
     /// If dpkg's database cannot be understood, or is not complete.
@@ -127,7 +127,8 @@ impl System {
         Ok(installed)
     }
 
-    /// dpkg writes what it does to small files first and makes a new database of them when it ends.
+    /// Checks that dpkg has finished. It first writes its changes to small files, and makes a new
+    /// database of them when it ends.
     fn is_finished(&self) -> Result<(), SystemError> {
         let path = self.status.with_file_name("updates");
         let failed = |error| SystemError::Io { path: path.clone(), error };
@@ -145,8 +146,9 @@ impl System {
         Ok(())
     }
 
-    /// Of each package that is `wanted` the file of it that root's entrances let in last, and what
-    /// that file said that it is: the same, but for the case of its name.
+    /// Returns, for each package that is `wanted`, the file of it that root let in last. The
+    /// identity in the value is the one that the file gave itself: it differs from the key only by
+    /// the case of its name.
     ///
     /// # Errors
     /// If there are receipts that cannot be read.
@@ -162,7 +164,7 @@ impl System {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(newest),
             Err(error) => return Err(failed(error)),
         };
-        // The newest stand at the end, so reading only a part would tell something else.
+        // The newest receipts are at the end, so reading only a part would tell something else.
         if file.metadata().map_err(failed)?.len() > MAX_RECEIPTS {
             return Err(SystemError::TooLarge(path));
         }
@@ -189,8 +191,8 @@ impl System {
         })
     }
 
-    /// What apt's indexes on the system say of these packages, and at `now` whose they are. Without
-    /// indexes, nothing.
+    /// Reads the entries about these packages from apt's indexes on the system, with the archives
+    /// that signed them, by keys as valid at `now`. Without indexes, there are none.
     #[must_use]
     pub fn listings(&self, wanted: impl Fn(&Identity) -> bool, now: Timestamp) -> Listings {
         let certificates = self.keyrings.certificates(Root::Other(&self.inside));

@@ -1,4 +1,4 @@
-//! `apt-quorum attest`: a signed statement about an image, or none.
+//! `apt-quorum attest`: makes a signed statement about an image, or refuses to.
 
 use std::path::{Path, PathBuf};
 
@@ -22,11 +22,11 @@ use crate::sys::secure::Trusted;
 use crate::sys::terminal::Progress;
 use crate::types::{Glob, SecretKey, Sha256Digest, Timestamp, printable};
 
-/// What `--json` prints.
+/// The JSON that `--json` prints.
 #[derive(Serialize)]
 struct Attested {
     schema: u32,
-    /// Whether there is a statement now
+    /// True if a statement was written
     written: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     statement: Option<Written>,
@@ -37,7 +37,7 @@ struct Attested {
 #[derive(Serialize)]
 struct Written {
     output: String,
-    /// Of the envelope
+    /// The SHA-256 of the envelope
     sha256: Sha256Digest,
     key: String,
     verifier: String,
@@ -49,7 +49,7 @@ struct Written {
     notes: Vec<String>,
 }
 
-/// Why a command went no further.
+/// The reason why a command went no further, with its exit code.
 pub(super) struct Failed {
     pub(super) exit: Exit,
     pub(super) why: String,
@@ -60,7 +60,7 @@ pub(super) fn wrong(why: impl Into<String>) -> Failed {
     Failed { exit: Exit::Wrong, why: why.into() }
 }
 
-/// It could not be done.
+/// The command could not be carried out.
 pub(super) fn not_done(why: impl Into<String>) -> Failed {
     Failed { exit: Exit::Refused, why: why.into() }
 }
@@ -206,7 +206,8 @@ fn notes(arguments: &Attest, bundled: &Bundled) -> Vec<String> {
     notes
 }
 
-/// Nothing is written unless all is well, and what keeps it from that is told like in an audit.
+/// Returns the text of a refusal: the open packages, listed as in an audit. Nothing is written
+/// unless all is well.
 fn refusal(audited: &[Audited], open: &[&Audited]) -> String {
     let mut text = audit_command::text(audited, false);
     for it in open.iter().filter(|it| !it.installed.whole) {
@@ -215,7 +216,8 @@ fn refusal(audited: &[Audited], open: &[&Audited]) -> String {
     text + "refused: nothing is attested while packages are open.\n"
 }
 
-/// What is not wholly installed is refused, whatever its file is.
+/// Returns the exit code of a refusal. A package that is not wholly installed is refused, whatever
+/// its file is.
 fn exit_code(audited: &[Audited]) -> Exit {
     if audited.iter().any(|it| !it.installed.whole) {
         return Exit::Refused;
@@ -226,7 +228,7 @@ fn exit_code(audited: &[Audited]) -> Exit {
     }
 }
 
-/// Reads the key that signs. Nothing of what is in its file is told.
+/// Reads the key that signs. No message tells anything of what is in its file.
 fn secret(path: &Path) -> Result<SecretKey, Failed> {
     let named = |why: &dyn std::fmt::Display| wrong(format!("--key {}: {why}", shown(path)));
     let absolute = std::path::absolute(path).map_err(|error| named(&plain(&error)))?;
@@ -252,8 +254,8 @@ pub(super) fn patterns(texts: &[String]) -> Result<Vec<Glob>, Failed> {
     Ok(globs)
 }
 
-/// Statements name things by URIs (RFC 3986): a scheme, and no characters that would have to be
-/// written otherwise.
+/// Checks that a name is a URI (RFC 3986), as statements need: a scheme, and no characters that
+/// would have to be escaped.
 fn is_uri(uri: Option<&str>) -> Result<(), Failed> {
     let Some(uri) = uri else { return Ok(()) };
     let scheme = uri.split_once(':').map(|(scheme, _)| scheme).unwrap_or_default();
@@ -271,7 +273,7 @@ fn is_uri(uri: Option<&str>) -> Result<(), Failed> {
     }
 }
 
-/// What an image as a file is called: its name without the directories.
+/// Returns the name of an image as a file: its name without the directories.
 fn name_of_file(path: &Path) -> Result<String, Failed> {
     let name = path.file_name().and_then(|name| name.to_str());
     match name.filter(|name| *name != image::MANIFEST) {
@@ -286,7 +288,8 @@ pub(super) fn hashed(path: &Path) -> Result<Sha256Digest, Failed> {
     manifest::of_file(path).map_err(named)
 }
 
-/// What is written into the tree would make the statement about it wrong.
+/// Checks that no output is in a part of the tree that the statement is about: an output there
+/// would make the statement wrong.
 fn outside(arguments: &Attest, excluded: &[Glob]) -> Result<(), Failed> {
     let failed = |path: &Path, error| wrong(format!("{}: {}", shown(path), plain(&error)));
     let root = arguments.root.canonicalize().map_err(|error| failed(&arguments.root, error))?;
@@ -305,7 +308,7 @@ fn outside(arguments: &Attest, excluded: &[Glob]) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Writes all or nothing, the statement last: where it is, the rest is as well.
+/// Writes all files or none, the statement last: where it is, the others are as well.
 fn write(
     arguments: &Attest,
     manifest: &Manifest,

@@ -1,4 +1,4 @@
-//! `apt-quorum check`: would these packages pass?
+//! `apt-quorum check`: predicts if these packages would pass.
 
 use serde::Serialize;
 
@@ -16,17 +16,17 @@ use crate::sys::secure::Trusted;
 use crate::sys::terminal::Progress;
 use crate::types::{Identity, Timestamp};
 
-/// What `--json` prints.
+/// The JSON that `--json` prints.
 #[derive(Serialize)]
 struct Checked<'a> {
     schema: u32,
-    /// Whether apt would go through with it, as far as that can be told
+    /// True if apt would go through with it, as far as that can be told
     pass: bool,
     mode: &'static str,
     packages: Vec<RecordedAssessment>,
-    /// In no index of apt: judged by their files
+    /// Packages that are in no index of apt: judged by their files
     unlisted: &'a [&'a Identity],
-    /// What apt says of others, by which nothing can be looked up: judged by their files
+    /// Packages that apt names in a way that cannot be looked up: judged by their files
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     odd: &'a [String],
 }
@@ -96,7 +96,7 @@ fn checked(arguments: &Check) -> Result<Exit, Stop> {
     Ok(show(&text, exit))
 }
 
-/// Most packages that no index lists that are named.
+/// Most packages in no index that the text names.
 const SHOWN: usize = 20;
 
 fn would_be_installed(arguments: &Check) -> Result<Simulated, Stop> {

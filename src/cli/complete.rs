@@ -1,8 +1,9 @@
-//! `apt-quorum complete`: what could come next on the command line, for the completions of shells.
+//! `apt-quorum complete`: the words that could come next on the command line, for shells'
+//! completions.
 //!
-//! The shells' own parts (`completions/`) only hand over words and show what comes back. They are
-//! spared all quoting: whatever would need some is left out here, so that no name of a file and no
-//! package of a hostile archive can become a command. It reads, and asks nobody.
+//! The shells' own parts (`completions/`) only hand over words and show the answer. They need no
+//! quoting: words that would need some are left out here. So no name of a file and no package of a
+//! hostile archive can become a command. The command only reads, and asks no operator.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -24,25 +25,25 @@ use crate::types::{PackageName, printable};
 /// Most names that are told. All packages of a Debian release are some 65,000.
 const MAX_NAMES: usize = 200_000;
 
-/// What stands alone on a line where names of files fit as well.
+/// The line that says that names of files fit as well.
 const FILES: &str = "\t";
 
 /// Names that the command line itself does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Names {
-    /// Those that are trusted
+    /// Operators that are trusted
     Operators,
-    /// Those that come with the package, and can be added
+    /// Operators that come with the package, and can be added
     Descriptions,
-    /// Where they stand
+    /// Places of exceptions
     Exceptions,
-    /// Those that apt knows
+    /// Packages that apt knows
     Packages,
     /// Fingerprints of the certificates that apt is told to take
     Signers,
 }
 
-/// Which arguments take which names: command, argument, names, and whether a file fits as well.
+/// The arguments that take names: command, argument, names, and true if a file fits as well.
 const KNOWN: &[(&str, &str, Names, bool)] = &[
     ("check", "packages", Names::Packages, true),
     ("explain", "what", Names::Packages, true),
@@ -61,27 +62,27 @@ const KNOWN: &[(&str, &str, Names, bool)] = &[
 #[derive(Debug, PartialEq, Eq)]
 struct Candidate {
     word: String,
-    /// For people
+    /// Its description for people
     about: String,
 }
 
-/// What could come next.
+/// The words that could come next.
 #[derive(Debug, Default)]
 struct Found {
     candidates: Vec<Candidate>,
     files: bool,
 }
 
-/// Where on the command line the words lead.
+/// The place on the command line that the words lead to.
 struct Place<'a> {
     command: &'a Command,
     /// Its names from the program's on
     path: Vec<String>,
-    /// How many arguments stand there already
+    /// The number of arguments that are there already
     positionals: usize,
     /// An option that waits for its value
     waiting: Option<&'a Arg>,
-    /// Whether only arguments can follow
+    /// True if only arguments can follow
     only_arguments: bool,
     /// The configuration that was named
     config: Option<PathBuf>,
@@ -108,13 +109,13 @@ pub(super) fn run(arguments: &Complete) -> Exit {
     print(&text, Exit::Admitted)
 }
 
-/// Whether every shell takes a word as it is.
+/// Returns true if every shell takes a word as it is.
 fn is_plain(word: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=".contains(c);
     !word.is_empty() && word.chars().all(plain)
 }
 
-/// What could stand in place of `current` behind `words`.
+/// Returns the words that can replace `current` behind `words`.
 fn complete(program: &Command, words: &[String], current: &str) -> Found {
     let place = Place::of(program, words);
     let mut found = Found::default();
@@ -191,7 +192,7 @@ impl<'a> Place<'a> {
         self.command.get_arguments().find(|it| it.get_long() == Some(long))
     }
 
-    /// The argument that comes next. The last one may take any number.
+    /// Returns the argument that comes next. The last one may take any number.
     fn argument(&self) -> Option<&'a Arg> {
         let all: Vec<&Arg> = self.command.get_positionals().collect();
         let last = all.last().filter(|it| it.get_num_args().is_some_and(|it| it.max_values() > 1));
@@ -247,7 +248,8 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// A configuration with mistakes has no names: what changes it would refuse.
+    /// Opens the configuration. One with mistakes has no names: the commands that change it would
+    /// refuse it.
     fn world(&self) -> Option<World> {
         World::open(&Directory { config: self.config.clone() }).ok()
     }
@@ -265,8 +267,9 @@ fn about(text: Option<&clap::builder::StyledStr>) -> String {
     text.map(ToString::to_string).unwrap_or_default()
 }
 
-/// What apt calls packages that begin so, the installed ones among them. As apt's own completion
-/// does, without making apt's cache anew; where there is none, the installed ones alone.
+/// Returns the packages whose names begin so, by apt, with the installed ones among them. Like
+/// apt's own completion, it does not make apt's cache anew. Without a cache, it returns the
+/// installed ones alone.
 fn packages(start: &str) -> Vec<PackageName> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "+.-_".contains(c);
     if start.starts_with('-') || !start.chars().all(plain) {

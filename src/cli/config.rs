@@ -1,4 +1,4 @@
-//! `apt-quorum config check`: what visudo is for sudo.
+//! `apt-quorum config check`: checks the configuration, as visudo does for sudo.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -22,8 +22,8 @@ pub(super) fn run(arguments: &Config) -> Exit {
     }
 }
 
-/// Reads the configuration that is meant, or shows what is wrong with it. With that of apt, which
-/// says where it is.
+/// Reads the configuration, or prints the mistakes in it. Returns it with apt's configuration,
+/// which says where it is.
 pub(super) fn load(directory: &Directory) -> Result<(Loaded, Configuration), Exit> {
     let apt = apt_configuration(Environment::Heard).map_err(|error| {
         complain(&format!("apt-quorum: {error}. Until then, nothing is installed.\n"));
@@ -42,7 +42,7 @@ pub(super) fn load(directory: &Directory) -> Result<(Loaded, Configuration), Exi
     }
 }
 
-/// What a configuration without mistakes comes to, in a few lines.
+/// Describes a configuration without mistakes, in a few lines.
 fn describe(config: &Loaded, apt: &Configuration) -> String {
     let policy = &config.policy;
     let mut text = format!("The configuration in {} is good.\n", config.directory.display());
@@ -68,7 +68,7 @@ fn describe(config: &Loaded, apt: &Configuration) -> String {
     text
 }
 
-/// What is allowed, and perhaps not what was meant.
+/// Returns notes on settings that are allowed, and perhaps not intended.
 fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
     let policy = &config.policy;
     let mut notes = Vec::new();
@@ -134,7 +134,7 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
     notes
 }
 
-/// What an operator publishes as links alone, where none of its links count.
+/// Returns a note on an operator that publishes only links, where none of its links count.
 fn useless_links(config: &Loaded, operator: &OperatorName) -> Option<String> {
     if config.policy.keys().accepted(operator).contains(&Accepted::Link) {
         return None;
@@ -149,7 +149,7 @@ fn useless_links(config: &Loaded, operator: &OperatorName) -> Option<String> {
     ))
 }
 
-/// Whether nobody else sees what is said to this host over plain HTTP.
+/// Returns true if nobody else sees the plain HTTP to this host.
 fn stays_private(host: Option<&str>) -> bool {
     host.is_some_and(|host| {
         matches!(host, "127.0.0.1" | "[::1]" | "localhost") || host.ends_with(".onion")

@@ -1,15 +1,15 @@
 //! Rules and exceptions that any archive can claim for itself.
 //!
-//! `origin`, `label` and their like are what an archive says of itself, and apt takes that from every
-//! archive whose key it is told to take. Only the site, the key, or the bytes are somebody's in
-//! particular.
+//! An archive says its `origin`, `label` and the like of itself, and apt takes that from every
+//! archive whose key it is told to take. Only the site, the key and the bytes belong to one
+//! archive.
 
 use crate::policy::{Binding, Exception, Matcher, Policy, Rule};
 
 /// The conditions that are an archive's own word, as the configuration calls them.
 const ITS_OWN: [&str; 5] = ["origin", "label", "suite", "codename", "component"];
 
-/// A sentence for each, without a full stop.
+/// Returns a sentence for each, without a full stop.
 pub(super) fn notes(policy: &Policy) -> Vec<String> {
     let rules = policy.rules().iter().filter_map(rule);
     rules.chain(policy.exceptions().iter().filter_map(exception)).collect()
@@ -26,7 +26,7 @@ fn rule(it: &Rule) -> Option<String> {
     })
 }
 
-/// The same of one exception.
+/// Returns the same for one exception.
 pub(super) fn exception(it: &Exception) -> Option<String> {
     let place = it.place();
     match it.matcher().binding() {

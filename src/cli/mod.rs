@@ -1,4 +1,5 @@
-//! The command line: arguments here, one file a subcommand, no judgement of its own.
+//! The command line: the arguments, and one file for each subcommand. It makes no judgement of its
+//! own.
 
 mod args;
 mod attest;
@@ -101,12 +102,12 @@ fn evidence_at_hand(paths: &[PathBuf]) -> Result<Vec<AtHand>, String> {
     paths.iter().map(open).collect()
 }
 
-/// Whether an argument is meant as a file, not as the name of a package.
+/// Returns true if an argument is meant as a file, not as the name of a package.
 fn is_file(what: &str) -> bool {
     what.contains('/') || what.ends_with(".deb")
 }
 
-/// Reads a package that the command line names: what it says that it is, and its SHA-256.
+/// Reads a package that the command line names. Returns its control data and its SHA-256.
 fn package_file(path: &Path) -> Result<(Control, Sha256Digest), String> {
     let examined = examined_file(path)?;
     let control = examined.control().map_err(|error| named(path, error))?;
@@ -127,7 +128,7 @@ fn named(path: &Path, why: &dyn std::fmt::Display) -> String {
     format!("{}: {why}", printable(&path.to_string_lossy()))
 }
 
-/// The process that fetches evidence for one that runs as root. Not for people.
+/// Runs the process that fetches evidence for one that runs as root. Not for people.
 #[must_use]
 pub fn fetch() -> ExitCode {
     if nix::sys::prctl::set_no_new_privs().is_err() {

@@ -1,4 +1,4 @@
-//! `apt-quorum mode`: whether what is not confirmed is refused.
+//! `apt-quorum mode`: shows or sets the mode, by which unconfirmed packages are refused or not.
 
 use super::Exit;
 use super::args::{ChosenMode, Mode as Arguments};
@@ -6,7 +6,7 @@ use super::world::{Stop, World, end, say};
 use crate::config::{Change, Config, with_setting};
 use crate::policy::Mode;
 
-/// Where the mode stands, below the directory of the configuration.
+/// The file with the mode, below the directory of the configuration.
 const FILE: &str = "policy.toml";
 
 /// Largest policy that is changed, in bytes.
@@ -59,7 +59,7 @@ pub(super) const fn word(mode: Mode) -> &'static str {
     }
 }
 
-/// What the mode means under this configuration, as one sentence or two.
+/// Describes the mode under this configuration, in one sentence or two.
 pub(super) fn meaning(config: &Config) -> String {
     let policy = &config.policy;
     let count = policy.operators().len();

@@ -1,4 +1,4 @@
-//! Writing to people. A closed pipe is no reason to panic, and no success either.
+//! Output for people. A closed pipe is no reason to panic, and no success either.
 
 use std::io::{self, Write};
 
@@ -6,19 +6,19 @@ use super::Exit;
 use crate::report;
 use crate::sys::terminal;
 
-/// Writes to standard output and gives `exit`, or a failure if nobody could read it.
+/// Writes to standard output. Returns `exit`, or a failure if the text could not be written.
 pub(super) fn print(text: &str, exit: Exit) -> Exit {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     match written {
         Ok(()) => exit,
-        // `apt-quorum verify ... | head` ends early; what it would have said stands.
+        // `apt-quorum verify ... | head` ends early; its result is valid all the same.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit,
         Err(_) => Exit::Wrong,
     }
 }
 
-/// The same for verdicts, which are in colour at a terminal.
+/// Writes verdicts to standard output, in colour at a terminal.
 pub(super) fn show(text: &str, exit: Exit) -> Exit {
     if terminal::takes_colours(&io::stdout()) {
         print(&report::painted(text), exit)
@@ -32,7 +32,7 @@ pub(super) fn complain(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// The same for a summary of verdicts, which is in colour at a terminal.
+/// Writes a summary of verdicts to standard error, in colour at a terminal.
 pub(super) fn complain_in_colour(text: &str) {
     if terminal::takes_colours(&io::stderr()) {
         complain(&report::painted(text));
@@ -41,14 +41,14 @@ pub(super) fn complain_in_colour(text: &str) {
     }
 }
 
-/// A value as JSON in ASCII with a line end.
+/// Returns a value as JSON in ASCII with a line end.
 pub(super) fn json(value: &impl serde::Serialize) -> String {
     let text = serde_json::to_string_pretty(value);
     text.map(|text| report::ascii(&text) + "\n")
         .unwrap_or_else(|error| format!("{{\"error\":{:?}}}\n", error.to_string()))
 }
 
-/// `1 package`, `2 packages`.
+/// Returns a count with its noun: `1 package`, `2 packages`.
 pub(super) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

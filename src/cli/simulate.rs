@@ -1,4 +1,4 @@
-//! What apt would install, told by apt itself.
+//! The packages that apt would install, told by apt itself.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -7,22 +7,22 @@ use crate::apt::simulation;
 use crate::sys::plain;
 use crate::types::{Identity, printable};
 
-/// Read by apt after all of its files. apt runs these hooks in a simulation as well, and ours would
-/// ask operators about packages that whoever simulates is about to ask about.
+/// A configuration that apt reads after all of its files. apt runs these hooks in a simulation as
+/// well. Ours would ask operators about packages about which our caller asks next.
 const WITHOUT_HOOKS: &str = "#clear AptCli::Hooks;\n";
 
-/// What apt would install.
+/// The packages that apt would install.
 pub(super) struct Simulated {
     pub(super) packages: Vec<Identity>,
-    /// What it says of others, as it can be shown: nothing can be looked up by that
+    /// Packages that apt names in a way that cannot be looked up, as text that can be shown
     pub(super) odd: Vec<String>,
 }
 
-/// The packages that `apt-get ACTION` would install, such as `dist-upgrade` or
+/// Returns the packages that `apt-get ACTION` would install, such as `dist-upgrade` or
 /// `install -- PACKAGE`.
 ///
 /// # Errors
-/// Why apt does not tell, in its own words.
+/// The reason why apt does not tell, in its own words.
 pub(super) fn installed_by(action: &[&str]) -> Result<Simulated, String> {
     let output = run(action).map_err(|error| plain(&error))?;
     if !output.status.success() {

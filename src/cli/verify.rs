@@ -17,7 +17,7 @@ use crate::sys::secure::Trusted;
 use crate::sys::terminal::Progress;
 use crate::types::{Timestamp, printable};
 
-/// What `--json` prints.
+/// The JSON that `--json` prints.
 #[derive(Serialize)]
 pub(super) struct Decisions {
     pub(super) schema: u32,
@@ -86,7 +86,7 @@ pub(super) fn run(arguments: &Verify) -> Exit {
     show(&text, exit)
 }
 
-/// What a judgement comes to as a whole.
+/// Returns the exit code for all judgements together.
 pub(super) fn exit_code(judged: &[Judged]) -> Exit {
     let refusals: Vec<_> = judged.iter().filter_map(|it| it.decision.refusal()).collect();
     if refusals.iter().any(|it| matches!(it.reason, Reason::Configuration { .. })) {

@@ -1,5 +1,5 @@
-//! `apt-quorum verify-image`: whether an image is what somebody signed, and whether that is enough
-//! for oneself.
+//! `apt-quorum verify-image`: checks that an image is the one in a signed statement, and that it
+//! satisfies one's own policy.
 
 use std::path::Path;
 
@@ -26,13 +26,13 @@ use crate::sys::secure::Trusted;
 use crate::sys::terminal::Progress;
 use crate::types::{Called, PublicKey, Sha256Digest, Timestamp, printable};
 
-/// What `--json` prints.
+/// The JSON that `--json` prints.
 #[derive(Serialize)]
 struct Verified {
     schema: u32,
     /// `verified`, `refused` or `could-not-find-out`
     result: &'static str,
-    /// What the statement says of itself; none if its signature is not good
+    /// The statement's own data; none if its signature is not good
     #[serde(skip_serializing_if = "Option::is_none")]
     statement: Option<Said>,
     /// The tree that was found
@@ -43,7 +43,7 @@ struct Verified {
     image: Option<Sha256Digest>,
     problems: Vec<Problem>,
     notes: Vec<String>,
-    /// How the packages of the statement stand by one's own policy
+    /// The states of the statement's packages, by one's own policy
     #[serde(skip_serializing_if = "Option::is_none")]
     audit: Option<Record>,
 }
@@ -77,7 +77,7 @@ fn verify(arguments: &VerifyImage) -> Result<Exit, Failed> {
         .config()
         .map_err(|problems| wrong(format!("no image can be verified:\n{problems}.")))?;
 
-    // Of what nobody is known to have signed, nothing is told.
+    // Nothing is told of a statement that is not known to be signed.
     let statement = match signed(&envelope, &key) {
         Ok(statement) => statement,
         Err(problem) => return Ok(told(arguments, &[], Verified::refused(problem), Exit::Refused)),
@@ -168,7 +168,7 @@ impl Verified {
         self.notes.push(text.to_owned());
     }
 
-    /// Looks at the tree: what is in it, and what dpkg says is installed in it.
+    /// Examines the tree: its content, and the packages that dpkg says are installed in it.
     fn look_at(
         &mut self,
         root: &Path,
@@ -184,7 +184,7 @@ impl Verified {
         let excluded = patterns(&statement.predicate.image.excluded).unwrap_or_default();
         let found = match Manifest::of(root, &excluded, text) {
             Ok(found) => found,
-            // Somebody else's tree can be anything; that it cannot be read is no mistake of ours.
+            // Somebody else's tree can be anything: one that cannot be read is no mistake of ours.
             Err(error) => {
                 self.problems.push(Problem::new("unreadable-tree", error.to_string()));
                 return Ok(());
@@ -210,7 +210,7 @@ impl Verified {
     }
 }
 
-/// The packages of a statement, as if they were installed.
+/// Returns the packages of a statement, as if they were installed.
 fn packages(statement: &Statement) -> Vec<(Installed, Sha256Digest)> {
     let installed = |it: &image::Package| {
         let (identity, source) = (it.identity(), (it.source.clone(), it.source_version.clone()));
@@ -220,7 +220,7 @@ fn packages(statement: &Statement) -> Vec<(Installed, Sha256Digest)> {
     statement.predicate.image.packages.iter().map(installed).collect()
 }
 
-/// Where the signer and the verifier come to different results, both good enough.
+/// Lists the packages with different results for the signer and the verifier, both good enough.
 fn disagreements(statement: &Statement, audited: &[Audited]) -> Vec<String> {
     let packages = statement.predicate.image.packages.iter();
     let differs = |(told, it): (&image::Package, &Audited)| {
@@ -232,7 +232,7 @@ fn disagreements(statement: &Statement, audited: &[Audited]) -> Vec<String> {
     if names.is_empty() { Vec::new() } else { vec![note] }
 }
 
-/// The statement in an envelope, if the key signed it.
+/// Returns the statement in an envelope, if the key signed it.
 fn signed(envelope: &[u8], key: &PublicKey) -> Result<Statement, Problem> {
     let payload = unseal(envelope, key).map_err(|error| match error {
         Rejection::UnknownKey { .. } | Rejection::BadSignature { .. } => {

@@ -1,5 +1,5 @@
-//! What commands share that look at the configuration and change it: where they start, how they
-//! stop, and how they ask.
+//! The common parts of commands that look at the configuration and change it: their start, their
+//! end, and their questions.
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
@@ -15,7 +15,7 @@ use crate::types::{OperatorName, printable};
 /// Longest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 4096;
 
-/// How a command ended, said if it was stopped.
+/// Returns the exit code of a command, and prints the reason if it was stopped.
 pub(super) fn end(done: Result<Exit, Stop>) -> Exit {
     done.unwrap_or_else(|stop| {
         complain(&plain(&format!("apt-quorum: {}\n", stop.why)));
@@ -23,29 +23,29 @@ pub(super) fn end(done: Result<Exit, Stop>) -> Exit {
     })
 }
 
-/// Prints lines in which outside text may stand.
+/// Prints lines that may have text from outside in them.
 pub(super) fn say(text: &str, exit: Exit) -> Exit {
     print(&plain(text), exit)
 }
 
-/// The same for verdicts, which are in colour at a terminal.
+/// Prints verdicts in the same way, in colour at a terminal.
 pub(super) fn show(text: &str, exit: Exit) -> Exit {
     output::show(&plain(text), exit)
 }
 
-/// Says on standard error what of this machine's indexes was not read.
+/// Reports on standard error the parts of this machine's indexes that were not read.
 pub(super) fn say_remarks(gate: &Gate) {
     for remark in gate.remarks() {
         complain(&plain(&format!("apt-quorum: {remark}.\n")));
     }
 }
 
-/// Lines without anything that a terminal would obey.
+/// Returns the text without anything that a terminal would obey.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if matches!(c, ' '..='~' | '\n') { c } else { '?' }).collect()
 }
 
-/// Asks at a terminal; anything but yes is no. `without` is said where there is none.
+/// Asks at a terminal; anything but yes is no. Where there is none, the error says `without`.
 pub(super) fn ask(question: &str, without: &str) -> Result<(), Stop> {
     if !io::stdin().is_terminal() {
         return Err(Stop::refused(format!("nobody can be asked: {without}. Nothing was changed.")));
@@ -56,8 +56,8 @@ pub(super) fn ask(question: &str, without: &str) -> Result<(), Stop> {
     }
 }
 
-/// What somebody types at the terminal, without what stands around it. Whoever ends the input
-/// (Ctrl-D) wants nothing done.
+/// Returns what a person types at the terminal, without white space around it. Fails at the end of
+/// the input (Ctrl-D), which means that nothing is to be done.
 pub(super) fn answer(question: &str) -> Result<String, Stop> {
     if say(question, Exit::Admitted) != Exit::Admitted {
         return Err(Stop::refused("the question could not be shown: nothing was changed."));
@@ -65,14 +65,14 @@ pub(super) fn answer(question: &str) -> Result<String, Stop> {
     let mut answer = Vec::new();
     let read = io::stdin().lock().take(MAX_ANSWER).read_until(b'\n', &mut answer);
     if read.is_err() || !answer.ends_with(b"\n") {
-        // What is said next must not stand behind the question.
+        // The next message must not be on the line of the question.
         let _ = say("\n", Exit::Admitted);
         return Err(Stop::refused("nothing was changed."));
     }
     Ok(String::from_utf8_lossy(answer.trim_ascii()).into_owned())
 }
 
-/// Why a command ends without having done anything.
+/// The reason why a command ends without having done anything, with its exit code.
 pub(super) struct Stop {
     pub(super) exit: Exit,
     pub(super) why: String,
@@ -84,12 +84,12 @@ impl Stop {
         Self { exit: Exit::Wrong, why: why.to_string() }
     }
 
-    /// It is not done.
+    /// The command refuses.
     pub(super) fn refused(why: impl ToString) -> Self {
         Self { exit: Exit::Refused, why: why.to_string() }
     }
 
-    /// Somebody could not be asked.
+    /// A party that had to be asked did not answer.
     pub(super) fn silent(why: impl ToString) -> Self {
         Self { exit: Exit::CouldNotFindOut, why: why.to_string() }
     }
@@ -113,7 +113,7 @@ impl From<ChangeError> for Stop {
     }
 }
 
-/// What a command starts from that looks at a configuration without mistakes, or changes it.
+/// The base of a command that looks at a configuration without mistakes, or changes it.
 pub(super) struct World {
     pub(super) apt: Configuration,
     pub(super) config: Config,
@@ -132,7 +132,7 @@ impl World {
         Ok(Self { apt, config, trusted })
     }
 
-    /// The operator that the command line names.
+    /// Returns the operator that the command line names.
     pub(super) fn operator(&self, name: &str) -> Result<(&OperatorName, &config::Operator), Stop> {
         let found = self.config.operators.iter().find(|(it, _)| it.as_str() == name);
         found.ok_or_else(|| {
@@ -143,7 +143,7 @@ impl World {
         })
     }
 
-    /// What a command that is proposed needs to mean the same configuration.
+    /// Returns the option with which a proposed command means the same configuration.
     pub(super) fn option(&self) -> String {
         let own = self.apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY);
         if own == self.config.directory {
@@ -152,7 +152,7 @@ impl World {
         format!(" --config {}", self.config.directory.display())
     }
 
-    /// Where a file of the configuration is below its directory.
+    /// Returns the path of a file of the configuration, relative to its directory.
     pub(super) fn relative(&self, path: &std::path::Path) -> Result<std::path::PathBuf, Stop> {
         path.strip_prefix(&self.config.directory).map(ToOwned::to_owned).map_err(|_| {
             let path = printable(&path.to_string_lossy()).to_string();
@@ -161,7 +161,7 @@ impl World {
     }
 }
 
-/// The URI of a source as it is shown: without a password.
+/// Returns the URI of a source as it is shown: without a password.
 pub(super) fn shown_uri(uri: &str) -> String {
     let shown = match uri.split_once("://") {
         Some((method, rest)) => {

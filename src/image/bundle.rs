@@ -9,18 +9,18 @@ use crate::evidence::bundle::{PackError, Packer};
 use crate::policy::Policy;
 use crate::types::{ArtifactName, Sha256Digest, Timestamp};
 
-/// What the confirmations of an image rest on.
+/// The attestations that the confirmations of an image rest on.
 #[derive(Debug)]
 pub struct Bundled {
-    /// All of it, sorted, each as it is called in a bundle
+    /// All of them, sorted, each under its name in a bundle
     pub attestations: Vec<Named>,
-    /// The packages of which some does not travel: what an archive as an operator says is in its
-    /// indexes, and not in an attestation about one package
+    /// The packages whose attestations are not all in the bundle. Where an archive is an operator,
+    /// its evidence is its indexes, not an attestation about one package
     pub not_in_bundles: Vec<ArtifactName>,
     within: BTreeMap<ArtifactName, BTreeMap<Sha256Digest, Vec<u8>>>,
 }
 
-/// Collects what the confirmations rest on.
+/// Collects the attestations that the confirmations rest on.
 #[must_use]
 pub fn bundle(audited: &[Audited], policy: &Policy, now: Timestamp) -> Bundled {
     let mut attestations = BTreeMap::new();
@@ -43,7 +43,7 @@ pub fn bundle(audited: &[Audited], policy: &Policy, now: Timestamp) -> Bundled {
 }
 
 impl Bundled {
-    /// The bundle: the same attestations are the same bytes.
+    /// Packs the bundle: the same attestations give the same bytes.
     ///
     /// # Errors
     /// If it would be larger than a bundle may be.

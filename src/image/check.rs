@@ -1,5 +1,5 @@
-//! Whether an image is what a statement says. Each check tells all that is wrong, and none of them
-//! judges a package.
+//! Compares an image with a statement about it. Each check returns all that is wrong, and none of
+//! them judges a package.
 
 use std::collections::BTreeMap;
 
@@ -10,26 +10,26 @@ use crate::deb::Control;
 use crate::deb822::status::Installed;
 use crate::types::{Glob, Identity, PublicKey, Sha256Digest, Timestamp, printable};
 
-/// For how many seconds a statement may be ahead of this machine's clock.
+/// Most seconds by which a statement may be ahead of this machine's clock.
 const AHEAD: i64 = 24 * 60 * 60;
 
 /// Seconds in a day.
 const DAY: i64 = 24 * 60 * 60;
 
-/// What a verifier expects of a statement.
+/// The verifier's expectations of a statement.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Expected<'a> {
-    /// In whose name it is; none for the signer's own
+    /// The verifier in whose name it is; none for the signer's own name
     pub verifier: Option<&'a str>,
-    /// What the image is called; none for anything
+    /// The name of the image; none for any name
     pub resource: Option<&'a str>,
     /// The patterns that it may leave out
     pub excluded: &'a [Glob],
-    /// How many days old it may be; none for any number
+    /// Its greatest age in days; none for any age
     pub max_age: Option<u32>,
 }
 
-/// Something that is not as it should be.
+/// One difference from what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// A short stable name
@@ -39,15 +39,15 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem in words that can be shown.
+    /// Makes a problem, with text that is safe to show.
     #[must_use]
     pub fn new(code: &'static str, text: impl Into<String>) -> Self {
         Self { code, text: text.into() }
     }
 }
 
-/// Whether the statement is in the name of its signer, about what was asked for, not too old, and
-/// leaves out nothing but what the verifier agrees to.
+/// Checks the name and the subject of a statement against those that were asked for, and its age.
+/// Checks that it leaves out only what the verifier agrees to.
 #[must_use]
 pub fn check_statement(
     statement: &Statement,
@@ -93,7 +93,7 @@ pub fn check_statement(
     problems
 }
 
-/// Whether the tree is the one that is meant.
+/// Checks that the tree is the one in the statement.
 #[must_use]
 pub fn check_tree(statement: &Statement, found: Sha256Digest) -> Option<Problem> {
     let meant = statement.tree()?;
@@ -106,7 +106,7 @@ pub fn check_tree(statement: &Statement, found: Sha256Digest) -> Option<Problem>
     (found != meant).then(|| Problem::new("other-tree", text()))
 }
 
-/// Whether the image as a file is the one that is meant.
+/// Checks that the image as a file is the one in the statement.
 #[must_use]
 pub fn check_file(statement: &Statement, found: Sha256Digest) -> Option<Problem> {
     if statement.files().any(|it| it.digest.sha256 == found) {
@@ -119,7 +119,7 @@ pub fn check_file(statement: &Statement, found: Sha256Digest) -> Option<Problem>
     Some(Problem::new("other-file", text))
 }
 
-/// Whether the packages of the statement are exactly those that are installed.
+/// Checks that the packages of the statement are exactly those that are installed.
 #[must_use]
 pub fn check_installed(told: &[Package], installed: &[Installed]) -> Vec<Problem> {
     let told: BTreeMap<Identity, &Package> = told.iter().map(|it| (it.identity(), it)).collect();

@@ -1,10 +1,10 @@
-//! Everything in a tree as text, one line each, so that a tree has a digest and two trees can be
-//! compared by anybody.
+//! Everything in a tree as text, one line each, so that a tree has a digest and anybody can compare
+//! two trees.
 //!
-//! The format is a narrow one of mtree(5), whose tools read it: a line for each entry with its
-//! path and `KEYWORD=VALUE`s in a fixed order. It is documented in apt-quorum(1). What is in there
-//! is what decides how a system behaves: not the times, which every copy changes, and not which
-//! names share one file.
+//! The format is a narrow one of mtree(5), whose tools read it. There is a line for each entry with
+//! its path and `KEYWORD=VALUE`s in a fixed order. It is documented in apt-quorum(1). It has all
+//! that decides how a system behaves. It does not have the times, which every copy changes, nor
+//! which names share one file.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -19,43 +19,43 @@ use sha2::Digest as _;
 use crate::sys::tree::{self, Entry, Kind, TreeError};
 use crate::types::{Glob, Sha256Digest};
 
-/// The first lines: the signature of mtree(5), and what follows.
+/// The first lines: the signature of mtree(5), and the version of this format.
 const HEADER: &str = "#mtree\n# apt-quorum manifest 1\n";
 
 /// Bytes of a file that are read at once.
 const BUFFER: usize = 256 * 1024;
 
-/// What is in a tree.
+/// The content of a tree.
 #[derive(Debug)]
 pub struct Manifest {
     /// The SHA-256 of the manifest
     pub sha256: Sha256Digest,
-    /// How many entries it has
+    /// The number of its entries
     pub entries: usize,
     /// The manifest itself, if it was asked for
     pub text: Option<Vec<u8>>,
 }
 
-/// Why there is no manifest of a tree.
+/// The reason why there is no manifest of a tree.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct ManifestError(#[from] TreeError);
 
-/// Whether the text of a manifest is kept.
+/// The choice to keep the text of a manifest or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Text {
-    /// It is, in memory
+    /// The text is kept in memory
     Kept,
-    /// Only its digest is wanted
+    /// Only the digest is kept
     Dropped,
 }
 
 impl Manifest {
-    /// Reads a tree. What a pattern in `excluded` matches, by its path from the root on, is left
-    /// out with all that is below it.
+    /// Reads a tree. Leaves out each path, from the root on, that a pattern in `excluded` matches,
+    /// with all that is below it.
     ///
     /// # Errors
-    /// If anything else cannot be read as a whole.
+    /// If anything that is not left out cannot be read as a whole.
     pub fn of(root: &Path, excluded: &[Glob], text: Text) -> Result<Self, ManifestError> {
         let mut hash = sha2::Sha256::new();
         let mut kept = (text == Text::Kept).then(Vec::new);
@@ -78,8 +78,8 @@ impl Manifest {
     }
 }
 
-/// Whether a pattern leaves out what is at `path` below the root. Bytes that are not UTF-8 match `?`
-/// and `*` only.
+/// Returns true if a pattern leaves out `path`, which is relative to the root. Bytes that are not
+/// UTF-8 match `?` and `*` only.
 #[must_use]
 pub fn is_excluded(path: &Path, excluded: &[Glob]) -> bool {
     if excluded.is_empty() {
@@ -100,7 +100,7 @@ fn line(entry: &Entry<'_>) -> io::Result<String> {
         Kind::Device { block: true, .. } => "block",
         Kind::Device { block: false, .. } => "char",
     };
-    // The root is `.`, and a path needs a slash to be one from the root on.
+    // The root is `.`, and every other path begins with `./`.
     let mut line = ".".to_owned();
     if !entry.path.as_os_str().is_empty() {
         line.push('/');
@@ -129,8 +129,8 @@ fn line(entry: &Entry<'_>) -> io::Result<String> {
     Ok(line)
 }
 
-/// Whatever could be taken for something else, by us, by mtree's tools or by a terminal, is written
-/// as a backslash and three octal digits.
+/// Appends bytes to a line. Writes each that could be taken for something else, by us, by mtree's
+/// tools or by a terminal, as a backslash and three octal digits.
 fn escape(bytes: &[u8], line: &mut String) {
     for &byte in bytes {
         let plain = byte.is_ascii_graphic()
@@ -167,16 +167,16 @@ fn hash(mut file: &File, size: u64) -> io::Result<Sha256Digest> {
     Ok(Sha256Digest::from_bytes(hash.finalize().into()))
 }
 
-/// The SHA-256 of a plain file that does not change meanwhile, such as the image of a disk.
+/// Returns the SHA-256 of a plain file that does not change meanwhile, such as the image of a disk.
 ///
 /// # Errors
-/// If it is no such file.
+/// If it is not a plain file, cannot be read, or changed while it was read.
 pub fn of_file(path: &Path) -> io::Result<Sha256Digest> {
     use std::os::unix::fs::OpenOptionsExt;
 
     use crate::sys::steady::Stamp;
 
-    // What it is, is asked of the open file; until then a pipe must not be waited for.
+    // Only the open file can tell its type; opening a pipe must not wait until then.
     let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
     let file = File::options().read(true).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;

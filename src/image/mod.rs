@@ -1,10 +1,9 @@
-//! What somebody says about an image, and whether it is so.
+//! Statements about an image, and their verification.
 //!
-//! A statement binds three things with one signature: what is in the image ([`manifest`]), which
-//! packages are installed in it, and which operators confirmed each. Whoever verifies one believes
-//! only the first word of that, that the signer means this very tree: the packages are compared
-//! with dpkg's database, and who confirmed them is found out again from evidence, by the
-//! verifier's own policy.
+//! With one signature, a statement binds the content of the image ([`manifest`]), the packages that
+//! are installed in it, and the operators that confirmed each. A verifier believes only the first:
+//! that the signer means this very tree. It compares the packages with dpkg's database. It
+//! determines their confirmations again from evidence, by its own policy.
 
 mod bundle;
 mod check;

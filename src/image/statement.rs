@@ -1,13 +1,13 @@
-//! The statement as in-toto and SLSA have it.
+//! The statement in the formats of in-toto and SLSA.
 //!
 //! Statement: in-toto attestation framework, `spec/v1/statement.md`. Predicate: SLSA's verification
-//! summary (<https://slsa.dev/spec/v1.1/verification_summary>). What SLSA has no member for stands
-//! in one more member of the predicate, which consumers that do not know it must pass over; its name
-//! is a URI, as SLSA wants it, without the dots that in-toto advises against. Without it, a
-//! statement says less and never more: whether exceptions were needed stands in `verifiedLevels`.
+//! summary (<https://slsa.dev/spec/v1.1/verification_summary>). One more member of the predicate
+//! has what SLSA has no member for. Consumers that do not know it must pass over it. Its name is a
+//! URI, as SLSA wants it, without the dots that in-toto advises against. Without it, a statement
+//! says less and never more: `verifiedLevels` says if exceptions were needed.
 //!
-//! Members are written in the order in which they stand here, in ASCII and without white space, so
-//! that the same facts are the same bytes.
+//! Members are written in the order of the fields here, in ASCII and without white space, so that
+//! the same facts are the same bytes.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub const MANIFEST: &str = "manifest";
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 const PREDICATE: &str = "https://slsa.dev/verification_summary/v1";
 
-/// What was verified: every package is confirmed, or some only by exceptions.
+/// The verified levels: every package is confirmed, or some only by exceptions.
 const CONFIRMED: &str = "APT_QUORUM_CONFIRMED";
 const EXCEPTED: &str = "APT_QUORUM_EXCEPTED";
 
@@ -45,20 +45,20 @@ pub struct Statement {
     pub subject: Vec<Named>,
     #[serde(rename = "predicateType")]
     predicate_type: String,
-    /// What is said about it
+    /// The verification summary of the image
     pub predicate: Summary,
 }
 
 /// Something with a name and a hash: a resource descriptor of in-toto.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Named {
-    /// What it is called
+    /// Its name
     pub name: String,
     /// Its hashes
     pub digest: Digests,
 }
 
-/// The hashes of something. There is only one that counts.
+/// The hashes of something. Only SHA-256 counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digests {
     /// Its SHA-256
@@ -70,18 +70,18 @@ pub struct Digests {
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     verifier: Verifier,
-    /// When it was verified
+    /// The time of the verification
     pub time_verified: Timestamp,
-    /// What the image is called
+    /// The name of the image
     pub resource_uri: String,
-    /// By which policy
+    /// The policy that it was verified by
     pub policy: PolicyUsed,
-    /// All attestations that this rests on: each is called as it would be in a bundle
+    /// All attestations that this rests on, each under the name that it would have in a bundle
     pub input_attestations: Vec<Named>,
     verification_result: String,
     verified_levels: Vec<String>,
     dependency_levels: BTreeMap<String, usize>,
-    /// What SLSA has no member for
+    /// The members that SLSA does not have
     #[serde(rename = "apt-quorum:image")]
     pub image: Image,
 }
@@ -99,7 +99,7 @@ pub struct PolicyUsed {
     pub digest: Digests,
 }
 
-/// What SLSA has no member for.
+/// The members that SLSA does not have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
     /// Patterns of paths that the manifest leaves out
@@ -120,15 +120,15 @@ pub struct Package {
     pub architecture: Architecture,
     /// Its source package
     pub source: SourceName,
-    /// The version of that
+    /// The version of the source package
     pub source_version: DebVersion,
     /// The SHA-256 of the file that it came from
     pub sha256: Sha256Digest,
-    /// Whether it is confirmed or excepted
+    /// Its state: confirmed or excepted
     pub state: Told,
-    /// The operators who signed that very file
+    /// The operators that signed that very file
     pub confirmed_by: Vec<Confirmation>,
-    /// The operators who signed another one under its name
+    /// The operators that signed another file under its name
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<Confirmation>,
     /// The exception that it needed
@@ -136,20 +136,20 @@ pub struct Package {
     pub exception: Option<Exception>,
 }
 
-/// What is said of a package.
+/// The state of a package, as the statement tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Told {
-    /// Enough operators signed it.
+    /// Enough operators signed its file.
     Confirmed,
-    /// Not enough did, and an exception was in force.
+    /// Too few operators signed its file, and an exception was in force.
     Excepted,
 }
 
-/// An operator's word.
+/// One operator's attestation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Confirmation {
-    /// What the signer calls the operator
+    /// The signer's name for the operator
     pub operator: OperatorName,
     /// in-toto's id of its key
     pub key: String,
@@ -160,53 +160,54 @@ pub struct Confirmation {
 /// An exception that was in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exception {
-    /// Why it was granted
+    /// The reason for which it was granted
     pub reason: String,
-    /// Until when it holds
+    /// The time at which it ends
     pub expires: Timestamp,
 }
 
-/// What a statement says besides its packages.
+/// The parts of a statement that are not about its packages.
 #[derive(Debug, Clone)]
 pub struct About {
-    /// Who says it
+    /// The name of the verifier
     pub verifier: String,
-    /// When
+    /// The time of the verification
     pub time: Timestamp,
-    /// About what
+    /// The name of the image
     pub resource: String,
-    /// By which policy, and that one's digest
+    /// The name and the digest of the policy
     pub policy: (String, Sha256Digest),
     /// The digest of the manifest
     pub tree: Sha256Digest,
     /// The image as a file: its name and SHA-256
     pub file: Option<(String, Sha256Digest)>,
-    /// What the manifest leaves out
+    /// The patterns of paths that the manifest leaves out
     pub excluded: Vec<Glob>,
 }
 
-/// What a signer is called who gave no other name: after the key.
+/// Returns the default name of a signer, made of the id of its key.
 #[must_use]
 pub fn name_of_key(key: &PublicKey) -> String {
     format!("apt-quorum:key/{}", key.key_id())
 }
 
-/// What an image is called that was given no other name: after what is in it.
+/// Returns the default name of an image, made of the digest of its tree.
 #[must_use]
 pub fn name_of_tree(tree: Sha256Digest) -> String {
     format!("apt-quorum:tree/{tree}")
 }
 
-/// What a policy is called that was given no other name: after its digest.
+/// Returns the default name of a policy, made of its digest.
 #[must_use]
 pub fn name_of_policy(digest: Sha256Digest) -> String {
     format!("apt-quorum:policy/{digest}")
 }
 
-/// What is said of packages that were audited.
+/// Returns the statement's entries for packages that were audited.
 ///
 /// # Errors
-/// Those of which nothing can be said: neither confirmed nor excepted, or not wholly installed.
+/// The packages that a statement cannot have: neither confirmed nor excepted, or not wholly
+/// installed.
 pub fn packages(audited: &[Audited]) -> Result<Vec<Package>, Vec<&Audited>> {
     let mut open = Vec::new();
     let mut packages = Vec::new();
@@ -252,7 +253,7 @@ impl Package {
         })
     }
 
-    /// What it is.
+    /// Returns its name, version and architecture.
     #[must_use]
     pub fn identity(&self) -> Identity {
         Identity {
@@ -263,7 +264,7 @@ impl Package {
     }
 }
 
-/// In an order that does not depend on who answered first.
+/// Sorts the confirmations, so that their order does not depend on which operator answered first.
 fn confirmations(claims: &[crate::attest::Claim]) -> Vec<Confirmation> {
     let mut all: Vec<Confirmation> = claims
         .iter()
@@ -278,7 +279,7 @@ fn confirmations(claims: &[crate::attest::Claim]) -> Vec<Confirmation> {
     all
 }
 
-/// How many packages stand how.
+/// Counts the packages on each level.
 fn levels(packages: &[Package]) -> BTreeMap<String, usize> {
     let mut levels = BTreeMap::new();
     for it in packages {
@@ -322,7 +323,7 @@ impl Statement {
         }
     }
 
-    /// Its bytes, as they are signed.
+    /// Returns its bytes, as they are signed.
     ///
     /// # Errors
     /// If there is no JSON for it.
@@ -330,10 +331,10 @@ impl Statement {
         serde_json::to_string(self).map(|json| report::ascii(&json))
     }
 
-    /// Reads what was signed.
+    /// Reads the payload of a signed envelope.
     ///
     /// # Errors
-    /// If it is no such statement, or contradicts itself. The reason is a part of a sentence.
+    /// If it is not such a statement, or contradicts itself. The reason is a part of a sentence.
     pub fn read(payload: &[u8]) -> Result<Self, String> {
         let statement: Self = serde_json::from_slice(payload).map_err(|error| {
             format!(
@@ -372,19 +373,19 @@ impl Statement {
         Ok(())
     }
 
-    /// Who says it.
+    /// Returns the name of the verifier.
     #[must_use]
     pub fn verifier(&self) -> &str {
         &self.predicate.verifier.id
     }
 
-    /// The digest of the manifest.
+    /// Returns the digest of the manifest.
     #[must_use]
     pub fn tree(&self) -> Option<Sha256Digest> {
         self.subject.iter().find(|it| it.name == MANIFEST).map(|it| it.digest.sha256)
     }
 
-    /// What else it is about: the image as a file.
+    /// Returns its other subjects: the image as a file.
     pub fn files(&self) -> impl Iterator<Item = &Named> {
         self.subject.iter().filter(|it| it.name != MANIFEST)
     }

@@ -1,4 +1,4 @@
-//! What apt-transport-in-toto was told: the items below `APT::Intoto` in apt's configuration.
+//! The settings of apt-transport-in-toto: the items below `APT::Intoto` in apt's configuration.
 
 use std::path::PathBuf;
 
@@ -9,24 +9,24 @@ use crate::types::printable;
 /// Most items of each kind.
 const MAX_ITEMS: usize = 64;
 
-/// What apt-transport-in-toto goes by.
+/// The settings that apt-transport-in-toto runs by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The layout
     pub layout: PathBuf,
     /// The ids of the keys that must have signed it: in lower case, full fingerprints
     pub key_ids: Vec<String>,
-    /// Where links are
+    /// The addresses at which links are
     pub rebuilders: Vec<Url>,
     /// The home of the GnuPG that knows the keys
     pub gpg_home: Option<PathBuf>,
-    /// Whether a package without enough links is installed all the same
+    /// The fate of a package without enough links
     pub no_fail: NoFail,
-    /// Items that nothing is known about
+    /// Items whose meaning is not known
     pub unknown: Vec<String>,
 }
 
-/// What happens to a package about which too few links are found.
+/// The fate of a package about which too few links are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoFail {
     /// It is refused.
@@ -35,7 +35,7 @@ pub enum NoFail {
     On,
 }
 
-/// Why the settings cannot be taken over.
+/// The reason why the settings cannot be imported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// There are none.
@@ -44,25 +44,25 @@ pub enum SettingsError {
     /// Something is missing.
     #[error("{0} is not set")]
     Missing(&'static str),
-    /// Something is not what it should be.
+    /// An item has a value that is not valid.
     #[error("{item} says {}, which is {why}", printable(.value))]
     Wrong {
         /// The item
         item: &'static str,
         /// Its value
         value: String,
-        /// What is wrong with it
+        /// The mistake in it
         why: &'static str,
     },
-    /// More than anybody needs.
+    /// An item has more values than anybody needs.
     #[error("{0} has more values than are read")]
     TooMany(&'static str),
 }
 
 impl Settings {
-    /// Takes the items of apt's configuration that stand below `APT::Intoto`, in their order,
-    /// without that part of their names. As the method itself does, the last of several values
-    /// counts where there can be only one, and an item counts as a list or without.
+    /// Takes the items of apt's configuration below `APT::Intoto`, in their order, without that
+    /// part of their names. Follows the method itself in two points. The last of several values
+    /// counts where there can be only one. An item counts as a list or without.
     ///
     /// # Errors
     /// See [`SettingsError`].
@@ -110,7 +110,7 @@ fn bounded<'v>(item: &'static str, values: Vec<&'v str>) -> Result<Vec<&'v str>,
     if values.len() > MAX_ITEMS { Err(SettingsError::TooMany(item)) } else { Ok(values) }
 }
 
-/// A full fingerprint: a shorter id fits keys of others, too.
+/// Reads a full fingerprint: a shorter id matches other people's keys as well.
 fn key_id(value: &str) -> Result<String, SettingsError> {
     let id: String = value.split_ascii_whitespace().collect::<String>().to_ascii_lowercase();
     if id.len() == 40 && id.bytes().all(|it| it.is_ascii_hexdigit()) {

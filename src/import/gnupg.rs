@@ -1,7 +1,7 @@
 //! Certificates out of a GnuPG keyring.
 //!
-//! GnuPG is run with fixed arguments, with nothing of the caller's environment or of its own
-//! configuration, and writes nothing. What comes out is read like any certificate.
+//! GnuPG runs with fixed arguments, with nothing of the caller's environment or of its own
+//! configuration, and writes nothing. Its output is read like any certificate.
 
 use std::io::Read;
 use std::path::Path;
@@ -15,20 +15,20 @@ use crate::types::Certificate;
 
 const GPG: &str = "/usr/bin/gpg";
 
-/// Longer than any export takes.
+/// The limit for one export, longer than any takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Exports the certificate with this fingerprint from the keyring in `home`, or nothing if there is
 /// none there.
 ///
 /// # Errors
-/// Why that cannot be found out, for people.
+/// The reason, for people, why that cannot be determined.
 pub fn export(
     home: &Path,
     fingerprint: &str,
     trusted: Trusted,
 ) -> Result<Option<Certificate>, String> {
-    // Whoever can write there can put another keyring in its place.
+    // Everybody with write access there could put another keyring in its place.
     let names = match trusted.entries(home) {
         Ok(names) => names,
         Err(error) if error.is_missing() => return Ok(None),
@@ -66,7 +66,7 @@ pub fn export(
         let late = || Err(std::io::Error::from(std::io::ErrorKind::TimedOut));
         receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| late())
     });
-    // It has nothing more to say that is read.
+    // Nothing more of its output is read.
     let _ = child.kill();
     let _ = child.wait();
     let text = answer.map_err(failed)?;

@@ -1,8 +1,8 @@
-//! What other programs were told to trust, taken over into a configuration of our own.
+//! Other programs' trust settings, imported into a configuration of our own.
 //!
-//! The readers make a [`Plan`]; nothing is written before a person has seen it, and then all of it
-//! or nothing. What cannot be taken over as strictly as it was is a mistake or a note of the plan,
-//! never left out in silence.
+//! The readers make a [`Plan`]. Nothing is written before a person has seen it, and then all of it
+//! or nothing. A setting that cannot keep its full strictness is an error or a note of the plan,
+//! and never left out in silence.
 
 pub mod apt_transport;
 pub mod gnupg;
@@ -22,78 +22,78 @@ use crate::types::{OperatorName, PackageName, Threshold, Timestamp};
 /// Largest file that is read here, in bytes.
 pub const MAX_FILE: usize = 1024 * 1024;
 
-/// Below the directory of the configuration.
+/// The policy's path below the directory of the configuration.
 const POLICY: &str = "policy.toml";
 
-/// What is to be taken over.
+/// The settings to import.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// What it is taken from and whose word that is, a sentence each
+    /// The sources of the settings, and the keys that vouch for them, a sentence each
     pub from: Vec<String>,
     /// The operators
     pub operators: Vec<Draft>,
-    /// How many of them must confirm
+    /// The number of operators that must confirm
     pub threshold: Threshold,
     /// The mode, if it is to be set
     pub mode: Option<Mode>,
-    /// What may pass without a quorum
+    /// The packages that may pass without a quorum
     pub exceptions: Option<Exceptions>,
-    /// What is not taken over or means something else here, a sentence each
+    /// The settings that are not imported or mean something else here, a sentence each
     pub notes: Vec<String>,
 }
 
 /// Packages that may pass without a quorum.
 #[derive(Debug, Clone)]
 pub struct Exceptions {
-    /// Where they go, a name in `exceptions.d`
+    /// The name of their file in `exceptions.d`
     pub file: &'static str,
-    /// Why they may
+    /// The reason why they may pass
     pub reason: &'static str,
-    /// Which
+    /// The packages
     pub packages: Vec<PackageName>,
-    /// The first day on which they no longer may
+    /// The first day on which they may no longer pass
     pub expires: Timestamp,
 }
 
-/// What is written where the policy says something else already.
+/// The action where the policy already has another value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnDifference {
-    /// Nothing
+    /// Write nothing
     #[default]
     Refuse,
-    /// What is taken over
+    /// Write the imported value
     Replace,
 }
 
-/// Why a plan cannot be carried out.
+/// The reason why a plan cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// The policy cannot be read, or could be written by others.
     #[error("{0}; nothing was written.")]
     Policy(SecureError),
-    /// The policy is not TOML, or odd.
+    /// The policy is not TOML, or has an unexpected form.
     #[error("{0} cannot be edited: see apt-quorum config check; nothing was written.")]
     NotToml(String),
-    /// The policy says something else.
+    /// The policy has another value.
     #[error(
         "{path} says {key} = {found}, and this would make it {wanted}; give --replace if you want that. Nothing was written."
     )]
     Differs {
-        /// The policy
+        /// The path of the policy
         path: String,
-        /// Of what
+        /// The key in the policy
         key: &'static str,
-        /// What it says
+        /// Its value in the policy
         found: String,
-        /// What is to be taken over
+        /// The value to import
         wanted: String,
     },
-    /// Keys that together were several make fewer operators.
+    /// Several keys belong to one operator, which leaves too few operators.
     #[error("{threshold} must confirm, but these keys are those of {} here, and an operator has one vote: give fewer of them the same name. Nothing was written.", operators_of(*.operators))]
     TooFewOperators {
-        /// How many must
+        /// The number of operators that must confirm
         threshold: u32,
-        /// How many there would be
+        /// The number of operators that there would be
         operators: usize,
     },
     /// The operating system refused.
@@ -101,20 +101,21 @@ pub enum PlanError {
     System(String),
 }
 
-/// What a plan comes to in a configuration.
+/// The changes that a plan makes in a configuration.
 #[derive(Debug)]
 pub struct Prepared {
-    /// What to write
+    /// The change to write
     pub change: Change,
-    /// What becomes of the policy, a line each
+    /// The new values in the policy, a line each
     pub policy: Vec<String>,
 }
 
 impl Plan {
-    /// What must be written below `directory`. Nothing is yet.
+    /// Returns the changes to make below `directory`. Writes nothing yet.
     ///
     /// # Errors
-    /// If the policy cannot be edited, or says something else.
+    /// If the policy cannot be read or edited, has another value, or would need more operators than
+    /// the plan has.
     pub fn prepare(
         &self,
         directory: &Path,
@@ -136,7 +137,7 @@ impl Plan {
             let wanted = mode_word(mode);
             let edited = policy_text::set(&text, "mode", &wanted)
                 .ok_or_else(|| PlanError::NotToml(shown.clone()))?;
-            // It was asked for on the command line.
+            // The command line asks for this value.
             policy.push(became("mode", &wanted, edited.found));
             text = edited.text;
         }
@@ -164,7 +165,8 @@ impl Plan {
         Ok(Prepared { change, policy })
     }
 
-    /// The operators of `config`, as it would be, who count beside those of this plan.
+    /// Returns the operators of the new configuration `config` that count beside those of this
+    /// plan.
     #[must_use]
     pub fn others<'c>(&self, config: &'c Config) -> Vec<&'c OperatorName> {
         let own = |name: &OperatorName| self.operators.iter().any(|it| it.name == *name);
@@ -173,7 +175,7 @@ impl Plan {
 }
 
 impl Exceptions {
-    /// One exception a package, so that each can be taken away by itself.
+    /// Writes one exception for each package, so that each can be removed by itself.
     fn to_toml(&self) -> String {
         let mut text = String::new();
         for package in &self.packages {
@@ -191,7 +193,7 @@ impl Exceptions {
     }
 }
 
-/// What becomes of a value.
+/// Describes the new value, with the one before.
 fn became(key: &str, wanted: &str, found: Option<String>) -> String {
     match found {
         None => format!("{key} = {wanted} (not set before)"),

@@ -8,44 +8,44 @@ use crate::attest::{Layout, Numbers, Stated, StepKey};
 use crate::config::{Draft, DraftEndpoint, DraftKey, Protocol};
 use crate::types::{Certificate, OperatorName, PublicKey, Timestamp, printable};
 
-/// Fewest digits of a key id by which a key is named.
+/// Fewest digits of a key id that can name a key.
 const FEWEST_DIGITS: usize = 8;
 
-/// Which key belongs to whom, as a person said.
+/// The owner of a key, as a person named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// The id of the key, or how it begins
+    /// The id of the key, or the first digits of it
     pub key: String,
-    /// Who has it
+    /// The operator that has it
     pub name: OperatorName,
 }
 
-/// Why a layout's keys do not become operators.
+/// The reason why a layout's keys do not become operators.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperatorsError {
-    /// Keys of which only the numbers are known.
+    /// The layout has only the numbers of these keys, and no certificate.
     #[error(
         "the layout has only the numbers of these OpenPGP keys, and their certificates are needed, which say whether they still hold: {}. Nothing was written. Get each by a way that you trust, or export it where it is known, and name the file with --certificate:\n{}",
         .0.join(", "),
         exports(.0)
     )]
     NoCertificate(Vec<String>),
-    /// A certificate whose fingerprint fits and whose numbers do not.
+    /// The fingerprint of this certificate matches the layout, and its numbers do not.
     #[error(
         "the certificate {0} is not made of the numbers that the layout gives for it; nothing was written."
     )]
     OtherNumbers(String),
-    /// Days are what a key's end is written in.
+    /// The layout expires today, and a key's end is written as a day.
     #[error(
         "the layout holds only for the rest of this day: whoever made it must renew and sign it; nothing was written."
     )]
     EndsToday,
-    /// A name was given to a key that is not there, or not only one.
+    /// A name was given for no key of the layout, or for several.
     #[error("--operator {}: {why}; nothing was written.", printable(.key))]
     Owner {
         /// The key that was named
         key: String,
-        /// What is wrong
+        /// The mistake
         why: &'static str,
     },
 }
@@ -53,7 +53,7 @@ pub enum OperatorsError {
 impl std::str::FromStr for Owner {
     type Err = String;
 
-    /// `KEYID=NAME`
+    /// Parses `KEYID=NAME`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (key, name) = text.split_once('=').ok_or("write KEYID=NAME")?;
         if key.len() < FEWEST_DIGITS || !key.bytes().all(|it| it.is_ascii_hexdigit()) {
@@ -66,10 +66,10 @@ impl std::str::FromStr for Owner {
 }
 
 /// Makes the operators that own the keys of the layout's step: one for each key, unless `owners`
-/// says otherwise. Each is asked at all of `urls`: which of them is whose is not known, and whose
-/// word an attestation is, its signature says.
+/// says otherwise. Each is asked at all of `urls`, because the layout does not say which address is
+/// whose. The signature decides whose vote an attestation is.
 ///
-/// What is other than in the layout goes into `notes`.
+/// Adds each difference from the layout to `notes`.
 ///
 /// # Errors
 /// See [`OperatorsError`].
@@ -81,7 +81,8 @@ pub fn of_layout(
     now: Timestamp,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Draft>, OperatorsError> {
-    // A key's end is a day, and no key may outlive the layout, so these would be over already.
+    // A key's end is a day, and no key may outlive the layout, so these keys would have ended
+    // already.
     if layout.expires.date() == now.date() {
         return Err(OperatorsError::EndsToday);
     }
@@ -142,7 +143,7 @@ pub fn of_layout(
     Ok(drafts.into_values().collect())
 }
 
-/// Who owns each key, in the order of the layout.
+/// Returns the name of each key's owner, in the order of the layout.
 fn names(layout: &Layout, owners: &[Owner]) -> Result<Vec<OperatorName>, OperatorsError> {
     let wrong = |key: &str, why| OperatorsError::Owner { key: key.to_owned(), why };
     let called = |key: &StepKey, owner: &Owner| key.id.to_ascii_lowercase().starts_with(&owner.key);
@@ -169,7 +170,7 @@ fn names(layout: &Layout, owners: &[Owner]) -> Result<Vec<OperatorName>, Operato
     layout.keys.iter().map(name).collect()
 }
 
-/// The certificate that these numbers are out of.
+/// Finds the certificate that these numbers are a part of.
 fn certificate<'c>(
     numbers: &Numbers,
     certificates: &'c [Certificate],
@@ -183,7 +184,7 @@ fn certificate<'c>(
     }
 }
 
-/// Tells where a certificate says more, or less, than the layout.
+/// Adds a note where a certificate says more, or less, than the layout.
 fn compare(numbers: &Numbers, certificate: &Certificate, now: Timestamp, notes: &mut Vec<String>) {
     let start: String = numbers.fingerprint().chars().take(16).collect();
     for subkey in numbers.unnamed(certificate, now) {

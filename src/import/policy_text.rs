@@ -1,5 +1,5 @@
-//! Values in the text of a policy, changed where they stand: comments, order and white space are
-//! the administrator's.
+//! Changes values in the text of a policy in place, because comments, order and white space are the
+//! administrator's.
 
 use std::ops::Range;
 
@@ -12,11 +12,11 @@ use crate::types::Threshold;
 pub(super) struct Edited {
     /// The text
     pub(super) text: String,
-    /// How the value was written before, if it was there
+    /// The text of the value before, if it was there
     pub(super) found: Option<String>,
 }
 
-/// Sets a value that is there. Nothing if it is not, or the text is not TOML.
+/// Sets a value that is there. Returns none if it is not, or if the text is not TOML.
 pub(super) fn set(text: &str, key: &str, value: &str) -> Option<Edited> {
     let span = place(text, key)?;
     let found = text.get(span.clone())?.to_owned();
@@ -24,7 +24,7 @@ pub(super) fn set(text: &str, key: &str, value: &str) -> Option<Edited> {
     Some(Edited { text: format!("{before}{value}{after}"), found: Some(found) })
 }
 
-/// Sets the threshold, whether it is there or not. Nothing if the text is not TOML.
+/// Sets the threshold, and adds it if it is not there. Returns none if the text is not TOML.
 pub(super) fn set_threshold(text: &str, threshold: Threshold) -> Option<Edited> {
     let found = place(text, "threshold").and_then(|it| text.get(it)).map(ToOwned::to_owned);
     Some(Edited { text: with_threshold(text, threshold)?, found })

@@ -1,5 +1,5 @@
-//! repro-threshold's configuration: rebuilders that were chosen, how many must agree, and the
-//! packages that it lets pass blindly.
+//! repro-threshold's configuration: the rebuilders that were chosen, the number of them that must
+//! agree, and the packages that it lets pass blindly.
 //!
 //! It counts by the host of a rebuilder's address, so a host is an operator here.
 
@@ -14,7 +14,7 @@ use crate::types::{
     KeyError, KeyKind, OperatorName, PackageName, PublicKey, Threshold, Timestamp, printable,
 };
 
-/// Where it is unless said otherwise.
+/// The usual path of the configuration.
 pub const DEFAULT_PATH: &str = "/etc/repro-threshold.conf";
 
 /// Most rebuilders, and most packages.
@@ -29,7 +29,7 @@ struct File {
     rules: Rules,
     #[serde(default)]
     trusted_rebuilder: Vec<Rebuilder>,
-    // Known to it and not trusted.
+    // repro-threshold lists these without trusting them.
     #[serde(default, rename = "custom_rebuilder")]
     _custom: Vec<serde::de::IgnoredAny>,
     #[serde(default, rename = "cached_rebuilderd_community")]
@@ -59,23 +59,23 @@ struct Rebuilder {
     signing_keyring: String,
 }
 
-/// What is taken over.
+/// The imported settings.
 #[derive(Debug, Clone)]
 pub struct Taken {
     /// The operators, one for each host
     pub operators: Vec<Draft>,
-    /// How many must confirm
+    /// The number of operators that must confirm
     pub threshold: Threshold,
-    /// What passes without
+    /// The packages that pass without a quorum
     pub exceptions: Exceptions,
-    /// What is not taken over, or is other than it was
+    /// The settings that are not imported, or are other than they were, a sentence each
     pub notes: Vec<String>,
 }
 
-/// Why nothing is taken over.
+/// The reason why nothing is imported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TakeError {
-    /// Not TOML, or something in it that is not known.
+    /// It is not TOML, or has a member that is not known.
     #[error("{0}")]
     Toml(String),
     /// It lets everything pass.
@@ -83,31 +83,32 @@ pub enum TakeError {
         "required_threshold is {0}, which lets everything pass: set it to 1 or more there first"
     )]
     NoThreshold(i64),
-    /// Absurdly much.
+    /// It has more items than are read.
     #[error("it has more {0} than are read")]
     TooMany(&'static str),
-    /// What is trusted blindly is no package's name; a pattern there matches nothing, and here many.
+    /// An item that is trusted blindly is not a package's name. A pattern matches nothing there,
+    /// and many packages here.
     #[error("blindly_trust has {}, which is no name of a package", printable(.0))]
     NotAPackage(String),
-    /// A host whose name cannot be an operator's.
+    /// The address of a rebuilder has no host that can be the name of an operator.
     #[error("the rebuilder {} has the address {}, in which is no host that could be the name of an operator", printable(.name), printable(.url))]
     Host {
-        /// Its name there
+        /// The rebuilder's name there
         name: String,
-        /// Its address
+        /// The rebuilder's address
         url: String,
     },
     /// A key that cannot be read.
     #[error("the key of the rebuilder {}: {why}", printable(.name))]
     Key {
-        /// Its name there
+        /// The rebuilder's name there
         name: String,
-        /// What is wrong
+        /// The mistake in the key
         why: KeyError,
     },
 }
 
-/// Reads the configuration, whose exceptions are to end on the day `expires`.
+/// Reads the configuration. Its exceptions will end on the day `expires`.
 ///
 /// # Errors
 /// See [`TakeError`].
@@ -196,7 +197,7 @@ fn take(
     Ok(())
 }
 
-/// The first block with a key in a keyring, and whether there are more.
+/// Returns the first block with a key in a keyring, and true if there are more.
 fn first_key(keyring: &str) -> (Option<&str>, bool) {
     const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
     const END: &str = "-----END PUBLIC KEY-----";

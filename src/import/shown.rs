@@ -8,8 +8,8 @@ use crate::config::{Config, Draft};
 use crate::types::{OperatorName, printable};
 
 impl Plan {
-    /// What will be written, and what of the old configuration will not. `config` is what the
-    /// configuration would be.
+    /// Lists the changes that will be written, and the settings of the other program that will not.
+    /// `config` is the configuration with those changes.
     #[must_use]
     pub fn shown(&self, directory: &Path, prepared: &Prepared, config: &Config) -> String {
         let mut text = String::new();

@@ -1,4 +1,4 @@
-//! What one row of the page opens to: everything that a package's state rests on.
+//! The details of one row of the page: everything that a package's state rests on.
 
 use super::confirming;
 use super::markup::Markup;
@@ -6,7 +6,7 @@ use crate::audit::{RecordedPackage, Source, State};
 use crate::policy::Standing;
 use crate::report::{self, RecordedClaim};
 
-/// In a few words, as the line that is seen first.
+/// Writes the cause of the state in a few words, as the line that is seen first.
 pub(super) fn why(page: &mut Markup, package: &RecordedPackage) {
     if let Some(exception) = &package.exception {
         page.raw("until ").text(&exception.expires.date()).raw(": ").text(&exception.reason);
@@ -16,7 +16,7 @@ pub(super) fn why(page: &mut Markup, package: &RecordedPackage) {
     } else if let Some(reason) = &package.reason {
         page.text(&reason.text);
     }
-    // Where that is the state, it has been said.
+    // Where that is the state, the reader has seen it already.
     if !package.conflicts.is_empty() && package.state != State::Conflict {
         page.raw(" <strong class=\"alarm\">another file was signed under this name</strong>");
     }
@@ -25,7 +25,7 @@ pub(super) fn why(page: &mut Markup, package: &RecordedPackage) {
     }
 }
 
-/// Everything else.
+/// Writes everything else, which is seen when the row is opened.
 pub(super) fn details(page: &mut Markup, package: &RecordedPackage) {
     page.raw("<dl>");
     item(page, "Source", |page| {

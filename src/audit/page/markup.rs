@@ -1,6 +1,6 @@
 //! HTML that is put together so that no text from outside becomes a part of it.
 
-/// A page that is being written. Whatever is not a constant of this program goes through
+/// A page that is being written. All text but the constants of this program goes through
 /// [`Markup::text`].
 #[derive(Debug, Default)]
 pub(super) struct Markup {
@@ -14,8 +14,8 @@ impl Markup {
         self
     }
 
-    /// Adds text, as content or within a quoted attribute. What would not be seen, or would turn
-    /// the text around it, is shown as a replacement character.
+    /// Adds text, as content or within a quoted attribute. Characters that are invisible, or that
+    /// turn the text around them, become a replacement character.
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
         for c in text.chars() {
             match c {

@@ -1,4 +1,4 @@
-//! An audit as one page for a browser, which asks nobody for anything.
+//! An audit as one page for a browser, which loads nothing from anywhere.
 //!
 //! All rows are in the HTML, so that it can be read, searched and printed without JavaScript; the
 //! script only sorts and hides. The page's own policy (CSP) lets nothing run or load but the one
@@ -21,7 +21,7 @@ use markup::Markup;
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The states from the worst to the best: what must be seen stands first.
+/// The states from the worst to the best, so that the urgent ones are seen first.
 const WORST_FIRST: [State; 5] =
     [State::Conflict, State::Unknown, State::Debt, State::Excepted, State::Confirmed];
 
@@ -55,7 +55,7 @@ fn head(page: &mut Markup, record: &Record) {
     page.raw("<style>").raw(STYLE).raw("</style>\n</head>\n");
 }
 
-/// What it comes to, in one sentence, in numbers, and as a bar.
+/// Writes the result of the audit in one sentence, in numbers, and as a bar.
 fn header(page: &mut Markup, record: &Record) {
     let Counts { installed, confirmed, excepted, .. } = record.counts;
     page.raw("<header>\n<h1>Audit of ").text(&record.root).raw("</h1>\n<p class=\"lead\">");
@@ -88,14 +88,15 @@ fn header(page: &mut Markup, record: &Record) {
     page.raw("</dl>\n</header>\n");
 }
 
-/// With attributes of SVG, because the policy of the page lets no element have a style of its own.
+/// Draws the bar with attributes of SVG: the policy of the page lets no element have a style of its
+/// own.
 fn bar(page: &mut Markup, counts: Counts) {
     page.raw("<svg class=\"bar\" width=\"100%\" height=\"10\" aria-hidden=\"true\">\n");
     let mut before = 0;
     for state in WORST_FIRST {
         let count = count(counts, state);
         if count > 0 {
-            // A single bad one is seen as well; at the end, the good ones give way.
+            // A single bad one must be visible too; the good ones at the end give way.
             let part = (count * 1000).checked_div(counts.installed).unwrap_or_default().max(5);
             page.raw("<rect class=\"").raw(code(state)).raw("\" height=\"10\" x=\"");
             page.raw(&percent(before)).raw("%\" width=\"").raw(&percent(part)).raw("%\"/>\n");
@@ -109,7 +110,8 @@ fn percent(of_thousand: usize) -> String {
     format!("{}.{}", of_thousand / 10, of_thousand % 10)
 }
 
-/// Hidden until the script takes the attribute away: without it they would do nothing.
+/// Writes the controls, hidden until the script takes the attribute away: without it they would do
+/// nothing.
 fn controls(page: &mut Markup, record: &Record) {
     page.raw("<form id=\"controls\" role=\"search\" aria-label=\"Packages\" autocomplete=\"off\" hidden>\n");
     page.raw("<p><label for=\"find\">Search</label> <input id=\"find\" type=\"search\" ");
@@ -191,7 +193,8 @@ fn footer(page: &mut Markup, record: &Record) {
     page.raw("of what was let in, and apt's indexes.</p>\n</footer>\n");
 }
 
-/// Whether somebody signed another file under its name, even where enough confirm this one.
+/// Returns true if an operator signed another file under its name, even where enough confirm this
+/// one.
 fn is_alarm(package: &RecordedPackage) -> bool {
     !package.conflicts.is_empty()
 }
@@ -201,7 +204,7 @@ fn confirming(package: &RecordedPackage) -> impl Iterator<Item = &OperatorName> 
     package.operators.iter().filter_map(confirms)
 }
 
-/// A class, and the value of a filter.
+/// The class of a state in HTML, and its value in the filter.
 const fn code(state: State) -> &'static str {
     match state {
         State::Confirmed => "confirmed",

@@ -1,4 +1,4 @@
-//! `apt-quorum audit --changes`: what changed since the last time, said once. Run by a timer.
+//! `apt-quorum audit --changes`: reports each change since the last audit once. Run by a timer.
 
 use std::path::Path;
 
@@ -22,10 +22,10 @@ const WARNING: &str = "<4>";
 const NOTICE: &str = "<5>";
 const INFO: &str = "<6>";
 
-/// Says what is otherwise than before and keeps how it is now.
+/// Reports the changes since the last audit, and keeps the result of this one.
 ///
 /// # Errors
-/// If it cannot be kept: the same would be said every time.
+/// If the result cannot be kept: every run would report the same changes.
 pub(super) fn tell(
     record: &Record,
     state: &Path,
@@ -34,7 +34,8 @@ pub(super) fn tell(
 ) -> Result<Exit, String> {
     let path = state.join(LAST);
     let changes = Changes::between(read_bounded(&path, MAX_LAST).as_deref(), record);
-    // Written first and put in its place last: what nobody could hear is said again.
+    // Written first and put in its place last: a change that could not be printed is reported
+    // again.
     let failed = |error: std::io::Error| {
         format!(
             "cannot keep the outcome in {}: {}",
@@ -43,7 +44,7 @@ pub(super) fn tell(
         )
     };
     let prepared = Prepared::write(&path, json(record).as_bytes()).map_err(failed)?;
-    // The journal shows how bad a line is; whoever else reads it has no use for that.
+    // The journal reads the priority of a line; other readers have no use for it.
     let for_journal = !as_json && std::env::var_os("JOURNAL_STREAM").is_some();
     let said = if as_json { json(&changes) } else { lines(&changes, for_journal) };
     let ended = print(&said, exit);

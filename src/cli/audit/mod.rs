@@ -1,4 +1,4 @@
-//! `apt-quorum audit`: where a system stands.
+//! `apt-quorum audit`: assesses every installed package.
 
 mod changes;
 mod notify;
@@ -49,7 +49,7 @@ fn judged(arguments: &Audit) -> Result<Exit, String> {
     let mut gatherer = gate.gatherer(&apt, network)?;
     let mut bar: Option<Progress> = None;
     let progress = |done, total| bar.get_or_insert_with(|| Progress::of("", total)).at(done);
-    // What asks day by day must be bearable for those who are asked.
+    // A daily timer must ask no more than the operators can bear.
     let ask = if arguments.changes { Ask::Unconfirmed } else { Ask::All };
     let audited =
         audit::audit_some(&system, &gate, &evidence, ask, &mut *gatherer, now, progress, |_| true);
@@ -71,7 +71,8 @@ fn judged(arguments: &Audit) -> Result<Exit, String> {
     Ok(show(&text(&audited, arguments.all), exit))
 }
 
-/// By which time exceptions and keys are judged: on the running system, as the hook does.
+/// Returns the time by which exceptions and keys are judged: on the running system, the hook's
+/// time.
 fn present(arguments: &Audit, apt: &Configuration) -> Timestamp {
     let clock = SystemTime::now();
     if arguments.root.is_some() {
@@ -104,8 +105,8 @@ pub(in crate::cli) fn exit_code(audited: &[Audited]) -> Exit {
     }
 }
 
-/// The worst first, and at the end what they come to. A conflict is an alarm, so it is shown where
-/// others confirm as well.
+/// Lists the worst packages first, and the counts at the end. Lists a conflict even where others
+/// confirm the package, because it is an alarm.
 pub(in crate::cli) fn text(audited: &[Audited], all: bool) -> String {
     let mut shown: Vec<&Audited> =
         audited.iter().filter(|it| all || it.state != State::Confirmed || it.is_alarm()).collect();
@@ -120,7 +121,7 @@ pub(in crate::cli) fn text(audited: &[Audited], all: bool) -> String {
     text + &summary(Counts::of(audited))
 }
 
-/// Why it stands as it does, without an end of a sentence.
+/// Returns the cause of the package's state, without a full stop.
 pub(in crate::cli) fn remark(it: &Audited) -> String {
     let Some(assessed) = &it.assessed else { return it.why_unknown().unwrap_or_default() };
     let report = assessed.assessment.report();
@@ -144,7 +145,8 @@ pub(in crate::cli) fn remark(it: &Audited) -> String {
     }
 }
 
-/// Somebody signed another file: to be seen even where enough others confirm this one.
+/// Returns a line for each operator that signed another file, even where enough others confirm this
+/// one.
 fn alarm(it: &Audited) -> String {
     let conflicts = it.assessed.iter().flat_map(|it| &it.assessment.report().conflicts);
     let line = |claim: &crate::attest::Claim| {

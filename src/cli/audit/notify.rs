@@ -1,8 +1,7 @@
-//! A note on the desktop in a Qubes VM, whose journal nobody reads.
+//! A note on the desktop in a Qubes VM, because its users do not read its journal.
 //!
-//! Qubes shows what a VM's session is told over its own bus (the desktop notifications of
-//! freedesktop.org), so that is the way; dom0 is told nothing. Best effort: what does not work
-//! is left out.
+//! Qubes shows the desktop notifications (freedesktop.org) that a VM's session gets over its own
+//! bus. dom0 is told nothing. A note that cannot be shown is left out without an error.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,16 +12,16 @@ use std::process::{Command, Stdio};
 
 use crate::audit::{Change, Changes};
 
-/// There in every VM of Qubes.
+/// A file that every VM of Qubes has.
 const MARKER: &str = "/usr/share/qubes/marker-vm";
 
-/// Where systemd keeps the buses of those who are logged in, by their user ids.
+/// The directory with the buses of the users who are logged in, by their user ids (systemd).
 const SESSIONS: &str = "/run/user";
 
 /// Sessions that are told at most.
 const MAX_SESSIONS: usize = 4;
 
-/// Tells whoever is logged in what is worse than before.
+/// Tells the users who are logged in about changes for the worse.
 pub(super) fn desktop(changes: &Changes) {
     let worse = changes.changes.iter().filter(|it| it.is_bad()).count();
     if worse == 0 || !nix::unistd::geteuid().is_root() || !Path::new(MARKER).exists() {
@@ -38,7 +37,8 @@ pub(super) fn desktop(changes: &Changes) {
     }
 }
 
-/// No text from outside is in it: what it is shown by takes markup.
+/// Returns the text of the note. No text from outside is in it, because the program that shows it
+/// interprets markup.
 fn body(worse: usize, conflicts: bool) -> String {
     let what = match worse {
         1 => "1 package stands worse than before".to_owned(),
@@ -52,7 +52,8 @@ fn body(worse: usize, conflicts: bool) -> String {
     format!("{what}{alarm}. See: journalctl -u apt-quorum-audit")
 }
 
-/// As that user, never as root: the bus is the user's, and so is who answers there.
+/// Sends the note as that user, never as root: the bus is the user's, and so is the program that
+/// answers there.
 fn tell(uid: u32, bus: &Path, body: &str) {
     let Ok(there) = bus.symlink_metadata() else { return };
     if uid == 0 || there.uid() != uid || !there.file_type().is_socket() {

@@ -12,12 +12,13 @@ use crate::types::{Called, Identity, printable};
 /// Longest list of debootstrap that is read, in bytes: a hundred times what a large system has.
 const MAX_LIST: usize = 4 * 1024 * 1024;
 
-/// Every `*.deb` in the directory, each with what its name says was asked for: debootstrap and apt
-/// call a file by the name, version and architecture that the index gave.
+/// Lists every `*.deb` in the directory, with the package that was requested, by the name of the
+/// file. debootstrap and apt name a file by the name, version and architecture in the index.
 ///
 /// # Errors
-/// If the directory can be changed by others than root, or others can add to it; if there is no package, or something there
-/// is called like a package and is none: whoever unpacks `*.deb` would take it.
+/// If others than root can change the directory or add to it, or if there is no package. Also if
+/// something has the name of a package and is none, because a program that unpacks `*.deb` would
+/// take it.
 pub(super) fn candidates(directory: &Path) -> Result<Vec<Candidate>, String> {
     let names = Trusted::now().lasting().entries(directory).map_err(|error| error.to_string())?;
     let mut candidates = Vec::new();
@@ -42,8 +43,8 @@ pub(super) fn candidates(directory: &Path) -> Result<Vec<Candidate>, String> {
     Ok(candidates)
 }
 
-/// Checks that what debootstrap is going to unpack, by the list that it made for itself
-/// (`debootstrap/debpaths` in the target: a package and a path on each line), are these files.
+/// Checks that debootstrap is going to unpack only these files. It made a list of them for itself:
+/// `debootstrap/debpaths` in the target, with a package and a path on each line.
 ///
 /// # Errors
 /// If the list cannot be read, or names anything else.

@@ -1,9 +1,9 @@
 //! `apt-quorum bootstrap`: debootstrap, with every package judged before the first is unpacked.
 //!
-//! debootstrap runs twice. The first run downloads and ends. Then all files are judged, as they
-//! lie there, in a place where only root can change anything. The second run unpacks what is
-//! there; it is told that nothing can be had elsewhere, and has no network, so that it can unpack
-//! nothing that was not judged. It needs a [`Clearance`].
+//! debootstrap runs twice. The first run downloads and ends. Then the gate judges all files where
+//! they are, in a directory that only root can change. The second run unpacks these files. It is
+//! told that there are no others, and has no network, so it cannot unpack a file that was not
+//! judged. It needs a [`Clearance`].
 
 mod archives;
 mod words;
@@ -34,17 +34,17 @@ use crate::sys::terminal::Progress;
 use crate::types::{Timestamp, printable};
 use words::Words;
 
-/// Where debootstrap and apt put packages, below the root of a system.
+/// The directory of debootstrap's and apt's packages, below the root of a system.
 const ARCHIVES: &str = "var/cache/apt/archives";
 
-/// What debootstrap calls an empty archive of archives, in 512-byte blocks (tar(5)).
+/// An empty tarball for debootstrap: two 512-byte blocks (tar(5)).
 const EMPTY_TARBALL: [u8; 1024] = [0; 1024];
 
-/// Why it ends before everything is done.
+/// The exit code of a bootstrap that ends before everything is done.
 struct Ended(Exit);
 
 impl Ended {
-    /// Says why.
+    /// Prints the reason.
     fn because(exit: Exit, why: &str) -> Self {
         complain(&format!("apt-quorum: {why}.\n"));
         Self(exit)
@@ -65,8 +65,8 @@ pub(super) fn run(arguments: &Bootstrap) -> Exit {
     done.unwrap_or_else(|Ended(exit)| exit)
 }
 
-/// The gate, and the configuration of apt that it was opened with; `lists` are the indexes that
-/// count.
+/// Opens the gate. Returns it with the configuration of apt that it was opened with. `lists` are
+/// the indexes that count.
 fn open(arguments: &Bootstrap, lists: Option<&Path>) -> Result<(Gate, Configuration), Ended> {
     let mut apt = apt_configuration(Environment::Heard)
         .map_err(|error| Ended::because(Exit::Wrong, &error.to_string()))?;
@@ -77,7 +77,7 @@ fn open(arguments: &Bootstrap, lists: Option<&Path>) -> Result<(Gate, Configurat
     Ok((gate, apt))
 }
 
-/// The configuration, if what it does not confirm is refused.
+/// Returns the configuration, if it refuses packages that are not confirmed.
 fn enforcing(gate: &Gate) -> Result<&Config, Ended> {
     let config = gate.config().map_err(|problems| {
         complain(&format!("{problems}; with any, nothing is built.\n"));
@@ -98,13 +98,13 @@ fn must_be_root() -> Result<(), Ended> {
     Err(Ended::because(Exit::Wrong, "only root can build a system"))
 }
 
-/// Judges the packages in a directory from which somebody else is going to unpack them.
+/// Judges the packages in a directory from which another program is going to unpack them.
 fn judge_directory(arguments: &Bootstrap, directory: &Path) -> Result<Exit, Ended> {
     let (gate, apt) = open(arguments, arguments.lists.as_deref())?;
     enforcing(&gate)?;
     let refused = |why: String| Ended::because(Exit::Refused, &format!("refused: {why}"));
     if let Some(lists) = &arguments.lists {
-        // Whoever can add an index says from which archive a file is.
+        // Everybody who can add an index decides from which archive a file is.
         Trusted::now().lasting().entries(lists).map_err(|error| refused(error.to_string()))?;
     }
     let candidates = archives::candidates(directory).map_err(refused)?;
@@ -113,7 +113,7 @@ fn judge_directory(arguments: &Bootstrap, directory: &Path) -> Result<Exit, Ende
     judge(arguments, &gate, &apt, candidates, ledger, outcome).map(admitted)
 }
 
-/// The only way to success: all was cleared.
+/// Returns success. It takes the clearance of all packages: there is no other way to it.
 fn admitted(_cleared: Clearance) -> Exit {
     Exit::Admitted
 }
@@ -151,7 +151,7 @@ fn bootstrap(arguments: &Bootstrap) -> Result<Exit, Ended> {
     Ok(admitted(clearance))
 }
 
-/// Makes the target, if it is not there yet, and says where it really is. Only root may be able to
+/// Makes the target, if it is not there yet, and returns its real path. Only root may be able to
 /// change anything there.
 fn make_target(target: &Path) -> Result<PathBuf, String> {
     let failed = |error: &std::io::Error| {
@@ -167,8 +167,8 @@ fn make_target(target: &Path) -> Result<PathBuf, String> {
     Ok(target)
 }
 
-/// The directory at `inside` of the target. It must be there, not by way of links, and only root
-/// may be able to change anything in it.
+/// Returns the directory at `inside` of the target. It must be there, not by way of links, and only
+/// root may be able to change anything in it.
 fn only_roots(target: &Path, inside: &str) -> Result<PathBuf, String> {
     let path = target.join(inside);
     Trusted::now().lasting().entries(&path).map_err(|error| error.to_string())?;
@@ -178,8 +178,8 @@ fn only_roots(target: &Path, inside: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// What debootstrap noted for its second run must be root's as well, file by file: it writes over
-/// what was there, and leaves it to whom it belonged.
+/// Checks that each file with debootstrap's notes for its second run is root's as well. debootstrap
+/// writes over a file that was there, and does not change its owner.
 fn only_roots_files(directory: &Path) -> Result<(), String> {
     let trusted = Trusted::now().lasting();
     let names = trusted.entries(directory).map_err(|error| error.to_string())?;
@@ -212,7 +212,8 @@ fn run_debootstrap(
     }
 }
 
-/// Judges, shows and records. A clearance for all, or nothing.
+/// Judges the packages, shows and records the decisions. Returns a clearance for all of them, or
+/// fails.
 fn judge(
     arguments: &Bootstrap,
     gate: &Gate,
@@ -266,7 +267,7 @@ fn judge(
     Clearance::of(decisions).map_err(|_| Ended(exit))
 }
 
-/// A path as the image sees it, where that can be told: receipts must not depend on where an
+/// Returns a path as the image sees it, where that is known: receipts must not depend on where an
 /// image was built.
 fn inside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default();
@@ -276,7 +277,7 @@ fn inside(path: &Path) -> PathBuf {
     }
 }
 
-/// Has debootstrap unpack what was judged, without a network.
+/// Has debootstrap unpack the files that were judged, without a network.
 fn unpack(
     arguments: &Bootstrap,
     words: &Words,

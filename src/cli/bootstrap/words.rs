@@ -1,5 +1,6 @@
-//! What debootstrap is told, read as debootstrap reads it (debootstrap(8), its own loop over the
-//! arguments), and split into two runs: one that only downloads, and one that only unpacks.
+//! The arguments of debootstrap, read as debootstrap reads them (debootstrap(8), its own loop over
+//! the arguments). They are split into two runs: one that only downloads, and one that only
+//! unpacks.
 //!
 //! An option that is not known here is refused. It could be one that unpacks in the first run, or
 //! downloads in the second.
@@ -49,21 +50,21 @@ const OTHER_WORK: &[&str] = &[
     "version",
 ];
 
-/// What is to be bootstrapped.
+/// The parsed arguments of debootstrap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Words {
-    /// What is passed on to both runs
+    /// The options for both runs
     options: Vec<String>,
     suite: String,
-    /// Where to
+    /// The directory to bootstrap into
     pub(super) target: String,
     /// The mirror and the script, as far as they were given
     rest: Vec<String>,
-    /// The second stage runs elsewhere
+    /// True if the second stage runs elsewhere
     foreign: bool,
-    /// Nothing is unpacked at all
+    /// True if nothing is unpacked at all
     pub(super) download_only: bool,
-    /// Whether Release files are to be taken without a signature
+    /// True if Release files are to be accepted without a signature
     pub(super) unsigned: bool,
 }
 
@@ -71,7 +72,7 @@ impl Words {
     /// Reads the words behind our own options.
     ///
     /// # Errors
-    /// What cannot be passed on, or is missing.
+    /// The option that cannot be passed on, or the argument that is missing.
     pub(super) fn read(words: &[String]) -> Result<Self, String> {
         let mut read = Self {
             options: Vec::new(),
@@ -137,9 +138,9 @@ impl Words {
         Ok(())
     }
 
-    /// The arguments of the run that downloads. Whether packages can be had as a tarball does not
-    /// matter; of all that debootstrap can do, only this leaves behind what the second run needs,
-    /// and unpacks nothing.
+    /// Returns the arguments of the run that downloads. Unless only a download is wanted, they ask
+    /// for a tarball that is thrown away. Of debootstrap's modes, only this one leaves behind what
+    /// the second run needs, and unpacks nothing.
     pub(super) fn to_download(&self, target: &Path) -> Vec<OsString> {
         let mut arguments = self.common();
         if self.download_only {
@@ -150,7 +151,7 @@ impl Words {
         self.end(arguments, target)
     }
 
-    /// The arguments of the run that unpacks what lies in the target. `nothing` is an empty
+    /// Returns the arguments of the run that unpacks the files in the target. `nothing` is an empty
     /// tarball: with one, debootstrap looks for no package anywhere else.
     pub(super) fn to_unpack(&self, target: &Path, nothing: &Path) -> Vec<OsString> {
         let mut arguments = self.common();

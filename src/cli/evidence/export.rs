@@ -1,4 +1,4 @@
-//! `apt-quorum evidence export`: what this machine has, for others.
+//! `apt-quorum evidence export`: hands out this machine's evidence to others.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::gate::Stock;
 use crate::sys::plain;
 use crate::types::{ArtifactName, DebVersion, PackageName, Timestamp, printable};
 
-/// What was exported.
+/// The result of an export, as JSON.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Exported {
     schema: u32,
@@ -23,7 +23,7 @@ pub(super) struct Exported {
     attestations: usize,
     /// Attestations at hand that make no claim here, and so are left out
     rejected: Rejected,
-    /// What was asked for and is not there
+    /// Arguments about which there is nothing
     missing: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &EvidenceExport) -> Result<Exit, Failed> {
     Ok(print(&if arguments.json { json(&exported) } else { exported.text() }, exit))
 }
 
-/// Writes what is known about these artifacts.
+/// Writes the attestations at hand about these artifacts.
 pub(super) fn write(
     stock: &Stock<'_>,
     artifacts: &BTreeSet<ArtifactName>,
@@ -94,20 +94,20 @@ impl Exported {
     }
 }
 
-/// What somebody wants exported.
+/// One argument of an export.
 struct Wanted {
     text: String,
     what: What,
 }
 
 enum What {
-    /// About the package in this file
+    /// Attestations about the package in this file
     File(ArtifactName),
     Package(PackageName, Option<DebVersion>),
 }
 
 impl Wanted {
-    /// A file if it is written as one, or else `NAME` or `NAME=VERSION`.
+    /// Reads a file if the text is written as one. Otherwise parses `NAME` or `NAME=VERSION`.
     fn read(text: &str) -> Result<Self, Failed> {
         let what = if text.contains('/') || text.ends_with(".deb") {
             let (control, _) = package(Path::new(text))?;

@@ -31,7 +31,7 @@ struct Named {
     architecture: Option<Architecture>,
 }
 
-/// What `--json` prints.
+/// The JSON that `--json` prints.
 #[derive(Serialize)]
 struct Fetched<'a> {
     schema: u32,
@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Failed> {
             named.package, named.version
         ));
     }
-    // The order of the list is of no use; the same question twice neither.
+    // The order of the list is of no use, and neither is the same question twice.
     questions.sort_by(|a, b| (&a.identity, a.sha256).cmp(&(&b.identity, b.sha256)));
     questions.dedup_by(|a, b| (&a.identity, a.sha256) == (&b.identity, b.sha256));
 
@@ -90,7 +90,7 @@ pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Failed> {
         let about = surveyed.iter().map(|it| it.identity.artifact_name()).collect();
         export::write(&stock, &about, path, now)
     };
-    // What was found out is said in any case.
+    // The answers are printed even if the export failed.
     let exported = arguments.output.as_deref().map(export).transpose();
     let written = exported.as_ref().ok().and_then(Option::as_ref);
     let said = if arguments.json {
@@ -113,7 +113,8 @@ fn shown(it: &Surveyed) -> FetchedPackage<'_> {
     }
 }
 
-/// Silence matters where nobody else was heard: what was found is enough to go on with.
+/// Returns the exit code. A silent operator matters only where no other one was heard: any
+/// attestation is enough to go on with.
 fn exit_of(surveyed: &[Surveyed], unlisted: &[Named]) -> Exit {
     if !unlisted.is_empty() {
         Exit::Refused
@@ -153,7 +154,7 @@ fn text(surveyed: &[Surveyed]) -> String {
     text
 }
 
-/// What is fetched goes into the cache, so whoever asks must be able to write there.
+/// Checks that the user can write to the cache, because the evidence that is fetched goes there.
 fn can_be_kept(gate: &Gate) -> Result<(), Failed> {
     if nix::unistd::geteuid().is_root() {
         return Ok(());
@@ -211,7 +212,7 @@ fn named(line: &str) -> Result<Named, String> {
     })
 }
 
-/// What apt would upgrade, as it would do it.
+/// Returns the packages that apt would upgrade, as it would do it.
 fn upgrades() -> Result<Vec<Named>, Failed> {
     let simulated = simulate::installed_by(&["dist-upgrade"]).map_err(|why| Failed {
         exit: Exit::CouldNotFindOut,
@@ -228,8 +229,8 @@ fn upgrades() -> Result<Vec<Named>, Failed> {
     Ok(simulated.packages.into_iter().map(named).collect())
 }
 
-/// Looks the hashes of these packages up in apt's indexes, and the architectures of those that are
-/// named without one. Gives back what cannot be asked about.
+/// Looks up the hashes of these packages in apt's indexes, and the architectures of those that are
+/// named without one. Returns the packages that cannot be asked about.
 fn resolve(gate: &Gate, named: Vec<Named>, questions: &mut Vec<Question>) -> Vec<Named> {
     let mut found: BTreeMap<(PackageName, DebVersion), BTreeSet<(Identity, Sha256Digest)>> = named
         .iter()
@@ -258,7 +259,7 @@ fn resolve(gate: &Gate, named: Vec<Named>, questions: &mut Vec<Question>) -> Vec
                 questions.push(question(Identity { package, version, architecture }, None));
             }
             (None, true) => unlisted.push(it),
-            // With the name as the index has it: so its file is signed.
+            // The name is written as in the index, because the attestation has it so.
             (_, false) => questions.extend(
                 files.into_iter().map(|(its, sha256)| question(its.clone(), Some(*sha256))),
             ),

@@ -1,7 +1,7 @@
-//! `apt-quorum evidence import`: what others brought, for this machine's cache.
+//! `apt-quorum evidence import`: takes others' evidence into this machine's cache.
 //!
-//! What is brought is read as apt's unprivileged user where that can be: only opening it and the
-//! configuration needs more.
+//! The evidence is read as apt's unprivileged user where possible: only opening it, and reading the
+//! configuration, needs more.
 
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
@@ -19,19 +19,19 @@ use crate::gate::Taken;
 use crate::sys::plain;
 use crate::types::{ArtifactName, Timestamp, printable};
 
-/// What became of what was brought.
+/// The result of an import, as JSON.
 #[derive(Debug, Default, Serialize)]
 struct Imported {
     schema: u32,
-    /// New in the cache
+    /// Attestations that are new in the cache
     taken: usize,
-    /// In the cache already
+    /// Attestations that are in the cache already
     known: usize,
     /// Attestations that make no claim here
     rejected: Rejected,
     /// Attestations that could not be written
     failed: usize,
-    /// The first reason for it
+    /// The reason for the first such failure
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
 }
@@ -76,8 +76,8 @@ pub(super) fn run(arguments: &EvidenceImport) -> Result<Exit, Failed> {
 }
 
 impl Imported {
-    /// Others may have been asked for other operators, so what makes no claim here is no failure,
-    /// unless nothing does.
+    /// Returns the exit code. An attestation that makes no claim here is no failure, because others
+    /// may have asked for other operators. An import without any claim is a failure.
     fn exit(&self) -> Exit {
         let useless = self.taken + self.known == 0;
         if self.failed > 0 || useless { Exit::Refused } else { Exit::Admitted }

@@ -1,4 +1,4 @@
-//! `apt-quorum evidence`: evidence that travels.
+//! `apt-quorum evidence`: evidence that goes from one machine to another.
 
 mod export;
 mod fetch;
@@ -18,7 +18,7 @@ use crate::gate::{Environment, Gate, apt_configuration};
 use crate::sys::secure::Trusted;
 use crate::types::Sha256Digest;
 
-/// How many attestations make no claim here, by the short names of the reasons.
+/// The number of attestations that make no claim here, by the short names of the reasons.
 type Rejected = BTreeMap<&'static str, usize>;
 
 pub(super) fn run(arguments: &Evidence) -> Exit {
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Evidence) -> Exit {
     })
 }
 
-/// Why a command went no further.
+/// The reason why a command went no further, with its exit code.
 struct Failed {
     exit: Exit,
     why: String,
@@ -44,12 +44,13 @@ fn wrong(why: impl Into<String>) -> Failed {
     Failed { exit: Exit::Wrong, why: why.into() }
 }
 
-/// It could not be done.
+/// The command could not be carried out.
 fn not_done(why: impl Into<String>) -> Failed {
     Failed { exit: Exit::Refused, why: why.into() }
 }
 
-/// The gate with a configuration that can be used: without one, nobody's word is worth anything.
+/// Opens the gate with a configuration that can be used: without one, no attestation can be
+/// verified.
 fn open(directory: &Directory) -> Result<(Configuration, Gate), Failed> {
     let apt = apt_configuration(Environment::Heard).map_err(|error| wrong(error.to_string()))?;
     let gate = Gate::open(&apt, directory.config.as_deref(), Trusted::now());

@@ -1,4 +1,4 @@
-//! Where evidence is written to: a bundle, or a tree for a web server.
+//! The outputs of evidence: a bundle, or a tree for a web server.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -49,7 +49,7 @@ impl Output {
         Ok(Self::Bundle { packer: Box::new(begun?), temporary, path: path.to_owned() })
     }
 
-    /// Adds what is known about one artifact.
+    /// Adds the attestations about one artifact.
     pub(super) fn add(&mut self, artifact: &ArtifactName, all: &[Vec<u8>]) -> Result<(), Failed> {
         match self {
             Self::Bundle { packer, path, .. } => packer
@@ -70,7 +70,7 @@ impl Output {
         }
     }
 
-    /// Ends it: now it is there, as a whole.
+    /// Ends the output, which is then there as a whole.
     pub(super) fn finish(self) -> Result<(), Failed> {
         let Self::Bundle { packer, temporary, path } = self else { return Ok(()) };
         let write = || {
@@ -85,7 +85,7 @@ impl Output {
         written.map_err(|why| not_done(format!("{}: {why}", shown(&path))))
     }
 
-    /// Gives it up, so that nothing half-written stays.
+    /// Gives the output up, so that nothing half-written stays.
     pub(super) fn abandon(self) {
         if let Self::Bundle { temporary, .. } = self {
             let _ = fs::remove_file(temporary);

@@ -1,4 +1,4 @@
-//! `apt-quorum exception add`: what may pass without a quorum.
+//! `apt-quorum exception add`: lets packages pass without a quorum.
 
 use std::path::Path;
 
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &ExceptionAdd) -> Result<Exit, Stop> {
     let config = change.apply(world.trusted)?;
     let called = format!("{} line {line}", printable(&arguments.file));
     let written = config.policy.exceptions().iter().find(|it| it.place() == called);
-    // The reader and whoever wrote it mean the same.
+    // The configuration, read again, must have the exception that was asked for.
     let written = written.filter(|it| is_as_meant(it, &matcher, arguments, expires));
     let written = written.ok_or_else(|| {
         Stop::refused(format!(
@@ -78,7 +78,7 @@ fn is_as_meant(
         && written.expires() == expires
 }
 
-/// What it is to apply to.
+/// Returns the conditions of the exception.
 fn matcher(arguments: &ExceptionAdd) -> Result<Matcher, Stop> {
     fn given<T: Clone>(values: &[T]) -> Option<Vec<T>> {
         (!values.is_empty()).then(|| values.to_vec())
@@ -122,7 +122,7 @@ fn matcher(arguments: &ExceptionAdd) -> Result<Matcher, Stop> {
             Err(why) if why.is_beyond_exceptions() => {
                 return Err(Stop::wrong(format!("{}.", crate::cli::named(path, why))));
             }
-            // Whatever dpkg takes it for: root's word is for its bytes, and for nothing else.
+            // The exception is for the bytes alone, whatever dpkg takes the file for.
             Err(why) if !matcher.is_empty() => {
                 let flags = "an exception for it can have no other condition than its SHA-256";
                 return Err(Stop::wrong(format!("{}; {flags}.", crate::cli::named(path, why))));
@@ -159,7 +159,8 @@ fn exactly(text: &str) -> Result<Glob, Stop> {
     text.parse().map_err(|why| Stop::wrong(format!("{}: {why}.", printable(text))))
 }
 
-/// The first moment at which it no longer holds: the beginning of a day in UTC.
+/// Returns the first moment at which the exception no longer applies: the beginning of a day in
+/// UTC.
 fn expires(arguments: &ExceptionAdd, now: Timestamp) -> Result<Timestamp, Stop> {
     let expires = match (arguments.expires, arguments.days) {
         (Some(day), _) => Some(day),
@@ -179,7 +180,8 @@ fn expires(arguments: &ExceptionAdd, now: Timestamp) -> Result<Timestamp, Stop> 
     }
 }
 
-/// The name of a file in `exceptions.d`, which only then is read if it ends in `.toml`.
+/// Checks the name of a file in `exceptions.d`. Such a file is read only if its name ends in
+/// `.toml`.
 fn name(name: &str) -> Result<&str, Stop> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if name.ends_with(".toml") && name.chars().all(plain) && !name.starts_with('.') {

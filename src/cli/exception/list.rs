@@ -10,7 +10,7 @@ use crate::cli::output::{json, print};
 use crate::policy::Exception;
 use crate::types::{Timestamp, printable};
 
-/// What `--json` prints.
+/// The JSON that `--json` prints.
 #[derive(Serialize)]
 struct Exceptions {
     schema: u32,
@@ -25,7 +25,7 @@ pub(in crate::cli) struct Listed {
     reason: String,
     expires: Timestamp,
     expired: bool,
-    /// Whole days; nothing if it has expired
+    /// Whole days that it still applies; none if it has expired
     days_left: Option<i64>,
 }
 

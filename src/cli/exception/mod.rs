@@ -1,4 +1,4 @@
-//! `apt-quorum exception`: what may pass without a quorum, why, and until when.
+//! `apt-quorum exception`: packages that may pass without a quorum, each with a reason and an end.
 
 mod add;
 pub(super) mod args;
@@ -15,7 +15,7 @@ use crate::policy;
 use crate::types::{Timestamp, printable};
 use args::{Exception, ExceptionCommand};
 
-/// Where exceptions are, below the directory of a configuration.
+/// The directory of exceptions, below the directory of a configuration.
 const DIRECTORY: &str = "exceptions.d";
 
 /// Largest file of exceptions that is changed, in bytes.
@@ -32,8 +32,8 @@ pub(super) fn run(arguments: &Exception) -> Exit {
     })
 }
 
-/// Where an exception stands, as people type it: `exceptions.d/local.toml:12`. The configuration
-/// calls the same place `local.toml line 12`.
+/// Returns the place of an exception, as people type it: `exceptions.d/local.toml:12`. The
+/// configuration calls the same place `local.toml line 12`.
 pub(super) fn place(exception: &policy::Exception) -> String {
     let place = exception.place();
     match place.rsplit_once(" line ") {
@@ -42,7 +42,7 @@ pub(super) fn place(exception: &policy::Exception) -> String {
     }
 }
 
-/// How long an exception still holds, for people.
+/// Tells people how long an exception still applies.
 pub(super) fn left(expires: Timestamp, now: Timestamp) -> String {
     let until = expires.date();
     match days_left(expires, now) {
@@ -53,12 +53,12 @@ pub(super) fn left(expires: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// How many whole days an exception still holds; nothing if it has expired.
+/// Returns the number of whole days that an exception still applies; none if it has expired.
 pub(super) fn days_left(expires: Timestamp, now: Timestamp) -> Option<i64> {
     (now < expires).then(|| (expires.as_unix() - now.as_unix()) / DAY)
 }
 
-/// What an exception applies to, as the configuration writes it: `package "a", "b" and version "1"`.
+/// Describes the conditions of an exception: `package "a" or "b", version "1"`.
 pub(super) fn conditions(matcher: &policy::Matcher) -> String {
     let one = |(key, values): (&'static str, Vec<String>)| {
         let values: Vec<String> =
@@ -68,7 +68,7 @@ pub(super) fn conditions(matcher: &policy::Matcher) -> String {
     matcher.conditions().into_iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// A file of exceptions, with where it is below the directory of the configuration.
+/// Returns the path of a file of exceptions, below the directory of the configuration.
 fn file(name: &str) -> PathBuf {
     Path::new(DIRECTORY).join(name)
 }

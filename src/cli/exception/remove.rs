@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &ExceptionRemove) -> Result<Exit, Stop> {
     Ok(say(&text, Exit::Admitted))
 }
 
-/// The file and the line, of a place as `list` shows it or as other messages do.
+/// Splits a place, as `list` shows it or as other messages do, into the file and the line.
 fn read(place: &str) -> Option<(&str, usize)> {
     let place = place.strip_prefix(DIRECTORY).and_then(|it| it.strip_prefix('/')).unwrap_or(place);
     let (name, line) = place.rsplit_once(':').or_else(|| place.rsplit_once(" line "))?;

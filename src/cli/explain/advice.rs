@@ -1,12 +1,12 @@
-//! What would make a package pass, in plain words. It follows from the reason that the policy gave;
-//! nothing is weighed here.
+//! Advice on how a package could pass, in plain words. It follows from the reason that the policy
+//! gave; nothing is weighed here.
 
 use super::Case;
 use crate::config::Config;
 use crate::policy::{Mode, Reason, Report, Standing, UnsignedStatus};
 use crate::types::OperatorName;
 
-/// Sentences without a full stop; none if it passes by a quorum.
+/// Returns sentences without a full stop; none if it passes by a quorum.
 pub(super) fn of(case: &Case, config: &Config) -> Vec<String> {
     let Some(reason) = case.reason() else {
         return match case {
@@ -62,7 +62,7 @@ pub(super) fn of(case: &Case, config: &Config) -> Vec<String> {
     advice
 }
 
-/// Which of the operators that count could still confirm it, and what hinders each.
+/// Lists the operators that count and could still confirm it, and the obstacle of each.
 fn more(report: Option<&Report>, lacking: usize, missing: &[OperatorName]) -> Vec<String> {
     let mut advice = Vec::new();
     let Some((report, requirement)) = report.and_then(|it| Some((it, it.requirement.as_ref()?)))
@@ -75,7 +75,7 @@ fn more(report: Option<&Report>, lacking: usize, missing: &[OperatorName]) -> Ve
         .filter(|it| report.standings.get(*it) != Some(&Standing::Confirms))
         .cloned()
         .collect();
-    // Where all that are left are needed, no choice of them is.
+    // There is no choice where all that are left are needed.
     let all = lacking > 0 && lacking >= others.len();
     if all {
         advice.push(format!("{} must confirm this very file", names(&others)));
@@ -116,7 +116,7 @@ fn hindrance(name: &OperatorName, standing: &Standing) -> Option<String> {
 
 fn exception(case: &Case, config: &Config) -> Option<String> {
     let what = match case {
-        // Nobody but the bytes tells what a file is.
+        // Only the bytes tell what a file is.
         Case::File(it) => as_argument(&it.path.to_string_lossy()),
         _ => {
             let identity = case.identity()?;
@@ -130,8 +130,8 @@ fn exception(case: &Case, config: &Config) -> Option<String> {
     Some(format!("{or}: apt-quorum exception add {what} --days 30 --reason TEXT"))
 }
 
-/// A path as it can be copied into a shell, or a word for it: what strangers call their files must
-/// not become commands.
+/// Returns a path that can be copied into a shell, or a word for it: names of files from strangers
+/// must not become commands.
 fn as_argument(path: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+~:=".contains(c);
     if path.chars().all(is_plain) { path.to_owned() } else { "FILE".to_owned() }

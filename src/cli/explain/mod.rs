@@ -30,12 +30,12 @@ use crate::types::{Called, Identity, OperatorName, PackageName, Timestamp, print
 /// A package and what is known about it, by where it is.
 enum Case {
     Installed(Box<Audited>),
-    /// apt would install it
+    /// A package that apt would install
     Listed(Box<Assessed>),
     File(Box<Judged>),
 }
 
-/// What `--json` prints.
+/// The JSON that `--json` prints.
 #[derive(Serialize)]
 struct Explanations {
     schema: u32,
@@ -47,13 +47,13 @@ struct Explanations {
 struct Recorded {
     #[serde(flatten)]
     case: RecordedCase,
-    /// Why the rule that matched is there
+    /// The administrator's reason for the rule that matched
     rule_reason: Option<String>,
-    /// Whose word it rests on, and since when that is known
+    /// The attestations about it, and since when each is known
     answers: Vec<Answer>,
-    /// When root let this very file in, and on what
+    /// The time and basis of root's decision to let this very file in
     receipt: Option<Receipt>,
-    /// What would make it pass, for people; nothing if it does
+    /// Advice for people on how it could pass; empty if it does
     to_pass: Vec<String>,
 }
 
@@ -72,30 +72,30 @@ struct Receipt {
     attestations: usize,
 }
 
-/// An operator's signed word, whatever it says.
+/// An operator's attestation, whatever its content.
 #[derive(Serialize)]
 struct Answer {
     operator: OperatorName,
-    /// As claims have it
+    /// The id of its key, as claims have it
     key: String,
-    /// The file of the configuration in which the key stands
+    /// The file of the configuration that has the key
     key_file: Option<String>,
-    /// When it was made, as the signed bytes say
+    /// The time at which it was made, as the signed bytes say
     dated: Option<Timestamp>,
-    /// Since when it is in the cache here, which nobody signed
+    /// The time since which it is in the cache here; no signature covers that
     kept_since: Option<Timestamp>,
 }
 
 /// A package as the command line names it: `NAME[:ARCH][=VERSION]`.
 ///
-/// What is installed can have a version that is none by dpkg's own rules.
+/// An installed package can have a version that is not valid by dpkg's own rules.
 struct Wanted {
     name: PackageName,
     architecture: Option<String>,
     version: Option<String>,
 }
 
-/// What a judgement on a package takes.
+/// All that a judgement on a package needs.
 struct Court<'a> {
     apt: &'a Configuration,
     gate: &'a Gate,
@@ -221,7 +221,7 @@ impl Court<'_> {
         Recorded { case, rule_reason, answers, receipt, to_pass }
     }
 
-    /// The signed words about a package, for it and against it.
+    /// Returns the attestations about a package, for it and against it.
     fn answers(&self, case: &Case) -> Vec<Answer> {
         let Some(report) = case.report() else { return Vec::new() };
         let answer = |claim: &Claim| {
@@ -241,7 +241,7 @@ impl Court<'_> {
 }
 
 impl Case {
-    /// What it is, if that is known.
+    /// Returns its name, version and architecture, if they are known.
     fn identity(&self) -> Option<&Identity> {
         match self {
             Self::Installed(it) => it.installed.identity(),
@@ -260,7 +260,7 @@ impl Case {
         }
     }
 
-    /// What the judgement rests on, if it came to one.
+    /// Returns the report that the judgement rests on, if there is one.
     fn report(&self) -> Option<&Report> {
         match self {
             Self::File(it) => it.decision.report(),
@@ -268,7 +268,7 @@ impl Case {
         }
     }
 
-    /// Why no quorum confirms it; nothing if one does, or if that is not known.
+    /// Returns the reason why no quorum confirms it; none if one does, or if that is not known.
     fn reason(&self) -> Option<&Reason> {
         match (self, self.assessment()) {
             (Self::File(it), _) => match &it.decision {
@@ -281,7 +281,7 @@ impl Case {
         }
     }
 
-    /// The exception that is in force: where it stands, why, and until when.
+    /// Returns the exception that is in force: its place, its reason, and its end.
     fn exception(&self) -> Option<(&str, &str, Timestamp)> {
         use crate::policy::Basis;
 
@@ -303,7 +303,7 @@ impl Case {
     }
 }
 
-/// What root wrote down when it let this very file in.
+/// Returns root's receipt for this very file.
 fn receipt_of<'a>(
     case: &'a Case,
     admitted: &'a BTreeMap<Identity, Admitted>,

@@ -75,7 +75,7 @@ fn name(case: &Case) -> String {
     }
 }
 
-/// What comes of it, in one sentence.
+/// Returns the outcome, in one sentence.
 fn verdict(case: &Case, config: &Config) -> String {
     let because = case.reason().map(report::reason).unwrap_or_default();
     let warns = config.policy.mode() == Mode::Warn;
@@ -110,7 +110,7 @@ fn refused(case: &Case) -> bool {
     matches!(case, Case::File(it) if matches!(it.decision, Decision::Refuse(_)))
 }
 
-/// Which file it is, who says so, and who offers it.
+/// Describes the file, the source of its SHA-256, and the archives that offer it.
 fn file(case: &Case) -> Vec<String> {
     let (sha256, who, source, listings): (_, _, _, &[Listing]) = match case {
         Case::Installed(it) => {
@@ -155,7 +155,7 @@ fn archive(listing: &Listing) -> String {
     format!("{words} (on {site})")
 }
 
-/// Whose word the archive's index is, as a policy can ask for it.
+/// Names the keys that signed the archive's index, as a policy can ask for them.
 fn signers(listing: &Listing) -> String {
     let all: Vec<String> = listing.signed_by.iter().map(ToString::to_string).collect();
     if all.is_empty() {
@@ -177,7 +177,7 @@ fn let_in(receipt: &Admitted) -> String {
     format!("let in on {} {on}, on {count} {noun}", receipt.time.date())
 }
 
-/// Why the rule that matched is there, if the administrator said so.
+/// Returns the reason for the rule that matched, if the administrator gave one.
 pub(super) fn rule_reason(report: &Report, config: &Config) -> Option<String> {
     let place = report.rule.as_deref()?;
     let rule = config.policy.rules().iter().find(|it| it.place() == place)?;
@@ -230,7 +230,7 @@ fn operator(
     format!("{name}{counts}: {}{signed}", report::standing(standing))
 }
 
-/// With which key an operator signed, and when as far as anybody says.
+/// Describes the key that an operator signed with, and the time if it is known.
 fn signed(answer: &Answer) -> String {
     let mut text = format!("key {}", answer.key);
     if let Some(file) = &answer.key_file {

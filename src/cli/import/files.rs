@@ -10,8 +10,8 @@ use crate::sys::plain;
 use crate::sys::secure::Trusted;
 use crate::types::{Certificate, KeyKind, PublicKey, printable};
 
-/// Reads at most `limit` bytes. Who else could write the file is not asked: what is in it is signed,
-/// or is shown before it counts.
+/// Reads at most `limit` bytes. Does not check who else could write the file: its content is
+/// signed, or is shown before it counts.
 pub(super) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, String> {
     let name = path.to_string_lossy();
     let named = |what: &dyn std::fmt::Display| format!("{}: {what}", printable(&name));
@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Reads a file that decides by itself whom to trust: nobody but root and whoever runs the command
+/// Reads a file that decides by itself whom to trust: only root and the user who runs the command
 /// may be able to write it.
 pub(super) fn read_trusted(path: &Path) -> Result<String, String> {
     let path = std::path::absolute(path).map_err(|error| plain(&error))?;

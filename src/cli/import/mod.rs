@@ -1,4 +1,4 @@
-//! `apt-quorum import` and `apt-quorum operator import-layout`: what others were told to trust.
+//! `apt-quorum import` and `apt-quorum operator import-layout`: other programs' trust settings.
 
 pub(super) mod args;
 mod files;
@@ -26,7 +26,7 @@ use crate::types::{Certificate, PublicKey, Timestamp, printable};
 /// The keyring that GnuPG uses for root unless told otherwise.
 const GPG_HOME: &str = "/root/.gnupg";
 
-/// For how long exceptions hold unless said otherwise, in seconds: 90 days.
+/// The usual time for which exceptions apply, in seconds: 90 days.
 const EXCEPTIONS_LAST: i64 = 90 * 24 * 60 * 60;
 
 /// The command line names something that cannot be used.
@@ -34,7 +34,7 @@ fn wrong(why: impl std::fmt::Display) -> Stop {
     Stop::wrong(format!("{why}; nothing was written."))
 }
 
-/// What was read must not be taken over.
+/// The settings that were read must not be imported.
 fn refused(why: impl std::fmt::Display) -> Stop {
     Stop::refused(format!("{why}; nothing was written."))
 }
@@ -74,7 +74,7 @@ fn read_layout(path: &Path, keys: &[PublicKey], now: Timestamp) -> Result<Layout
         .map_err(|error| refused(format!("{}: {error}", printable(&path.to_string_lossy()))))
 }
 
-/// What a layout that was read comes to.
+/// Makes a plan from a layout that was read.
 fn of_keys(
     path: &Path,
     layout: &Layout,
@@ -94,7 +94,7 @@ fn of_keys(
 
 fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stop> {
     let dump = match &arguments.from {
-        // What decides is what apt's files say, and nothing that was set for this run.
+        // Only apt's files decide, and not what was set for this run.
         None => apt_dump(Environment::Ignored, None)
             .map_err(wrong)?
             .ok_or_else(|| wrong("there is no apt here, so it has no configuration"))?,
@@ -162,7 +162,8 @@ fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stop>
     Ok(plan)
 }
 
-/// What apt makes of one file alone. What is checked to be root's is what apt reads: a copy.
+/// Returns the configuration that apt reads from one file alone. apt reads a copy, because the text
+/// was checked to be root's and the file could change.
 fn dump_of(path: &Path) -> Result<String, Stop> {
     let text = files::read_trusted(path).map_err(wrong)?;
     let copy = Copy::new(&format!(

@@ -1,4 +1,4 @@
-//! `apt-quorum operator add`: the beginning of trust.
+//! `apt-quorum operator add`: trusts a new operator.
 
 use std::fmt::Write as _;
 
@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &OperatorAdd) -> Result<Exit, Stop> {
         })?;
         change.edit("policy.toml", was, text);
     }
-    // Before anybody is asked: what cannot be is not worth a comparison of keys.
+    // Before a person is asked: a change that cannot be made is not worth a comparison of keys.
     change.check(world.trusted)?;
 
     let mut text = candidate.shown(now);
@@ -49,7 +49,8 @@ pub(super) fn run(arguments: &OperatorAdd) -> Result<Exit, Stop> {
     Ok(say(&text, Exit::Admitted))
 }
 
-/// The threshold to set, if one is. It is never set lower: that is the administrator's own hand.
+/// Returns the threshold to set, if one is. It is never set lower: only the administrator does
+/// that, by hand.
 fn threshold(arguments: &OperatorAdd, world: &World) -> Result<Option<Threshold>, Stop> {
     let now = world.config.policy.default_requirement().map(|default| default.threshold());
     let Some(wanted) = arguments.threshold else {

@@ -1,4 +1,4 @@
-//! `apt-quorum operator add-key`: an operator has a new key.
+//! `apt-quorum operator add-key`: trusts a new key of an operator.
 
 use super::super::Exit;
 use super::super::args::OperatorAddKey;

@@ -1,4 +1,4 @@
-//! An operator that could be trusted: who it is, where it publishes, and its keys.
+//! An operator that could be trusted: its name, its endpoints, and its keys.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ impl Candidate {
         &self.keys
     }
 
-    /// What people see before they decide.
+    /// Returns the text that people see before they decide.
     pub(in crate::cli) fn shown(&self, now: Timestamp) -> String {
         let mut text = format!("{}\n", self.target.name);
         if let Some(description) = &self.target.description {
@@ -49,7 +49,7 @@ impl Candidate {
         text
     }
 
-    /// Its file. `command` is what adds it.
+    /// Returns its file. `command` is the command that adds it.
     pub(in crate::cli) fn draft(&self, command: &str, now: Timestamp) -> Draft {
         let key = |it: &Offered| DraftKey {
             key: it.key.clone(),
@@ -68,7 +68,7 @@ impl Candidate {
     }
 }
 
-/// The keys that could be trusted.
+/// Returns the keys that could be trusted.
 fn keys(target: &mut Target, files: &[PathBuf], world: &World) -> Result<Vec<Offered>, Stop> {
     let given = from_files(files)?;
     let (asked, others): (Vec<_>, Vec<_>) =
@@ -104,7 +104,7 @@ fn keys(target: &mut Target, files: &[PathBuf], world: &World) -> Result<Vec<Off
     Ok(if given.is_empty() { answers.offered } else { given })
 }
 
-/// Goes on with an endpoint whose protocol was found out and that publishes no keys.
+/// Continues with an endpoint whose protocol was detected and that publishes no keys.
 fn found_out(
     url: &str,
     protocol: Protocol,

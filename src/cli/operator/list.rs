@@ -18,7 +18,7 @@ struct Listed<'a> {
     file: String,
     keys: Vec<ListedKey>,
     endpoints: Vec<ListedEndpoint>,
-    /// What statements of it count, for people
+    /// The kinds of its statements that count, for people
     accepts: Vec<String>,
 }
 
@@ -86,7 +86,7 @@ fn list(config: &Config) -> Vec<Listed<'_>> {
         .collect()
 }
 
-/// What is said where there is no operator.
+/// The message where there is no operator.
 pub(super) const NOBODY: &str =
     "There is no operator yet: nobody's word counts. See apt-quorum.toml(5).\n";
 
@@ -110,7 +110,7 @@ fn table(operators: &[Listed<'_>]) -> String {
                 until.unwrap_or_default()
             );
         }
-        // Links are what everybody makes.
+        // Links are the usual kind, and so not worth a line.
         for accepted in operator.accepts.iter().filter(|_| operator.accepts != ["links"]) {
             let _ = writeln!(text, "  accepts   {accepted}");
         }

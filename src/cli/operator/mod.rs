@@ -1,4 +1,4 @@
-//! `apt-quorum operator`: whose word counts.
+//! `apt-quorum operator`: the operators that count.
 //!
 //! Trust begins with a person who compared a key, or with a script that names it. Nothing that an
 //! endpoint says is written anywhere before that.

@@ -1,4 +1,4 @@
-//! Keys that could be trusted: from files, or as endpoints say.
+//! Keys that could be trusted: from files, or from endpoints.
 
 use std::fmt;
 use std::fs::File;
@@ -19,12 +19,12 @@ pub(in crate::cli) struct Offered {
     pub(super) from: Vec<Origin>,
 }
 
-/// Where a key came from, for people.
+/// The source of a key, for people.
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
-    /// Who said where that it is the key
+    /// The file, or the server and the URL, that has the key
     pub(super) said: String,
-    /// What that is worth
+    /// The worth of that source
     pub(super) advice: &'static str,
 }
 
@@ -72,13 +72,13 @@ fn from_file(path: &Path) -> Result<PublicKey, String> {
     Err(why)
 }
 
-/// What endpoints of one operator say.
+/// The answers of the endpoints of one operator.
 pub(super) struct Answers {
     /// The keys that they publish
     pub(super) offered: Vec<Offered>,
     /// The URLs of those that publish none
     pub(super) without: Vec<String>,
-    /// What the first of these speaks of which that can be seen
+    /// The protocol of the first of these that could be detected
     pub(super) seen: Option<Protocol>,
     /// Those that could not be asked, each with the reason
     pub(super) silent: Vec<String>,
@@ -135,7 +135,7 @@ impl Answers {
     }
 }
 
-/// Whether endpoints of this kind publish the keys that they sign with.
+/// Returns true if endpoints of this kind publish the keys that they sign with.
 pub(super) const fn publishes_keys(protocol: Protocol) -> bool {
     match protocol {
         Protocol::Rebuilderd => true,
@@ -143,7 +143,7 @@ pub(super) const fn publishes_keys(protocol: Protocol) -> bool {
     }
 }
 
-/// Who says that this is the key, and what that is worth.
+/// Returns the URL as the source of a key, and the worth of that.
 fn said_by(url: &reqwest::Url) -> Origin {
     let said = format!("as {} says at {url}", url.host_str().unwrap_or_default());
     let advice = match url.scheme() {

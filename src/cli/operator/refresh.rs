@@ -1,6 +1,6 @@
-//! `apt-quorum operator refresh`: do operators still say that they have the keys that are pinned?
+//! `apt-quorum operator refresh`: compares the pinned keys with those that operators publish.
 //!
-//! It only tells. A server that was broken into would say that it has a new key.
+//! It only reports. A server that was broken into would say that it has a new key.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,13 +18,13 @@ use crate::evidence::{Network, Published, Routes, Setup};
 use crate::gate::keys_of_endpoints;
 use crate::types::{KeyKind, OperatorName, PublicKey};
 
-/// What became of one operator's keys.
+/// The comparison of one operator's keys, as JSON.
 #[derive(Serialize)]
 struct Compared {
     name: OperatorName,
-    /// Published and not pinned
+    /// Keys that are published and not pinned
     new: Vec<Listed>,
-    /// Pinned, and not published by any of its endpoints
+    /// Keys that are pinned, and not published by any of its endpoints
     gone: Vec<Listed>,
     /// URLs of endpoints that publish no keys
     without_keys: Vec<String>,
@@ -37,9 +37,9 @@ struct Listed {
     r#type: &'static str,
     /// in-toto's key id
     id: String,
-    /// Where it was seen, for people
+    /// The places where it was seen, for people
     from: Vec<String>,
-    /// Another operator, whose key it is by the configuration
+    /// Another operator, for which the configuration pins this key
     pinned_for: Option<OperatorName>,
 }
 
@@ -87,8 +87,8 @@ pub(super) fn run(arguments: &OperatorRefresh) -> Result<Exit, Stop> {
     Ok(say(&text, exit))
 }
 
-/// Asks the endpoints that publish keys for them, only to see who answers: `answers`, or why not.
-/// Operators without such an endpoint are left out.
+/// Asks the endpoints that publish keys for them, only to see which operators answer. The value is
+/// `answers`, or the reason why there is no answer. Leaves out operators without such an endpoint.
 pub(in crate::cli) fn who_answers(
     config: &Config,
     apt: &Configuration,
@@ -118,7 +118,7 @@ pub(in crate::cli) fn who_answers(
                 silent.into_iter().next().unwrap_or_else(|| "answers".to_owned())
             }
         };
-        // Of several, the one that does not answer is to be seen.
+        // Of several endpoints, the one that does not answer must be visible.
         let is_new = said.get(&endpoint.operator).is_none_or(|it| it == "answers");
         if is_new {
             said.insert(endpoint.operator.clone(), answer);

@@ -1,4 +1,4 @@
-//! `apt-quorum operator remove`: trust ends.
+//! `apt-quorum operator remove`: ends the trust in an operator.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ pub(super) fn run(arguments: &OperatorRemove) -> Result<Exit, Stop> {
     let others = world.config.operators.iter().filter(|(it, _)| *it != name);
     let kept: BTreeSet<&PathBuf> = others.flat_map(|(_, it)| &it.key_files).collect();
     let own = world.config.directory.join("operators.d");
-    // What lies elsewhere, or what somebody else's file names, is not this operator's alone.
+    // A file elsewhere, or one that another operator's file names, is not this operator's alone.
     let keys = operator.key_files.iter().filter(|it| it.starts_with(&own) && !kept.contains(it));
     let mut change = Change::of(&world.config.directory);
     let mut text = format!("{name}: these files will be gone:\n");

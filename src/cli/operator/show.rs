@@ -1,4 +1,4 @@
-//! What people see before they decide.
+//! The texts that people see before they decide.
 
 use std::fmt::Write as _;
 
@@ -33,8 +33,8 @@ pub(super) fn endpoints(text: &mut String, endpoints: &[DraftEndpoint]) {
     }
 }
 
-/// What the policy comes to now, and what is still to do.
-/// `option` is what a command needs to mean this configuration.
+/// Describes the policy as it is now, and the next steps. `option` is the option with which a
+/// command means this configuration.
 pub(in crate::cli) fn policy(text: &mut String, config: &Config, option: &str) {
     let count = config.policy.operators().len();
     let operators = if count == 1 { "operator" } else { "operators" };

@@ -1,4 +1,4 @@
-//! What `operator add` is given: a URL, the name of a description, or the path of one.
+//! The argument of `operator add`: a URL, the name of a description, or the path of one.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub(in crate::cli) struct Target {
     pub(super) description: Option<String>,
     pub(super) contact: Option<String>,
     pub(super) endpoints: Vec<DraftEndpoint>,
-    /// Whether the protocol was only guessed
+    /// True if the protocol was only guessed
     pub(super) guessed: bool,
 }
 
@@ -64,7 +64,7 @@ impl Target {
         }
     }
 
-    /// Leaves out what is asked only for other architectures than these.
+    /// Leaves out endpoints that are asked only for other architectures than these.
     pub(in crate::cli) fn leave_out_others(
         &mut self,
         kept: &BTreeSet<Architecture>,
@@ -112,7 +112,7 @@ impl Target {
         let wrong = |why: &str| Stop::wrong(format!("{shown}: {why}."));
         let mut url: reqwest::Url =
             arguments.what.parse().map_err(|_| wrong("this is not a valid URL"))?;
-        // The reader of the configuration says the same, but only after somebody was asked.
+        // The reader of the configuration says the same, but only after the operator was asked.
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("a URL here must not hold a user name or password"));
         }
@@ -151,7 +151,7 @@ impl Target {
     }
 }
 
-/// What of an archive is to count.
+/// Returns the terms by which an archive counts as an operator; none for another protocol.
 fn terms(
     arguments: &OperatorAdd,
     protocol: Protocol,
@@ -179,21 +179,21 @@ fn operator_name(text: &str) -> Result<OperatorName, Stop> {
     text.parse().map_err(|error| Stop::wrong(format!("--name {}: {error}.", printable(text))))
 }
 
-/// Where the descriptions are that came with the package, and their names.
+/// Returns the directory of the descriptions that came with the package, and their names.
 fn all_shipped(world: &World) -> (PathBuf, BTreeSet<OperatorName>) {
     let directory = world.apt.path("APT::Quorum::Operators", DESCRIPTIONS);
     let names = Description::names(&directory, world.trusted);
     (directory, names)
 }
 
-/// The descriptions that came with the package. One that cannot be read is passed over.
+/// Reads the descriptions that came with the package. Passes over one that cannot be read.
 pub(in crate::cli) fn descriptions(world: &World) -> Vec<Description> {
     let (directory, names) = all_shipped(world);
     let read = |name| Description::read(&directory.join(format!("{name}.toml")), world.trusted);
     names.iter().filter_map(|name| read(name).ok()).collect()
 }
 
-/// Where the description of this name is that came with the package.
+/// Returns the path of the description of this name that came with the package.
 fn shipped(name: &str, world: &World) -> Result<PathBuf, Stop> {
     let (directory, names) = all_shipped(world);
     match names.iter().find(|it| it.as_str() == name) {
@@ -214,7 +214,7 @@ fn shipped(name: &str, world: &World) -> Result<PathBuf, Stop> {
     }
 }
 
-/// The endpoint for these architectures only; nothing if it has none of them.
+/// Returns the endpoint for these architectures only; none if it has none of them.
 fn narrowed(endpoint: DraftEndpoint, wanted: &BTreeSet<Architecture>) -> Option<DraftEndpoint> {
     if wanted.is_empty() {
         return Some(endpoint);

@@ -1,11 +1,11 @@
-//! Whether somebody says that these are the right keys.
+//! The confirmation that these are the right keys, by fingerprints or by a person.
 
 use super::super::args::Trust;
 use super::super::world::{Stop, ask};
 use super::offer::Offered;
 use crate::types::printable;
 
-/// Fewest digits of a key's id that are taken for it: 128 bits. Somebody with many machines can make
+/// Fewest digits of a key's id that can name it: 128 bits. An attacker with many machines can make
 /// a key whose id begins with 64 bits of his choice.
 const LEAST_DIGITS: usize = 32;
 
@@ -28,8 +28,8 @@ pub(in crate::cli) fn digits(text: &str) -> Result<String, Stop> {
     Ok(digits)
 }
 
-/// Goes on only if the keys are the right ones: each is named by a fingerprint and nothing else
-/// is, or somebody at a terminal says so. What is asked about must have been shown.
+/// Succeeds only if the keys are the right ones: fingerprints name each of them and nothing else,
+/// or a person at a terminal confirms them. The keys must have been shown before.
 pub(super) fn confirm(
     keys: &[Offered],
     trust: &Trust,
@@ -46,7 +46,7 @@ pub(super) fn confirm(
     ask(&format!("Trust {what}? Type yes: "), without)
 }
 
-/// Goes on only if each key is named by a fingerprint and nothing else is.
+/// Succeeds only if fingerprints name each key and nothing else.
 pub(in crate::cli) fn named<'a>(
     keys: impl IntoIterator<Item = &'a Offered>,
     fingerprints: &[String],

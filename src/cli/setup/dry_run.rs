@@ -1,4 +1,4 @@
-//! How the packages that are installed would fare by a configuration that is not in place yet.
+//! A trial of a configuration that is not in place yet, on the packages that are installed.
 //!
 //! It assesses and decides nothing: no `Admit` can come of it.
 
@@ -20,12 +20,12 @@ use crate::types::{Called, Timestamp};
 /// Most packages of a kind that are named unless all are asked for.
 const NAMED: usize = 20;
 
-/// What the packages that are installed come to.
+/// The assessment of the packages that are installed.
 pub(super) struct DryRun {
     audited: Vec<Audited>,
 }
 
-/// How many there are of each kind.
+/// The number of packages of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct Counts {
     installed: usize,
@@ -42,7 +42,7 @@ pub(super) struct Open<'a> {
     identity: &'a Called,
     /// `refused` or `could-not-find-out`
     outlook: &'static str,
-    /// For people
+    /// The reason, for people
     reason: String,
 }
 
@@ -69,7 +69,7 @@ impl DryRun {
         Ok(Self { audited: audited.map_err(failed)? })
     }
 
-    /// As an audit would end.
+    /// Returns the exit code that an audit would have.
     pub(super) fn exit(&self) -> Exit {
         exit_code(&self.audited)
     }
@@ -85,7 +85,7 @@ impl DryRun {
         }
     }
 
-    /// What would not pass.
+    /// Returns the packages that would not pass.
     pub(super) fn open(&self) -> Vec<Open<'_>> {
         let open = self.audited.iter().filter(|it| it.is_open());
         open.map(|it| Open {
@@ -96,7 +96,8 @@ impl DryRun {
         .collect()
     }
 
-    /// The counts, and a line for each package that would not pass: the first ones, or `all`.
+    /// Returns the counts, and a line for each package that would not pass: the first ones, or
+    /// `all`.
     pub(super) fn text(&self, all: bool) -> String {
         let Counts { installed, confirmed, excepted, refused, could_not_find_out } = self.counts();
         let passing = confirmed + excepted;
@@ -136,12 +137,13 @@ impl DryRun {
     }
 }
 
-/// Whether asking again later can change nothing.
+/// Returns true if asking again later can change nothing.
 fn is_refused(it: &Audited) -> bool {
     it.is_open() && !is_unclear(it)
 }
 
-/// Whether nobody could be heard about it, or nobody knows from which file it came.
+/// Returns true if operators that could settle it did not answer, or if the file that it came from
+/// is not known.
 fn is_unclear(it: &Audited) -> bool {
     it.is_open() && (it.assessed.is_none() || it.is_transient())
 }

@@ -1,4 +1,4 @@
-//! The machine that is set up: its architectures, and from where its apt takes packages.
+//! The machine that is set up: its architectures, and the sources of its apt.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,32 +17,32 @@ use crate::types::{Architecture, printable};
 /// The methods that are wrapped.
 const METHODS: [&str; 2] = ["http", "https"];
 
-/// What apt's configuration says that has it ask the gate for every source.
+/// The part of apt's configuration that makes apt ask the gate for every source.
 const OVERRIDE: &str = include_str!("../../../apt-conf/examples/strict.conf");
 
-/// What that file is called. The package does not own it; its removal puts it aside.
+/// The name of that file. The package does not own it; removing the package puts it aside.
 pub(super) const OVERRIDE_NAME: &str = "01apt-quorum-strict";
 
-/// Where apt's methods are in the shipped file.
+/// The directory of apt's methods in the shipped file.
 const METHODS_DIRECTORY: &str = "/usr/lib/apt/methods";
 
 /// Largest file with sources that is read, in bytes.
 const MAX_FILE: usize = 1 << 20;
 
-/// What a setup looks at outside of the configuration.
+/// The parts of a machine that a setup looks at, outside of the configuration.
 pub(super) struct Machine {
-    /// What apt calls native, and the others that it installs
+    /// The architecture that apt calls native, and the others that it installs
     architectures: Vec<Architecture>,
     files: Vec<SourceFile>,
     /// Files that were left alone, each with the reason
     unread: Vec<String>,
-    /// Whether apt asks the gate for all sources
+    /// True if apt asks the gate for all sources
     overridden: bool,
     /// A program that apt's configuration puts in the place of a method, and that is not ours
     foreign: Option<String>,
-    /// Where apt reads parts of its configuration
+    /// The directory from which apt reads parts of its configuration
     parts: PathBuf,
-    /// Where apt's methods are
+    /// The directory of apt's methods
     methods: PathBuf,
 }
 
@@ -60,12 +60,12 @@ pub(super) struct Choice {
     pub(super) file: PathBuf,
 }
 
-/// From which sources packages are to be judged on the way.
+/// The sources whose packages are to be judged while apt downloads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Chosen {
-    /// Whatever they are, by what apt's configuration says
+    /// All sources, by apt's configuration
     All,
-    /// No others than now
+    /// The same sources as now
     AsTheyAre,
     /// Those with these URIs
     These(BTreeSet<String>),
@@ -116,7 +116,7 @@ impl Machine {
     }
 
     fn read_file(&mut self, path: &Path, trusted: Trusted) {
-        // What a link leads to is changed, not the link.
+        // The target of a link is changed, not the link.
         let Ok(path) = fs::canonicalize(path) else { return };
         if !path.metadata().is_ok_and(|it| it.is_file()) {
             return;
@@ -134,15 +134,15 @@ impl Machine {
         }
     }
 
-    /// The architectures of packages that are installed here; "all" is one of its own.
+    /// Returns the architectures of packages that are installed here; "all" is one of its own.
     pub(super) fn judged_architectures(&self) -> Vec<Architecture> {
         let mut all: Vec<Architecture> = self.architectures.first().cloned().into_iter().collect();
         all.extend("all".parse());
         all
     }
 
-    /// For which architectures a new operator is asked unless somebody says otherwise; none if apt
-    /// does not tell which packages it installs.
+    /// Returns the architectures for which a new operator is asked, unless the command line names
+    /// others. Returns none if apt does not tell which packages it installs.
     pub(super) fn architectures(&self) -> BTreeSet<Architecture> {
         if self.architectures.is_empty() {
             return BTreeSet::new();
@@ -150,13 +150,13 @@ impl Machine {
         self.architectures.iter().cloned().chain("all".parse()).collect()
     }
 
-    /// Whether apt asks the gate for every source already.
+    /// Returns true if apt asks the gate for every source already.
     pub(super) const fn all_are_judged(&self) -> bool {
         self.overridden
     }
 
-    /// The sources whose packages could be judged on the way and are not, each once, as they stand
-    /// in their files.
+    /// Returns the sources whose packages could be judged while apt downloads and are not, each
+    /// once, as written in their files.
     pub(super) fn choices(&self) -> Vec<Choice> {
         let mut choices: Vec<Choice> = Vec::new();
         for (file, it) in self.entries(Way::Plain) {
@@ -174,7 +174,7 @@ impl Machine {
         entries.filter(move |(_, it)| it.enabled && it.way() == way)
     }
 
-    /// The sources that stay as they are, for people: a line each.
+    /// Returns the sources that stay as they are, for people: a line each.
     pub(super) fn left_alone(&self) -> BTreeSet<String> {
         let mut lines = BTreeSet::new();
         for file in &self.files {
@@ -200,7 +200,7 @@ impl Machine {
         lines
     }
 
-    /// What somebody chose, by URIs as they are written or as they are shown.
+    /// Returns the sources that a person chose, by URIs as they are written or as they are shown.
     pub(super) fn chosen(&self, words: &[String]) -> Result<Chosen, Stop> {
         match words {
             [one] if one == "all" => return Ok(Chosen::All),
@@ -236,7 +236,7 @@ impl Machine {
         Ok(Chosen::These(uris))
     }
 
-    /// Has `change` do what was chosen.
+    /// Adds the choice to `change`.
     pub(super) fn add_to(
         &self,
         change: &mut Change,
@@ -270,7 +270,7 @@ impl Machine {
                 "apt reads no directory with parts of its configuration (Dir::Etc::parts): name the sources one by one. Nothing was changed.",
             ));
         }
-        // Whoever wrote that meant something by it, and it may be read after our file.
+        // An administrator wrote that for a reason, and apt may read it after our file.
         if let Some(program) = &self.foreign {
             return Err(Stop::refused(format!(
                 "apt's configuration has {} in the place of a method already (Dir::Bin::Methods): take that out, or name the sources one by one. Nothing was changed.",
@@ -299,7 +299,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Without its method, apt could download nothing from a source.
+    /// Checks that the methods for these URIs are there: apt could download nothing without its
+    /// method.
     fn can_be_wrapped<'a>(&self, uris: impl IntoIterator<Item = &'a str>) -> Result<(), Stop> {
         for uri in uris {
             let method = uri.split(':').next().unwrap_or_default();

@@ -1,8 +1,8 @@
 //! `apt-quorum setup`: from a fresh installation to enforcing, in one conversation.
 //!
-//! It has no opinion and no writing of its own: operators are found as `operator add` finds them,
-//! what is installed is assessed as `audit` does it, and all that was decided becomes one change
-//! to the configuration at the end. Until then nothing is written but signed bytes into the cache.
+//! It has no rules and writes no files of its own. It finds operators as `operator add` does, and
+//! assesses the installed packages as `audit` does. At the end, all decisions become one change to
+//! the configuration. Until then it writes only attestations into the cache.
 
 pub(super) mod args;
 mod dry_run;
@@ -32,10 +32,10 @@ use crate::policy::Mode;
 use crate::sys::interrupt::Watch;
 use crate::types::{Threshold, Timestamp, printable};
 
-/// Who decides.
+/// The party that decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Decides {
-    /// Somebody at a terminal who is asked what no flag says
+    /// A person at a terminal, who is asked for all that no flag says
     Person,
     /// The command line alone
     Flags,
@@ -88,7 +88,7 @@ fn now() -> Timestamp {
     Timestamp::from(std::time::SystemTime::now())
 }
 
-/// Whoever leaves with Ctrl-C is told that nothing was done.
+/// Tells a user who leaves with Ctrl-C that nothing was done.
 fn watch() -> Result<Watch, Stop> {
     let said = || complain("\napt-quorum: interrupted: nothing was changed.\n");
     let code = 1;
@@ -102,7 +102,7 @@ fn show(text: &str) -> Result<(), Stop> {
     }
 }
 
-/// Where nobody is asked, each answer must be a flag.
+/// Checks that each answer is a flag, where no person is asked.
 fn nothing_is_missing(arguments: &Setup, world: &World) -> Result<(), Stop> {
     let policy = &world.config.policy;
     let first = policy.operators().is_empty();
@@ -133,7 +133,7 @@ fn nothing_is_missing(arguments: &Setup, world: &World) -> Result<(), Stop> {
     )))
 }
 
-/// What was done, and how a setup that did nothing ends.
+/// The extent of what was written, and the exit code of a setup that wrote nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Written {
     /// All that was decided
@@ -142,7 +142,7 @@ enum Written {
     Nothing(Exit),
 }
 
-/// One setup: who is asked, and about what.
+/// One setup: the party that decides, and the subjects of its decisions.
 struct Session<'a> {
     arguments: &'a Setup,
     decides: Decides,
@@ -152,12 +152,12 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Shows what people read along the way. JSON has all of it at the end.
+    /// Shows the text that people read along the way. JSON has all of it at the end.
     fn tell(&self, text: &str) -> Result<(), Stop> {
         if self.arguments.json { Ok(()) } else { show(text) }
     }
 
-    /// The operators that are new.
+    /// Returns the operators that are new.
     fn operators(&self) -> Result<Vec<Candidate>, Stop> {
         let named = operators::named_by_flags(self)?;
         if self.decides == Decides::Person && self.arguments.operator.is_empty() {
@@ -167,7 +167,7 @@ impl Session<'_> {
     }
 
     fn threshold(&self, plan: &mut Plan) -> Result<(), Stop> {
-        // What there is without one is enough to count who could vote.
+        // A configuration without a threshold is enough to count the operators that could vote.
         let config = plan.config(self.world, self.now)?;
         let voters = Voters::of(&config, self.machine, self.now);
         let there = self.world.config.policy.default_requirement().map(|it| it.threshold());
@@ -205,8 +205,8 @@ impl Session<'_> {
         }
     }
 
-    /// The threshold, if anything could pass with it. The reader of the configuration knows more
-    /// than this: it is asked as well.
+    /// Returns the threshold, if any package could pass with it. Asks the reader of the
+    /// configuration too, which knows more than this.
     fn possible(
         &self,
         plan: &Plan,
@@ -279,7 +279,7 @@ impl Session<'_> {
     }
 
     fn asked_mode(&self, there: Mode, dry_run: Option<&DryRun>) -> Result<Mode, Stop> {
-        // What is known to pass can be insisted on at once.
+        // Where all packages are known to pass, enforcing can begin at once.
         let all_pass = dry_run.is_some_and(|it| it.exit() == Exit::Admitted);
         let proposed = if all_pass { Mode::Enforce } else { there };
         self.tell("What is to happen to packages that are not confirmed?\n  enforce  they are refused\n  warn     they are let through, with a warning, and counted as debt\n")?;
@@ -295,7 +295,7 @@ impl Session<'_> {
         }
     }
 
-    /// What the command line says about sources, if anything. A mistake there is told before the
+    /// Returns the sources that the command line names, if any. Reports a mistake there before the
     /// operators are asked about every package.
     fn named_sources(&self) -> Result<Option<Chosen>, Stop> {
         if self.arguments.sources.is_empty() {
@@ -327,7 +327,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Whether the configuration is the one that apt's methods and hooks read.
+    /// Returns true if the configuration is the one that apt's methods and hooks read.
     fn apt_goes_by_this(&self) -> bool {
         self.world.option().is_empty()
     }

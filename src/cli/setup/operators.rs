@@ -1,4 +1,4 @@
-//! Whose word is to count: operators by flags, and asked for.
+//! The choice of operators, by flags or by a person.
 
 use std::path::PathBuf;
 
@@ -80,7 +80,7 @@ pub(super) fn named_by_flags(session: &Session<'_>) -> Result<Vec<Candidate>, St
     Ok(found)
 }
 
-/// The operators that somebody at the terminal chooses.
+/// Returns the operators that a person at the terminal chooses.
 pub(super) fn asked_for(session: &Session<'_>) -> Result<Vec<Candidate>, Stop> {
     let there = &session.world.config.operators;
     let known: Vec<Description> = descriptions(session.world)
@@ -113,7 +113,7 @@ pub(super) fn asked_for(session: &Session<'_>) -> Result<Vec<Candidate>, Stop> {
                 Ok(None) => {}
                 Err(Outcome::Ended(stop)) => return Err(stop),
                 Err(Outcome::LeftOut(why)) => {
-                    // It may begin with what is being spoken of.
+                    // The reason may begin with the same word.
                     let why = why.strip_prefix(&format!("{word}: ")).unwrap_or(&why);
                     session.tell(&format!("  {} is left out: {why}\n", printable(word)))?;
                 }
@@ -122,15 +122,15 @@ pub(super) fn asked_for(session: &Session<'_>) -> Result<Vec<Candidate>, Stop> {
     }
 }
 
-/// Why one operator is not among those that were chosen.
+/// The reason why one operator is not among those that were chosen.
 enum Outcome {
-    /// It cannot be; the others can
+    /// This operator cannot be chosen; the others can
     LeftOut(String),
-    /// Nobody wants to go on
+    /// The setup ends here
     Ended(Stop),
 }
 
-/// An operator that somebody chose and trusts.
+/// Returns an operator that a person chose and trusts.
 fn one(
     session: &Session<'_>,
     word: &str,
@@ -145,7 +145,7 @@ fn one(
     }
     session.tell(&format!("Asking {name} for its keys...\n")).map_err(Outcome::Ended)?;
     let candidate = Candidate::of(target, &[], session.world).map_err(left_out)?;
-    // Before anybody compares a key: another operator may have it, or the file may be there.
+    // Before a person compares a key: another operator may have it, or the file may be there.
     let all: Vec<Candidate> = found.iter().cloned().chain([candidate.clone()]).collect();
     super::plan::Plan::of(all).config(session.world, session.now).map_err(left_out)?;
     session.tell(&candidate.shown(session.now)).map_err(Outcome::Ended)?;
@@ -161,7 +161,7 @@ fn trusts(name: &OperatorName, keys: &[Offered]) -> Result<bool, Stop> {
     Ok(answer(&format!("Trust {what} as {name}'s? Type yes: "))? == "yes")
 }
 
-/// What a word means, narrowed to what this machine needs.
+/// Returns the operator that a word means, narrowed to this machine's needs.
 fn target(session: &Session<'_>, word: &str) -> Result<Target, Stop> {
     let arguments = session.arguments;
     // A name in front belongs to a URL; a URL may have an equals sign in it.
@@ -204,7 +204,7 @@ fn given_keys(words: &[String]) -> Result<Vec<Given>, Stop> {
     words.iter().map(|word| one(word).ok_or_else(|| wrong(word))).collect()
 }
 
-/// What finds operators speaks of the flags of another command.
+/// Adds a hint where an error speaks of the flags of another command.
 fn hinted(stop: Stop) -> Stop {
     if !stop.why.contains("--protocol") {
         return stop;

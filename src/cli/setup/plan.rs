@@ -1,4 +1,4 @@
-//! What was decided so far, and what that comes to.
+//! The decisions so far, and the change that they make.
 
 use super::machine::{Chosen, Machine};
 use crate::cli::mode;
@@ -8,13 +8,13 @@ use crate::config::{Change, Config, with_setting, with_threshold};
 use crate::policy::Mode;
 use crate::types::{Threshold, Timestamp};
 
-/// Where the policy stands, below the directory of the configuration.
+/// The file with the policy, below the directory of the configuration.
 const POLICY: &str = "policy.toml";
 
 /// Largest policy that is changed, in bytes.
 const MAX_FILE: usize = 1 << 20;
 
-/// What is to become different. Whatever is not in here stays as it is.
+/// The settings that are to change. All others stay as they are.
 #[derive(Clone)]
 pub(super) struct Plan {
     /// Operators that are trusted from now on
@@ -23,7 +23,7 @@ pub(super) struct Plan {
     pub(super) threshold: Option<Threshold>,
     /// The mode, if it is another one
     pub(super) mode: Option<Mode>,
-    /// From which sources packages are judged on the way
+    /// The sources whose packages are judged while apt downloads
     pub(super) sources: Chosen,
 }
 
@@ -32,12 +32,12 @@ impl Plan {
         Self { added, threshold: None, mode: None, sources: Chosen::AsTheyAre }
     }
 
-    /// The configuration as it would be.
+    /// Returns the configuration as it would be.
     pub(super) fn config(&self, world: &World, now: Timestamp) -> Result<Config, Stop> {
         Ok(self.own(world, now)?.check(world.trusted)?)
     }
 
-    /// All that is to be written.
+    /// Returns the change with all that is to be written.
     pub(super) fn change(
         &self,
         world: &World,
@@ -49,7 +49,7 @@ impl Plan {
         Ok(change)
     }
 
-    /// What is to be written into the configuration.
+    /// Returns the change to the configuration alone.
     fn own(&self, world: &World, now: Timestamp) -> Result<Change, Stop> {
         let mut change = Change::of(&world.config.directory);
         for it in &self.added {
@@ -77,8 +77,8 @@ impl Plan {
         Ok(change)
     }
 
-    /// As long as nobody said how many must confirm, one: without any, a configuration with an
-    /// operator cannot be looked at.
+    /// Returns a threshold of 1 as long as there is none: a configuration with an operator and no
+    /// threshold cannot be read.
     fn any_threshold(&self, world: &World) -> Option<Threshold> {
         let there = world.config.policy.default_requirement();
         if there.is_some() || self.added.is_empty() { None } else { Threshold::try_from(1).ok() }

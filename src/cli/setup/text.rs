@@ -1,4 +1,4 @@
-//! What people read along the way, and what scripts read at the end.
+//! The texts that people read along the way, and the JSON that scripts read at the end.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ use crate::gate::{Commands, ways};
 use crate::policy::Mode;
 use crate::types::{OperatorName, Threshold, printable};
 
-/// What is there before anything is decided.
+/// Describes the configuration and the machine before anything is decided.
 pub(super) fn there_is(world: &World, machine: &Machine) -> String {
     let config = &world.config;
     let directory = printable(&config.directory.to_string_lossy()).to_string();
@@ -69,12 +69,12 @@ pub(super) fn about_sources(machine: &Machine, choices: &[Choice]) -> String {
     text + &left_alone(machine)
 }
 
-/// The sources that nothing is done about, and why.
+/// Lists the sources that stay as they are, with the reasons.
 pub(super) fn left_alone(machine: &Machine) -> String {
     machine.left_alone().into_iter().map(|line| format!("  -  {line}\n")).collect()
 }
 
-/// Everything that will be written, before the last question.
+/// Describes everything that will be written, before the last question.
 pub(super) fn will_be(
     change: &Change,
     would_be: &Config,
@@ -112,7 +112,7 @@ pub(super) fn will_be(
     text
 }
 
-/// What to do next.
+/// Describes the next steps.
 pub(super) fn next(plan: &Plan, option: &str) -> String {
     let mut text = String::new();
     if plan.mode == Some(Mode::Enforce) {
@@ -122,17 +122,17 @@ pub(super) fn next(plan: &Plan, option: &str) -> String {
     text
 }
 
-/// What `--json` prints.
+/// The JSON that `--json` prints.
 #[derive(Serialize)]
 pub(super) struct Record<'a> {
     schema: u32,
-    /// Whether it was written
+    /// True if it was written
     written: bool,
     directory: String,
     operators: Vec<Operator>,
     #[serde(skip_serializing_if = "Option::is_none")]
     threshold: Option<u32>,
-    /// How many operators can confirm packages of this machine
+    /// The number of operators that can confirm packages of this machine
     voters: usize,
     mode: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]

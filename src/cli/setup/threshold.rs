@@ -1,4 +1,4 @@
-//! How many operators must confirm: what is proposed, and what cannot be.
+//! The number of operators that must confirm: the proposal, and the numbers that are impossible.
 
 use std::collections::BTreeSet;
 
@@ -6,16 +6,17 @@ use super::machine::Machine;
 use crate::config::Config;
 use crate::types::{Architecture, OperatorName, PublicKey, Threshold, Timestamp};
 
-/// Who could confirm packages on this machine.
+/// The operators that could confirm packages on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Voters {
-    /// Of each of the machine's architectures, how many operators there are
+    /// The number of operators for each of the machine's architectures
     of_each: Vec<(Architecture, usize)>,
 }
 
 impl Voters {
-    /// The operators that have a key that is good now, and are asked about the architecture or,
-    /// having no endpoint at all, confirm by what somebody brings along.
+    /// Counts the operators that have a key that is good now and are asked about the architecture.
+    /// An operator without any endpoint counts too: it confirms by attestations that somebody
+    /// brings along.
     pub(super) fn of(config: &Config, machine: &Machine, now: Timestamp) -> Self {
         let can_sign = |it: &&crate::attest::PinnedKey| match &it.key {
             PublicKey::OpenPgp(certificate) => certificate.can_sign(now).is_ok(),
@@ -34,18 +35,19 @@ impl Voters {
         Self { of_each: each.map(|it| (it.clone(), count(&it))).collect() }
     }
 
-    /// How many there are for every architecture, or, where some have none, for the others.
+    /// Returns the smallest number of operators for one architecture. Passes over architectures
+    /// that have none; returns 0 if all are such.
     pub(super) fn count(&self) -> usize {
         let counts = self.of_each.iter().map(|(_, count)| *count);
         counts.filter(|count| *count > 0).min().unwrap_or_default()
     }
 
-    /// Whether no package at all could be confirmed by so many.
+    /// Returns true if the operators are too few for any package to pass.
     pub(super) fn are_too_few_for(&self, threshold: Threshold) -> bool {
         !self.of_each.iter().any(|(_, count)| threshold.is_met_by(*count))
     }
 
-    /// What is to be said about a threshold: a line each.
+    /// Returns the remarks on a threshold: a line each.
     pub(super) fn remarks(&self, threshold: Threshold) -> Vec<String> {
         let mut remarks = Vec::new();
         for (architecture, count) in &self.of_each {
@@ -76,7 +78,7 @@ impl Voters {
     }
 }
 
-/// More than half of them, and fewer than all where that is possible.
+/// Returns more than half of the voters, and fewer than all where that is possible.
 pub(super) fn proposal(voters: usize) -> u32 {
     u32::try_from(voters / 2).unwrap_or(u32::MAX).saturating_add(1)
 }
@@ -117,7 +119,7 @@ mod tests {
         let one = voters(&[("amd64", 1), ("all", 1)]);
         assert!(said(&one, 1).contains("no quorum of several"));
         assert!(one.are_too_few_for(threshold(2)));
-        // Nobody is asked about packages of every architecture.
+        // No operator is asked about packages of every architecture.
         let half = voters(&[("amd64", 3), ("all", 0)]);
         assert_eq!((half.count(), half.are_too_few_for(threshold(2))), (3, false));
         assert!(said(&half, 2).contains("architecture all can pass: no operator can"));

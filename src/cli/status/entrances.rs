@@ -1,5 +1,5 @@
-//! Whether apt and dpkg ask at all: the files that have them do so, and the programs that they
-//! start.
+//! The entrances, at which apt and dpkg ask the gate: the files that make them ask, and the
+//! programs that they start.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -12,22 +12,22 @@ use crate::apt::sources::PREFIX;
 use crate::cli::world::shown_uri;
 use crate::config::Direct;
 
-/// How people call the hook, which counts for every package.
+/// The name of the hook for people. This entrance counts for every package.
 pub(super) const APTS_HOOK: &str = "apt's hook";
 
-/// What apt's hook is started as.
+/// The program that apt starts as its hook.
 const HOOK: &str = "/usr/lib/apt-quorum/pre-install-pkgs";
 
-/// What apt runs before its question.
+/// The program that apt runs before its question.
 const ASK_BEFORE_PROMPT: &str = "/usr/lib/apt-quorum/ask-before-prompt";
 
-/// What that starts.
+/// The program that `ask-before-prompt` starts.
 const BEFORE_PROMPT: &str = "/usr/lib/apt-quorum/before-prompt";
 
-/// What dpkg starts.
+/// The program that dpkg starts.
 const DPKG_HOOK: &str = "/usr/lib/apt-quorum/dpkg-pre-invoke";
 
-/// Where dpkg's own configuration is.
+/// The directory of dpkg's own configuration.
 const DPKG_PARTS: &str = "/etc/dpkg/dpkg.cfg.d";
 
 /// Largest file of dpkg's configuration that is read, in bytes.
@@ -38,22 +38,22 @@ const MAX_FILE: usize = 1 << 20;
 pub(super) struct Entrance {
     pub(super) name: &'static str,
     pub(super) active: bool,
-    /// Whether packages come in unjudged without it
+    /// True if packages come in unjudged without it
     pub(super) needed: bool,
-    /// What is wrong, for people
+    /// The problem with it, for people
     pub(super) remark: Option<String>,
 }
 
-/// From where apt takes packages.
+/// The sources from which apt takes packages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Sources {
-    /// How many are judged on the way
+    /// The number of those that are judged while apt downloads
     pub(super) judged: usize,
-    /// The others, which the hook judges when they are there
+    /// The other sources, whose packages the hook judges when they are there
     pub(super) others: Vec<String>,
 }
 
-/// All entrances of the system in `root`, by apt's configuration there as it prints it.
+/// Returns all entrances of the system in `root`, by apt's configuration there as it prints it.
 pub(super) fn of(dump: &str, root: &Path, direct: Option<Direct>) -> Vec<Entrance> {
     vec![hook(dump, root), dpkg(root, direct), before_prompt(dump, root)]
 }
@@ -110,7 +110,8 @@ fn dpkg(root: &Path, direct: Option<Direct>) -> Entrance {
     Entrance { name: "dpkg's gate", active: remark.is_none(), needed: true, remark }
 }
 
-/// Whether dpkg starts the gate by what stands in this file, or where this link leads.
+/// Returns true if dpkg starts the gate because of this file, or of the file that this link leads
+/// to.
 fn starts_gate(path: &Path) -> bool {
     let text = std::fs::canonicalize(path)
         .ok()
@@ -121,7 +122,7 @@ fn starts_gate(path: &Path) -> bool {
         .any(|line| line.trim_start().starts_with("pre-invoke") && line.contains(DPKG_HOOK))
 }
 
-/// Why nobody asks, as far as the files tell.
+/// Returns the reason why `who` does not ask, as far as the files tell.
 fn not_asked(root: &Path, file: &str, who: &str) -> String {
     if std::fs::symlink_metadata(root.join(format!("{file}.disabled"))).is_ok() {
         format!("{who} does not ask it: /{file} was put aside as /{file}.disabled")
@@ -134,7 +135,7 @@ fn not_asked(root: &Path, file: &str, who: &str) -> String {
     }
 }
 
-/// Why a program cannot be started; nothing if it can.
+/// Returns the reason why a program cannot be started; none if it can.
 fn cannot_run(root: &Path, program: &str) -> Option<String> {
     match std::fs::metadata(below(root, program)) {
         Ok(it) if it.is_file() && it.permissions().mode() & 0o111 != 0 => None,
@@ -147,7 +148,7 @@ fn below(root: &Path, path: &str) -> std::path::PathBuf {
     root.join(path.trim_start_matches('/'))
 }
 
-/// The sources of apt, as apt itself reads them. Nothing if it does not tell.
+/// Returns the sources of apt, as apt itself reads them; none if it does not tell.
 pub(super) fn sources(dump: &str) -> Option<Sources> {
     let output = Command::new("/usr/bin/apt-get")
         .args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"])

@@ -1,5 +1,5 @@
-//! What the receipts tell: who was heard, what was refused, and what is installed without a
-//! quorum.
+//! The history in the receipts: the operators that were heard, the refusals, and the packages that
+//! are installed without a quorum.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
@@ -11,13 +11,13 @@ use crate::deb822::status::Installed;
 use crate::receipt::{self, Decided, DecidedStanding};
 use crate::types::{Identity, Sha256Digest, Timestamp, printable};
 
-/// How many events of a kind are shown.
+/// Most events of a kind that are shown.
 const SHOWN: usize = 3;
 
-/// How many of the newest decisions tell how well an operator does.
+/// The number of the newest decisions that tell how well an operator does.
 const RECENT: usize = 100;
 
-/// What receipts tell about operators and decisions.
+/// The history of operators and decisions.
 #[derive(Debug, Default)]
 pub(super) struct History {
     pub(super) heard: BTreeMap<String, Heard>,
@@ -27,9 +27,9 @@ pub(super) struct History {
     pub(super) conflicts: VecDeque<Event>,
     /// The newest decision on each of the newest files, the newest last
     recent: VecDeque<Seen>,
-    /// When each file was first decided on
+    /// The time of the first decision on each file
     first: BTreeMap<Sha256Digest, Timestamp>,
-    /// By operator, when it was first seen to confirm each file
+    /// By operator, the time at which it was first seen to confirm each file
     confirmed: BTreeMap<String, BTreeMap<Sha256Digest, Timestamp>>,
 }
 
@@ -39,11 +39,11 @@ struct Seen {
     /// The package, or the file if it is none
     what: String,
     sha256: Option<Sha256Digest>,
-    /// By their names
+    /// The answer of each operator, by its name
     operators: BTreeMap<String, Stood>,
 }
 
-/// Where an operator stood, as far as it tells how far it is.
+/// The answer of an operator, as far as it tells how far its rebuilds are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stood {
     /// It signed the very file.
@@ -56,21 +56,22 @@ enum Stood {
     Silent,
 }
 
-/// What was heard from an operator.
+/// The answers of one operator.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Heard {
-    /// When something of it was used or it answered last
+    /// The last time at which something of it was used, or at which it answered
     pub(super) last: Option<Timestamp>,
-    /// How many of the newest packages it confirmed
+    /// The number of the newest packages that it confirmed
     pub(super) confirmed: usize,
-    /// How many those are
+    /// The number of those newest packages
     pub(super) of: usize,
-    /// How many of those that it was heard about it had rebuilt, with whatever result
+    /// The number of packages in `answered` that it had rebuilt, with whatever result
     pub(super) rebuilt: usize,
-    /// How many of them it was heard about
+    /// The number of the newest packages that it was heard about
     pub(super) answered: usize,
-    /// The median, over those that it confirmed, of how long after a file was first decided on here
-    /// it was first seen to confirm it, in seconds; nothing if there is none
+    /// The median delay, in seconds, over the packages that it confirmed; none if there are none.
+    /// It lasts from the first decision on the file here until the operator was first seen to
+    /// confirm it
     pub(super) lag: Option<i64>,
 }
 
@@ -78,28 +79,29 @@ pub(super) struct Heard {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Event {
     pub(super) time: Timestamp,
-    /// Where it was seen
+    /// The entrance at which it was seen
     pub(super) entrance: String,
     /// The package, or the file if it is none
     pub(super) what: String,
     pub(super) why: String,
 }
 
-/// How many installed packages are debt, by their receipts alone.
+/// The number of installed packages that are debt, by their receipts alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct Debt {
     pub(super) installed: usize,
-    /// Let in without a quorum
+    /// Packages that were let in without a quorum
     pub(super) without_quorum: usize,
-    /// Not let in by the gate, as far as receipts tell
+    /// Packages that the gate did not let in, as far as receipts tell
     pub(super) without_receipt: usize,
 }
 
 impl History {
     /// Reads the receipts below `state`. Without any, there is no history.
     ///
-    /// Who was heard tell those of root's entrances alone. What was refused on the way, the method
-    /// wrote down, as a user who is not root: good enough to be shown.
+    /// Only the receipts of root's entrances tell which operators were heard. The refusals while
+    /// apt downloads come from the method's receipts. The method runs as a user who is not root, so
+    /// these receipts are good enough only to be shown.
     pub(super) fn read(state: &Path) -> Self {
         let mut history = Self::default();
         let mut on_the_way = Self::default();
@@ -107,7 +109,7 @@ impl History {
             receipt::decided(file, |decided| history.add(decided));
         }
         if let Some(file) = receipt::open(&state.join(receipt::DECIDED_BY_METHOD)) {
-            // Who else was heard in there could be anybody, and any number.
+            // The operators in those receipts could be any, in any number.
             receipt::decided(file, |decided| on_the_way.add_events(&decided));
         }
         history.count();
@@ -139,7 +141,7 @@ impl History {
         keep(&mut self.recent, Seen { what, sha256: it.sha256, operators }, RECENT);
     }
 
-    /// Takes what people should see of a decision, and nothing else.
+    /// Adds the events of a decision that people should see, and nothing else.
     fn add_events(&mut self, it: &Decided) {
         let event = |why: String| Event {
             time: it.time,
@@ -189,7 +191,7 @@ impl History {
     }
 }
 
-/// What a decision is about: the package, or the file if it is none.
+/// Returns the subject of a decision: the package, or the file if it is none.
 fn what(it: &Decided) -> String {
     match (&it.package, &it.version, &it.architecture) {
         (Some(package), Some(version), Some(architecture)) => {
@@ -211,7 +213,7 @@ impl Stood {
     }
 }
 
-/// The newest of both, each package once.
+/// Returns the newest of both, each package once.
 fn newest(one: VecDeque<Event>, other: VecDeque<Event>) -> VecDeque<Event> {
     let mut all: Vec<Event> = one.into_iter().chain(other).collect();
     all.sort_by_key(|it| it.time);
@@ -230,7 +232,7 @@ fn keep<T>(newest: &mut VecDeque<T>, it: T, most: usize) {
     }
 }
 
-/// Counts what is installed without a quorum. Whether one has come since, an audit tells.
+/// Counts the packages that are installed without a quorum. An audit tells if one has come since.
 pub(super) fn debt(system: &System) -> Result<Debt, SystemError> {
     let installed = system.installed()?;
     let identities: BTreeSet<&Identity> =
@@ -251,7 +253,7 @@ pub(super) fn debt(system: &System) -> Result<Debt, SystemError> {
 mod tests {
     use super::*;
 
-    /// What a line of receipts says of one operator about the file `sha256`.
+    /// Returns a line of receipts with the word of one operator about the file `sha256`.
     fn line(time: &str, file: u8, standing: &str) -> String {
         format!(
             r#"{{"time":"2026-01-{time}Z","path":"/x.deb","decision":"refuse","package":"p{file}","version":"1","architecture":"all","sha256":"{}","operators":{{"alpha":{{{standing}}}}}}}"#,

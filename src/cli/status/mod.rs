@@ -1,4 +1,4 @@
-//! `apt-quorum status`: where this machine stands, on one screen.
+//! `apt-quorum status`: the state of this machine, on one screen.
 
 mod entrances;
 mod history;
@@ -26,18 +26,18 @@ use crate::types::{OperatorName, PublicKey, Timestamp};
 use entrances::{Entrance, Sources};
 use history::{Debt, Event, Heard, History};
 
-/// All of it, which `--json` prints.
+/// The whole status, which `--json` prints.
 #[derive(Serialize)]
 struct Status {
     schema: u32,
     time: Timestamp,
-    /// Whether all is as it should be: entrances, configuration, and the mode
+    /// True if the entrances, the configuration and the mode are as they should be
     guarded: bool,
     configuration: Configured,
     entrances: Vec<Entrance>,
     sources: Option<Sources>,
     operators: Vec<Operator>,
-    /// What is unusual about how operators are asked, for people
+    /// Unusual settings for asking operators, for people
     network: Vec<String>,
     debt: Option<Debt>,
     exceptions: Vec<Listed>,
@@ -49,9 +49,9 @@ struct Status {
 struct Configured {
     directory: String,
     mode: Option<&'static str>,
-    /// What the mode means, for people
+    /// The meaning of the mode, for people
     meaning: Option<String>,
-    /// What is wrong, for people
+    /// The mistakes, for people
     problems: Option<String>,
 }
 
@@ -61,7 +61,7 @@ struct Operator {
     endpoints: usize,
     keys: Vec<Key>,
     heard: Heard,
-    /// What came of asking it now: nothing if it was not asked, `answers` or why it does not
+    /// The result of asking it now: `answers`, or why it does not; none if it was not asked
     now: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Where this machine stands, for people. No line ends in a bare number.
+//! The state of this machine, for people. No line ends in a bare number.
 
 use std::fmt::Write as _;
 
@@ -123,7 +123,7 @@ fn operator(operator: &Operator, now: Timestamp) -> String {
     format!("{name}: {}", parts.join("; "))
 }
 
-/// How long it takes until an operator confirms what is new here.
+/// Describes the delay until an operator confirms files that are new here.
 fn lag(seconds: Option<i64>) -> String {
     let Some(seconds) = seconds else { return "-".to_owned() };
     let (length, unit) = match seconds {
