@@ -1,6 +1,6 @@
 //! Files of archives that were fetched before.
 //!
-//! As hostile as everything else in the cache: whoever reads them verifies them.
+//! As hostile as everything else in the cache: every reader verifies them.
 //!
 //! Layout: `archives/ID/` with `InRelease`, or `Release` and `Release.gpg`; `validator`, what the
 //! server called that state; and `files/SHA256`, the files that the Release file lists. ID is the

@@ -139,8 +139,8 @@ fn look_ahead(
 /// no influence on admissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
-    /// When apt is about to download, and was not told to be quiet. Otherwise programs read apt's
-    /// output, and what they ask for is no installation.
+    /// The default: reports when apt is about to download and was not told to be quiet. With a
+    /// quiet apt, a program reads the output, and what it asks for is no installation.
     Usually,
     /// `always`: in a simulation and the like as well.
     Always,

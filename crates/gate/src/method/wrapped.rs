@@ -56,7 +56,7 @@ impl Scheme {
         Some(Self { name: name.to_owned(), wrapped })
     }
 
-    /// The scheme as it stands in URLs.
+    /// The scheme as written in URLs.
     pub(super) fn name(&self) -> &str {
         &self.name
     }

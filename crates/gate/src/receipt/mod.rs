@@ -3,11 +3,11 @@
 //! The directory belongs to root. The hook writes there as root; the method opens its file while
 //! it is still root and then can add to it and to nothing else.
 //!
-//! Layout, below `APT::Quorum::State`:
-//! `receipts/hook.jsonl` (what root's entrances decided), `receipts/method.jsonl` (one
-//! [`crate::report::Record`] a line, only ever added to), `receipts/hook.lock`, `receipts/method.lock` (held while adding),
-//! `evidence/SHA256` (the signed bytes), `evidence/method/SHA256` (those that the method saw; the
-//! directory belongs to its user).
+//! Layout, below `APT::Quorum::State`: `receipts/hook.jsonl` (decisions of the hooks that run as
+//! root), `receipts/method.jsonl` (decisions of the method). Both have one
+//! [`crate::report::Record`] a line, and are only ever added to. `receipts/hook.lock` and
+//! `receipts/method.lock` are held while adding. `evidence/SHA256` has the signed bytes, and
+//! `evidence/method/SHA256` those that the method saw; the latter directory belongs to its user.
 //!
 //! Neither grows without limit. Receipts that have become too long are written anew without the
 //! lines that are no longer needed ([`shorten`]). Signed bytes have a room ([`crate::sys::room`]):
