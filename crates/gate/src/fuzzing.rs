@@ -19,7 +19,8 @@ pub fn release_as_if_signed(
     archive::as_if_signed(text, terms, now)
 }
 
-/// What comes of asking a rebuilderd instance at `base` that gives these answers.
+/// Asks a simulated rebuilderd instance at `base`, which gives these answers, and returns the
+/// attestations and the outcome.
 pub fn rebuilderd(
     base: &reqwest::Url,
     question: &Question,
@@ -28,7 +29,7 @@ pub fn rebuilderd(
     crate::evidence::gather_from(base, question, answer)
 }
 
-/// What is made of the list of keys that a rebuilderd publishes.
+/// Parses the list of keys that a rebuilderd publishes.
 pub fn public_keys(body: &[u8]) -> Result<Published, String> {
     crate::evidence::read_list(body)
 }

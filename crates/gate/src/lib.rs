@@ -1,11 +1,12 @@
-//! What runs at every installation, most of it as root: apt's methods, the hooks of apt and dpkg, and the
-//! process that fetches evidence.
+//! All that runs at every installation, most of it as root: apt's methods, the hooks of apt and
+//! dpkg, and the process that fetches evidence.
 //!
 //! - [`config`]: files to a policy, or every mistake with its place
-//! - [`cache`], [`evidence`], [`receipt`]: signed bytes that were kept, fetched, and rested on
-//! - [`log`]: decisions, told to the system's log
+//! - [`cache`], [`evidence`], [`receipt`]: signed bytes that were kept, that are fetched, and on
+//!   which decisions rested
+//! - [`log`]: decisions as messages in the system's log
 //! - [`gate`]: all of the above wired into one pipeline
-//! - [`method`], [`hook`]: the entrances
+//! - [`method`], [`hook`]: the gate before download, before unpacking, and in dpkg's hook
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)

@@ -1,6 +1,6 @@
 //! Files of archives that were fetched before.
 //!
-//! As hostile as everything else in the cache: whoever reads them verifies them.
+//! As hostile as everything else in the cache: every reader verifies them.
 //!
 //! Layout: `archives/ID/` with `InRelease`, or `Release` and `Release.gpg`; `validator`, what the
 //! server called that state; and `files/SHA256`, the files that the Release file lists. ID is the
@@ -16,17 +16,17 @@ use crate::sys::files::{read_bounded, write_whole};
 use crate::sys::room::Room;
 use crate::types::Sha256Digest;
 
-/// Most names in a directory that are looked at when old ones are taken away.
+/// Most names in a directory that are looked at when old ones are removed.
 const MAX_NAMES: usize = 10_000;
 
 /// Longest validator that is read, in bytes.
 const MAX_VALIDATOR: usize = 1024;
 
-/// What is kept of one archive.
+/// The kept files of one archive and suite.
 #[derive(Debug, Clone)]
 pub struct Shelf {
     directory: PathBuf,
-    /// What the files of all archives together may take
+    /// The space that the files of all archives together may take
     room: Room,
 }
 
@@ -45,7 +45,7 @@ pub enum Published {
 }
 
 impl Published {
-    /// The file that says something.
+    /// The file that the signature covers, or that contains it.
     #[must_use]
     pub fn file(&self) -> &[u8] {
         match self {
@@ -64,7 +64,7 @@ impl Published {
 }
 
 impl Shelf {
-    /// What is kept, below `directory`, of the suite of the archive at `url`.
+    /// Returns the shelf, below `directory`, for `suite` of the archive at `url`.
     pub(super) fn new(directory: &Path, url: &str, suite: &str, room: Room) -> Self {
         let id = Sha256Digest::of(format!("{url} {suite}").as_bytes());
         Self { directory: directory.join(id.to_string()), room }
@@ -80,7 +80,7 @@ impl Shelf {
         Some(Published::Detached { release, signature: self.read("Release.gpg", MAX_SIGNATURE)? })
     }
 
-    /// What the server called this state of its Release file.
+    /// The validator that the server sent with this state of its Release file.
     #[must_use]
     pub fn validator(&self) -> Option<Vec<u8>> {
         self.read("validator", MAX_VALIDATOR)
@@ -92,7 +92,8 @@ impl Shelf {
         self.read(&format!("files/{}", listed.sha256), MAX_INDEX.min(listed.size))
     }
 
-    /// Whether there is such a file; if it is the right one is seen when it is read.
+    /// Returns true when a file of that name and length is there. Reading it shows whether it is
+    /// the right one.
     #[must_use]
     pub fn has(&self, listed: &Listed) -> bool {
         let path = self.directory.join("files").join(listed.sha256.to_string());
@@ -110,7 +111,7 @@ impl Shelf {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         };
-        // First: it must not stand beside a file that it does not belong to.
+        // First: it must not be beside a file that it does not belong to.
         gone("validator")?;
         match published {
             Published::Inline(file) => self.write("InRelease", file)?,
@@ -130,13 +131,13 @@ impl Shelf {
     pub fn store(&self, listed: &Listed, file: &[u8]) -> io::Result<()> {
         fs::create_dir_all(self.directory.join("files"))?;
         self.write(&format!("files/{}", listed.sha256), file)?;
-        // At once: they are few and large, and of an archive that changes and is never complete,
-        // nothing else takes them away.
+        // At once: they are few and large. Nothing else removes them when an archive changes and is
+        // never complete.
         self.room.make();
         Ok(())
     }
 
-    /// Takes all files away but these.
+    /// Removes all files except these.
     pub fn keep_only(&self, files: &BTreeSet<Sha256Digest>) {
         let Ok(entries) = fs::read_dir(self.directory.join("files")) else { return };
         for entry in entries.take(MAX_NAMES).flatten() {

@@ -1,9 +1,9 @@
-//! What is fetched as a whole, once a run, and kept until the server has something else.
+//! Documents that are fetched as a whole, once a run, and kept until the server has another state.
 //!
-//! As hostile as the network, like all of the cache. Two files: `bundles/SHA256-OF-THE-URL.tar.gz`,
-//! and beside it, with `.state` at its end, the SHA-256 of that file and what the server said about
-//! it. The hash tells that the two belong together, whatever was written when the system went
-//! down; it is no word of trust.
+//! As hostile as the network, like all of the cache. There are two files:
+//! `bundles/SHA256-OF-THE-URL.tar.gz`, and one with `.state` after that name. The second has the
+//! SHA-256 of the first and what the server said about it. The hash shows that the two belong
+//! together, even if the system went down while they were written. It proves no authenticity.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -24,7 +24,7 @@ const MAX_STATE: usize = 4096;
 pub struct Kept {
     path: PathBuf,
     state: PathBuf,
-    /// What all of them together may take
+    /// The space that all documents together may take
     room: Room,
 }
 
@@ -35,8 +35,9 @@ impl Kept {
         Self { path: at(".tar.gz"), state: at(".tar.gz.state"), room }
     }
 
-    /// What is kept, of at most `limit` bytes, and what the server said about it, if that is known
-    /// to belong to it. Where the file is read next is not said: read it at places.
+    /// Opens the kept document, if it has at most `limit` bytes. Returns also what the server said
+    /// about it, if that is known to belong to this file. The file's position is unspecified: read
+    /// it at explicit offsets.
     #[must_use]
     pub fn open(&self, limit: usize) -> Option<(File, Option<Vec<u8>>)> {
         let file = open(&self.path)?;
@@ -47,7 +48,8 @@ impl Kept {
         Some((file, state))
     }
 
-    /// What the server said about this very file: another process may put another one there now.
+    /// Returns what the server said about this very file. Another process may have replaced the
+    /// file by now.
     fn state(&self, file: &File, limit: usize) -> Option<Vec<u8>> {
         let state = read_bounded(&self.state, MAX_STATE)?;
         let (digest, said) = state.split_at_checked(64)?;
@@ -58,7 +60,7 @@ impl Kept {
         (found == expected).then(|| said.to_vec())
     }
 
-    /// Keeps `bytes` and what the server `said` about them, and opens them.
+    /// Writes `bytes` and what the server `said` about them, and opens the file.
     ///
     /// # Errors
     /// If they cannot be written.

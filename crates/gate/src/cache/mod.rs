@@ -4,15 +4,15 @@
 //! hostile as the network: what is read is bounded and verified again, every time. Nothing in it
 //! says that something was verified.
 //!
-//! Layout: `attestations/NAME_VERSION_ARCH.deb/SHA256-OF-THE-BYTES.OPERATOR`, with `~OPERATOR` behind
-//! that where another one's endpoint gave it than signed it; bundles that are fetched as a whole in
-//! `bundles/` (see [`Kept`]), and what archives publish in `archives/` (see [`Shelf`]).
+//! Layout: `attestations/NAME_VERSION_ARCH.deb/SHA256-OF-THE-BYTES.OPERATOR`. `~OPERATOR` follows
+//! if an endpoint of another operator than the signer gave it. Bundles that are fetched as a whole
+//! are in `bundles/` (see [`Kept`]), and the files of archives in `archives/` (see [`Shelf`]).
 //!
-//! It does not grow for ever, and nobody fills it: each operator has a share of what is kept about
-//! a package and a share of the whole (see [`crate::sys::room`]). Whose something is, is told by
-//! its name: of who signed it, and of who gave it, out of whose share it is. For what stands around
-//! what was signed is nobody's, and can be made as large and as often as whoever gives it likes. That
-//! is for the shares alone; it is no word of trust.
+//! The cache does not grow without limit, and no operator can fill it. Each operator has a share of
+//! what is kept about a package and a share of the whole (see [`crate::sys::room`]). The name of a
+//! file tells who signed it and who gave it; the file counts towards the giver's share. The bytes
+//! around the signed part are not authenticated: the giver can make them as large and as varied as
+//! it likes. The names serve only to count shares. They prove no authenticity.
 
 mod archives;
 
@@ -35,46 +35,47 @@ use crate::types::{ArtifactName, OperatorName, Sha256Digest, Timestamp};
 pub use archives::{Published, Shelf};
 pub use kept::Kept;
 
-/// Where the cache is unless apt's configuration (`APT::Quorum::Cache`) says otherwise.
+/// The cache directory unless apt's configuration (`APT::Quorum::Cache`) names another.
 pub const DEFAULT_DIRECTORY: &str = "/var/cache/apt-quorum";
 
-/// Most attestations about one package that are looked through when all are wanted.
+/// Most files about one package that are looked through when all attestations are wanted.
 const MAX_LOOKED_THROUGH: usize = 10_000;
 
-/// Most packages about which something is listed.
+/// Most packages that are listed.
 const MAX_LISTED: usize = 1_000_000;
 
-/// Most attestations that are read about one package, by turns from all operators.
+/// Most attestations that are read about one package, in turns from all operators.
 const MAX_ENTRIES: usize = 64;
 
-/// Most attestations of one operator that are kept about one package: the newest. One is a vote, and
-/// a second one may be about another file.
+/// Most attestations of one operator that are kept about one package: the newest. One is a vote,
+/// and a second one may be about another file.
 const SHARE: usize = 4;
 
-/// Most that all attestations may take of the disk, in bytes. One takes 8 kB as a rule, so that
-/// those of three operators about 10,000 packages fit.
+/// Most disk space that all attestations may take, in bytes. One usually takes 8 kB, so those of
+/// three operators about 10,000 packages fit.
 const MAX_ATTESTATIONS: u64 = 256 * 1024 * 1024;
 
-/// What stands between the name of who signed an attestation and of who gave it. No name has it.
+/// The separator between the signer and the giver in a file name. No operator's name contains it.
 const GIVEN_BY: char = '~';
 
-/// Most bytes of attestations of one operator that one process writes: what is taken away again was
-/// written all the same. An audit of 10,000 packages brings 10 MB as a rule.
+/// Most bytes of attestations of one operator that one process writes. Bytes that were removed
+/// again count as well, because they were written. An audit of 10,000 packages usually brings
+/// 10 MB.
 const MAX_WRITTEN: usize = 64 * 1024 * 1024;
 
-/// Most that all bundles may take, in bytes: eight of the largest.
+/// Most disk space that all bundles may take, in bytes: eight of the largest.
 const MAX_BUNDLES: u64 = 512 * 1024 * 1024;
 
-/// Most that the files of all archives may take, in bytes. Those of all components of Debian for one
-/// architecture have 15 MB.
+/// Most disk space that the files of all archives may take, in bytes. Those of all components of
+/// Debian for one architecture have 15 MB.
 const MAX_ARCHIVES: u64 = 1024 * 1024 * 1024;
 
-/// What came of keeping something.
+/// The result of keeping an attestation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
-    /// It is kept now.
+    /// The bytes are kept now.
     New,
-    /// It was kept already.
+    /// The bytes were kept already.
     Before,
 }
 
@@ -84,7 +85,7 @@ pub struct Cache {
     root: PathBuf,
     directory: PathBuf,
     room: Room,
-    /// The bytes that this process wrote, by whose they are
+    /// The bytes that this process wrote, by the operator to whose share they count
     written: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
@@ -95,7 +96,7 @@ impl Cache {
         let (root, directory) = (directory.to_owned(), directory.join("attestations"));
         let room =
             Room::new(directory.clone(), 1, MAX_ATTESTATIONS, |path, _| giver(path).to_owned())
-                // Nothing but packages has a name there.
+                // Only packages have a name there.
                 .noted_nowhere();
         Self { root, directory, room, written: Arc::default() }
     }
@@ -106,19 +107,19 @@ impl Cache {
         &self.root
     }
 
-    /// Where attestations are kept.
+    /// The directory with the attestations.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Where what archives publish is kept.
+    /// The directory with the files that archives publish.
     #[must_use]
     pub fn archives(&self) -> PathBuf {
         self.root.join("archives")
     }
 
-    /// What is kept of a suite of the archive at `url`.
+    /// Returns the shelf with the kept files of a suite of the archive at `url`.
     #[must_use]
     pub fn shelf(&self, url: &str, suite: &str) -> Shelf {
         // Each archive has a directory.
@@ -128,23 +129,23 @@ impl Cache {
         Shelf::new(&self.archives(), url, suite, room)
     }
 
-    /// Where bundles that were fetched are kept.
+    /// The directory with the bundles that were fetched.
     #[must_use]
     pub fn bundles(&self) -> PathBuf {
         self.root.join("bundles")
     }
 
-    /// The place of what is fetched as a whole from `url`.
+    /// The place of the document that is fetched as a whole from `url`.
     #[must_use]
     pub fn kept(&self, url: &str) -> Kept {
         let name = |path: &Path, _| stem(path).0.to_owned();
         Kept::new(&self.bundles(), url, Room::new(self.bundles(), 0, MAX_BUNDLES, name))
     }
 
-    /// About what something may be kept.
+    /// Lists the packages about which an attestation may be kept.
     ///
     /// # Errors
-    /// If the directory cannot be read. One that is not there is empty.
+    /// If the directory cannot be read. A missing directory counts as empty.
     pub fn artifacts(&self) -> io::Result<BTreeSet<ArtifactName>> {
         let entries = match fs::read_dir(&self.directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
@@ -156,17 +157,18 @@ impl Cache {
         Ok(entries.take(MAX_LISTED).filter_map(artifact).collect())
     }
 
-    /// What is kept about `artifact`: untrusted bytes, each once. A cache that cannot be read is empty.
+    /// Reads the attestations about `artifact`: untrusted bytes, each once. An unreadable cache
+    /// counts as empty.
     ///
-    /// Of more than are read the newest that each operator gave, then the second: who has a great many
-    /// there, however they came there, must not hide the others.
+    /// If there are more than may be read, takes the newest of each giver, then the second of each.
+    /// An operator with very many files must not hide the others, however they came there.
     #[must_use]
     pub fn read(&self, artifact: &ArtifactName) -> Vec<Vec<u8>> {
         self.read_some(artifact, |_, _| true).into_iter().map(|(_, bytes)| bytes).collect()
     }
 
-    /// The same, each behind the name of the operator that gave it, or nothing, and without what the
-    /// caller does not take of whom.
+    /// Reads as [`Self::read`] does, and returns each attestation after the name of the operator
+    /// that gave it, or an empty name. Leaves out those for which `takes` returns false.
     #[must_use]
     pub fn read_some(
         &self,
@@ -181,7 +183,7 @@ impl Cache {
         let read = paths.iter().filter_map(|path| {
             let bytes = read_bounded(path, attest::MAX_BYTES)?;
             let digest = Sha256Digest::of(&bytes);
-            // What several have signed is there for each of them.
+            // An attestation that several operators signed is there once for each of them.
             let wanted = !seen.contains(&digest) && takes(giver(path), &bytes);
             (wanted && seen.insert(digest)).then(|| (giver(path).to_owned(), bytes))
         });
@@ -197,8 +199,8 @@ impl Cache {
         paths
     }
 
-    /// Since when these bytes are kept, as far as the file tells. Whoever writes there can have it
-    /// tell anything.
+    /// The time since which these bytes are kept, by the file's modification time. Everyone who can
+    /// write in the cache can set that time.
     #[must_use]
     pub fn kept_since(&self, artifact: &ArtifactName, bytes: Sha256Digest) -> Option<Timestamp> {
         let name = bytes.to_string();
@@ -208,14 +210,14 @@ impl Cache {
         there.filter_map(|it| it.modified().ok()).min().map(Timestamp::from)
     }
 
-    /// All that is kept about `artifact`, one after the other, in the order of the names:
+    /// Reads every attestation about `artifact`, one after the other, in the order of the names:
     /// untrusted bytes.
     pub fn each(&self, artifact: &ArtifactName) -> impl Iterator<Item = Vec<u8>> {
         self.paths(artifact).into_iter().filter_map(|path| read_bounded(&path, attest::MAX_BYTES))
     }
 
-    /// Gives the unprivileged user the directories that it writes to, where root alone could make
-    /// them. What is not given is not written to: then nothing is kept.
+    /// Gives the directories that the unprivileged user writes to that user, where only root could
+    /// make them. If a directory cannot be given, nothing is written to it, and so nothing is kept.
     pub fn give_to(&self, user: &User) {
         let _ = fs::DirBuilder::new().recursive(true).mode(0o755).create(&self.root);
         let roots = |it: &fs::Metadata| it.is_dir() && it.uid() == 0 && it.mode() & 0o022 == 0;
@@ -224,14 +226,14 @@ impl Cache {
         }
         for directory in [self.directory.clone(), self.bundles(), self.archives()] {
             let _ = fs::DirBuilder::new().mode(0o755).create(&directory);
-            // The directory that it is in is root's, so nobody else can put anything in its place.
+            // Root owns the parent directory, so no other user can put anything in its place.
             if fs::symlink_metadata(&directory).is_ok_and(|it| it.is_dir()) {
                 let _ = std::os::unix::fs::lchown(&directory, Some(user.uid), Some(user.gid));
             }
         }
     }
 
-    /// Keeps `attestation` about `artifact`, of which nobody says whose it is.
+    /// Keeps `attestation` about `artifact` for no operator, because its signer is unknown.
     ///
     /// # Errors
     /// If the directory cannot be written.
@@ -239,9 +241,9 @@ impl Cache {
         self.keep(artifact, "", attestation)
     }
 
-    /// Keeps `attestation` about `artifact` that this operator signed, in place of its oldest if it
-    /// has its share of what is kept about the package. What is signed by several is kept for each
-    /// of them.
+    /// Keeps `attestation` about `artifact` that this operator signed. If the operator has used up
+    /// its share for the package, the new one replaces its oldest. An attestation that several
+    /// operators signed is kept for each of them.
     ///
     /// # Errors
     /// If the directory cannot be written.
@@ -254,7 +256,8 @@ impl Cache {
         self.keep(artifact, operator.as_str(), attestation)
     }
 
-    /// The same for what an endpoint of `giver` gave.
+    /// Keeps `attestation` as [`Self::store_signed`] does, in the share of `giver`, whose endpoint
+    /// gave it.
     ///
     /// # Errors
     /// If the directory cannot be written.
@@ -271,7 +274,7 @@ impl Cache {
         self.keep(artifact, &format!("{operator}{GIVEN_BY}{giver}"), attestation)
     }
 
-    /// Written under another name first, so that a crash leaves nothing or all of it.
+    /// Writes the bytes under another name first, so that a crash leaves nothing or all of it.
     fn keep(&self, artifact: &ArtifactName, whose: &str, bytes: &[u8]) -> io::Result<Stored> {
         let directory = self.directory.join(artifact.as_str());
         fs::create_dir_all(&directory)?;
@@ -297,7 +300,8 @@ impl Cache {
         Ok(Stored::New)
     }
 
-    /// Counts what is about to be written.
+    /// Counts bytes that are about to be written to the share of `whose`. Fails if this process
+    /// would then have written more than [`MAX_WRITTEN`] bytes of that share.
     fn count(&self, whose: &str, bytes: usize) -> io::Result<()> {
         let mut written = self.written.lock().unwrap_or_else(|lock| lock.into_inner());
         let sum = written.entry(whose.to_owned()).or_default();
@@ -312,19 +316,19 @@ impl Cache {
     }
 }
 
-/// The name of a file up to its first dot, and behind it.
+/// Splits a file name at its first dot.
 fn stem(path: &Path) -> (&str, &str) {
     let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
     name.split_once('.').unwrap_or((name, ""))
 }
 
-/// Whose a file with an attestation is, as its name has it, and perhaps who gave it. Nobody's has no
-/// name behind its digest.
+/// The operators in the name of a file with an attestation: the signer, and the giver if that is
+/// another. Empty if the file belongs to no operator.
 fn owner(path: &Path) -> &str {
     stem(path).1
 }
 
-/// Out of whose share a file with an attestation is, as its name has it.
+/// The operator to whose share a file with an attestation counts, by its name.
 fn giver(path: &Path) -> &str {
     let owner = owner(path);
     owner.rsplit_once(GIVEN_BY).map_or(owner, |(_, giver)| giver)
@@ -335,7 +339,7 @@ fn written(path: &Path) -> SystemTime {
     written.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// As many as are read, by turns from all owners, the newest first.
+/// Selects as many paths as may be read, in turns from all owners, the newest first.
 fn by_turns(paths: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut owners: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for path in paths {
@@ -469,7 +473,7 @@ mod tests {
         assert_eq!(store(64, &alice).unwrap(), Stored::New);
     }
 
-    /// However it came there, what is too much goes when something is kept beside it.
+    /// Too much is removed when something is kept beside it, however it came there.
     #[test]
     fn nothing_that_is_kept_grows_for_ever() {
         let directory = tempfile::tempdir().unwrap();
@@ -497,7 +501,8 @@ mod tests {
         assert!(!file.exists() && shelf.has(&listed));
     }
 
-    /// What stands around what alice signed is nobody's, so it can be made as large as mallory likes.
+    /// The bytes around what alice signed are not authenticated, so mallory can make them as large
+    /// as it likes.
     #[test]
     fn what_one_gives_of_anothers_is_out_of_its_own_share() {
         let directory = tempfile::tempdir().unwrap();
@@ -525,7 +530,7 @@ mod tests {
         for name in ["alice", "bob", "zoe"] {
             cache.store_signed(&artifact("aa"), &operator(name), name.as_bytes()).unwrap();
         }
-        // As only whoever owns the cache can do.
+        // As only the owner of the cache can do.
         let inside = directory.path().join("attestations/aa_1_all.deb");
         for n in 0..1000 {
             fs::write(inside.join(format!("{n:064x}.mallory")), n.to_string()).unwrap();

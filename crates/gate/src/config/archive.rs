@@ -1,11 +1,11 @@
-//! What of an archive counts: the keys of an endpoint that only `protocol = "archive"` has.
+//! The accepted parts of an archive: the keys of an endpoint that only `protocol = "archive"` has.
 
 use super::diagnostic::Problems;
 use super::reader::{Located, Table};
 use crate::attest::archive::Terms;
 use crate::types::OperatorName;
 
-/// Reads them, all of which must be there.
+/// Reads these keys, all of which are required.
 pub(super) fn terms(
     table: &mut Table<'_, '_>,
     operator: Option<&OperatorName>,
@@ -46,8 +46,8 @@ fn path(table: &mut Table<'_, '_>, key: &'static str, problems: &mut Problems) -
     Some(text.value.into_owned())
 }
 
-/// Whether this is a path that leads down and means the same in a URL: every part has letters,
-/// digits and `. _ + ~ -`, and is not `.` or `..`.
+/// Returns true when this is a path that leads down and means the same in a URL. Every part has
+/// letters, digits and `. _ + ~ -`, and is not `.` or `..`.
 fn is_path(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._+~-".contains(c);
     text.split('/').all(|part| {

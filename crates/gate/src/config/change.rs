@@ -1,11 +1,11 @@
 //! A change to the configuration as a whole: checked before it is made.
 //!
-//! What the files would say is read together with all that stay as they are, by the very reader
-//! that judges the configuration later. Only if there is no mistake in it are the files put in
-//! place: all are written before the first is, keys before the files that name them, and each at
-//! once, so that whenever this ends, every file is the old one or the new one.
+//! The changed files are read together with the unchanged ones, by the reader that checks the
+//! configuration later. Only if there is no mistake are the files put in place. All are written
+//! before the first is put in place, keys before the files that name them, and each at once. So
+//! whenever this ends, every file is the old one or the new one.
 //!
-//! Files outside of the configuration can come along, such as apt's sources. They go first: a
+//! A change can include files outside the configuration, such as apt's sources. They go first: a
 //! source that asks the gate works with the old configuration as with the new one.
 
 use std::collections::BTreeMap;
@@ -21,11 +21,12 @@ use crate::sys::files::{Lock, Prepared, sync_directory};
 use crate::sys::plain;
 use crate::sys::secure::{SecureError, Trusted};
 
-/// What is locked while a configuration is changed, in its directory. Not the directory itself, nor a
-/// file that stays: everybody can open those, and whoever has a file open can lock it.
+/// The lock file in the directory of a configuration, held during a change. Neither the directory
+/// itself nor a permanent file serves as the lock: everybody can open those, and every user with an
+/// open file can lock it.
 const LOCK: &str = ".lock";
 
-/// Files to write and to take away below the directory of a configuration.
+/// Files to write and to remove below the directory of a configuration.
 #[derive(Debug, Clone)]
 pub struct Change {
     directory: PathBuf,
@@ -34,77 +35,77 @@ pub struct Change {
     beside: BTreeMap<PathBuf, New>,
 }
 
-/// What is to be at a place.
+/// The new state of a path.
 #[derive(Debug, Clone)]
 enum New {
-    /// This, where nothing is yet.
+    /// This text, where no file is yet.
     Created(String),
-    /// This, whatever was there.
+    /// This text, whether there is a file or not.
     Replaced(String),
-    /// This, where that was before.
+    /// This text, in place of a known one.
     Edited {
-        /// What it was made from
+        /// The text that it was made from
         was: String,
-        /// What it is to be
+        /// The new text
         text: String,
     },
-    /// Nothing.
+    /// No file.
     Removed,
-    /// Nothing, where that was before.
+    /// No file, in place of a known text.
     RemovedOnly {
-        /// What nobody is to have changed
+        /// The text that must be unchanged
         was: String,
     },
 }
 
-/// Why nothing was changed.
+/// The reason for which nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// The configuration has mistakes already.
     #[error("{0}; mend that first: nothing was changed.")]
     BrokenBefore(Problems),
-    /// It would have mistakes.
+    /// The changed configuration would have mistakes.
     #[error("{0} as it would be; nothing was changed.")]
     WouldBreak(Problems),
-    /// There is a file already.
+    /// A file exists already.
     #[error("{} is there already; nothing was changed.", .0.display())]
     Exists(PathBuf),
-    /// Somebody else changed it.
+    /// Another process changed it.
     #[error("{} was changed in the meantime; nothing was changed by this command.", .0.display())]
     ChangedMeanwhile(PathBuf),
-    /// Somebody else is about to change something.
+    /// Another process is making a change.
     #[error("another command is changing {} right now; nothing was changed.", .0.display())]
     Busy(PathBuf),
-    /// It cannot be read, or could be written by others.
+    /// It cannot be read, or other users could write it.
     #[error("{0}; nothing was changed.")]
     Insecure(SecureError),
     /// The system refuses.
     #[error("{}: {why}; nothing was changed.", .path.display())]
     Refused {
-        /// What could not be written or taken away
+        /// The path that could not be written or removed
         path: PathBuf,
-        /// What the system says
+        /// The error of the system
         why: String,
     },
-    /// The system refused, and refused to bring back what was there.
+    /// The system refused the change, and also refused to restore the earlier state.
     #[error("{}: {why}, and what was there before could not be brought back: run apt-quorum config check.", .path.display())]
     Stuck {
-        /// What could not be brought back
+        /// The path that could not be restored
         path: PathBuf,
-        /// What the system says
+        /// The error of the system
         why: String,
     },
 }
 
-/// What was at a place before, to be brought back.
+/// The earlier state of each path, to be restored if necessary.
 type Before = Vec<(PathBuf, Option<String>, Place)>;
 
-/// Whose a file is.
+/// The owner of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// The configuration's: everybody can read it.
+    /// The configuration: everybody can read the file.
     Own,
-    /// Somebody else's, who says who can.
+    /// Another owner, who decides about its mode.
     Beside,
 }
 
@@ -118,21 +119,21 @@ impl Place {
 }
 
 impl Change {
-    /// A change to the configuration in `directory` that changes nothing yet. Paths are below it.
+    /// Makes a change to the configuration in `directory` that is still empty. Paths are below it.
     #[must_use]
     pub fn of(directory: &Path) -> Self {
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
         Self { directory, files: BTreeMap::new(), beside: BTreeMap::new() }
     }
 
-    /// Whether it changes nothing.
+    /// Returns true when it changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.beside.is_empty()
     }
 
-    /// The files that it writes, in the order in which they are put in place, each with whether it
-    /// is a new one.
+    /// Lists the files that it writes, in the order in which they are put in place, each with true
+    /// if it is new.
     #[must_use]
     pub fn writes(&self) -> Vec<(PathBuf, bool)> {
         let steps = self.in_order().into_iter().filter(|(_, new, _)| new.text().is_some());
@@ -147,30 +148,30 @@ impl Change {
             .collect()
     }
 
-    /// Writes a file where none may be.
+    /// Writes a file at a path where no file may be.
     pub fn create(&mut self, path: impl Into<PathBuf>, text: String) {
         self.files.insert(path.into(), New::Created(text));
     }
 
-    /// Writes a file, whatever is there.
+    /// Writes a file, and replaces an existing one.
     pub fn replace(&mut self, path: impl Into<PathBuf>, text: String) {
         self.files.insert(path.into(), New::Replaced(text));
     }
 
-    /// Takes a file away that was `was` when that was decided: what somebody wrote into it since is
-    /// not lost.
+    /// Removes a file that contained `was` at the time of that decision. Edits since then are not
+    /// lost.
     pub fn remove_only(&mut self, path: impl Into<PathBuf>, was: String) {
         self.files.insert(path.into(), New::RemovedOnly { was });
     }
 
-    /// Writes a file that was `was` when `text` was made from it: what somebody wrote into it
-    /// since is not lost.
+    /// Writes a file that contained `was` when `text` was made from it. Edits since then are not
+    /// lost.
     pub fn edit(&mut self, path: impl Into<PathBuf>, was: String, text: String) {
         self.files.insert(path.into(), New::Edited { was, text });
     }
 
-    /// Writes a file outside of the configuration, which keeps its owner and its mode. `path` is
-    /// absolute, and no link. `was` is what `text` was made from; without it, no file may be there.
+    /// Writes a file outside the configuration, which keeps its owner and its mode. `path` is
+    /// absolute, and no link. `text` was made from `was`; without it, no file may be there.
     pub fn beside(&mut self, path: PathBuf, was: Option<String>, text: String) {
         let new = match was {
             None => New::Created(text),
@@ -179,15 +180,15 @@ impl Change {
         self.beside.insert(path, new);
     }
 
-    /// Takes a file away, if it is there.
+    /// Removes a file, if it is there.
     pub fn remove(&mut self, path: impl Into<PathBuf>) {
         self.files.insert(path.into(), New::Removed);
     }
 
-    /// What the configuration would be.
+    /// Returns the changed configuration without writing it.
     ///
     /// # Errors
-    /// If it has mistakes, before or after the change, or a file is there that must not be.
+    /// If it has mistakes, before or after the change, or an existing file prevents the change.
     pub fn check(&self, trusted: Trusted) -> Result<Config, ChangeError> {
         load(&self.directory, trusted).map_err(ChangeError::BrokenBefore)?;
         self.look(trusted)?;
@@ -197,14 +198,14 @@ impl Change {
     /// Checks the change and makes it.
     ///
     /// # Errors
-    /// If anything stands in the way; then all is as it was, except where [`ChangeError::Stuck`]
-    /// says otherwise.
+    /// If anything prevents the change. Then everything remains as it was, except where
+    /// [`ChangeError::Stuck`] says otherwise.
     pub fn apply(&self, trusted: Trusted) -> Result<Config, ChangeError> {
         let refused = |path: &Path| {
             let path = path.to_owned();
             move |error: io::Error| ChangeError::Refused { path, why: plain(&error) }
         };
-        // Two changes, each good by itself, need not be good together.
+        // Two changes, each good by itself, may not be good together.
         let lock = self.directory.join(LOCK);
         let _lock = Lock::take(&lock).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => ChangeError::Busy(self.directory.clone()),
@@ -223,7 +224,7 @@ impl Change {
             let prepared = prepared.map_err(refused(&target))?;
             steps.push((target, new, prepared));
         }
-        // Ctrl-C between two of them would leave what is neither the old nor the new.
+        // Ctrl-C between two of them would leave a state that is neither old nor new.
         let uninterrupted = Uninterrupted::begin();
         for (target, new, prepared) in steps {
             if let Err(error) = put(&target, new, prepared) {
@@ -239,18 +240,18 @@ impl Change {
             sync_directory(directory).map_err(refused(directory))?;
         }
         drop(uninterrupted);
-        // It is what it was expected to be, unless somebody wrote at the same time.
+        // The result is the expected one, unless another process wrote at the same time.
         load(&self.directory, trusted).map_err(|problems| match self.bring_back(&before) {
             Ok(()) => ChangeError::WouldBreak(problems),
             Err(error) => error,
         })
     }
 
-    /// All places in the order in which they are changed.
+    /// All paths in the order in which they are changed.
     fn in_order(&self) -> Vec<(PathBuf, &New, Place)> {
         let own = self.files.iter().map(|(path, new)| (self.directory.join(path), new, Place::Own));
         let mut own: Vec<_> = own.collect();
-        // Keys are there before a file names them, and go after none does.
+        // Key files are there before another file names them, and go after no file does.
         own.sort_by_key(|(target, new, _)| {
             let decides = target.extension().is_some_and(|it| it == "toml");
             let goes = new.text().is_none();
@@ -260,7 +261,7 @@ impl Change {
         beside.chain(own).collect()
     }
 
-    /// What is at all of its places now.
+    /// Reads the current state of all its paths.
     fn look(&self, trusted: Trusted) -> Result<Before, ChangeError> {
         let mut before = Before::new();
         for path in self.files.keys() {
@@ -289,7 +290,7 @@ impl Change {
         Ok(before)
     }
 
-    /// Makes all places what they were, the last one first.
+    /// Restores the earlier state of all paths, the last one first.
     fn bring_back(&self, before: &Before) -> Result<(), ChangeError> {
         for (path, text, place) in before.iter().rev() {
             let done = match text {
@@ -317,7 +318,7 @@ impl New {
     }
 }
 
-/// Signals wait while this lives.
+/// Blocks signals for as long as it lives.
 struct Uninterrupted(Option<SigSet>);
 
 impl Uninterrupted {
@@ -334,7 +335,7 @@ impl Drop for Uninterrupted {
     }
 }
 
-/// Makes a directory if it is not there: operators.d may not be.
+/// Makes a directory if it does not exist: operators.d may be missing.
 fn make_directory(path: &Path) -> io::Result<()> {
     match fs::create_dir(path) {
         // Whatever the umask is.
@@ -371,7 +372,7 @@ mod tests {
         format!("name = \"{name}\"\n[[key]]\ntype = \"ed25519\"\nfile = \"k.pem\"\n")
     }
 
-    /// Everything in a directory, with what is in the files.
+    /// Lists everything in a directory, with the content of the files.
     fn all(directory: &Path) -> Vec<(PathBuf, String)> {
         let mut found = Vec::new();
         for entry in fs::read_dir(directory).unwrap() {
@@ -399,7 +400,8 @@ mod tests {
         let names: Vec<_> = all(world.path()).into_iter().map(|it| it.0).collect();
         let expected = ["operators.d/a.toml", "operators.d/k.pem", "policy.toml"];
         assert_eq!(names, expected.map(|it| world.path().join(it)));
-        // The same again: neither is the file to be created over, nor what was edited the same.
+        // The same again: the existing file is not created anew, and the edited text is no longer
+        // the same.
         assert!(matches!(change.apply(Trusted::now()), Err(ChangeError::Exists(_))));
         let mut change = Change::of(world.path());
         change.edit("policy.toml", was, "mode = \"warn\"\n".to_owned());
@@ -482,7 +484,7 @@ mod tests {
         assert_eq!(all(world.path()).len(), 1, "the lock stays");
     }
 
-    /// Everybody can open what everybody can read, and lock it for as long as they like.
+    /// Everybody who can read a file can open it, and lock it for as long as they like.
     #[test]
     fn nobody_who_can_only_read_keeps_changes_from_being_made() {
         use nix::fcntl::{Flock, FlockArg};
@@ -496,7 +498,7 @@ mod tests {
             .collect();
         Change::of(world.path()).apply(Trusted::now()).unwrap();
         drop(locked);
-        // A file that others could have open is not taken for the lock.
+        // A file that others may have open is not accepted as the lock.
         let lock = world.path().join(LOCK);
         fs::write(&lock, "").unwrap();
         fs::set_permissions(&lock, PermissionsExt::from_mode(0o644)).unwrap();

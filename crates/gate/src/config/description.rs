@@ -1,6 +1,6 @@
 //! Descriptions of operators: who publishes what and where, without keys and so without trust.
 //!
-//! An operator's file becomes of one only when somebody has compared the keys.
+//! A description becomes an operator's file only after a person has compared the keys.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,19 +11,19 @@ use super::{DraftEndpoint, MAX_FILE, operators};
 use crate::sys::secure::Trusted;
 use crate::types::OperatorName;
 
-/// Where the descriptions of public rebuilders are that come with the package.
+/// The directory of the descriptions of public rebuilders in the package.
 pub const DESCRIPTIONS: &str = "/usr/share/apt-quorum/operators";
 
-/// What a description says.
+/// The content of a description.
 #[derive(Debug, Clone)]
 pub struct Description {
-    /// How the operator is called
+    /// The name of the operator
     pub name: OperatorName,
-    /// Who that is, for people
+    /// The people or the project behind it, for people
     pub description: String,
-    /// How to reach them
+    /// The address at which to reach them
     pub contact: Option<String>,
-    /// Where they publish
+    /// Their endpoints
     pub endpoints: Vec<DraftEndpoint>,
 }
 
@@ -31,7 +31,7 @@ impl Description {
     /// Reads a description.
     ///
     /// # Errors
-    /// Every mistake in it.
+    /// Every mistake in the file.
     pub fn read(path: &Path, trusted: Trusted) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let read = match trusted.read(path, MAX_FILE) {

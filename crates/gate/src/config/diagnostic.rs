@@ -1,7 +1,8 @@
-//! Mistakes in the configuration, shown where they are.
+//! Mistakes in the configuration, each shown at its place.
 //!
-//! What is shown is ASCII: it also goes to the logs of programs that take everything else out,
-//! and a caret must stand below what it points at however wide a terminal draws the rest.
+//! The shown text is ASCII, because it also goes to the logs of programs that remove everything
+//! else. A caret must be below the character that it points at, however wide a terminal draws the
+//! others.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,7 +15,7 @@ const MAX_SHOWN: usize = 100;
 /// Longest part of a line that is shown, in characters.
 const MAX_WIDTH: usize = 120;
 
-/// What is left of the mistake when a long line is cut.
+/// Characters before the mistake that remain when a long line is cut.
 const CONTEXT: usize = 30;
 
 /// A configuration file with its text.
@@ -31,7 +32,7 @@ pub struct Place {
     span: Range<usize>,
 }
 
-/// One mistake: where it is, what is wrong, and what would be right.
+/// One mistake: its place, the problem, and the right form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     path: PathBuf,
@@ -40,7 +41,7 @@ pub struct Diagnostic {
     help: Option<String>,
 }
 
-/// A line with the part of it that is at fault. Line and column count from 1, in characters.
+/// A line with its faulty part. Line and column count from 1, in characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Marked {
     line: usize,
@@ -54,19 +55,19 @@ struct Marked {
 pub struct Problems(Vec<Diagnostic>);
 
 impl SourceFile {
-    /// A file whose text was read.
+    /// Makes a file from a text that was read.
     #[must_use]
     pub fn new(path: PathBuf, text: String) -> Self {
         Self { path, text: text.into() }
     }
 
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its name without the directory, fit to be shown.
+    /// Its name without the directory, made printable.
     #[must_use]
     pub fn name(&self) -> String {
         ascii(&self.path.file_name().unwrap_or_default().to_string_lossy())
@@ -78,19 +79,19 @@ impl SourceFile {
         &self.text
     }
 
-    /// A part of it, in bytes.
+    /// A part of it, given in bytes.
     #[must_use]
     pub fn at(&self, span: Range<usize>) -> Place {
         Place { source: self.clone(), span }
     }
 
-    /// The file as such, for what is missing from it.
+    /// The file as such, as the place of something that is missing from it.
     #[must_use]
     pub fn whole(&self) -> Place {
         self.at(0..0)
     }
 
-    /// How rules and exceptions are called in messages: the file and the line.
+    /// The name of a rule or an exception in messages: the file and the line.
     #[must_use]
     pub fn place_name(&self, span: &Range<usize>) -> String {
         match self.marked(span) {
@@ -99,7 +100,7 @@ impl SourceFile {
         }
     }
 
-    /// The line that holds the byte `at`, with the number of the byte at which it begins.
+    /// The line that contains the byte `at`, with the offset of its first byte.
     #[must_use]
     pub fn line_at(&self, at: usize) -> Option<(usize, &str)> {
         let start = self.text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
@@ -124,7 +125,7 @@ impl SourceFile {
 }
 
 impl Place {
-    /// A mistake at this place.
+    /// Makes a diagnostic about this place.
     #[must_use]
     pub fn saying(&self, message: &dyn fmt::Display) -> Diagnostic {
         Diagnostic {
@@ -143,7 +144,7 @@ impl Place {
 }
 
 impl Diagnostic {
-    /// A mistake of a file as a whole: it cannot be read, or others could write it.
+    /// Makes a diagnostic about a file as a whole: it cannot be read, or others could write it.
     #[must_use]
     pub fn of_file(path: &Path, message: &dyn fmt::Display) -> Self {
         let message = message.to_string();
@@ -155,7 +156,7 @@ impl Diagnostic {
         Self { path: path.to_owned(), marked: None, message, help: None }
     }
 
-    /// Adds what would be right.
+    /// Adds the right form.
     #[must_use]
     pub fn help(mut self, help: impl AsRef<str>) -> Self {
         self.help = Some(ascii(help.as_ref()));
@@ -188,7 +189,7 @@ impl fmt::Display for Diagnostic {
 }
 
 impl Marked {
-    /// The part of the line that is shown, the column in it from 1, and how much is marked.
+    /// The shown part of the line, the column in it from 1, and the length of the mark.
     fn window(&self) -> (String, usize, usize) {
         let width = self.text.chars().count();
         let cut = if width > MAX_WIDTH { (self.column - 1).saturating_sub(CONTEXT) } else { 0 };
@@ -197,7 +198,7 @@ impl Marked {
         let shown: String = self.text.chars().skip(cut).take(MAX_WIDTH).collect();
         let more = if cut + shown.len() < width { "..." } else { "" };
         let text = format!("{dots}{shown}{more}");
-        // What is missing stands behind the end of its line.
+        // A missing part is behind the end of its line.
         let length = self.length.min((text.len() + 1).saturating_sub(column)).max(1);
         (text, column, length)
     }
@@ -209,7 +210,7 @@ impl Problems {
         self.0.push(problem);
     }
 
-    /// Whether there is none.
+    /// Returns true when there is no mistake.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -221,7 +222,7 @@ impl Problems {
         &self.0
     }
 
-    /// In the order of files and lines, each once.
+    /// Sorts the mistakes by file and line, and keeps each once.
     #[must_use]
     pub fn sorted(mut self) -> Self {
         self.0.sort_by(|a, b| (&a.path, &a.marked).cmp(&(&b.path, &b.marked)));
@@ -229,7 +230,7 @@ impl Problems {
         self
     }
 
-    /// One line a mistake, for logs.
+    /// Formats one line for each mistake, for logs.
     #[must_use]
     pub fn lines(&self) -> String {
         let mut lines: Vec<String> =
@@ -245,7 +246,7 @@ impl Problems {
 }
 
 impl fmt::Display for Problems {
-    /// Every mistake with its line and a caret, and how many there are.
+    /// Writes every mistake with its line and a caret, and the number of mistakes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in self.0.iter().take(MAX_SHOWN) {
             writeln!(f, "{problem}\n")?;
@@ -260,7 +261,7 @@ impl fmt::Display for Problems {
     }
 }
 
-/// A character of a line as something that takes one column.
+/// Replaces a character by one that takes one column.
 fn one_column(c: char) -> char {
     match c {
         ' '..='~' => c,
@@ -269,7 +270,7 @@ fn one_column(c: char) -> char {
     }
 }
 
-/// Text in ASCII on one line, with the numbers of the characters that are not.
+/// Formats text in ASCII on one line, with the code points of all other characters.
 fn ascii(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

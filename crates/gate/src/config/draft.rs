@@ -1,8 +1,8 @@
-//! An operator's file in the making.
+//! An operator's file before it is written.
 //!
-//! What stands in it may come from strangers (a server, a layout, another program's
-//! configuration), so every value is written in a way in which it cannot become anything but a
-//! value, and keys are written anew from what they are made of.
+//! Its values may come from strangers (a server, a layout, another program's configuration). So
+//! every value is written in a way in which it cannot become anything but a value, and keys are
+//! encoded anew from their content.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -17,20 +17,20 @@ use crate::types::{Architecture, OperatorName, PublicKey, Timestamp, printable};
 /// Seconds in a day.
 const DAY: i64 = 24 * 60 * 60;
 
-/// What an operator's file is to say.
+/// The content of a new operator's file.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    /// How the administrator calls the operator
+    /// The administrator's name for the operator
     pub name: OperatorName,
-    /// How to reach the people
+    /// The address at which to reach the people
     pub contact: Option<String>,
-    /// What to say at the head of the file, a line each
+    /// Comments at the head of the file, a line each
     pub comments: Vec<String>,
     /// Its keys
     pub keys: Vec<DraftKey>,
-    /// Where it publishes
+    /// The endpoints at which it publishes
     pub endpoints: Vec<DraftEndpoint>,
-    /// Which of its statements count; without any, links do
+    /// The kinds of statements that count; if empty, links do
     pub statements: Vec<Accepted>,
 }
 
@@ -41,25 +41,25 @@ pub struct DraftKey {
     pub key: PublicKey,
     /// The first day on which it no longer counts
     pub not_after: Option<Timestamp>,
-    /// What to say about it, a line each
+    /// Comments about it, a line each
     pub comments: Vec<String>,
 }
 
 /// An endpoint in a draft.
 #[derive(Debug, Clone)]
 pub struct DraftEndpoint {
-    /// What it speaks
+    /// Its protocol
     pub protocol: Protocol,
-    /// Where it is
+    /// Its URL
     pub url: reqwest::Url,
     /// The only architectures that it is asked for, or all
     pub architectures: Option<BTreeSet<Architecture>>,
-    /// What of it counts, if it is an archive
+    /// The accepted parts of it, if it is an archive
     pub archive: Option<Terms>,
 }
 
 impl Draft {
-    /// A draft that says nothing yet.
+    /// Makes an empty draft.
     #[must_use]
     pub const fn new(name: OperatorName) -> Self {
         Self {
@@ -72,14 +72,14 @@ impl Draft {
         }
     }
 
-    /// Where the operator's file is, below the directory of the configuration.
+    /// The path of the operator's file, below the directory of the configuration.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         Path::new("operators.d").join(format!("{}.toml", self.name))
     }
 
-    /// The operator's file. Keys in PEM stand in it, certificates in files beside it, see
-    /// [`Self::key_files`].
+    /// Formats the operator's file. It contains keys in PEM; certificates are in files beside it,
+    /// see [`Self::key_files`].
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
@@ -110,7 +110,7 @@ impl Draft {
         text
     }
 
-    /// The keys alone, as they can be put behind what an operator's file says already.
+    /// Formats the keys alone, for adding them to an existing operator's file.
     #[must_use]
     pub fn key_tables(&self) -> String {
         let mut text = String::new();
@@ -133,8 +133,8 @@ impl Draft {
         text
     }
 
-    /// The files with certificates, which are too long to stand in the operator's file: where each
-    /// is, below the directory of the configuration, and what is in it.
+    /// The files with certificates, which are too long for the operator's file. Each has its path
+    /// below the directory of the configuration, and its content.
     #[must_use]
     pub fn key_files(&self) -> BTreeMap<PathBuf, String> {
         let keys = self.keys.iter().map(|it| &it.key);
@@ -144,16 +144,16 @@ impl Draft {
         keys.filter_map(file).collect()
     }
 
-    /// Has `change` write the operator's file, which must not be there yet, with its key files.
+    /// Adds the operator's file, which must not exist yet, and its key files to `change`.
     pub fn create_in(&self, change: &mut Change) {
         for (path, text) in self.key_files() {
-            // A leftover of the same certificate is the same file.
+            // A file that is left over from the same certificate is the same file.
             change.replace(path, text);
         }
         change.create(self.path(), self.to_toml());
     }
 
-    /// The name of the file with this key, if it has one of its own.
+    /// The name of the file with this key, if it has a separate one.
     fn file_of(&self, key: &PublicKey) -> Option<String> {
         let PublicKey::OpenPgp(certificate) = key else { return None };
         Some(format!("{}-{}.asc", self.name, certificate.fingerprint()))
@@ -184,8 +184,8 @@ fn statement(text: &mut String, accepted: &Accepted) {
     }
 }
 
-/// A text as TOML writes it, in quotes and on one line. What a terminal or an editor would not
-/// show as it is (control characters, marks of direction) is written by its number.
+/// Formats a text for TOML, in quotes and on one line. Characters that a terminal or an editor
+/// would not show unchanged (control characters, marks of direction) are written by their numbers.
 #[must_use]
 pub fn toml_text(text: &str) -> String {
     let mut out = String::from("\"");
@@ -202,7 +202,7 @@ pub fn toml_text(text: &str) -> String {
     out + "\""
 }
 
-/// A list of texts.
+/// Formats a list of texts for TOML.
 pub(super) fn toml_list(items: impl Iterator<Item = String>) -> String {
     let items: Vec<String> = items.map(|it| toml_text(&it)).collect();
     format!("[{}]", items.join(", "))

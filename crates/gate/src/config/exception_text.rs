@@ -1,5 +1,5 @@
-//! Exceptions in the text of their files: one more, or one fewer, with all that people wrote around
-//! them left as it is.
+//! Exceptions in the text of their files: adds or removes one, and leaves everything else in the
+//! file unchanged.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -10,17 +10,17 @@ use super::draft::{toml_list, toml_text};
 use crate::policy::Matcher;
 use crate::types::{Timestamp, printable};
 
-/// A file from which an exception was taken.
+/// A file after an exception was removed from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Removed {
-    /// What is left of it
+    /// The remaining text
     Left(String),
-    /// Nothing is left in it, not even a comment
+    /// No text remains, not even a comment
     Nothing,
 }
 
-/// An exception as its file has it, under its header, with a comment above. `expires` is written
-/// as its day in UTC.
+/// Formats an exception as a table under its header, with a comment above. Writes `expires` as its
+/// day in UTC.
 #[must_use]
 pub fn exception_table(
     comment: &str,
@@ -37,12 +37,11 @@ pub fn exception_table(
     text
 }
 
-/// The text of a file without the exception whose header is on this line, counted from 1, and
-/// without the comment that belongs to it: the one right above, unless the file begins with it,
-/// and the one right below.
+/// Removes the exception whose header is on this line, counted from 1. Removes also the comments
+/// that belong to it: the one right above, unless the file begins with it, and the one right below.
 ///
-/// Nothing if no exception begins there under a header of its own, or if exactly this one could
-/// not be taken out.
+/// Returns nothing if no exception begins there under a separate header, or if exactly this one
+/// could not be removed.
 #[must_use]
 pub fn without_exception(text: &str, line: usize) -> Option<Removed> {
     let tables = tables(text)?;
@@ -62,7 +61,7 @@ pub fn without_exception(text: &str, line: usize) -> Option<Removed> {
     })
 }
 
-/// Where each exception is: from its header to the end of its last value.
+/// Finds the place of each exception: from its header to the end of its last value.
 fn tables(text: &str) -> Option<Vec<Range<usize>>> {
     let document = DeTable::parse(text).ok()?;
     let list = document.get_ref().get("exception")?.get_ref().as_array()?;
@@ -74,7 +73,7 @@ fn tables(text: &str) -> Option<Vec<Range<usize>>> {
     list.iter().map(span).collect()
 }
 
-/// The lines to take out, for an exception on the lines from `header` to `last`.
+/// Returns the lines to remove, for an exception on the lines from `header` to `last`.
 fn with_comments(lines: &[&str], header: usize, last: usize) -> Range<usize> {
     let at = |line: usize| lines.get(line).map(|it| it.trim_start());
     let is_comment = |line: usize| at(line).is_some_and(|it| it.starts_with('#'));
@@ -89,7 +88,7 @@ fn with_comments(lines: &[&str], header: usize, last: usize) -> Range<usize> {
     }
     let mut end = last + 1;
     let below = (end..lines.len()).take_while(|line| is_comment(*line)).count();
-    // What stands right above the next header belongs to that one.
+    // A comment right above the next header belongs to that one.
     if at(end + below).is_none_or(|it| it.is_empty()) {
         end += below;
     }
@@ -99,7 +98,7 @@ fn with_comments(lines: &[&str], header: usize, last: usize) -> Range<usize> {
     start..end
 }
 
-/// Whether `left` says the same as `text` but for the exception with this number.
+/// Returns true when `left` means the same as `text` except for the exception with this number.
 fn is_without(text: &str, left: &str, index: usize) -> bool {
     let read = |text: &str| text.parse::<toml::Table>().ok();
     let (Some(mut before), Some(mut after)) = (read(text), read(left)) else { return false };
@@ -155,13 +154,13 @@ mod tests {
         assert_eq!(without_exception(one, 1), Some(Removed::Nothing));
         assert_eq!(left(&format!("# all of them\n{one}"), 2).unwrap(), "# all of them\n");
         assert_eq!(left(&format!("\n# this one\n{one}"), 3).unwrap(), "");
-        // In a list on one line there is no line of its own to take out.
+        // In a list on one line there is no separate line to remove.
         let inline = "exception = [\n{ package = [\"a\"] },\n{ package = [\"b\"] },\n]\n";
         assert_eq!((left(inline, 2), left(inline, 3)), (None, None));
-        // What looks like a comment is the end of a text.
+        // The apparent comment is the end of a text.
         let text = "\n[[exception]]\nreason = \"\"\"\n# x\"\"\"\n[[exception]]\nreason = \"b\"\n";
         assert_eq!(left(text, 5), None);
-        // Also where what would be left can be read, as something else.
+        // Also if the remaining text could be read, with another meaning.
         assert_eq!(left(&format!("{text}[[exception]]\nreason = \"c\"\n# y\"\"\"\n"), 5), None);
         assert_eq!(left("[[exception", 1), None);
         assert_eq!(left("", 1), None);

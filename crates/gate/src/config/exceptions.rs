@@ -5,7 +5,7 @@ use super::policy::{CONDITIONS, has_condition, matcher};
 use super::reader::{Table, document};
 use crate::policy::Exception;
 
-/// Reads one file of exceptions. All of them, or none and a mistake was reported.
+/// Reads one file of exceptions. Returns all of them, or nothing after reporting a mistake.
 pub(super) fn read(source: &SourceFile, problems: &mut Problems) -> Option<Vec<Exception>> {
     document(source, problems, |table, problems| {
         table.tables("exception", problems, exception)?.into_iter().collect()

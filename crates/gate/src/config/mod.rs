@@ -1,8 +1,8 @@
 //! The administrator's configuration: files, read, merged and checked as a whole.
 //!
-//! Trusts only what root (or the caller, for a configuration of their own) could have written:
-//! see [`crate::sys::secure`]. There is no partial configuration: either all of it is right, or
-//! every mistake is reported and nothing passes. Schema: `apt-quorum.toml(5)`.
+//! Trusts only files that nobody but root (or the caller, for a configuration of their own) could
+//! have written: see [`crate::sys::secure`]. There is no partial configuration: either all of it is
+//! right, or every mistake is reported and nothing passes. Schema: `apt-quorum.toml(5)`.
 
 mod archive;
 mod change;
@@ -37,10 +37,10 @@ pub use draft::{Draft, DraftEndpoint, DraftKey, toml_text};
 pub use exception_text::{Removed, exception_table, without_exception};
 pub use setting::{with_setting, with_threshold};
 
-/// Where the configuration is unless apt's configuration or the command line says otherwise.
+/// The directory of the configuration unless apt's configuration or the command line names another.
 pub const DEFAULT_DIRECTORY: &str = "/etc/apt-quorum";
 
-/// What the name of a bundle of attestations ends in.
+/// The suffix of the name of a bundle of attestations.
 pub const BUNDLE_SUFFIX: &str = ".tar.gz";
 
 /// Largest configuration file that is read, in bytes.
@@ -52,55 +52,55 @@ const MAX_FILES: usize = 1000;
 /// A configuration without mistakes.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where it was read from
+    /// The directory that it was read from
     pub directory: PathBuf,
-    /// What is judged by
+    /// The policy by which files are judged
     pub policy: Policy,
-    /// Whom to ask
+    /// The endpoints to ask
     pub endpoints: Vec<Endpoint>,
-    /// What the operators' files say about them
+    /// The other content of the operators' files
     pub operators: BTreeMap<OperatorName, Operator>,
-    /// How long to wait for endpoints
+    /// The time limits for endpoints
     pub timeouts: Timeouts,
-    /// Certificates of more authorities for https, in PEM; at least one of them can be used
+    /// Certificates of additional authorities for https, in PEM; at least one of them is usable
     pub authorities: Option<String>,
-    /// What happens to archives that dpkg is given without apt
+    /// The treatment of archives that dpkg is given without apt
     pub direct: Direct,
-    /// SHA-256 over all files that were read, with their names: which configuration it was
+    /// SHA-256 over all files that were read, with their names, which identifies the configuration
     pub digest: Sha256Digest,
     /// The files that were read
     pub files: Vec<PathBuf>,
 }
 
-/// What an operator's file says besides keys and endpoints.
+/// The content of an operator's file except keys and endpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
-    /// How to reach the people
+    /// The address at which to reach the people
     pub contact: Option<String>,
     /// The file
     pub file: PathBuf,
     /// The files with keys that it names
     pub key_files: Vec<PathBuf>,
-    /// The file in which each of its keys stands
+    /// The file that contains each of its keys
     pub keys: BTreeMap<KeyId, PathBuf>,
 }
 
-/// Where an operator publishes attestations.
+/// A place at which an operator publishes attestations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Whose it is
+    /// The operator of the endpoint
     pub operator: OperatorName,
-    /// What it speaks
+    /// Its protocol
     pub protocol: Protocol,
-    /// Where it is: http, https or file
+    /// Its URL: http, https or file
     pub url: reqwest::Url,
     /// The only architectures that it is asked for, or all
     pub architectures: Option<BTreeSet<Architecture>>,
-    /// What of it counts; of archives only, and never missing there
+    /// The accepted parts of it; present for archives, and only for them
     pub archive: Option<Terms>,
 }
 
-/// What an endpoint speaks.
+/// The protocol of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
@@ -110,20 +110,20 @@ pub enum Protocol {
     IntotoMetadata,
     /// Attestations in files: a tree of directories or a bundle, on this machine or a web server
     Directory,
-    /// An apt archive whose packages were built anew
+    /// An apt archive with rebuilt packages
     Archive,
 }
 
-/// How long an endpoint may take. Each holds for one exchange of questions about one package.
+/// The time limits for an endpoint. Each applies to one exchange of questions about one package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// To connect, and from a request to the first byte of its answer
     pub answer: Duration,
-    /// For everything together
+    /// For the whole exchange
     pub total: Duration,
 }
 
-/// What happens to archives that dpkg is told to unpack by somebody else than apt.
+/// The treatment of archives that another program than apt tells dpkg to unpack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direct {
     /// They are judged like all others.
@@ -133,7 +133,7 @@ pub enum Direct {
 }
 
 impl Protocol {
-    /// All of them.
+    /// All protocols.
     pub const ALL: [Self; 4] =
         [Self::Rebuilderd, Self::IntotoMetadata, Self::Directory, Self::Archive];
 
@@ -156,28 +156,29 @@ impl Default for Timeouts {
 }
 
 impl Endpoint {
-    /// Whether it is to be asked about packages of this architecture.
+    /// Returns true when it is asked about packages of this architecture.
     #[must_use]
     pub fn covers(&self, architecture: &Architecture) -> bool {
         self.architectures.as_ref().is_none_or(|list| list.contains(architecture))
     }
 
-    /// Whether it is a single file with attestations, by its name: a directory ends in a slash.
+    /// Returns true when it is a single file with attestations, by its name: a directory ends in a
+    /// slash.
     #[must_use]
     pub fn is_bundle(&self) -> bool {
         self.protocol == Protocol::Directory && self.url.path().ends_with(BUNDLE_SUFFIX)
     }
 }
 
-/// Who the operators are, as far as their files could be read.
+/// The names of the operators, as far as their files could be read.
 struct Operators {
     names: BTreeSet<OperatorName>,
-    /// Whether that is all of them; if not, nobody is said to be missing
+    /// True if these are all names; otherwise, no operator is reported as missing
     complete: bool,
 }
 
 impl Operators {
-    /// Whether there is certainly none.
+    /// Returns true when there is certainly no operator.
     fn are_none(&self) -> bool {
         self.complete && self.names.is_empty()
     }
@@ -191,10 +192,11 @@ pub fn load(directory: &Path, trusted: Trusted) -> Result<Config, Problems> {
     load_with(directory, trusted, &Proposed::new())
 }
 
-/// What files of a configuration would say; nothing for those that would be gone.
+/// The proposed texts of files of a configuration; nothing for files that would be removed.
 type Proposed = BTreeMap<PathBuf, Option<String>>;
 
-/// Reads and checks the configuration in `directory` as it would be with these files.
+/// Reads and checks the configuration in `directory`, with these files in place of the present
+/// ones.
 fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<Config, Problems> {
     let mut problems = Problems::default();
     let mut files = Files { trusted, proposed, read: Vec::new() };
@@ -213,7 +215,7 @@ fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<
         .and_then(|source| policy::read(&source, &names, &mut files, &mut problems));
     let keyring = keyring(&operators, &mut problems);
 
-    // Nothing is left out in silence: what could not be used was reported.
+    // Nothing is left out in silence: every unusable part was reported.
     let whole = exceptions_read && all_read && operators.iter().all(|operator| operator.whole);
     let (Some(read), Some(keyring), true, true) = (policy, keyring, whole, problems.is_empty())
     else {
@@ -250,7 +252,7 @@ fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<
     })
 }
 
-/// All keys of all operators, if none stands there twice.
+/// Combines all keys of all operators, if no key is there twice.
 fn keyring(operators: &[OperatorFile], problems: &mut Problems) -> Option<KeyRing> {
     let keys: Vec<_> = operators.iter().flat_map(|o| o.keys.iter().cloned()).collect();
     let pinned = keys.iter().map(|(key, ..)| key.clone()).collect();
@@ -281,7 +283,7 @@ fn keyring(operators: &[OperatorFile], problems: &mut Problems) -> Option<KeyRin
     Some(keyring)
 }
 
-/// A file or directory that cannot be used at all.
+/// Describes a file or directory that cannot be used at all.
 fn unusable(path: &Path, error: &SecureError) -> Diagnostic {
     let diagnostic = Diagnostic::of_file(path, error);
     if error.is_missing() {
@@ -293,7 +295,7 @@ fn unusable(path: &Path, error: &SecureError) -> Diagnostic {
     }
 }
 
-/// Opens files and remembers what was in them.
+/// Opens files and remembers the digests of their content.
 struct Files<'p> {
     trusted: Trusted,
     proposed: &'p Proposed,
@@ -322,8 +324,8 @@ impl Files<'_> {
         }
     }
 
-    /// Reads every `*.toml` of a directory with `read`, and says whether all of them could be. A
-    /// directory that is not there is empty.
+    /// Reads every `*.toml` of a directory with `read`, and returns also true if all of them could
+    /// be read. A missing directory counts as empty.
     fn each<T>(
         &mut self,
         directory: &Path,
@@ -352,7 +354,7 @@ impl Files<'_> {
         (all, all_read)
     }
 
-    /// The names of all `*.toml` of a directory, sorted.
+    /// Lists the names of all `*.toml` of a directory, sorted.
     fn names(&self, directory: &Path) -> Result<Vec<OsString>, SecureError> {
         let mut names: BTreeSet<OsString> = match self.trusted.list(directory, ".toml") {
             Ok(names) => names.into_iter().collect(),
@@ -373,8 +375,8 @@ impl Files<'_> {
         Ok(names.into_iter().collect())
     }
 
-    /// One digest over names and contents. Names are relative, so that the same configuration
-    /// has the same digest wherever it is.
+    /// Computes one digest over names and contents. Names are relative, so the same configuration
+    /// has the same digest in every directory.
     fn digest(&self, directory: &Path) -> Sha256Digest {
         let mut list: Vec<String> = self
             .read

@@ -11,23 +11,23 @@ use super::{BUNDLE_SUFFIX, Endpoint, Files, Operators, Protocol, archive};
 use crate::attest::{Accepted, PinnedKey, Verified};
 use crate::types::{Architecture, KeyError, KeyKind, NameError, OperatorName, PublicKey};
 
-/// Longest time for which a verifier's word counts, in days.
+/// Longest time for which a verifier's statement counts, in days.
 const MOST_DAYS: i64 = 3660;
 
-/// What an operator's file says, as far as it could be read.
+/// The content of an operator's file, as far as it could be read.
 pub(super) struct OperatorFile {
     pub(super) name: Option<OperatorName>,
     name_place: Place,
     pub(super) contact: Option<String>,
-    /// Each with where it is named, and the file that it stands in
+    /// Each with the place that names it, and the file that contains it
     pub(super) keys: Vec<(PinnedKey, Place, PathBuf)>,
     pub(super) endpoints: Vec<Endpoint>,
-    /// What its statements must be to count, if it says so
+    /// The accepted kinds of its statements, if the file lists any
     pub(super) statements: Vec<Accepted>,
     pub(super) file: PathBuf,
     /// The files with keys that it names
     pub(super) key_files: Vec<PathBuf>,
-    /// Whether all of it was
+    /// True if all of the file could be read
     pub(super) whole: bool,
 }
 
@@ -86,8 +86,8 @@ pub(super) fn read(
     })
 }
 
-/// The names of all operators; a name that stands in two files is a mistake. `all_read` is
-/// whether every file could be.
+/// Collects the names of all operators; the same name in two files is a mistake. `all_read` is true
+/// if every file could be read.
 pub(super) fn names(
     operators: &[OperatorFile],
     all_read: bool,
@@ -118,7 +118,7 @@ pub(super) fn names(
     Operators { names: first.into_keys().cloned().collect(), complete }
 }
 
-/// Whose key it is, where that is said, and which files with keys were named there.
+/// The owner of a key, if known, and the key files named so far.
 struct Named<'a> {
     operator: Option<&'a OperatorName>,
     file: &'a Path,
@@ -193,7 +193,7 @@ fn key(
     }
 }
 
-/// A kind of statement, as it stands in the configuration.
+/// A kind of statement, by its word in the configuration.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum StatementKind {
     Link,
@@ -212,7 +212,7 @@ impl StatementKind {
         ("vsa", Self::Vsa),
     ];
 
-    /// The kind of what counts.
+    /// The kind of an accepted statement.
     pub(super) const fn of(accepted: &Accepted) -> Self {
         match accepted {
             Accepted::Link => Self::Link,
@@ -223,12 +223,12 @@ impl StatementKind {
         }
     }
 
-    /// How it is called in the configuration.
+    /// Its word in the configuration.
     pub(super) fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| *word)
     }
 
-    /// Which keys say whose word it must be, and what about it.
+    /// The keys that restrict the signer of such a statement and its content.
     const fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Link => &[],
@@ -272,8 +272,8 @@ fn statement(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<Accep
     whole.then_some(accepted)
 }
 
-/// How a builder or verifier calls itself: a text that is not empty, for an empty one is what a
-/// statement without a name has.
+/// Reads the name that a builder or verifier uses for itself. The name must not be empty, because a
+/// statement without a name has an empty one.
 fn party(table: &mut Table<'_, '_>, key: &'static str, problems: &mut Problems) -> Option<String> {
     let text = table.text(key, problems)?;
     if text.value.trim().is_empty() {
@@ -283,7 +283,7 @@ fn party(table: &mut Table<'_, '_>, key: &'static str, problems: &mut Problems) 
     Some(text.value.into_owned())
 }
 
-/// For how long a verifier's word counts, in seconds.
+/// Reads the time for which a verifier's statement counts, in days, and returns it in seconds.
 fn days(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<i64> {
     let days = table.integer("max_age_days", problems)?;
     if !(1..=MOST_DAYS).contains(&days.value) {
@@ -294,14 +294,14 @@ fn days(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<i64> {
     days.value.checked_mul(24 * 60 * 60)
 }
 
-/// What to write where a word is missing.
+/// Formats the help for a missing word.
 fn one_of(key: &str, words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
     format!("write {key} = {}", quoted.join(" or "))
 }
 
-/// An architecture for which an endpoint is asked. dpkg takes capitals in one, but none of Debian's has
-/// any: such an endpoint would never be asked, and nobody would be told.
+/// An architecture for which an endpoint is asked. dpkg accepts capitals in one, but none of
+/// Debian's has any. Such an endpoint would never be asked, without a message.
 struct Asked(Architecture);
 
 impl FromStr for Asked {
@@ -339,8 +339,8 @@ pub(super) fn endpoint(
     Some(Endpoint { operator: operator?.clone(), protocol, url, architectures, archive })
 }
 
-/// Reads the URL of an endpoint. Without a protocol, which was reported then, only what holds
-/// for all is checked.
+/// Reads the URL of an endpoint. Without a protocol, whose absence was then reported, checks only
+/// the rules for all protocols.
 fn url(
     text: &Located<Cow<'_, str>>,
     protocol: Option<Protocol>,
@@ -414,7 +414,8 @@ fn url(
     Some(url)
 }
 
-/// Whether a path is that of an archive of another kind than bundles, or spelt otherwise.
+/// Returns true when a path is that of an archive of another kind than bundles, or with another
+/// spelling.
 fn is_archive(path: &str) -> bool {
     let path = path.to_ascii_lowercase();
     let kinds = [".tar", ".tgz", ".gz", ".xz", ".zst", ".bz2", ".zip", ".tar.gz"];

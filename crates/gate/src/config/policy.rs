@@ -11,7 +11,7 @@ use super::{Direct, Files, Operators, Timeouts};
 use crate::policy::{Matcher, Mode, OnConflict, Requirement, RequirementError, Rule};
 use crate::types::{OperatorName, Sha256Digest, Threshold};
 
-/// What `policy.toml` says.
+/// The content of `policy.toml`.
 pub(super) struct PolicyFile {
     pub(super) mode: Mode,
     pub(super) default: Option<Requirement>,
@@ -20,14 +20,14 @@ pub(super) struct PolicyFile {
     pub(super) direct: Direct,
 }
 
-/// How endpoints are asked.
+/// The settings for asking endpoints.
 #[derive(Default)]
 pub(super) struct Network {
     pub(super) timeouts: Timeouts,
     pub(super) authorities: Option<String>,
 }
 
-/// What stands at the top of the file and holds for rules that do not say otherwise.
+/// The settings at the top of the file, which apply to rules without their own.
 #[derive(Clone)]
 struct Defaults {
     threshold: Given<Threshold>,
@@ -42,7 +42,7 @@ enum Given<T> {
     Missing,
 }
 
-/// Reads `policy.toml`. All of it, or nothing and a mistake was reported.
+/// Reads `policy.toml`. Returns all of it, or nothing after reporting a mistake.
 pub(super) fn read(
     source: &SourceFile,
     operators: &Operators,
@@ -103,7 +103,7 @@ fn threshold_help(operators: &Operators) -> String {
     }
 }
 
-/// What holds where no rule matches.
+/// The requirement if no rule matches.
 fn default_requirement(
     threshold: &Located<Threshold>,
     operators: &Operators,
@@ -114,7 +114,7 @@ fn default_requirement(
     let made = Requirement::new(threshold.value, counted, BTreeSet::new(), conflict);
     let errors = match made {
         Ok(requirement) => return Some(requirement),
-        // One more operator may be hidden behind a mistake.
+        // A mistake may hide one more operator.
         Err(_) if !operators.complete => return None,
         Err(errors) => errors,
     };
@@ -160,13 +160,13 @@ fn rule(
         problems.push(table.place().saying(&message).help(help));
         return None;
     }
-    // A missing default was reported where it is missing.
+    // A missing default was reported at its own place.
     let (threshold, is_own) = match (&own, &defaults.threshold) {
         (Given::Right(own), _) => (own, true),
         (Given::Missing, Given::Right(default)) => (default, false),
         _ => return None,
     };
-    // With a name missing, whether a threshold can be met would be guesswork.
+    // With a name missing, a check of the threshold would be guesswork.
     let sure = |names: &Given<Vec<Located<OperatorName>>>| !matches!(names, Given::Wrong);
     if !sure(&counted) || !sure(&required) || !all.complete {
         return None;
@@ -194,7 +194,7 @@ fn rule(
     }
 }
 
-/// Why a rule could never be met, where the mistake is.
+/// Explains, at the place of the mistake, why a rule could never be met.
 fn explained(
     error: RequirementError,
     place: &Place,
@@ -239,7 +239,7 @@ fn list(names: &BTreeSet<OperatorName>) -> String {
     if names.is_empty() { "none yet".to_owned() } else { names.join(", ") }
 }
 
-/// The keys by which rules and exceptions say what they apply to.
+/// The keys for the conditions of rules and exceptions.
 pub(super) const CONDITIONS: [&str; 12] = [
     "package",
     "version",
@@ -255,7 +255,7 @@ pub(super) const CONDITIONS: [&str; 12] = [
     "signed_by",
 ];
 
-/// Whether any condition stands in the table, right or wrong.
+/// Returns true when the table contains any condition, right or wrong.
 pub(super) fn has_condition(table: &Table<'_, '_>) -> bool {
     CONDITIONS.iter().any(|key| table.names(key))
 }
@@ -305,7 +305,7 @@ fn on_conflict(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<OnC
     table.choice("conflict", &words, problems).map(|choice| choice.value)
 }
 
-/// A list of operators that exist.
+/// Reads a list of existing operators.
 fn operators(
     table: &mut Table<'_, '_>,
     key: &'static str,
@@ -364,7 +364,7 @@ fn timeouts(table: &mut Table<'_, '_>, problems: &mut Problems) -> Timeouts {
     timeouts
 }
 
-/// The certificates in the file that `authorities` names.
+/// Reads the certificates in the file that `authorities` names.
 fn authorities(
     table: &mut Table<'_, '_>,
     directory: &Path,

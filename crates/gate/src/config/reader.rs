@@ -1,6 +1,6 @@
 //! Reads TOML tables by hand, so that every mistake is found, each at its place.
 //!
-//! One mistake is reported once: what depends on a value that was wrong already is left alone.
+//! One mistake is reported once: checks that depend on a wrong value are skipped.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use super::diagnostic::{Place, Problems, SourceFile};
 use super::syntax;
 use crate::types::Timestamp;
 
-/// All keys that may stand anywhere. None of them is a slip for another one.
+/// All keys that may occur anywhere. None of them counts as a misspelling of another one.
 const KEYS: [&str; 44] = [
     "answer_timeout",
     "architecture",
@@ -64,7 +64,7 @@ const KEYS: [&str; 44] = [
 ];
 
 /// A table of a configuration file that is being read. Each key is taken once; [`Self::finish`]
-/// reports what is left.
+/// reports the others.
 pub(super) struct Table<'s, 't> {
     source: &'s SourceFile,
     table: &'t DeTable<'s>,
@@ -81,15 +81,14 @@ pub(super) struct Located<T> {
     pub(super) place: Place,
 }
 
-/// A list with what could be read of it.
+/// A list with the items that could be read.
 pub(super) struct List<T> {
     pub(super) items: Vec<Located<T>>,
-    /// Whether that is all of it
+    /// True if these are all items
     pub(super) complete: bool,
 }
 
-/// Reads a whole file and hands its table to `read`, if what the syntax errors leave of it can
-/// be relied on.
+/// Reads a whole file and hands its table to `read`, if the part without syntax errors is reliable.
 pub(super) fn document<T>(
     source: &SourceFile,
     problems: &mut Problems,
@@ -110,12 +109,12 @@ impl<'s, 't> Table<'s, 't> {
         self.source.at(self.span.clone())
     }
 
-    /// How messages call the table.
+    /// The name of the table in messages.
     pub(super) fn place_name(&self) -> String {
         self.source.place_name(&self.span)
     }
 
-    /// A text, read by its `FromStr`.
+    /// Reads a text by the `FromStr` of its type.
     pub(super) fn parsed<T>(
         &mut self,
         key: &'static str,
@@ -135,7 +134,7 @@ impl<'s, 't> Table<'s, 't> {
         )
     }
 
-    /// A text.
+    /// Reads a text.
     pub(super) fn text(
         &mut self,
         key: &'static str,
@@ -146,7 +145,7 @@ impl<'s, 't> Table<'s, 't> {
         self.typed(key, value, text, "a text in quotes", problems)
     }
 
-    /// A whole number.
+    /// Reads a whole number.
     pub(super) fn integer(
         &mut self,
         key: &'static str,
@@ -160,7 +159,7 @@ impl<'s, 't> Table<'s, 't> {
         self.typed(key, value, number, "a whole number, without quotes", problems)
     }
 
-    /// A date, as the moment at which that day begins in UTC.
+    /// Reads a date, and returns the moment at which that day begins in UTC.
     pub(super) fn date(
         &mut self,
         key: &'static str,
@@ -176,8 +175,8 @@ impl<'s, 't> Table<'s, 't> {
         self.typed(key, value, moment, expected, problems)
     }
 
-    /// A list of texts, each read by its `FromStr`. An empty list is a mistake: as a condition it
-    /// would match nothing, and as a choice nobody.
+    /// Reads a list of texts, each by the `FromStr` of its type. An empty list is a mistake: as a
+    /// condition it would match nothing, and as a choice no operator.
     pub(super) fn list<T>(&mut self, key: &'static str, problems: &mut Problems) -> Option<List<T>>
     where
         T: FromStr,
@@ -223,11 +222,11 @@ impl<'s, 't> Table<'s, 't> {
             list.complete &= read.is_some();
             list.items.extend(read);
         }
-        // What could be read is used, so that the mistakes behind it are found as well.
+        // The readable items are used, so that the mistakes after them are found as well.
         Some(list)
     }
 
-    /// One of a few words.
+    /// Reads one of a few words.
     pub(super) fn choice<T: Copy>(
         &mut self,
         key: &'static str,
@@ -249,7 +248,8 @@ impl<'s, 't> Table<'s, 't> {
         }
     }
 
-    /// The tables under `[[key]]`, each read with `read`. Nothing if something else stands there.
+    /// Reads the tables under `[[key]]`, each with `read`. Returns nothing if the value is no such
+    /// list.
     pub(super) fn tables<T>(
         &mut self,
         key: &'static str,
@@ -279,7 +279,7 @@ impl<'s, 't> Table<'s, 't> {
         Some(all)
     }
 
-    /// The table under `[key]`, read with `read`.
+    /// Reads the table under `[key]` with `read`.
     pub(super) fn table<T>(
         &mut self,
         key: &'static str,
@@ -311,8 +311,8 @@ impl<'s, 't> Table<'s, 't> {
         found
     }
 
-    /// Whether the key stands in the table, right, wrong or misspelt. What is wrong with it is
-    /// reported where it stands, and nothing must be said to be missing.
+    /// Returns true when the key is in the table, right, wrong or misspelt. A mistake in it is
+    /// reported at its place, so the key must not be reported as missing.
     pub(super) fn names(&self, key: &str) -> bool {
         self.table.iter().any(|(found, _)| {
             let found: &str = found.get_ref();
@@ -360,7 +360,7 @@ impl<'s, 't> Table<'s, 't> {
     }
 }
 
-/// Whether `found` is `key` with a letter or two wrong, missing or too many.
+/// Returns true when `found` is `key` with a letter or two wrong, missing or too many.
 fn is_slip(found: &str, key: &str) -> bool {
     let allowed = key.len() / 3;
     if KEYS.contains(&found) || found.len().abs_diff(key.len()) > allowed.min(2) {

@@ -1,18 +1,18 @@
-//! Writing a setting into `policy.toml`, with all that people wrote around it left as it is.
+//! Writes a setting into `policy.toml`, and leaves everything else in the file unchanged.
 
 use toml::de::DeTable;
 
 use crate::types::Threshold;
 
-/// The text of `policy.toml` with this threshold, see [`with_setting`].
+/// Sets this threshold in the text of `policy.toml`, see [`with_setting`].
 #[must_use]
 pub fn with_threshold(text: &str, threshold: Threshold) -> Option<String> {
     with_setting(text, "threshold", &threshold.count().to_string())
 }
 
-/// The text of `policy.toml` with `key` at its top set to `value`, which is written as TOML: in
-/// place of what is set, else of a line that is commented out, else below the mode. Nothing if the
-/// text cannot be read, or would not say so afterwards.
+/// Sets `key` at the top of the text of `policy.toml` to `value`, which is written as TOML.
+/// Replaces the present setting, else a line that is commented out; otherwise adds a line below the
+/// mode. Returns nothing if the text cannot be read, or would not contain the setting afterwards.
 #[must_use]
 pub fn with_setting(text: &str, key: &str, value: &str) -> Option<String> {
     let table = DeTable::parse(text).ok()?;
@@ -35,7 +35,7 @@ pub fn with_setting(text: &str, key: &str, value: &str) -> Option<String> {
         if setting.is_some_and(|rest| rest.trim_start().starts_with('=')) {
             let (before, after) = (text.get(..start)?, text.get(start + old.len()..)?);
             let new = format!("{before}{line}\n{after}");
-            // It could have stood within a text.
+            // It could have been within a text.
             return only_sets(text, &new, key, value).then_some(new);
         }
         start += old.len();
@@ -46,7 +46,7 @@ pub fn with_setting(text: &str, key: &str, value: &str) -> Option<String> {
     only_sets(text, &new, key, value).then_some(new)
 }
 
-/// Whether the new text says the same as the old one but for this setting.
+/// Returns true when the new text means the same as the old one except for this setting.
 fn only_sets(old: &str, new: &str, key: &str, value: &str) -> bool {
     let read = |text: &str| text.parse::<toml::Table>().ok();
     let (Some(mut old), Some(new)) = (read(old), read(new)) else { return false };
@@ -98,7 +98,7 @@ mod tests {
         for bad in ["threshold = 1\n", "mode =", "x = \"\"\"\n#mode = 1\n\"\"\"\n"] {
             assert_eq!(enforce(bad), None, "{bad:?}");
         }
-        // What is no value must not become more than a value.
+        // Text that is no value must not become more than a value.
         let two = "1\nthreshold = 3";
         assert_eq!(with_setting("mode = \"warn\"\nconflict = 2\n", "conflict", two), None);
     }

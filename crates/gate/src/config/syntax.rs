@@ -1,8 +1,8 @@
-//! What is not even TOML, said in plain words.
+//! Syntax errors of TOML in plain words.
 //!
-//! The parser goes on after a mistake, and what it says then is often only an echo of the first.
-//! A mistake within one value, or a key that stands twice, leaves the rest of the file readable;
-//! anything else makes it guesswork.
+//! The parser continues after a mistake, and its later messages are often only an echo of the
+//! first. After a mistake within one value, or a duplicate key, the rest of the file remains
+//! readable. Any other mistake makes the rest guesswork.
 
 use std::ops::Range;
 
@@ -11,22 +11,22 @@ use toml::{Spanned, de::Error};
 
 use super::diagnostic::{Problems, SourceFile};
 
-/// What is left of a file with mistakes.
+/// The usable part of a file with mistakes.
 pub(super) enum Left {
-    /// All but these values, which were reported
+    /// All except these values, which were reported
     AllBut(Vec<Range<usize>>),
-    /// Nothing that could be relied on
+    /// No reliable part
     Nothing,
 }
 
-/// Reports mistakes of the syntax.
+/// Reports syntax errors.
 pub(super) fn report(
     source: &SourceFile,
     table: &DeTable<'_>,
     mut errors: Vec<Error>,
     problems: &mut Problems,
 ) -> Left {
-    // The parser finds what is wrong within values after what is wrong between them.
+    // The parser finds mistakes within values after those between them.
     errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
     let mut scalars = Vec::new();
     collect(table, &mut scalars);
@@ -44,7 +44,7 @@ pub(super) fn report(
             (_, None) if what != "duplicate key" => left = Left::Nothing,
             _ => {}
         }
-        // Under a header that stands twice, all keys do.
+        // Under a duplicate header, all keys are duplicates.
         let header = line.trim_start().starts_with('[');
         let echo = what == "duplicate key"
             && !header
@@ -69,7 +69,7 @@ pub(super) fn report(
             });
         }
         last_line = Some(line_start);
-        // Up to the end of the file, everything is taken for a part of the list.
+        // Up to the end of the file, everything counts as a part of the list.
         if what.contains("array") && !what.contains("table") {
             return Left::Nothing;
         }
@@ -77,7 +77,7 @@ pub(super) fn report(
     left
 }
 
-/// What is to be said where `[name]` stands for `[[name]]`.
+/// The message about `[name]` in place of `[[name]]`.
 pub(super) fn head_each(name: &str) -> String {
     format!("there may be several: head each with [[{name}]], in double brackets")
 }
@@ -88,7 +88,7 @@ fn name_of_several(header: &str) -> Option<&'static str> {
     ["rule", "exception", "key", "endpoint"].into_iter().find(|several| *several == name)
 }
 
-/// Where this very line stands.
+/// Finds the places of this very line.
 fn lines_like<'a>(
     source: &'a SourceFile,
     wanted: &'a str,
@@ -102,7 +102,7 @@ fn lines_like<'a>(
     })
 }
 
-/// Whether a header stands between these two places.
+/// Returns true when a header is between these two places.
 fn headers(source: &SourceFile, from: usize, to: usize) -> bool {
     let between = source.text().get(from..to).unwrap_or_default();
     between.lines().any(|line| line.trim_start().starts_with('['))
@@ -114,7 +114,7 @@ fn collect(table: &DeTable<'_>, scalars: &mut Vec<Range<usize>>) {
     }
 }
 
-/// The parser bounds how deep values nest.
+/// Collects the places of simple values. The parser limits the depth of nesting.
 fn collect_value(value: &Spanned<DeValue<'_>>, scalars: &mut Vec<Range<usize>>) {
     match value.get_ref() {
         DeValue::Array(elements) => elements.iter().for_each(|it| collect_value(it, scalars)),
@@ -123,8 +123,8 @@ fn collect_value(value: &Spanned<DeValue<'_>>, scalars: &mut Vec<Range<usize>>) 
     }
 }
 
-/// What is wrong, and what would be right. `what` are the parser's words, `text` is what it
-/// points at.
+/// Describes the mistake and the right form. `what` is the parser's message, `text` is the part
+/// that it points at.
 fn plain(what: &str, text: &str, line: &str) -> (String, Option<String>) {
     const DATE: &str = "a date is written year-month-day without quotes, such as 2027-03-01";
     let with = |message: &str, help: &str| (message.to_owned(), Some(help.to_owned()));
@@ -173,7 +173,7 @@ fn plain(what: &str, text: &str, line: &str) -> (String, Option<String>) {
 }
 
 impl Left {
-    /// The values that were reported; nothing if the file cannot be read on.
+    /// The values that were reported; nothing if no reliable part is left.
     pub(super) fn reported(self) -> Option<Vec<Range<usize>>> {
         match self {
             Self::AllBut(wrong) => Some(wrong),

@@ -1,11 +1,12 @@
-//! Archives that were built anew.
+//! Archives that rebuilt packages.
 //!
-//! There is nothing to ask about one package: the Release file, the list of what was taken over and
-//! the Packages files are fetched once and kept, and whoever judges looks the package up in
-//! them ([`crate::attest::archive`]). So the archive's server does not learn what is installed.
+//! No question is asked about one package: the Release file, the list of packages that were copied,
+//! and the Packages files are fetched once and kept. The judgement looks the package up in them
+//! ([`crate::attest::archive`]). So the archive's server does not learn which packages are
+//! installed.
 //!
-//! What is fetched is verified here only to know what to fetch next and to keep nothing that
-//! nobody signed. Whoever judges verifies it again.
+//! Fetched files are verified here only to know which to fetch next, and to keep nothing unsigned.
+//! The judgement verifies them again.
 
 use std::collections::BTreeSet;
 
@@ -28,20 +29,20 @@ pub(super) struct Archive {
     pub(super) terms: Terms,
     pub(super) keys: KeyRing,
     pub(super) shelf: Shelf,
-    /// This machine's architecture, in whose indexes packages for all of them stand as well
+    /// This machine's architecture, whose indexes also contain packages for all architectures
     pub(super) native: Option<Architecture>,
     pub(super) now: fn() -> Timestamp,
-    /// What this process has fetched. Locked while it is fetched, so that all questions but one
-    /// wait for it.
+    /// The files that this process has fetched. The state is locked during a fetch, so that all
+    /// other questions wait for it.
     pub(super) state: Mutex<State>,
 }
 
-/// What a process has fetched of an archive.
+/// The files of an archive that a process has fetched.
 #[derive(Default)]
 pub(super) struct State {
     release: Option<Release>,
-    /// The same as it was published, until all files that were asked for are there as well: the
-    /// one before is of use without a network, and this one would be of none
+    /// The Release file as it was published, until all files that were asked for are there as well.
+    /// Without a network, the earlier one is useful and this one would not be
     fresh: Option<(Published, Option<Validator>)>,
     /// The paths of the files that are there
     complete: BTreeSet<String>,
@@ -82,11 +83,11 @@ impl Archive {
                 state.complete.insert(listed.path);
             }
         }
-        // Whether it has the package, and what it says about it, is looked up by whoever judges.
+        // The judgement looks up whether it has the package, and its entry.
         Ok(Outcome::Unknown)
     }
 
-    /// The Release file of now.
+    /// Returns the current Release file.
     async fn bring_release(&self, state: &mut State) -> Result<Release, Failure> {
         let now = (self.now)();
         let read =
@@ -109,8 +110,8 @@ impl Archive {
         Ok(release)
     }
 
-    /// Fetches the Release file. Nothing if it is as it was, which the kept one is known by:
-    /// `inline` or not, and its validator.
+    /// Fetches the Release file. Returns nothing if it has not changed since the kept one, which
+    /// `inline` and its validator describe.
     async fn fetch_release(
         &self,
         inline: bool,
@@ -143,8 +144,8 @@ impl Archive {
         if self.shelf.file(listed).is_some_and(|it| is(&it, listed)) {
             return Ok(());
         }
-        // By its hash it is there while the archive changes. What an archive adds to the files of
-        // others, such as the list of what it took over, may be there by its name only.
+        // The path by hash still works while the archive changes. Files that an archive adds to
+        // those of others, such as the list of copied packages, may only be there by name.
         let directory = listed.path.rsplit_once('/').map_or("", |(directory, _)| directory);
         let by_hash = format!("{directory}/by-hash/SHA256/{}", listed.sha256);
         let by_hash = release.by_hash().then_some(by_hash.trim_start_matches('/'));
@@ -175,8 +176,8 @@ impl Source for Archive {
     }
 }
 
-/// The indexes in which a package of this architecture can stand: those for it, and of packages for
-/// all architectures, that have no index of their own everywhere, the native one's.
+/// The indexes that can contain a package of this architecture. For packages for all architectures,
+/// which do not have their own index everywhere, these include the native architecture's.
 pub fn indexes(
     release: &Release,
     architecture: &Architecture,

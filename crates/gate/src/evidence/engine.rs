@@ -1,4 +1,4 @@
-//! Asks all endpoints at once, on one thread, and hands each answer on when it comes.
+//! Asks all endpoints at once, on one thread, and passes each answer on when it comes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -28,42 +28,42 @@ use crate::types::{Architecture, Timestamp};
 /// The item of apt's configuration with this machine's architecture.
 pub const NATIVE: &str = "APT::Architecture";
 
-/// How long a first question waits for others, since many can be put in fewer words: after the
-/// last one, and in all. apt hands over a whole transaction as fast as it can write.
+/// The times that a first question waits for others, because many together take fewer requests:
+/// after the last one, and in all. apt hands over a whole transaction as fast as it can write.
 const TOGETHER: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(200));
 
-/// The part of the time for one answer that others wait for the first one from the same host.
+/// The divisor of the time limit for one answer. For that part of it, other questions wait for the
+/// first answer from the same host.
 const FIRST_ANSWER: u32 = 10;
 
-/// Times that an endpoint was out of reach, one after the other, after which it is left alone for
-/// a while.
+/// Consecutive failures to reach an endpoint after which it is not asked for a while.
 const FAILURES: u32 = 3;
 
-/// For how long, and the longest time for which a server that asks for it is left alone.
+/// The pause after that, and the longest pause that a server may ask for.
 const REST: Duration = Duration::from_secs(60);
 
-/// How a caller knows its questions apart.
+/// The caller's number for a question.
 pub type QuestionId = u64;
 
-/// An endpoint gave an answer, or none; each question brings exactly one event for each endpoint
-/// that it was put to.
+/// An answer of an endpoint, or its absence. Each question brings exactly one event for each
+/// endpoint that it was put to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The question
     pub question: QuestionId,
     /// The endpoint's place in the configuration
     pub endpoint: usize,
-    /// What it gave
+    /// The endpoint's answer
     pub found: Found,
 }
 
-/// The asking side. Dropping it ends the thread; answers still under way are given up.
+/// The asking side. Dropping it ends the thread and gives up outstanding answers.
 #[derive(Debug)]
 pub struct Engine {
     orders: UnboundedSender<Order>,
 }
 
-/// What the engine is told.
+/// An order to the thread of the engine.
 #[derive(Debug)]
 enum Order {
     Ask(Asked),
@@ -71,31 +71,31 @@ enum Order {
     Settled(QuestionId),
 }
 
-/// What an engine needs to know.
+/// The settings of an engine.
 #[derive(Debug, Clone)]
 pub struct Setup {
     /// All endpoints of the configuration
     pub endpoints: Vec<Endpoint>,
-    /// How long to wait for them
+    /// The time limits for their answers
     pub timeouts: Timeouts,
-    /// Certificates of authorities for https besides the system's, in PEM
+    /// Certificates of authorities for https in addition to the system's, in PEM
     pub authorities: Option<String>,
     /// apt's configuration
     pub apt: Configuration,
-    /// How endpoints on the network are asked; without this, none is
+    /// The routes to endpoints on the network; an endpoint without one is not asked
     pub routes: Routes,
-    /// Whether endpoints on the network may be asked
+    /// The permission to ask endpoints on the network
     pub network: Network,
-    /// Where to keep what was signed with which keys
+    /// The cache for attestations, and the keys whose signatures are kept there
     pub keep: Option<(Cache, KeyRing)>,
 }
 
-/// Whether endpoints on the network may be asked.
+/// The permission to ask endpoints on the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Network {
-    /// They may.
+    /// They may be asked.
     Allowed,
-    /// They are silent: only what is on this machine is looked at.
+    /// They may not be asked: only evidence on this machine is looked at.
     Denied,
 }
 
@@ -119,31 +119,31 @@ impl Engine {
         let _ = self.orders.send(Order::Ask((id, question, endpoints)));
     }
 
-    /// Those were all questions for now: they need not wait for others to be put together with.
+    /// Ends a group of questions: they need not wait for others to be sent together with.
     pub fn go(&self) {
         let _ = self.orders.send(Order::Go);
     }
 
-    /// Nobody waits for answers to this question any more: endpoints are asked about it when there is
-    /// nothing else to ask them.
+    /// Notes that the answers to this question are no longer awaited. Endpoints are still asked
+    /// about it when there is nothing else to ask them.
     pub fn settled(&self, id: QuestionId) {
         let _ = self.orders.send(Order::Settled(id));
     }
 }
 
-/// One endpoint with what is known about how it is.
+/// One endpoint with the knowledge about its state.
 struct Peer {
     endpoint: Endpoint,
     source: Result<Rc<dyn Source>, Outcome>,
     line: Rc<Line>,
     health: RefCell<Health>,
-    /// How many signatures of what it gives may still be verified
+    /// The number of signatures from this endpoint that may still be verified
     checks: Cell<usize>,
     /// Questions that were not put to it yet
     queue: RefCell<VecDeque<(QuestionId, Rc<Question>)>>,
-    /// Those of them that were found to be settled
+    /// Questions from the queue that turned out to be settled
     last: RefCell<VecDeque<(QuestionId, Rc<Question>)>>,
-    /// The questions to whose answers nobody waits, put or not
+    /// The questions whose answers are no longer awaited, whether they were put or not
     settled: Rc<RefCell<HashSet<QuestionId>>>,
     /// Something is in the queue, or became ready there
     changed: Notify,
@@ -188,7 +188,7 @@ async fn run(
     }
 }
 
-/// The next question. Those that are settled meanwhile are noted.
+/// Returns the next question. Notes the questions that are settled meanwhile.
 async fn first_question(
     incoming: &mut UnboundedReceiver<Order>,
     settled: &RefCell<HashSet<QuestionId>>,
@@ -202,7 +202,8 @@ async fn first_question(
     }
 }
 
-/// Waits for the questions that come right behind the first one, unless it is said that there are none.
+/// Waits for the questions that follow the first one directly, until [`Order::Go`] says that there
+/// are no more.
 async fn with_those_behind(
     first: Asked,
     incoming: &mut UnboundedReceiver<Order>,
@@ -223,7 +224,7 @@ async fn with_those_behind(
     together
 }
 
-/// What all endpoints have in common: how long to wait for them, and where answers go.
+/// The common settings of all endpoints: the time limits, the cache, and the receiver of answers.
 struct Desk<F> {
     timeouts: Timeouts,
     keep: Option<(Cache, KeyRing)>,
@@ -332,7 +333,7 @@ impl Peer {
         })
     }
 
-    /// Has the source do what can be done for many questions together.
+    /// Lets the source do at once the work that serves many questions together.
     fn foresee<'a>(
         self: &Rc<Self>,
         questions: impl Iterator<Item = &'a Question>,
@@ -400,7 +401,8 @@ impl Peer {
         (attestations, outcome)
     }
 
-    /// A host that hangs must not make every package wait for it in turn.
+    /// Returns the outcome for an endpoint that is not asked for a while. A host that hangs must
+    /// not make every package wait for it in turn.
     fn resting(&self) -> Option<Outcome> {
         let mut health = self.health.borrow_mut();
         match &health.resting {
@@ -433,18 +435,19 @@ impl Peer {
     }
 }
 
-/// Keeps what a pinned key signed about this package, whatever hash it gives: a conflict is as
-/// worth keeping as a vote. What nobody signed is not kept, so nobody can fill the disk.
+/// Keeps the attestations that a pinned key signed about this package, whatever hash they give: a
+/// conflict is as worth keeping as a vote. Unsigned attestations are not kept, so no endpoint can
+/// fill the disk with them.
 ///
-/// Of each operator and hash the newest; what is about the file in question comes last, so that it
-/// stays where there is not room for all.
+/// Keeps the newest of each operator and hash. Those about the file in question come last, so that
+/// they remain if there is not enough room for all.
 fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found, checks: &Cell<usize>) {
     let artifact = question.identity.artifact_name();
     let now = Timestamp::from(std::time::SystemTime::now());
     let wanted = attest::Wanted { artifact: &artifact, sha256: question.sha256 };
     let mut newest = BTreeMap::new();
     for attestation in &found.attestations {
-        // One whose signatures take for ever would have all others' answers wait.
+        // An attestation whose signatures take for ever would delay the answers of all others.
         if checks.get() == 0 {
             break;
         }
@@ -459,7 +462,7 @@ fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found, chec
         }
     }
     for ((_, _, operator), (_, attestation)) in newest {
-        // A cache that cannot be written costs a question next time, nothing else.
+        // A cache that cannot be written only costs a question next time.
         let _ = cache.store_given(&artifact, &operator, &found.operator, attestation);
     }
 }
@@ -472,7 +475,7 @@ mod tests {
     use crate::attest::PinnedKey;
     use crate::types::{Identity, PublicKey, Sha256Digest};
 
-    /// How many connections the host of each of these endpoints may have.
+    /// Returns the number of connections that the host of each of these endpoints may have.
     fn connections(urls: &[&str], proxied: &[&str]) -> Vec<usize> {
         let endpoint = |url: &&str| Endpoint {
             operator: "alpha".parse().unwrap(),
@@ -515,7 +518,8 @@ mod tests {
         assert_eq!(connections(&[a, b], &[]), [CONNECTIONS; 2]);
     }
 
-    /// With spaces around it, mallory gives what alice signed: it is alice's word and mallory's bytes.
+    /// With spaces around it, mallory gives an attestation that alice signed: alice's vote in
+    /// mallory's bytes.
     #[test]
     fn what_is_kept_is_out_of_the_share_of_whose_endpoint_gave_it() {
         use ed25519_dalek::Signer;

@@ -1,5 +1,5 @@
-//! What all endpoints on the network have in common: documents come through the one door, one
-//! after the other, and what is collected of them is bounded.
+//! The common part of all endpoints on the network: documents come through the one door, one after
+//! the other, and the attestations collected from them are bounded.
 
 use reqwest::Url;
 
@@ -9,11 +9,11 @@ use super::{Gathered, MAX_ATTESTATIONS, Reach};
 use crate::attest;
 use crate::policy::Outcome;
 
-/// Largest sum of all attestations about one package, in bytes. However many there are, memory
-/// must hold what the questions to each endpoint that may bring much bring at the same time.
+/// Largest sum of all attestations about one package, in bytes. Whatever their number, memory must
+/// hold the large answers to the questions that each endpoint may get at the same time.
 const MAX_SUM: usize = 2 * attest::MAX_BYTES;
 
-/// Where documents come from: the network, or whoever tests this.
+/// The source of documents: the network, or a test.
 pub(super) trait Fetch {
     /// As [`Door::get`].
     fn get(
@@ -52,11 +52,11 @@ impl Fetch for Door {
     }
 }
 
-/// Why an endpoint gave no (further) answer.
+/// The reason for which an endpoint gave no (further) answer.
 pub(super) enum Failure {
     /// Something could not be fetched.
     Door(DoorError),
-    /// What was fetched is no answer; for people.
+    /// The fetched document is no valid answer; for people.
     Malformed(String),
 }
 
@@ -71,17 +71,17 @@ impl From<DoorError> for Failure {
 pub(super) struct Collection(Vec<Vec<u8>>, Large);
 
 impl Collection {
-    /// How many there are.
+    /// The number of attestations.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns true when there is no attestation.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Fetches one more, if there is such a document and room for it. `false` if not.
+    /// Fetches one more, if there is such a document and room for it. Otherwise returns `false`.
     pub(super) async fn fetch(&mut self, door: &impl Fetch, url: Url) -> Result<bool, Failure> {
         let sum: usize = self.0.iter().map(Vec::len).sum();
         let limit = attest::MAX_BYTES.min(MAX_SUM.saturating_sub(sum));
@@ -94,17 +94,18 @@ impl Collection {
         Ok(found)
     }
 
-    /// The newest of them.
+    /// The newest attestation.
     pub(super) fn last(&self) -> Option<&[u8]> {
         self.0.last().map(Vec::as_slice)
     }
 
-    /// Leaves the newest of them out.
+    /// Removes the newest attestation.
     pub(super) fn drop_last(&mut self) {
         self.0.pop();
     }
 
-    /// What came of looking. Attestations that were found before a failure are handed on with it.
+    /// Combines the collection with the result of the search. Attestations that were found before a
+    /// failure are passed on with it.
     pub(super) fn finish(self, result: Result<Outcome, Failure>) -> Gathered {
         let reach = match &result {
             Err(Failure::Door(error)) if error.is_transport() => Reach::Out,

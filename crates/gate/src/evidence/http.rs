@@ -1,8 +1,8 @@
 //! The one door to the network.
 //!
-//! Every answer is bounded in size and time, redirects stay on the host that the administrator
-//! named, nothing is decompressed, and no cookie is kept. Each host is asked the way that was found
-//! out for it ([`super::routes`]); a login is for its proxy and reaches no server.
+//! Every answer is bounded in size and time, redirects remain on the host that the administrator
+//! named, nothing is decompressed, and no cookie is kept. Each host is asked by the route found for
+//! it ([`super::routes`]); a login is for its proxy and reaches no server.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -27,13 +27,13 @@ use crate::apt::proxy::{Kind, Proxy, Route};
 /// Most redirects that are followed.
 const MAX_REDIRECTS: usize = 3;
 
-/// Times that a server, or the proxy before it, ended a connection while it was used again, after
-/// which each question gets a connection of its own. Some proxies (tinyproxy) end each one behind
-/// its first answer and do not say so; a server that once was slow to say it is none of these.
+/// The number of reused connections that a server, or the proxy before it, may end before each
+/// question gets a new connection. Some proxies (tinyproxy) end each connection after its first
+/// answer without announcing that. A server that was slow to announce it once is not one of these.
 const MAX_BROKEN: u32 = 2;
 
-/// Bytes that a server may have sent over HTTP/2 and nobody has read: in one answer, so that a page of
-/// a listing comes in one go, and in all answers of a connection together.
+/// Bytes that a server may have sent over HTTP/2 before they are read: in one answer, so that a
+/// page of a listing comes in one go, and in all answers of a connection together.
 const WINDOWS: (u32, u32) = (1024 * 1024, 2 * 1024 * 1024);
 
 /// Fetches documents.
@@ -44,7 +44,7 @@ pub struct Door {
     lines: Lines,
 }
 
-/// What all questions have in common.
+/// The common state of all questions.
 #[derive(Debug)]
 struct Shared {
     routes: Routes,
@@ -56,27 +56,27 @@ struct Shared {
     hosts: RefCell<BTreeMap<String, Rc<Host>>>,
 }
 
-/// One host, and how it is asked.
+/// One host, and the route to it.
 #[derive(Debug)]
 struct Host {
     route: Route,
     tls: rustls::ClientConfig,
     answer_timeout: Duration,
-    /// Uses connections again
+    /// Reuses connections
     kept: OnceCell<Client>,
-    /// Has a new connection for each question
+    /// Makes a new connection for each question
     fresh: OnceCell<Client>,
-    /// How often a connection ended while it was used again
+    /// The number of times that a reused connection ended
     broken: Cell<u32>,
-    /// Whether it speaks HTTP/2, where all questions share one connection
+    /// True if it speaks HTTP/2, where all questions share one connection
     shares_connections: Cell<bool>,
 }
 
-/// Longest value that is kept of what a server says about a document's state, in bytes.
+/// Longest value that is kept of a server's description of a document's state, in bytes.
 const MAX_VALIDATOR: usize = 256;
 
-/// By what a server knows the state of a document again (RFC 9110 section 8.8): its words, which
-/// are given back to it as they came.
+/// The server's identifiers for the state of a document (RFC 9110 section 8.8). They are sent back
+/// to it unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Validator {
     /// `ETag`
@@ -85,23 +85,23 @@ pub struct Validator {
     pub last_modified: Option<String>,
 }
 
-/// What came of asking for a document that may be here already.
+/// The result of asking for a document that may be here already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fetched {
     /// The document
     New {
         /// Its bytes
         body: Vec<u8>,
-        /// To ask with next time
+        /// The validator for the next request
         validator: Option<Validator>,
     },
-    /// It is still what the validator says.
+    /// It has not changed since the validator.
     Unchanged,
     /// There is no such document.
     Missing,
 }
 
-/// Why a document could not be had.
+/// The reason for which a document could not be fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DoorError {
     /// No connection, or it broke.
@@ -110,16 +110,16 @@ pub enum DoorError {
     /// Nothing came in time.
     #[error("no answer within {} s", .0.as_secs())]
     Timeout(Duration),
-    /// Nobody was asked.
+    /// No server was asked.
     #[error("not asked: {0}")]
     Closed(String),
-    /// A proxy, or whoever is behind it, gave no usable answer.
+    /// A proxy, or the server behind it, gave no usable answer.
     #[error("{0}")]
     Proxy(String),
-    /// The server says that it is in trouble.
+    /// The server reports an error of its own.
     #[error("the server gave no usable answer (HTTP {0})")]
     Server(u16),
-    /// The server says that it is in trouble, and for how long it wants to be left alone.
+    /// The server is overloaded and asks for a pause.
     #[error("the server is busy and asks for {} s of rest (HTTP {status})", rest.as_secs())]
     Busy {
         /// 429 or 503
@@ -127,14 +127,14 @@ pub enum DoorError {
         /// `Retry-After`
         rest: Duration,
     },
-    /// The answer has more bytes than it may.
+    /// The answer has more bytes than allowed.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
 }
 
 impl DoorError {
-    /// Whether the host as a whole seems to be out of reach, so that asking it for something else
-    /// is of no use for now.
+    /// Returns true when the host as a whole seems out of reach, so that other questions to it do
+    /// not help for now.
     #[must_use]
     pub const fn is_transport(&self) -> bool {
         matches!(self, Self::Transport(_) | Self::Closed(_) | Self::Timeout(_))
@@ -143,7 +143,7 @@ impl DoorError {
 
 impl Door {
     /// Prepares the door. Nothing is connected yet. `authorities` are certificates in PEM that
-    /// servers may go by besides the system's and apt's.
+    /// servers may use in addition to the system's and apt's.
     ///
     /// # Errors
     /// If TLS cannot be set up.
@@ -159,20 +159,20 @@ impl Door {
             tls: RefCell::default(),
             hosts: RefCell::default(),
         };
-        // The usual one: what is wrong with it is said now.
+        // The usual one: errors in it are reported now.
         shared.tls(None)?;
         Ok(Self { shared: Rc::new(shared), answer_timeout, lines: Lines::default() })
     }
 
-    /// What each host may be asked at the same time.
+    /// The limits of simultaneous questions for each host.
     pub(super) const fn lines(&self) -> &Lines {
         &self.lines
     }
 
-    /// Fetches `url`, of at most `limit` bytes. `None` if the server says that there is no such
-    /// document.
+    /// Fetches `url`, of at most `limit` bytes. Returns `None` if the server says that there is no
+    /// such document.
     ///
-    /// The time to the first byte is bounded here; the caller bounds the whole.
+    /// This function limits the time to the first byte; the caller limits the total time.
     ///
     /// # Errors
     /// See [`DoorError`].
@@ -180,8 +180,8 @@ impl Door {
         self.get_beside(url, limit, &mut None).await
     }
 
-    /// As [`Self::get`], for a question that keeps what it got before, and with it the right to
-    /// have a lot.
+    /// Fetches as [`Self::get`] does, for a question that keeps its earlier answers, and with them
+    /// the right to large ones.
     pub(super) async fn get_beside(
         &self,
         url: Url,
@@ -194,7 +194,8 @@ impl Door {
         }
     }
 
-    /// As [`Self::get`], but not if the document is still the one that `known` is about.
+    /// Fetches as [`Self::get`] does, unless the document is still in the state that `known`
+    /// describes.
     ///
     /// # Errors
     /// See [`DoorError`].
@@ -223,7 +224,8 @@ impl Door {
             StatusCode::NOT_MODIFIED if known.is_some() => return Ok(Fetched::Unchanged),
             StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(Fetched::Missing),
             busy @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
-                // A date is not read (RFC 9110 section 10.2.3): nothing here goes by a server's clock.
+                // A date is not read (RFC 9110 section 10.2.3): no decision here depends on a
+                // server's clock.
                 let after = answer.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok());
                 let after = after.and_then(|it| it.parse().ok()).map(Duration::from_secs);
                 let status = busy.as_u16();
@@ -252,14 +254,14 @@ impl Door {
             }
             body.extend_from_slice(&chunk);
         }
-        // What comes next is for this connection, and not for a new one: it is put back by another
-        // task.
+        // The next question should use this connection, and not a new one; another task puts the
+        // connection back.
         tokio::task::yield_now().await;
         Ok(Fetched::New { body, validator })
     }
 
-    /// Asks for `url` and for what it leads to on the same host; what is there in the end, with its
-    /// URL.
+    /// Asks for `url`, and follows redirects on the same host. Returns the final response with its
+    /// host and its URL.
     async fn ask(
         &self,
         mut url: Url,
@@ -286,8 +288,8 @@ impl Door {
         Err(DoorError::Transport("too many redirects".to_owned()))
     }
 
-    /// Puts one question. A connection that was used before may have ended meanwhile, which says
-    /// nothing about the question: then it is put once more, on a new one.
+    /// Puts one question. A connection that was used before may have ended meanwhile, independent
+    /// of the question. Then the question is put once more, on a new connection.
     async fn ask_once(
         &self,
         host: &Host,
@@ -303,7 +305,7 @@ impl Door {
             return sent.once();
         }
         let client = if host.shares_connections.get() {
-            // The one that ended is no longer used, and all questions share the next.
+            // The ended connection is no longer used, and all questions share the next.
             host.kept()?
         } else {
             host.broken.set(host.broken.get().saturating_add(1));
@@ -348,7 +350,7 @@ impl Door {
     }
 }
 
-/// What came of putting a question.
+/// The result of putting a question once.
 enum Sent {
     Answered(Response),
     /// The connection ended before the answer.
@@ -357,7 +359,7 @@ enum Sent {
 }
 
 impl Sent {
-    /// Where it is not put again.
+    /// Converts it to a final result, for a question that is not put again.
     fn once(self) -> Result<Response, DoorError> {
         match self {
             Self::Answered(answer) => Ok(answer),
@@ -370,10 +372,10 @@ fn bad(asked: Asked<'_>, status: u16) -> DoorError {
     asked.status(status).map_or(DoorError::Server(status), DoorError::Proxy)
 }
 
-/// Where an answer leads.
+/// Returns the target of a redirect.
 fn next_place(from: &Url, headers: &HeaderMap) -> Option<Url> {
     let mut next = from.join(headers.get(LOCATION)?.to_str().ok()?).ok()?;
-    // Nobody but the administrator says as whom to ask.
+    // Only the administrator decides with which login to ask.
     let _ = next.set_username("");
     let _ = next.set_password(None);
     Some(next)
@@ -436,7 +438,7 @@ impl Host {
         Ok(cell.get_or_init(|| made))
     }
 
-    /// `idle` is how many connections wait for the next question.
+    /// Makes a client. `idle` is the number of connections that wait for the next question.
     fn client(&self, idle: usize) -> reqwest::Result<Client> {
         let client = Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
@@ -465,7 +467,7 @@ impl Host {
     }
 
     fn failed(&self, url: &Url, error: reqwest::Error) -> DoorError {
-        // Of the connection, which may take as long as an answer.
+        // Of the connection, which has the same time limit as an answer.
         if error.is_timeout() {
             return DoorError::Timeout(self.answer_timeout);
         }
@@ -474,7 +476,7 @@ impl Host {
     }
 }
 
-/// A client that asks this proxy, with TLS and without: it is for one host only.
+/// Makes a client's proxy for use with TLS and without. It serves one host only.
 fn through(proxy: &Proxy) -> reqwest::Result<reqwest::Proxy> {
     let (kind, host) = (proxy.kind(), proxy.host());
     let place =
@@ -507,14 +509,14 @@ fn through(proxy: &Proxy) -> reqwest::Result<reqwest::Proxy> {
     })
 }
 
-/// Every byte of it as it can stand in a URL.
+/// Escapes every byte for use in a URL.
 fn escaped(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// Whether a cache gave the answer without asking the server: it has been there for a second at
-/// least (`Age`, RFC 9111 section 5.1; some send 0 with what they have just asked for), or says
-/// that it was a hit (`Cache-Status`, RFC 9211 section 2.1).
+/// Returns true when a cache answered without asking the server. Its answer is at least a second
+/// old (`Age`, RFC 9111 section 5.1; some send 0 with an answer that they have just asked for), or
+/// it reports a hit (`Cache-Status`, RFC 9211 section 2.1).
 fn is_of_a_cache(headers: &HeaderMap) -> bool {
     let values = |name| headers.get_all(name).iter().filter_map(|it| it.to_str().ok());
     let mut ages = values(AGE).filter_map(|it| it.trim().parse::<u64>().ok());
@@ -522,7 +524,7 @@ fn is_of_a_cache(headers: &HeaderMap) -> bool {
     ages.any(|age| age > 0) || words.any(|it| it.trim() == "hit")
 }
 
-/// Whether a server's word about a document can be given back to it.
+/// Returns true when a validator of a server can be sent back to it.
 fn is_plain(value: &str) -> bool {
     value.len() <= MAX_VALIDATOR && value.chars().all(|c| matches!(c, ' '..='~'))
 }

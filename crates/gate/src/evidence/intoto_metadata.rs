@@ -6,8 +6,8 @@
 //! names of its binaries lead to it. VERSION is the source's. (PackageRebuilder's
 //! `app/libs/attester.py`; apt-transport-in-toto's `intoto.py`.)
 //!
-//! What did not come out the same lies under `unreproducible/`, signed with another key. Nothing
-//! here ever asks for it, and `config` takes no URL that leads there.
+//! Rebuilds with a different result are under `unreproducible/`, signed with another key. Nothing
+//! here ever asks for them, and `config` takes no URL that leads there.
 
 use reqwest::Url;
 
@@ -60,7 +60,7 @@ impl<D: Fetch> IntotoMetadata<D> {
         })
     }
 
-    /// Fetches from one directory until something speaks of `artifact`, and says whether it does.
+    /// Fetches from one directory until a file mentions `artifact`, and returns true when one does.
     async fn look_in(
         &self,
         name: &str,
@@ -72,13 +72,13 @@ impl<D: Fetch> IntotoMetadata<D> {
         let architecture = question.identity.architecture.as_str();
         let mut files = vec!["metadata".to_owned()];
         for id in &self.key_ids {
-            // Each architecture's own file may be newer than the one in which they are merged.
+            // Each architecture's own file may be newer than the merged one.
             files.push(format!("rebuild.{id}.{architecture}.link"));
             files.push(format!("rebuild.{id}.link"));
         }
         for file in files {
             let url = self.url(name, version, &file)?;
-            // A hint, which saves requests: what the bytes claim is seen when they are verified.
+            // A hint, which saves requests: verification shows what the bytes claim.
             if found.fetch(&self.door, url).await?
                 && found.last().is_some_and(|it| mentions(it, artifact.as_str()))
             {
@@ -110,15 +110,15 @@ impl<D: Fetch> Source for IntotoMetadata<D> {
     }
 }
 
-/// Under which names and versions a package may lie: those of its source, where they are known,
-/// and its own.
+/// Returns the names and versions under which a package may be published: those of its source, if
+/// known, and its own.
 fn packages(question: &Question) -> Vec<(String, String)> {
     let own = (question.identity.package.to_string(), question.identity.version.to_string());
-    // What only dpkg takes for a source is no directory of any.
+    // A source name that only dpkg accepts is no name of a directory.
     let source =
         question.source.as_ref().filter(|(name, _)| name.as_str().parse::<PackageName>().is_ok());
     let source = source.map(|(name, version)| (name.to_string(), version.to_string()));
-    // A rebuild without changes to the source (+bN) lies under the source's version.
+    // A rebuild without changes to the source (+bN) is under the source's version.
     let other = source.as_ref().map(|(_, version)| (own.0.clone(), version.clone()));
     let mut all: Vec<(String, String)> = Vec::new();
     for package in source.into_iter().chain([own]).chain(other) {
@@ -129,7 +129,8 @@ fn packages(question: &Question) -> Vec<(String, String)> {
     all
 }
 
-/// How a directory may write a version: as it is, or with apt's spelling of the epoch's colon.
+/// Returns the ways in which a directory may spell a version: unchanged, or with apt's spelling of
+/// the epoch's colon.
 fn spellings(version: &str) -> Vec<String> {
     let mut all = vec![version.to_owned()];
     if version.contains(':') {

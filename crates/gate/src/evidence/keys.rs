@@ -1,7 +1,7 @@
-//! The keys that an endpoint says are its operator's.
+//! The keys that an endpoint publishes as its operator's.
 //!
-//! Whoever answers there says so, and nothing else speaks for it: such a key is shown to people,
-//! and never trusted for it.
+//! Only the server itself confirms that they are. So such a key is shown to people, and never
+//! trusted because of that.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -17,24 +17,24 @@ use super::{Network, Setup};
 use crate::config::{Endpoint, Protocol};
 use crate::types::{KeyKind, PublicKey};
 
-/// Most keys that one endpoint may publish: rebuilderd has one, and two while it changes it.
+/// Most keys that one endpoint may publish: rebuilderd has one, and two during a change of keys.
 pub const MAX_KEYS: usize = 16;
 
 /// Longest list of keys, in bytes.
 const MAX_LIST: usize = 64 * 1024;
 
-/// How many endpoints are asked at the same time.
+/// The number of endpoints that are asked at the same time.
 pub const KEYS_AT_ONCE: usize = 8;
 
-/// What came of asking an endpoint for its keys.
+/// The result of asking an endpoint for its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Published {
-    /// These, at least one.
+    /// These keys, at least one.
     Keys(Vec<PublicKey>),
-    /// It publishes none, as most kinds of endpoints do. Asked as a rebuilderd, it may turn out to
-    /// speak something else.
+    /// It publishes none, like most kinds of endpoints. If it was asked as a rebuilderd, it may
+    /// turn out to speak another protocol.
     Nothing(Option<Protocol>),
-    /// It could not be asked, or its answer is not to be used; for people.
+    /// It could not be asked, or its answer is unusable; for people.
     Failed(String),
 }
 
@@ -89,8 +89,8 @@ pub fn published_keys(setup: &Setup) -> std::io::Result<Vec<Published>> {
     }))
 }
 
-/// Asks a rebuilderd. Version 1 of its API is tried first; before 0.25 it has no keys of its own,
-/// and its workers' are nowhere published.
+/// Asks a rebuilderd. Tries version 1 of its API first. Before 0.25 it has no keys of its own, and
+/// it does not publish those of its workers.
 async fn keys_of(door: &impl Fetch, base: &Url) -> Published {
     for path in ["api/v1/meta/public-keys", "api/v0/public-keys"] {
         let Ok(url) = base.join(path) else { break };
@@ -103,8 +103,8 @@ async fn keys_of(door: &impl Fetch, base: &Url) -> Published {
     Published::Nothing(protocol_of(door, base).await)
 }
 
-/// What is at `base`, as far as one can see that from outside: an older rebuilderd, a tree of links,
-/// an archive. A hint for people, like all that an endpoint says about itself.
+/// Guesses the protocol at `base` from outside: an older rebuilderd, a tree of links, an archive.
+/// The result is a hint for people, like everything that an endpoint says about itself.
 async fn protocol_of(door: &impl Fetch, base: &Url) -> Option<Protocol> {
     let signs = [
         ("api/v0/dashboard", Protocol::Rebuilderd),
@@ -113,7 +113,7 @@ async fn protocol_of(door: &impl Fetch, base: &Url) -> Option<Protocol> {
     ];
     for (path, protocol) in signs {
         match door.get(base.join(path).ok()?, MAX_LIST).await {
-            // A list of all sources is larger than what is read of it.
+            // A list of all sources is larger than the limit.
             Ok(Some(_)) | Err(DoorError::TooLarge(_)) => return Some(protocol),
             Ok(None) | Err(_) => {}
         }
@@ -121,13 +121,13 @@ async fn protocol_of(door: &impl Fetch, base: &Url) -> Option<Protocol> {
     None
 }
 
-/// For the fuzz target: what is made of a list.
+/// Parses a list, for the fuzz target.
 #[cfg(fuzzing)]
 pub fn read_list(body: &[u8]) -> Result<Published, String> {
     read(body)
 }
 
-/// Reads the list. One that is not right throughout is not used at all.
+/// Parses the list. A list with any error is not used at all.
 fn read(body: &[u8]) -> Result<Published, String> {
     let list: List = serde_json::from_slice(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());

@@ -1,14 +1,14 @@
-//! How much one host is asked at the same time.
+//! The limits of simultaneous questions to one host.
 //!
-//! Over HTTP/2 all questions share one connection, over HTTP/1.1 each needs one of its own. Which
-//! of the two a server speaks is known when its first answer comes, so until then it is sent one
-//! question: else there would be many connections where one is enough.
+//! Over HTTP/2 all questions share one connection, over HTTP/1.1 each needs one of its own. The
+//! first answer shows which of the two a server speaks. Until then it is sent one question:
+//! otherwise there would be many connections where one is enough.
 //!
-//! After that it is sent few at a time, because a rebuilder may have work with each: rebuilderd 0.28
-//! stops answering anybody for half a minute when more than its ten connections to its database are
-//! needed at once for attestations that nobody has fetched before. A slower answer does not announce
-//! that, so it cannot be found out by trying. Where a cache answers in its place, which says so, it
-//! has no work, and with each such answer one question more is sent.
+//! After that it is sent few at a time, because each question may cause work for a rebuilder.
+//! rebuilderd 0.28 has ten connections to its database. If attestations that were never fetched
+//! before need more of them at once, it stops answering anyone for half a minute. No slower answer
+//! announces that, so the limit cannot be found by trying. A cache that answers in its place, and
+//! says so, has no such work: each such answer raises the limit by one question.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -23,46 +23,47 @@ use tokio::time::Instant;
 /// Questions under way at the same time while the host has work with them.
 pub(super) const AT_WORK: usize = 8;
 
-/// The most over HTTP/2, where a cache answers. Servers allow a hundred streams and more.
+/// Most questions over HTTP/2 if a cache answers. Servers allow a hundred streams and more.
 pub(super) const STREAMS: usize = 100;
 
-/// The most to all hosts together, so that memory can hold them: one takes ten kilobytes. Each host
-/// may have as many as any other, and [`AT_WORK`] in any case.
+/// Most questions to all hosts together, so that they fit into memory: one takes ten kilobytes.
+/// Each host may have as many as any other, and [`AT_WORK`] in any case.
 const EVERYWHERE: usize = 256;
 
-/// The most over HTTP/1.1, each on a connection of its own. There can be one connection more: that
-/// of a question which found another one free before its own was there.
+/// Most questions over HTTP/1.1, each on a separate connection. There can be one connection more: a
+/// question may have found another one free before its own was there.
 pub(super) const CONNECTIONS: usize = 15;
 
 /// Questions to one host whose answers may have more than [`SMALL`] bytes at the same time, so that
 /// memory can hold them.
 const LARGE: usize = 8;
 
-/// What any answer may have, in bytes. An attestation has less than one kilobyte as a rule.
+/// The size that every answer may have, in bytes. An attestation usually has less than one
+/// kilobyte.
 pub(super) const SMALL: usize = 16 * 1024;
 
-/// The right of a question to large answers, for as long as what they brought is kept.
+/// The right of a question to large answers, for as long as it keeps them.
 pub(super) type Large = Option<OwnedSemaphorePermit>;
 
-/// What one host is asked at the same time.
+/// The simultaneous questions to one host, and their limits.
 #[derive(Debug)]
 pub(super) struct Line {
     questions: Semaphore,
     large: Arc<Semaphore>,
-    /// How many questions are allowed now
+    /// The number of questions that are allowed now
     width: Cell<usize>,
-    /// How many more are under way than that, since it was more when they were put
+    /// The number of questions above that limit, which were put when the limit was higher
     beyond: Cell<usize>,
-    /// How many are allowed at most, if the server speaks HTTP/1.1
+    /// The highest limit if the server speaks HTTP/1.1
     connections: usize,
-    /// How many hosts are asked
+    /// The number of hosts that are asked
     hosts: Rc<Cell<usize>>,
     begun: Cell<bool>,
-    /// When it answered last
+    /// The time of its last answer
     heard: Cell<Option<Instant>>,
 }
 
-/// The turn of a question, which ends when this is dropped.
+/// The turn of a question, which ends when this value is dropped.
 #[derive(Debug)]
 pub(super) struct Turn(Rc<Line>);
 
@@ -72,7 +73,7 @@ impl Drop for Turn {
     }
 }
 
-/// All hosts, by what a connection can be used for again: scheme, host and port.
+/// All hosts, by the key for which a connection can be reused: scheme, host and port.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lines {
     by_host: Rc<RefCell<HashMap<String, Rc<Line>>>>,
@@ -80,22 +81,22 @@ pub(super) struct Lines {
 }
 
 impl Line {
-    /// For a host that nobody has asked anything, one of so many. `connections` are those that it
-    /// may have if it speaks HTTP/1.1.
+    /// Makes the line for a host that was not asked yet, one of so many. `connections` is the limit
+    /// if it speaks HTTP/1.1.
     fn new(connections: usize, hosts: Rc<Cell<usize>>) -> Rc<Self> {
         Self::of_width(1, connections, hosts)
     }
 
-    /// For what is on this machine.
+    /// Makes the line for evidence on this machine.
     pub(super) fn at_hand() -> Rc<Self> {
         let line = Self::of_width(LARGE, LARGE, Rc::default());
         line.begun.set(true);
         line
     }
 
-    /// For a host behind a proxy, which has one connection. With two there would be many: while the
-    /// second one is being made, which takes long there, the first one serves the question that
-    /// waits for it, and each further question asks for one more.
+    /// Makes the line for a host behind a proxy, with one connection. With two there would be many:
+    /// making the second one takes long there. Meanwhile the first one serves the question that
+    /// waits for the second, and each further question asks for one more.
     fn behind_proxy(hosts: Rc<Cell<usize>>) -> Rc<Self> {
         Self::new(1, hosts)
     }
@@ -113,8 +114,8 @@ impl Line {
         })
     }
 
-    /// Waits for its turn. A host that has not answered the first question within `patience` gets
-    /// the next ones all the same: one answer that is lost must not hold up all others.
+    /// Waits for a turn. If a host has not answered the first question within `patience`, it gets
+    /// the next ones all the same: one lost answer must not delay all others.
     pub(super) async fn enter(self: &Rc<Self>, patience: Duration) -> Turn {
         if !self.begun.replace(true) {
             let line = Rc::clone(self);
@@ -125,19 +126,20 @@ impl Line {
                 }
             });
         }
-        // Never closed, so there is always a permit to come.
+        // Never closed, so a permit always becomes free.
         if let Ok(permit) = self.questions.acquire().await {
             permit.forget();
         }
         Turn(Rc::clone(self))
     }
 
-    /// Whether it has answered anything, so that there may be a connection to use again.
+    /// Returns true when the host has answered any question, so that there may be a connection to
+    /// reuse.
     pub(super) fn has_answered(&self) -> bool {
         self.heard.get().is_some()
     }
 
-    /// The server has answered in this version of HTTP, or a cache in its place.
+    /// Notes an answer in this version of HTTP, from the server or from a cache in its place.
     pub(super) fn answered(&self, version: Version, by_cache: bool) {
         self.heard.set(Some(Instant::now()));
         let most = if version == Version::HTTP_2 { STREAMS } else { self.connections };
@@ -163,21 +165,21 @@ impl Line {
         }
     }
 
-    /// Until when a question that was put at `begun` waits for its answer. A server that takes one
-    /// question after the other is at work as long as it answers others, so what counts is its
-    /// last sign of life.
+    /// Returns the time until which a question put at `begun` waits for its answer. A server that
+    /// takes one question after the other is at work as long as it answers others. So the time
+    /// counts from its last answer.
     pub(super) fn waits_until(&self, begun: Instant, patience: Duration) -> Instant {
         self.heard.get().map_or(begun, |heard| heard.max(begun)) + patience
     }
 
-    /// Waits until a large answer may be read, if the question has not waited for that already.
+    /// Waits until a large answer may be read, if the question has not already waited for that.
     pub(super) async fn allow(&self, large: &mut Large) {
         if large.is_none() {
             *large = Arc::clone(&self.large).acquire_owned().await.ok();
         }
     }
 
-    /// How many questions may be under way if the server speaks HTTP/1.1.
+    /// The highest number of questions under way if the server speaks HTTP/1.1.
     #[cfg(test)]
     pub(super) const fn connections(&self) -> usize {
         self.connections
@@ -185,12 +187,12 @@ impl Line {
 }
 
 impl Lines {
-    /// That of the host of `url`. A host that is new here gets as many connections as any.
+    /// Returns the line of the host of `url`. A new host gets as many connections as any.
     pub(super) fn of(&self, url: &Url) -> Rc<Line> {
         self.of_host(&host_of(url), |hosts| Line::new(CONNECTIONS, hosts))
     }
 
-    /// That of the host of `url` behind a proxy.
+    /// Returns the line of the host of `url` behind a proxy.
     pub(super) fn behind_proxy(&self, url: &Url) -> Rc<Line> {
         self.of_host(&host_of(url), Line::behind_proxy)
     }
@@ -204,7 +206,7 @@ impl Lines {
     }
 }
 
-/// What a connection can be used for again: the scheme, the host and the port.
+/// Returns the key for which a connection can be reused: the scheme, the host and the port.
 pub(super) fn host_of(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
@@ -213,7 +215,7 @@ pub(super) fn host_of(url: &Url) -> String {
 mod tests {
     use super::*;
 
-    /// How many questions could be put now.
+    /// The number of questions that could be put now.
     fn free(line: &Line) -> usize {
         line.questions.available_permits()
     }
@@ -271,7 +273,7 @@ mod tests {
         }
     }
 
-    /// So many questions are put.
+    /// Puts `count` questions.
     fn put(line: &Rc<Line>, count: usize) -> Vec<Turn> {
         let turn = || {
             line.questions.try_acquire().unwrap().forget();

@@ -1,8 +1,8 @@
-//! Asking operators what they have signed.
+//! Asks operators for their attestations.
 //!
-//! Trusts nobody: what comes back is bytes, bounded in size, number and time, that are verified
-//! by whoever asked. An endpoint can at worst be silent. All endpoints are asked at once, and
-//! each answer is handed on when it comes, so that none waits for another.
+//! Trusts no endpoint: an answer is bytes, bounded in size, number and time, that the caller
+//! verifies. At worst, an endpoint can be silent. All endpoints are asked at once, and each answer
+//! is passed on when it comes, so that none waits for another.
 //!
 //! [`http`] is the one door to the network.
 
@@ -50,34 +50,34 @@ pub struct Question {
     pub identity: Identity,
     /// The source package and its version, where they are known already
     pub source: Option<(SourceName, DebVersion)>,
-    /// The SHA-256 that the file has or should have, where known: an operator whose signed word
-    /// about it is in the cache is not asked again
+    /// The SHA-256 that the file has or should have, if known. An operator with a signed
+    /// attestation about it in the cache is not asked again
     pub sha256: Option<Sha256Digest>,
 }
 
-/// What one endpoint gave about one package.
+/// The answer of one endpoint about one package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Whose endpoint it is
+    /// The operator of the endpoint
     pub operator: OperatorName,
     /// Its URL
     pub endpoint: String,
     /// Attestations, not verified
     pub attestations: Vec<Vec<u8>>,
-    /// What it said besides
+    /// The rest of its answer
     pub outcome: Outcome,
 }
 
 /// A kind of endpoint.
 trait Source {
-    /// Looks for attestations about `question`. Attestations that were found before a failure
-    /// are handed on with it.
+    /// Looks for attestations about `question`. Attestations that were found before a failure are
+    /// passed on with it.
     fn gather<'a>(&'a self, question: &'a Question) -> Gathering<'a>;
 
-    /// So many more questions about packages of these architectures are going to come. What can be
-    /// done for all of them together is what comes back, each to be done beside the others. It
-    /// calls `progress` whenever [`Self::is_ready`] may have changed. The first answer to it is
-    /// waited for no longer than `patience`.
+    /// Prepares for so many more questions about packages of these architectures. Returns work that
+    /// serves all of them together; the caller runs it beside the other questions. The work calls
+    /// `progress` whenever [`Self::is_ready`] may have changed. It waits for its first answer no
+    /// longer than `patience`.
     fn foresee(
         self: Rc<Self>,
         _: &BTreeMap<Architecture, usize>,
@@ -87,7 +87,8 @@ trait Source {
         Vec::new()
     }
 
-    /// Whether to ask about `question` now, and not when more is known that is under way.
+    /// Returns true when `question` should be asked now, rather than after more knowledge that is
+    /// under way.
     fn is_ready(&self, _: &Question) -> bool {
         true
     }
@@ -95,20 +96,20 @@ trait Source {
 
 type Gathering<'a> = Pin<Box<dyn Future<Output = Gathered> + 'a>>;
 
-/// What came of looking.
+/// The result of looking.
 struct Gathered {
     attestations: Vec<Vec<u8>>,
     outcome: Outcome,
     reach: Reach,
 }
 
-/// Whether it is of use to ask the same endpoint about something else now.
+/// The state of an endpoint, which decides whether to ask it about something else now.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// It answers, be it that it is in trouble with this package.
+    /// It answers, perhaps with an error about this package.
     Within,
-    /// Nobody is there, or time ran out.
+    /// No server is there, or time ran out.
     Out,
-    /// It wants to be left alone for so long.
+    /// It asks for a pause of this length.
     Busy(Duration),
 }

@@ -1,5 +1,6 @@
-//! How each host is asked: found out before the network is touched, by whoever may read apt's
-//! settings and logins, and handed to who asks. Nobody asks a host of which nothing is known here.
+//! The routes to hosts. They are found before the network is touched, by a process that may read
+//! apt's settings and logins, and handed to the process that asks. A host without a known route is
+//! not asked.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::apt::proxy::Route;
 
-/// The ways to all hosts that may be asked.
+/// The routes to all hosts that may be asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Routes {
     /// By scheme and host
@@ -18,24 +19,24 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// `url`, and whatever else has its scheme and host, is asked this way.
+    /// Sets the route for `url`, and for all else with its scheme and host.
     pub fn set(&mut self, url: &Url, route: Route) {
         self.ways.insert(key(url), route);
     }
 
-    /// Servers called by the host of `url` may go by the authorities in this file as well.
+    /// Lets servers named by the host of `url` also use the authorities in this file.
     pub fn set_authorities(&mut self, url: &Url, file: &str) {
         self.authorities.insert(host(url), file.to_owned());
     }
 
-    /// How to ask for `url`.
+    /// Returns the route for `url`.
     #[must_use]
     pub fn of(&self, url: &Url) -> Route {
         let unknown = || Route::Closed(format!("nothing is known of a way to {}", host(url)));
         self.ways.get(&key(url)).cloned().unwrap_or_else(unknown)
     }
 
-    /// Whether `url` is asked for through a proxy.
+    /// Returns true when `url` is asked for through a proxy.
     #[must_use]
     pub fn is_proxied(&self, url: &Url) -> bool {
         matches!(self.ways.get(&key(url)), Some(Route::Through(_)))

@@ -1,5 +1,5 @@
-//! Whose certificates are believed. What comes over TLS is signed; this protects privacy and
-//! availability.
+//! The certificates that are trusted. All evidence that comes over TLS is signed; this protects
+//! privacy and availability.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -16,7 +16,7 @@ use rustls::{
 };
 use sha2::{Digest as _, Sha256};
 
-/// Where systems keep their bundle of certificate authorities. The first that is there is taken:
+/// The paths of systems' bundles of certificate authorities. The first existing one is used:
 /// Debian's (package ca-certificates), which others have too; Fedora's; openSUSE's; Alpine's.
 pub const CA_BUNDLES: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
@@ -28,8 +28,8 @@ pub const CA_BUNDLES: [&str; 4] = [
 /// Largest bundle that is read, in bytes.
 const MAX_BUNDLE: u64 = 8 << 20;
 
-/// TLS with the system's certificate authorities, those of the file that apt's configuration names,
-/// and those of our own configuration, in PEM.
+/// Sets TLS up with the system's certificate authorities, those of the file that apt's
+/// configuration names, and those of our own configuration, in PEM.
 ///
 /// # Errors
 /// If TLS cannot be set up; for people.
@@ -62,18 +62,18 @@ fn read_bundle(path: &str) -> Option<Vec<u8>> {
     Some(bundle)
 }
 
-/// Verifies as rustls does, and takes a server's own certificate if it is, byte for byte, one that
-/// is trusted.
+/// Verifies as rustls does, and also accepts a server's own certificate if it is, byte for byte, a
+/// trusted one.
 ///
-/// Whoever runs a server with a certificate that it signed itself names this one as an authority,
-/// for apt, curl and here; most tools make it one (`openssl req -x509`). rustls takes no authority
-/// for a server. Nothing else is let off: the date was found good before that was seen, the name
-/// must fit, and the server must have the key.
+/// The administrator of a server with a self-signed certificate names it as an authority, for apt,
+/// curl and here. Most tools also mark it as one (`openssl req -x509`), and rustls accepts no
+/// authority as a server. All other checks remain: the date was already found good, the name must
+/// match, and the server must have the key.
 #[derive(Debug)]
 struct Pinning {
-    /// None where nobody is trusted
+    /// None if no authority is trusted
     usual: Option<Arc<WebPkiServerVerifier>>,
-    /// Digests of all that is trusted
+    /// Digests of all trusted certificates
     trusted: BTreeSet<[u8; 32]>,
     schemes: rustls::crypto::WebPkiSupportedAlgorithms,
 }
@@ -98,14 +98,14 @@ impl Pinning {
 }
 
 impl Pinning {
-    /// Whether this very certificate is among those that are trusted.
+    /// Returns true when this very certificate is among the trusted ones.
     fn trusts(&self, certificate: &CertificateDer<'_>) -> bool {
         let digest: [u8; 32] = Sha256::digest(certificate).into();
         self.trusted.contains(&digest)
     }
 }
 
-/// Whether a certificate is one that rustls takes for an authority and for nothing else.
+/// Returns true when rustls rejected a certificate only because it is an authority.
 fn is_authority_only(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
     matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))

@@ -1,7 +1,7 @@
-//! What went wrong on the way to a server, in words for people.
+//! Errors on the way to a server, in words for people.
 //!
-//! Libraries write their errors for programmers. Each kind that can come from below the door has its
-//! words here; for one that nobody knows it is said that the connection broke, and no more.
+//! Libraries write their errors for programmers. Each kind that can come from below the door has
+//! its words here. For an unknown one, the message only says that the connection broke.
 
 use std::error::Error;
 use std::io;
@@ -12,27 +12,28 @@ use rustls::{AlertDescription, CertificateError};
 use crate::apt::proxy::{Proxy, Route};
 use crate::types::Timestamp;
 
-/// Whom a question went to.
+/// The destination of a question.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
-    /// The host, as it stands in the URL
+    /// The host, as written in the URL
     pub(super) host: &'a str,
     /// Its port
     pub(super) port: u16,
     /// The scheme
     pub(super) scheme: &'a str,
-    /// How it was asked
+    /// The route to the host
     pub(super) route: &'a Route,
 }
 
-/// What a library says if the name of a host was not found.
+/// The text of a library's error if the name of a host was not found.
 const NO_NAME: &str = "failed to lookup address information";
 
-/// For an error that nobody here knows.
+/// The words for an unknown error.
 const BROKE: &str = "the connection broke";
 
 impl Asked<'_> {
-    /// What came of asking. `connecting` is true if it failed before the question could be put.
+    /// Describes the error of a question. `connecting` is true if it failed before the question
+    /// could be put.
     pub(super) fn words(&self, error: &(dyn Error + 'static), connecting: bool) -> String {
         let mut next = Some(error);
         while let Some(cause) = next {
@@ -57,7 +58,7 @@ impl Asked<'_> {
         if let Some(error) = cause.downcast_ref::<io::Error>() {
             return self.io(error, connecting);
         }
-        // These two have no name outside of their library.
+        // These two have no name outside their library.
         let text = cause.to_string();
         let Route::Through(proxy) = self.route else { return None };
         if let Some(what) = text.strip_prefix("tunnel error: ") {
@@ -93,7 +94,7 @@ impl Asked<'_> {
             io::ErrorKind::UnexpectedEof => {
                 Some("it ended the connection in the middle of its answer".to_owned())
             }
-            // What TLS says stands in such an error too, and is more.
+            // TLS's own error is also inside such an error, and says more.
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
                 if !error.get_ref().is_some_and(|it| it.is::<rustls::Error>()) =>
             {
@@ -116,7 +117,7 @@ impl Asked<'_> {
             "proxy response headers too long" => {
                 format!("the proxy {proxy} gave an answer that is too long")
             }
-            // What is behind it says more.
+            // The error behind it says more.
             _ => return None,
         })
     }
@@ -219,11 +220,11 @@ impl Asked<'_> {
         words.to_owned()
     }
 
-    /// What a status says that a proxy, or whoever is behind it, gave. Nothing if it is the server's
-    /// own in any case.
+    /// Describes a status that a proxy, or the server behind it, gave. Returns nothing if the
+    /// status is certainly the server's own.
     pub(super) fn status(&self, status: u16) -> Option<String> {
         let Route::Through(proxy) = self.route else { return None };
-        // Over TLS the proxy has no say in the answer.
+        // Over TLS the proxy cannot change the answer.
         if self.scheme == "https" || proxy.kind() == crate::apt::proxy::Kind::Socks {
             return None;
         }
@@ -251,13 +252,13 @@ fn http1(error: &hyper::Error) -> Option<&'static str> {
         () if error.is_incomplete_message() => {
             "it ended the connection before its answer was complete"
         }
-        // Which of the two it is, the library tells servers alone.
+        // The library tells only servers which of the two it is.
         () if error.is_parse() && error.to_string().contains("too large") => {
             "the head of its answer is too long"
         }
         () if error.is_parse() => "its answer is not HTTP",
         () if error.is_canceled() || error.is_closed() => "the connection ended",
-        // What is behind it says more.
+        // The error behind it says more.
         () => return None,
     })
 }
@@ -278,7 +279,7 @@ fn http2(error: &h2::Error) -> Option<&'static str> {
     })
 }
 
-/// The next cause. What is wrapped in an error of the system's is passed over by its own list.
+/// Returns the next cause. The list of causes skips an error wrapped in one of the system's.
 fn deeper<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     if let Some(inner) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         return Some(inner);
@@ -286,8 +287,8 @@ fn deeper<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stat
     cause.source()
 }
 
-/// Whether the other side ended a connection, or had ended it before, without a byte of an answer.
-/// On a connection that was used before, this says nothing about the question.
+/// Returns true when the other side ended a connection, or had ended it before, without a byte of
+/// an answer. On a reused connection, this says nothing about the question.
 pub(super) fn is_unanswered(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(cause) = next {
@@ -324,7 +325,7 @@ mod tests {
     const DIRECT: Asked<'_> =
         Asked { host: "a.example", port: 443, scheme: "https", route: &Route::Direct };
 
-    /// As the libraries hand it up: in an error of the system's, in one of their own.
+    /// Wraps an error as the libraries do: in an error of the system's, in one of their own.
     fn wrapped(error: impl Error + Send + Sync + 'static) -> io::Error {
         io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error))
     }
@@ -400,7 +401,7 @@ mod tests {
         struct Unknown;
         assert_eq!(DIRECT.words(&Unknown, false), BROKE);
         assert_eq!(DIRECT.words(&io::Error::other(Unknown), true), BROKE);
-        // Words of a proxy mean nothing where there is none.
+        // Words of a proxy mean nothing if there is none.
         #[derive(Debug, thiserror::Error)]
         #[error("tunnel error: unsuccessful")]
         struct Tunnel;

@@ -1,10 +1,10 @@
-//! How much of one operator's attestations a run takes in.
+//! The limit for one operator's attestations in a run.
 //!
-//! An attestation may have 1 MiB, and those of all packages of a run are in memory together. One
-//! operator that signs that much for every package would else take gigabytes of root's memory. So each
-//! operator has a share of a run, far more than an honest one needs, and past that is one that could not
-//! be heard. The same holds for the time that it takes to verify them: an attestation with many
-//! signatures of nobody's is small, and takes long.
+//! An attestation may have 1 MiB, and those of all packages of a run are in memory together. If one
+//! operator signed that much for every package, it would take gigabytes of root's memory. So each
+//! operator has a share of a run, far more than an honest one needs. An operator past its share
+//! counts as one that could not be heard. The time for verification is limited in the same way: an
+//! attestation with many signatures by unknown keys is small, but takes long to verify.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -12,11 +12,11 @@ use std::sync::{Mutex, MutexGuard};
 
 use crate::attest::MAX_CHECKS_OF_ONE;
 
-/// How many bytes are taken of an operator, in all of a run of one entrance. Links of rebuilderd have
-/// 1 kB; the largest, of the packages with the most binaries, 200.
+/// Most bytes that are taken of an operator, in all of a run of one hook, method or command. Links
+/// of rebuilderd have 1 kB; the largest, of the packages with the most binaries, 200 kB.
 pub(super) const MOST: usize = 64 * 1024 * 1024;
 
-/// What was taken of each operator.
+/// The amounts that were taken of each operator.
 #[derive(Debug, Default)]
 pub(super) struct Appetite(Mutex<BTreeMap<String, Taken>>);
 
@@ -28,11 +28,10 @@ struct Taken {
 }
 
 impl Appetite {
-    /// Takes so many bytes more of this operator. The name is empty for what nobody is known to have
-    /// signed.
+    /// Takes so many bytes more of this operator. The name is empty if the signer is unknown.
     ///
     /// # Errors
-    /// What is said of one of which no more is taken in.
+    /// The message about an operator of which no more is taken.
     pub(super) fn take(&self, operator: &str, bytes: usize) -> Result<(), String> {
         let mut all = self.all();
         let taken = all.entry(operator.to_owned()).or_default();
@@ -47,10 +46,11 @@ impl Appetite {
         Ok(())
     }
 
-    /// Has `verify` verify something of this operator's, with as many verifications as are left to it.
+    /// Runs `verify` on an attestation of this operator's, with the remaining number of
+    /// verifications.
     ///
     /// # Errors
-    /// What is said of one that has none left.
+    /// The message about an operator that has none left.
     pub(super) fn verify<T>(
         &self,
         operator: &str,
@@ -59,7 +59,7 @@ impl Appetite {
         let spent = self.all().get(operator).map_or(0, |it| it.checks);
         let before = MAX_CHECKS_OF_ONE.saturating_sub(spent);
         let left = Cell::new(before);
-        // Others may verify something at the same time, who need not wait.
+        // Other threads may verify at the same time and need not wait.
         let result = (before > 0).then(|| verify(&left));
         let spent = before.saturating_sub(left.get());
         let mut all = self.all();

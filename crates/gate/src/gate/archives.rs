@@ -1,7 +1,7 @@
-//! What archives that were built anew say about a file, from what is kept of them.
+//! The entries about a file in archives of rebuilt packages, from the kept files of these archives.
 //!
-//! The files were fetched by a process without privileges and lie in the cache, which is not
-//! root's. All of them are verified here again, once a run: see [`crate::attest::archive`].
+//! A process without privileges fetched the files into the cache, which is not root's. All of them
+//! are verified here again, once a run: see [`crate::attest::archive`].
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -18,9 +18,9 @@ use crate::sys::files::write_whole;
 use crate::sys::secure::Trusted;
 use crate::types::{Architecture, Identity, Sha256Digest, Timestamp};
 
-/// The file's name, below `APT::Quorum::State`, with the dates of the newest Release files that were
-/// seen: what an archive offers later must not be older. The cache could be set back, this is
-/// root's.
+/// The file's name, below `APT::Quorum::State`. It has the dates of the newest Release files that
+/// were seen: an archive must not offer an older one later. The cache could be set back; this file
+/// belongs to root.
 const FILE: &str = "archives.json";
 
 /// Largest such file that is read, in bytes.
@@ -45,16 +45,15 @@ struct Place {
 #[derive(Debug, Default)]
 struct Opened {
     archives: BTreeMap<usize, (Archive, Signed)>,
-    /// The dates of the newest Release files, by the places' ids
+    /// The dates of the newest Release files, by the ids of the places
     dates: BTreeMap<String, Timestamp>,
-    /// Why files are of no use, by their SHA-256 as they should be. A file that takes long to read
-    /// and is none in the end must not be read again for every package.
+    /// The reasons for which files are unusable, by the SHA-256 that they should have. A file that
+    /// takes long to read and turns out unusable must not be read again for every package.
     useless: BTreeMap<Sha256Digest, Rejection>,
 }
 
 impl Place {
-    /// Reads a file that is kept. One that is of no use is read once; one that is not there may still
-    /// come.
+    /// Reads a kept file. An unusable file is read only once; a missing one may still arrive.
     fn read<T>(
         &self,
         listed: &Listed,
@@ -70,15 +69,16 @@ impl Place {
     }
 }
 
-/// What an archive says about a file.
+/// The claims of an archive about a file.
 #[derive(Debug)]
 pub(super) struct Word {
     pub(super) claims: Vec<Claim>,
-    /// The signed bytes behind it: the Release file. The indexes that it lists stay in the cache
+    /// The signed bytes behind them: the Release file. The indexes that it lists remain in the
+    /// cache
     pub(super) signed: Signed,
 }
 
-/// Why an archive says nothing about a file that counts.
+/// The reason for which an archive makes no claim that counts about a file.
 #[derive(Debug)]
 pub(super) struct Silence {
     pub(super) why: Rejection,
@@ -87,8 +87,8 @@ pub(super) struct Silence {
 }
 
 impl Archives {
-    /// The archives among `endpoints`, as far as they are kept in `cache`. `state` is root's own
-    /// directory.
+    /// Selects the archives among `endpoints`, as far as they are kept in `cache`. `state` is
+    /// root's own directory.
     pub(super) fn new(
         endpoints: &[Endpoint],
         cache: &Cache,
@@ -107,8 +107,8 @@ impl Archives {
         Self { places, native, seen, opened }
     }
 
-    /// What the archive that is the endpoint `at` says about a file. Nothing if that is no archive,
-    /// or nothing is kept of it.
+    /// Returns the claims about a file of the archive that is the endpoint `at`. Returns nothing if
+    /// that is no archive, or none of its files are kept.
     pub(super) fn look_up(
         &self,
         at: usize,
@@ -140,7 +140,7 @@ impl Archives {
         })
     }
 
-    /// Verifies what is kept, but for the indexes.
+    /// Verifies the kept files, except the indexes.
     fn open(
         &self,
         place: &Place,
@@ -170,7 +170,7 @@ impl Archives {
         Ok(Archive::new(release, taken_over))
     }
 
-    /// Adds the indexes in which a package can stand.
+    /// Adds the indexes that can contain a package.
     fn fill(
         &self,
         place: &Place,
@@ -190,8 +190,8 @@ impl Archives {
         Ok(())
     }
 
-    /// Only root's word is kept, and nothing depends on its being there: without it, an archive
-    /// can go back in time once.
+    /// Keeps the dates. Only root writes them, and nothing depends on the file: without it, an
+    /// archive can go back in time once.
     fn remember(&self, dates: &BTreeMap<String, Timestamp>) {
         if nix::unistd::geteuid().is_root() {
             let text = serde_json::to_vec(dates).unwrap_or_default();
@@ -259,7 +259,7 @@ mod tests {
             });
             (read.err().map(|it| it.code()), times)
         };
-        // What is not there may come.
+        // A missing file may still arrive.
         assert_eq!(read(&bad), (Some("other-file"), 0));
         for (listed, bytes) in [(&bad, &b"bad"[..]), (&good, b"good")] {
             place.shelf.store(listed, bytes).unwrap();

@@ -1,5 +1,4 @@
-//! Assessing packages whose files are not here: those that are installed already, and those that
-//! apt would like to fetch.
+//! Assesses packages whose files are not here: installed packages, and those that apt would fetch.
 
 use std::collections::BTreeSet;
 
@@ -15,23 +14,23 @@ use crate::types::{OperatorName, Timestamp};
 pub struct Assessed {
     /// The package
     pub named: Named,
-    /// What is known about it
+    /// The assessment of it
     pub assessment: Assessment,
-    /// The signed bytes that this rests on
+    /// The signed bytes that the assessment rests on
     pub signed: Signed,
-    /// What the endpoints answered
+    /// The answers of the endpoints
     pub answers: Vec<Answer>,
 }
 
-/// About which packages operators are asked.
+/// The packages about which operators are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// About all that they did not sign yet.
+    /// All that they have not signed yet.
     All,
-    /// The same, and waits for no answer that could not change how the package fares.
+    /// The same, but waits only for answers that could change the result for the package.
     UntilSettled,
-    /// Only about those that are not confirmed by what is at hand. Who asks often asks like this,
-    /// for the endpoints' sake. Nobody new is heard about the others then.
+    /// Only those that the evidence at hand does not confirm. Frequent callers ask like this, to
+    /// spare the endpoints. Then the other packages get no new answers.
     Unconfirmed,
 }
 
@@ -80,10 +79,10 @@ impl Open for UnderWay<'_> {
 }
 
 impl Gate {
-    /// Assesses packages, in their order. Attestations that are known beyond those of the cache
-    /// come from `at_hand`. `progress` is told how many are done.
+    /// Assesses packages, in their order. `at_hand` returns attestations that are not in the cache.
+    /// `progress` is called with the number of finished packages.
     ///
-    /// Nothing comes back if the gate is closed.
+    /// Returns nothing if the gate is closed.
     pub fn assess(
         &self,
         packages: Vec<Named>,

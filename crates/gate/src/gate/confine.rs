@@ -1,8 +1,8 @@
-//! What is left to the two processes that read what strangers send: the method, and the one that
-//! fetches evidence for root.
+//! The permissions of the two processes that read data from strangers: the method, and the process
+//! that fetches evidence for root.
 //!
-//! They are closed in (see [`crate::sys::sandbox`]) once all is open that only root may open, and
-//! before they read the first byte from outside.
+//! They are confined (see [`crate::sys::sandbox`]) once all files are open that only root may open,
+//! and before they read the first byte from outside.
 
 use std::path::{Path, PathBuf};
 
@@ -11,19 +11,19 @@ use crate::config::{Endpoint, Protocol};
 use crate::evidence::{CA_BUNDLES, Setup};
 use crate::sys::sandbox::{Closed, Sandbox, SandboxError};
 
-/// Where the C library, the modules of its name service, and lists of authorities are. All of it
-/// is configuration and programs that everybody may read: what only root may read, the user that
-/// these processes run as cannot.
+/// The directories of the C library, the modules of its name service, and lists of authorities.
+/// They contain configuration and programs that everybody may read. Files that only root may read
+/// remain closed to the user that these processes run as.
 const SYSTEM: [&str; 7] =
     ["/etc", "/usr", "/lib", "/lib32", "/lib64", "/run/systemd/resolve", "/run/resolvconf"];
 
-/// Often a link to somewhere below /run.
+/// A path that is often a link to a file below /run.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// Whether processes are to be closed in, by `APT::Quorum::Sandbox`.
+/// The choice to confine processes, by `APT::Quorum::Sandbox`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Confinement {
-    /// As far as the kernel can.
+    /// Confined as far as the kernel can.
     #[default]
     Wanted,
     /// Root switched it off.
@@ -34,8 +34,8 @@ impl Confinement {
     /// The item of apt's configuration that switches it off.
     pub const ITEM: &'static str = "APT::Quorum::Sandbox";
 
-    /// What root wants. Off only for a word that apt itself takes for no (`StringToBool`,
-    /// apt-pkg/contrib/strutl.cc).
+    /// Reads root's choice. Returns [`Self::Off`] only for a word that apt itself takes for no
+    /// (`StringToBool`, apt-pkg/contrib/strutl.cc).
     #[must_use]
     pub fn of(apt: &Configuration) -> Self {
         let no = ["no", "false", "without", "off", "disable", "0"];
@@ -46,23 +46,23 @@ impl Confinement {
     }
 }
 
-/// What the method needs besides the evidence.
+/// The paths that the method needs in addition to the evidence.
 #[derive(Debug, Clone, Default)]
 pub struct MethodPlaces {
     /// apt's indexes and archives
     pub apt: Vec<PathBuf>,
-    /// Where the signed bytes behind its receipts go
+    /// The directory for the signed bytes behind its receipts
     pub evidence: Option<PathBuf>,
     /// The file that apt asks for first, if it goes to none of apt's own directories. In its
-    /// directory, files are given their names when they pass.
+    /// directory, files get their names when they pass.
     pub elsewhere: Option<PathBuf>,
 }
 
-/// Closes the method in. `setup` is what it asks endpoints with, if there is a usable
+/// Confines the method. `setup` has its settings for asking endpoints, if there is a usable
 /// configuration.
 ///
 /// # Errors
-/// If it could not be closed in: it must end then.
+/// If it could not be confined: then it must end.
 pub fn confine_method(
     apt: &Configuration,
     setup: Option<&Setup>,
@@ -81,10 +81,10 @@ pub fn confine_method(
     close(&sandbox, Confinement::of(apt))
 }
 
-/// Closes the process in that fetches evidence for root.
+/// Confines the process that fetches evidence for root.
 ///
 /// # Errors
-/// As [`confine_method`].
+/// If it could not be confined, as for [`confine_method`].
 pub fn confine_fetcher(setup: &Setup) -> Result<Option<Closed>, SandboxError> {
     close(&network(Some(setup)), Confinement::of(&setup.apt))
 }
@@ -96,7 +96,8 @@ fn close(sandbox: &Sandbox, confinement: Confinement) -> Result<Option<Closed>, 
     }
 }
 
-/// What asking endpoints needs: names, authorities, directories with attestations, and the cache.
+/// The permissions for asking endpoints: names, authorities, directories with attestations, and the
+/// cache.
 fn network(setup: Option<&Setup>) -> Sandbox {
     let mut sandbox = Sandbox::default();
     for path in SYSTEM {
@@ -108,7 +109,7 @@ fn network(setup: Option<&Setup>) -> Sandbox {
         sandbox = sandbox.may_read(directory.unwrap_or(&resolv_conf));
     }
     for bundle in CA_BUNDLES {
-        // Some are links to places that are not above.
+        // Some are links to places outside the directories above.
         sandbox = sandbox.may_read(bundle);
     }
     let Some(setup) = setup else { return sandbox };
@@ -121,7 +122,7 @@ fn network(setup: Option<&Setup>) -> Sandbox {
         }
     }
     if let Some((cache, _)) = &setup.keep {
-        // Made now if it can be: afterwards, nothing can be made beside it.
+        // Made now if possible: a confined process cannot make anything beside it.
         let any = |is: fn(&Endpoint) -> bool| setup.endpoints.iter().any(is);
         let bundles = any(|it| it.is_bundle() && it.url.scheme() != "file");
         let archives = any(|it| it.archive.is_some());
@@ -138,9 +139,10 @@ fn network(setup: Option<&Setup>) -> Sandbox {
     sandbox
 }
 
-/// The directory of a file that apt asks for, as `apt-get download` and `apt-get source` have
-/// theirs wherever they are called. For a file in a directory of its own among temporary ones
-/// (`apt-get changelog` makes one for each file) all of these, which are not made yet.
+/// Returns the directory of a file that apt asks for: for `apt-get download` and `apt-get source`,
+/// the directory in which they are called. A file may be in a separate directory among temporary
+/// ones (`apt-get changelog` makes one for each file). Then returns the directory of all of these,
+/// because they do not exist yet.
 fn directory_of(file: &Path) -> Option<&Path> {
     let directory = file.parent().filter(|_| file.is_absolute())?;
     let above = directory.parent()?;

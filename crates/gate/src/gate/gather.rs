@@ -1,8 +1,8 @@
-//! Who does the asking: this process, or one without privileges.
+//! Asks endpoints: from this process, or from one without privileges.
 //!
-//! A hook that runs as root must not speak HTTP or TLS with strangers. It starts this program
-//! again as apt's unprivileged user and exchanges lines of JSON with it; what comes back is bytes
-//! that are verified as if they came from the network, which they do.
+//! A hook that runs as root must not speak HTTP or TLS with strangers. It starts this program again
+//! as apt's unprivileged user and exchanges lines of JSON with it. The received bytes are verified
+//! as if they came from the network, which they do.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -31,38 +31,39 @@ use crate::types::{Architecture, KeyKind, OperatorName, PublicKey, Timestamp};
 use super::confine::{Confinement, confine_fetcher};
 use super::routes;
 
-/// Longest line that is read from the fetching process: as many attestations as are taken, each
-/// of the largest size, in base64, and what stands around them.
+/// Longest line that is read from the fetching process, in bytes: the highest number of
+/// attestations, each of the largest size, in base64, and the text around them.
 const MAX_LINE: usize = MAX_ATTESTATIONS * attest::MAX_BYTES * 4 / 3 + 65_536;
 
-/// What the fetching process may need besides its network timeouts, to start and to verify.
+/// The time that the fetching process may need in addition to its network timeouts, to start and to
+/// verify.
 pub(super) const SLACK: Duration = Duration::from_secs(10);
 
-/// How long the end of the fetching process is waited for once it was killed.
+/// The longest wait for the end of the fetching process after it was killed.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// apt's unprivileged user, unless its configuration names another.
 const APT_USER: &str = "_apt";
 
-/// Events that are read from the fetching process before they are looked at.
+/// Events that are read from the fetching process before they are handled.
 const EVENTS_AHEAD: usize = 4;
 
-/// Somebody who asks endpoints.
+/// A way to ask endpoints.
 pub trait Gatherer {
     /// Puts `question` to these endpoints; each brings one event.
     fn ask(&mut self, id: QuestionId, question: Question, endpoints: Vec<usize>);
 
-    /// Those were all questions for now.
+    /// Ends a group of questions.
     fn go(&mut self) {}
 
-    /// Nobody waits for answers to this question any more: it may come behind all others.
+    /// Notes that the answers to this question are no longer awaited: it may come after all others.
     fn settled(&mut self, _: QuestionId) {}
 
-    /// The next event, waited for no longer than `patience`, if any is given.
+    /// Returns the next event. Waits no longer than `patience`, if any is given.
     fn next(&mut self, patience: Option<Duration>) -> Next;
 }
 
-/// What came of waiting for an event.
+/// The result of waiting for an event.
 #[derive(Debug)]
 pub enum Next {
     /// An endpoint answered.
@@ -84,7 +85,7 @@ fn receive(events: &Receiver<Event>, patience: Option<Duration>) -> Next {
     }
 }
 
-/// Asks nobody: the gate is closed.
+/// A gatherer that asks no endpoint, because the gate is closed.
 pub(super) struct Nobody;
 
 impl Gatherer for Nobody {
@@ -95,7 +96,7 @@ impl Gatherer for Nobody {
     }
 }
 
-/// Asks from this process.
+/// A gatherer that asks from this process.
 #[derive(Debug)]
 pub struct Local {
     engine: Engine,
@@ -135,24 +136,24 @@ impl Gatherer for Local {
     }
 }
 
-/// Asks through a process without privileges, started at the first question.
+/// A gatherer that asks through a process without privileges, started at the first question.
 #[derive(Debug)]
 pub struct Fetcher {
     setup: Setup,
     user: User,
     process: Option<Process>,
     events: Option<Receiver<Event>>,
-    /// Why there is no process, and what is said to every question then
+    /// The reason for which there is no process, which then answers every question
     failure: Option<String>,
     unasked: VecDeque<Event>,
-    /// How many answers it owes
+    /// The number of answers that it owes
     outstanding: usize,
-    /// When it answered last, or was asked
+    /// The time of its last answer, or of the last question
     heard: Instant,
 }
 
 impl Fetcher {
-    /// Will ask as `user`.
+    /// Makes a fetcher that asks as `user`.
     #[must_use]
     pub fn new(setup: Setup, user: User) -> Self {
         Self {
@@ -185,7 +186,7 @@ impl Fetcher {
         routes::find_for(&mut self.setup, Some(&self.user));
         let (process, output) = Process::start(&self.user)?;
         process.tell(&Wire::of(&self.setup, Task::Evidence))?;
-        // Bounded: while we verify, the process has to wait, and with it the network.
+        // Bounded: while this side verifies, the process must wait, and with it the network.
         let (send, events) = sync_channel(EVENTS_AHEAD);
         std::thread::Builder::new().name("fetcher".to_owned()).spawn(move || {
             let mut output = BufReader::new(output);
@@ -202,9 +203,10 @@ impl Fetcher {
     }
 }
 
-/// Whom this process must leave the asking to: nobody, unless it is root's.
+/// Returns the user as which the fetching process must ask. Returns nothing if this process is not
+/// root's and may ask itself.
 ///
-/// A system that is being built may have no apt yet, and so no user of apt's.
+/// A system that is being built may have no apt yet, and so no user for apt.
 pub(super) fn fetching_user(apt: &Configuration) -> Result<Option<User>, String> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(None);
@@ -212,8 +214,8 @@ pub(super) fn fetching_user(apt: &Configuration) -> Result<Option<User>, String>
     let named = apt.find("APT::Sandbox::User").filter(|name| *name != "root" && *name != APT_USER);
     let found = match named {
         Some(name) => User::find(name),
-        // Where there is no apt, nobody made its user. Any other than root will do: what it sends
-        // is not believed.
+        // Without apt, its user does not exist. Any other user than root is good enough: its
+        // messages are not believed.
         None => match User::find(APT_USER) {
             Err(PrivilegeError::NoUser(_)) => Ok(User::nobody()),
             found => found,
@@ -222,19 +224,20 @@ pub(super) fn fetching_user(apt: &Configuration) -> Result<Option<User>, String>
     found.map(Some).map_err(|error| error.to_string())
 }
 
-/// The process that fetches, and what it is told.
+/// The process that fetches, and the lines for it.
 ///
-/// Who runs as the same user can stop it at any moment, so nobody here waits for it: a thread of its
-/// own starts it and writes to it.
+/// Every process of the same user can stop it at any moment, so this process never waits for it. A
+/// separate thread starts it and writes to it.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
-    /// As much as there are packages to ask about
+    /// The lines that wait to be written, as many as there are packages to ask about
     lines: Sender<String>,
 }
 
 impl Process {
-    /// Starts this program again, as `user`, to read a setup from its input. With what it says.
+    /// Starts this program again, as `user`, to read a setup from its input. Returns the process
+    /// and its output.
     pub(super) fn start(user: &User) -> std::io::Result<(Self, ChildStdout)> {
         let mut command = Command::new(program()?);
         command
@@ -244,8 +247,8 @@ impl Process {
             // Clears the supplementary groups as well.
             .uid(user.uid)
             .gid(user.gid)
-            // Not /dev/null: in a directory with nothing but this program there is none. What it
-            // says there, nobody hears.
+            // Not /dev/null: in a directory that contains only this program there is none. The
+            // output to it is ignored.
             .stderr(Stdio::piped());
         Self::start_command(command)
     }
@@ -266,7 +269,7 @@ impl Process {
                 Ok((child, input, output)) => (Ok((child, output)), Some(input)),
                 Err(error) => (Err(error), None),
             };
-            // Nobody waits for it any more if that took too long: then its input ends here.
+            // If it took too long, no caller waits for it any more: then its input ends here.
             let (Ok(()), Some(mut input)) = (send.send(told), input) else { return };
             while to_write.recv().is_ok_and(|line| input.write_all(line.as_bytes()).is_ok()) {}
         })?;
@@ -274,7 +277,7 @@ impl Process {
         started.map(|(child, output)| (Self { child, lines }, output))
     }
 
-    /// Hands it a line of JSON, and does not wait until it reads that.
+    /// Sends it a line of JSON, and does not wait until it reads that.
     ///
     /// # Errors
     /// If it is known to have ended.
@@ -285,8 +288,8 @@ impl Process {
 }
 
 impl Drop for Process {
-    /// Ends it. One that hangs in the kernel, for a file on a server that is gone, is not waited
-    /// for.
+    /// Ends the process. Does not wait for one that hangs in the kernel, for example for a file on
+    /// an unreachable server.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let end = Instant::now() + LAST_WAIT;
@@ -334,8 +337,9 @@ impl Gatherer for Fetcher {
             return Next::Event(event);
         }
         let Some(events) = &self.events else { return Next::Ended };
-        // It answers every question within the time for one, eight at a time, so something always
-        // comes within that: unless it got stuck, or is no longer what was started.
+        // It answers every question within the time for one, eight at a time. So an answer always
+        // comes within twice that time, unless the process got stuck or is no longer the one that
+        // was started.
         let longest = self.setup.timeouts.total.saturating_mul(2) + SLACK;
         let left = longest.saturating_sub(self.heard.elapsed());
         match receive(events, Some(patience.map_or(left, |it| it.min(left)))) {
@@ -345,8 +349,8 @@ impl Gatherer for Fetcher {
                 self.heard = Instant::now();
                 Next::Event(event)
             }
-            // It got stuck, it ended, or it answers what nobody asked, which it could do for ever.
-            // Another one would fare no better.
+            // It got stuck, it ended, or it sends answers without questions, which it could do for
+            // ever. Another process would fare no better.
             _ => {
                 (self.process, self.events) = (None, None);
                 self.failure = Some("the program that fetches evidence ended".to_owned());
@@ -357,8 +361,8 @@ impl Gatherer for Fetcher {
 }
 
 impl Fetcher {
-    /// Tells the process something without which it only does more than it needs to. That it ended
-    /// shows when something is asked or read.
+    /// Sends the process an order that only saves work. If the process ended, the next question or
+    /// answer shows it.
     fn tell(&self, order: &WireOrder) {
         if let Some(process) = &self.process {
             let _ = process.tell(order);
@@ -366,11 +370,11 @@ impl Fetcher {
     }
 }
 
-/// The other side: reads a setup and questions from `input`, asks, and writes events to
-/// `output` until `input` ends. Closes this process in once the setup, which is root's, is read.
+/// The other side: reads a setup and questions from `input`, asks, and writes events to `output`
+/// until `input` ends. Confines this process once the setup, which is root's, is read.
 ///
 /// # Errors
-/// If the setup cannot be read, the process cannot be closed in, or nothing can be written.
+/// If the setup cannot be read, the process cannot be confined, or nothing can be written.
 pub fn serve(input: impl Read, output: impl Write + Send + 'static) -> std::io::Result<()> {
     let mut input = BufReader::new(input);
     let broken = || std::io::Error::from(std::io::ErrorKind::InvalidData);
@@ -385,11 +389,11 @@ pub fn serve(input: impl Read, output: impl Write + Send + 'static) -> std::io::
     let engine = Engine::start(setup, move |event| {
         let mut output = output.lock().unwrap_or_else(|lock| lock.into_inner());
         let line = serde_json::to_string(&WireEvent::of(event)).map_err(std::io::Error::from);
-        // With its end at once: whoever waits for it is woken up once.
+        // With its end at once: the waiting process is woken up only once.
         let said = line.and_then(|line| output.write_all((line + "\n").as_bytes()));
         let said = said.and_then(|()| output.flush());
         if said.is_err() {
-            // Whoever asked has heard enough, or must not wait for an answer that cannot come.
+            // The asking process has heard enough, or must not wait for an answer that cannot come.
             std::process::exit(1);
         }
     })?;
@@ -403,7 +407,8 @@ pub fn serve(input: impl Read, output: impl Write + Send + 'static) -> std::io::
     Ok(())
 }
 
-/// One line of JSON of at most `limit` bytes. `None` at the end, or for what is none.
+/// Reads one line of JSON of at most `limit` bytes. Returns `None` at the end, or for an invalid
+/// line.
 pub(super) fn read_line<T: for<'de> Deserialize<'de>>(
     input: &mut impl BufRead,
     limit: usize,
@@ -413,7 +418,7 @@ pub(super) fn read_line<T: for<'de> Deserialize<'de>>(
     serde_json::from_slice(&line).ok()
 }
 
-/// What the process is for.
+/// The task of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Task {
     /// To answer questions about packages.
@@ -430,7 +435,7 @@ pub(super) struct Wire {
     authorities: Option<String>,
     network: bool,
     apt: Configuration,
-    /// With the logins for those proxies that are on the way, and no others
+    /// With the logins for the proxies on the way, and no others
     routes: Routes,
     cache: Option<std::path::PathBuf>,
     keys: Vec<WireKey>,
@@ -570,7 +575,7 @@ impl WireEvent {
 pub mod fuzzing {
     use super::*;
 
-    /// What the hook makes of one line of the fetching process.
+    /// Reads a line from the fetching process as the hook does.
     pub fn event(input: &mut impl BufRead) -> Option<Event> {
         read_line(input, MAX_LINE).and_then(WireEvent::into_event)
     }
@@ -580,7 +585,7 @@ pub mod fuzzing {
         serde_json::to_string(&WireEvent::of(event)).unwrap_or_default()
     }
 
-    /// What the fetching process makes of its first line.
+    /// Reads a first line as the fetching process does.
     pub fn setup(input: &mut impl BufRead) -> Option<Setup> {
         read_line::<Wire>(input, MAX_LINE).and_then(Wire::into_setup)
     }
@@ -590,7 +595,7 @@ pub mod fuzzing {
         serde_json::to_string(&Wire::of(setup, Task::Evidence)).unwrap_or_default()
     }
 
-    /// What the fetching process makes of any other line.
+    /// Reads any other line as the fetching process does.
     pub fn question(input: &mut impl BufRead) -> Option<(QuestionId, Question, Vec<usize>)> {
         match read_line(input, MAX_LINE)? {
             WireOrder::Ask { id, question, endpoints } => Some((id, question, endpoints)),
@@ -618,7 +623,7 @@ mod tests {
     fn a_process_that_reads_nothing_is_not_waited_for() {
         let begun = Instant::now();
         let (process, mut output) = started("sleep", "1000");
-        // Far more than a pipe takes.
+        // Far more than a pipe can hold.
         for _ in 0..1000 {
             process.tell(&"x".repeat(10_000)).unwrap();
         }
@@ -645,7 +650,7 @@ mod tests {
         assert!(Process::start_command(Command::new("/no/such/program")).is_err());
     }
 
-    /// It could do so for ever, and whoever waits would never be done.
+    /// It could do so for ever, and the waiting process would never finish.
     #[test]
     fn a_process_that_answers_what_nobody_asked_is_heard_no_more() {
         let setup = Setup {

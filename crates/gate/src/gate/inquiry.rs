@@ -1,4 +1,4 @@
-//! What was found out about one file, as it comes in.
+//! The evidence about one file, as it comes in.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,43 +17,43 @@ use crate::types::{ArtifactName, Identity, OperatorName, Sha256Digest, Timestamp
 /// Most claims of one operator about other files of the same name that are kept: one is a conflict.
 const MAX_OTHERS: usize = 2;
 
-/// Collects what endpoints give about one file, and judges by it once the file is known.
+/// Collects the answers of endpoints about one file, and judges it once the file is known.
 #[derive(Debug, Default)]
 pub struct Inquiry {
     /// Endpoints that may still answer
     waiting: BTreeMap<usize, OperatorName>,
-    /// Endpoints that may, and for which nobody waits any more
+    /// Endpoints that may still answer and are no longer waited for
     late: BTreeMap<usize, OperatorName>,
     /// Not looked at yet: a claim can be made only when the file's name and hash are known
     unread: Vec<(usize, Found)>,
-    /// What endpoints that are archives say is looked up there
+    /// The archives in which the entries of endpoints that are archives are looked up
     archives: Arc<Archives>,
-    /// How much of whose attestations the run has taken in
+    /// The amounts of attestations that the run has taken of each operator
     appetite: Arc<Appetite>,
     /// Attestations from this machine, not looked at yet
     at_hand: Vec<Vec<u8>>,
-    /// Attestations from this machine that were verified about what the file should be
+    /// Attestations from this machine that were verified about the expected file
     verified: Option<Verified>,
-    /// Why attestations from this machine make no claim
+    /// The reasons for which attestations from this machine make no claim
     notes: Vec<String>,
     evidence: Evidence,
     /// The bytes behind the claims
     signed: Signed,
 }
 
-/// Attestations that were verified once, so that it need not be done again if the file is what it
-/// was said to be.
+/// Attestations that were verified once. They need not be verified again if the file is the
+/// expected one.
 #[derive(Debug)]
 pub(super) struct Verified {
     /// The file that they were verified about
     pub(super) artifact: ArtifactName,
     /// Its SHA-256
     pub(super) sha256: Sha256Digest,
-    /// Each with what it makes
+    /// Each with its result
     pub(super) attestations: Vec<(Vec<u8>, Made)>,
 }
 
-/// What an attestation makes.
+/// The result of verifying an attestation: its claims, or the reason for which it makes none.
 pub(super) type Made = Result<Vec<Claim>, Rejection>;
 
 impl Inquiry {
@@ -64,12 +64,12 @@ impl Inquiry {
         Self { waiting: asked, at_hand, ..Self::default() }
     }
 
-    /// Looks up there what endpoints that are archives say.
+    /// Looks up the entries of endpoints that are archives in `archives`.
     pub(super) fn with_archives(self, archives: Arc<Archives>) -> Self {
         Self { archives, ..self }
     }
 
-    /// Takes no more of an operator than the run does.
+    /// Limits the amount taken of each operator by the share of the whole run.
     pub(super) fn with_appetite(self, appetite: Arc<Appetite>) -> Self {
         Self { appetite, ..self }
     }
@@ -81,7 +81,7 @@ impl Inquiry {
 
     /// Takes an endpoint's answer.
     pub fn add(&mut self, endpoint: usize, found: Found) {
-        // Whose endpoint it is, the configuration says and not the answer.
+        // The configuration decides whose endpoint it is, not the answer.
         let late = || self.late.remove(&endpoint);
         if let Some(operator) = self.waiting.remove(&endpoint).or_else(late) {
             let bytes = found.attestations.iter().map(Vec::len).sum();
@@ -99,17 +99,17 @@ impl Inquiry {
         self.at_hand.extend(attestations);
     }
 
-    /// Takes what operators answered to an earlier entrance of this run, which makes no votes.
+    /// Takes the answers to an earlier hook of this run, which make no votes.
     pub(super) fn add_answers(&mut self, answers: &[Answer]) {
         self.evidence.answers.extend_from_slice(answers);
     }
 
-    /// The operators whose answers are waited for.
+    /// The operators whose answers are awaited.
     pub fn awaited(&self) -> impl Iterator<Item = &OperatorName> {
         self.waiting.values()
     }
 
-    /// Waits no longer for this operator. An answer that comes all the same is taken.
+    /// Stops waiting for this operator. An answer that comes all the same is taken.
     pub fn rest(&mut self, operator: &OperatorName, why: &str) {
         let rests: Vec<usize> =
             self.waiting.iter().filter(|(_, it)| *it == operator).map(|(at, _)| *at).collect();
@@ -125,8 +125,8 @@ impl Inquiry {
         self.waiting.keys().copied().collect()
     }
 
-    /// Whether what is at hand about the file that is expected is enough by every rule, so that
-    /// nobody need be asked before it is known which one is for it.
+    /// Returns true when the evidence at hand about the expected file is enough by every rule. Then
+    /// no operator need be asked before the rule for the file is known.
     #[must_use]
     pub fn has_enough(&self, policy: &Policy) -> bool {
         let Some(verified) = &self.verified else { return false };
@@ -135,8 +135,8 @@ impl Inquiry {
         policy.is_met_by_every_rule(&votes.map(Claim::operator).collect())
     }
 
-    /// How many of the operators that were asked have answered at all their endpoints, and how many
-    /// there are.
+    /// The number of asked operators that have answered at all their endpoints, and the number of
+    /// all asked operators.
     #[must_use]
     pub fn heard(&self) -> (usize, usize) {
         let silent: BTreeSet<&OperatorName> = self.waiting.values().collect();
@@ -146,18 +146,18 @@ impl Inquiry {
         (all.len() - silent.len(), all.len())
     }
 
-    /// The endpoints that are to be asked, and whose they are.
+    /// The endpoints to ask, with their operators.
     #[must_use]
     pub fn into_asked(self) -> BTreeMap<usize, OperatorName> {
         self.waiting
     }
 
-    /// Asks nobody: what is at hand is all there is.
+    /// Asks no endpoint: the evidence at hand is all there is.
     pub fn ask_nobody(&mut self) {
         self.waiting.clear();
     }
 
-    /// Waits no longer: whoever has not answered is silent.
+    /// Stops waiting: operators that have not answered count as silent.
     pub fn give_up(&mut self, why: &str) {
         for (_, operator) in std::mem::take(&mut self.waiting) {
             self.say_silent(&operator, why);
@@ -169,13 +169,13 @@ impl Inquiry {
         self.evidence.answers.push(Answer { operator, endpoint: String::new(), outcome });
     }
 
-    /// Whether every endpoint has answered.
+    /// Returns true when every endpoint has answered.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// The decision, if no answer that may still come could change whether the file passes. The
+    /// Returns the decision, if no outstanding answer could change whether the file passes. The
     /// subject must be the same in every call.
     #[must_use]
     pub fn decide_early(
@@ -188,20 +188,20 @@ impl Inquiry {
         decide_early(policy, subject, &self.evidence, now)
     }
 
-    /// The decision by what is known now.
+    /// Returns the decision by the present evidence.
     pub fn decide(&mut self, policy: &Policy, subject: &Subject, now: Timestamp) -> Decision {
         self.read_about(policy, subject, now);
         decide(policy, subject, &self.evidence, now)
     }
 
-    /// What is known now about a package whose file is not here.
+    /// Returns the present assessment of a package whose file is not here.
     pub fn assess(&mut self, policy: &Policy, named: &Named, now: Timestamp) -> Assessment {
         self.read(policy, &named.identity, named.sha256, now);
         assess(policy, named, &self.evidence, now)
     }
 
-    /// What is known now about a package whose file is not here, if no answer that may still come
-    /// could change it. The package must be the same in every call.
+    /// Returns the assessment of a package whose file is not here, if no outstanding answer could
+    /// change it. The package must be the same in every call.
     pub fn assess_early(
         &mut self,
         policy: &Policy,
@@ -212,14 +212,14 @@ impl Inquiry {
         assess_early(policy, named, &self.evidence, now)
     }
 
-    /// What the endpoints have answered.
+    /// The answers of the endpoints.
     #[must_use]
     pub fn answers(&self) -> &[Answer] {
         &self.evidence.answers
     }
 
-    /// The signed bytes that were claims, by their digest, and why attestations from this machine
-    /// were none.
+    /// Returns the signed bytes that made claims, by their digests, and the reasons for which
+    /// attestations from this machine made none.
     #[must_use]
     pub fn into_parts(self) -> (Signed, Vec<String>) {
         (self.signed, self.notes)
@@ -237,7 +237,7 @@ impl Inquiry {
         self.evidence.pending = waiting.into_iter().collect();
     }
 
-    /// Verifies what has come in.
+    /// Verifies the evidence that has come in.
     fn read(&mut self, policy: &Policy, identity: &Identity, sha256: Sha256Digest, now: Timestamp) {
         self.note_pending();
         let artifact = identity.artifact_name();
@@ -287,7 +287,8 @@ impl Inquiry {
             }
         }
         if let Some(verified) = self.verified.take() {
-            // Of another file than the one that they were verified about they may say other things.
+            // About another file than the one that they were verified about, they may make other
+            // claims.
             let same = verified.artifact == artifact && verified.sha256 == sha256;
             for (bytes, result) in verified.attestations {
                 let result =
@@ -318,8 +319,7 @@ impl Inquiry {
         Ok(())
     }
 
-    /// Takes what these bytes claim about the package of which this is the file, as far as it is not
-    /// known already.
+    /// Takes the claims in these bytes about the package of this file, as far as they are new.
     fn take_claims(&mut self, bytes: &[u8], claims: Vec<Claim>, file: Sha256Digest) {
         let before = self.evidence.claims.len();
         for claim in claims {
@@ -332,8 +332,9 @@ impl Inquiry {
         }
     }
 
-    /// Whether a claim says more than those that are there. Whoever signs a great many attestations
-    /// about one package has one vote, and must not fill receipts and the disk with the others.
+    /// Returns true when a claim adds to the present ones. An operator that signs very many
+    /// attestations about one package has one vote, and must not fill receipts and the disk with
+    /// the others.
     fn is_news(&self, claim: &Claim, file: Sha256Digest) -> bool {
         let mut others = 0_usize;
         for it in self.evidence.claims.iter().filter(|it| it.operator() == claim.operator()) {

@@ -1,7 +1,7 @@
-//! Asks endpoints for the keys that they say are their operators'.
+//! Asks endpoints for the keys that they publish as their operators'.
 //!
-//! As with evidence, root does not do this itself: what the process without privileges hands back
-//! is a bounded list of keys, each of which is read again.
+//! As with evidence, root does not do this itself. The process without privileges returns a bounded
+//! list of keys, and each of them is read again.
 
 use std::io::{BufReader, Write};
 use std::sync::mpsc::channel;
@@ -28,10 +28,10 @@ enum WirePublished {
     Failed(String),
 }
 
-/// What every endpoint of `setup` says, in their order.
+/// Returns the answer of every endpoint of `setup`, in their order.
 ///
 /// # Errors
-/// If nobody can be asked at all; for people.
+/// If no endpoint can be asked at all; for people.
 pub fn keys_of_endpoints(setup: &Setup) -> Result<Vec<Published>, String> {
     let user = fetching_user(&setup.apt)?;
     let mut setup = setup.clone();
@@ -63,7 +63,7 @@ fn through_process(setup: &Setup, user: &User) -> Result<Vec<Published>, String>
         Ok(_) => receive.recv_timeout(longest).ok().flatten(),
         Err(_) => None,
     };
-    // It has said what it can, or it is stuck.
+    // It has sent all that it can, or it is stuck.
     drop(process);
     started.map_err(failed)?;
     published
@@ -91,7 +91,7 @@ impl WirePublished {
         }
     }
 
-    /// Nothing is believed about what is on the line: it may be a stranger's by now.
+    /// Reads a line without trusting it: the process may be under a stranger's control.
     fn into_published(self) -> Option<Published> {
         // rebuilderd knows no other kind.
         let decode = |text: &String| {

@@ -1,4 +1,4 @@
-//! Finds out which archives offer a file, from the indexes that apt verified.
+//! Finds out which repositories list a file, from the indexes that apt verified.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -17,35 +17,35 @@ use crate::types::{
     DebVersion, Identity, Sha256Digest, SourceName, Timestamp, Unverified, printable,
 };
 
-/// apt's own program that unpacks whatever apt may have packed its indexes with.
+/// apt's own program that unpacks indexes, whatever compression apt uses.
 const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
 
 /// Largest Release file that is read, in bytes. Debian's has 150 kB.
 const MAX_RELEASE: u64 = 16 * 1024 * 1024;
 
-/// Most different files that one index may list as the same package: as many as there could be to
-/// look at.
+/// Most different files that one index may list as the same package. Each of them may have to be
+/// looked at.
 const MAX_FILES: usize = 16;
 
-/// Most packages without a SHA-256 that are remembered: they are told about, and nothing more.
+/// Most packages without a SHA-256 that are remembered: they only serve for messages.
 const MAX_UNHASHED: usize = 10_000;
 
-/// Which archives list which files.
+/// The repositories by the files that they list.
 ///
-/// What is listed takes 20 bytes a package, so that whoever must know all of it can.
+/// An entry takes 20 bytes a package, so a process that must know all of them can.
 #[derive(Debug, Default)]
 pub struct Listings {
     archives: Vec<Archive>,
-    /// What is listed, and the archive that does. Sorted, each once
+    /// The listed files, each with its repository. Sorted, each once
     places: Vec<(Place, u32)>,
-    /// The same at full length, where it is of use. Sorted by what they are listed as
+    /// The same at full length, if it is needed. Sorted by the packages as which they are listed
     files: Vec<(u32, Listed)>,
-    /// Packages that are listed without a SHA-256, and where
+    /// Packages that are listed without a SHA-256, and their repositories
     unhashed: BTreeMap<Identity, Vec<u32>>,
     remarks: Vec<String>,
 }
 
-/// Files by what they are listed as.
+/// Files by the packages as which they are listed.
 pub type Files<'a> = BTreeMap<&'a Identity, BTreeMap<Sha256Digest, &'a Listed>>;
 
 /// A file that is listed as a package: half of the SHA-256 of both.
@@ -54,7 +54,7 @@ struct Place([u8; 16]);
 
 impl Place {
     fn of(sha256: Sha256Digest, identity: &Identity) -> Self {
-        // As names are compared everywhere: without their case.
+        // As names are compared everywhere: ignoring case.
         let Identity { package, version, architecture } = identity;
         let name = package.in_lower_case();
         let both = format!("{sha256} {name} {version} {architecture}");
@@ -63,42 +63,42 @@ impl Place {
     }
 }
 
-/// With what it is found out whose word an index is.
+/// The means for finding out who signed an index.
 #[derive(Debug, Clone)]
 pub struct Signers {
     /// The certificates that could have signed it
     pub certificates: Vec<Unverified>,
-    /// By when their keys are judged
+    /// The time by which their keys are judged
     pub now: Timestamp,
 }
 
 #[derive(Debug)]
 struct Archive {
     listing: Listing,
-    /// Whether somebody signed its Release file
+    /// True if its Release file is signed
     signed: bool,
 }
 
-/// What stands in a Release file.
+/// The content of a Release file.
 #[derive(Debug, Clone, Default)]
 struct Release {
     listing: Listing,
-    /// Whether somebody signed it
+    /// True if it is signed
     signed: bool,
-    /// Whose signatures are good, if that was looked at and somebody's is
+    /// The valid signatures, if they were checked and there is one
     verified: Option<Signed>,
 }
 
-/// What is kept of the files that are listed.
+/// The kept part of each listed file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keep {
-    /// That they are listed
+    /// The fact that it is listed
     Places,
-    /// What they are listed as, too
+    /// Its entry, too
     Files,
 }
 
-/// How indexes are read.
+/// The settings for reading indexes.
 #[derive(Debug, Clone, Copy)]
 struct Reading<'a> {
     directory: &'a Path,
@@ -109,9 +109,9 @@ struct Reading<'a> {
 
 impl Listings {
     /// Reads the indexes in `directory` (apt's `Dir::State::lists`) and keeps the files that are
-    /// `wanted`. What cannot be read lists nothing: rules about archives then match less. The same
-    /// holds for what is beyond the bounds of one index: [`Self::remarks`] tells. Whose indexes they
-    /// are is not looked at.
+    /// `wanted`. An unreadable index lists nothing: rules about repositories then match less. The
+    /// same applies to entries beyond the limits of one index, which [`Self::remarks`] reports.
+    /// Does not check who signed the indexes.
     #[must_use]
     pub fn load(directory: &Path, wanted: impl Fn(&Sha256Digest, &Identity) -> bool) -> Self {
         Self::load_by(directory, None, |sha256, identity| {
@@ -119,8 +119,8 @@ impl Listings {
         })
     }
 
-    /// The same, and finds out with `signers` whose indexes they are. `wanted` is asked about packages
-    /// without a SHA-256 as well.
+    /// Reads as [`Self::load`] does, and finds out with `signers` who signed the indexes. `wanted`
+    /// is asked about packages without a SHA-256 as well.
     #[must_use]
     pub fn load_by(
         directory: &Path,
@@ -130,7 +130,8 @@ impl Listings {
         Self::load_keeping(directory, Keep::Files, signers, wanted)
     }
 
-    /// The same for whoever perhaps only asks which archives list a file ([`Self::of`]).
+    /// Reads as [`Self::load_by`] does, for a caller that may only ask which repositories list a
+    /// file ([`Self::of`]).
     pub(super) fn load_keeping(
         directory: &Path,
         keep: Keep,
@@ -164,7 +165,7 @@ impl Listings {
         listings
     }
 
-    /// Adds what one index lists, within its bounds.
+    /// Adds the entries of one index, within its limits.
     fn add(
         &mut self,
         reading: Reading<'_>,
@@ -207,7 +208,7 @@ impl Listings {
                 }
             }
         };
-        // An index that breaks off still lists what came before.
+        // An index that breaks off still lists the entries before that.
         let (extent, signed_by) = match &release.verified {
             Some(verified) => match is_listed(&path, name, &origin, verified, each) {
                 Ok((extent, true)) => (Some(extent), verified.signers().iter().copied().collect()),
@@ -237,13 +238,13 @@ impl Listings {
         }
     }
 
-    /// What of the indexes was not read because it is beyond all bounds, for people.
+    /// The parts of the indexes that were not read because they exceed the limits, for people.
     #[must_use]
     pub fn remarks(&self) -> &[String] {
         &self.remarks
     }
 
-    /// The archives that list a file of this SHA-256 as this very package.
+    /// The repositories that list a file of this SHA-256 as this very package.
     #[must_use]
     pub fn of(&self, sha256: Sha256Digest, identity: &Identity) -> Vec<Listing> {
         let wanted = Place::of(sha256, identity);
@@ -253,16 +254,17 @@ impl Listings {
         listed.filter_map(|(_, at)| Some(self.archive(*at)?.listing.clone())).collect()
     }
 
-    /// The archives that list this package, and do not tell the SHA-256 of its file. No condition on an
-    /// archive holds by that: which file they mean is not known here.
+    /// The repositories that list this package without the SHA-256 of its file. No condition on a
+    /// repository matches by that, because it is unknown which file they mean.
     #[must_use]
     pub fn unhashed(&self, identity: &Identity) -> Vec<Listing> {
         let places = self.unhashed.get(identity).map(Vec::as_slice).unwrap_or_default();
         places.iter().filter_map(|at| Some(self.archive(*at)?.listing.clone())).collect()
     }
 
-    /// Whether a signed archive lists a file of this SHA-256 as this very package, and from which
-    /// source it then is: none where they do not say the same.
+    /// Looks for a file of this SHA-256 in the entries of signed repositories for this very
+    /// package. Returns nothing if there is no such entry. Otherwise returns its source, or none if
+    /// the repositories disagree.
     #[must_use]
     pub fn vouched(
         &self,
@@ -280,13 +282,14 @@ impl Listings {
         Some(sources.all(|it| it == first).then(|| first.clone()))
     }
 
-    /// The files by what they are listed as. There are several where archives disagree.
+    /// The files by the packages as which they are listed. A package has several if repositories
+    /// disagree.
     #[must_use]
     pub fn files(&self) -> Files<'_> {
         self.files_where(|_| true)
     }
 
-    /// The same, of signed archives only.
+    /// The files as in [`Self::files`], of signed repositories only.
     #[must_use]
     pub fn signed_files(&self) -> Files<'_> {
         self.files_where(|archive| archive.signed)
@@ -307,12 +310,13 @@ impl Listings {
     }
 }
 
-/// By what files are sorted.
+/// The key by which files are sorted.
 const fn by_name(listed: &Listed) -> (&Identity, Sha256Digest) {
     (&listed.control.identity, listed.sha256)
 }
 
-/// Hands every file that the indexes in `directory` list to `each`, of each index within its bounds.
+/// Hands every file that the indexes in `directory` list to `each`, within the limits of each
+/// index.
 pub(super) fn each(directory: &Path, mut each: impl FnMut(Sha256Digest, Identity)) {
     for name in names(directory).unwrap_or_default().iter().filter(|name| is_packages(name)) {
         let mut listed = 0_usize;
@@ -328,8 +332,8 @@ pub(super) fn each(directory: &Path, mut each: impl FnMut(Sha256Digest, Identity
 }
 
 impl Release {
-    /// What a Release file says, if somebody signed it: apt then checked the signature. An unsigned
-    /// one, which apt takes only from sources marked as trusted, could claim to be any archive.
+    /// Reads a Release file, if it is signed: apt then checked the signature. apt accepts unsigned
+    /// ones only from sources marked as trusted, and they could claim to be any repository.
     fn read(directory: &Path, release: &str, names: &[String], signers: Option<&Signers>) -> Self {
         let beside = Some(format!("{release}.gpg")).filter(|it| names.binary_search(it).is_ok());
         let inline = release.ends_with("InRelease");
@@ -348,7 +352,7 @@ impl Release {
         let verified = signers.and_then(|it| {
             Signed::read(&text, signature.as_deref(), &it.certificates, it.now).ok()
         });
-        // What is certain is read from what was signed, and from nothing else.
+        // Verified statements are read only from the signed text.
         let listing = index::release(verified.as_ref().map_or(&text, Signed::text));
         match listing {
             Some(listing) => Self { listing, signed: true, verified },
@@ -357,9 +361,9 @@ impl Release {
     }
 }
 
-/// Hands every file that an index lists to `each`, and finds out whether the index is the one that
-/// its Release file has the hash of. Where apt keeps another compression than it fetched, only what
-/// is in there has a hash; where the archive tells no hash of that, only what was fetched.
+/// Hands every file that an index lists to `each`, and returns true if the index has the hash in
+/// its Release file. apt may keep another compression than it fetched; then only the unpacked text
+/// has a hash. If the repository gives no hash of that, only the fetched file has one.
 fn is_listed(
     path: &Path,
     name: &str,
@@ -371,13 +375,13 @@ fn is_listed(
     let extent = unpacked(path, |text| {
         let mut hashed = BufReader::with_capacity(1 << 16, Hashing::of(text));
         index::entries(&mut hashed, each)?;
-        // Whoever reads packages may end before the text does.
+        // Reading packages may stop before the text ends.
         io::copy(&mut hashed, &mut io::sink())?;
         found = Some(hashed.into_inner().digest());
         Ok(())
     })?;
     if let Some(listed) = release.sha256(&origin.path) {
-        // Of one that is cut off, this is the hash of its beginning.
+        // For an index that is cut off, this is the hash of its beginning.
         return Ok((extent, found == Some(listed)));
     }
     let suffix = name.get(stem(name).len()..).unwrap_or_default();
@@ -389,7 +393,7 @@ fn is_listed(
     Ok((extent, packed.digest() == listed))
 }
 
-/// Hashes what is read through it.
+/// A reader that hashes the bytes that pass through it.
 struct Hashing<R> {
     inner: R,
     hasher: Sha256,
@@ -426,14 +430,14 @@ fn is_packages(name: &str) -> bool {
     stem(name).ends_with("_Packages")
 }
 
-/// The name without the ending of a compression.
+/// The name without the suffix of a compression.
 fn stem(name: &str) -> &str {
     let endings = [".lz4", ".zst", ".xz", ".gz", ".bz2", ".lzma"];
     endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
 }
 
-/// Opens an index that root (or, in a world of their own, the caller) put there. apt verifies
-/// indexes before it gives them to root; what belongs to `_apt` was not verified.
+/// Opens an index that root put there (or the caller, in a directory of their own). apt verifies
+/// indexes before it gives them to root; files that belong to `_apt` were not verified.
 fn open(path: &Path) -> io::Result<File> {
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
     let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
@@ -442,7 +446,7 @@ fn open(path: &Path) -> io::Result<File> {
     if metadata.is_file() && own { Ok(file) } else { Err(io::ErrorKind::PermissionDenied.into()) }
 }
 
-/// How much of an index was read.
+/// The extent to which an index was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extent {
     Whole,
@@ -450,7 +454,7 @@ enum Extent {
     CutOff,
 }
 
-/// Hands the unpacked text of an index to `read`, as much of it as is read of one.
+/// Hands the unpacked text of an index to `read`, up to [`MAX_TEXT`] bytes.
 fn unpacked(
     path: &Path,
     read: impl FnOnce(&mut dyn io::BufRead) -> io::Result<()>,
@@ -528,10 +532,10 @@ mod tests {
         for other in ["two", "three", "four"] {
             assert_eq!(listed(lists.path(), other), [], "{other}");
         }
-        // apt and dpkg know a package whatever the case in which an index writes it.
+        // apt and dpkg know a package in whatever case an index writes its name.
         let known = Listings::load(lists.path(), |_, _| true);
         assert_eq!(known.of(Sha256Digest::of(b"one"), &identity("ONE")).len(), 1);
-        // One without a SHA-256 is known, and is no file.
+        // A package without a SHA-256 is known, and is no file.
         write(
             &format!("{archive}contrib_binary-amd64_Packages"),
             "Package: five\nVersion: 1\nArchitecture: all\nSHA512: 00\n\n",
@@ -540,7 +544,7 @@ mod tests {
         assert_eq!(all.unhashed(&identity("five"))[0].component, "contrib");
         assert_eq!(all.unhashed(&identity("one")), []);
         assert_eq!(all.of(Sha256Digest::of(b"five"), &identity("five")), []);
-        // The same bytes as another package are not what the index lists.
+        // The same bytes as another package are not the listed file.
         let listings = Listings::load(lists.path(), |_, _| true);
         assert_eq!(listings.of(Sha256Digest::of(b"one"), &identity("two")), []);
         let mut seen = Vec::new();
@@ -578,7 +582,7 @@ mod tests {
         let some = Listings::load(lists.path(), |_, it| *it == identity("aa"));
         let files = some.files();
         assert_eq!(files.get(&identity("aa")).unwrap().len(), MAX_FILES);
-        // Nor what is listed without a SHA-256, which is only told about.
+        // Nor packages listed without a SHA-256, which only serve for messages.
         let line = |n: usize| format!("Package: aa\nVersion: {n}\nArchitecture: all\n\n");
         let many = (0..=MAX_UNHASHED).map(line).collect::<String>();
         fs::write(at("a.example", "contrib_binary-all_Packages"), many).unwrap();
@@ -608,7 +612,7 @@ mod tests {
         assert!(remark.ends_with(said), "{remark}");
     }
 
-    /// apt gives what it verified to root; what is still `_apt`'s was not verified.
+    /// apt gives verified files to root; files that still belong to `_apt` were not verified.
     #[test]
     fn only_plain_files_of_root_or_of_whoever_asks_are_opened() {
         let lists = tempfile::tempdir().unwrap();
@@ -622,7 +626,7 @@ mod tests {
         let pipe = lists.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
         assert!(open(&pipe).is_err(), "a pipe, which must not be waited for");
-        // Only root can give a file away; everybody finds one of root's.
+        // Only root can give a file away; every user finds one of root's.
         if nix::unistd::geteuid().is_root() {
             std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
             assert!(open(&path).is_err(), "somebody else's");

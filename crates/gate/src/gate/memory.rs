@@ -1,9 +1,9 @@
 //! Files that the hook has just cleared, so that dpkg's gate need not judge them again.
 //!
-//! apt calls dpkg several times in one run, and each time dpkg asks about its archives. What the
-//! hook cleared under the same configuration a moment ago, and what is still the same file, passes
-//! without being read: everything else is judged. The memory is root's own file, so that nobody
-//! else can put anything into it; losing it costs time and nothing else.
+//! apt calls dpkg several times in one run, and each time dpkg asks about its archives. A file
+//! passes unread if the hook cleared it under the same configuration a moment ago and it is still
+//! the same: everything else is judged. The memory is root's own file, so no other user can put
+//! anything into it. Losing it costs only time.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -23,20 +23,20 @@ const FILE: &str = "cleared.json";
 /// Version of the file's format. Another version is not read.
 const FORMAT: u32 = 1;
 
-/// For how long a file stays cleared, in seconds: longer than the longest upgrade takes, shorter
-/// than it takes until somebody wonders why nobody was asked.
+/// The time for which a file stays cleared, in seconds: longer than the longest upgrade takes, and
+/// shorter than the time after which people wonder why no operator was asked.
 const LASTS: i64 = 6 * 60 * 60;
 
 /// Largest memory that is read, in bytes. A file needs about 200.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// What was cleared, and until when that counts.
+/// The cleared files, and the end of their validity.
 #[derive(Debug, Serialize, Deserialize)]
 struct Written {
     format: u32,
-    /// SHA-256 of the configuration that the files were judged by
+    /// SHA-256 of the configuration by which the files were judged
     policy: Sha256Digest,
-    /// When they were cleared, in seconds since 1970
+    /// The time of the clearance, in seconds since 1970
     from: i64,
     files: Vec<WrittenFile>,
 }
@@ -48,7 +48,7 @@ struct WrittenFile {
     until: i64,
 }
 
-/// A file that is the one that was cleared, in a place where it stays that. Made only by
+/// A file that is the one that was cleared, in a place where it remains that. Made only by
 /// [`Memory::recall`].
 #[derive(Debug)]
 #[must_use = "a file that is recalled need not be judged"]
@@ -60,7 +60,7 @@ pub struct Memory {
     stamps: BTreeSet<Stamp>,
 }
 
-/// What is to be remembered of files that were judged, if all of them are cleared.
+/// The files to remember after a judgement, if all of them are cleared.
 #[derive(Debug)]
 pub struct ToRemember(Vec<WrittenFile>);
 
@@ -80,8 +80,8 @@ impl ToRemember {
         Self(judged.iter().filter_map(file).collect())
     }
 
-    /// Writes it down below `state`, in place of what was remembered before. Only for files that
-    /// were cleared as a whole.
+    /// Writes the files to the memory below `state`, in place of its former content. Only for files
+    /// that were cleared as a whole.
     ///
     /// # Errors
     /// If it cannot be written. Then everything is judged again, and nothing is lost.
@@ -98,8 +98,8 @@ impl ToRemember {
 }
 
 impl Memory {
-    /// Reads what is remembered below `state` of files that were judged by `policy`. What cannot
-    /// be read, or could have been written by somebody else, was forgotten.
+    /// Reads the memory below `state` of files that were judged by `policy`. An unreadable memory,
+    /// or one that another user could have written, counts as empty.
     #[must_use]
     pub fn read(state: &Path, policy: Sha256Digest, now: Timestamp) -> Self {
         let text = Trusted::now().read(&path(state), MAX_BYTES).ok();
@@ -112,7 +112,8 @@ impl Memory {
         Self { stamps }
     }
 
-    /// Whether the file at `path` is one that was cleared, and nobody can change that.
+    /// Returns a value when the file at `path` is one that was cleared and no other user can change
+    /// it.
     pub fn recall(&self, path: &Path) -> Option<Recalled> {
         if self.stamps.is_empty() {
             return None;
@@ -133,7 +134,7 @@ mod tests {
 
     use super::*;
 
-    /// A state directory with a file that was cleared.
+    /// Makes a state directory with a file that was cleared.
     fn world() -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,8 +1,7 @@
-//! The pipeline that every entrance goes through: subject, evidence, claims, decision.
+//! The pipeline of every hook, method and command: subject, evidence, claims, decision.
 //!
-//! It opens the configuration, hashes the files, gathers evidence and asks
-//! [`crate::policy`]; it has no opinion of its own about who may pass. Without a usable
-//! configuration everything is refused.
+//! It opens the configuration, hashes the files, gathers evidence and asks [`crate::policy`]. It
+//! does not decide by itself who may pass. Without a usable configuration everything is refused.
 
 mod appetite;
 mod archives;
@@ -68,45 +67,46 @@ pub use stock::{Stock, Taken};
 pub use survey::Surveyed;
 pub use system::{AptUnreadable, Environment, apt_configuration, apt_configuration_with, apt_dump};
 
-/// How long a run whose files are all decided waits for endpoints that have not answered: a
-/// conflict must be shown although it does not decide. Once in a run of apt, not for each file, and
-/// not once more by a hook that comes after another one.
+/// The time for which a run whose files are all decided waits for outstanding answers: a conflict
+/// must be shown although it does not decide. The wait occurs once in a run of apt, not for each
+/// file, and not again in a later hook.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// The gate of one run: what to judge by and where to look.
+/// The gate of one run: the policy, and the places of evidence.
 #[derive(Debug)]
 pub struct Gate {
     config: Result<Config, Broken>,
     cache: Cache,
     lists: PathBuf,
     keyrings: Keyrings,
-    /// Whether it is told whose apt's indexes are although the policy does not ask
+    /// The reason for which the signers of apt's indexes are looked up
     signers: AskedFor,
     state: PathBuf,
     archives: Arc<Archives>,
-    /// How much was taken in of whose attestations
+    /// The amounts of attestations that were taken of each operator
     appetite: Arc<Appetite>,
-    /// About this machine's indexes, for people
+    /// Remarks about this machine's indexes, for people
     remarks: Mutex<BTreeSet<String>>,
-    /// How long this run has waited for whom
+    /// The time that this run has waited for each operator
     patience: Mutex<Patience>,
-    /// What an earlier entrance of this run found out
+    /// The results of an earlier hook of this run
     run: Run,
 }
 
-/// Whether it is found out whose apt's indexes are, which costs their hashes.
+/// The reason for which the signers of apt's indexes are looked up, which costs hashing the
+/// indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AskedFor {
-    /// Where the policy goes by it
+    /// Needed only if the policy has a condition on them
     ByThePolicy,
-    /// In any case: people are told
+    /// The caller shows them to people, whatever the policy says
     ByPeople,
 }
 
-/// What is wrong with a configuration that cannot be used.
+/// The mistakes of a configuration that cannot be used.
 #[derive(Debug)]
 struct Broken {
-    /// With the lines at fault
+    /// With the faulty lines
     shown: String,
     /// One line a mistake
     lines: String,
@@ -118,46 +118,46 @@ impl From<Problems> for Broken {
     }
 }
 
-/// A file that is to be judged.
+/// A file that is going to be judged.
 #[derive(Debug, Clone)]
 pub struct Candidate {
-    /// Where it is
+    /// Its path
     pub path: PathBuf,
-    /// What apt says that it is
+    /// apt's own description of it
     pub requested: Option<Called>,
 }
 
 /// A file that was judged.
 #[derive(Debug)]
 pub struct Judged {
-    /// Where it is
+    /// Its path
     pub path: PathBuf,
-    /// Whether it may pass
+    /// The decision about it
     pub decision: Decision,
     /// The signed bytes that the decision rests on
     pub signed: Signed,
-    /// Why attestations from this machine made no claim
+    /// The reasons for which attestations from this machine made no claim
     pub notes: Vec<String>,
-    /// By what it is known again, if nobody can change it
+    /// The stamp that identifies it later, if no other user can change it
     pub stamp: Option<Stamp>,
 }
 
-/// How files are looked at before they are judged.
+/// The settings for judging files.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
     /// More attestations
     pub evidence: &'a [evidence::AtHand],
-    /// Whether the files are about to be installed from where they are, so that nobody may be
-    /// able to swap them
+    /// The choice whether the files are about to be installed from their present paths. If so, no
+    /// other user may be able to swap them
     pub installing: Installing,
 }
 
-/// Whether a file is about to be installed.
+/// The relation of a file to an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Installing {
-    /// From where it is now: its place must be safe.
+    /// Installed from its present path, which must be safe.
     InPlace,
-    /// Not by this run.
+    /// Not installed by this run.
     No,
 }
 
@@ -174,7 +174,7 @@ impl Gate {
         Self::by(apt, config::load(&directory, trusted).map_err(Broken::from))
     }
 
-    /// A gate by a configuration that is not in place yet, to see what it would say.
+    /// Makes a gate by a configuration that is not in place yet, to show its effect.
     #[must_use]
     pub fn proposed(apt: &Configuration, config: Config) -> Self {
         Self::by(apt, Ok(config))
@@ -200,8 +200,8 @@ impl Gate {
         }
     }
 
-    /// The same gate for an entrance that holds up a run of apt or dpkg: it waits for nobody longer
-    /// than a run may, and goes on from what earlier entrances of the run found out.
+    /// Makes the same gate for a hook or method that delays a run of apt or dpkg. It waits for no
+    /// operator longer than a run may, and continues from the results of earlier hooks in the run.
     #[must_use]
     pub fn holding_up(self, haste: Haste, state: &Path, now: Timestamp) -> Self {
         let Ok(mut config) = self.config else { return self };
@@ -209,8 +209,8 @@ impl Gate {
         let mut run = Run::recall(state, config.digest, now);
         let mut spare = Duration::ZERO;
         if config.policy.minds_conflicts() {
-            // What decides is asked for by each entrance, of everybody, and waited for at least as
-            // long as what decides nothing.
+            // Each hook asks every operator for the answers that decide, and waits for these at
+            // least as long as for answers that decide nothing.
             run.forget_answers();
             spare = GRACE;
         }
@@ -219,9 +219,10 @@ impl Gate {
         Self { config: Ok(config), patience, run, ..self }
     }
 
-    /// Keeps below `state` what this entrance found out for those that come after it in the same
-    /// run, what was said of `assessed` packages, and which signatures verify. Without that they ask and wait once more, so
-    /// nothing is lost if it cannot be written, as by whoever is not root.
+    /// Keeps below `state` the results of this hook for later ones in the same run: the answers
+    /// about `assessed` packages, and the signatures that are valid. Without these, the later ones
+    /// ask and wait once more. So nothing is lost if they cannot be written, as by a user other
+    /// than root.
     pub fn keep_run(&self, state: &Path, now: Timestamp, assessed: &[Assessed]) {
         if let Ok(config) = &self.config {
             let _ = self.run.keep(state, config, now, self.patience().used(), assessed);
@@ -231,17 +232,17 @@ impl Gate {
         }
     }
 
-    /// How long this run has waited for whom.
+    /// The times that this run has waited for each operator.
     pub fn patience(&self) -> MutexGuard<'_, Patience> {
         self.patience.lock().unwrap_or_else(|lock| lock.into_inner())
     }
 
-    /// How long to wait for those whose answers decide nothing.
+    /// The time to wait for answers that decide nothing.
     const fn grace(&self) -> Duration {
         if self.run.graced { Duration::ZERO } else { GRACE }
     }
 
-    /// The same gate, that finds out in any case whose apt's indexes are.
+    /// Makes the same gate, which always finds out who signed apt's indexes.
     #[must_use]
     pub fn that_tells_signers(self) -> Self {
         Self { signers: AskedFor::ByPeople, ..self }
@@ -250,7 +251,7 @@ impl Gate {
     /// The configuration.
     ///
     /// # Errors
-    /// What is wrong with it, for people.
+    /// The mistakes in it, for people.
     pub fn config(&self) -> Result<&Config, &str> {
         self.config.as_ref().map_err(|broken| broken.shown.as_str())
     }
@@ -266,7 +267,7 @@ impl Gate {
         }
     }
 
-    /// What evidence is fetched with; nothing if the gate is closed.
+    /// Returns the settings for fetching evidence; nothing if the gate is closed.
     #[must_use]
     pub fn setup(&self, apt: &Configuration, network: Network) -> Option<evidence::Setup> {
         let config = self.config.as_ref().ok()?;
@@ -281,8 +282,8 @@ impl Gate {
         })
     }
 
-    /// Somebody to ask endpoints: this process, or, if it is root's, one that runs as apt's
-    /// unprivileged user.
+    /// Returns a gatherer that asks endpoints: in this process, or, if it is root's, in one that
+    /// runs as apt's unprivileged user.
     ///
     /// # Errors
     /// If there is no such user, or no thread to spare.
@@ -300,10 +301,11 @@ impl Gate {
             .map_err(|error| plain(&error))
     }
 
-    /// The same for an entrance: in mode warn nothing ends because nobody can be asked.
+    /// Returns a gatherer as [`Self::gatherer`] does, for a hook. In mode warn the hook continues
+    /// even if no endpoint can be asked.
     ///
     /// # Errors
-    /// As there, in mode enforce.
+    /// As for [`Self::gatherer`], in mode enforce.
     pub fn gatherer_of_entrance(&self, apt: &Configuration) -> Result<Box<dyn Gatherer>, String> {
         self.gatherer(apt, Network::Allowed).or_else(|why| {
             if self.policy().is_ok_and(|it| it.mode() == Mode::Warn) {
@@ -314,8 +316,8 @@ impl Gate {
         })
     }
 
-    /// Whom root leaves to others what strangers send: apt's unprivileged user, who is given the
-    /// cache. Nobody if this process is not root's.
+    /// Returns the user to which root leaves the reading of data from strangers: apt's unprivileged
+    /// user, who is given the cache. Returns nothing if this process is not root's.
     ///
     /// # Errors
     /// If there is no such user.
@@ -325,7 +327,7 @@ impl Gate {
         Ok(Some(user))
     }
 
-    /// Where signed bytes are kept.
+    /// The cache of signed bytes.
     #[must_use]
     pub const fn cache(&self) -> &Cache {
         &self.cache
@@ -336,14 +338,15 @@ impl Gate {
         listings::each(&self.lists, each);
     }
 
-    /// What is at hand about a file, and whom else to ask: every operator that has an endpoint
-    /// for it and whose signed word about this very hash is not in the cache already.
+    /// Returns the evidence at hand about a file, and the endpoints still to ask. These belong to
+    /// every operator that has an endpoint for the file and no signed attestation about this very
+    /// hash in the cache.
     #[must_use]
     pub fn inquire(&self, question: &Question, now: Timestamp) -> Inquiry {
         self.inquire_with(question, Vec::new(), now)
     }
 
-    /// The same, with attestations that were kept elsewhere.
+    /// Returns the same, and also uses attestations that were kept elsewhere.
     #[must_use]
     pub fn inquire_with(&self, question: &Question, kept: Vec<Vec<u8>>, now: Timestamp) -> Inquiry {
         let Ok(config) = &self.config else { return Inquiry::default() };
@@ -399,8 +402,8 @@ impl Gate {
         }
     }
 
-    /// Reads the indexes for the files that are `wanted`, if the policy looks at them at all. Of
-    /// packages without a SHA-256 there is only what they are called.
+    /// Reads the indexes for the files that are `wanted`, if the policy looks at them at all. For
+    /// packages without a SHA-256 there is only the identity.
     #[must_use]
     pub fn listings(&self, wanted: impl Fn(Option<&Sha256Digest>, &Identity) -> bool) -> Listings {
         match &self.config {
@@ -411,13 +414,15 @@ impl Gate {
         }
     }
 
-    /// What the indexes say of the packages that are `wanted`, whatever the policy looks at.
+    /// Returns the entries of the indexes for the packages that are `wanted`, whatever the policy
+    /// looks at.
     #[must_use]
     pub fn listings_of(&self, wanted: impl Fn(&Identity) -> bool) -> Listings {
         self.listings_where(|_, identity| wanted(identity))
     }
 
-    /// What the indexes say of the files that are `wanted`, whatever the policy looks at.
+    /// Returns the entries of the indexes for the files that are `wanted`, whatever the policy
+    /// looks at.
     #[must_use]
     pub fn listings_where(
         &self,
@@ -441,21 +446,22 @@ impl Gate {
         listings
     }
 
-    /// Notes what people should know about the indexes of this machine.
+    /// Notes remarks about the indexes of this machine, for people.
     pub fn remark(&self, remarks: &[String]) {
         let mut all = self.remarks.lock().unwrap_or_else(|lock| lock.into_inner());
         all.extend(remarks.iter().cloned());
     }
 
-    /// What of this machine's indexes was not read because it is beyond all bounds. Told once.
+    /// Returns the parts of this machine's indexes that were not read because they exceed the
+    /// limits. Each is returned once.
     #[must_use]
     pub fn remarks(&self) -> BTreeSet<String> {
         std::mem::take(&mut *self.remarks.lock().unwrap_or_else(|lock| lock.into_inner()))
     }
 
-    /// Judges files as a whole: all are hashed, all evidence is gathered at once, and each is
-    /// decided as soon as nothing that may still come could change it. `progress` is told how many
-    /// are.
+    /// Judges files as a whole: hashes all, gathers all evidence at once, and decides each as soon
+    /// as no outstanding answer could change the decision. `progress` is called with the number of
+    /// decided files.
     pub fn judge(
         &self,
         candidates: Vec<Candidate>,
@@ -500,8 +506,8 @@ impl Gate {
                 Ok(read) => {
                     let by = By { policy, now };
                     let mut case = Case::new(candidate, read, &listings, look, by);
-                    // Where an earlier entrance of this run has asked the others, they are not asked
-                    // once more for what decides nothing.
+                    // If an earlier hook of this run has asked the others, they are not asked again
+                    // for answers that decide nothing.
                     let is_closed = grace.is_zero() && case.settle();
                     match case.question.take().filter(|_| !is_closed) {
                         Some(question) => drop(cases.insert(index, (question, case))),
@@ -527,7 +533,7 @@ impl Judged {
     }
 }
 
-/// What a file is judged by.
+/// The policy and the time by which a file is judged.
 #[derive(Clone, Copy)]
 struct By<'p> {
     policy: &'p Policy,
@@ -538,7 +544,7 @@ struct By<'p> {
 struct Case<'p> {
     path: PathBuf,
     subject: Subject,
-    /// What is asked about it, until it is
+    /// The question about it, until it is asked
     question: Option<Question>,
     inquiry: Inquiry,
     stamp: Option<Stamp>,
@@ -618,13 +624,13 @@ impl Open for Case<'_> {
 /// A file that was read.
 struct ReadFile {
     content: Examined,
-    /// By what the file is known again if it is about to be installed, or why somebody could
-    /// change it before it is
+    /// The stamp that identifies the file later if it is about to be installed, or the reason for
+    /// which another user could change it before
     stability: Result<Option<Stamp>, String>,
 }
 
 impl ReadFile {
-    /// What is asked about it, if it is a package.
+    /// Returns the question about it, if it is a package.
     fn question(&self) -> Option<Question> {
         let control = self.content.control().ok()?;
         Some(Question {
@@ -656,19 +662,19 @@ fn read(candidate: &Candidate, installing: Installing) -> Result<ReadFile, Strin
     Ok(ReadFile { content, stability: changeable.map_or(Ok(stamp), Err) })
 }
 
-/// The reason for a file that could not be read, and `why` not. One that apt is about to install should
-/// be there: who drives apt did not download it.
+/// Returns the reason for a file that could not be read; `why` is the error. A file that apt is
+/// about to install should be there: a missing one means that apt's caller did not download it.
 fn unread(Candidate { path, requested }: &Candidate, why: &str) -> Reason {
     let is_gone = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
     if requested.is_some() && path.symlink_metadata().is_err_and(is_gone) {
         return Reason::Missing;
     }
-    // The path stands before it already.
+    // The path is already before it.
     let why = why.strip_prefix(&format!("{}: ", path.display())).unwrap_or(why).to_owned();
     Reason::Unreadable { why }
 }
 
-/// Why a file cannot be installed from where it is.
+/// The reason for which a file cannot be installed from its path.
 enum Unsafe {
     /// Others could change it.
     Changeable(String),
@@ -676,8 +682,8 @@ enum Unsafe {
     Unreadable(String),
 }
 
-/// Opens a file that stays what it is: only root can open it for writing or put another one in
-/// its place, and nobody who could do so before has it open still.
+/// Opens a file that remains unchanged: only root can open it for writing or put another one in its
+/// place. No process that could do so before still has it open.
 fn open_steadily(path: &Path) -> Result<File, Unsafe> {
     let file = Trusted::now().lasting().open_file(path).map_err(|why| match why {
         SecureError::Owner { path, owner } => {
@@ -694,8 +700,8 @@ fn open_steadily(path: &Path) -> Result<File, Unsafe> {
     Ok(file)
 }
 
-/// Sees to it that a file that was opened steadily is one that nobody has mapped into memory
-/// either. Where the file system does not tell that, a copy takes its place.
+/// Ensures that no process has a file that was opened steadily mapped into memory either. If the
+/// file system does not tell that, a copy takes its place.
 fn settle(file: File, path: &Path) -> Result<File, Unsafe> {
     if steady::tells(&file) == Some(Tells::All) {
         return Ok(file);

@@ -1,7 +1,7 @@
-//! How packages are going to fare that apt would like to fetch, as far as the indexes tell.
+//! The likely result for packages that apt would fetch, as far as the indexes tell.
 //!
-//! It lets nothing in: the files are not here. Whoever tells people beforehand, the hook before
-//! apt's question or `apt-quorum check`, tells them the same in the same words.
+//! It admits nothing, because the files are not here. The hook before apt's question and
+//! `apt-quorum check` both use it, so they tell people the same in the same words.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,13 +14,13 @@ use crate::types::{Identity, printable};
 /// Most packages of a kind that are named.
 const NAMED: usize = 20;
 
-/// What stands before each package.
+/// The expected result for each package.
 #[derive(Debug)]
 pub struct Outlook<'a> {
     confirmed: Vec<&'a Assessed>,
     /// With the exception
     excepted: Vec<&'a Assessed>,
-    /// With the best that can be said of each
+    /// With the best possible result of each
     refused: Vec<&'a Assessed>,
     conflicts: Vec<&'a Assessed>,
     /// No index lists them
@@ -28,8 +28,8 @@ pub struct Outlook<'a> {
 }
 
 impl Gate {
-    /// What the indexes say of these packages: each file that one may be, several where archives
-    /// disagree.
+    /// Returns the entries of the indexes for these packages: each file that a package may be,
+    /// several if repositories disagree.
     #[must_use]
     pub fn files_of(&self, packages: &[Identity]) -> Vec<Named> {
         let wanted: BTreeSet<&Identity> = packages.iter().collect();
@@ -49,8 +49,8 @@ impl Gate {
 }
 
 impl Gate {
-    /// Those of these packages that an index lists and none lists with the SHA-256 of a file. Reads the
-    /// indexes once more, for few have any.
+    /// Returns those of these packages that an index lists, and none lists with the SHA-256 of a
+    /// file. Reads the indexes once more, because few packages are like that.
     #[must_use]
     pub fn listed_without_hash(&self, packages: &[Identity]) -> BTreeSet<Identity> {
         if packages.is_empty() {
@@ -66,8 +66,9 @@ impl Gate {
 }
 
 impl<'a> Outlook<'a> {
-    /// Of several files that a package may be, apt takes one that is not known here. Only if all
-    /// of them would be refused is it certain that the package will.
+    /// Predicts the result for each package. If a package may be one of several files, it is
+    /// unknown here which one apt takes. Only if all of them would be refused is it certain that
+    /// the package will be.
     #[must_use]
     pub fn of(packages: &'a [Identity], assessed: &'a [Assessed]) -> Self {
         let mut outlook = Self {
@@ -111,12 +112,12 @@ impl<'a> Outlook<'a> {
         &self.unlisted
     }
 
-    /// The packages that indexes list, each with the best that can be said of it.
+    /// The packages that indexes list, each with its best result.
     pub fn listed(&self) -> impl Iterator<Item = &'a Assessed> {
         self.refused.iter().chain(&self.excepted).chain(&self.confirmed).copied()
     }
 
-    /// Whether asking again later may settle all that is refused.
+    /// Returns true when asking again later may settle all refusals.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         let transient = |it: &&Assessed| {
@@ -128,7 +129,7 @@ impl<'a> Outlook<'a> {
         self.refused.iter().all(transient)
     }
 
-    /// A line with the counts, and one for each package that is not simply confirmed.
+    /// Formats a line with the counts, and one for each package that is not simply confirmed.
     #[must_use]
     pub fn text(&self, policy: &Policy) -> String {
         let enforced = policy.mode() == Mode::Enforce;

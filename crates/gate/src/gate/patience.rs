@@ -1,16 +1,18 @@
-//! How long a run waits for one operator.
+//! The time for which a run waits for one operator.
 //!
-//! Time-outs bound one question. An operator that answers each just before its time-out, or sends its
-//! answers drop by drop, would still hold up a run for as long as there are questions. So each operator
-//! has a budget of time for all of a run: the time in which the run waits for it while others are done.
-//! Past that it rests: it is asked nothing more in this run, and counts as one that could not be heard.
+//! Timeouts limit one question. An operator may answer each just before its timeout, or send its
+//! answers byte by byte. It could still delay a run for as long as there are questions. So each
+//! operator has a budget of time for all of a run: the time in which the run waits for it while
+//! others have finished. Past that it rests: it gets no more questions in this run, and counts as
+//! one that could not be heard.
 //!
-//! The clock of an operator runs only while a decision waits for its answer and at least one operator is
-//! not waited for; where several are waited for, they share the time. So a run with one slow operator
-//! takes no longer than without it and its budget, whatever its size; and where all are far away, as
-//! behind a slow line, none is called slow. Who has no endpoint, or rests, is no measure for the others:
-//! else one that hangs would have all others rest behind a slow line. That holds as long as those who are
-//! left could be enough: what one of them says alone decides nothing, and need not be waited for longer.
+//! The clock of an operator runs only while a decision waits for its answer and at least one
+//! operator is not waited for. If several are waited for, they share the time. So one slow operator
+//! delays a run by no more than its budget, whatever the run's size. If all are far away, as behind
+//! a slow line, none counts as slow. An operator without an endpoint, or one that rests, is no
+//! measure for the others: otherwise one that hangs would make all others rest behind a slow line.
+//! This applies as long as those who are left could be enough. The answer of too few of them
+//! decides nothing, and does not justify that the others rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -19,28 +21,29 @@ use crate::config::{Config, Protocol};
 use crate::policy::{Mode, Rule};
 use crate::types::OperatorName;
 
-/// How often somebody looks whom the run waits for.
+/// The interval at which the run checks for which operators it waits.
 pub const TICK: Duration = Duration::from_millis(100);
 
-/// How much of a budget passes before somebody has noticed that it is used up, and has acted on it: a run
-/// takes no longer than the budget because of one operator.
+/// The time that may pass before a used-up budget is noticed and acted on. It is subtracted, so
+/// that a run takes no longer than the budget because of one operator.
 const NOTICE: Duration = Duration::from_millis(200);
 
-/// What an operator may use up of a run that nobody waits for at a prompt, or that cannot end without
-/// it: a command like `apt-quorum audit`, or a rule that nothing can meet without this operator.
+/// The budget of an operator in a run without a waiting person, or in one that cannot end without
+/// it: a command like `apt-quorum audit`, or a rule that cannot be met without this operator.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Who waits, and so how long.
+/// The kind of run, which determines the budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Haste {
-    /// The hook before the prompt, or dpkg's gate: what it uses up, those behind it have not left.
+    /// The hook before the prompt, or dpkg's hook: later hooks do not have the time that it uses
+    /// up.
     First,
-    /// The method. The hook behind it cannot believe what it says of itself, so the two share the
+    /// The method. The hook after it cannot trust its statements about itself, so the two share the
     /// budget of a run by constants.
     Method,
     /// The hook.
     Hook,
-    /// A command that somebody started by themselves.
+    /// A command that a person started.
     Command,
 }
 
@@ -55,24 +58,24 @@ impl Haste {
     }
 }
 
-/// What operators have used up of a run, and what they may.
+/// The times that operators have used up in a run, and their budgets.
 #[derive(Debug)]
 pub struct Patience {
     budgets: BTreeMap<OperatorName, Duration>,
     used: BTreeMap<OperatorName, Duration>,
-    /// Who is neither asked nor waited for any more
+    /// The operators that are neither asked nor waited for any more
     resting: BTreeSet<OperatorName>,
-    /// How many operators can be enough by some rule. None where all passes without any
+    /// The number of operators that can be enough by some rule. None if all files pass without any
     enough: usize,
     looked: Instant,
 }
 
 impl Patience {
-    /// By a configuration, for one entrance.
+    /// Reads the budgets from a configuration, for one kind of run.
     pub(super) fn of(config: Option<&Config>, haste: Haste) -> Self {
         let budget = |config: &Config, name: &OperatorName| {
             let mut budget = haste.budget();
-            // Large files come once, and a slow line is no fault of theirs.
+            // Large files come once, and the operator is not to blame for a slow line.
             let large = |it: &&crate::config::Endpoint| {
                 it.operator == *name && (it.protocol == Protocol::Archive || it.is_bundle())
             };
@@ -84,7 +87,7 @@ impl Patience {
             }
             budget
         };
-        // Of who has no endpoint there is only what is at hand.
+        // An operator without an endpoint only has the evidence at hand.
         let of = |config: &Config| {
             let names: BTreeSet<_> = config.endpoints.iter().map(|it| &it.operator).collect();
             names.into_iter().map(|name| (name.clone(), budget(config, name))).collect()
@@ -108,8 +111,8 @@ impl Patience {
         }
     }
 
-    /// Goes on from what earlier entrances of this run have used up. `spare` is left to each in any
-    /// case.
+    /// Continues from the time that earlier hooks of this run have used up. Each operator keeps at
+    /// least `spare`.
     pub(super) fn after(mut self, used: BTreeMap<OperatorName, Duration>, spare: Duration) -> Self {
         for (name, used) in used {
             let Some(budget) = self.budgets.get(&name) else { continue };
@@ -123,21 +126,22 @@ impl Patience {
         self
     }
 
-    /// What each operator has used up of this run.
+    /// The times that each operator has used up in this run.
     #[must_use]
     pub fn used(&self) -> &BTreeMap<OperatorName, Duration> {
         &self.used
     }
 
-    /// Why an operator is not asked or waited for any more, if it has used up what it may.
+    /// Returns the reason for which an operator is not asked or waited for any more, if it has used
+    /// up its budget.
     #[must_use]
     pub fn rests(&self, name: &OperatorName) -> Option<String> {
         let used = self.used.get(name)?.saturating_add(NOTICE).as_secs();
         self.resting.contains(name).then(|| format!("slow: used up its {used} s in this run"))
     }
 
-    /// Looks, if it is time to, whom the run waits for `now`. Gives those that have just used up what
-    /// they may, each with what is to be said of it.
+    /// Checks, if it is time to, for which operators the run waits `now`. Returns those that have
+    /// just used up their budgets, each with the reason for messages.
     pub fn look(
         &mut self,
         now: Instant,
@@ -155,10 +159,11 @@ impl Patience {
         if sharing == 0 || awaited.len() >= asked && asked >= self.enough {
             return Vec::new();
         }
-        // Where more has passed, this process had other things to do, which is nobody's fault.
+        // If more time has passed, this process was busy itself, and no operator is to blame.
         let share = passed.min(2 * TICK) / sharing;
-        // Where the others are too few to decide and all are enough, these are no hindrance but what the
-        // run is about: somebody who says at once that it knows nothing must not have them rest.
+        // If the others are too few to decide and all together are enough, the awaited ones are
+        // necessary and do not delay the run. An operator that answers at once without a result
+        // must not make them rest.
         let others = asked.saturating_sub(awaited.len());
         let decide = others < self.enough && self.enough <= asked;
         let mut spent = Vec::new();
@@ -184,14 +189,15 @@ mod tests {
         name.parse().unwrap()
     }
 
-    /// Of these operators, each with five seconds.
+    /// Makes a patience for these operators, each with five seconds.
     fn patience(names: &[&str]) -> Patience {
         let budgets = names.iter().map(|it| (name(it), Duration::from_secs(5))).collect();
         let (used, resting, looked) = (BTreeMap::new(), BTreeSet::new(), Instant::now());
         Patience { budgets, used, resting, enough: 1, looked }
     }
 
-    /// Has so many seconds pass in which these are waited for. Gives who rests then.
+    /// Lets so many seconds pass in which these operators are waited for. Returns the operators
+    /// that rest then.
     fn pass(patience: &mut Patience, seconds: u32, awaited: &[&str]) -> Vec<String> {
         let mut spent = Vec::new();
         for _ in 0..seconds * 10 {
@@ -236,7 +242,7 @@ mod tests {
         assert_eq!(pass(&mut patience, 5, &["c"]), ["c"]);
         assert!(pass(&mut patience, 600, &["a", "b"]).is_empty());
         assert!(pass(&mut patience, 600, &["a", "b", "c"]).is_empty());
-        // Those who are left must be able to decide something.
+        // Those who are left must be able to decide a file.
         patience.enough = 3;
         assert_eq!(pass(&mut patience, 10, &["a", "b"]), ["a", "b"]);
     }
@@ -249,7 +255,7 @@ mod tests {
         assert_eq!(pass(&mut patience, 1, &["b", "c"]), ["b"]);
     }
 
-    /// Two of three must confirm, and one says at once that it knows nothing.
+    /// Two of three must confirm, and one answers at once that it has no result.
     #[test]
     fn where_too_few_are_left_to_decide_the_others_have_more_time() {
         let mut patience = Patience { enough: 2, ..patience(&["fast", "a", "b"]) };
@@ -276,7 +282,7 @@ mod tests {
         let mut spared = patience(&["a", "b"]).after(used(), Duration::from_millis(500));
         assert!(spared.rests(&name("b")).is_none());
         assert_eq!(pass(&mut spared, 1, &["b"]), ["b"]);
-        // One that was taken out of the configuration meanwhile.
+        // An operator that was removed from the configuration meanwhile.
         assert!(patience(&["a"]).after(used(), Duration::ZERO).used().is_empty());
     }
 }

@@ -1,9 +1,10 @@
-//! Where root keeps which signatures it has verified, so that no entrance, in this run or in a later
-//! one, verifies them again.
+//! The signatures that root has verified, kept so that no hook, in this run or in a later one,
+//! verifies them again.
 //!
-//! The file is root's own, and is believed for that reason: who can write it can replace this program.
-//! The method, which is not root any more when it works, reads it before it becomes somebody else, and
-//! never writes it. What `_apt` can write, as the cache of attestations, is not believed.
+//! The file is root's own, and is trusted for that reason: a user who can write it can replace this
+//! program. The method, which is no longer root when it works, reads it before it changes its user,
+//! and never writes it. Files that `_apt` can write, such as the cache of attestations, are not
+//! trusted.
 
 use std::io::Read;
 use std::path::Path;
@@ -16,8 +17,8 @@ use crate::sys::secure::Trusted;
 /// The file's name below `APT::Quorum::State`.
 const FILE: &str = "signatures";
 
-/// What is remembered below `state`. What cannot be read, or could have been written by somebody else,
-/// was forgotten.
+/// Reads the remembered signatures below `state`. An unreadable file, or one that another user
+/// could have written, counts as empty.
 pub(super) fn recall(state: &Path) -> Arc<Remembered> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(Remembered::MAX_BYTES).unwrap_or_default();
@@ -27,8 +28,8 @@ pub(super) fn recall(state: &Path) -> Arc<Remembered> {
     Arc::new(remembered.unwrap_or_default())
 }
 
-/// Keeps below `state` what was remembered before and is still needed, and what is new. If it cannot be
-/// written, all of it is verified again.
+/// Keeps below `state` the remembered signatures that are still needed, and the new ones. If they
+/// cannot be written, all of them are verified again.
 pub(super) fn keep(state: &Path, remembered: &Remembered) {
     if let Some(bytes) = remembered.to_bytes() {
         let _ = write_whole(&state.join(FILE), &bytes);
@@ -44,8 +45,8 @@ mod tests {
     use crate::attest::{self, KeyRing, PinnedKey, Wanted};
     use crate::types::{PublicKey, Timestamp};
 
-    /// One signature by a key of this test's, as a link of no use: who signed it is known before what
-    /// it says is looked at.
+    /// One signature by a key of this test's, as a useless link: the signer is known before the
+    /// content is looked at.
     fn attestation() -> (Vec<u8>, KeyRing) {
         use ed25519_dalek::Signer;
 

@@ -1,5 +1,5 @@
-//! Working through many questions: some are under way at a time, and each is closed as soon as
-//! everybody who was asked has answered, or no answer could change what comes of it.
+//! Works through many questions. Some are under way at a time, and each is closed as soon as every
+//! asked endpoint has answered, or no answer could change its result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,13 +9,13 @@ use super::{Gatherer, Next};
 use crate::evidence::{Found, Question, QuestionId};
 use crate::types::OperatorName;
 
-/// Questions that are waited for at the same time. More would have to be kept in memory with what
-/// comes back; with fewer, endpoints could not be asked about many in few rounds.
+/// Questions that are under way at the same time. More would have to be kept in memory with their
+/// answers; with fewer, asking endpoints about many would take more rounds.
 const UNDER_WAY: usize = 512;
 
 /// A question that is under way.
 pub(super) trait Open {
-    /// What becomes of it.
+    /// The result of it.
     type Closed;
 
     /// The endpoints that were asked and have not answered.
@@ -24,33 +24,33 @@ pub(super) trait Open {
     /// Takes an answer, if that endpoint was asked.
     fn add(&mut self, endpoint: usize, found: Found);
 
-    /// Whether no answer that may still come could change what becomes of it.
+    /// Returns true when no outstanding answer could change its result.
     fn settle(&mut self) -> bool;
 
-    /// The operators whose answers are waited for.
+    /// The operators whose answers are awaited.
     fn awaited(&self) -> BTreeSet<OperatorName>;
 
-    /// Waits no longer for this operator.
+    /// Stops waiting for this operator.
     fn rest(&mut self, operator: &OperatorName, why: &str);
 
-    /// Nobody can answer any more.
+    /// Notes that no endpoint can answer any more.
     fn give_up(&mut self, why: &str);
 
-    /// Waits no longer.
+    /// Stops waiting and returns the result.
     fn close(self) -> Self::Closed;
 }
 
-/// The questions that are under way, and what became of the others.
+/// The questions that are under way, and the results of the others.
 struct Rounds<P: Open> {
     open: BTreeMap<usize, P>,
-    /// Those of them that wait for an answer; the rest would only be told more
+    /// Those of them that wait for an answer; the others would only get more information
     unsettled: BTreeSet<usize>,
     done: BTreeMap<usize, P::Closed>,
 }
 
 impl<P: Open> Rounds<P> {
-    /// Closes a question to which nobody may still answer. One that is settled now is not waited for,
-    /// and asked last.
+    /// Closes a question that no endpoint may still answer. A question that is settled now is not
+    /// waited for, and asked last.
     fn look_at(&mut self, id: usize, gatherer: &mut dyn Gatherer) {
         let Some(it) = self.open.get_mut(&id) else { return };
         if it.asked().is_empty() {
@@ -72,9 +72,9 @@ impl<P: Open> Rounds<P> {
     }
 }
 
-/// Works through all questions, in their order. The iterator is asked for the next one only when
-/// there is room for it. Those to which no answer matters any more may be told more for as long as
-/// others are waited for, and for `grace`. `progress` is told how many are done.
+/// Works through all questions, in their order. Takes the next one from the iterator only when
+/// there is room for it. Settled questions may get more answers for as long as others are waited
+/// for, and for `grace`. `progress` is called with the number of finished questions.
 pub(super) fn work_through<P: Open>(
     questions: impl Iterator<Item = (Question, P)>,
     gatherer: &mut dyn Gatherer,
@@ -118,7 +118,7 @@ pub(super) fn work_through<P: Open>(
         progress(begun.saturating_sub(rounds.unsettled.len()));
         let mut wait = TICK;
         if all_begun && rounds.unsettled.is_empty() {
-            // All is decided; whoever is about to answer may still raise a conflict.
+            // All is decided; an operator that is about to answer may still raise a conflict.
             let end = *last.get_or_insert_with(|| Instant::now() + grace);
             wait = end.saturating_duration_since(Instant::now());
             if rounds.open.is_empty() || wait.is_zero() {
@@ -155,5 +155,5 @@ fn question_id(id: usize) -> QuestionId {
     QuestionId::try_from(id).unwrap_or(QuestionId::MAX)
 }
 
-/// Why nobody answers any more.
+/// The reason for which no endpoint answers any more.
 const ENDED: &str = "the program that fetches evidence ended";

@@ -1,8 +1,8 @@
-//! Finds out how endpoints are asked, before anybody is: from apt's configuration, its logins, its
+//! Finds the routes to endpoints before any is asked: from apt's configuration, its logins, its
 //! sources, the environment, and the command that apt would ask for a proxy.
 //!
-//! Whoever asks endpoints may read none of that. It gets the ways to the endpoints' hosts, and of
-//! all logins those for the proxies on these ways.
+//! The process that asks endpoints may read none of that. It gets the routes to the endpoints'
+//! hosts, and of all logins only those for the proxies on these routes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -32,10 +32,10 @@ use super::gather::fetching_user;
 /// Longest answer of a command that names a proxy, in bytes, as for apt.
 const MAX_ANSWER: usize = 511;
 
-/// How often is looked whether a command has said something.
+/// The interval at which the output of a command is checked.
 const STEP: Duration = Duration::from_millis(5);
 
-/// Of a command that is not run now.
+/// The message about a command that is not run now.
 const NOT_RUN: &str = "it is not asked now";
 
 /// Commands that run at the same time.
@@ -48,25 +48,25 @@ const MAX_FILES: usize = 1000;
 /// Most hosts that one sentence names.
 const SHOWN: usize = 5;
 
-/// What the environment of a command has besides proxies: it runs as a user to whom root's
-/// variables are not told.
+/// The environment of a command in addition to proxies. The command runs as a user that must not
+/// see root's variables.
 const COMMAND_ENVIRONMENT: [(&str, &str); 2] = [
     ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
     ("HOME", "/nonexistent"),
 ];
 
-/// As whom commands that name a proxy are run (`Proxy-Auto-Detect`).
+/// The user as which commands that name a proxy are run (`Proxy-Auto-Detect`).
 #[derive(Debug, Clone, Copy)]
 pub enum Commands<'a> {
-    /// As the user that this process runs as
+    /// The user that this process runs as
     Own,
-    /// As this one
+    /// This user
     As(&'a User),
-    /// Not at all: who depends on one is not asked.
+    /// None: a host whose route depends on a command is not asked.
     Left,
 }
 
-/// All that decides how hosts are asked. Made by whoever may read it.
+/// All settings that determine the routes to hosts. Made by a process that may read them.
 #[derive(Debug)]
 pub struct Finder {
     apt: Configuration,
@@ -75,7 +75,7 @@ pub struct Finder {
     tor: bool,
 }
 
-/// Has `setup` know the ways to its endpoints. Commands run as `user`, if one is given.
+/// Adds the routes to its endpoints to `setup`. Commands run as `user`, if one is given.
 pub(super) fn find_for(setup: &mut Setup, user: Option<&User>) {
     if setup.network == Network::Allowed {
         let commands = user.map_or(Commands::Own, Commands::As);
@@ -85,7 +85,7 @@ pub(super) fn find_for(setup: &mut Setup, user: Option<&User>) {
 }
 
 impl Finder {
-    /// Reads what there is.
+    /// Reads the settings.
     #[must_use]
     pub fn open(apt: &Configuration) -> Self {
         let variable = |name| std::env::var(name).ok();
@@ -106,8 +106,8 @@ impl Finder {
         Settings { apt, variables, logins, tor: *tor }
     }
 
-    /// The ways to these endpoints, and to what they may lead to: the same host over https. All
-    /// commands together get as much time as `patience`.
+    /// Finds the routes to these endpoints, and to their possible redirects: the same host over
+    /// https. All commands together get as much time as `patience`.
     #[must_use]
     pub fn find(
         &self,
@@ -151,11 +151,12 @@ impl Finder {
         routes
     }
 
-    /// Which proxy apt's own method has to be told for a source with the prefix, whose URL without
-    /// it is `url`: what the command for URLs without it says. Before apt 2.7 no command is asked
-    /// for a source with a prefix, and later only one that is configured with the prefix too.
+    /// Returns the proxy that apt's own method must be told for a source with the prefix. `url` is
+    /// the source's URL without the prefix, and the command for such URLs names the proxy. Before
+    /// apt 2.7 apt runs no command for a source with a prefix, and later only one that is
+    /// configured with the prefix too.
     ///
-    /// `None` if nothing has to be told.
+    /// Returns `None` if the method needs no proxy from here.
     ///
     /// # Errors
     /// If the command gave no usable answer; for people.
@@ -184,16 +185,16 @@ fn unanswered(command: &str, why: &str) -> String {
 /// A command that names a proxy, running.
 struct Running {
     child: Child,
-    /// Until its first line is there
+    /// Open until its first line is there
     output: Option<ChildStdout>,
     said: Vec<u8>,
 }
 
-/// Runs commands that name proxies, each with a URL, all at the same time and without a thread, since
-/// the method could not close itself in with one; the first line that each says, without spaces
-/// around it.
+/// Runs commands that name proxies, each with a URL, all at the same time. Uses no thread, because
+/// the method could not confine itself with one. Returns the first line of each output, without
+/// spaces around it.
 ///
-/// apt runs them as root. Here they run as the user who asks endpoints, which is enough to find a
+/// apt runs them as root. Here they run as the user that asks endpoints, which is enough to find a
 /// proxy.
 fn run<'a>(
     questions: impl Iterator<Item = (&'a str, &'a Url)>,
@@ -243,14 +244,14 @@ impl Running {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            // With all that it starts, so that nothing is left of it.
+            // With all its children, so that none of them remains.
             .process_group(0)
             .spawn();
         let failed = |error: std::io::Error| format!("it cannot be run: {}", plain(&error));
         let mut running = Self { child: child.map_err(failed)?, output: None, said: Vec::new() };
         running.output = running.child.stdout.take();
         if let Some(output) = &running.output {
-            // Else whoever reads would wait for one that says nothing.
+            // Otherwise reading would block on a command that prints nothing.
             if let Err(error) = fcntl(output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)) {
                 running.end();
                 return Err(failed(error.into()));
@@ -259,7 +260,7 @@ impl Running {
         Ok(running)
     }
 
-    /// What it says, once it has said it and ended.
+    /// Returns its answer, once it has printed that and ended.
     fn answer(&mut self) -> Option<Result<String, String>> {
         while let Some(output) = &mut self.output {
             let mut some = [0; MAX_ANSWER];
@@ -285,7 +286,7 @@ impl Running {
         }
     }
 
-    /// Ends it, unless it has ended, with all that it started.
+    /// Ends it, unless it has ended, with all its children.
     fn end(mut self) {
         if let Ok(None) = self.child.try_wait() {
             if let Ok(group) = i32::try_from(self.child.id()) {
@@ -296,8 +297,8 @@ impl Running {
     }
 }
 
-/// apt's files with logins, in its order (`aptAuthConfMethod`, methods/aptmethod.h). What cannot be
-/// read here is passed over, as apt does.
+/// Reads apt's files with logins, in apt's order (`aptAuthConfMethod`, methods/aptmethod.h). Skips
+/// unreadable files, as apt does.
 fn logins(apt: &Configuration) -> Logins {
     let mut logins = Logins::default();
     let mut files = vec![apt.path("Dir::Etc::netrc", "/etc/apt/auth.conf")];
@@ -315,7 +316,7 @@ fn logins(apt: &Configuration) -> Logins {
     logins
 }
 
-/// Whether apt has a source that it gets by Tor. A file that cannot be read here is passed over.
+/// Returns true when apt has a source that it gets by Tor. Skips unreadable files.
 fn has_source_by_tor(apt: &Configuration) -> bool {
     let parts = apt.path("Dir::Etc::sourceparts", "/etc/apt/sources.list.d");
     let mut files = vec![apt.path("Dir::Etc::sourcelist", "/etc/apt/sources.list")];
@@ -346,7 +347,7 @@ fn names_in(directory: &Path, is_wanted: impl Fn(&str) -> bool) -> BTreeSet<Stri
         .collect()
 }
 
-/// A file as text. It may be a secret, so what was read is overwritten afterwards.
+/// Reads a file as text. It may be a secret, so its text is overwritten in memory afterwards.
 fn text_of(file: &Path) -> Option<Zeroizing<String>> {
     // Not a pipe, which would never end.
     let open =
@@ -356,8 +357,8 @@ fn text_of(file: &Path) -> Option<Zeroizing<String>> {
     Some(text)
 }
 
-/// What people should know about the ways to endpoints, a sentence each: where evidence goes
-/// another way than packages, where it is not asked for, and where Tor comes into it.
+/// Lists remarks about the routes to endpoints for people, a sentence each: endpoints with another
+/// route than packages, endpoints that are not asked, and the use of Tor.
 ///
 /// Commands that name a proxy run as for evidence, or not at all.
 #[must_use]
@@ -426,7 +427,7 @@ pub fn ways(
     notes
 }
 
-/// Settings that apt has for its packages and that do not hold for endpoints.
+/// Lists settings that apt has for its packages and that do not apply to endpoints.
 fn left_out(settings: &Settings<'_>, host: &str) -> Vec<String> {
     let set = |setting: &str| settings.find("https", host, setting);
     let is_off = |word: &str| {

@@ -1,10 +1,10 @@
-//! What root's earlier entrances of the same run of apt found out, so that the ones behind them
-//! neither ask nor wait for it again.
+//! The results of root's earlier hooks in the same run of apt, so that later ones neither ask nor
+//! wait for them again.
 //!
-//! It holds nothing that could let a file in: who used up how much of the run's time, and what operators
-//! said that is no vote. What they signed is in the cache, and is verified by everybody who uses it. The
-//! file is root's own. The method, which is not root any more when it works, reads it before it becomes
-//! somebody else, and never writes it.
+//! It contains nothing that could admit a file: only the time that each operator has used up in the
+//! run, and the answers of operators that are no votes. Attestations are in the cache, and every
+//! user of them verifies them. The file is root's own. The method, which is no longer root when it
+//! works, reads it before it changes its user, and never writes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::parent_id;
@@ -26,8 +26,8 @@ const FILE: &str = "run.json";
 /// Version of the file's format. Another version is not read.
 const FORMAT: u32 = 1;
 
-/// For how long that counts, in seconds. A run may stop at apt's question for a day, and some programs
-/// have many runs in one process.
+/// The time for which that counts, in seconds. A run may wait at apt's question for a day, and some
+/// programs have many runs in one process.
 const LASTS: i64 = 15 * 60;
 
 /// Largest file that is read or written, in bytes. An answer needs about 200.
@@ -36,21 +36,22 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Most processes between apt and this one: shells.
 const MAX_BETWEEN: usize = 3;
 
-/// The process of apt that a run is, known by its number and by when it started (proc_pid_stat(5)).
+/// The process of apt that a run belongs to, identified by its number and its start
+/// (proc_pid_stat(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Process {
     number: u32,
-    /// In ticks of the clock since the system was started
+    /// The start in clock ticks since the system was started
     start: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Written {
     format: u32,
-    /// SHA-256 of the configuration that was gone by
+    /// SHA-256 of the configuration in use
     policy: Sha256Digest,
     process: Process,
-    /// When it was written, in seconds since 1970
+    /// The time of writing, in seconds since 1970
     from: i64,
     /// In milliseconds
     used: BTreeMap<OperatorName, u64>,
@@ -64,21 +65,22 @@ struct WrittenAnswers {
     answers: Vec<Answer>,
 }
 
-/// What is known of this run so far.
+/// The results of this run so far.
 #[derive(Debug, Default)]
 pub(super) struct Run {
-    /// How long the run has waited for each operator
+    /// The time that the run has waited for each operator
     pub(super) used: BTreeMap<OperatorName, Duration>,
-    /// Whether somebody has already waited for those whose answers decide nothing
+    /// True if an earlier hook has already waited for answers that decide nothing
     pub(super) graced: bool,
     answers: BTreeMap<(ArtifactName, Sha256Digest), Vec<Answer>>,
-    /// Since when, in seconds since 1970
+    /// The time since which they count, in seconds since 1970
     from: Option<i64>,
 }
 
 impl Run {
-    /// Reads what is known below `state` of the run that this process is a part of, by the configuration
-    /// `policy`. What cannot be read, or could have been written by somebody else, was forgotten.
+    /// Reads the results below `state` of the run that this process is a part of, by the
+    /// configuration `policy`. An unreadable file, or one that another user could have written,
+    /// counts as empty.
     pub(super) fn recall(state: &Path, policy: Sha256Digest, now: Timestamp) -> Self {
         let Some(process) = process() else { return Self::default() };
         Self::recall_of(process, state, policy, now).unwrap_or_default()
@@ -108,22 +110,22 @@ impl Run {
         })
     }
 
-    /// Forgets all but the time: where a conflict refuses, everybody is asked again.
+    /// Forgets everything except the time: if a conflict refuses, every operator is asked again.
     pub(super) fn forget_answers(&mut self) {
         self.graced = false;
         self.answers.clear();
     }
 
-    /// What operators said about this very file that is no vote.
+    /// The answers of operators about this very file that are no votes.
     pub(super) fn answers(&self, artifact: &ArtifactName, sha256: Sha256Digest) -> &[Answer] {
         self.answers.get(&(artifact.clone(), sha256)).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Writes down below `state` what an entrance that went by `config` found out about this run beyond what was known: how long it has waited for whom, and what was answered about
-    /// these packages.
+    /// Writes down below `state` the new results about this run of a hook that used `config`: the
+    /// time that it has waited for each operator, and the answers about these packages.
     ///
     /// # Errors
-    /// If it cannot be written. Then operators are asked again, and nothing is lost.
+    /// If they cannot be written. Then operators are asked again, and nothing is lost.
     pub(super) fn keep(
         &self,
         state: &Path,
@@ -169,7 +171,7 @@ impl Run {
             format: FORMAT,
             policy,
             process,
-            // What is handed on gets no younger by that.
+            // Results that are passed on keep their age.
             from: self.from.unwrap_or(now.as_unix()),
             used: used.iter().map(|(name, it)| (name.clone(), millis(it))).collect(),
             answers: answers.collect(),
@@ -177,9 +179,9 @@ impl Run {
     }
 }
 
-/// Attestations are in the cache, and what was wrong with one is found there again. That an archive's
-/// files are at hand says nothing about a package: everybody looks up what they say. Without an endpoint
-/// it is nobody's answer.
+/// Returns true when an answer is kept. Attestations are in the cache, where errors in them are
+/// found again. A fetched archive says nothing about a single package: every hook looks up its
+/// entries. An answer without an endpoint comes from no operator.
 fn is_kept(answer: &Answer, of_an_archive: bool) -> bool {
     let says_nothing = match answer.outcome {
         Outcome::Attestations { .. } | Outcome::Rejected { .. } => true,
@@ -189,12 +191,12 @@ fn is_kept(answer: &Answer, of_an_archive: bool) -> bool {
     !answer.endpoint.is_empty() && !says_nothing
 }
 
-/// Those who said something at these endpoints.
+/// The operators and endpoints of these answers.
 pub(super) fn endpoints(answers: &[Answer]) -> BTreeSet<(&OperatorName, &str)> {
     answers.iter().map(|it| (&it.operator, it.endpoint.as_str())).collect()
 }
 
-/// The process that started this one: apt, but for the shells that it starts hooks with.
+/// Returns the process that started this one: apt, skipping the shells that it starts hooks with.
 fn process() -> Option<Process> {
     let mut number = parent_id();
     for _ in 0..=MAX_BETWEEN {
@@ -208,14 +210,14 @@ fn process() -> Option<Process> {
     None
 }
 
-/// The name, the parent and the start of a process. The name may have anything in it, so its end is the
-/// last bracket.
+/// Parses the name, the parent and the start of a process. The name may contain any character, so
+/// its end is the last bracket.
 fn stat(text: &str) -> Option<(&str, u32, u64)> {
     let (head, rest) = text.rsplit_once(") ")?;
     let (_, name) = head.split_once('(')?;
     let mut fields = rest.split(' ');
     let parent = fields.nth(1)?.parse().ok()?;
-    // Fields 3 and 4 are behind; this is the 22nd.
+    // Fields 3 and 4 are read; this is the 22nd.
     let start = fields.nth(17)?.parse().ok()?;
     Some((name, parent, start))
 }
@@ -290,7 +292,7 @@ mod tests {
         let attestation = Sha256Digest::of(b"x");
         for (outcome, of_an_archive, expected) in [
             (Outcome::Unknown, false, true),
-            // Its files are at hand. Whether the package is in them is looked up by each entrance.
+            // Its files are at hand. Each hook looks up whether the package is in them.
             (Outcome::Unknown, true, false),
             (Outcome::Unreachable { why: why() }, true, true),
             (Outcome::Unreachable { why: why() }, false, true),

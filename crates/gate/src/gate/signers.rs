@@ -1,10 +1,10 @@
-//! Whose word apt's indexes are: the certificates that apt's configuration names, and which of them
-//! signed the Release file that an index hangs on.
+//! The signers of apt's indexes: the certificates that apt's configuration names, and those of them
+//! that signed the Release file of an index.
 //!
-//! Which certificate apt took for which source is not asked for. A policy names fingerprints, and
-//! a signature by a certificate with that fingerprint is its owner's word, wherever the certificate
-//! was found. So a source that is misread can at worst hide a certificate, and then no condition on
-//! its key matches.
+//! It does not matter which certificate apt used for which source. A policy names fingerprints, and
+//! a signature by a certificate with that fingerprint is its owner's, wherever the certificate was
+//! found. So a misread source can at worst hide a certificate, and then no condition on its key
+//! matches.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -29,7 +29,7 @@ const MAX_FILES: usize = 1000;
 /// Most certificates that are kept.
 const MAX_CERTIFICATES: usize = 1000;
 
-/// Where apt's configuration says that sources and keyrings are.
+/// The paths of sources and keyrings in apt's configuration.
 #[derive(Debug, Clone)]
 pub struct Keyrings {
     source_list: PathBuf,
@@ -38,17 +38,17 @@ pub struct Keyrings {
     trusted_parts: PathBuf,
 }
 
-/// From which system files are read.
+/// The system from which files are read.
 #[derive(Debug, Clone, Copy)]
 pub enum Root<'a> {
     /// The running one
     Own,
-    /// Another one, out of which no link leads
+    /// Another one, which no link can leave
     Other(&'a Inside),
 }
 
 impl Keyrings {
-    /// Where they are by this configuration of apt.
+    /// Reads the paths from this configuration of apt.
     #[must_use]
     pub fn of(apt: &Configuration) -> Self {
         let path = |item, default| apt.path(item, default);
@@ -60,7 +60,7 @@ impl Keyrings {
         }
     }
 
-    /// The certificates that are there. What cannot be read is left out.
+    /// Returns the certificates in these files. Leaves out unreadable files.
     #[must_use]
     pub fn certificates(&self, root: Root<'_>) -> Vec<Unverified> {
         let mut paths: BTreeSet<PathBuf> = BTreeSet::from([self.trusted.clone()]);
@@ -78,7 +78,7 @@ impl Keyrings {
                 if value.starts_with('/') {
                     paths.insert(PathBuf::from(value));
                 } else {
-                    // A key that stands there itself, or a fingerprint out of the files above.
+                    // A key in the source itself, or a fingerprint of one in the files above.
                     found.extend(Unverified::all_in(value.as_bytes()));
                 }
             }
@@ -96,7 +96,7 @@ impl Keyrings {
 }
 
 impl Default for Keyrings {
-    /// Where they usually are.
+    /// The usual paths.
     fn default() -> Self {
         Self::of(&Configuration::default())
     }
@@ -119,7 +119,7 @@ impl Root<'_> {
         }
     }
 
-    /// The whole of a file of at most `limit` bytes.
+    /// Reads the whole of a file of at most `limit` bytes.
     fn read(self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
@@ -127,7 +127,7 @@ impl Root<'_> {
         if fits { Ok(bytes) } else { Err(io::ErrorKind::FileTooLarge.into()) }
     }
 
-    /// The files of a directory that have one of these endings, sorted.
+    /// Lists the files of a directory that have one of these suffixes, sorted.
     fn names(self, directory: &Path, endings: &[&str]) -> Vec<PathBuf> {
         let entries = match self {
             Self::Own => std::fs::read_dir(directory),

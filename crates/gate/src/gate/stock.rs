@@ -1,7 +1,7 @@
-//! The evidence that this machine has: what of it can be handed on, and what is taken in.
+//! The evidence on this machine: the part that can be exported, and the part that can be imported.
 //!
-//! Nothing passes in either direction but what a pinned key signed about the file under whose name
-//! it lies: no junk travels, and nobody can fill a disk.
+//! In both directions, only attestations pass that a pinned key signed about the file under whose
+//! name they are stored: no junk travels, and no operator can fill a disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,7 +16,7 @@ use crate::policy::Policy;
 use crate::receipt;
 use crate::types::{ArtifactName, OperatorName, Sha256Digest, Timestamp};
 
-/// What the cache and the receipts have.
+/// The evidence in the cache and behind the receipts.
 #[derive(Debug)]
 pub struct Stock<'a> {
     gate: &'a Gate,
@@ -25,7 +25,7 @@ pub struct Stock<'a> {
     receipts: BTreeMap<ArtifactName, BTreeSet<Sha256Digest>>,
 }
 
-/// What became of an attestation that was brought along.
+/// The result for an attestation that was imported.
 #[derive(Debug)]
 pub enum Taken {
     /// It is in the cache now, or was before.
@@ -37,7 +37,7 @@ pub enum Taken {
 }
 
 impl Gate {
-    /// The evidence that this machine has; none if the gate is closed.
+    /// Returns the evidence on this machine; nothing if the gate is closed.
     #[must_use]
     pub fn stock(&self, apt: &Configuration) -> Option<Stock<'_>> {
         let policy = &self.config().ok()?.policy;
@@ -59,7 +59,7 @@ impl Gate {
         }
     }
 
-    /// Keeps an attestation for each of these who signed it.
+    /// Keeps an attestation for each of these operators, which signed it.
     fn keep(
         &self,
         artifact: &ArtifactName,
@@ -79,7 +79,7 @@ impl Gate {
 }
 
 impl Stock<'_> {
-    /// About what there may be something.
+    /// Lists the files about which there may be evidence.
     ///
     /// # Errors
     /// If the cache cannot be read.
@@ -89,11 +89,11 @@ impl Stock<'_> {
         Ok(artifacts)
     }
 
-    /// The attestations about `artifact` that a pinned key signed, sorted by their SHA-256, and why
-    /// others are none.
+    /// Returns the attestations about `artifact` that a pinned key signed, sorted by their SHA-256,
+    /// and the reasons for which others count as none.
     ///
-    /// No more than are read of one package: the first of each operator, then the second, so that
-    /// one who signs a great many cannot crowd the others out.
+    /// Returns no more than are read of one package: the first of each operator, then the second.
+    /// So an operator that signs very many cannot crowd out the others.
     #[must_use]
     pub fn about(&self, artifact: &ArtifactName, now: Timestamp) -> (Vec<Vec<u8>>, Vec<Rejection>) {
         let mut signed: BTreeMap<OperatorName, BTreeMap<Sha256Digest, Vec<u8>>> = BTreeMap::new();
@@ -127,8 +127,8 @@ impl Stock<'_> {
     }
 }
 
-/// Whose word an attestation about `artifact` is, whatever hash it gives: a conflict is as worth
-/// keeping as a vote. At least one.
+/// Returns the signers of an attestation about `artifact`, whatever hash it gives: a conflict is as
+/// worth keeping as a vote. There is at least one.
 fn signers(
     policy: &Policy,
     artifact: &ArtifactName,

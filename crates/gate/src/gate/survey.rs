@@ -1,5 +1,5 @@
-//! Asking operators about packages that are not here: their signed words go into the cache, and who
-//! gave one is told. Nothing is decided, because a decision needs the file.
+//! Asks operators about packages that are not here. Their attestations go into the cache, and the
+//! result names their signers. Nothing is decided, because a decision needs the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,18 +11,18 @@ use crate::evidence::{Found, Question};
 use crate::policy::Policy;
 use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
 
-/// What came of asking about one package.
+/// The result of asking about one package.
 #[derive(Debug, Clone)]
 pub struct Surveyed {
     /// The package
     pub identity: Identity,
-    /// The SHA-256 of its file, where an index or the file itself told it
+    /// The SHA-256 of its file, if an index or the file itself told it
     pub sha256: Option<Sha256Digest>,
-    /// Who signed it: this very file, if its hash is known
+    /// The operators that signed it: this very file, if its hash is known
     pub signed: BTreeSet<OperatorName>,
-    /// Who signed another file under this name
+    /// The operators that signed another file under this name
     pub differ: BTreeSet<OperatorName>,
-    /// Who could not be heard
+    /// The operators that could not be heard
     pub silent: BTreeSet<OperatorName>,
 }
 
@@ -41,7 +41,7 @@ impl Open for UnderWay<'_> {
     }
 
     fn add(&mut self, endpoint: usize, found: Found) {
-        // Whose endpoint it is, the configuration says.
+        // The configuration decides whose endpoint it is.
         let Some(operator) = self.waiting.remove(&endpoint) else { return };
         self.surveyed.read(&found.attestations, self.policy, self.now);
         if found.outcome.is_silence() {
@@ -86,8 +86,8 @@ impl Surveyed {
 }
 
 impl Gate {
-    /// Asks all operators about these packages, but for those whose word about the very file is in
-    /// the cache already. `progress` is told how many are done.
+    /// Asks all operators about these packages, except those with an attestation about the very
+    /// file in the cache. `progress` is called with the number of finished packages.
     pub fn survey(
         &self,
         questions: Vec<Question>,

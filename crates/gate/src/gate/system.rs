@@ -1,4 +1,4 @@
-//! apt's configuration, for entrances that apt does not hand it to.
+//! apt's configuration, for processes to which apt does not pass it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,39 +13,40 @@ use crate::types::printable;
 /// apt's own reader of its configuration.
 const APT_CONFIG: &str = "/usr/bin/apt-config";
 
-/// Whether whoever calls can have apt's configuration say something else (`APT_CONFIG`).
+/// The influence of the caller's environment (`APT_CONFIG`) on apt's configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
-    /// As for apt itself: for people who ask questions.
+    /// The environment counts as for apt itself: for people who ask questions.
     Heard,
-    /// What decides goes by apt's files alone.
+    /// Only apt's files count: for decisions.
     Ignored,
 }
 
-/// There is an apt, and its configuration cannot be read. It may say that the policy, the receipts
-/// or the cache are somewhere else, so nothing may go by where they usually are.
+/// apt exists, and its configuration cannot be read. It may move the policy, the receipts or the
+/// cache, so their usual paths must not be assumed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "apt's configuration cannot be read, which may say where that of apt-quorum is: {0}. See apt-config dump"
 )]
 pub struct AptUnreadable(
-    /// What apt-config came to, with the first mistake that it names
+    /// The result of apt-config, with the first mistake that it names
     pub String,
 );
 
-/// apt's configuration on this machine, for its proxies and directories. Without apt, nothing is
-/// configured.
+/// Reads apt's configuration on this machine, for its proxies and directories. Without apt, nothing
+/// is configured.
 ///
 /// # Errors
-/// If there is apt, and its configuration cannot be read.
+/// If apt exists, and its configuration cannot be read.
 pub fn apt_configuration(environment: Environment) -> Result<Configuration, AptUnreadable> {
     apt_configuration_with(environment, &[])
 }
 
-/// The same with `options` of apt's command line (apt-config(8)): files to read and items to set.
+/// Reads as [`apt_configuration`] does, with `options` of apt's command line (apt-config(8)): files
+/// to read and items to set.
 ///
 /// # Errors
-/// As there.
+/// As for [`apt_configuration`].
 pub fn apt_configuration_with(
     environment: Environment,
     options: &[OsString],
@@ -57,11 +58,11 @@ pub fn apt_configuration_with(
     Ok(configuration)
 }
 
-/// What `apt-config dump` prints, on this machine or with this file read first. Nothing if there is
-/// no apt.
+/// Returns the output of `apt-config dump`, on this machine or with this file read first. Returns
+/// nothing if there is no apt.
 ///
 /// # Errors
-/// If there is, and it finds a mistake or does not run.
+/// If apt exists, and apt-config finds a mistake or does not run.
 pub fn apt_dump(
     environment: Environment,
     first: Option<&Path>,
@@ -75,7 +76,7 @@ fn dump(
     first: Option<&Path>,
     options: &[OsString],
 ) -> Result<Option<String>, AptUnreadable> {
-    // What cannot be started is not the same: its libraries may be missing.
+    // A program that cannot be started is another case: its libraries may be missing.
     if fs::symlink_metadata(program).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(None);
     }
@@ -95,7 +96,7 @@ fn dump(
     Err(AptUnreadable(format!("apt-config ended with {}{}", done.status, first_mistake(&done))))
 }
 
-/// The first mistake that apt-config names, which is the one to mend.
+/// Returns the first mistake that apt-config names, which is the one to fix.
 fn first_mistake(done: &Output) -> String {
     let said = String::from_utf8_lossy(&done.stderr);
     let mut lines = said.lines().filter(|line| !line.trim().is_empty());
@@ -110,7 +111,7 @@ mod tests {
 
     use super::*;
 
-    /// A program in place of apt-config.
+    /// Makes a program in place of apt-config.
     fn program(text: &str) -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("apt-config");
@@ -149,7 +150,7 @@ mod tests {
         let (directory, path) = program("");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(read(&path).unwrap_err().contains("Permission denied"));
-        // Only what is not there at all is no apt.
+        // Only a missing program means that there is no apt.
         let dangling = directory.path().join("dangling");
         symlink("nowhere", &dangling).unwrap();
         assert!(read(&dangling).unwrap_err().contains("cannot be started"));

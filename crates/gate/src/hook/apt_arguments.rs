@@ -1,6 +1,6 @@
-//! apt's configuration as apt itself has it, for an apt that does not tell its hooks (before 2.7):
-//! by the same files and environment, and by what its command line says. It decides only whether a
-//! refusal comes early.
+//! apt's configuration as apt itself has it, for an apt that does not tell its hooks (before 2.7).
+//! Reads the same files and environment, and the options of apt's command line. It only decides
+//! whether a refusal comes early.
 
 use std::ffi::OsString;
 use std::iter::Peekable;
@@ -9,11 +9,11 @@ use std::os::unix::process::parent_id;
 use crate::apt::configuration::Configuration;
 use crate::gate::{AptUnreadable, Environment, apt_configuration_with};
 
-/// The configuration of the apt that started this process, or that is above the shell that it
+/// Returns the configuration of the apt that started this process, directly or by the shell that it
 /// starts hooks with.
 ///
 /// # Errors
-/// If it cannot be read, though apt could.
+/// If it cannot be read, even if apt could read it.
 pub(super) fn configuration_of_apt() -> Result<Configuration, AptUnreadable> {
     let parent = parent_id();
     let mut line = command_line(parent);
@@ -21,7 +21,7 @@ pub(super) fn configuration_of_apt() -> Result<Configuration, AptUnreadable> {
         line = parent_of(parent).map(command_line).unwrap_or_default();
     }
     let options = options(line.into_iter().skip(1).peekable());
-    // Whoever calls apt sets `APT_CONFIG` for apt, too.
+    // The caller of apt sets `APT_CONFIG` for apt, too.
     apt_configuration_with(Environment::Heard, &options)
 }
 
@@ -30,14 +30,14 @@ fn command_line(process: u32) -> Vec<String> {
     String::from_utf8_lossy(&line).split('\0').map(str::to_owned).collect()
 }
 
-/// proc_pid_status(5).
+/// Returns the parent of a process (proc_pid_status(5)).
 fn parent_of(process: u32) -> Option<u32> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
-/// What these arguments set or read (apt-get(8), "OPTIONS"), in their order and as far as it matters
-/// here, as options of apt-config.
+/// Translates these arguments (apt-get(8), "OPTIONS") to options of apt-config, in their order.
+/// Keeps only those that set or read a configuration item that matters here.
 fn options(mut arguments: Peekable<impl Iterator<Item = String>>) -> Vec<OsString> {
     let mut options = Options::default();
     while let Some(argument) = arguments.next() {
@@ -78,7 +78,7 @@ impl Options {
         self.add("-o", Some(item.to_owned()));
     }
 
-    /// Without a value, apt has ended with an error.
+    /// Adds an option. Without a value, apt itself has ended with an error.
     fn add(&mut self, option: &str, value: Option<String>) {
         if let Some(value) = value {
             self.0.extend([option.into(), value.into()]);

@@ -1,8 +1,8 @@
 //! `AptCli::Hooks::Install`: before apt asks whether to go on, and before anything is downloaded.
 //!
-//! It goes by what apt's indexes say of the packages, for their files are not here. So it
-//! lets nothing in: what it has nothing against is judged by the method and the hook as always. It
-//! can only refuse earlier. What is said here is in the cache by the time at which they ask.
+//! It works from apt's indexes, because the files of the packages are not here. So it admits
+//! nothing: the method and the hook still judge the packages to which it does not object. It can
+//! only refuse earlier. The evidence that it finds is in the cache when they ask.
 
 use std::fs::File;
 use std::io::{BufReader, IsTerminal, Write};
@@ -18,16 +18,16 @@ use crate::sys::secure::Trusted;
 use crate::sys::terminal::Progress;
 use crate::types::{Called, Identity, printable};
 
-/// Where apt says which descriptor its socket is.
+/// The variable in which apt passes the descriptor of its socket.
 const SOCKET: &str = "APT_HOOK_SOCKET";
 
-/// The item of apt's configuration that says when this entrance speaks: see [`Wanted`].
+/// The item of apt's configuration that selects when this hook reports: see [`Wanted`].
 const ITEM: &str = "APT::Quorum::Before-Prompt";
 
-/// What is said last when apt is told to stop.
+/// The last sentence when apt is told to stop.
 const OUTCOME: &str = "Nothing was downloaded or installed.";
 
-/// What is said last when somebody is going to be asked whether to go on all the same.
+/// The last sentence when apt is going to ask whether to continue all the same.
 const PROSPECT: &str = "If you go on, all of it is downloaded and none of it is installed.";
 
 /// Runs the hook. A failure makes apt stop.
@@ -77,7 +77,7 @@ fn converse(socket: &File) -> Result<ExitCode, MessageError> {
     Ok(code)
 }
 
-/// Tells how `packages` are going to fare, and of `odd` ones that they are judged later.
+/// Reports which of `packages` the gate will refuse, and that `odd` ones are judged later.
 fn look_ahead(
     apt: &Configuration,
     packages: &[Identity],
@@ -135,12 +135,12 @@ fn look_ahead(
     ExitCode::FAILURE
 }
 
-/// When this entrance asks operators and says what it found, by [`ITEM`]. None of it decides what
-/// gets in.
+/// The condition by [`ITEM`] under which this hook asks operators and reports its findings. It has
+/// no influence on admissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
-    /// Where apt is about to download, and was not told to be quiet. Programs read what apt writes
-    /// otherwise, and what they ask for is no installation.
+    /// The default: reports when apt is about to download and was not told to be quiet. With a
+    /// quiet apt, a program reads the output, and what it asks for is no installation.
     Usually,
     /// `always`: in a simulation and the like as well.
     Always,
@@ -166,19 +166,19 @@ impl Wanted {
     }
 }
 
-/// Whether apt only shows what it would do (`--simulate`), or what it would fetch (`--print-uris`).
+/// Returns true when apt only shows its actions (`--simulate`) or its URLs (`--print-uris`).
 fn downloads_nothing(apt: &Configuration) -> bool {
     apt.is_on("APT::Get::Simulate") || apt.is_on("APT::Get::Print-URIs")
 }
 
-/// As apt takes `-qq`: no output but errors, and nobody is asked.
+/// The level of apt's `-qq`: no output except errors, and no question.
 const QUIET: u32 = 2;
 
 fn quiet(apt: &Configuration) -> u32 {
     apt.find("quiet").and_then(|it| it.parse().ok()).unwrap_or_default()
 }
 
-/// Whether apt is going to ask somebody who can answer.
+/// Returns true when apt is going to ask a person at a terminal.
 fn is_asked(apt: &Configuration) -> bool {
     let assumed = apt.is_on("APT::Get::Assume-Yes") || quiet(apt) >= QUIET;
     !assumed && std::io::stdin().is_terminal()

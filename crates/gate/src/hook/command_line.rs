@@ -1,9 +1,9 @@
-//! Which archives dpkg was told to unpack, from its command line.
+//! The archives that dpkg was told to unpack, from its command line.
 //!
-//! dpkg tells its hooks what it is going to do, but not with which files. Pure: an argument list
-//! in, paths out. Format: dpkg(1), and `dpkg_options_parse` in lib/dpkg/options.c with the table
-//! `cmdinfos` of src/main/main.c, dpkg 1.21 to 1.23. An option that is not in that table is
-//! refused, because whether the next word is its value or a file cannot be known.
+//! dpkg tells its hooks its action, but not the files. Pure: an argument list in, paths out.
+//! Format: dpkg(1), and `dpkg_options_parse` in lib/dpkg/options.c with the table `cmdinfos` of
+//! src/main/main.c, dpkg 1.21 to 1.23. An option that is not in that table is refused: its next
+//! word could be its value or a file.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use crate::types::printable;
 
-/// Long options whose value is the next word unless it stands behind `=`.
+/// Long options whose value is the next word unless it follows `=`.
 const WITH_VALUE: [&str; 17] = [
     "abort-after",
     "admindir",
@@ -32,7 +32,7 @@ const WITH_VALUE: [&str; 17] = [
     "verify-format",
 ];
 
-/// Long options without a value that can stand in a command that unpacks.
+/// Long options without a value that can occur in a command that unpacks.
 const WITHOUT_VALUE: [&str; 16] = [
     "auto-deconfigure",
     "dry-run",
@@ -52,31 +52,31 @@ const WITHOUT_VALUE: [&str; 16] = [
     "unpack",
 ];
 
-/// Options that take what follows a dash in the same word.
+/// Options whose value follows a dash in the same word.
 const WITH_SUFFIX: [&str; 3] = ["force-", "no-force-", "refuse-"];
 
-/// The letters of short options without a value that can stand in a command that unpacks.
+/// The letters of short options without a value that can occur in a command that unpacks.
 const LETTERS: &[u8] = b"iaRGONEB";
 
 /// The only letter whose option has a value: the rest of the word, or the next one.
 const LETTER_WITH_VALUE: u8 = b'D';
 
-/// An option that dpkg took and that is not known here.
+/// An option that dpkg accepted and that is not known here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("dpkg was called with {}, which apt-quorum does not know", printable(.0))]
 pub struct UnknownOption(String);
 
-/// What dpkg was told.
+/// The archives and the target in a command line of dpkg.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     /// The archives, or with `--recursive` directories of archives, that it is going to unpack
     pub archives: Vec<PathBuf>,
-    /// Where to, as far as the command line tells: dpkg's configuration and its environment can say
-    /// so as well. For the log alone; what is judged does not depend on it.
+    /// The target, as far as the command line names it: dpkg's configuration and its environment
+    /// can name it as well. For the log alone; the judgement does not depend on it.
     pub into: Into,
 }
 
-/// Where dpkg unpacks to.
+/// The target into which dpkg unpacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Into {
     /// This system
@@ -85,7 +85,7 @@ pub enum Into {
     Directory,
 }
 
-/// What a dpkg was told that was called with `arguments` (without its name).
+/// Parses the command line of a dpkg that was called with `arguments` (without its name).
 ///
 /// # Errors
 /// If an option is not known.
@@ -115,7 +115,8 @@ pub fn told(arguments: Vec<Vec<u8>>) -> Result<Told, UnknownOption> {
     Ok(Told { archives, into })
 }
 
-/// Whether an option, with the next word if that is its value, has dpkg unpack elsewhere.
+/// Returns true when an option, with the next word as its value if it needs one, makes dpkg unpack
+/// elsewhere.
 fn names_another_directory(word: &[u8], next: Option<&[u8]>) -> bool {
     let options: [&[u8]; 2] = [b"--root", b"--instdir"];
     let value = options.into_iter().find_map(|option| match word.strip_prefix(option)? {
@@ -126,7 +127,7 @@ fn names_another_directory(word: &[u8], next: Option<&[u8]>) -> bool {
     value.is_some_and(|it| it != b"/")
 }
 
-/// Whether a long option's value is the next word. `None` if the option is not known.
+/// Returns true when a long option's value is the next word. `None` if the option is not known.
 fn long_takes_next(option: &[u8]) -> Option<bool> {
     let option = std::str::from_utf8(option).ok()?;
     if WITH_VALUE.contains(&option) {
@@ -139,8 +140,8 @@ fn long_takes_next(option: &[u8]) -> Option<bool> {
     known.then_some(false)
 }
 
-/// Whether the last of the letters in `word` has its value in the next word. `None` if a letter
-/// is not known.
+/// Returns true when the last of the letters in `word` has its value in the next word. `None` if a
+/// letter is not known.
 fn letters_take_next(word: &[u8]) -> Option<bool> {
     let letters = word.get(1..)?;
     for (at, letter) in letters.iter().enumerate() {

@@ -1,9 +1,10 @@
-//! The entrance for each archive that dpkg opens, under the name of the program that dpkg asks
-//! about signatures, `debsig-verify`.
+//! The check of each archive that dpkg opens, under the name of the program that dpkg asks about
+//! signatures, `debsig-verify`.
 //!
-//! Off unless the administrator makes a link of that name: see apt-quorum-method(8). It sees what
-//! dpkg really unpacks, also what it put together from parts. dpkg has unpacked the archives before
-//! this one by then, though, so it comes besides the gate in front, not in its place.
+//! Off unless the administrator makes a link of that name: see apt-quorum-method(8). It sees the
+//! archives that dpkg really unpacks, including those that dpkg put together from parts. By then
+//! dpkg has already unpacked the archives before this one, so it supplements the gate in front and
+//! does not replace it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

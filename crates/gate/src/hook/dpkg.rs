@@ -1,10 +1,10 @@
-//! dpkg's `pre-invoke`: judges whatever dpkg is about to unpack, whoever called it.
+//! dpkg's `pre-invoke`: judges every archive that dpkg is about to unpack, whoever called dpkg.
 //!
-//! dpkg says in the environment what it is going to do, and not with which files. Those are on its
-//! command line, which the system shows, as it shows dpkg's working directory: see
-//! [`super::command_line`]. `/etc/dpkg/dpkg.cfg.d/apt-quorum` calls this only for what unpacks, so
-//! that removing, configuring and repairing never depend on it, and in place of the shell that
-//! dpkg starts, so that dpkg is the parent of this process.
+//! dpkg names its action in the environment, but not its files. Those are on its command line,
+//! which the system shows, as it shows dpkg's working directory: see [`super::command_line`].
+//! `/etc/dpkg/dpkg.cfg.d/apt-quorum` calls this only for actions that unpack, so that removing,
+//! configuring and repairing never depend on it. It replaces the shell that dpkg starts, so that
+//! dpkg is the parent of this process.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -30,10 +30,11 @@ const MAX_COMMAND_LINE: u64 = 16 * 1024 * 1024;
 /// Most files and directories that are looked at below the directories of `--recursive`.
 const MAX_ENTRIES: usize = 100_000;
 
-/// How deep directories may lie in each other there. Links to directories can lead in circles.
+/// Most levels of directories that are followed there. Links to directories can lead in circles.
 const MAX_DEPTH: usize = 32;
 
-/// Runs the hook. Zero only with a clearance for what is not still cleared from before.
+/// Runs the hook. Returns zero only with a clearance for every file that an earlier one does not
+/// still cover.
 #[must_use]
 pub fn run() -> ExitCode {
     let apt = match configuration(std::env::args_os().skip(1)) {
@@ -45,8 +46,8 @@ pub fn run() -> ExitCode {
     let gate = gate.holding_up(Haste::First, &state(&apt), now);
     let mut entry =
         Entry { gate: &gate, apt: &apt, entrance: Entrance::Dpkg, now, news: News::All };
-    // Who is not root can have dpkg unpack into places of their own only. dpkg itself asks no hook
-    // then, from 1.22.7.
+    // A user without root can only have dpkg unpack into places of their own. From 1.22.7, dpkg
+    // itself then runs no hook.
     let is_root = nix::unistd::geteuid().is_root();
     if !is_root || gate.config().is_ok_and(|config| config.direct == Direct::Pass) {
         return exit(entry.clear(Vec::new(), Remembering::No), Vec::new());
@@ -63,8 +64,9 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// apt's configuration. Where dpkg's says which file apt is to read first, in the line that names
-/// this program, that one as well: whoever writes there is root, as the environment need not be.
+/// Reads apt's configuration. Also reads the file that dpkg's configuration names for apt in the
+/// line with this program, if there is one. Only root can write that line, but others may set the
+/// environment.
 fn configuration(mut arguments: impl Iterator<Item = OsString>) -> Result<Configuration, String> {
     let Some(file) = arguments.next() else {
         return apt_configuration(Environment::Ignored).map_err(|error| error.to_string());
@@ -73,7 +75,7 @@ fn configuration(mut arguments: impl Iterator<Item = OsString>) -> Result<Config
         return Err("dpkg's configuration says more than one file behind pre-invoke".to_owned());
     }
     let file = PathBuf::from(file);
-    // Without it, there would be other settings than root's, and apt only warns.
+    // Without this file, the settings would differ from root's, and apt only warns.
     Trusted::now().open_file(&file).map_err(|error| error.to_string())?;
     let dump = apt_dump(Environment::Ignored, Some(&file)).map_err(|error| error.to_string())?;
     let dump = dump.ok_or_else(|| format!("there is no apt-config to read {}", file.display()))?;
@@ -82,8 +84,8 @@ fn configuration(mut arguments: impl Iterator<Item = OsString>) -> Result<Config
     Ok(configuration)
 }
 
-/// The archives that the dpkg that started this process is going to unpack, as absolute paths, and
-/// where to. At least one.
+/// Returns the archives that the dpkg that started this process is going to unpack, as absolute
+/// paths, and the target. There is at least one archive.
 fn asked_by_dpkg(mode: Mode) -> Result<(Vec<PathBuf>, Into), String> {
     let process = PathBuf::from(format!("/proc/{}", nix::unistd::getppid()));
     let seen = |name: &str| {
@@ -91,7 +93,7 @@ fn asked_by_dpkg(mode: Mode) -> Result<(Vec<PathBuf>, Into), String> {
             format!("cannot see what dpkg was told: {}: {}", process.display(), plain(&error))
         })
     };
-    // dpkg's own name, also where another program was put in its place that calls it.
+    // dpkg's own name, also if a program that calls dpkg replaced it.
     let program = seen("exe")?;
     let name = program.file_name().unwrap_or_default().as_bytes();
     let shown = printable(&program.to_string_lossy()).to_string();
@@ -123,7 +125,7 @@ fn asked_by_dpkg(mode: Mode) -> Result<(Vec<PathBuf>, Into), String> {
     Ok((expanding.archives, told.into))
 }
 
-/// What a process was called with, without its name.
+/// Returns the arguments of a process, without its name.
 fn arguments(process: &Path) -> io::Result<Vec<Vec<u8>>> {
     let mut all = Vec::new();
     File::open(process.join("cmdline"))?.take(MAX_COMMAND_LINE + 1).read_to_end(&mut all)?;
@@ -136,18 +138,18 @@ fn arguments(process: &Path) -> io::Result<Vec<Vec<u8>>> {
 
 /// Follows dpkg through the directories that it is told to search.
 ///
-/// dpkg looks at all of it again, later. So nobody else may be able to add anything meanwhile, and
-/// every name that dpkg could take counts, whatever lies there now.
+/// dpkg looks at all of it again, later. So no other user may be able to add anything meanwhile.
+/// Every name that dpkg could take counts, whatever is there now.
 struct Expanding {
-    /// In the mode `warn`, dpkg installs what it would install without us
+    /// In the mode `warn`, dpkg installs the same files as without us
     mode: Mode,
     archives: Vec<PathBuf>,
     looked_at: usize,
 }
 
 impl Expanding {
-    /// A path on the command line. What is no directory is judged, also if dpkg would pass over
-    /// it.
+    /// Adds a path on the command line. Everything except a directory is judged, even if dpkg would
+    /// skip it.
     fn add(&mut self, path: PathBuf) -> Result<(), String> {
         if is_directory(&path) {
             return self.search(&path, 0);
@@ -156,9 +158,10 @@ impl Expanding {
         Ok(())
     }
 
-    /// All archives below a directory: what is called `.deb`, in small letters, links followed
-    /// (`archivefiles` in dpkg's src/main/archives.c). Whether dpkg was told to search (it may stand
-    /// in its configuration) does not matter: if not, it refuses a directory.
+    /// Adds all archives below a directory: files with the suffix `.deb`, in small letters, links
+    /// followed (`archivefiles` in dpkg's src/main/archives.c). dpkg's configuration may also
+    /// contain the option to search. Without the option, dpkg refuses a directory, so the
+    /// difference does not matter.
     fn search(&mut self, directory: &Path, depth: usize) -> Result<(), String> {
         let shown = printable(&directory.to_string_lossy()).to_string();
         if depth > MAX_DEPTH {
@@ -182,7 +185,7 @@ impl Expanding {
         Ok(())
     }
 
-    /// The names in a directory to which only root can add any.
+    /// Returns the names in a directory to which only root can add any.
     fn names(&self, directory: &Path) -> Result<Vec<OsString>, String> {
         match (Trusted::now().lasting().entries(directory), self.mode) {
             (Ok(names), _) => Ok(names),
@@ -196,8 +199,8 @@ impl Expanding {
         }
     }
 
-    /// dpkg passes over pipes, sockets and devices, if they stay that. A link that leads nowhere yet
-    /// may lead somewhere a moment later.
+    /// Adds an archive. dpkg skips pipes, sockets and devices, if they remain that. A link that
+    /// leads nowhere yet may lead to a file a moment later.
     fn add_archive(&mut self, path: PathBuf) {
         let passed_over = fs::metadata(&path).is_ok_and(|it| !it.is_file());
         if self.mode == Mode::Enforce || !passed_over {
@@ -205,8 +208,9 @@ impl Expanding {
         }
     }
 
-    /// What is called otherwise counts only if it is a directory. Whatever lies there is what it is
-    /// until root changes it; but where a link leads, somebody else could make one.
+    /// Checks that a path with another suffix cannot become a directory, because only then it would
+    /// count. A file remains what it is until root changes it; but another user could make a
+    /// directory at the end of a link.
     fn stays_no_directory(&self, path: &Path) -> Result<(), String> {
         let is_link = fs::symlink_metadata(path).is_ok_and(|it| it.is_symlink());
         if !is_link || self.mode == Mode::Warn {
@@ -220,7 +224,7 @@ impl Expanding {
     }
 }
 
-/// Whether a path leads to a directory, also by links.
+/// Returns true when a path leads to a directory, also by links.
 fn is_directory(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|it| it.is_dir())
 }

@@ -1,11 +1,12 @@
 //! dpkg under qemu-user, the emulator for programs of other architectures.
 //!
-//! Then the process that called us is the emulator, and its command line holds dpkg's: the
-//! emulator, the program, and what that was told. Where the kernel started it by binfmt_misc with
-//! the flag `P`, the name by which dpkg was called stands in between (Documentation/admin-guide/
-//! binfmt-misc.rst). What else can stand before the program are options of the emulator, which
-//! could make dpkg see other files than we do. So can its environment, and a directory that it lays
-//! over the root (`QEMU_LD_PREFIX`; `path()` in QEMU's util/path.c). All of these are refused.
+//! Then the emulator is the process that called us, and its command line contains dpkg's: the
+//! emulator, the program, and the program's arguments. If the kernel started it by binfmt_misc with
+//! the flag `P`, the name by which dpkg was called is in between
+//! (Documentation/admin-guide/binfmt-misc.rst). Any other word before the program is an option of
+//! the emulator, which could make dpkg see other files than we do. The emulator's environment could
+//! do the same, and so could a directory that it lays over the root (`QEMU_LD_PREFIX`; `path()` in
+//! QEMU's util/path.c). The hook refuses all of these.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -13,14 +14,14 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// How the names of all emulators begin.
+/// The prefix of the names of all emulators.
 const NAME: &[u8] = b"qemu-";
 
-/// How the names begin of what they take from the environment.
+/// The prefix of the environment variables that emulators read.
 const VARIABLE: &[u8] = b"QEMU_";
 
-/// What they lay over the root without being told, if it is there: as Debian builds them, and as
-/// QEMU does.
+/// The directories that emulators lay over the root by default, if they exist: Debian's default and
+/// QEMU's own.
 const OVERLAYS: [&str; 2] = ["/etc/qemu-binfmt", "/usr/gnemul"];
 
 /// Longest environment that is read, in bytes: twice what Linux passes on.
@@ -33,22 +34,22 @@ pub(super) struct Emulated {
     pub program: PathBuf,
     /// The name by which it was called, if the kernel passed one on
     pub called: Option<PathBuf>,
-    /// What it was told, without its name
+    /// The program's arguments, without its name
     pub arguments: Vec<Vec<u8>>,
 }
 
-/// Whether a file with this name is an emulator.
+/// Returns true when a file with this name is an emulator.
 pub(super) fn is_emulator(program: &Path) -> bool {
     program.file_name().is_some_and(|name| name.as_bytes().starts_with(NAME))
 }
 
-/// Takes apart what an emulator was told (without its own name).
+/// Parses the command line of an emulator (without its own name).
 ///
-/// dpkg reads options up to the first word that is none, and the one that says what to do is among
-/// them. So its first word is an option, and a word before that is its name.
+/// dpkg reads options up to the first word that is none, and the option for its action is among
+/// them. So the first word for dpkg is an option, and a word before that is dpkg's name.
 ///
 /// # Errors
-/// Why that is in doubt, as the rest of a sentence.
+/// The reason for which the line is ambiguous, as the rest of a sentence.
 pub(super) fn emulated(words: Vec<Vec<u8>>) -> Result<Emulated, &'static str> {
     let mut rest = words.into_iter().peekable();
     let is_option = |word: &Vec<u8>| word.starts_with(b"-");
@@ -62,8 +63,8 @@ pub(super) fn emulated(words: Vec<Vec<u8>>) -> Result<Emulated, &'static str> {
     Ok(Emulated { program, called, arguments: rest.collect() })
 }
 
-/// What a dpkg was told (without its name) that `process` emulates, which works in `directory`
-/// and was told `words` (without its own name).
+/// Returns the arguments (without its name) of the dpkg that `process` emulates. The process works
+/// in `directory` and was called with `words` (without its own name).
 ///
 /// # Errors
 /// If it is not dpkg, or dpkg could see other files than we do: the rest of a sentence.
@@ -77,7 +78,7 @@ pub(super) fn told(
     if !is_dpkg(&program) || !is_dpkg(&real) {
         return Err("the program that it runs is not dpkg".to_owned());
     }
-    // What is taken for the name must not be an archive.
+    // The word that is taken for the name must not be an archive.
     if let Some(called) = called {
         let file = fs::canonicalize(directory.join(&called));
         if !is_dpkg(&called) || file.is_ok_and(|file| file != real) {
@@ -97,7 +98,8 @@ fn is_dpkg(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == "dpkg")
 }
 
-/// Whether the environment that a process was started with tells an emulator anything.
+/// Returns true when the environment that a process was started with contains settings for an
+/// emulator.
 fn is_set_in_environment(process: &Path) -> io::Result<bool> {
     let mut all = Vec::new();
     File::open(process.join("environ"))?.take(MAX_ENVIRONMENT + 1).read_to_end(&mut all)?;
@@ -138,7 +140,7 @@ mod tests {
             "-L /srv /usr/bin/dpkg -i a",
             "-0 dpkg /usr/bin/dpkg -i a",
             "-- /usr/bin/dpkg -i a",
-            // dpkg's configuration could say what to do.
+            // dpkg's configuration could name the action.
             "/usr/bin/dpkg a",
             "/usr/bin/dpkg a b -i c",
             "/usr/bin/dpkg",

@@ -1,10 +1,9 @@
-//! The entrances that run as root right before dpkg unpacks: apt's hook, dpkg's own, and the one
-//! for each archive. Before all of them, one that lets nothing in: it tells people what will be
-//! refused before they are asked whether to go on.
+//! The hooks that run as root right before dpkg unpacks: apt's hook, dpkg's own, and the check of
+//! each archive. Another hook runs before all of them and admits nothing: it tells people which
+//! packages will be refused before apt asks whether to continue.
 //!
-//! They trust neither the method nor the cache: every archive is opened and hashed again, whatever
-//! it is called and however it came. Anything that goes wrong ends with a non-zero exit, and then
-//! nothing is installed.
+//! They trust neither the method nor the cache: they open and hash every archive again, whatever
+//! its name and its source. Every error ends with a non-zero exit, and then nothing is installed.
 
 mod apt_arguments;
 mod before_prompt;
@@ -32,13 +31,13 @@ pub use debsig::run as debsig_verify;
 pub use dpkg::run as dpkg_pre_invoke;
 pub use pre_install::run as pre_install_pkgs;
 
-/// What is said last when something is refused.
+/// The last sentence when a file is refused.
 const OUTCOME: &str = "Nothing was installed.";
 
-/// What stands before a bar, in the middle of what apt and dpkg write.
+/// The label before a progress bar, in the middle of the output of apt and dpkg.
 const LABEL: &str = "apt-quorum: ";
 
-/// The gate as one entrance sees it.
+/// The gate as one of the hooks sees it.
 struct Entry<'a> {
     gate: &'a Gate,
     apt: &'a Configuration,
@@ -47,15 +46,15 @@ struct Entry<'a> {
     news: News,
 }
 
-/// What of its decisions is news about this system.
+/// The decisions that are news about this system.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum News {
     All,
-    /// What is not confirmed: the files go elsewhere.
+    /// Only those about files that are not confirmed: the files go elsewhere.
     Unconfirmed,
 }
 
-/// Whether files that were cleared are remembered, for the entrances that come after this one.
+/// A choice: remember cleared files for the hooks that run after this one, or not.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Remembering {
     Yes,
@@ -63,8 +62,8 @@ enum Remembering {
 }
 
 impl Entry<'_> {
-    /// Judges, records, and says what came of it. Nothing if anything is refused. Where there is
-    /// nothing to judge, no file comes onto the system.
+    /// Judges, records, and reports the decisions. Returns nothing if any file is refused. Without
+    /// candidates, no file comes onto the system.
     fn clear(&self, candidates: Vec<Candidate>, remembering: Remembering) -> Option<Clearance> {
         if candidates.is_empty() {
             return Clearance::of(Vec::new()).ok();
@@ -113,14 +112,14 @@ impl Entry<'_> {
         let decisions = judged.into_iter().map(|it| it.decision).collect();
         let clearance = Clearance::of(decisions).ok()?;
         if let (Remembering::Yes, Ok(config)) = (remembering, self.gate.config()) {
-            // Without it, all that follows only takes longer.
+            // Without it, all further steps only take longer.
             let _ = to_remember.write(&clearance, &state, config.digest, self.now);
         }
         Some(clearance)
     }
 
-    /// Lets what the hook cleared a moment ago pass, and judges the rest of what dpkg is about to
-    /// unpack from `paths`.
+    /// Lets files pass that the hook cleared a moment ago, and judges the others that dpkg is about
+    /// to unpack from `paths`.
     fn pass_or_clear(&self, paths: Vec<PathBuf>) -> ExitCode {
         let memory = match self.gate.config() {
             Ok(config) => Memory::read(&state(self.apt), config.digest, self.now),
@@ -154,17 +153,18 @@ impl Entry<'_> {
     }
 }
 
-/// What happens to what nothing admits. Without a usable configuration it is refused.
+/// The mode, which decides about files that nothing admits. Without a usable configuration they are
+/// refused.
 fn mode(gate: &Gate) -> Mode {
     gate.config().map_or(Mode::Enforce, |config| config.policy.mode())
 }
 
-/// Where root keeps what it must find again.
+/// The directory in which root keeps its state.
 fn state(apt: &Configuration) -> PathBuf {
     apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY)
 }
 
-/// What time it is to judge by, and a word about it if the clock must be wrong.
+/// Returns the time by which files are judged, and prints a warning if the clock must be wrong.
 fn present(apt: &Configuration) -> Timestamp {
     let clock = std::time::SystemTime::now();
     let moment = receipt::present(&state(apt), clock);
@@ -179,7 +179,7 @@ fn present(apt: &Configuration) -> Timestamp {
     now
 }
 
-/// The only way to a zero exit: every file was cleared now, or a moment ago.
+/// Ends the hook. This is the only way to a zero exit: every file was cleared now, or a moment ago.
 fn exit(cleared: Option<Clearance>, _recalled: Vec<Recalled>) -> ExitCode {
     match cleared {
         Some(_) => ExitCode::SUCCESS,
@@ -187,8 +187,8 @@ fn exit(cleared: Option<Clearance>, _recalled: Vec<Recalled>) -> ExitCode {
     }
 }
 
-/// Says why nothing can be judged at all, and that nothing was installed. `apt` is its
-/// configuration as far as that is known.
+/// Prints the reason for which nothing can be judged at all, and that nothing was installed. `apt`
+/// is apt's configuration as far as that is known.
 fn refuse(entrance: Entrance, apt: &Configuration, why: &str) -> ExitCode {
     complain(&format!("{why}. {OUTCOME}"));
     Log::open(apt).nothing_passed(entrance, why);
@@ -199,8 +199,8 @@ fn complain(line: &str) {
     complain_raw(&format!("apt-quorum: {line}\n"));
 }
 
-/// Writes a summary to standard error: in colour at a terminal, unless the person said to apt or
-/// dpkg that there shall be none.
+/// Writes a summary to standard error. Uses colours at a terminal, unless the person turned them
+/// off in apt or dpkg.
 fn complain_in_colour(text: &str, apt: &Configuration) {
     let apt_has_none = apt.find("APT::Color").is_some() && !apt.is_on("APT::Color");
     let dpkg_has_none = std::env::var_os("DPKG_COLORS").is_some_and(|it| it == "never");
@@ -211,7 +211,7 @@ fn complain_in_colour(text: &str, apt: &Configuration) {
     }
 }
 
-/// Writes to standard error; that nobody reads it changes nothing.
+/// Writes to standard error. Ignores errors: a missing reader changes nothing.
 fn complain_raw(text: &str) {
     use std::io::Write;
 

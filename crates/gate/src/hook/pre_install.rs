@@ -1,5 +1,5 @@
-//! `DPkg::Pre-Install-Pkgs`: apt's last question before dpkg, and the one that counts for all
-//! that comes by way of apt.
+//! `DPkg::Pre-Install-Pkgs`: apt's last question before dpkg, and the decisive one for all packages
+//! that come by way of apt.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use crate::report::Entrance;
 use crate::sys::inherited;
 use crate::sys::secure::Trusted;
 
-/// Where apt puts its list, as `/etc/apt/apt.conf.d/00apt-quorum` asks for it (`InfoFD`).
+/// The descriptor of apt's list, as `/etc/apt/apt.conf.d/00apt-quorum` asks for it (`InfoFD`).
 const INFO_FD: i32 = 20;
 
 /// Runs the hook. Zero only with a [`Clearance`].
@@ -31,7 +31,7 @@ pub fn run() -> ExitCode {
 fn judge(input: HookInput) -> ExitCode {
     let gate = Gate::open(&input.configuration, None, Trusted::now());
     if let Some(why) = input.odd.first() {
-        // Each may be about a package that nobody would have judged.
+        // Each may be about a package that would otherwise not be judged.
         if mode(&gate) == Mode::Enforce {
             return refuse(Entrance::Hook, &input.configuration, &why.to_string());
         }

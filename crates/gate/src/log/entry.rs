@@ -1,6 +1,6 @@
-//! One message, and how the journal and syslog want it.
+//! One message, in the formats of the journal and of syslog.
 //!
-//! Everything in it is made printable and cut, so that no name of a file and no answer of a server
+//! Everything in it is made printable and cut, so that neither a file name nor a server's answer
 //! can forge a second field or line.
 
 use std::path::Path;
@@ -9,10 +9,10 @@ use crate::policy::{Basis, Decision, Reason};
 use crate::report::{self, Entrance, Record, RecordedClaim};
 use crate::types::printable;
 
-/// What the messages go by.
+/// The identifier of the messages in the log.
 const IDENTIFIER: &str = "apt-quorum";
 
-/// LOG_AUTHPRIV of syslog(3): messages about who may do what, that not everybody may read.
+/// LOG_AUTHPRIV of syslog(3): messages about permissions, which not every user may read.
 const FACILITY: u8 = 10;
 
 /// Longest text for people, in bytes.
@@ -24,7 +24,7 @@ const MAX_SYSLOG: usize = 1024;
 /// Longest message for the journal, in bytes. Far below what the kernel takes as one datagram.
 const MAX_JOURNAL: usize = 16 * 1024;
 
-/// What a message is about. The ids stand in apt-quorum-method(8) and stay what they are.
+/// The subject of a message. apt-quorum-method(8) documents the ids, which never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Enough operators confirm it
@@ -37,7 +37,7 @@ enum Kind {
     Unchecked,
     /// It may not pass
     Refused,
-    /// Somebody signed a different file under its name
+    /// An operator signed a different file under its name
     Conflict,
 }
 
@@ -85,7 +85,7 @@ impl Kind {
 }
 
 impl Entry {
-    /// A decision, and each alarm that comes with it.
+    /// Makes a message about a decision, and one about each alarm that comes with it.
     pub(super) fn of(decision: &Decision, record: &Record) -> Vec<Self> {
         let verdict = report::verdict(Path::new(&record.path), decision);
         let kinds = std::iter::once(Kind::of(decision)).chain(std::iter::repeat(Kind::Conflict));
@@ -95,7 +95,7 @@ impl Entry {
             .collect()
     }
 
-    /// That nothing passed, and why.
+    /// Makes a message that says that nothing passed, and why.
     pub(super) fn of_trouble(entrance: Entrance, why: &str) -> Self {
         let fields = vec![
             ("APT_QUORUM_DECISION", "refuse".to_owned()),
@@ -104,7 +104,7 @@ impl Entry {
         Self { kind: Kind::Refused, message: format!("refused: {why}"), fields }
     }
 
-    /// As the journal's native protocol has it.
+    /// Formats the message for the journal's native protocol.
     pub(super) fn for_the_journal(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         add_field(&mut bytes, "MESSAGE", &shortened(&self.message, MAX_MESSAGE));
@@ -122,8 +122,8 @@ impl Entry {
         bytes
     }
 
-    /// As syslog(3) sends it, but for the time: the C library writes it in the zone of the process,
-    /// and every syslogd puts in its own where there is none.
+    /// Formats the message as syslog(3) sends it, but without the time. The C library writes the
+    /// time in the zone of the process; every syslogd adds its own where there is none.
     pub(super) fn for_syslog(&self) -> Vec<u8> {
         let priority = FACILITY * 8 + self.kind.priority();
         let head = format!("<{priority}>{IDENTIFIER}[{}]: ", std::process::id());
@@ -131,7 +131,7 @@ impl Entry {
             |name: &str| self.fields.iter().find(|(it, _)| *it == name).map(|(_, it)| it.as_str());
         let of = [value("APT_QUORUM_ENTRANCE"), value("APT_QUORUM_SHA256")];
         let more: Vec<&str> = of.into_iter().flatten().collect();
-        // No line ends in a number.
+        // The parenthesis keeps a line from ending in a number.
         let tail = format!(" ({}).", printable(&more.join(", sha256 ")));
         let room = MAX_SYSLOG.saturating_sub(head.len() + tail.len());
         let message = self.message.trim_end_matches('.');
@@ -139,7 +139,7 @@ impl Entry {
     }
 }
 
-/// What a program that watches the log wants to know of a decision.
+/// Returns the fields of a decision for programs that watch the log.
 fn of(record: &Record) -> Vec<(&'static str, String)> {
     let identity = record.identity.as_ref();
     let one = [
@@ -167,7 +167,7 @@ fn of(record: &Record) -> Vec<(&'static str, String)> {
     fields
 }
 
-/// Whose claims they are, each once.
+/// Returns the names of the operators that made these claims, each once.
 fn operators(claims: &[RecordedClaim]) -> Vec<String> {
     let mut names: Vec<String> = claims.iter().map(|it| it.operator.to_string()).collect();
     names.sort();
@@ -175,9 +175,9 @@ fn operators(claims: &[RecordedClaim]) -> Vec<String> {
     names
 }
 
-/// Adds a field as the journal reads it: `NAME=value` on a line, or, where a line end is in the
-/// value, its length in between. With the length nothing in a value can become another field, even
-/// if a value comes here that was not made printable.
+/// Adds a field as the journal reads it: `NAME=value` on a line, or, if the value contains a line
+/// end, with its length in between. With the length no part of a value can become another field,
+/// even if a value comes here that was not made printable.
 fn add_field(bytes: &mut Vec<u8>, name: &str, value: &str) {
     bytes.extend(name.as_bytes());
     if value.contains('\n') {
@@ -191,7 +191,7 @@ fn add_field(bytes: &mut Vec<u8>, name: &str, value: &str) {
     bytes.push(b'\n');
 }
 
-/// Printable ASCII of at most that many bytes.
+/// Returns printable ASCII of at most `most` bytes.
 fn shortened(text: &str, most: usize) -> String {
     let clean = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
     if text.chars().count() <= most {
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(sent.lines().last(), Some("X=a PRIORITY=0?[2J?"));
         let sent = String::from_utf8(entry(hostile, hostile).for_syslog()).unwrap();
         assert!(sent.ends_with("]: a?PRIORITY=0?[2J? (hook)."), "{sent}");
-        // And if one were not made printable, its length would hold it together.
+        // If one were not made printable, its length would still hold it together.
         let mut bytes = Vec::new();
         add_field(&mut bytes, "X", "a\nY=b");
         assert_eq!(bytes, b"X\n\x05\0\0\0\0\0\0\0a\nY=b\n");

@@ -1,8 +1,8 @@
-//! Tells the system's log what was decided: systemd's journal, or syslog where there is none.
+//! Tells the system's log about decisions: systemd's journal, or syslog where there is none.
 //!
-//! For people, and for programs that watch logs. Nothing is decided by it, nothing waits for it,
-//! and that nobody takes a message changes nothing. It is no evidence either: every user can write
-//! such messages. What an installation rests on stands in the receipts.
+//! For people, and for programs that watch logs. No decision depends on it, nothing waits for it,
+//! and a lost message changes nothing. It is no evidence either: every user can write such
+//! messages. The receipts record what an installation rests on.
 
 mod entry;
 
@@ -15,19 +15,20 @@ use crate::report::{Entrance, Record};
 use crate::sys::is_in_a_chroot;
 use entry::Entry;
 
-/// Where the journal takes messages (<https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>).
+/// The socket of the journal (<https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>).
 const JOURNAL: &str = "/run/systemd/journal/socket";
 
-/// Where syslog takes messages (syslog(3)).
+/// The socket of syslog (syslog(3)).
 const SYSLOG: &str = "/dev/log";
 
 /// The log of this system, or none.
 ///
-/// To be opened before the process closes itself in. From then on it only writes to what is open.
+/// Must be opened before the process confines itself. After that, it only writes to the open
+/// socket.
 #[derive(Debug, Default)]
 pub struct Log(Option<Daemon>);
 
-/// Who takes the messages.
+/// The daemon that takes the messages.
 #[derive(Debug)]
 enum Daemon {
     Journal(UnixDatagram),
@@ -35,9 +36,9 @@ enum Daemon {
 }
 
 impl Log {
-    /// Opens the log of this system. There is none, and that is no error, where nobody listens, in
-    /// a chroot, and where `apt` works on another system than this one: what is decided for an
-    /// image that is being built is no news about the machine that builds it.
+    /// Opens the log of this system. Returns an empty log, which is no error, if no daemon listens,
+    /// in a chroot, and where `apt` works on another system than this one. Decisions for an image
+    /// that is being built are no news about the machine that builds it.
     #[must_use]
     pub fn open(apt: &Configuration) -> Self {
         if is_elsewhere(apt) || is_in_a_chroot() {
@@ -51,13 +52,14 @@ impl Log {
         Self(journal.or_else(|| connect(syslog).map(Daemon::Syslog)))
     }
 
-    /// Tells a decision: one message, and one more if somebody signed another file.
+    /// Sends a decision: one message, and one more if an operator signed another file.
     pub fn decided(&self, decision: &Decision, record: &Record) {
         self.send(Entry::of(decision, record));
     }
 
-    /// Tells a decision about a package that goes into an image, unless all is well: the image has
-    /// its own receipts, and hundreds of confirmed packages are no news here.
+    /// Sends a decision about a package that goes into an image, unless the package is confirmed
+    /// without a conflict. The image has its own receipts, and hundreds of confirmed packages are
+    /// no news here.
     pub fn decided_for_an_image(&self, decision: &Decision, record: &Record) {
         let is_confirmed =
             matches!(decision, Decision::Admit(it) if matches!(it.basis(), Basis::Quorum));
@@ -66,12 +68,14 @@ impl Log {
         }
     }
 
-    /// Tells why nothing passed, whatever was decided, or why nothing could be.
+    /// Sends the reason for which nothing passed, whatever was decided, or for which nothing could
+    /// be decided.
     pub fn nothing_passed(&self, entrance: Entrance, why: &str) {
         self.send([Entry::of_trouble(entrance, why)]);
     }
 
-    /// A message that is not taken at once is lost: a log must not be able to hold packages up.
+    /// Sends messages. A message that the daemon does not take at once is lost: a log must not
+    /// delay packages.
     fn send(&self, entries: impl IntoIterator<Item = Entry>) {
         for entry in entries {
             let _ = match &self.0 {
@@ -83,7 +87,7 @@ impl Log {
     }
 }
 
-/// A socket that never waits.
+/// Opens a socket that never waits.
 fn connect(path: &Path) -> Option<UnixDatagram> {
     let socket = UnixDatagram::unbound().ok()?;
     socket.set_nonblocking(true).ok()?;
@@ -91,7 +95,7 @@ fn connect(path: &Path) -> Option<UnixDatagram> {
     Some(socket)
 }
 
-/// Whether apt was told to work on another system.
+/// Returns true when apt was told to work on another system.
 fn is_elsewhere(apt: &Configuration) -> bool {
     let items = ["RootDir", "Dir", "DPkg::Chroot-Directory"];
     let other = |it: &str| Path::new(it) != Path::new("/");
@@ -123,7 +127,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (journal, syslog) = (directory.path().join("journal"), directory.path().join("syslog"));
         let (decision, record) = refusal();
-        // Nobody there.
+        // No daemon listens.
         Log::at(&journal, &syslog).decided(&decision, &record);
         let syslogd = UnixDatagram::bind(&syslog).unwrap();
         Log::at(&journal, &syslog).decided(&decision, &record);
@@ -136,7 +140,7 @@ mod tests {
         assert!(received(&journald).contains("APT_QUORUM_ENTRANCE=dpkg\n"));
         syslogd.set_nonblocking(true).unwrap();
         assert!(syslogd.recv(&mut [0]).is_err(), "both were told");
-        // The journal went away, and its socket stayed.
+        // The journal ended, and its socket remained.
         drop(journald);
         log.decided(&decision, &record);
         Log::at(&journal, &syslog).decided(&decision, &record);
@@ -150,7 +154,7 @@ mod tests {
         let silent = UnixDatagram::bind(&path).unwrap();
         let log = Log::at(&path, &path);
         let (decision, record) = refusal();
-        // A queue that is full makes others wait (unix(7), `max_dgram_qlen`).
+        // A full queue makes others wait (unix(7), `max_dgram_qlen`).
         for _ in 0..5_000 {
             log.decided(&decision, &record);
         }

@@ -1,4 +1,4 @@
-//! A file that is going to be judged, and what is known about it so far.
+//! A file that is going to be judged, and the current knowledge about it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,30 +9,30 @@ use crate::types::{Identity, Sha256Digest};
 
 /// A file that is going to be judged.
 pub(super) struct Case {
-    /// What apt calls it, by the name under which it wants it
+    /// apt's identity of the package, from the name under which apt wants the file
     pub(super) requested: Option<Identity>,
     /// The SHA-256 that apt told
     pub(super) expected: Option<Sha256Digest>,
-    /// Where the file is until it passes, if that is not where apt wants it
+    /// The path of the file until it passes, if that differs from the one that apt wants
     pub(super) waits_as: Option<PathBuf>,
     pub(super) known: Known,
     /// The file, once it was hashed
     pub(super) subject: Option<Subject>,
-    /// The wrapped method's 200, while there is still something to say in its place
+    /// The wrapped method's 200, as long as apt can be shown another message in its place
     pub(super) begun: Option<Message>,
-    /// How many operators had answered when apt was told last
+    /// The number of operators that had answered when apt was last told
     told: Option<usize>,
     /// The wrapped method's 201
     pub(super) done: Option<Message>,
 }
 
-/// What is known about a file.
+/// The current knowledge about a file.
 pub(super) enum Known {
-    /// Nothing, and nobody looks.
+    /// Nothing, and no search is under way.
     Nothing,
-    /// What is at hand is being looked for.
+    /// The evidence at hand is being searched for.
     Soon,
-    /// This, and what operators answer.
+    /// The evidence at hand and the operators' answers.
     Inquiry(Box<Inquiry>),
 }
 
@@ -51,8 +51,8 @@ impl Case {
         }
     }
 
-    /// What apt is to show while answers are awaited; nothing if there are none to come, or if it
-    /// shows that already.
+    /// Returns the message that apt shows while answers are awaited. Returns nothing if no answers
+    /// are to come, or if apt already shows the same.
     pub(super) fn waiting(&mut self) -> Option<Message> {
         let Known::Inquiry(inquiry) = &self.known else { return None };
         if inquiry.is_complete() {
@@ -70,9 +70,9 @@ impl Case {
     }
 }
 
-/// What apt calls a package in the name under which it wants it: apt makes that name of the
-/// package's name, version and architecture, with `_` and `:` quoted (`pkgAcqArchive`,
-/// apt-pkg/acquire-item.cc). A name of another form tells nothing.
+/// Parses apt's identity of a package from the name under which apt wants it. apt builds that name
+/// from the package's name, version and architecture, with `_` and `:` quoted (`pkgAcqArchive`,
+/// apt-pkg/acquire-item.cc). Returns nothing for a name of another form.
 fn identity_in_name(destination: &Path) -> Option<Identity> {
     let name = destination.file_name()?.to_str()?;
     let (stem, _) = name.rsplit_once('.')?;

@@ -1,32 +1,33 @@
-//! What apt asked for and has no answer about, and when the wrapped method is asked for it.
+//! The files that apt asked for and has no answer about, and the order in which the wrapped method
+//! is asked for them.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::apt::message::Message;
 use crate::evidence::QuestionId;
 
-/// Files that the wrapped method is asked for at the same time. apt hands us many more, so that
-/// evidence about all of them can be asked for together; the rest wait here. However many it is
-/// asked for, it asks a server for ten at a time (`Acquire::http::Pipeline-Depth`); with no more than
-/// that, it would run dry before it hears of the next one. So few messages never fill a pipe, which
-/// would make this side wait for that one.
+/// Files that the wrapped method is asked for at the same time. apt hands over many more, so that
+/// evidence about all of them can be asked for together; the rest wait here. The wrapped method
+/// asks a server for ten at a time (`Acquire::http::Pipeline-Depth`). With a limit of ten here, it
+/// would run out of work before it hears of the next file. This few messages never fill a pipe,
+/// which would make this side wait for the other.
 const WITH_WRAPPED: usize = 30;
 
-/// The items by their URIs, each with what is known of it.
+/// The items by their URIs, each with the knowledge about it.
 pub(super) struct Items<T> {
     entries: HashMap<Vec<u8>, Entry<T>>,
-    /// The item that a question is about
+    /// The URI of the item that a question is about
     questions: HashMap<QuestionId, Vec<u8>>,
-    /// What the wrapped method is going to be asked for
+    /// The requests that are still to be sent to the wrapped method
     ahead: VecDeque<(QuestionId, Vec<u8>, Message)>,
-    /// How much it was asked for and has not answered
+    /// The number of requests that the wrapped method has not answered
     with_wrapped: usize,
     last_id: QuestionId,
 }
 
 struct Entry<T> {
     id: QuestionId,
-    /// Whether the wrapped method was asked for it and has not answered
+    /// True from the request to the wrapped method until its answer
     under_way: bool,
     item: T,
 }
@@ -48,8 +49,8 @@ impl<T> Items<T> {
         self.last_id
     }
 
-    /// Adds an item, of which `message` asks the wrapped method when it is its turn. One that was
-    /// there under the same URI is no longer wanted.
+    /// Adds an item; `message` asks the wrapped method for it when its turn comes. An earlier item
+    /// under the same URI is no longer wanted.
     pub(super) fn insert(&mut self, id: QuestionId, uri: &[u8], message: Message, item: T) {
         self.remove(uri);
         self.questions.insert(id, uri.to_vec());
@@ -69,7 +70,7 @@ impl<T> Items<T> {
         self.entries.get_mut(uri).map(|it| &mut it.item)
     }
 
-    /// Gives an item another number: what was asked about it so far is no longer.
+    /// Gives an item another number, so that answers to earlier questions about it no longer count.
     pub(super) fn renumber(&mut self, uri: &[u8]) -> Option<QuestionId> {
         let id = self.next_id();
         let entry = self.entries.get_mut(uri)?;
@@ -104,18 +105,18 @@ impl<T> Items<T> {
         Some(entry.item)
     }
 
-    /// The wrapped method has answered about an item.
+    /// Notes that the wrapped method has answered about an item.
     pub(super) fn has_come(&mut self, uri: &[u8]) {
         if let Some(entry) = self.entries.get_mut(uri) {
             self.with_wrapped -= usize::from(std::mem::take(&mut entry.under_way));
         }
     }
 
-    /// What the wrapped method is to be asked for now, if it may have one more.
+    /// Returns the next request for the wrapped method, if it may have one more.
     pub(super) fn next_for_wrapped(&mut self) -> Option<Message> {
         while self.with_wrapped < WITH_WRAPPED {
             let (id, uri, message) = self.ahead.pop_front()?;
-            // What is no longer wanted was refused meanwhile, or asked for again.
+            // An item that is no longer wanted was refused meanwhile, or asked for again.
             let Some(entry) = self.entries.get_mut(&uri).filter(|it| it.id == id) else { continue };
             entry.under_way = true;
             self.with_wrapped += 1;
@@ -140,7 +141,7 @@ mod tests {
         items.insert(id, uri.as_bytes(), Message::new(600, "URI Acquire").with("URI", uri), ());
     }
 
-    /// What the wrapped method is asked for now.
+    /// Returns the URIs that the wrapped method is asked for now.
     fn asked(items: &mut Items<()>) -> Vec<String> {
         std::iter::from_fn(|| items.next_for_wrapped())
             .map(|message| message.text_field("URI").unwrap().to_owned())

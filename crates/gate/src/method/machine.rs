@@ -1,10 +1,10 @@
-//! What the method does when somebody says something. Besides giving a file its name or removing
-//! it, no input or output happens here, so the whole conversation can be tested.
+//! The reactions of the method to messages. Apart from giving a file its name or removing it, no
+//! input or output happens here, so the whole conversation can be tested.
 //!
-//! The rules that it follows come from what apt does with each message and from the ways round
-//! that docs/ways-round.md lists. In short: gate by default; believe neither the wrapped method's
-//! hashes nor its file names nor its redirects; on a refusal fail the item and then the whole run,
-//! so that no other source of the same version can stand in for it.
+//! Its rules follow from apt's treatment of each message and from the ways round that
+//! docs/ways-round.md lists. In short: gate by default; believe neither the wrapped method's hashes
+//! nor its file names nor its redirects; on a refusal fail the item and then the whole run, so that
+//! no other source of the same version can replace it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -29,7 +29,7 @@ use super::items::Items;
 use super::passage::{HashedFile, Passage, Places, can_be_written};
 use super::wrapped::{ItsHashes, Scheme};
 
-/// What is to be done.
+/// An action that the caller must take.
 pub(super) enum Action {
     /// Tell apt.
     Say(Reply),
@@ -37,11 +37,11 @@ pub(super) enum Action {
     Forward(Message),
     /// Hash a file.
     Hash { uri: Vec<u8>, path: PathBuf },
-    /// Look for what is at hand about a file.
+    /// Search the evidence at hand about a file.
     Inquire { id: QuestionId, question: Question },
     /// Put a question to endpoints.
     Ask { id: QuestionId, question: Question, endpoints: Vec<usize> },
-    /// Nobody waits for answers to this question any more.
+    /// No file waits for answers to this question any more.
     Settled { id: QuestionId },
     /// There is nothing more to do.
     End,
@@ -87,13 +87,13 @@ pub(super) struct Machine<'a> {
     listings: Option<Listings>,
     its_hashes: ItsHashes,
     items: Items<Item>,
-    /// Whether endpoints were asked
+    /// True once endpoints were asked
     asked: bool,
 }
 
-/// Something that apt asked for and has no answer about.
+/// A file that apt asked for and has no answer about.
 struct Item {
-    /// What apt calls the file: the answer must say the same
+    /// apt's name of the file: the answer must have the same
     named: Vec<u8>,
     /// The file
     destination: PathBuf,
@@ -101,7 +101,7 @@ struct Item {
 }
 
 impl Item {
-    /// Where the wrapped method puts the file.
+    /// The path to which the wrapped method writes the file.
     fn place(&self) -> &Path {
         match &self.kind {
             Kind::Index => &self.destination,
@@ -109,7 +109,7 @@ impl Item {
         }
     }
 
-    /// The operators for whose answers a file waits that is there.
+    /// The operators whose answers a downloaded file waits for.
     fn awaited(&self) -> impl Iterator<Item = &OperatorName> {
         let inquiry = match &self.kind {
             Kind::Judged(case) if case.subject.is_some() => match &case.known {
@@ -123,7 +123,7 @@ impl Item {
 }
 
 enum Kind {
-    /// It goes where apt keeps indexes.
+    /// apt keeps it among its indexes.
     Index,
     /// Everything else.
     Judged(Box<Case>),
@@ -153,7 +153,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// apt wants something.
+    /// Handles a message from apt.
     pub(super) fn apt_says(&mut self, message: Message) -> Vec<Action> {
         match message.code() {
             600 => self.acquire(message),
@@ -199,8 +199,8 @@ impl<'a> Machine<'a> {
             return self.refuse_unjudged(&uri, &destination, Reason::Unreadable { why });
         }
         let first = case.requested.clone().map(|identity| {
-            // Asked before the file is there, by the name that apt gives it. If the file turns
-            // out to be something else, what was found is of no use and it is refused.
+            // Asked before the file is there, by the name that apt gives it. If the file turns out
+            // to be another, the evidence found does not help and the file is refused.
             inquire(&mut case, id, Question { identity, source: None, sha256: expected })
         });
         let message = if expected.is_some() { self.its_hashes.request(message) } else { message };
@@ -212,12 +212,12 @@ impl<'a> Machine<'a> {
         actions
     }
 
-    /// Asks the wrapped method for as much as it may have.
+    /// Sends the wrapped method as many requests as it may have.
     fn forward(&mut self) -> Vec<Action> {
         std::iter::from_fn(|| self.items.next_for_wrapped()).map(Action::Forward).collect()
     }
 
-    /// The wrapped method reports something.
+    /// Handles a message from the wrapped method.
     pub(super) fn wrapped_says(&mut self, message: Message) -> Vec<Action> {
         let mut actions = self.hear(message);
         actions.extend(self.forward());
@@ -246,14 +246,14 @@ impl<'a> Machine<'a> {
             (_, Some(uri)) if known => {
                 self.fail(&uri, "the wrapped method said something that is not understood")
             }
-            // About something that apt did not ask for: apt would hang on it or fall over it.
+            // About a file that apt did not ask for: apt would hang or crash on it.
             _ => Vec::new(),
         }
     }
 
-    /// apt shows what a method says about itself (102) until it hears that a file is on its way
-    /// (200), and from then on the share of it that is there. A small file is there at once,
-    /// so apt hears of it only when it is judged, and people see what they wait for until then.
+    /// Handles the start of a download (200). Until then apt shows the method's status (102);
+    /// afterwards it shows the downloaded share of the file. A small file is there at once, so its
+    /// 200 is held back until it is judged. Until then, people see what they wait for.
     fn begun(&mut self, uri: &[u8], message: Message) -> Vec<Action> {
         let size = message.text_field("Size").and_then(|it| it.parse::<u64>().ok());
         match self.items.get_mut(uri).map(|item| &mut item.kind) {
@@ -302,7 +302,7 @@ impl<'a> Machine<'a> {
         vec![Action::Say(Reply::other(message))]
     }
 
-    /// The wrapped method is gone: what it had under way will not come.
+    /// Fails all items: the wrapped method has ended, so none of its downloads will arrive.
     pub(super) fn wrapped_is_gone(&mut self) -> Vec<Action> {
         let uris = self.items.uris();
         let mut actions: Vec<Action> = uris
@@ -313,7 +313,7 @@ impl<'a> Machine<'a> {
         actions
     }
 
-    /// A file was hashed.
+    /// Handles the result of hashing a file.
     pub(super) fn hashed(&mut self, uri: &[u8], file: io::Result<HashedFile>) -> Vec<Action> {
         let Some(Item { destination, kind: Kind::Judged(case), .. }) = self.items.get_mut(uri)
         else {
@@ -328,7 +328,7 @@ impl<'a> Machine<'a> {
             }
         };
         if case.expected.is_some_and(|expected| expected != file.examined.sha256()) {
-            // Damaged or tampered with on the way: apt has its own words and ways for that.
+            // Damaged or tampered with on the way: apt has its own messages and reactions for that.
             self.give_up(uri);
             let message = Message::new(400, "URI Failure")
                 .with("URI", uri)
@@ -343,7 +343,7 @@ impl<'a> Machine<'a> {
 
         let control = examined.control().ok().cloned();
         let requested = case.requested.clone();
-        // Operators call a file as it writes its name, apt in lower case.
+        // Operators name a file as it writes its name, apt in lower case.
         let named = |it: &Identity| requested.as_ref().is_some_and(|named| named == it);
         let another_case = |it: &Identity| {
             requested.as_ref().is_some_and(|named| named.artifact_name() != it.artifact_name())
@@ -363,13 +363,13 @@ impl<'a> Machine<'a> {
             sha256: Some(subject.sha256()),
         });
         let mut actions = Vec::new();
-        // What was asked by the other name stays without effect.
+        // Answers to questions under the other name no longer have an effect.
         let id = if renamed { self.items.renumber(uri) } else { self.items.id(uri) };
         if let (Some(id), Some(Item { kind: Kind::Judged(case), .. })) =
             (id, self.items.get_mut(uri))
         {
             case.subject = Some(subject);
-            // Asked only now, if apt's name did not tell what it is.
+            // Asked only now, if apt's name did not tell the identity.
             if renamed || matches!(case.known, Known::Nothing) {
                 actions.extend(question.map(|question| inquire(case, id, question)));
             }
@@ -378,15 +378,15 @@ impl<'a> Machine<'a> {
         actions
     }
 
-    /// Read once. As a rule that was before the process closed itself in: from then on indexes
-    /// that are compressed cannot be unpacked and list nothing.
+    /// Returns the listings, which are read once. Usually that happened before the process confined
+    /// itself: afterwards, compressed indexes cannot be unpacked and list nothing.
     fn listings(&mut self) -> &Listings {
         let gate = self.gate;
         self.listings.get_or_insert_with(|| gate.listings(|_, _| true))
     }
 
-    /// What is at hand about a file was found and verified. Operators are asked now, unless that is
-    /// enough whatever the file turns out to be.
+    /// Handles the evidence at hand about a file, found and verified. Asks the operators, unless
+    /// that evidence is enough whatever the file turns out to be.
     pub(super) fn inquired(
         &mut self,
         id: QuestionId,
@@ -398,7 +398,7 @@ impl<'a> Machine<'a> {
             return Vec::new();
         };
         if self.gate.policy().is_ok_and(|policy| inquiry.has_enough(policy)) {
-            // The hook asks the others, of whom one could contradict.
+            // The hook asks the other operators, which could contradict.
             inquiry.ask_nobody();
         }
         let awaited: BTreeSet<OperatorName> = inquiry.awaited().cloned().collect();
@@ -414,7 +414,7 @@ impl<'a> Machine<'a> {
         asked.into_iter().chain(self.judge(&uri)).collect()
     }
 
-    /// An endpoint answered.
+    /// Handles the answer of an endpoint.
     pub(super) fn evidence(&mut self, event: Event) -> Vec<Action> {
         let Some(uri) = self.items.of_question(event.question).map(<[u8]>::to_vec) else {
             return Vec::new();
@@ -428,13 +428,13 @@ impl<'a> Machine<'a> {
         self.judge(&uri)
     }
 
-    /// How long to wait for anything to happen before it is looked how much time has passed.
+    /// The longest time to wait for an event before the elapsed time is checked.
     pub(super) fn patience(&self) -> Duration {
         if self.asked { TICK } else { A_DAY }
     }
 
-    /// Files that are there may wait for operators. One that has used up its time is waited for no
-    /// longer.
+    /// Checks the time that downloaded files have waited for operators. Operators that have used up
+    /// their time are no longer waited for.
     pub(super) fn time_passes(&mut self, now: Instant) -> Vec<Action> {
         if !self.asked {
             return Vec::new();
@@ -456,7 +456,7 @@ impl<'a> Machine<'a> {
         actions
     }
 
-    /// Decides, if the file is there and no answer that may still come could change it.
+    /// Decides, if the file is there and no outstanding answer could change the decision.
     fn judge(&mut self, uri: &[u8]) -> Vec<Action> {
         let Some(Item { destination, kind: Kind::Judged(case), .. }) = self.items.get_mut(uri)
         else {
@@ -484,9 +484,8 @@ impl<'a> Machine<'a> {
         let (signed, _) = inquiry.into_parts();
         let record = self.record(&decision, &destination);
         self.log.decided(&decision, &record);
-        // The hook's receipts are the ones that an installation rests on. These need not be on the
-        // disk before apt hears of a file. Without root there is nowhere to write and nothing to
-        // install.
+        // An installation rests on the hook's receipts. These need not be on the disk before apt
+        // hears of a file. Without root there is no place to write and nothing to install.
         if let Ok(ledger) = &mut self.ledger {
             let _ = ledger.note(&[(record, &signed)]);
         }
@@ -499,8 +498,8 @@ impl<'a> Machine<'a> {
         actions
     }
 
-    /// What people must see although the file passes. The hook says it again, for those files
-    /// that are going to be installed.
+    /// Returns the warnings that people must see although the file passes. The hook repeats them
+    /// for files that are going to be installed.
     fn remarks(&self, uri: &[u8], destination: &Path, decision: &Decision) -> Vec<Action> {
         let Decision::Admit(admit) = decision else { return Vec::new() };
         let quiet = matches!(admit.basis(), Basis::Quorum | Basis::WarnMode { .. });
@@ -513,7 +512,7 @@ impl<'a> Machine<'a> {
         lines.map(|line| Action::Say(Reply::other(warning(line)))).collect()
     }
 
-    /// Tells apt that the file is there, with the hash that we computed and no other.
+    /// Tells apt that the file is there, with the hash that this process computed and no other.
     fn success(&mut self, uri: &[u8], passage: Passage) -> Vec<Action> {
         let file = passage.file().map(|file| (file.size(), file.sha256()));
         let item = self.items.remove(uri);
@@ -538,13 +537,13 @@ impl<'a> Machine<'a> {
                 .with("SHA256-Hash", sha256.to_string())
                 .with("Checksum-FileSize-Hash", size.to_string());
         }
-        // Where apt expects other hashes only, it computes them itself when none is reported.
+        // If apt expects only other hashes, it computes them itself when none is reported.
         let begun = case.begun.map(|it| Action::Say(Reply::other(it)));
         begun.into_iter().chain([Action::Say(Reply::success(message, passage))]).collect()
     }
 
-    /// Fails the item, and then the whole run: apt would take the same version from another
-    /// source otherwise.
+    /// Fails the item, and then the whole run: otherwise, apt would take the same version from
+    /// another source.
     fn refuse(&mut self, uri: &[u8], destination: &Path, refusal: &Refusal) -> Vec<Action> {
         self.give_up(uri);
         let line = report::refusal_line(refusal, destination);
@@ -558,16 +557,16 @@ impl<'a> Machine<'a> {
         vec![Action::Say(Reply::other(failure)), Action::Say(Reply::other(general))]
     }
 
-    /// Forgets an item, and removes what came of it where apt would leave it for people to find.
+    /// Forgets an item, and removes its file if apt would leave it for people to find.
     fn give_up(&mut self, uri: &[u8]) {
         let Some(Item { kind: Kind::Judged(case), .. }) = self.items.remove(uri) else { return };
         if let Some(file) = case.waits_as {
-            // It may never have come.
+            // The file may never have arrived.
             let _ = std::fs::remove_file(file);
         }
     }
 
-    /// Fails an item for a reason of the conversation, as strictly as a refusal.
+    /// Fails an item because of the conversation, as strictly as a refusal.
     fn fail(&mut self, uri: &[u8], why: &str) -> Vec<Action> {
         let destination = self.items.get(uri).map(|item| item.destination.clone());
         let reason = Reason::Unreadable { why: why.to_owned() };
@@ -575,7 +574,7 @@ impl<'a> Machine<'a> {
         self.refuse_unjudged(uri, &shown, reason)
     }
 
-    /// Refuses what never came to a judgement. It has no receipt, and is told to the log.
+    /// Refuses a file that was never judged. It gets no receipt, but a message in the log.
     fn refuse_unjudged(&mut self, uri: &[u8], destination: &Path, reason: Reason) -> Vec<Action> {
         let refusal = Refusal::unjudged(None, reason);
         let decision = Decision::Refuse(refusal.clone());
@@ -589,18 +588,18 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// Begins to find out about a file.
+/// Starts the search for evidence about a file.
 fn inquire(case: &mut Case, id: QuestionId, question: Question) -> Action {
     case.known = Known::Soon;
     Action::Inquire { id, question }
 }
 
-/// Tells apt anything but a success.
+/// Tells apt anything except a success.
 fn say(message: Message) -> Action {
     Action::Say(Reply::other(message))
 }
 
-/// Why a file could not be read.
+/// Returns the reason for which a file could not be read, for people.
 fn unreadable(error: &io::Error) -> String {
     let hint = match error.kind() {
         // In apt's own runs there is one directory. Libraries can ask for several.
@@ -619,7 +618,7 @@ fn fatal(why: &str) -> Vec<Action> {
     vec![Action::Say(Reply::other(failure)), Action::End]
 }
 
-/// The time at which things are judged.
+/// The time by which files are judged.
 pub(super) fn now() -> Timestamp {
     Timestamp::from(std::time::SystemTime::now())
 }

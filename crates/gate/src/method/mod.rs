@@ -4,10 +4,10 @@
 //! downloading with all that the administrator configured for it. Files that only become apt's
 //! indexes pass; everything else is hashed here and judged before apt hears that it is done.
 //!
-//! It starts as root, because the wrapped method reads `auth.conf` as root. It gives that up, and
-//! closes itself in when apt asks for the first file: before it reads a byte that comes from
-//! outside. The wrapped method runs as the same user and is not closed in, so what it says is as
-//! hostile as the network; see `machine`.
+//! It starts as root, because the wrapped method reads `auth.conf` as root. It gives up root, and
+//! confines itself when apt asks for the first file: before it reads a byte from outside. The
+//! wrapped method runs as the same user and is not confined, so its messages are as hostile as the
+//! network; see `machine`.
 
 mod case;
 mod items;
@@ -42,34 +42,35 @@ use passage::{HashedFile, Places};
 use proxies::Proxies;
 use wrapped::{ItsHashes, Scheme, Wrapped};
 
-/// What apt's exit code is for a method that could not give up its privileges.
+/// apt's exit code for a method that could not give up its privileges.
 const NO_SANDBOX: u8 = 112;
 
-/// How long a command that names a proxy may take where there is no configuration to say it.
+/// The time limit for a command that names a proxy, if no configuration sets one.
 const PROXY_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Most threads that verify what is at hand: downloads do not come faster than so many can do it.
+/// Most threads that verify the evidence at hand: downloads do not arrive faster than these can
+/// verify.
 const VERIFYING: usize = 4;
 
-/// What can happen while the method runs.
+/// An event while the method runs.
 enum Incoming {
     /// apt said something.
     Apt(Message),
-    /// apt closed its end, or speaks nonsense.
+    /// apt closed its end, or sent a malformed message.
     AptGone,
     /// The wrapped method said something.
     Wrapped(Message),
-    /// The wrapped method ended, or speaks nonsense.
+    /// The wrapped method ended, or sent a malformed message.
     WrappedGone,
     /// A file was hashed.
     Hashed(Vec<u8>, io::Result<HashedFile>),
-    /// What is at hand about a file was found.
+    /// The evidence at hand about a file was found.
     Inquired(QuestionId, Question, Box<Inquiry>),
     /// An endpoint answered.
     Evidence(Event),
 }
 
-/// Whether `name`, by which the program was called, is that of a method.
+/// Returns true when `name`, by which the program was called, is that of a method.
 #[must_use]
 pub fn is_name_of_a_method(name: &str) -> bool {
     Scheme::from_name(name).is_some()
@@ -94,7 +95,7 @@ pub fn run(argv0: &Path) -> ExitCode {
 fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
     crate::sys::memory::give_back();
     say(&scheme.capabilities())?;
-    // apt asks every method once what it can do and closes the pipe again.
+    // apt asks every method once for its capabilities and closes the pipe again.
     let mut apt = BufReader::new(io::stdin());
     let Some(configuration) = Message::read(&mut apt).map_err(|error| error.to_string())? else {
         return Ok(ExitCode::SUCCESS);
@@ -109,9 +110,9 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
 
     let user = sandbox_user(&config)?;
     let prepared = prepare(&config, user.as_ref());
-    // While still root: logins for proxies are root's alone.
+    // While still root: only root can read the logins for proxies.
     let finder = Finder::open(&config);
-    // Open before it closes itself in, where it only writes to it.
+    // Opened before the process confines itself; then it only writes to the open socket.
     let log = Log::open(&config);
     let mut wrapped = Wrapped::start(scheme, &config)?;
     if let Some(user) = &user {
@@ -180,7 +181,7 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
         };
         actions.extend(machine.time_passes(Instant::now()));
         // Written at once: apt must not end its run between a refusal and the failure of the whole
-        // run that follows it.
+        // run after it.
         let mut to_apt = Vec::new();
         let mut ended = false;
         for action in actions {
@@ -216,8 +217,8 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
     }
 }
 
-/// Whom to become. apt leaves the item out where it does not sandbox: a download into a
-/// directory that the unprivileged user cannot write.
+/// Returns the user to change to. apt leaves the item out when it does not sandbox: for a download
+/// into a directory that the unprivileged user cannot write.
 fn sandbox_user(config: &Configuration) -> Result<Option<User>, String> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(None);
@@ -228,8 +229,8 @@ fn sandbox_user(config: &Configuration) -> Result<Option<User>, String> {
     }
 }
 
-/// What must be done while still root: reading the configuration, opening the receipts, and
-/// making the directories that the unprivileged user writes.
+/// Prepares everything that needs root: reads the configuration, opens the receipts, and makes the
+/// directories that the unprivileged user writes to.
 fn prepare(config: &Configuration, user: Option<&User>) -> (Gate, Result<Ledger, String>) {
     let state = config.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
     let gate = Gate::open(config, None, Trusted::now());
@@ -239,16 +240,17 @@ fn prepare(config: &Configuration, user: Option<&User>) -> (Gate, Result<Ledger,
         gate.cache().give_to(user);
         if let Ok(ledger) = &ledger {
             let directory = ledger.evidence_directory();
-            // Its parent is root's, so the name cannot be a link that somebody planted. Without
-            // it, nothing is cached and the receipts cannot be written, which is reported there.
+            // Root owns its parent, so the name cannot be a link from another user. Without this
+            // directory, nothing is cached and the receipts cannot be written, which is reported
+            // there.
             let _ = std::os::unix::fs::lchown(directory, Some(user.uid), Some(user.gid));
         }
     }
     (gate, ledger)
 }
 
-/// Finds out how endpoints are asked, if there may be any question to them, and which proxy apt's own
-/// method has to be told.
+/// Finds the routes to endpoints, if there may be any question to them, and the proxy that apt's
+/// own method must be told.
 fn find_routes(
     scheme: &Scheme,
     config: &Configuration,
@@ -260,17 +262,17 @@ fn find_routes(
     let is_index = destination.is_some_and(|it| Places::new(config).is_for_an_index(&it));
     let patience = setup.as_ref().map_or(PROXY_PATIENCE, |it| it.timeouts.answer);
     if let Some(setup) = setup {
-        // Nobody is asked about indexes. If a package follows, the hook asks.
+        // No operator is asked about indexes. If a package follows, the hook asks.
         let commands = if is_index { Commands::Left } else { Commands::Own };
         setup.routes = finder.find(&setup.endpoints, patience, commands);
     }
     Proxies::find(scheme, &finder, first, patience)
 }
 
-/// Closes the process in, once apt's first request tells where the files are going to be.
+/// Confines the process, once apt's first request shows where the files will be.
 ///
-/// Reads the indexes before that, if they are needed: those that are compressed are unpacked by a
-/// program of apt's, and afterwards none can be started.
+/// Reads the indexes before that, if they are needed. Those that are compressed are unpacked by a
+/// program of apt's, and a confined process can start none.
 fn close_in(
     config: &Configuration,
     places: &Places,
@@ -285,7 +287,7 @@ fn close_in(
     let confinement = Confinement::of(config);
     let listings =
         (confinement == Confinement::Wanted && !is_index).then(|| gate.listings(|_, _| true));
-    // What goes to where apt keeps its own files keeps its name there.
+    // A file for one of apt's own directories keeps its name there.
     let elsewhere = destination.filter(|it| places.waiting_place(it).is_some());
     let places = MethodPlaces {
         apt: places.directories().map(Path::to_owned).to_vec(),
@@ -293,8 +295,8 @@ fn close_in(
         elsewhere,
     };
     let closed = confine_method(config, setup, &places).map_err(|error| error.to_string())?;
-    // For those who look (Debug::pkgAcquire::Worker): neither an old kernel nor root's own choice
-    // is worth a warning in every run.
+    // For debugging (Debug::pkgAcquire::Worker): neither an old kernel nor root's own choice is
+    // worth a warning in every run.
     let remark = match closed {
         None => Some(format!("{} is off", Confinement::ITEM)),
         Some(closed) => closed.shortfall(),
@@ -315,7 +317,7 @@ fn write(bytes: &[u8]) -> Result<(), String> {
     apt.write_all(bytes).and_then(|()| apt.flush()).map_err(|error| plain(&error))
 }
 
-/// Reads messages on a thread of its own, so that neither side ever waits for the other.
+/// Reads messages on a separate thread, so that neither side ever waits for the other.
 fn reader(
     mut input: impl io::BufRead + Send + 'static,
     send: Sender<Incoming>,
@@ -339,8 +341,8 @@ fn reader(
     std::thread::Builder::new().spawn(read).map(drop).map_err(|error| plain(&error))
 }
 
-/// Does jobs on threads of their own, in the order in which they come: hashes files while the next
-/// ones download, and verifies what is at hand about those that are still to come.
+/// Does jobs on separate threads, in the order in which they come. Hashes files while the next ones
+/// download, and verifies the evidence at hand about those that are still to come.
 fn workers<T: Send + 'static>(
     name: &str,
     threads: usize,

@@ -1,5 +1,5 @@
-//! The three ways in which a file may pass the method, as a type that cannot be made otherwise, and
-//! where a file is until it does.
+//! The three ways in which a file may pass the method, as a type that has no other constructor.
+//! Also the place of a file until it passes.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -11,7 +11,8 @@ use crate::apt::configuration::Configuration;
 use crate::deb::{self, Examined, looks_like_a_package};
 use crate::policy::Admit;
 
-/// That a file may pass, and what was read of it. What tells apt of a success takes one by value.
+/// Permission for a file to pass, with its examined content. Each report of a success to apt takes
+/// one by value.
 #[must_use]
 pub(super) struct Passage(Option<Examined>);
 
@@ -30,7 +31,7 @@ impl HashedFile {
     }
 }
 
-/// The directories by which apt tells what a file is for.
+/// The directories that show what apt wants a file for.
 pub(super) struct Places {
     lists: PathBuf,
     archives: PathBuf,
@@ -38,19 +39,19 @@ pub(super) struct Places {
     called_in: Option<PathBuf>,
 }
 
-/// What the name of a file ends in that goes straight to where somebody wants it, until it passes.
+/// The suffix of a file that apt wants outside its own directories, until the file passes.
 const UNCONFIRMED: &str = ".unconfirmed";
 
-/// Most files that are looked at to see whether anything is left of an earlier run.
+/// Most files that are checked for remains of an earlier run.
 const MAX_LEFT: usize = 1000;
 
 impl Passage {
-    /// It was judged and admitted.
+    /// Lets a file pass that was judged and admitted.
     pub(super) fn judged(admit: Admit) -> Self {
         Self(Some(admit.into_subject().into_file()))
     }
 
-    /// Gives the file its name that was kept under another one until it passed.
+    /// Gives a file its final name, after it waited under another one.
     pub(super) fn give_name(&self, waits_as: &Path, name: &Path) -> io::Result<()> {
         std::fs::rename(waits_as, name)
     }
@@ -62,7 +63,8 @@ impl Passage {
 }
 
 impl Places {
-    /// apt starts a method in the directory that it was itself called in.
+    /// Reads the directories from apt's configuration. apt starts a method in the directory in
+    /// which apt itself was called.
     pub(super) fn new(config: &Configuration) -> Self {
         let mut places = Self {
             lists: config.path("Dir::State::lists", "/var/lib/apt/lists"),
@@ -70,7 +72,7 @@ impl Places {
             called_in: std::env::current_dir().ok(),
         };
         for directory in [&mut places.lists, &mut places.archives] {
-            // Only what is there can be found. Nothing is below the other.
+            // Only existing directories can be resolved. No file is below a missing one.
             if let Ok(found) = absolute(places.called_in.as_deref(), directory) {
                 *directory = found;
             }
@@ -78,8 +80,9 @@ impl Places {
         places
     }
 
-    /// The file that apt calls `named`, as an absolute path without detours. apt takes names as it
-    /// gets them: `apt-get source` gives bare names, `Dir::Cache "./cache"` relative ones.
+    /// Returns the absolute path, without detours, of the file that apt calls `named`. apt takes
+    /// names as it gets them: `apt-get source` gives bare names, `Dir::Cache "./cache"` relative
+    /// ones.
     ///
     /// # Errors
     /// If there is no such directory, or `named` is not the name of a file.
@@ -87,9 +90,10 @@ impl Places {
         absolute(self.called_in.as_deref(), named)
     }
 
-    /// Where the file for `destination` is kept until it passes; nothing for one that goes to where
-    /// apt keeps files that it has not accepted yet. What `apt-get download` fetches would have
-    /// its name, and be whole, before anybody judged it, and after it was refused.
+    /// Returns the path of the file for `destination` until it passes. Returns nothing if apt
+    /// itself keeps the destination apart until it accepts the file. Without the other path, a file
+    /// of `apt-get download` would have its name, and be whole, before it was judged and after it
+    /// was refused.
     pub(super) fn waiting_place(&self, destination: &Path) -> Option<PathBuf> {
         let kept_apart = |of: &Path| destination.parent() == Some(&of.join("partial"));
         if self.directories().into_iter().any(kept_apart) {
@@ -100,23 +104,23 @@ impl Places {
         Some(destination.with_file_name(name))
     }
 
-    /// The directories.
+    /// The directories for indexes and for packages.
     pub(super) fn directories(&self) -> [&Path; 2] {
         [&self.lists, &self.archives]
     }
 
-    /// Whether apt wants this file as an index. Nothing else decides that: not what apt calls it,
-    /// not its ending, for a mirror chooses those.
+    /// Returns true when apt wants this file as an index. Only the directory decides that, not the
+    /// name and not the suffix, because a mirror chooses those.
     pub(super) fn is_for_an_index(&self, destination: &Path) -> bool {
         is_below(destination, &self.lists)
     }
 
-    /// Whether `destination` is where apt fetches packages to, and no part of any package is there
+    /// Returns true when apt fetches packages to `destination` and no part of any package is there
     /// from an earlier run.
     pub(super) fn begins_afresh(&self, destination: &Path) -> bool {
         let directory = destination.parent().filter(|_| is_below(destination, &self.archives));
         let Some(Ok(entries)) = directory.map(std::fs::read_dir) else { return false };
-        // Its user can put there whatever it likes.
+        // The directory's user can put anything there.
         entries.enumerate().all(|(at, entry)| {
             at < MAX_LEFT && entry.and_then(|it| it.metadata()).is_ok_and(|it| it.len() == 0)
         })
@@ -132,8 +136,8 @@ impl Places {
         (harmless && self.is_for_an_index(destination)).then_some(Passage(None))
     }
 
-    /// Lets a file pass that dpkg could not unpack and that does not go where apt keeps packages:
-    /// part of a source package, a changelog.
+    /// Lets a file pass that dpkg could not unpack and that apt does not keep among packages: part
+    /// of a source package, a changelog.
     pub(super) fn not_installable(&self, destination: &Path, file: &HashedFile) -> Option<Passage> {
         let elsewhere = is_plain(destination) && !is_below(destination, &self.archives);
         let harmless = elsewhere && !looks_like_a_package(&file.first_bytes);
@@ -141,7 +145,7 @@ impl Places {
     }
 }
 
-/// `path` from `base`, without detours. Where it leads upwards, links on the way to it are followed.
+/// Resolves `path` against `base`, without detours. If it leads upwards, follows links on the way.
 fn absolute(base: Option<&Path>, path: &Path) -> io::Result<PathBuf> {
     if is_plain(path) {
         return Ok(path.to_owned());
@@ -156,28 +160,28 @@ fn absolute(base: Option<&Path>, path: &Path) -> io::Result<PathBuf> {
     Ok(joined.parent().unwrap_or(base).canonicalize()?.join(name))
 }
 
-/// Whether `path` is absolute and below `directory`, going by its text: apt's own names have no
-/// detours, and one that has any is not taken for an index.
+/// Returns true when `path` is absolute and below `directory`, by its text. apt's own names have no
+/// detours, and a name with one does not count as an index.
 fn is_below(path: &Path, directory: &Path) -> bool {
     is_plain(path) && path != directory && path.starts_with(directory)
 }
 
-/// Whether a path is absolute and has no detours.
+/// Returns true when a path is absolute and has no detours.
 fn is_plain(path: &Path) -> bool {
     let plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
     path.is_absolute() && path.components().all(plain)
 }
 
-/// Opens a plain file without following a link or waiting for a pipe: the directory is writable
-/// for the user that talks to the network.
+/// Opens a plain file without following a link or waiting for a pipe. The user that talks to the
+/// network can write to the directory.
 fn open(path: &Path) -> io::Result<File> {
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
     let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a plain file")) }
 }
 
-/// Whether the wrapped method writes to no other file if it is told to write to this one: it follows
-/// links, and goes on with a file that is there.
+/// Returns true when the wrapped method, told to write to this file, writes to no other. It follows
+/// links, and continues an existing file.
 pub(super) fn can_be_written(path: &Path) -> bool {
     match path.symlink_metadata() {
         Ok(found) => found.is_file() && found.nlink() == 1,
@@ -185,7 +189,7 @@ pub(super) fn can_be_written(path: &Path) -> bool {
     }
 }
 
-/// The first bytes of a file, which is left at its beginning.
+/// Returns the first 8 bytes of a file and rewinds it.
 fn first_bytes(file: &mut File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.by_ref().take(8).read_to_end(&mut bytes)?;
@@ -236,7 +240,7 @@ mod tests {
             ("./x.dsc", "x.dsc"),
             ("./cache//archives/./partial/x.deb", "cache/archives/partial/x.deb"),
             ("real/../x.dsc", "x.dsc"),
-            // As the kernel goes, and not as the text looks.
+            // As the kernel resolves it, and not as the text looks.
             ("link/../x.dsc", "real/x.dsc"),
         ] {
             assert_eq!(file(named), Some(top.join(expected)), "{named}");

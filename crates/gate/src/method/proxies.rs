@@ -1,7 +1,8 @@
 //! The proxy that apt's own method has to be told for a source with the prefix.
 //!
-//! apt asks the command of `Acquire::https::Proxy-Auto-Detect` for `https` sources, and hands what it
-//! says over with each request. For `quorum+https` it does not, so that is done here.
+//! apt runs the command of `Acquire::https::Proxy-Auto-Detect` for `https` sources, and adds the
+//! proxy that it prints to each request. apt does not do that for `quorum+https`, so this module
+//! does.
 
 use std::time::Duration;
 
@@ -11,16 +12,16 @@ use super::wrapped::Scheme;
 use crate::apt::message::Message;
 use crate::gate::Finder;
 
-/// Where the answer stands in a request.
+/// The field of a request that names the proxy.
 const FIELD: &str = "Proxy";
 
-/// A proxy that refuses every connection (port 9, discard, on this machine), for hosts that must not
-/// be asked past the one that nobody knows.
+/// A proxy that refuses every connection (port 9, discard, on this machine). It serves for hosts
+/// whose proxy is unknown, because they must not be asked without it.
 const UNUSABLE: &str = "http://127.0.0.1:9/";
 
-/// What is known: about the host that apt asks for first, which is the only one of a method, unless
-/// `Acquire::Queue-Mode` says otherwise. The command cannot be run later, when this process is
-/// closed in.
+/// The proxy of the first host that apt asks for. A method has no other host, unless
+/// `Acquire::Queue-Mode` says otherwise. The command cannot be run later, because this process is
+/// then confined.
 #[derive(Debug, Default)]
 pub(super) struct Proxies {
     /// The host
@@ -30,7 +31,7 @@ pub(super) struct Proxies {
 }
 
 impl Proxies {
-    /// Finds out what `first` needs.
+    /// Finds the proxy for the request `first`.
     pub(super) fn find(
         scheme: &Scheme,
         finder: &Finder,
@@ -53,12 +54,12 @@ impl Proxies {
         }
     }
 
-    /// What went wrong; for people.
+    /// The error of the command, for people.
     pub(super) fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
     }
 
-    /// A message of apt's, with the proxy if it is a request that has none.
+    /// Adds the proxy to a message from apt, if it is a request without one.
     pub(super) fn tell(&self, message: Message) -> Message {
         let Some(found) = &self.found else { return message };
         if message.code() != 600 || message.field(FIELD).is_some() {

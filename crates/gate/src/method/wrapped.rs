@@ -13,16 +13,16 @@ use crate::sys::plain;
 
 use super::passage::Places;
 
-/// Which type of hash apt must have, of all that it is told.
+/// The item for the type of hash that apt insists on, among all those that it is told.
 const FORCE_HASH: &str = "Acquire::ForceHash";
 
-/// What stands in front of the name of the wrapped method.
+/// The prefix before the name of the wrapped method.
 const PREFIX: &str = "quorum+";
 
 /// The methods that can be wrapped.
 const WRAPPED: [&str; 2] = ["http", "https"];
 
-/// Under which URL scheme the method runs.
+/// The URL scheme under which the method runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scheme {
     /// The scheme of the URLs: `quorum+https`, or `https` where
@@ -32,10 +32,10 @@ pub(super) struct Scheme {
     wrapped: &'static str,
 }
 
-/// Which hashes the wrapped method computes of packages whose SHA-256 apt told.
+/// The hashes that the wrapped method computes of packages whose SHA-256 apt told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ItsHashes {
-    /// None: they are only computed here.
+    /// None: they are only computed in this process.
     None,
     /// The one that apt told.
     Sha256,
@@ -56,19 +56,19 @@ impl Scheme {
         Some(Self { name: name.to_owned(), wrapped })
     }
 
-    /// The scheme as it stands in URLs.
+    /// The scheme as written in URLs.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// `uri` as it is without the prefix. Nothing if it has none, since apt itself then does what is
-    /// to be done for its scheme.
+    /// Returns `uri` without the prefix. Returns nothing if it has none, because apt itself then
+    /// does what its scheme needs.
     pub(super) fn without_prefix<'a>(&self, uri: &'a str) -> Option<&'a str> {
         uri.strip_prefix(PREFIX).filter(|_| self.name.starts_with(PREFIX))
     }
 
-    /// What this method can do: what the wrapped one can. It is not started to be asked, since
-    /// apt asks every method once and then ends it.
+    /// Returns the capabilities of this method, which are those of the wrapped one. The wrapped
+    /// method is not started for that, because apt asks every method once and then ends it.
     pub(super) fn capabilities(&self) -> Message {
         Message::new(100, "Capabilities")
             .with("Version", "1.2")
@@ -77,19 +77,19 @@ impl Scheme {
             .with("Send-URI-Encoded", "true")
     }
 
-    /// Whether a redirect to `uri` stays behind the gate.
+    /// Returns true when a redirect to `uri` remains behind the gate.
     pub(super) fn guards(&self, uri: &[u8], config: &Configuration) -> bool {
         let Some(scheme) = uri.split(|&byte| byte == b':').next() else { return false };
         let Ok(scheme) = std::str::from_utf8(scheme) else { return false };
         match scheme.strip_prefix(PREFIX) {
             Some(inner) => WRAPPED.contains(&inner),
-            // Without the prefix it is ours only where apt was told to call us for it.
+            // Without the prefix it is ours only if apt was told to call us for it.
             None => WRAPPED.contains(&scheme) && calls_us(config, scheme),
         }
     }
 }
 
-/// Whether apt's configuration has this program as the method for `scheme`.
+/// Returns true when apt's configuration names this program as the method for `scheme`.
 fn calls_us(config: &Configuration, scheme: &str) -> bool {
     let named = config.find(&format!("Dir::Bin::Methods::{scheme}"));
     let same = |path: &str| {
@@ -100,18 +100,19 @@ fn calls_us(config: &Configuration, scheme: &str) -> bool {
 }
 
 impl ItsHashes {
-    /// What it is to compute, if apt's first request is `first`.
+    /// Returns the hashes that the wrapped method is to compute, if apt's first request is `first`.
     pub(super) fn for_run(config: &Configuration, places: &Places, first: &Message) -> Self {
         let destination = first.field("Filename").map(|it| Path::new(OsStr::from_bytes(it)));
-        // It takes a file that is as long as it should be for one that it has fetched before, and
-        // by its hash alone would know better. Then it fetches the file again; from us, apt
-        // would only hear that it is damaged.
+        // The wrapped method takes a file of the right length for one that it has fetched before,
+        // unless its hash shows otherwise. With the hash, it fetches the file again; without it,
+        // apt would only hear from us that the file is damaged.
         let afresh = destination.is_some_and(|it| places.begins_afresh(it));
         if afresh && config.find(FORCE_HASH).is_none() { Self::None } else { Self::Sha256 }
     }
 
-    /// The value of `Acquire::ForceHash`. A hash list without a hash of that type is not usable
-    /// for apt, and then it computes all that it knows; with it, those that the list has.
+    /// The value of `Acquire::ForceHash`. A hash list without a hash of that type is not usable for
+    /// apt, and then the wrapped method computes all types that it knows. With such a hash, it
+    /// computes those in the list.
     const fn item(self) -> Option<&'static str> {
         match self {
             Self::None => Some("Checksum-FileSize"),
@@ -119,9 +120,9 @@ impl ItsHashes {
         }
     }
 
-    /// The request for a package of which apt told the SHA-256, without the hashes that the wrapped
-    /// method would compute for nobody: none of them is believed, apt hears the one that is
-    /// computed here, and for large files it takes longer than all else.
+    /// Removes the hashes from a request for a package whose SHA-256 apt told, because the wrapped
+    /// method would compute them in vain. None of its hashes is believed, and apt is told the one
+    /// that this process computes. For large files, computing them takes longer than all else.
     pub(super) fn request(self, message: Message) -> Message {
         let has_size = message.field("Expected-Checksum-FileSize").is_some();
         message.only(|name| {
@@ -136,8 +137,8 @@ impl ItsHashes {
 }
 
 impl Wrapped {
-    /// Starts the wrapped method, under a name that makes it take our URLs as its own and put our
-    /// prefix in front of redirects.
+    /// Starts the wrapped method. Its name makes it take our URLs as its own and put our prefix
+    /// before redirects.
     pub(super) fn start(scheme: &Scheme, config: &Configuration) -> Result<Self, String> {
         let methods = config.path("Dir::Bin::Methods", "/usr/lib/apt/methods");
         let program = methods.join(scheme.wrapped);
@@ -154,16 +155,16 @@ impl Wrapped {
         Ok(Self { child, input, output })
     }
 
-    /// Hands it apt's configuration, and what tells it which hashes to compute.
+    /// Sends it apt's configuration, and the item that selects the hashes to compute.
     pub(super) fn configure(&mut self, configuration: Message, hashes: ItsHashes) {
         let more = hashes.item().map(|item| format!("{FORCE_HASH}={item}"));
         let configuration = configuration.with_some("Config-Item", more);
-        // If it is gone, whoever reads what it says will notice.
+        // If it has ended, the reader of its messages notices.
         let _ = self.input.write_all(&configuration.to_bytes());
     }
 
-    /// Its two ends. It ends by itself when its input is closed, which happens at the latest when
-    /// this process ends.
+    /// Returns its input and its output. It ends by itself when its input is closed, at the latest
+    /// when this process ends.
     pub(super) fn split(self) -> (ChildStdin, BufReader<ChildStdout>) {
         drop(self.child);
         (self.input, self.output)

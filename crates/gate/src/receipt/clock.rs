@@ -1,18 +1,18 @@
 //! A clock that was set back.
 //!
-//! Exceptions and keys end on a date. Whoever can set a machine's clock back, by answering for its
-//! time server for example, would have them hold again. The time at which the hook's receipts were
-//! last added to is a moment that has been, so the present cannot be before it. Before the first
-//! receipt nothing tells.
+//! Exceptions and keys end on a date. An attacker who can set a machine's clock back, for example
+//! by answering for its time server, would make them apply again. The time at which the hook's
+//! receipts were last added to is in the past, so the present cannot be before it. Before the first
+//! receipt there is no such limit.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// What time it is at least.
+/// The present time, at least as late as the newest receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
-    /// The later of the clock and the newest receipt: what to judge by
+    /// The later of the clock and the newest receipt: the time by which files are judged
     pub now: SystemTime,
     /// The receipts, if they are newer than the clock
     pub ahead: Option<PathBuf>,
@@ -29,10 +29,10 @@ pub fn present(state: &Path, clock: SystemTime) -> Moment {
     }
 }
 
-/// Keeps the time of `receipts` from going back with the clock when they are added to.
+/// Keeps the modification time of `receipts` from going back with the clock when lines are added.
 pub(super) fn keep(receipts: &File, before: SystemTime) {
-    // Only the owner of the file can do that, who is root: the hook's receipts are the ones that
-    // are asked, not the method's.
+    // Only the owner of the file can do that, and that is root. The hook's receipts serve as the
+    // limit, not the method's.
     if receipts.metadata().and_then(|it| it.modified()).is_ok_and(|after| after < before) {
         let _ = receipts.set_modified(before);
     }

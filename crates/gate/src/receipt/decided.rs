@@ -1,6 +1,6 @@
-//! What receipts tell people: what was decided lately, and what was heard from whom.
+//! Receipts for people: recent decisions, and the evidence of each operator.
 //!
-//! For a view of where a machine stands. Nothing is judged by it.
+//! For a view of the state of a machine. No decision uses it.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -13,16 +13,16 @@ use crate::types::{Architecture, DebVersion, PackageName, Sha256Digest, Timestam
 /// One decision as its receipt has it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Decided {
-    /// When
+    /// The time of the decision
     pub time: Timestamp,
-    /// Where
+    /// The place at which the gate decided
     #[serde(default)]
     pub entrance: String,
     /// The file
     pub path: String,
     /// `admit` or `refuse`
     pub decision: String,
-    /// What the file says that it is, if that could be read
+    /// The package's name as the file states it, if that could be read
     pub package: Option<PackageName>,
     /// Its version
     pub version: Option<DebVersion>,
@@ -30,41 +30,41 @@ pub struct Decided {
     pub architecture: Option<Architecture>,
     /// Its SHA-256, if it could be read
     pub sha256: Option<Sha256Digest>,
-    /// Why it was refused, or would have been
+    /// The reason for which it was refused, or would have been
     pub reason: Option<DecidedReason>,
-    /// Where each operator stood, by their names
+    /// The standing of each operator, by the operators' names
     #[serde(default)]
     pub operators: BTreeMap<String, DecidedStanding>,
-    /// Who signed another file under this name
+    /// The operators that signed another file under this name
     #[serde(default)]
     pub conflicts: Vec<DecidedClaim>,
 }
 
-/// Why a file was refused, or would have been.
+/// The reason for which a file was refused, or would have been.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DecidedReason {
     /// For people
     pub text: String,
 }
 
-/// Where an operator stood.
+/// The standing of an operator about one file.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DecidedStanding {
     /// As apt-quorum(1) lists them
     pub kind: String,
-    /// What it said without signing it: `good`, `bad` or `not-built`
+    /// The operator's unsigned status: `good`, `bad` or `not-built`
     pub status: Option<String>,
 }
 
-/// Whose word it was.
+/// The operator that made a claim.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DecidedClaim {
     /// The operator
     pub operator: String,
 }
 
-/// Reads receipts and hands over each decision, from the oldest to the newest. Lines that cannot
-/// be understood tell nothing.
+/// Reads receipts and hands over each decision, from the oldest to the newest. Skips lines that
+/// cannot be parsed.
 pub fn decided(receipts: impl Read, mut each: impl FnMut(Decided)) {
     each_line(receipts, |line| {
         if let Ok(decided) = serde_json::from_slice(line) {

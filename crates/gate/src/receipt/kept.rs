@@ -1,7 +1,7 @@
-//! What is read of receipts again: what was let in, and the signed bytes that decisions rested on.
+//! Reads back from receipts the admitted files and the signed bytes that decisions rested on.
 //!
-//! Part of those bytes was written by the unprivileged user, and nothing of them is believed:
-//! whoever asks verifies again.
+//! The unprivileged user wrote part of those bytes, so they are not trusted: the caller verifies
+//! them again.
 
 use std::fs::{File, Metadata};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
@@ -16,10 +16,10 @@ use crate::types::{
     Architecture, ArtifactName, DebVersion, Identity, PackageName, Sha256Digest, Timestamp,
 };
 
-/// Longest line that is read, in bytes. Longer ones are passed over.
+/// Longest line that is read, in bytes. Longer ones are skipped.
 const MAX_LINE: u64 = 1024 * 1024;
 
-/// What is read of a receipt.
+/// The fields of a receipt that are read again.
 #[derive(Deserialize)]
 struct Line {
     package: PackageName,
@@ -36,8 +36,8 @@ struct Claimed {
     attestation: Sha256Digest,
 }
 
-/// Tells which attestations the receipts below `state` rest on, and about what they are. Lines that
-/// cannot be understood tell nothing.
+/// Hands over each attestation that the receipts below `state` rest on, with the file that it is
+/// about. Skips lines that cannot be parsed.
 pub fn rested_on(state: &Path, mut each: impl FnMut(&ArtifactName, Sha256Digest)) {
     for path in [DECIDED_BY_ROOT, DECIDED_BY_METHOD] {
         let Some(file) = open(&state.join(path)) else { continue };
@@ -52,45 +52,46 @@ pub fn rested_on(state: &Path, mut each: impl FnMut(&ArtifactName, Sha256Digest)
     }
 }
 
-/// Most of a file of receipts that is read to be shown, in bytes: the newest. Root's are shorter.
+/// Most of a file of receipts that is read to be shown, in bytes: its newest part. Root's files are
+/// shorter.
 const MAX_SHOWN: u64 = 2 * super::MAX_RECEIPTS;
 
-/// Opens receipts, of those that are longer than any of root's at the newest. Nothing that is not a
-/// plain file, for the method's are not root's.
+/// Opens receipts. In a file longer than any of root's, it starts at the newest part. It opens only
+/// plain files, because the method's receipts do not belong to root.
 pub fn open(path: &Path) -> Option<File> {
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
     let mut file = File::options().read(true).custom_flags(flags.bits()).open(path).ok()?;
     let there = file.metadata().ok().filter(Metadata::is_file)?;
     if let Some(before) = there.len().checked_sub(MAX_SHOWN) {
-        // What is left of a line is no JSON.
+        // The remainder of a line is no JSON.
         file.seek(SeekFrom::Start(before)).ok()?;
     }
     Some(file)
 }
 
-/// Where the method writes what it decides, below `APT::Quorum::State`. Its user can write there,
-/// so it is for people's eyes only.
+/// The file to which the method writes its decisions, below `APT::Quorum::State`. The method's user
+/// can write there, so it only serves to inform people.
 pub const DECIDED_BY_METHOD: &str = "receipts/method.jsonl";
 
-/// Where root's entrances write what they decide, below `APT::Quorum::State`.
+/// The file to which the hooks that run as root write their decisions, below `APT::Quorum::State`.
 pub const DECIDED_BY_ROOT: &str = "receipts/hook.jsonl";
 
-/// A file that was let in.
+/// A file that was admitted.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Admitted {
-    /// When
+    /// The time of the admission
     pub time: Timestamp,
     /// Its SHA-256, as root computed it
     pub sha256: Sha256Digest,
-    /// What it rested on: `quorum`, `exception` or `warn-mode`
+    /// The basis of the admission: `quorum`, `exception` or `warn-mode`
     pub basis: String,
     /// The signed bytes that it rested on
     #[serde(default, deserialize_with = "attestations")]
     pub claims: Vec<Sha256Digest>,
 }
 
-/// Reads what root's entrances let in from their receipts and hands each file to `each`, from the
-/// oldest to the newest. Lines that cannot be understood tell nothing.
+/// Reads the admissions from the receipts of the hooks that run as root. Hands each file to `each`,
+/// from the oldest to the newest. Skips lines that cannot be parsed.
 pub fn admitted(receipts: impl Read, mut each: impl FnMut(Identity, Admitted)) {
     #[derive(Deserialize)]
     struct Decided {
@@ -117,12 +118,12 @@ fn attestations<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Sha256D
     Ok(Vec::<Claimed>::deserialize(from)?.into_iter().map(|it| it.attestation).collect())
 }
 
-/// Hands over whole lines. What comes behind the longest that is read belongs to the same line.
+/// Hands over whole lines. Of a line that is longer than may be read, the rest is skipped.
 pub(super) fn each_line(text: impl Read, mut each: impl FnMut(&[u8])) {
     each_line_at(text, |_, line| each(line));
 }
 
-/// The same, with the place at which each line begins.
+/// Hands over whole lines as [`each_line`] does, each with the offset at which it begins.
 pub(super) fn each_line_at(text: impl Read, mut each: impl FnMut(u64, &[u8])) {
     let mut lines = BufReader::new(text);
     let mut line = Vec::new();
@@ -139,7 +140,7 @@ pub(super) fn each_line_at(text: impl Read, mut each: impl FnMut(u64, &[u8])) {
     }
 }
 
-/// The bytes with this SHA-256 that a decision rested on, if they are still there.
+/// Returns the bytes with this SHA-256 that a decision rested on, if they are still there.
 #[must_use]
 pub fn signed_bytes(state: &Path, sha256: Sha256Digest) -> Option<Vec<u8>> {
     ["evidence", "evidence/method"].iter().find_map(|directory| {

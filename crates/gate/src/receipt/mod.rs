@@ -3,15 +3,15 @@
 //! The directory belongs to root. The hook writes there as root; the method opens its file while
 //! it is still root and then can add to it and to nothing else.
 //!
-//! Layout, below `APT::Quorum::State`:
-//! `receipts/hook.jsonl` (what root's entrances decided), `receipts/method.jsonl` (one
-//! [`crate::report::Record`] a line, only ever added to), `receipts/hook.lock`, `receipts/method.lock` (held while adding),
-//! `evidence/SHA256` (the signed bytes), `evidence/method/SHA256` (those that the method saw; the
-//! directory belongs to its user).
+//! Layout, below `APT::Quorum::State`: `receipts/hook.jsonl` (decisions of the hooks that run as
+//! root), `receipts/method.jsonl` (decisions of the method). Both have one
+//! [`crate::report::Record`] a line, and are only ever added to. `receipts/hook.lock` and
+//! `receipts/method.lock` are held while adding. `evidence/SHA256` has the signed bytes, and
+//! `evidence/method/SHA256` those that the method saw; the latter directory belongs to its user.
 //!
-//! Neither grows for ever. Receipts that have become too long are written anew without those that
-//! nobody needs ([`shorten`]), and signed bytes have a room ([`crate::sys::room`]): if some are gone,
-//! the receipt still tells whose they were and what their SHA-256 is.
+//! Neither grows without limit. Receipts that have become too long are written anew without the
+//! lines that are no longer needed ([`shorten`]). Signed bytes have a room ([`crate::sys::room`]):
+//! if some are gone, the receipt still tells who signed them and what their SHA-256 is.
 //!
 //! A line that is no JSON was cut off by a crash or a full disk. It records nothing, and those
 //! around it are whole.
@@ -40,20 +40,20 @@ pub use kept::{
     Admitted, DECIDED_BY_METHOD, DECIDED_BY_ROOT, admitted, open, rested_on, signed_bytes,
 };
 
-/// Where receipts are unless apt's configuration (`APT::Quorum::State`) says otherwise.
+/// The directory of the receipts unless apt's configuration (`APT::Quorum::State`) names another.
 pub const DEFAULT_DIRECTORY: &str = "/var/lib/apt-quorum";
 
-/// Most bytes that the receipts of root's entrances, or of the method, come to. One has 1 or 2 kB,
-/// so that this is a hundred thousand.
+/// Most bytes that one file of receipts may have. A receipt has 1 or 2 kB, so this is about a
+/// hundred thousand.
 const MAX_RECEIPTS: u64 = 128 * 1024 * 1024;
 
-/// Most that the signed bytes behind them may take of the disk, in bytes. A link takes 8 kB.
+/// Most disk space that the signed bytes behind the receipts may take, in bytes. A link takes 8 kB.
 const MAX_EVIDENCE: u64 = 512 * 1024 * 1024;
 
 /// The signed bytes that a decision rests on, by their SHA-256.
 pub type Signed = BTreeMap<Sha256Digest, Arc<[u8]>>;
 
-/// The receipts of one entrance, open for adding.
+/// The receipts of one [`Entrance`], open for adding.
 #[derive(Debug)]
 pub struct Ledger {
     file: File,
@@ -61,23 +61,23 @@ pub struct Ledger {
     path: PathBuf,
     evidence: PathBuf,
     room: Room,
-    /// How many bytes they may have, where this process may put a shorter file in their place
+    /// The length limit of the receipts, in bytes, if this process may replace them by a shorter
+    /// file
     most: Option<u64>,
 }
 
-/// Receipts could not be written. What is not recorded must not be installed.
+/// Receipts could not be written. A decision that is not recorded must not lead to an installation.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot record the decision in {}: {}", .path.display(), plain(.error))]
 pub struct LedgerError {
-    /// What could not be written
+    /// The path that could not be written
     path: PathBuf,
-    /// Why
+    /// The error of the system
     error: io::Error,
 }
 
 impl Ledger {
-    /// Opens the receipts of `entrance` below `state`, and makes the directories that are
-    /// missing.
+    /// Opens the receipts of `entrance` below `state`, and makes missing directories.
     ///
     /// # Errors
     /// If they cannot be written.
@@ -98,10 +98,10 @@ impl Ledger {
         builder.create(&receipts).map_err(failed)?;
         builder.create(state.join(evidence)).map_err(failed)?;
         let file = open_to_add(&path, 0o644).map_err(failed)?;
-        // Whoever can open a file can lock it, and keep others waiting for ever.
+        // Every user who can open a file can lock it and keep others waiting for ever.
         let lock = open_to_add(&path.with_extension("lock"), 0o600).map_err(failed)?;
         let evidence = state.join(evidence);
-        // Whose they are, their names do not tell. Those who would fill the room do so with large
+        // Their names do not tell who owns them. An attacker who fills the room does so with large
         // ones, so files of about one size share it.
         let size = |_: &Path, bytes: u64| bytes.max(4096).ilog2().to_string();
         let room = Room::new(evidence.clone(), 0, MAX_EVIDENCE, size);
@@ -112,11 +112,11 @@ impl Ledger {
         })
     }
 
-    /// The method has given up root when it adds to its receipts, so that is the time now to see
-    /// that they are not too long.
+    /// Prepares the receipts for the method, which gives up root before it adds to them. So this is
+    /// the last moment to shorten them if they are too long.
     fn for_the_method(mut self) -> Self {
         let exclusive = nix::fcntl::FlockArg::LockExclusiveNonblock;
-        // Another one may be adding; there will be a next time.
+        // Another process may be adding; the next run can shorten them.
         let lock = self.lock.try_clone().ok();
         let locked = lock.and_then(|lock| nix::fcntl::Flock::lock(lock, exclusive).ok());
         if locked.is_some() {
@@ -126,27 +126,27 @@ impl Ledger {
         self
     }
 
-    /// Where the signed bytes go.
+    /// The directory to which the signed bytes are written.
     #[must_use]
     pub fn evidence_directory(&self) -> &Path {
         &self.evidence
     }
 
-    /// Writes decisions down, each with the bytes that it rests on, and waits until the disk has
-    /// them.
+    /// Writes decisions down, each with the bytes that it rests on, and waits until they are on the
+    /// disk.
     ///
     /// # Errors
-    /// If not all of it could be written. Lines that were written stay: they are true.
+    /// If not all of it could be written. Lines that were written remain: they are true.
     pub fn record(&mut self, records: &[(Record, &Signed)]) -> Result<(), LedgerError> {
         self.note(records)?;
         self.file.sync_data().map_err(|error| self.failed(error))
     }
 
-    /// Writes decisions down as [`Self::record`] does, but does not wait for the disk: what no
-    /// installation rests on may be lost with the power.
+    /// Writes decisions down as [`Self::record`] does, but does not wait for the disk. A power
+    /// failure may lose lines, so no installation may rest on them.
     ///
     /// # Errors
-    /// As there.
+    /// If not all of it could be written, as for [`Self::record`].
     pub fn note(&mut self, records: &[(Record, &Signed)]) -> Result<(), LedgerError> {
         let mut lines = Vec::new();
         for (record, signed) in records {
@@ -167,7 +167,7 @@ impl Ledger {
         self.add(&lines).map_err(|error| self.failed(error))
     }
 
-    /// Adds whole lines behind whole lines.
+    /// Adds whole lines after whole lines.
     fn add(&mut self, lines: &[u8]) -> io::Result<()> {
         let exclusive = nix::fcntl::FlockArg::LockExclusive;
         let locked = nix::fcntl::Flock::lock(self.lock.try_clone()?, exclusive);
@@ -179,7 +179,7 @@ impl Ledger {
             self.file.read_exact_at(&mut last, at)?;
         }
         if last != [b'\n'] {
-            // Of a line that was cut off; the first of these must not become a part of it.
+            // The rest of a line that was cut off; the first new line must not become a part of it.
             self.file.write_all(b"\n")?;
         }
         self.file.write_all(lines)?;
@@ -188,8 +188,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Puts a shorter file in the place of one that is too long. That it cannot be done is no reason
-    /// not to go on: all is recorded.
+    /// Replaces the file by a shorter one if it is too long. A failure does not stop anything:
+    /// everything is recorded.
     fn shorten(&mut self) {
         let Some(most) = self.most else { return };
         if self.file.metadata().is_ok_and(|it| it.len() > most) {
@@ -198,12 +198,12 @@ impl Ledger {
         }
     }
 
-    /// Goes on in the file that has the name now: another process may have put a shorter one there.
+    /// Reopens the file under its name: another process may have put a shorter one there.
     fn follow(&mut self) {
         let id = |it: fs::Metadata| (it.dev(), it.ino());
         let named = self.path.symlink_metadata().map(id).ok();
         if named != self.file.metadata().map(id).ok() {
-            // The method may not, and goes on in the old one until it ends.
+            // The method may not open it and continues in the old file until it ends.
             if let Ok(file) = open_to_add(&self.path, 0o644) {
                 self.file = file;
             }
@@ -215,7 +215,7 @@ impl Ledger {
     }
 }
 
-/// Opens a file of receipts for adding. Links are not followed.
+/// Opens a file of receipts for adding. Does not follow links.
 fn open_to_add(path: &Path, mode: u32) -> io::Result<File> {
     File::options()
         .read(true)
@@ -283,7 +283,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let mut before = Ledger::open(state.path(), Entrance::Method).unwrap();
         let path = state.path().join(DECIDED_BY_METHOD);
-        // Its own length is not for whoever gave up root to see to.
+        // A process that gave up root does not shorten its file.
         assert_eq!(before.most, None);
         File::options().write(true).open(&path).unwrap().set_len(MAX_RECEIPTS + 1).unwrap();
         let after = Ledger::open(state.path(), Entrance::Method).unwrap();

@@ -1,8 +1,8 @@
 //! Receipts that do not grow for ever.
 //!
-//! What is left out of a file that has become too long is what nobody asks for any more: audits go
-//! by the newest admission of each version, and people look at what was decided lately. The file as
-//! it was stays beside the new one, under a name with `.1` at its end, until the next time.
+//! A file that has become too long loses the lines that are no longer needed: audits use the newest
+//! admission of each version, and people look at recent decisions. The old file remains beside the
+//! new one, under a name with `.1` at its end, until the next time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Permissions};
@@ -17,11 +17,11 @@ use super::kept::each_line_at;
 use crate::sys::files::sync_directory;
 use crate::types::{Architecture, DebVersion, PackageName};
 
-/// Versions of a package of which the admission is kept: one is installed, and others may have been
-/// let in and not been installed since.
+/// Versions of a package whose admission is kept: one is installed, and others may have been
+/// admitted since and not installed.
 const VERSIONS: usize = 3;
 
-/// What is kept of a line that lets a package in.
+/// The fields of an admission that decide whether its line is kept.
 #[derive(Deserialize)]
 struct Line {
     package: PackageName,
@@ -37,12 +37,12 @@ struct Admission {
     length: u64,
 }
 
-/// Writes the receipts at `path` anew, so that they have less than three quarters of `most` bytes:
-/// the newest of them as they are, and of those before, the admissions of the last versions of each
-/// package. Nobody else may be adding to them.
+/// Writes the receipts at `path` anew, with less than three quarters of `most` bytes. Keeps the
+/// newest lines unchanged, and before them the admissions of the last versions of each package. The
+/// caller must see to it that no other process adds to them.
 ///
 /// # Errors
-/// If they cannot be read or written. Then they are as they were.
+/// If they cannot be read or written. Then they remain unchanged.
 pub(super) fn shorten(path: &Path, most: u64) -> io::Result<()> {
     let old = File::open(path)?;
     let there = old.metadata()?;
@@ -56,7 +56,7 @@ pub(super) fn shorten(path: &Path, most: u64) -> io::Result<()> {
     written
 }
 
-/// The places of the admissions before `recent` that are needed, of so many bytes at most.
+/// Returns the offsets of the admissions before `recent` that are needed, of at most `room` bytes.
 fn needed(receipts: &File, recent: u64, room: u64) -> BTreeSet<u64> {
     let mut packages: BTreeMap<(PackageName, Architecture), Vec<Admission>> = BTreeMap::new();
     each_line_at(receipts, |at, line| {
@@ -85,7 +85,7 @@ fn needed(receipts: &File, recent: u64, room: u64) -> BTreeSet<u64> {
     all.iter().map_while(fits).collect()
 }
 
-/// Puts a file in the place of the one at `path` that has those lines of it that are `kept`.
+/// Replaces the file at `path` by one that contains only its `kept` lines.
 fn write(
     path: &Path,
     new: &Path,
@@ -105,7 +105,7 @@ fn write(
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.set_permissions(Permissions::from_mode(there.permissions().mode()))?;
     file.sync_all()?;
-    // The present must not go back with the file by which it is known.
+    // The present must not go back with the file that limits it.
     clock::keep(&file, there.modified()?);
     let before = named(path, ".1");
     let _ = fs::remove_file(&before);

@@ -1,8 +1,8 @@
-//! One gzip stream (RFC 1952), read from anywhere that can be read at a place.
+//! One gzip stream (RFC 1952), read from any source that can be read at an offset.
 //!
-//! Besides its bytes it gives places at which reading can begin anew: behind what is written for
-//! a full flush, an empty stored block, the next block may need nothing of what came before. If
-//! it does, what is read from there is wrong, so whoever uses such a place compares a hash.
+//! In addition to its bytes it gives points at which reading can begin anew. After a full flush,
+//! which ends in an empty stored block, the next block may need nothing from before. If it does
+//! need that, reading from there gives wrong bytes. So the user of such a point compares a hash.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -19,16 +19,16 @@ const PIECE: usize = 64 * 1024;
 /// Longest header that is read, with the name that gzip(1) writes in it.
 const MAX_HEADER: usize = 1024;
 
-/// What a full flush leaves behind: length and complement of an empty stored block.
+/// The bytes that end a full flush: length and complement of an empty stored block.
 const FLUSHED: &[u8] = &[0, 0, 0xff, 0xff];
 
-/// Least distance of two places to begin at, in unpacked bytes.
+/// Least distance of two points, in unpacked bytes.
 const APART: u64 = 128 * 1024;
 
 /// The compressed bytes.
 #[derive(Debug)]
 pub(super) enum Store {
-    /// On disk; others may be able to change it.
+    /// On disk; other users may be able to change it.
     File(File),
     /// In memory.
     Memory(Vec<u8>),
@@ -68,12 +68,12 @@ impl Store {
     }
 }
 
-/// A place at which reading can begin.
+/// A point at which reading can begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Point {
-    /// How many compressed bytes stand before it
+    /// The number of compressed bytes before it
     packed: u64,
-    /// How many unpacked bytes stand before it
+    /// The number of unpacked bytes before it
     pub(super) unpacked: u64,
 }
 
@@ -84,9 +84,9 @@ pub(super) struct Inflate<'a> {
     piece: Vec<u8>,
     /// The part of the piece that was not read yet
     rest: Range<usize>,
-    /// Where the piece ends among the compressed bytes
+    /// The offset of the end of the piece in the compressed bytes
     at: u64,
-    /// Where decoding began
+    /// The point at which decoding began
     start: Point,
     crc: Crc,
     points: Vec<Point>,
@@ -101,7 +101,7 @@ enum State {
 }
 
 impl<'a> Inflate<'a> {
-    /// Begins at the beginning.
+    /// Begins at the start of the stream.
     ///
     /// # Errors
     /// If it is no gzip stream, or cannot be read.
@@ -110,7 +110,7 @@ impl<'a> Inflate<'a> {
         Ok(Self { points: vec![start], ..Self::from(store, start) })
     }
 
-    /// Begins at a place that [`Self::finish`] gave.
+    /// Begins at a point that [`Self::finish`] gave.
     pub(super) fn from(store: &'a Store, start: Point) -> Self {
         Self {
             store,
@@ -125,8 +125,8 @@ impl<'a> Inflate<'a> {
         }
     }
 
-    /// After the last byte was read: checks that it was the last one of a whole stream, behind
-    /// which nothing follows, and gives the places at which reading can begin.
+    /// Ends reading after the last byte. Checks that this was the end of a whole stream and that
+    /// nothing follows it. Returns the points at which reading can begin.
     ///
     /// # Errors
     /// If the stream is damaged, or something follows it.
@@ -145,12 +145,12 @@ impl<'a> Inflate<'a> {
                 Ok(std::mem::take(&mut self.points))
             }
             8 => Err(ErrorKind::InvalidData.into()),
-            // gzip(1) and others would go on with a second stream.
+            // gzip(1) and others would continue with a second stream.
             _ => Err(ErrorKind::AlreadyExists.into()),
         }
     }
 
-    /// The compressed bytes up to the next place at which reading could begin anew.
+    /// Returns the compressed bytes up to the next point at which reading could begin anew.
     fn next_piece(&mut self) -> io::Result<Range<usize>> {
         if self.rest.is_empty() {
             // The file may grow while it is read.
@@ -167,7 +167,7 @@ impl<'a> Inflate<'a> {
         Ok(self.rest.start..self.rest.start + length)
     }
 
-    /// Notes where decoding is now, if something may begin there.
+    /// Notes the current point, if reading may begin there.
     fn note(&mut self) {
         let here = Point {
             packed: self.start.packed.saturating_add(self.decoder.total_in()),
@@ -216,7 +216,7 @@ impl Read for Inflate<'_> {
     }
 }
 
-/// How long the header of the stream is.
+/// Returns the length of the stream's header, in bytes.
 fn header_length(store: &Store) -> io::Result<u64> {
     let mut header = [0; MAX_HEADER];
     let got = store.fill_at(&mut header, 0)?;
@@ -243,8 +243,8 @@ fn header_length(store: &Store) -> io::Result<u64> {
     }
     let before = header.get(..at).ok_or_else(none)?;
     if flags & 2 != 0 {
-        // The lower half of the checksum of all that stands before (RFC 1952 section 2.3.1). Some
-        // readers refuse the file over it, so it must hold.
+        // The lower half of the checksum of all bytes before (RFC 1952 section 2.3.1). Some readers
+        // refuse the file because of it, so it must be right.
         let (told, _) = header.get(at..).and_then(<[u8]>::split_first_chunk).ok_or_else(none)?;
         let mut crc = Crc::new();
         crc.update(before);

@@ -1,14 +1,15 @@
-//! Bundles: the tree of a `directory` endpoint as one file, `*.tar.gz`, so that evidence can be
-//! carried to machines without a network and looked into with tar(1).
+//! Bundles: the tree of a `directory` endpoint as one file, `*.tar.gz`. So people can carry
+//! evidence to machines without a network and inspect it with tar(1).
 //!
-//! In it are plain files called `NAME_VERSION_ARCH.deb/ANYTHING` or `NAME_VERSION_ARCH.deb.ANYTHING`,
-//! as in a tree. What `evidence export` writes is in [`pack`].
+//! It contains plain files named `NAME_VERSION_ARCH.deb/ANYTHING` or
+//! `NAME_VERSION_ARCH.deb.ANYTHING`, as in a tree. [`pack`] writes the bundles of `evidence
+//! export`.
 //!
-//! Trusts nothing. A bundle is read once from end to end before anything of it is used: one that
-//! is damaged, cut off, too large, or that two programs could unpack differently (links, devices,
-//! `..`, one name twice, a second stream) gives nothing at all. Nothing is unpacked to disk. What
-//! stays in memory is an index, 80 bytes for each attestation, and what was asked for: so the bound
-//! of what one bundle takes is that of [`MAX_ENTRIES`], 32 MB, and not its size.
+//! Trusts nothing. A bundle is read once from end to end before any of it is used. It gives nothing
+//! at all if it is damaged, cut off or too large. The same applies if two programs could unpack it
+//! differently (links, devices, `..`, one name twice, a second stream). Nothing is unpacked to
+//! disk. Memory holds only an index, 80 bytes for each attestation, and the requested attestations.
+//! So [`MAX_ENTRIES`] limits the memory for one bundle, to 32 MB, and not the bundle's size.
 
 mod inflate;
 mod pack;
@@ -30,7 +31,7 @@ use crate::types::{ArtifactName, Sha256Digest, printable};
 
 pub use pack::{PackError, Packer, list};
 
-/// What the name of a bundle ends in.
+/// The suffix of a bundle's name.
 pub const SUFFIX: &str = crate::config::BUNDLE_SUFFIX;
 
 /// The list of the files in a directory of a tree, as sha256sum(1) writes and checks it.
@@ -39,16 +40,16 @@ pub const LIST: &str = "SHA256SUMS";
 /// Largest bundle, in bytes. An attestation of rebuilderd takes about 300 in it.
 pub const MAX_PACKED: usize = 64 * 1024 * 1024;
 
-/// Largest archive in a bundle, unpacked, in bytes: what can be gone through in a few seconds.
+/// Largest archive in a bundle, unpacked, in bytes: a size that can be read in a few seconds.
 pub const MAX_UNPACKED: u64 = 512 * 1024 * 1024;
 
 /// Most files in a bundle.
 pub const MAX_ENTRIES: usize = 400_000;
 
-/// Unpacked bytes that are looked at together.
+/// Unpacked bytes that are read at once.
 const BUFFER: usize = 64 * 1024;
 
-/// Why a bundle is not used.
+/// The reason for which a bundle is not used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {
     /// It cannot be opened or read.
@@ -72,13 +73,13 @@ pub enum BundleError {
     /// It ends before it should.
     #[error("the bundle is cut off")]
     Truncated,
-    /// Something stands behind the archive or the stream that other programs could read.
+    /// Data follows the archive or the stream, which other programs could read.
     #[error("something follows the bundle's end")]
     Trailing,
-    /// Neither a plain file nor a directory, or not inside.
+    /// Neither a plain file nor a directory, or outside the bundle.
     #[error("the bundle has an odd entry, {}", printable(.0))]
     Entry(String),
-    /// Two files of one name: which one counts?
+    /// Two files have one name, so the right one is ambiguous.
     #[error("the bundle has a file twice")]
     Twice,
 }
@@ -99,17 +100,17 @@ impl From<io::Error> for BundleError {
 #[derive(Debug)]
 pub struct Bundle {
     store: Store,
-    /// By the name of what they are about, then in the order of the bundle
+    /// By the name of the artifact, then in the order of the bundle
     places: Vec<Place>,
     points: Vec<Point>,
 }
 
-/// Where one attestation is.
+/// The place of one attestation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     /// SHA-256 of the name of the artifact, so that all places have one size
     artifact: Sha256Digest,
-    /// Where it begins in the unpacked archive
+    /// Its offset in the unpacked archive
     at: u64,
     size: u32,
     /// Its SHA-256 when it was first read
@@ -122,7 +123,7 @@ impl Bundle {
     /// # Errors
     /// See [`BundleError`].
     pub fn open(path: &Path) -> Result<Self, BundleError> {
-        // What it is, is asked of the open file; until then a pipe must not be waited for.
+        // The open file tells its type; until then opening must not wait for a pipe.
         let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
         let file = File::options().read(true).custom_flags(flags).open(path);
         Self::of_file(file.map_err(|error| BundleError::Read(plain(&error)))?)
@@ -143,7 +144,7 @@ impl Bundle {
         Self::read(Store::File(file))
     }
 
-    /// Reads a bundle that is in memory, and stays there.
+    /// Reads a bundle that is in memory, and keeps it there.
     ///
     /// # Errors
     /// See [`BundleError`].
@@ -163,7 +164,7 @@ impl Bundle {
         }
     }
 
-    /// The same bundle, whose bytes are in this file now.
+    /// Returns the same bundle after its bytes were moved to this file.
     #[must_use]
     pub fn on_disk(self, file: File) -> Self {
         Self { store: Store::File(file), ..self }
@@ -194,7 +195,7 @@ impl Bundle {
         Ok(Self { store, places, points })
     }
 
-    /// How many attestations are in it.
+    /// The number of attestations in it.
     #[must_use]
     pub fn count(&self) -> usize {
         self.places.len()
@@ -204,7 +205,7 @@ impl Bundle {
     /// [`attest::MAX_BYTES`] together.
     ///
     /// # Errors
-    /// If the bundle is not what it was when it was opened.
+    /// If the bundle has changed since it was opened.
     pub fn about(&self, artifact: &ArtifactName) -> Result<Vec<Vec<u8>>, BundleError> {
         let key = Sha256Digest::of(artifact.as_str().as_bytes());
         let first = self.places.partition_point(|place| place.artifact < key);
@@ -221,11 +222,11 @@ impl Bundle {
         Ok(found)
     }
 
-    /// Hands every attestation to `each`, with the name that it is filed under, in the order of
-    /// the bundle.
+    /// Hands every attestation to `each`, with the name of its artifact, in the order of the
+    /// bundle.
     ///
     /// # Errors
-    /// If the bundle is not what it was when it was opened.
+    /// If the bundle has changed since it was opened.
     pub fn each(&self, mut each: impl FnMut(ArtifactName, Vec<u8>)) -> Result<(), BundleError> {
         scan(&self.store, |mut entry| {
             let bytes = entry.bytes.take();
@@ -236,8 +237,8 @@ impl Bundle {
         .map(drop)
     }
 
-    /// Reads an attestation again: from the last point before it, and if that was none, from the
-    /// beginning.
+    /// Reads an attestation again: from the last point before it, and if that gives wrong bytes,
+    /// from the beginning.
     fn get(&self, place: &Place) -> Result<Vec<u8>, BundleError> {
         let behind = self.points.partition_point(|point| point.unpacked <= place.at);
         let near = behind.checked_sub(1).and_then(|at| self.points.get(at));
@@ -259,7 +260,7 @@ impl Bundle {
 struct Entry {
     /// Its path, without `./`
     path: String,
-    /// Where its content begins
+    /// The offset of its content
     at: u64,
     /// The content, unless it is larger than an attestation can be
     bytes: Option<Vec<u8>>,
@@ -272,9 +273,9 @@ impl Entry {
     }
 }
 
-/// Splits the path of an attestation in a tree into the artifact that it is about and the rest:
-/// `NAME_VERSION_ARCH.deb/REST` or `NAME_VERSION_ARCH.deb.REST`. Nothing for other paths, among them
-/// those of lists and of hidden files.
+/// Splits the path of an attestation in a tree into its artifact and the rest:
+/// `NAME_VERSION_ARCH.deb/REST` or `NAME_VERSION_ARCH.deb.REST`. Returns nothing for other paths,
+/// among them those of lists and of hidden files.
 pub(super) fn file_name(path: &str) -> Option<(ArtifactName, &str)> {
     let (artifact, name) = match path.split_once('/') {
         Some(split) => split,
@@ -290,13 +291,13 @@ pub(super) fn file_name(path: &str) -> Option<(ArtifactName, &str)> {
     Some((artifact.parse().ok()?, name)).filter(|_| seen)
 }
 
-/// Reads a bundle from end to end and hands each file to `each`. Gives the places at which reading
-/// can begin.
+/// Reads a bundle from end to end and hands each file to `each`. Returns the points at which
+/// reading can begin.
 fn scan(store: &Store, mut each: impl FnMut(Entry)) -> Result<Vec<Point>, BundleError> {
     let stream = BufReader::with_capacity(BUFFER, Inflate::new(store)?);
     let mut bounded = stream.take(MAX_UNPACKED);
     let read = entries(&mut bounded, &mut each);
-    // Where a limit cut it off, that is the reason, wherever it was.
+    // If a limit cut it off, that is the reason, wherever it was.
     if bounded.limit() == 0 {
         return Err(BundleError::Bomb);
     }
@@ -310,7 +311,7 @@ fn entries(
 ) -> Result<(), BundleError> {
     let mut count = 0;
     let mut tar = tar::Archive::new(&mut *archive);
-    // Raw: entries that rename what follows come out as entries of their own and are refused.
+    // Raw: entries that rename the next one come out as entries of their own and are refused.
     for entry in tar.entries()?.raw(true) {
         let mut entry = entry?;
         count += 1;
@@ -350,7 +351,7 @@ fn entries(
     })
 }
 
-/// Whether a sorted list has an item twice.
+/// Returns true when a sorted list has an item twice.
 fn repeats<T: PartialEq>(sorted: &[T]) -> bool {
     sorted.iter().zip(sorted.iter().skip(1)).any(|(one, next)| one == next)
 }

@@ -1,8 +1,8 @@
 //! Writing bundles: the same attestations become the same bytes, on every machine.
 //!
-//! Whoever calls gives the attestations sorted. Owner, times and modes are fixed. The compressor is
-//! called by name: flate2 would take another one where some other crate wants it to, and that one's
-//! output depends on the processor.
+//! The caller gives the attestations sorted. Owner, times and modes are fixed. The compressor is
+//! called by name: flate2 would use another one if some other crate asks for that, and the output
+//! of that one depends on the processor.
 
 use std::io::{self, Write};
 
@@ -25,13 +25,13 @@ const APART: usize = 256 * 1024;
 /// Magic, method, no name, no time, no hint, and an unknown system: nothing of this machine.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
-/// Why a bundle cannot be written.
+/// The reason for which a bundle cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     /// It cannot be written.
     #[error("{}", plain(.0))]
     Write(#[from] io::Error),
-    /// Nobody would read it.
+    /// It is larger than readers accept.
     #[error("too much for one bundle: export a part of it, or a tree (an output that ends in /)")]
     TooMuch,
     /// The name of a package's file does not fit into a header.
@@ -48,7 +48,7 @@ pub struct Packer<W> {
     packed: usize,
     unpacked: u64,
     entries: usize,
-    /// Unpacked bytes since reading could last begin
+    /// Unpacked bytes since the last point at which reading could begin
     since: usize,
 }
 
@@ -59,7 +59,7 @@ impl<W: Write> Packer<W> {
     /// If nothing can be written.
     pub fn new(mut output: W) -> Result<Self, PackError> {
         output.write_all(&HEADER)?;
-        // Without the header of zlib, which is what a negative size of the window says.
+        // Without the header of zlib: a negative size of the window selects that.
         let flags = create_comp_flags_from_zip_params(LEVEL, -15, 0);
         Ok(Self {
             output,
@@ -73,7 +73,7 @@ impl<W: Write> Packer<W> {
         })
     }
 
-    /// Adds what is known about one artifact, and the list of it.
+    /// Adds the attestations about one artifact, and their list.
     ///
     /// # Errors
     /// If it does not fit, or cannot be written.
@@ -151,7 +151,7 @@ impl<W: Write> Packer<W> {
         }
     }
 
-    /// Ends the bundle and gives back what it was written to.
+    /// Ends the bundle and returns the output.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -164,7 +164,7 @@ impl<W: Write> Packer<W> {
     }
 }
 
-/// The list of these files, each called by its SHA-256, as sha256sum(1) writes it.
+/// Returns the list of these files, each named by its SHA-256, as sha256sum(1) writes it.
 #[must_use]
 pub fn list(attestations: &[Vec<u8>]) -> String {
     attestations

@@ -1,4 +1,4 @@
-//! Bundles from the inside: where reading can begin, and what is written.
+//! Bundles from the inside: the points at which reading can begin, and the written bytes.
 
 use std::io::Write;
 
@@ -107,8 +107,8 @@ fn a_bundle_that_changes_while_it_is_in_use_gives_nothing_else() {
     assert!(bundle.each(|_, _| {}).is_err());
 }
 
-/// Whoever publishes a bundle tells its hash, and others compare. A new version of the compressor
-/// that writes other bytes belongs into the change log.
+/// Publishers of a bundle tell its hash, and others compare it. If a new version of the compressor
+/// writes other bytes, the change log must say so.
 #[test]
 fn the_bytes_of_a_bundle_are_these() {
     assert_eq!(

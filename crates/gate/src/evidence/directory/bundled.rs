@@ -1,7 +1,7 @@
 //! Bundles as endpoints: a file on this machine, or one that is fetched once a run and kept.
 //!
-//! What is kept lies in a directory that the unprivileged user can write, so it is believed no
-//! more than the server: a bundle that is damaged gives nothing, and what is in it is verified.
+//! The kept file is in a directory that the unprivileged user can write to. So it is trusted no
+//! more than the server: a damaged bundle gives nothing, and its content is verified.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub(super) struct Fetched {
 /// The bundle of this run.
 struct Current {
     bundle: Arc<Bundle>,
-    /// Why it is only the one of an earlier run, if it is
+    /// The reason for which it is only the bundle of an earlier run, if it is
     stale: Option<Outcome>,
 }
 
@@ -62,8 +62,9 @@ impl Fetched {
         Self { url, door, kept, bundle: OnceCell::new() }
     }
 
-    /// The bundle as the server has it now: the kept one, if that is it. Where the server's cannot
-    /// be had, what was signed stays signed, and the one of an earlier run is better than none.
+    /// Returns the bundle in the server's current state: the kept one, if that has not changed. If
+    /// the server's cannot be fetched, the one of an earlier run is better than none, because its
+    /// signatures remain valid.
     async fn fetch(&self) -> Result<Current, Gathered> {
         let kept = self.kept.clone();
         let kept = aside(move || Ok(kept.and_then(|it| open_kept(&it)))).await.unwrap_or_default();
@@ -80,7 +81,8 @@ impl Fetched {
         }
     }
 
-    /// The server's bundle; nothing if it is still the one that `validator` is about.
+    /// Fetches the server's bundle; returns nothing if it is still in the state that `validator`
+    /// describes.
     async fn ask(&self, validator: Option<Validator>) -> Result<Option<Bundle>, Gathered> {
         let here = |outcome| Gathered { attestations: Vec::new(), outcome, reach: Reach::Within };
         let door = self.door.as_ref().map_err(|outcome| here(outcome.clone()))?;
@@ -111,7 +113,7 @@ impl Source for Fetched {
             };
             let found = look(&current.bundle, question).await;
             match &current.stale {
-                // It may have what the one of an earlier run has not.
+                // The server's may contain what the one of an earlier run does not.
                 Some(outcome) => Gathered { outcome: outcome.clone(), ..found },
                 None => found,
             }
@@ -119,14 +121,14 @@ impl Source for Fetched {
     }
 }
 
-/// Opens what was kept, with what the server said about it.
+/// Opens the kept bundle, with what the server said about it.
 fn open_kept(kept: &Kept) -> Option<(Bundle, Option<Validator>)> {
     let (file, said) = kept.open(MAX_PACKED)?;
     let bundle = Bundle::of_file(file).ok()?;
     Some((bundle, said.and_then(|said| serde_json::from_slice(&said).ok())))
 }
 
-/// Looks what was fetched, and keeps it if it is a bundle. On disk it takes no memory.
+/// Reads the fetched bytes, and keeps them if they are a bundle. On disk it takes no memory.
 fn take(
     body: Vec<u8>,
     validator: Option<&Validator>,
@@ -135,7 +137,7 @@ fn take(
     let bundle = Bundle::of_bytes(body)?;
     let Some(kept) = kept else { return Ok(bundle) };
     let validator = validator.and_then(|it| serde_json::to_vec(it).ok()).unwrap_or_default();
-    // What cannot be kept is fetched again next time, and held in memory now.
+    // A bundle that cannot be kept is fetched again next time, and held in memory now.
     let file = bundle.bytes().and_then(|body| kept.store(body, &validator).ok());
     Ok(match file {
         Some(file) => bundle.on_disk(file),
@@ -163,7 +165,7 @@ fn failed(error: &BundleError) -> Gathered {
     }
 }
 
-/// Does what takes long on another thread, so that other endpoints are not kept waiting.
+/// Does slow work on another thread, so that other endpoints do not have to wait.
 async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BundleError> + Send + 'static,
 ) -> Result<T, BundleError> {

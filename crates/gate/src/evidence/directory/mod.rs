@@ -1,10 +1,10 @@
 //! Attestations in files: trees and bundles of them, on this machine or on any web server.
 //!
-//! A tree on this machine is read here. In a directory `D`, the attestations about `NAME_VERSION_ARCH.deb` are the files in
-//! `D/NAME_VERSION_ARCH.deb/` and the files in `D` whose names begin with
-//! `NAME_VERSION_ARCH.deb.`. Other names are not looked at, so a directory may hold attestations
-//! about every package of an archive. A list of the files there, which only web servers need, is no
-//! attestation.
+//! This module reads a tree on this machine. In a directory `D`, the attestations about
+//! `NAME_VERSION_ARCH.deb` are the files in `D/NAME_VERSION_ARCH.deb/` and the files in `D` whose
+//! names begin with `NAME_VERSION_ARCH.deb.`. Other names are not looked at, so a directory may
+//! contain attestations about every package of an archive. A list of the files there, which only
+//! web servers need, is no attestation.
 
 mod bundled;
 mod web;
@@ -33,8 +33,8 @@ const MAX_NAMES: usize = 1_000_000;
 /// Most files about one package that are looked at in a tree.
 const MAX_INSIDE: usize = 10_000;
 
-/// What reads this endpoint. Without a door, because the network is denied or broken, it still has
-/// what is on this machine.
+/// Returns the source that reads this endpoint. Without a door, because the network is denied or
+/// broken, the source still has the evidence on this machine.
 pub(super) fn source(
     endpoint: &Endpoint,
     door: Result<Door, Outcome>,
@@ -71,7 +71,7 @@ impl Source for Directory {
     }
 }
 
-/// What came of looking where one could look.
+/// The result of a search that was possible.
 fn answered(attestations: Vec<Vec<u8>>) -> Gathered {
     let outcome = match attestations.len() {
         0 => Outcome::Unknown,
@@ -80,15 +80,15 @@ fn answered(attestations: Vec<Vec<u8>>) -> Gathered {
     Gathered { attestations, outcome, reach: Reach::Within }
 }
 
-/// What came of looking where one could not, but for these.
+/// The result of a search that failed, with the attestations found before.
 fn unreachable(attestations: Vec<Vec<u8>>, why: String, reach: Reach) -> Gathered {
     Gathered { attestations, outcome: Outcome::Unreachable { why }, reach }
 }
 
-/// Attestations that somebody brought along, opened.
+/// Attestations that the caller supplied, opened.
 #[derive(Debug)]
 pub enum AtHand {
-    /// A file that is one
+    /// A file that is an attestation
     File(PathBuf),
     /// A tree
     Tree(Tree),
@@ -97,10 +97,10 @@ pub enum AtHand {
 }
 
 impl AtHand {
-    /// Looks what is at `path`, which a person named: that it cannot be used is not passed over.
+    /// Opens the evidence at `path`. A person named it, so an unusable path is an error.
     ///
     /// # Errors
-    /// What is wrong with it, for people.
+    /// The problem with it, for people.
     pub fn open(path: &Path) -> Result<Self, String> {
         let failed = |error: io::Error| plain(&error);
         let real = path.canonicalize().map_err(failed)?;
@@ -123,7 +123,7 @@ impl AtHand {
         Ok(Self::File(real))
     }
 
-    /// The attestations about `artifact`. What is not there is nothing.
+    /// Returns the attestations about `artifact`. A missing file counts as none.
     #[must_use]
     pub fn about(&self, artifact: &ArtifactName) -> Vec<Vec<u8>> {
         match self {
@@ -134,8 +134,7 @@ impl AtHand {
     }
 }
 
-/// Hands all attestations of the tree at `path` to `each`, sorted by the names of what they are
-/// about.
+/// Hands all attestations of the tree at `path` to `each`, sorted by the names of their artifacts.
 ///
 /// # Errors
 /// If the directory cannot be read.
@@ -157,13 +156,13 @@ pub fn each_in_tree(path: &Path, mut each: impl FnMut(ArtifactName, Vec<u8>)) ->
     Ok(())
 }
 
-/// A tree of attestations on this machine. It may belong to anybody.
+/// A tree of attestations on this machine. It may belong to any user.
 #[derive(Debug)]
 pub struct Tree {
     path: PathBuf,
-    /// The attestations that stand beside the directories, sorted by their names, and when the tree
-    /// was written last. There may be one for each package of an archive, so that to look through
-    /// all for each question would take their square.
+    /// The attestations beside the directories, sorted by their names, and the time of the last
+    /// write to the tree. There may be one for each package of an archive, so searching all of them
+    /// for each question would take quadratic time.
     beside: Mutex<Option<(SystemTime, Vec<String>)>>,
 }
 
@@ -172,8 +171,8 @@ impl Tree {
         Self { path, beside: Mutex::new(None) }
     }
 
-    /// The attestations about `artifact`, at most [`MAX_ATTESTATIONS`], each no larger than
-    /// [`attest::MAX_BYTES`]. Larger ones, links, pipes and devices are passed over.
+    /// Reads the attestations about `artifact`, at most [`MAX_ATTESTATIONS`], each no larger than
+    /// [`attest::MAX_BYTES`]. Skips larger ones, links, pipes and devices.
     ///
     /// # Errors
     /// If the directory is not there or cannot be read.
@@ -186,7 +185,7 @@ impl Tree {
             .collect())
     }
 
-    /// The names that begin like this.
+    /// Returns the names that begin with `prefix`.
     fn beside(&self, prefix: &str) -> io::Result<Vec<String>> {
         let mut beside = self.beside.lock().unwrap_or_else(|lock| lock.into_inner());
         let written = self.path.metadata()?.modified()?;
@@ -202,7 +201,7 @@ impl Tree {
     }
 }
 
-/// The files in the directory of their own that attestations about `artifact` have in a tree.
+/// Lists the files in the separate directory that a tree has for attestations about `artifact`.
 fn inside(tree: &Path, artifact: &ArtifactName) -> impl Iterator<Item = PathBuf> + use<> {
     let directory = tree.join(artifact.as_str());
     let seen = |name: &str| !name.starts_with('.') && name != bundle::LIST;
@@ -210,7 +209,7 @@ fn inside(tree: &Path, artifact: &ArtifactName) -> impl Iterator<Item = PathBuf>
     names.into_iter().map(move |name| directory.join(name))
 }
 
-/// The names in a directory, of at most so many, that are `wanted`. Sorted.
+/// Returns the names in a directory that are `wanted`, sorted. Looks at no more than `most` names.
 fn names(directory: &Path, most: usize, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
     let mut names: Vec<String> = std::fs::read_dir(directory)?
         .take(most)
@@ -242,7 +241,7 @@ mod tests {
         }
         let count = |n: usize| tree.about(&artifact(n)).unwrap().len();
         assert_eq!((count(1), count(10), count(20)), (1, 1, 0));
-        // Another list in its place is gone by, as long as nothing was written.
+        // A replaced list remains in use as long as nothing was written.
         *tree.beside.lock().unwrap().as_mut().map(|(_, all)| all).unwrap() = Vec::new();
         assert_eq!(count(1), 0);
         write("package1_1_all.deb.beta".to_owned());

@@ -1,8 +1,8 @@
 //! A tree on a web server.
 //!
-//! Such servers do not say which files there are, so each package's directory has a list,
+//! Such servers do not list their files, so each package's directory has a list,
 //! `NAME_VERSION_ARCH.deb/SHA256SUMS`, as sha256sum(1) writes it. It costs one request for each
-//! package, and one for each attestation; a list for the whole tree would have to be fetched as a
+//! package, and one for each attestation. A list for the whole tree would have to be fetched as a
 //! whole for a single package.
 
 use reqwest::Url;
@@ -47,7 +47,7 @@ async fn collect(
         if !found.fetch(door, below(tree, artifact, &name)?).await? {
             continue;
         }
-        // The list is no more trusted than the file; but one of them is not what was published.
+        // The list is no more trusted than the file, but one of them is not the published one.
         if found.last().map(Sha256Digest::of) != Some(sha256) {
             found.drop_last();
             let why = format!("a file of {artifact} is not what {LIST} says");
@@ -60,13 +60,13 @@ async fn collect(
     })
 }
 
-/// The first files of a list.
+/// Returns the first files of a list, at most [`MAX_ATTESTATIONS`].
 fn files(list: &[u8]) -> Result<Vec<(Sha256Digest, String)>, Failure> {
     let malformed = || Failure::Malformed(format!("{LIST} is not as sha256sum writes it"));
     let text = std::str::from_utf8(list).map_err(|_| malformed())?;
     let line = |line: &str| {
         let (sha256, rest) = line.split_at_checked(64)?;
-        // `*` stands before the names of files that were read as binary ones.
+        // `*` comes before the names of files that were read in binary mode.
         let name = rest.strip_prefix("  ").or_else(|| rest.strip_prefix(" *"))?;
         let name = name.strip_prefix("./").unwrap_or(name);
         let plain = !name.is_empty()
@@ -76,7 +76,7 @@ fn files(list: &[u8]) -> Result<Vec<(Sha256Digest, String)>, Failure> {
         Some((sha256.parse().ok()?, name.to_owned())).filter(|_| plain)
     };
     let lines = text.lines().map(|it| line(it).ok_or_else(malformed));
-    // What sha256sum was called with may have been `*`, so the list of before may be in it.
+    // sha256sum may have been called with `*`, so the earlier list may be in it.
     let lines = lines.filter(|it| !matches!(it, Ok((_, name)) if name == LIST));
     lines.take(MAX_ATTESTATIONS).collect()
 }

@@ -1,12 +1,13 @@
-//! One listing in place of a search for each package, where that pays.
+//! One listing instead of a search for each package, if that is cheaper.
 //!
 //! A rebuilderd can be asked for one package or for all of an architecture, and for nothing in
-//! between. A public one has 180,000 records, of which a large upgrade needs a hundredth; one that
-//! rebuilds what a group of machines uses has hardly more than they ask about. So it is asked how
-//! many there are, and all of them are read if that is not much more than the searches would bring.
+//! between. A public one has 180,000 records, and a large upgrade needs a hundredth of them. One
+//! that rebuilds only the packages of a group of machines has hardly more records than they ask
+//! about. So it is asked for the number of records. All of them are read if that is not much more
+//! than the searches would bring.
 //!
-//! A record only tells where an attestation is, like one that was searched for. It is kept for as
-//! long as the process lives.
+//! A record only tells where an attestation is, like the result of a search. It is kept for as long
+//! as the process lives.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,17 +23,17 @@ use crate::evidence::fetch::{Failure, Fetch};
 use crate::policy::UnsignedStatus;
 use crate::types::{Architecture, Identity};
 
-/// Fewest questions for which a listing is thought of: it takes two requests at least.
+/// Fewest questions for which a listing is considered: it takes two requests at least.
 const FEWEST: usize = 4;
 
 /// Most records that are read for each question. One has half a kilobyte, so a question costs less
 /// than most packages do.
 const FOR_EACH: usize = 32;
 
-/// Most records that are read at all, so that memory can hold what is kept of them.
+/// Most records that are read at all, so that they fit into memory.
 const MOST: usize = 16_000;
 
-/// What is known of an instance's listings, by architecture.
+/// The listings of an instance, by architecture.
 #[derive(Default)]
 pub(super) struct Listings(RefCell<BTreeMap<Architecture, Listing>>);
 
@@ -45,21 +46,21 @@ struct Listing {
 
 #[derive(Default)]
 enum State {
-    /// Nobody asked for it.
+    /// No question asked for it.
     #[default]
     Unknown,
     /// It is being read.
     Coming { since: Instant, patience: Duration, answered: bool, rows: Rows },
     /// All of it was read.
     Whole(Rows),
-    /// It has so many records that searching is better.
+    /// It has so many records that searching is cheaper.
     TooLong(usize),
     /// It could not be read. Then packages are searched for.
     Failed,
 }
 
-/// What is kept of records, in the order of a hash of the package's name and version. Two packages
-/// that share one would be looked for in each other's attestations, and not be found there.
+/// The kept records, in the order of a hash of the package's name and version. If two packages
+/// share a hash, each is looked for in the other's attestations as well, and not found there.
 #[derive(Default)]
 struct Rows(Vec<(u64, Known)>);
 
@@ -90,8 +91,8 @@ fn place(package: &str, version: &str) -> u64 {
 }
 
 impl Listings {
-    /// The architectures whose listing is to be read, with so many more questions about them. They
-    /// are being read from now on.
+    /// Returns the architectures whose listing is to be read, given the number of further questions
+    /// about each. The listings count as being read from now on.
     pub(super) fn begin(
         &self,
         counts: &BTreeMap<Architecture, usize>,
@@ -116,8 +117,9 @@ impl Listings {
         begun
     }
 
-    /// Whether nothing is under way that could tell where attestations about a package are. The
-    /// first answer is waited for with patience, what follows as long as it comes.
+    /// Returns true when no listing under way could tell where attestations about a package are.
+    /// The first answer is awaited for the listing's `patience`, and the following ones as long as
+    /// they come.
     pub(super) fn is_settled(&self, identity: &Identity) -> bool {
         match self.0.borrow().get(&identity.architecture).map(|it| &it.state) {
             Some(State::Coming { since, patience, answered, rows }) => {
@@ -128,7 +130,7 @@ impl Listings {
         }
     }
 
-    /// The records about a package; nothing if it has to be searched for.
+    /// Returns the records about a package; nothing if it must be searched for.
     pub(super) fn about(&self, identity: &Identity) -> Option<Vec<Known>> {
         let listings = self.0.borrow();
         match &listings.get(&identity.architecture)?.state {
@@ -140,7 +142,7 @@ impl Listings {
         }
     }
 
-    /// Says that the first answer is there, and tells whether to go on.
+    /// Notes the first answer, and returns true to continue.
     fn answered(&self, architecture: &Architecture, total: usize) -> bool {
         let mut listings = self.0.borrow_mut();
         let Some(listing) = listings.get_mut(architecture) else { return false };
@@ -160,7 +162,7 @@ impl Listings {
         rows.add(own.map(|it| (place(&it.name, &it.version), Known::of(it))));
     }
 
-    /// Nothing more comes. A listing that is not whole does not tell what there is not.
+    /// Ends a listing. An incomplete listing does not prove that a record is missing.
     fn end(&self, architecture: &Architecture, whole: bool) {
         let mut listings = self.0.borrow_mut();
         let Some(listing) = listings.get_mut(architecture) else { return };
@@ -171,12 +173,12 @@ impl Listings {
     }
 }
 
-/// Whether to read so many records for so many questions.
+/// Returns true when so many records are worth reading for so many questions.
 const fn pays(records: usize, questions: usize) -> bool {
     records <= MOST && records <= questions.saturating_mul(FOR_EACH)
 }
 
-/// Ends a listing that is given up from outside.
+/// Ends a listing when its future is dropped.
 struct Ending<'a>(&'a Listings, &'a Architecture);
 
 impl Drop for Ending<'_> {
@@ -186,8 +188,8 @@ impl Drop for Ending<'_> {
 }
 
 impl<D: Fetch> Rebuilderd<D> {
-    /// Reads the listing of an architecture, if it turns out to pay. Calls `progress` when there is
-    /// more of it.
+    /// Reads the listing of an architecture, if that is cheaper than searching. Calls `progress`
+    /// for each further part.
     pub(super) async fn read_listing(
         self: Rc<Self>,
         architecture: Architecture,
@@ -201,7 +203,7 @@ impl<D: Fetch> Rebuilderd<D> {
         progress();
     }
 
-    /// Whether all pages were read.
+    /// Reads the pages of a listing and returns true when all of them were read.
     async fn read_pages(
         &self,
         architecture: &Architecture,
@@ -215,7 +217,7 @@ impl<D: Fetch> Rebuilderd<D> {
         };
         let Some(first) = page(1, None).await? else { return Ok(false) };
         let total = usize::try_from(first.total).unwrap_or(usize::MAX);
-        // One that knows nothing may as well not know how to list.
+        // A server without records may as well not support listings.
         if total == 0 {
             return Ok(false);
         }
@@ -223,7 +225,8 @@ impl<D: Fetch> Rebuilderd<D> {
             return Ok(false);
         }
         let (mut seen, mut last) = (0_usize, None);
-        // No more pages than full ones would be: whoever gives a record at a time is not waited for.
+        // No more pages than full ones would be: a server that sends one record at a time is not
+        // waited for.
         for _ in 0..=MOST / PAGE {
             let Some(page) = page(PAGE, last).await? else { return Ok(false) };
             let newest = page.records.iter().map(|it| it.id).max();
@@ -233,7 +236,7 @@ impl<D: Fetch> Rebuilderd<D> {
             if all {
                 return Ok(true);
             }
-            // A server that does not go on has not said all that it announced.
+            // A server that does not advance has not sent all that it announced.
             if newest <= last {
                 return Ok(false);
             }
@@ -255,8 +258,8 @@ mod tests {
     use super::*;
     use crate::evidence::http::DoorError;
 
-    /// A rebuilderd that announces `total` records and has those of `records`, and counts what it
-    /// is asked.
+    /// A rebuilderd that announces `total` records, has those of `records`, and counts the
+    /// requests.
     struct Instance {
         /// Most records of a page, whatever is asked for
         page: usize,
@@ -287,13 +290,13 @@ mod tests {
         }
     }
 
-    /// What an instance with so many records, which announces `total`, was asked when so many
-    /// questions came, and what is known of its listing then.
+    /// Returns the number of requests to an instance that has `records` records and announces
+    /// `total`, after `questions` questions, and the instance itself.
     fn listed(records: usize, total: usize, questions: usize) -> (usize, Rc<Rebuilderd<Instance>>) {
         listed_by(PAGE, records, total, questions)
     }
 
-    /// The same with so many records a page, and enough questions.
+    /// Makes the same instance, with `page` records a page and enough questions.
     fn dripping(page: usize, records: usize) -> (usize, Rc<Rebuilderd<Instance>>) {
         listed_by(page, records, records, records)
     }

@@ -1,10 +1,10 @@
 //! rebuilderd's HTTP APIs.
 //!
-//! Version 1 came with rebuilderd 0.26, version 0 is all that earlier ones have (Debian 13 ships
-//! 0.24). Which one an instance speaks is found out with the first question and remembered.
+//! Version 1 came with rebuilderd 0.26; earlier ones have only version 0 (Debian 13 ships 0.24).
+//! The first question finds out the version that an instance speaks, and the result is remembered.
 //!
-//! Nothing that it says is believed: a listing only tells which attestations to fetch, and those
-//! are signed.
+//! None of its answers is believed: a listing only tells which attestations to fetch, and those are
+//! signed.
 
 mod listing;
 mod v0;
@@ -44,7 +44,7 @@ pub(super) struct Rebuilderd<D = Door> {
     listings: Listings,
 }
 
-/// What an instance speaks.
+/// The version of the API that an instance speaks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Api {
     /// `api/v0/`
@@ -53,11 +53,11 @@ enum Api {
     V1,
 }
 
-/// A number of the rebuilder's database, which counts from one: so a record that is kept takes a third
-/// less.
+/// A number of the rebuilder's database, which counts from one. Therefore a kept record takes a
+/// third less memory.
 type Id = NonZeroU64;
 
-/// What is kept of a record about the package in question.
+/// The kept fields of a record about the package in question.
 #[derive(Clone)]
 struct Known {
     status: UnsignedStatus,
@@ -74,8 +74,8 @@ impl<D: Fetch> Rebuilderd<D> {
 
     /// Asks by the API that the instance speaks. `None` if it speaks none of them.
     ///
-    /// A daemon that has both is asked by version 1: by version 0 it gives, for every file of a
-    /// build, the attestation of the first one (seen with 0.28).
+    /// A daemon with both versions is asked by version 1. By version 0, it gives the attestation of
+    /// the first file of a build for every file (seen with 0.28).
     async fn search(
         &self,
         question: &Question,
@@ -158,7 +158,7 @@ impl<D: Fetch + 'static> Source for Rebuilderd<D> {
     }
 }
 
-/// What the status of a record says. Not signed, so only for people.
+/// Parses the status of a record. It is not signed, so only for people.
 fn unsigned_status(status: Option<&str>) -> UnsignedStatus {
     match status {
         Some("GOOD") => UnsignedStatus::Good,
@@ -167,7 +167,7 @@ fn unsigned_status(status: Option<&str>) -> UnsignedStatus {
     }
 }
 
-/// What came of looking at these records about the package.
+/// Returns the outcome of looking at these records about the package.
 fn outcome(
     found: &Collection,
     records: &[Known],
@@ -184,14 +184,14 @@ fn outcome(
     }
 }
 
-/// The most favourable status among the records. Not signed, so only for people.
+/// Returns the most favourable status among the records. It is not signed, so only for people.
 fn status(records: &[Known]) -> UnsignedStatus {
     let any = |status: UnsignedStatus| records.iter().any(|record| record.status == status);
     let order = [UnsignedStatus::Good, UnsignedStatus::Bad];
     order.into_iter().find(|status| any(*status)).unwrap_or(UnsignedStatus::NotBuilt)
 }
 
-/// For the fuzz targets: what comes of asking an instance that gives these answers.
+/// Asks an instance that gives these answers, for the fuzz targets.
 #[cfg(fuzzing)]
 pub fn gather_from(
     base: &Url,

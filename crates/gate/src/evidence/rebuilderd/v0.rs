@@ -1,7 +1,7 @@
-//! Version 0 of the API: all that rebuilderd before 0.26 has.
+//! Version 0 of the API, the only one in rebuilderd before 0.26.
 //!
-//! One listing without pages; the worker's key signs (0.24), and no request tells which key that
-//! is. Seen with Debian 13's rebuilderd 0.24.0.
+//! It has one listing without pages. The worker's key signs (0.24), and no request tells which key
+//! that is. Seen with Debian 13's rebuilderd 0.24.0.
 
 use std::collections::BTreeSet;
 

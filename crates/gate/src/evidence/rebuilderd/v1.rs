@@ -123,7 +123,7 @@ impl<D: Fetch> Rebuilderd<D> {
             self.search_earlier_builds(question, &records, &mut tried, found).await?;
         }
         Ok(Some(outcome(found, &records, |bad| {
-            // Where people can see what went wrong with a build.
+            // The page on which people can see what went wrong with a build.
             let (build, artifact) = (bad.build?, bad.artifact?);
             let path = match bad.diffoscope {
                 true => format!("v1/builds/{build}/artifacts/{artifact}/diffoscope"),
@@ -133,8 +133,8 @@ impl<D: Fetch> Rebuilderd<D> {
         })))
     }
 
-    /// The latest build masks earlier ones: after a rebuild that went wrong the listing says BAD,
-    /// while the good build and its attestation are still there.
+    /// Searches earlier builds, because the latest build masks them. After a rebuild that went
+    /// wrong the listing says BAD, while the good build and its attestation are still there.
     async fn search_earlier_builds(
         &self,
         question: &Question,
@@ -154,8 +154,8 @@ impl<D: Fetch> Rebuilderd<D> {
         };
         let mut builds = self.list("v1/builds", &filters, id).await?.unwrap_or_default();
         builds.sort_by_key(|build| std::cmp::Reverse(*build));
-        // Called by the package's name there, without version and architecture (rebuilderd 0.28);
-        // what it is really about, the attestation says.
+        // Named there by the package's name, without version and architecture (rebuilderd 0.28);
+        // the attestation tells what it is really about.
         let name = question.identity.package.as_str();
         for build in builds.into_iter().take(MAX_BUILDS) {
             let path = format!("v1/builds/{build}/artifacts");
@@ -183,8 +183,9 @@ impl<D: Fetch> Rebuilderd<D> {
         found.fetch(&self.door, self.url(&path, &[])?).await.map(drop)
     }
 
-    /// What `keep` makes of the records of a listing, page after page; `None` if there is no such
-    /// listing. `keep` must look for what the filters ask for: a server need not care about them.
+    /// Reads a listing page after page, and returns the results of `keep` for its records. Returns
+    /// `None` if there is no such listing. `keep` must itself select what the filters ask for: a
+    /// server may ignore them.
     async fn list<T: Record + for<'de> Deserialize<'de>, K>(
         &self,
         path: &str,
@@ -204,14 +205,14 @@ impl<D: Fetch> Rebuilderd<D> {
             }
             let page: Option<Page<T>> = self.json(path, &query).await?;
             let Some(page) = page else {
-                // Gone between two pages: what came before is what there is.
+                // Gone between two pages: the earlier pages are the result.
                 return Ok(last.map(|_| all));
             };
             seen = seen.saturating_add(u64::try_from(page.records.len()).unwrap_or(u64::MAX));
             let newest = page.records.iter().map(Record::id).max();
             let room = MAX_RECORDS.saturating_sub(all.len());
             all.extend(page.records.into_iter().filter_map(&keep).take(room));
-            // A server that does not go on has no more to say.
+            // A server that does not advance has nothing more to send.
             if newest <= last || seen >= page.total || all.len() == MAX_RECORDS {
                 break;
             }
