@@ -185,7 +185,7 @@ fn before_prompt_local(world: &World) {
     world
         .install("/root/unknown.deb")
         .fails()
-        .says("1 in no index by a SHA-256, judged when installed")
+        .says("unknown 1.0-1 all: judged by its file when it is installed.")
         .says("Nothing was installed.");
     world.install("/root/good.deb").succeeds();
 }
