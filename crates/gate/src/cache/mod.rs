@@ -1,7 +1,7 @@
 //! Signed bytes that were fetched before.
 //!
 //! The directory belongs to the unprivileged user that fetches, so everything in it is as
-//! hostile as the network: what is read is bounded and verified again, every time. Nothing in it
+//! hostile as the network: what is read is bounded and judged anew, every time. Nothing in it
 //! says that something was verified.
 //!
 //! Layout: `attestations/NAME_VERSION_ARCH.deb/SHA256-OF-THE-BYTES.OPERATOR`. `~OPERATOR` follows
