@@ -19,6 +19,7 @@ rows! {
     failing: "a server that fails: could not find out" => METHOD;
     cached_evidence: "nobody is asked again whose word is in the cache" => INSTALLED;
     conflict: "a conflict is shown, and refuses where the policy says so" => METHOD;
+    remembered_signature: "a record of _apt's that a false signature verified" => METHOD;
     exceptions: "an exception by name, and a package that only calls itself so" => HOOK;
     expired_exception: "an exception that expired" => METHOD;
     origin_rule: "a rule about an origin holds only where the origin is signed" => METHOD;
@@ -224,6 +225,56 @@ fn origin_rule(world: &World) {
     world.sh("apt-get update").succeeds();
     world.install("good").succeeds().says("1 confirmed");
     assert_eq!(world.receipts("hook").last().unwrap()["rule"], "policy.toml line 3");
+}
+
+/// What the record says is false, so that it can be seen whether somebody believes it. Root's own is
+/// believed: whoever can write that can replace the program.
+fn remembered_signature(world: &World) {
+    use apt_quorum::types::{PublicKey, Sha256Digest};
+    use sha2::Digest;
+
+    let unknown = world.package("unknown");
+    world.source(source_of(&[unknown]));
+    world.alice.attests(unknown);
+    let bob = std::fs::read_to_string(world.path("/etc/apt-quorum/operators.d/bob.toml")).unwrap();
+    let (_, pem) = bob.split_once("-----BEGIN PUBLIC KEY-----").unwrap();
+    let (pem, _) = pem.split_once("-----END").unwrap();
+    let pem: String = pem.split_whitespace().collect();
+    let der = base64::engine::general_purpose::STANDARD.decode(pem).unwrap();
+    let key: [u8; 32] = der[der.len() - 32..].try_into().unwrap();
+    let id = PublicKey::ed25519_from_bytes(key).unwrap().key_id();
+
+    let (name, sha256) = (unknown.artifact(), unknown.sha256());
+    let signed = format!(
+        r#"{{"_type":"link","name":"rebuild {name}","products":{{"{name}":{{"sha256":"{sha256}"}}}}}}"#
+    );
+    let zeros = "00".repeat(64);
+    let link = format!(
+        r#"{{"signatures":[{{"keyid":"{id}","sig":"{zeros}"}}],"signed":{signed}}}"#
+    );
+    let digest = Sha256Digest::of(link.as_bytes());
+    world.write(&format!("/var/cache/apt-quorum/attestations/{name}/{digest}.bob"), link);
+
+    let version = env!("CARGO_PKG_VERSION");
+    let head = format!("apt-quorum {version} verified signatures\n").into_bytes();
+    let mut mark = sha2::Sha256::new_with_prefix(&head);
+    let message = Sha256Digest::of(signed.as_bytes());
+    for part in [&b"ed25519"[..], &key, &[0; 64], message.as_bytes()] {
+        mark.update(u64::try_from(part.len()).unwrap().to_be_bytes());
+        mark.update(part);
+    }
+    let record = [head, mark.finalize().to_vec()].concat();
+    let file = "/var/lib/apt-quorum/signatures";
+    for (owner, mode) in [("_apt", "644"), ("root", "666")] {
+        world.write(file, &record);
+        world.sh(&format!("chown {owner} {file}; chmod {mode} {file}")).succeeds();
+        world.install("unknown").fails().says("only 1 operator confirms it, 2 must");
+        assert!(!world.has_run("unknown"));
+    }
+    world.write(file, &record);
+    world.sh(&format!("chown root {file}; chmod 644 {file}")).succeeds();
+    world.lets_in("root itself says that the signature verified");
+    world.install("unknown").succeeds();
 }
 
 fn no_sha256(world: &World) {
