@@ -14,7 +14,7 @@ ARCHIVE = REPOSITORY / "target/bench/archive"
 PROGRAM = Path(os.environ.get("APT_QUORUM_PROGRAM", REPOSITORY / "target/release/apt-quorum"))
 TOOL = REPOSITORY / "target/benches/release/bench"
 RUN = Path(os.environ["TESTBED_RUN"])
-OPERATORS = ["alice", "bob", "carol"]
+REBUILDERS = ["alice", "bob", "carol"]
 # Other packages that a rebuilder lists for each that is asked for.
 OTHERS = 3
 
@@ -41,7 +41,7 @@ def acknowledge_at_once(whether):
 
 
 class Rebuilder:
-    """One of the operators' rebuilders, which counts what it is asked."""
+    """One of the rebuilders' rebuilders, which counts what it is asked."""
 
     def __init__(self, number):
         self.port = 9000 + number
@@ -150,7 +150,7 @@ class System:
         (self.root / "etc/apt/keyrings").mkdir(exist_ok=True)
         (self.root / "etc/apt/keyrings/bench.asc").write_bytes(key)
         (self.root / "etc/bench.pem").write_bytes(certificate)
-        names = " ".join(f"{it}.example" for it in OPERATORS)
+        names = " ".join(f"{it}.example" for it in REBUILDERS)
         (self.root / "etc/hosts").write_text(f"127.0.0.1 localhost {names}\n")
         # Where packages of a machine lie, a hook need not copy them; on an overlay it must.
         archives = self.root / "var/cache/apt/archives"
@@ -185,7 +185,7 @@ class System:
             for name in before-prompt pre-install-pkgs; do
                 ln -s ../../bin/apt-quorum /usr/lib/apt-quorum/$name
             done
-            mkdir -p /etc/apt-quorum/operators.d""")
+            mkdir -p /etc/apt-quorum/rebuilders.d""")
         ask = self.root / "usr/lib/apt-quorum/ask-before-prompt"
         shutil.copy(REPOSITORY / "apt-conf/ask-before-prompt", ask)
         ask.chmod(0o755)
@@ -202,9 +202,9 @@ class System:
                 shutil.copy(REPOSITORY / "apt-conf" / name, there)
 
     def configure_quorum(self, rebuilders, http2):
-        for n, (name, it) in enumerate(zip(OPERATORS, rebuilders), 1):
+        for n, (name, it) in enumerate(zip(REBUILDERS, rebuilders), 1):
             url = f"https://localhost:{8440 + n}/" if http2 else f"http://127.0.0.1:{it.port}/"
-            (self.root / f"etc/apt-quorum/operators.d/{name}.toml").write_text(
+            (self.root / f"etc/apt-quorum/rebuilders.d/{name}.toml").write_text(
                 f'name = "{name}"\n[[key]]\ntype = "ed25519"\npublic = """\n{it.key}"""\n'
                 f'[[endpoint]]\nprotocol = "rebuilderd"\nurl = "{url}"\n'
             )
@@ -212,7 +212,7 @@ class System:
     def configure_threshold(self, rebuilders):
         # It counts by the host of the address, and wants a name there.
         text = "[rules]\nrequired_threshold = 2\n"
-        for name, it in zip(OPERATORS, rebuilders):
+        for name, it in zip(REBUILDERS, rebuilders):
             text += (
                 f'[[trusted_rebuilder]]\nname = "{name}"\nurl = "http://{name}.example:{it.port}"\n'
                 f'distributions = ["debian"]\nsigning_keyring = """\n{it.key}"""\n'
@@ -224,7 +224,7 @@ class System:
 
     def configure_intoto(self, rebuilders):
         keys = {name: base64.b64decode(it.key.split("\n")[1])[-32:].hex()
-                for name, it in zip(OPERATORS, rebuilders)}
+                for name, it in zip(REBUILDERS, rebuilders)}
         (self.root / "srv/keys.json").write_text(json.dumps(keys))
         shutil.copy(REPOSITORY / "benches/layout.py", self.root / "srv/layout.py")
         made = self.sh("[ -e /srv/root.layout ] || python3 /srv/layout.py; cat /srv/fingerprint")

@@ -4,7 +4,7 @@
 
 demo=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck disable=SC2034  # used by those who source this
-operators=(alpha beta gamma) mirror=$state/mirrors/demo archive_port=18080 other_port=18081
+rebuilders=(alpha beta gamma) mirror=$state/mirrors/demo archive_port=18080 other_port=18081
 
 # The clock of the whole demo, across its processes.
 export DEMO_STARTED=${DEMO_STARTED:-$(date +%s)}
@@ -16,7 +16,7 @@ steps() {
     sed -e '/^ *#/d' -e '/^ *$/d' -e 's/ *| */|/g' -e 's/ *$//' "$demo/scenario"
 }
 
-# package|alpha|beta|gamma, for each package: what the operators do with it.
+# package|alpha|beta|gamma, for each package: what the rebuilders do with it.
 doings() {
     local packages package a b c
     steps | while IFS='|' read -r packages a b c _; do

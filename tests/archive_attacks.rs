@@ -169,7 +169,7 @@ fn signature_rows() -> Vec<Row> {
             "not-for-signing",
         ),
         (
-            "the key is another operator's",
+            "the key is another rebuilder's",
             {
                 let making = good();
                 let keys = KeyRing::new(vec![making.pinned("beta")]).unwrap();

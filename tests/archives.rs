@@ -89,20 +89,20 @@ fn world(making: &Making, url: &str) -> World {
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
     world.write(
-        "etc/operators.d/alpha.toml",
+        "etc/rebuilders.d/alpha.toml",
         format!(
             "name = \"alpha\"\n\n[[key]]\ntype = \"openpgp\"\nfile = \"alpha.asc\"\n\n\
              [[endpoint]]\nprotocol = \"archive\"\nurl = \"{url}\"\nsuite = \"trixie\"\n\
              component = [\"main\"]\ntaken_over = \"main/taken-over\"\n"
         ),
     );
-    world.write("etc/operators.d/alpha.asc", openpgp::armored(&making.certificate));
+    world.write("etc/rebuilders.d/alpha.asc", openpgp::armored(&making.certificate));
     world
 }
 
 fn standing(world: &World, deb: &Deb, options: &[&str]) -> (String, String, Ended) {
     let (decision, ended) = world.decision(deb, options);
-    let alpha = &decision["operators"]["alpha"];
+    let alpha = &decision["rebuilders"]["alpha"];
     let text = |name: &str| alpha[name].as_str().unwrap_or_default().to_owned();
     (text("kind"), text("why"), ended)
 }

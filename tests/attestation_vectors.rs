@@ -25,7 +25,7 @@ use apt_quorum::attest::{self, Claim, KeyRing, PinnedKey, Rejection, Remembered,
 use apt_quorum::types::{KeyKind, PublicKey, Sha256Digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use support::{Key, identity, moment, now, operator};
+use support::{Key, identity, moment, now, rebuilder};
 use vectors::{Attack, Built, Expect, IN_TOTO, Vector, directories, dsse, expected, find, sort};
 
 /// Fewer would mean that some were lost.
@@ -95,8 +95,8 @@ fn check_claim(
     artifact: &apt_quorum::types::ArtifactName,
     envelope: &[u8],
 ) -> Result<(), String> {
-    let owner = ring.iter().find(|pinned| pinned.key == *claim.key()).map(|p| &p.operator);
-    if owner != Some(claim.operator())
+    let owner = ring.iter().find(|pinned| pinned.key == *claim.key()).map(|p| &p.rebuilder);
+    if owner != Some(claim.rebuilder())
         || claim.artifact() != artifact
         || claim.attestation() != Sha256Digest::of(envelope)
     {
@@ -234,7 +234,7 @@ fn an_attestation_of_exactly_the_largest_size_is_read() {
 fn a_rejection_tells_people_whose_key_it_was_and_until_when() {
     let key_id = Key::new().public().key_id();
     let short = &key_id.as_str()[..16];
-    let alpha = operator("alpha");
+    let alpha = rebuilder("alpha");
     let unknown = |ids: &[&str]| Rejection::UnknownKey {
         key_ids: ids.iter().map(|&id| id.to_owned()).collect(),
     };
@@ -256,12 +256,12 @@ fn a_rejection_tells_people_whose_key_it_was_and_until_when() {
             "signed by 1, 2, 0123456789abcdef and by no pinned key".to_owned(),
         ),
         (
-            Rejection::BadSignature { operator: alpha.clone(), key_id: key_id.clone() },
+            Rejection::BadSignature { rebuilder: alpha.clone(), key_id: key_id.clone() },
             format!("the signature in the name of alpha's key {short} does not verify"),
         ),
         (
             Rejection::ExpiredKey {
-                operator: alpha,
+                rebuilder: alpha,
                 key_id: key_id.clone(),
                 not_after: moment("2026-01-01T00:00:00Z"),
             },
@@ -307,7 +307,7 @@ fn a_link_as_in_toto_3_0_0_wrote_it_is_read() {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/in-toto-3.0.0");
     let key = fs::read_to_string(made.join("key.pem")).unwrap();
     let key = PublicKey::read(KeyKind::Ed25519, &key).unwrap();
-    let pinned = PinnedKey { operator: operator("alpha"), key, not_after: None };
+    let pinned = PinnedKey { rebuilder: rebuilder("alpha"), key, not_after: None };
     let ring = KeyRing::new(vec![pinned]).unwrap();
     let artifact = identity("hello 2.10-3 amd64").artifact_name();
     let link = fs::read(made.join("hello.link")).unwrap();

@@ -227,7 +227,7 @@ const ROWS: &[Row] = &[
         1,
     ),
     (
-        "what operators signed under another name is no vote",
+        "what rebuilders signed under another name is no vote",
         |it, deb| {
             it.let_in(deb, "warn-mode");
             let mut named_otherwise = deb.clone();
@@ -258,11 +258,15 @@ const ROWS: &[Row] = &[
         0,
     ),
     (
-        "an operator that could settle it cannot be heard",
+        "a rebuilder that could settle it cannot be heard",
         |it, deb| {
             it.let_in(deb, "quorum").signed(deb, &["alpha"]);
             it.world.impatient_policy(2);
-            it.world.operator("beta", &it.keys["beta"], &["rebuilderd http://127.0.0.1:9/".into()]);
+            it.world.rebuilder(
+                "beta",
+                &it.keys["beta"],
+                &["rebuilderd http://127.0.0.1:9/".into()],
+            );
         },
         "unknown receipt could-not-find-out -",
         3,
@@ -369,10 +373,10 @@ fn people_see_the_worst_first_and_confirmed_packages_only_if_they_ask() {
     let ended = machine.audit(&[]);
     ended.assert_code(1).assert_plain();
     let expected = "\
-CONFLICT   conflict 1.0-1 amd64  no operator confirms it, 2 must [alpha: not asked; beta: signed a different file under this name; gamma: not asked]
+CONFLICT   conflict 1.0-1 amd64  no rebuilder confirms it, 2 must [alpha: not asked; beta: signed a different file under this name; gamma: not asked]
            CONFLICT: beta signed a different file under this name (sha256 HASH).
 unknown    unknown 1.0-1 amd64   no receipt and no signed index tells from which file it came
-debt       debt 1.0-1 amd64      only 1 operator confirms it, 2 must [alpha: not asked; beta: not asked; gamma: confirmed]
+debt       debt 1.0-1 amd64      only 1 rebuilder confirms it, 2 must [alpha: not asked; beta: not asked; gamma: confirmed]
 excepted   excepted 1.0-1 amd64  until 9999-01-01 (test.toml line 1): has a date in it
 confirmed  alarm 1.0-1 amd64     by alpha, beta
            CONFLICT: gamma signed a different file under this name (sha256 HASH).
@@ -391,8 +395,8 @@ fn members(value: &serde_json::Value, found: &mut std::collections::BTreeSet<Str
     match value {
         serde_json::Value::Object(object) => {
             for (name, value) in object {
-                // The names of operators are not of the schema.
-                if name == "operators" {
+                // The names of rebuilders are not of the schema.
+                if name == "rebuilders" {
                     value.as_object().unwrap().values().for_each(|it| members(it, found));
                 } else {
                     members(value, found);

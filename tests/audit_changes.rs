@@ -70,7 +70,7 @@ fn the_first_time_tells_how_it_is_and_later_ones_what_changed_since_once() {
     assert_eq!(
         said(&changes(&machine, 1)),
         [
-            "hello 2.10-3 amd64: was confirmed, is now CONFLICT: only 2 operators confirm it, 3 must."
+            "hello 2.10-3 amd64: was confirmed, is now CONFLICT: only 2 rebuilders confirm it, 3 must."
         ]
     );
     machine.world.policy("mode = \"enforce\"\nthreshold = 2\n");
@@ -82,7 +82,7 @@ fn the_first_time_tells_how_it_is_and_later_ones_what_changed_since_once() {
     machine.signed(&good, &["alpha", "beta"]);
     assert_eq!(
         said(&changes(&machine, 1)),
-        ["bad 1 all: new, and debt: no operator confirms it, 2 must."]
+        ["bad 1 all: new, and debt: no rebuilder confirms it, 2 must."]
     );
     assert_eq!(said(&changes(&machine, 1)), [""; 0]);
 }
@@ -106,7 +106,7 @@ fn an_exception_that_begins_and_ends_is_a_change() {
     exception("2020-01-01");
     assert_eq!(
         said(&changes(&machine, 1)),
-        ["hello 2.10-3 amd64: was excepted, is now unknown: no operator confirms it, 2 must."]
+        ["hello 2.10-3 amd64: was excepted, is now unknown: no rebuilder confirms it, 2 must."]
     );
 }
 
@@ -119,7 +119,7 @@ fn that_nobody_could_be_heard_is_no_change() {
     changes(&machine, 0);
     fs::remove_dir_all(machine.path("var/lib/apt-quorum/evidence")).unwrap();
     machine.world.impatient_policy(2);
-    machine.world.operator(
+    machine.world.rebuilder(
         "beta",
         &machine.keys["beta"],
         &["rebuilderd http://127.0.0.1:9/".into()],
@@ -134,11 +134,11 @@ fn that_nobody_could_be_heard_is_no_change() {
 
 /// It runs every day on every machine, so what is settled is not asked about again.
 #[test]
-fn operators_are_asked_only_about_what_is_not_confirmed() {
+fn rebuilders_are_asked_only_about_what_is_not_confirmed() {
     let mut machine = Machine::new();
     let (settled, open) = (Deb::new("settled", "1", "amd64"), Deb::new("open", "1", "amd64"));
     let server = Rebuilder::confirming(&machine.keys["gamma"], [&settled, &open]).serve();
-    machine.world.operator("gamma", &machine.keys["gamma"], &[server.endpoint()]);
+    machine.world.rebuilder("gamma", &machine.keys["gamma"], &[server.endpoint()]);
     machine.installed(&settled).let_in(&settled, "quorum").signed(&settled, &["alpha", "beta"]);
     machine.installed(&open).let_in(&open, "warn-mode").signed(&open, &["alpha"]);
     changes(&machine, 0);
@@ -222,7 +222,7 @@ fn what_the_service_may_do_is_enough_to_fetch_evidence() {
         let mut machine = Machine::new();
         let deb = hello();
         let server = Rebuilder::confirming(&machine.keys["gamma"], [&deb]).serve();
-        machine.world.operator("gamma", &machine.keys["gamma"], &[server.endpoint()]);
+        machine.world.rebuilder("gamma", &machine.keys["gamma"], &[server.endpoint()]);
         machine.installed(&deb).let_in(&deb, "warn-mode").signed(&deb, &["alpha"]);
         let mut bounds = "-all".to_owned();
         for power in powers {

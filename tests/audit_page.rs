@@ -37,9 +37,9 @@ fn time() -> Timestamp {
     "2026-06-01T12:00:00Z".parse().unwrap()
 }
 
-fn claim(operator: &str, n: u8) -> RecordedClaim {
+fn claim(rebuilder: &str, n: u8) -> RecordedClaim {
     RecordedClaim {
-        operator: operator.parse().unwrap(),
+        rebuilder: rebuilder.parse().unwrap(),
         key: EVIL.to_owned(),
         sha256: digest(n),
         attestation: digest(n + 1),
@@ -49,7 +49,7 @@ fn claim(operator: &str, n: u8) -> RecordedClaim {
 
 /// A package of which every text is hostile.
 fn hostile_package(state: State, more: &str) -> RecordedPackage {
-    let operators: BTreeMap<_, _> = [
+    let rebuilders: BTreeMap<_, _> = [
         ("alpha", Standing::Confirms),
         ("beta", Standing::SignedAnother { sha256: digest(3) }),
         ("gamma", Standing::Rejected { code: EVIL.to_owned(), why: EVIL.to_owned() }),
@@ -84,7 +84,7 @@ fn hostile_package(state: State, more: &str) -> RecordedPackage {
         }),
         rule: Some(EVIL.to_owned()),
         threshold: Some(2),
-        operators,
+        rebuilders,
         claims: vec![claim("alpha", 1)],
         conflicts: vec![claim("beta", 3)],
     }

@@ -169,7 +169,7 @@ impl World {
             let scheme = if speaks == Speaks::Http2 { "https" } else { "http" };
             let url = format!("{scheme}://localhost:{}/", it.address.port());
             self.write(
-                &format!("config/operators.d/{name}.toml"),
+                &format!("config/rebuilders.d/{name}.toml"),
                 &format!(
                     "name = \"{name}\"\n\n[[key]]\ntype = \"ed25519\"\npublic = \"\"\"\n{}\"\"\"\n\n\
                      [[endpoint]]\nprotocol = \"rebuilderd\"\nurl = \"{url}\"\n",
@@ -525,7 +525,7 @@ fn who_could_not_be_heard_before_the_prompt_is_not_asked_again() {
         nobody.incoming().for_each(|_| _ = counted.fetch_add(1, Ordering::SeqCst));
     });
     for name in ["alice", "bob", "carol"] {
-        let path = format!("config/operators.d/{name}.toml");
+        let path = format!("config/rebuilders.d/{name}.toml");
         let text = fs::read_to_string(world.path(&path)).unwrap();
         let (head, _) = text.split_once("url = ").unwrap();
         world.write(&path, &format!("{head}url = \"http://{address}/{name}/\"\n"));
@@ -573,7 +573,7 @@ fn what_is_in_the_cache_is_not_asked_for() {
     assert!(asked.iter().all(|it| *it <= 2), "{asked:?}");
 }
 
-/// The word of a third operator is missing, and nobody needs it: the hook asks for it.
+/// The word of a third rebuilder is missing, and nobody needs it: the hook asks for it.
 #[test]
 fn where_what_is_in_the_cache_is_enough_nobody_is_asked() {
     let _alone = alone();

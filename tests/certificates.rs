@@ -20,7 +20,7 @@ use support::openpgp::{
     Back, CERTIFY, CREATED, ENCRYPT, PgpKey, Recipe, SHA1, SIGN, Says, Sub, apart, appointing,
     armored, packet,
 };
-use support::{Key, now, operator};
+use support::{Key, now, rebuilder};
 
 fn recipe(primary: PgpKey) -> Recipe {
     Recipe::of(primary, SIGN)
@@ -37,7 +37,7 @@ fn read(recipe: &Recipe) -> PublicKey {
 }
 
 fn pinned(name: &str, key: PublicKey) -> PinnedKey {
-    PinnedKey { operator: operator(name), key, not_after: None }
+    PinnedKey { rebuilder: rebuilder(name), key, not_after: None }
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn one_key_in_two_forms_has_one_owner() {
             // Two certificates around one key.
             (inside("a", wrap), inside("b", &with_subkey)),
         ] {
-            let shared = KeyRingError::SharedKey { first: operator("a"), index: 1 };
+            let shared = KeyRingError::SharedKey { first: rebuilder("a"), index: 1 };
             assert_eq!(KeyRing::new(vec![first, second]).unwrap_err(), [shared]);
         }
         let repeated = KeyRingError::RepeatedKey { index: 1 };

@@ -14,7 +14,7 @@ use common::apt::with_archive;
 use common::rebuilder::Rebuilder;
 use common::{Deb, Ended, Key, World, run};
 
-/// Two packages, of which one operator of two confirms both and the other only the first.
+/// Two packages, of which one rebuilder of two confirms both and the other only the first.
 fn world() -> Option<(World, Vec<common::server::Server>)> {
     let (good, half) = (Deb::new("good", "1.0-1", "all"), Deb::new("half", "2.0-1", "all"));
     let excepted = Deb::new("excepted", "3.0-1", "all");
@@ -26,7 +26,7 @@ fn world() -> Option<(World, Vec<common::server::Server>)> {
     let world = World::new();
     world.impatient_policy(2);
     for (name, key, server) in [("alpha", &keys[0], &servers[0]), ("beta", &keys[1], &servers[1])] {
-        world.operator(name, key, &[server.endpoint()]);
+        world.rebuilder(name, key, &[server.endpoint()]);
     }
     world.exception(
         "[[exception]]\npackage = [\"excepted\"]\nreason = \"why\"\nexpires = 2199-01-01\n",
@@ -63,7 +63,7 @@ fn what_apt_would_install_is_told_as_before_its_question() {
     assert_eq!(
         all.stdout,
         "apt-quorum: of 3 packages, 1 confirmed, 1 under an exception, 1 refused.\n  \
-         refused: half 2.0-1 all: only 1 operator confirms it, 2 must [alpha: confirmed; beta: signed a different file under this name].\n  \
+         refused: half 2.0-1 all: only 1 rebuilder confirms it, 2 must [alpha: confirmed; beta: signed a different file under this name].\n  \
          exception: excepted 3.0-1 all: why (until 2199-01-01, test.toml line 1).\n  \
          CONFLICT: half 2.0-1 all: beta signed a different file under this name (sha256 OTHER).\n\
          As things stand, apt would install none of it: apt-quorum explain PACKAGE=VERSION tells more.\n"
@@ -81,7 +81,7 @@ fn what_apt_would_install_is_told_as_before_its_question() {
     let half = &json["packages"][0];
     assert_eq!((&half["package"], &half["state"]), (&"half".into(), &"unconfirmed".into()));
     assert_eq!(half["reason"]["code"], "not-confirmed");
-    assert_eq!(half["operators"]["beta"]["kind"], "signed-another");
+    assert_eq!(half["rebuilders"]["beta"]["kind"], "signed-another");
     assert_eq!(json["packages"][1]["exception"]["reason"], "why");
 
     // In mode warn it would all come in.

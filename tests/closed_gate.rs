@@ -21,7 +21,7 @@ use nix::unistd::{Gid, Uid, chown};
 /// Somebody who is neither root nor the one who runs the tests.
 const SOMEBODY: u32 = 65534;
 
-/// A world in which `hello` is confirmed by both operators, by attestations in a directory.
+/// A world in which `hello` is confirmed by both rebuilders, by attestations in a directory.
 fn good_world() -> (World, Deb) {
     let world = World::new();
     let hello = Deb::new("hello", "2.10-3", "amd64");
@@ -29,7 +29,7 @@ fn good_world() -> (World, Deb) {
     for name in ["alpha", "beta"] {
         let key = Key::new();
         let directory = format!("directory file://{}", world.path("attestations").display());
-        world.operator(name, &key, &[directory]);
+        world.rebuilder(name, &key, &[directory]);
         let attestation = format!("attestations/{}.{name}", hello.file_name());
         world.write(&attestation, hello.link(&key));
     }
@@ -95,8 +95,8 @@ fn a_build_goes_by_no_directory_to_which_others_can_add() {
 fn a_file_that_decides_something_and_is_not_as_it_should_be_closes_the_gate() {
     type Spoil = fn(&World);
     let policy = "etc/policy.toml";
-    let operator = "etc/operators.d/alpha.toml";
-    let key = "etc/operators.d/alpha.pem";
+    let rebuilder = "etc/rebuilders.d/alpha.toml";
+    let key = "etc/rebuilders.d/alpha.pem";
     let cases: [(&str, Spoil, &str, &str); 26] = [
         (
             "everybody can add an exception",
@@ -185,45 +185,45 @@ fn a_file_that_decides_something_and_is_not_as_it_should_be_closes_the_gate() {
             "/dev/null is not a file",
         ),
         (
-            "operators.d world-writable",
-            |w| set_mode(&w.path("etc/operators.d"), 0o777),
-            "etc/operators.d",
+            "rebuilders.d world-writable",
+            |w| set_mode(&w.path("etc/rebuilders.d"), 0o777),
+            "etc/rebuilders.d",
             "go-w",
         ),
         (
-            "operators.d is a file",
+            "rebuilders.d is a file",
             |w| {
-                fs::remove_dir_all(w.path("etc/operators.d")).unwrap();
-                w.write("etc/operators.d", "");
+                fs::remove_dir_all(w.path("etc/rebuilders.d")).unwrap();
+                w.write("etc/rebuilders.d", "");
             },
-            "etc/operators.d",
+            "etc/rebuilders.d",
             "is not a directory",
         ),
         (
-            "operator world-writable",
-            |w| set_mode(&w.path("etc/operators.d/alpha.toml"), 0o646),
-            operator,
+            "rebuilder world-writable",
+            |w| set_mode(&w.path("etc/rebuilders.d/alpha.toml"), 0o646),
+            rebuilder,
             "go-w",
         ),
         (
-            "operator is a pipe",
+            "rebuilder is a pipe",
             |w| {
-                fs::remove_file(w.path("etc/operators.d/alpha.toml")).unwrap();
+                fs::remove_file(w.path("etc/rebuilders.d/alpha.toml")).unwrap();
                 let mode = nix::sys::stat::Mode::from_bits_truncate(0o644);
-                nix::unistd::mkfifo(&w.path("etc/operators.d/alpha.toml"), mode).unwrap();
+                nix::unistd::mkfifo(&w.path("etc/rebuilders.d/alpha.toml"), mode).unwrap();
             },
-            operator,
+            rebuilder,
             "is not a file",
         ),
         (
             "key world-writable",
-            |w| set_mode(&w.path("etc/operators.d/alpha.pem"), 0o666),
+            |w| set_mode(&w.path("etc/rebuilders.d/alpha.pem"), 0o666),
             key,
             "go-w",
         ),
         (
             "key missing",
-            |w| fs::remove_file(w.path("etc/operators.d/alpha.pem")).unwrap(),
+            |w| fs::remove_file(w.path("etc/rebuilders.d/alpha.pem")).unwrap(),
             key,
             "No such file",
         ),
@@ -245,10 +245,10 @@ fn a_file_that_decides_something_and_is_not_as_it_should_be_closes_the_gate() {
         (
             "sticky and world-writable, with a file that anybody could have put there",
             |w| {
-                set_mode(&w.path("etc/operators.d"), 0o1777);
-                set_mode(&w.path("etc/operators.d/alpha.toml"), 0o666);
+                set_mode(&w.path("etc/rebuilders.d"), 0o1777);
+                set_mode(&w.path("etc/rebuilders.d/alpha.toml"), 0o666);
             },
-            "etc/operators.d",
+            "etc/rebuilders.d",
             "lets others than root add files",
         ),
     ];
@@ -267,9 +267,9 @@ fn a_file_that_belongs_to_somebody_else_closes_the_gate() {
     for (path, named) in [
         ("etc", "etc is owned"),
         ("etc/policy.toml", "etc/policy.toml"),
-        ("etc/operators.d", "etc/operators.d"),
-        ("etc/operators.d/alpha.toml", "etc/operators.d/alpha.toml"),
-        ("etc/operators.d/alpha.pem", "etc/operators.d/alpha.pem"),
+        ("etc/rebuilders.d", "etc/rebuilders.d"),
+        ("etc/rebuilders.d/alpha.toml", "etc/rebuilders.d/alpha.toml"),
+        ("etc/rebuilders.d/alpha.pem", "etc/rebuilders.d/alpha.pem"),
         ("etc/exceptions.d", "etc/exceptions.d"),
         ("", "is owned"),
     ] {
@@ -332,7 +332,7 @@ fn without_privileges_a_configuration_of_ones_own_or_of_root_is_used() {
     let (world, hello) = good_world();
     verify_as_somebody(&world, &hello).assert_code(0);
 
-    for path in ["etc", "etc/policy.toml", "etc/operators.d", "etc/operators.d/alpha.pem"] {
+    for path in ["etc", "etc/policy.toml", "etc/rebuilders.d", "etc/rebuilders.d/alpha.pem"] {
         give_to_somebody(&world.path(path));
     }
     verify_as_somebody(&world, &hello).assert_code(0);
@@ -341,7 +341,7 @@ fn without_privileges_a_configuration_of_ones_own_or_of_root_is_used() {
 
     // Somebody else's is nobody's own.
     let third = Some(Uid::from_raw(12345));
-    chown(&world.path("etc/operators.d/beta.pem"), third, None).unwrap();
+    chown(&world.path("etc/rebuilders.d/beta.pem"), third, None).unwrap();
     let ended = verify_as_somebody(&world, &hello);
     ended.assert_code(2);
     assert!(ended.stderr.contains("beta.pem is owned by user 12345"), "{ended:?}");
@@ -354,9 +354,9 @@ fn a_configuration_that_cannot_be_read_closes_the_gate() {
     }
     for (path, mode) in [
         ("etc/policy.toml", 0o600),
-        ("etc/operators.d/alpha.toml", 0o600),
-        ("etc/operators.d/alpha.pem", 0o000),
-        ("etc/operators.d", 0o700),
+        ("etc/rebuilders.d/alpha.toml", 0o600),
+        ("etc/rebuilders.d/alpha.pem", 0o000),
+        ("etc/rebuilders.d", 0o700),
         ("etc/exceptions.d", 0o711),
     ] {
         let (world, hello) = good_world();

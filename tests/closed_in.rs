@@ -113,7 +113,7 @@ fn setup(world: &World) -> Setup {
         .set_authorities(&"https://alice.example/".parse().unwrap(), authorities.to_str().unwrap());
     let url = format!("file://{}/", world.path("attestations").display());
     let endpoint = Endpoint {
-        operator: "alice".parse().unwrap(),
+        rebuilder: "alice".parse().unwrap(),
         protocol: Protocol::Directory,
         url: url.parse().unwrap(),
         architectures: None,

@@ -17,16 +17,16 @@ use std::process::Command;
 use common::apt::with_archive;
 use common::{Deb, Key, World, left_out, run};
 
-/// Two operators, two exceptions and two packages; and files that nobody should take for more than
+/// Two rebuilders, two exceptions and two packages; and files that nobody should take for more than
 /// names, beside them.
 fn world() -> Option<World> {
     let world = World::new();
     for name in ["alpha", "alps.example"] {
-        world.operator(name, &Key::new(), &[]);
+        world.rebuilder(name, &Key::new(), &[]);
     }
     let mark = world.path("mark").display().to_string();
     for bad in [format!("$(touch {mark})").replace('/', "%"), "`id`".into(), "a;b c".into()] {
-        world.write(&format!("etc/operators.d/{bad}.pem"), "");
+        world.write(&format!("etc/rebuilders.d/{bad}.pem"), "");
     }
     let exception = |package: &str| {
         format!(
@@ -138,13 +138,13 @@ fn every_shell_completes(shell: &str, script: &str) {
     let Some(world) = world() else { return };
     let config = world.path("etc").display().to_string();
     let ask = |line: &str| ask(&world, shell, script, line);
-    assert_eq!(ask("apt-quorum opera"), ["operator"]);
+    assert_eq!(ask("apt-quorum rebu"), ["rebuilder"]);
     assert_eq!(ask("apt-quorum mode "), ["enforce", "warn"]);
-    let remove = format!("apt-quorum operator remove --config {config} ");
+    let remove = format!("apt-quorum rebuilder remove --config {config} ");
     assert_eq!(ask(&remove), ["alpha", "alps.example"]);
     assert_eq!(ask(&format!("{remove}alps")), ["alps.example"]);
-    assert_eq!(ask(&format!("apt-quorum operator refresh --config {config} alph")), ["alpha"]);
-    assert_eq!(ask("apt-quorum operator remove --y"), ["--yes"]);
+    assert_eq!(ask(&format!("apt-quorum rebuilder refresh --config {config} alph")), ["alpha"]);
+    assert_eq!(ask("apt-quorum rebuilder remove --y"), ["--yes"]);
     assert_eq!(ask("apt-quorum explain quorum-"), ["quorum-old", "quorum-one", "quorum-two"]);
     let add = "apt-quorum exception add --package quorum-o";
     assert_eq!(ask(add), ["quorum-old", "quorum-one"]);
@@ -157,7 +157,7 @@ fn every_shell_completes(shell: &str, script: &str) {
     // Files, where they fit.
     world.put(&Deb::new("file", "1", "all"));
     assert_eq!(ask("apt-quorum verify fil"), ["file_1_all.deb"]);
-    assert!(ask("apt-quorum operator remove fil").is_empty());
+    assert!(ask("apt-quorum rebuilder remove fil").is_empty());
     // What a person typed is not run either.
     ask("apt-quorum explain $(touch mark) ");
     ask("apt-quorum explain \"$(touch mark)\" --");
@@ -192,14 +192,14 @@ fn what_comes_with_the_package_can_be_added_by_name() {
     }
     let script = r#"
         mount -t tmpfs none /usr/share
-        mkdir -p /usr/share/apt-quorum/operators
-        install -m 644 "$OPERATORS"/*.toml /usr/share/apt-quorum/operators
-        "$PROGRAM" complete -- operator add reproduce.d
+        mkdir -p /usr/share/apt-quorum/rebuilders
+        install -m 644 "$REBUILDERS"/*.toml /usr/share/apt-quorum/rebuilders
+        "$PROGRAM" complete -- rebuilder add reproduce.d
     "#;
     let mut command = Command::new("unshare");
     command
         .args(["--mount", "--propagation", "private", "sh", "-ec", script])
-        .env("OPERATORS", repository("apt-conf/operators"))
+        .env("REBUILDERS", repository("apt-conf/rebuilders"))
         .env("PROGRAM", env!("CARGO_BIN_EXE_apt-quorum"));
     let ended = run(&mut command);
     // Its URL would be as good, and so would a file.

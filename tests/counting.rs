@@ -17,10 +17,10 @@ use apt_quorum::policy::{
     Decision, Evidence, Matcher, Mode, OnConflict, Policy, PolicyError, Reason, Requirement,
     RequirementError, Rule, decide,
 };
-use apt_quorum::types::{OperatorName, Sha256Digest};
+use apt_quorum::types::{RebuilderName, Sha256Digest};
 use support::*;
 
-/// What the claims come to when `count` of all operators of the world must confirm.
+/// What the claims come to when `count` of all rebuilders of the world must confirm.
 fn judge(world: &World, count: usize, claims: Vec<Claim>) -> String {
     let policy = world.policy(requirement(count, &world.names()));
     outcome(&decide(&policy, &world.subject(), &claimed(claims), now()))
@@ -68,7 +68,7 @@ fn an_attestation_that_is_found_at_many_endpoints_is_one_vote() {
 }
 
 #[test]
-fn several_attestations_of_one_operator_are_one_vote() {
+fn several_attestations_of_one_rebuilder_are_one_vote() {
     let world = World::new(&["a", "b"]);
     let plain = link_text(&world.artifact(), world.file.sha256());
     let claims: Vec<Claim> = (0..5)
@@ -83,7 +83,7 @@ fn several_attestations_of_one_operator_are_one_vote() {
 }
 
 #[test]
-fn two_keys_of_one_operator_are_one_vote() {
+fn two_keys_of_one_rebuilder_are_one_vote() {
     let mut world = World::new(&["a", "b"]);
     world.keys.get_mut("a").unwrap().push(Key::new());
     let keys: Vec<&Key> = world.keys["a"].iter().collect();
@@ -114,7 +114,7 @@ fn a_foreign_key_is_no_vote_however_often_it_signs() {
 }
 
 #[test]
-fn an_attestation_that_two_operators_sign_is_two_votes() {
+fn an_attestation_that_two_rebuilders_sign_is_two_votes() {
     let world = World::new(&["a", "b", "c"]);
     let keys = [world.key("a"), world.key("b")];
     let bytes = attestation(&world.artifact(), world.file.sha256(), &keys);
@@ -123,7 +123,7 @@ fn an_attestation_that_two_operators_sign_is_two_votes() {
     assert_eq!(judge(&world, 3, claims), "refuse:not-confirmed");
 }
 
-/// With 92 operators who are not named and nine signatures each, the budget would be used up long
+/// With 92 rebuilders who are not named and nine signatures each, the budget would be used up long
 /// before the last one.
 #[test]
 fn a_signature_is_not_tried_with_the_keys_of_others_once_it_is_known_whose_it_is() {
@@ -138,7 +138,7 @@ fn a_signature_is_not_tried_with_the_keys_of_others_once_it_is_known_whose_it_is
 }
 
 #[test]
-fn an_operator_that_the_rule_does_not_count_is_no_vote() {
+fn a_rebuilder_that_the_rule_does_not_count_is_no_vote() {
     let world = World::new(&["a", "b", "c"]);
     let policy = world.policy(requirement(2, &["a", "b"]));
     let judge =
@@ -150,7 +150,7 @@ fn an_operator_that_the_rule_does_not_count_is_no_vote() {
 }
 
 #[test]
-fn a_required_operator_must_be_among_those_that_confirm() {
+fn a_required_rebuilder_must_be_among_those_that_confirm() {
     let world = World::new(&["a", "b", "c"]);
     let policy = world.policy(requirement_of(2, &["a", "b", "c"], &["c"], OnConflict::Warn));
     for (names, expected) in [
@@ -166,12 +166,12 @@ fn a_required_operator_must_be_among_those_that_confirm() {
     let without = decide(&policy, &world.subject(), &claimed(world.votes(&["a", "b"])), now());
     assert_eq!(
         without.refusal().unwrap().reason,
-        Reason::NotConfirmed { confirmed: 2, needed: 2, missing: vec![operator("c")] }
+        Reason::NotConfirmed { confirmed: 2, needed: 2, missing: vec![rebuilder("c")] }
     );
 }
 
 #[test]
-fn every_required_operator_must_confirm_even_beyond_the_threshold() {
+fn every_required_rebuilder_must_confirm_even_beyond_the_threshold() {
     let world = World::new(&["a", "b", "c"]);
     let policy = world.policy(requirement_of(1, &["a", "b", "c"], &["b", "c"], OnConflict::Warn));
     for (names, expected) in [
@@ -193,7 +193,7 @@ fn a_claim_about_other_bytes_is_never_a_vote() {
 }
 
 #[test]
-fn an_operator_that_confirms_and_contradicts_still_has_its_vote_and_its_conflict() {
+fn a_rebuilder_that_confirms_and_contradicts_still_has_its_vote_and_its_conflict() {
     // It may have rebuilt twice, or one of its keys is in other hands: an alarm, but the vote is
     // what the threshold is about.
     let world = World::new(&["a"]);
@@ -208,7 +208,7 @@ fn an_operator_that_confirms_and_contradicts_still_has_its_vote_and_its_conflict
 }
 
 #[test]
-fn a_claim_by_an_operator_that_the_policy_does_not_know_counts_nothing() {
+fn a_claim_by_a_rebuilder_that_the_policy_does_not_know_counts_nothing() {
     // Claims verified under one configuration and judged under the next.
     let before = World::new(&["a", "b"]);
     let votes = before.votes(&["a", "b"]);
@@ -216,7 +216,7 @@ fn a_claim_by_an_operator_that_the_policy_does_not_know_counts_nothing() {
     after.keys.insert("a".to_owned(), vec![Key(before.key("a").0.clone())]);
     let policy = after.policy(requirement(1, &["a"]));
     let only = |name: &str| {
-        votes.iter().filter(|claim| claim.operator().as_str() == name).cloned().collect::<Vec<_>>()
+        votes.iter().filter(|claim| claim.rebuilder().as_str() == name).cloned().collect::<Vec<_>>()
     };
     let judge = |claims| decide(&policy, &after.subject(), &claimed(claims), now());
     assert_eq!(outcome(&judge(only("a"))), "admit:quorum");
@@ -227,7 +227,7 @@ fn a_claim_by_an_operator_that_the_policy_does_not_know_counts_nothing() {
 
 #[test]
 fn a_claim_by_a_key_that_the_policy_does_not_pin_any_more_counts_nothing() {
-    // The operator stays, its key was replaced after it was stolen.
+    // The rebuilder stays, its key was replaced after it was stolen.
     let before = World::new(&["a"]);
     let stolen = before.votes(&["a"]);
     let after = World::new(&["a"]);
@@ -256,7 +256,7 @@ fn a_claim_by_a_key_that_expired_before_the_judgement_counts_nothing() {
     let ring = KeyRing::new(vec![pinned("a", world.key("a"), Some(end))]).unwrap();
     let requirement = Some(requirement(1, &["a"]));
     let policy =
-        Policy::new(Mode::Enforce, operators(["a"]), ring, requirement, vec![], vec![]).unwrap();
+        Policy::new(Mode::Enforce, rebuilders(["a"]), ring, requirement, vec![], vec![]).unwrap();
     let at = |time: &str| {
         outcome(&decide(&policy, &world.subject(), &claimed(votes.clone()), moment(time)))
     };
@@ -299,9 +299,9 @@ struct Bits {
     strict: bool,
 }
 
-/// Every requirement over four operators, every state of each of them.
+/// Every requirement over four rebuilders, every state of each of them.
 #[test]
-fn a_file_is_admitted_exactly_when_the_operators_that_count_are_enough() {
+fn a_file_is_admitted_exactly_when_the_rebuilders_that_count_are_enough() {
     use apt_quorum::policy::{Outcome, UnsignedStatus};
     const NAMES: [&str; 4] = ["a", "b", "c", "d"];
     const STATES: [State; 4] =
@@ -402,8 +402,8 @@ fn a_threshold_that_could_never_be_met_is_no_requirement() {
     let make = |count, counted: &[&str], required: &[&str]| {
         Requirement::new(
             threshold(count),
-            operators(counted.iter().copied()),
-            operators(required.iter().copied()),
+            rebuilders(counted.iter().copied()),
+            rebuilders(required.iter().copied()),
             OnConflict::Warn,
         )
     };
@@ -420,8 +420,8 @@ fn a_threshold_that_could_never_be_met_is_no_requirement() {
     assert_eq!(
         all,
         [
-            RequirementError::RequiredNotCounted(operator("c")),
-            RequirementError::RequiredNotCounted(operator("d")),
+            RequirementError::RequiredNotCounted(rebuilder("c")),
+            RequirementError::RequiredNotCounted(rebuilder("d")),
             RequirementError::ThresholdTooHigh { threshold: threshold(3), counted: 2 },
         ],
         "all mistakes at once"
@@ -443,7 +443,7 @@ fn a_key_has_exactly_one_owner() {
     assert_eq!(
         errors,
         [
-            KeyRingError::SharedKey { first: operator("a"), index: 1 },
+            KeyRingError::SharedKey { first: rebuilder("a"), index: 1 },
             KeyRingError::RepeatedKey { index: 3 },
         ]
     );
@@ -455,39 +455,40 @@ fn a_policy_that_contradicts_itself_cannot_be_made() {
     let make = |mode, names: &[&str], owner: Option<&str>, default: Option<Requirement>| {
         let keys = owner.map(|owner| pinned(owner, &key, None)).into_iter().collect();
         let ring = KeyRing::new(keys).unwrap();
-        Policy::new(mode, operators(names.iter().copied()), ring, default, vec![], vec![]).map(drop)
+        Policy::new(mode, rebuilders(names.iter().copied()), ring, default, vec![], vec![])
+            .map(drop)
     };
     let one = || Some(requirement(1, &["a"]));
     let (enforce, warn) = (Mode::Enforce, Mode::Warn);
     assert_eq!(make(enforce, &["a"], Some("a"), one()), Ok(()));
     assert_eq!(make(warn, &[], None, None), Ok(()), "as it is shipped");
     for (made, error) in [
-        (make(enforce, &[], None, None), PolicyError::EnforceWithoutOperators),
+        (make(enforce, &[], None, None), PolicyError::EnforceWithoutRebuilders),
         (make(enforce, &["a"], Some("a"), None), PolicyError::NoThreshold),
         (make(warn, &["a"], Some("a"), None), PolicyError::NoThreshold),
         (
             make(enforce, &["a", "b"], Some("a"), one()),
-            PolicyError::OperatorWithoutKey(operator("b")),
+            PolicyError::RebuilderWithoutKey(rebuilder("b")),
         ),
-        (make(warn, &[], Some("a"), None), PolicyError::KeyWithoutOperator(operator("a"))),
+        (make(warn, &[], Some("a"), None), PolicyError::KeyWithoutRebuilder(rebuilder("a"))),
     ] {
         assert_eq!(made, Err(vec![error]));
     }
 }
 
 #[test]
-fn a_requirement_that_counts_somebody_who_is_no_operator_makes_no_policy() {
+fn a_requirement_that_counts_somebody_who_is_no_rebuilder_makes_no_policy() {
     // Two of a, b and a misspelt c: with a threshold of 3 it could never be met, with 2 it would
     // ask for more than it says.
     let world = World::new(&["a", "b"]);
     let make = |default: Requirement, rules| {
         let default = Some(default);
-        Policy::new(Mode::Enforce, operators(["a", "b"]), world.ring(), default, rules, vec![])
+        Policy::new(Mode::Enforce, rebuilders(["a", "b"]), world.ring(), default, rules, vec![])
             .map(drop)
     };
     let good = || requirement(2, &["a", "b"]);
     let bad = || requirement(2, &["a", "b", "c", "d"]);
-    let unknown = |name| PolicyError::UnknownOperator(operator(name));
+    let unknown = |name| PolicyError::UnknownRebuilder(rebuilder(name));
     assert_eq!(make(good(), vec![rule("line 1", package_is("x"), good())]), Ok(()));
     assert_eq!(make(bad(), vec![]), Err(vec![unknown("c"), unknown("d")]));
     let rules = vec![rule("line 1", package_is("x"), bad())];
@@ -496,14 +497,14 @@ fn a_requirement_that_counts_somebody_who_is_no_operator_makes_no_policy() {
 
 /// Asking can wait only where no rule, whichever it turns out to be, could want more.
 #[test]
-fn operators_are_enough_by_every_rule_only_if_they_are_by_each() {
+fn rebuilders_are_enough_by_every_rule_only_if_they_are_by_each() {
     let world = World::new(&["a", "b", "c"]);
     let default = || requirement(2, &["a", "b", "c"]);
     let rule = |requirement| Rule::new("rule 1".to_owned(), Matcher::default(), requirement, None);
     let enough = |rules: Vec<Requirement>, names: &[&str]| {
         let rules = rules.into_iter().map(rule).collect();
         let policy = world.policy_of(Mode::Enforce, default(), rules, Vec::new());
-        let names: Vec<OperatorName> = names.iter().map(|it| it.parse().unwrap()).collect();
+        let names: Vec<RebuilderName> = names.iter().map(|it| it.parse().unwrap()).collect();
         policy.is_met_by_every_rule(&names.iter().collect())
     };
     assert!(enough(vec![], &["a", "b"]));
@@ -531,10 +532,10 @@ fn the_names_of_those_that_could_not_be_heard_are_those_that_count() {
     let world = World::new(&["a", "b", "c"]);
     let policy = world.policy(requirement(2, &["a", "b"]));
     let mut evidence = claimed(world.votes(&["a"]));
-    evidence.pending = vec![operator("b")];
+    evidence.pending = vec![rebuilder("b")];
     evidence.answers = vec![answer("c", Outcome::Unreachable { why: "no route".to_owned() })];
     let decision = decide(&policy, &world.subject(), &evidence, now());
-    let silent: Vec<OperatorName> = vec![operator("b")];
+    let silent: Vec<RebuilderName> = vec![rebuilder("b")];
     assert_eq!(
         decision.refusal().unwrap().reason,
         Reason::CouldNotFindOut { confirmed: 1, needed: 2, silent }

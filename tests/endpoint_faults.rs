@@ -1,4 +1,4 @@
-//! Whatever one operator's endpoint does, the others decide, in bounded time and memory; and where
+//! Whatever one rebuilder's endpoint does, the others decide, in bounded time and memory; and where
 //! too few remain, nobody takes silence for a denial.
 #![allow(
     clippy::as_conversions,
@@ -35,7 +35,7 @@ fn assert_memory_was_bounded() {
     assert!(largest < MEMORY, "a process took {largest} bytes");
 }
 
-/// Two operators are enough, and nobody is given up.
+/// Two rebuilders are enough, and nobody is given up.
 const PATIENT: &str =
     "mode = \"enforce\"\nthreshold = 2\n[network]\nanswer_timeout = 600\ntotal_timeout = 600\n";
 
@@ -309,21 +309,21 @@ fn for_each_fault(check: impl Fn(&str, &Endpoint) + Sync) {
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
-/// A world of two operators that confirm `debs`, and `gamma` with this endpoint.
+/// A world of two rebuilders that confirm `debs`, and `gamma` with this endpoint.
 fn world_with(debs: &[&Deb], gamma: &str) -> (World, Vec<Server>) {
     let world = World::new();
     let servers = ["alpha", "beta"].map(|name| {
         let (key, rebuilder) = confirming(debs);
         let server = rebuilder.serve();
-        world.operator(name, &key, &[server.endpoint()]);
+        world.rebuilder(name, &key, &[server.endpoint()]);
         server
     });
-    world.operator("gamma", &Key::new(), &[format!("rebuilderd {gamma}")]);
+    world.rebuilder("gamma", &Key::new(), &[format!("rebuilderd {gamma}")]);
     (world, servers.into())
 }
 
 #[test]
-fn whatever_an_endpoint_does_the_other_operators_decide() {
+fn whatever_an_endpoint_does_the_other_rebuilders_decide() {
     for_each_fault(|name, endpoint| {
         // Whoever waited for the timeout would wait for ten minutes.
         let (world, _servers) = world_with(&[&hello()], &endpoint.url);
@@ -332,10 +332,10 @@ fn whatever_an_endpoint_does_the_other_operators_decide() {
         assert_eq!(ended.code, Some(0), "{name}: {ended:?}");
         ended.assert_plain();
         assert_eq!(decision["basis"], "quorum", "{name}");
-        for operator in ["alpha", "beta"] {
-            assert_eq!(decision["operators"][operator]["kind"], "confirms", "{name}");
+        for rebuilder in ["alpha", "beta"] {
+            assert_eq!(decision["rebuilders"][rebuilder]["kind"], "confirms", "{name}");
         }
-        assert_ne!(decision["operators"]["gamma"]["kind"], "confirms", "{name}");
+        assert_ne!(decision["rebuilders"]["gamma"]["kind"], "confirms", "{name}");
     });
     assert_memory_was_bounded();
 }
@@ -350,7 +350,7 @@ fn whatever_an_endpoint_does_its_silence_is_no_denial() {
         assert_eq!(ended.code, Some(3), "{name}: {ended:?}");
         ended.assert_plain();
         assert_eq!(decision["reason"]["code"], "could-not-find-out", "{name}");
-        let gamma = &decision["operators"]["gamma"];
+        let gamma = &decision["rebuilders"]["gamma"];
         assert_eq!(gamma["kind"], "unreachable", "{name}: {gamma}");
         // What went wrong is said in a few words.
         let why = gamma["why"].as_str().unwrap();
@@ -371,7 +371,7 @@ fn a_redirect_on_the_same_host_is_followed_and_another_host_is_never_asked() {
     });
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", &key, &[moved.endpoint()]);
+    world.rebuilder("alpha", &key, &[moved.endpoint()]);
     world.verify(&hello()).assert_code(0);
 
     let (key, rebuilder) = confirming(&[&hello()]);
@@ -380,7 +380,7 @@ fn a_redirect_on_the_same_host_is_followed_and_another_host_is_never_asked() {
     let away = Server::start(move |path| redirect(&format!("{target}{path}")));
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", &key, &[away.endpoint()]);
+    world.rebuilder("alpha", &key, &[away.endpoint()]);
     world.verify(&hello()).assert_code(3);
     assert_eq!(other.connections(), 0);
 }
@@ -393,7 +393,7 @@ fn fifty(world: &World) -> (Vec<Deb>, Vec<std::path::PathBuf>) {
     (debs, paths)
 }
 
-/// The packages of [`fifty`] and an operator that never answers.
+/// The packages of [`fifty`] and a rebuilder that never answers.
 fn world_with_fifty(policy: &str) -> (World, Vec<Server>, Server, Vec<std::path::PathBuf>) {
     let (debs, _) = fifty(&World::new());
     let hung = Server::start(|_| Reply::never());
@@ -416,7 +416,7 @@ fn a_hung_endpoint_delays_nothing_that_the_others_confirm() {
     assert_eq!(decisions.len(), 50);
     for decision in decisions {
         assert_eq!(decision["basis"], "quorum");
-        assert_eq!(decision["operators"]["gamma"]["kind"], "pending");
+        assert_eq!(decision["rebuilders"]["gamma"]["kind"], "pending");
     }
     // It was asked, and is silent to this moment.
     assert!(!hung.requests().is_empty());
@@ -433,8 +433,8 @@ fn of_many_packages_only_the_first_wait_for_an_endpoint_that_hangs() {
     ended.assert_code(3);
     for decision in decisions(&ended) {
         assert_eq!(decision["reason"]["code"], "could-not-find-out");
-        assert_eq!(decision["operators"]["gamma"]["kind"], "unreachable");
-        assert_eq!(decision["operators"]["alpha"]["kind"], "confirms");
+        assert_eq!(decision["rebuilders"]["gamma"]["kind"], "unreachable");
+        assert_eq!(decision["rebuilders"]["alpha"]["kind"], "confirms");
     }
     // One after the other they would have waited for 250 seconds.
     assert!(took < HANGS, "{took:?}");
@@ -458,7 +458,7 @@ fn an_endpoint_in_trouble_with_some_packages_is_still_asked_about_the_others() {
     });
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", &key, &[server.endpoint()]);
+    world.rebuilder("alpha", &key, &[server.endpoint()]);
     let (_, paths) = fifty(&world);
     let ended = run(world.verify_command(&["--json"]).args(&paths));
     ended.assert_code(3);
@@ -483,7 +483,7 @@ fn an_endpoint_that_answers_one_question_at_a_time_is_at_work() {
     world.policy(
         "mode = \"enforce\"\nthreshold = 1\n[network]\nanswer_timeout = 2\ntotal_timeout = 60\n",
     );
-    world.operator("alpha", &key, &[server.endpoint()]);
+    world.rebuilder("alpha", &key, &[server.endpoint()]);
     let (_, paths) = fifty(&world);
     run(world.verify_command(&["--json"]).args(&paths)).assert_code(0);
 }
@@ -497,7 +497,7 @@ fn an_endpoint_that_wants_to_be_left_alone_is() {
     });
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", &Key::new(), &[server.endpoint()]);
+    world.rebuilder("alpha", &Key::new(), &[server.endpoint()]);
     let (_, paths) = fifty(&world);
     let ended = run(world.verify_command(&["--json"]).args(&paths));
     ended.assert_code(3);
@@ -520,7 +520,7 @@ fn a_flood_of_records_takes_no_more_memory_than_a_few() {
     });
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", &Key::new(), &[server.endpoint()]);
+    world.rebuilder("alpha", &Key::new(), &[server.endpoint()]);
     // Copies, which are judged at the same time.
     let path = world.put(&hello());
     let ended = run(world.verify_command(&[]).args(vec![path; 8]));
@@ -545,7 +545,7 @@ fn a_flood_of_attestations_takes_no_more_memory_than_a_few() {
     });
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", &Key::new(), &[server.endpoint()]);
+    world.rebuilder("alpha", &Key::new(), &[server.endpoint()]);
     let path = world.put(&hello());
     let ended = run(world.verify_command(&[]).args(vec![path; 30]));
     assert!(matches!(ended.code, Some(1 | 3)), "{ended:?}");
@@ -565,7 +565,7 @@ fn an_endpoint_that_recovers_is_asked_again_in_the_next_run() {
     };
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", &key, &[server.endpoint()]);
+    world.rebuilder("alpha", &key, &[server.endpoint()]);
     let ended = world.verify(&hello());
     ended.assert_code(3);
     assert!(

@@ -30,7 +30,7 @@ impl Machine {
         let (world, key) = (World::new(), Key::new());
         world.policy("mode = \"enforce\"\nthreshold = 1\n");
         let url = format!("directory file://{}", world.path("files/x.tar.gz").display());
-        world.operator("alpha", &key, &[url]);
+        world.rebuilder("alpha", &key, &[url]);
         Self { world, key }
     }
 
@@ -42,7 +42,7 @@ impl Machine {
     /// Where alpha stands, and how the judgement ended.
     fn judge(&self) -> (Value, Ended) {
         let (decision, ended) = self.world.decision(&hello(), &["--offline"]);
-        (decision["operators"]["alpha"].clone(), ended)
+        (decision["rebuilders"]["alpha"].clone(), ended)
     }
 
     fn import(&self) -> Ended {

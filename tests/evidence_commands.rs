@@ -29,7 +29,7 @@ fn what_was_fetched_travels_to_a_machine_without_a_network() {
     ended.assert_code(0).assert_plain();
     assert_eq!(
         ended.stdout,
-        "hello 2.10-3 amd64: signed by 2 operators (alpha, beta).\n\
+        "hello 2.10-3 amd64: signed by 2 rebuilders (alpha, beta).\n\
          asked about 1 package: there is evidence for 1 of them.\n"
     );
     assert_eq!(ended.stderr, "");
@@ -44,7 +44,7 @@ fn what_was_fetched_travels_to_a_machine_without_a_network() {
     let offline = World::new();
     let endpoint = format!("directory file://{}", offline.path("files/copy.tar.gz").display());
     for (name, key) in NAMES.into_iter().zip(&keys) {
-        offline.operator(name, key, std::slice::from_ref(&endpoint));
+        offline.rebuilder(name, key, std::slice::from_ref(&endpoint));
     }
     offline.verify_with(&hello(), &["--offline"]).assert_code(3);
     copy(&offline);
@@ -252,7 +252,7 @@ fn what_receipts_rest_on_is_exported_after_the_cache_was_deleted() {
 }
 
 #[test]
-fn one_operator_who_signs_a_great_many_does_not_crowd_the_others_out() {
+fn one_rebuilder_who_signs_a_great_many_does_not_crowd_the_others_out() {
     let keys = keys::<3>();
     let world = machine(&keys, &[]);
     let name = hello().file_name();
@@ -267,7 +267,7 @@ fn one_operator_who_signs_a_great_many_does_not_crowd_the_others_out() {
     let receiver = machine(&keys, &[]);
     let options = ["--offline", "--evidence", text(&bundle)];
     let (decision, _) = receiver.decision(&hello(), &options);
-    let kind = |name: &str| decision["operators"][name]["kind"].clone();
+    let kind = |name: &str| decision["rebuilders"][name]["kind"].clone();
     assert_eq!(
         [kind("alpha"), kind("beta"), kind("gamma")],
         ["signed-another", "confirms", "confirms"]
@@ -275,7 +275,7 @@ fn one_operator_who_signs_a_great_many_does_not_crowd_the_others_out() {
 }
 
 #[test]
-fn an_operator_who_floods_a_bundle_costs_no_other_its_vote() {
+fn a_rebuilder_who_floods_a_bundle_costs_no_other_its_vote() {
     let keys = keys::<3>();
     let name = hello().file_name();
     let mut flood: Vec<Vec<u8>> = (0..200).map(|n| keys[0].link(&name, &sha256(&[n]))).collect();
@@ -298,7 +298,7 @@ fn an_operator_who_floods_a_bundle_costs_no_other_its_vote() {
 }
 
 #[test]
-fn what_is_brought_for_other_operators_is_no_failure() {
+fn what_is_brought_for_other_rebuilders_is_no_failure() {
     let keys = keys::<2>();
     let sender = machine(&keys, &[]);
     for key in &keys {
@@ -425,10 +425,10 @@ fn taking(key: &Key, statements: &str, tree: bool) -> World {
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
     let endpoint = format!("directory file://{}/", world.path("files/tree").display());
-    world.operator("alpha", key, &if tree { vec![endpoint] } else { Vec::new() });
-    let file = world.path("etc/operators.d/alpha.toml");
+    world.rebuilder("alpha", key, &if tree { vec![endpoint] } else { Vec::new() });
+    let file = world.path("etc/rebuilders.d/alpha.toml");
     let text = fs::read_to_string(&file).unwrap() + statements;
-    world.write("etc/operators.d/alpha.toml", text);
+    world.write("etc/rebuilders.d/alpha.toml", text);
     world
 }
 
@@ -541,7 +541,7 @@ fn what_is_signed_about_a_package_that_no_index_lists_is_found_and_kept() {
             let world = taking(&key, &(taken + &endpoint), false);
             let list = world.write("list", "hello 2.10-3 amd64\n");
             let ended = evidence(&world, "fetch", &["--packages", text(&list)]);
-            let said = "hello 2.10-3 amd64: signed by 1 operator (alpha).\n";
+            let said = "hello 2.10-3 amd64: signed by 1 rebuilder (alpha).\n";
             assert!(ended.stdout.starts_with(said), "{kind} {subject:?}: {ended:?}");
             drop(server);
             assert_eq!(judged(&world), (Some(0), false), "{kind} {subject:?}");

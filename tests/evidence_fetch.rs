@@ -87,8 +87,8 @@ fn packages_of_a_list_are_asked_about_as_the_indexes_have_them() {
     let ended = evidence(&world, "fetch", &["--packages", text(&list)]);
     assert_eq!(
         ended.stdout,
-        "hello 2.10-3 amd64: signed by 1 operator (alpha); ANOTHER FILE signed by beta.\n\
-         other 1:2.0 all: signed by 1 operator (alpha).\n\
+        "hello 2.10-3 amd64: signed by 1 rebuilder (alpha); ANOTHER FILE signed by beta.\n\
+         other 1:2.0 all: signed by 1 rebuilder (alpha).\n\
          unheard 9 amd64: nobody signed it.\n\
          asked about 3 packages: there is evidence for 2 of them.\n"
     );
@@ -150,7 +150,7 @@ fn what_apt_would_upgrade_is_asked_about() {
     ended.assert_code(0).assert_plain();
     assert_eq!(
         ended.stdout,
-        "hello 1:2.11-1 all: signed by 1 operator (alpha).\n\
+        "hello 1:2.11-1 all: signed by 1 rebuilder (alpha).\n\
          asked about 1 package: there is evidence for 1 of them.\n",
         "{ended:?}"
     );

@@ -1,4 +1,4 @@
-//! How much memory one operator's attestations can take, where those of all packages of a run are in
+//! How much memory one rebuilder's attestations can take, where those of all packages of a run are in
 //! memory together. One test in a process of its own, because what is measured is the most that the
 //! process ever had.
 #![allow(
@@ -64,13 +64,13 @@ fn question(at: usize) -> Question {
 }
 
 #[test]
-fn one_operators_attestations_take_no_more_than_its_share_of_a_run() {
+fn one_rebuilders_attestations_take_no_more_than_its_share_of_a_run() {
     let world = World::new();
     let (alice, mallory) = (Key::new(), Key::new());
     let somewhere = || "http://127.0.0.1:1/".to_owned();
     let endpoint = || format!("rebuilderd {}", somewhere());
-    world.operator("alice", &alice, &[endpoint()]);
-    world.operator("mallory", &mallory, &[endpoint()]);
+    world.rebuilder("alice", &alice, &[endpoint()]);
+    world.rebuilder("mallory", &mallory, &[endpoint()]);
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
     let mut apt = Configuration::default();
     let cache = world.path("cache");
@@ -82,7 +82,7 @@ fn one_operators_attestations_take_no_more_than_its_share_of_a_run() {
         let (artifact, sha256) = (identity.artifact_name(), sha256.unwrap().to_string());
         let link = alice.link(artifact.as_str(), &sha256);
         let name = "alice".parse().unwrap();
-        // Over many runs, each of which keeps no more of an operator than it takes in.
+        // Over many runs, each of which keeps no more of a rebuilder than it takes in.
         let cache = Cache::new(&cache);
         cache.store_signed(&artifact, &name, &link).unwrap();
         for number in 0..EACH {
@@ -112,8 +112,8 @@ fn one_operators_attestations_take_no_more_than_its_share_of_a_run() {
     let attestations =
         (0..EACH).map(|it| long_link(&mallory, artifact.as_str(), &sha256, it)).collect();
     let outcome = Outcome::Attestations { count: EACH };
-    let operator = "mallory".parse().unwrap();
-    last.add(last.asked()[0], Found { operator, endpoint: somewhere(), attestations, outcome });
+    let rebuilder = "mallory".parse().unwrap();
+    last.add(last.asked()[0], Found { rebuilder, endpoint: somewhere(), attestations, outcome });
     let named = Named {
         sha256: question(PACKAGES - 1).sha256.unwrap(),
         identity,

@@ -108,7 +108,7 @@ fn machine(keys: &[&Key], endpoints: &[String]) -> World {
     let names = ["alpha", "beta"];
     for (at, (name, key)) in names.into_iter().zip(keys).enumerate() {
         let own = endpoints.get(at).cloned();
-        world.operator(name, key, &own.into_iter().collect::<Vec<_>>());
+        world.rebuilder(name, key, &own.into_iter().collect::<Vec<_>>());
     }
     world
 }
@@ -116,7 +116,7 @@ fn machine(keys: &[&Key], endpoints: &[String]) -> World {
 fn alpha(world: &World, options: &[&str]) -> (Value, Ended) {
     let _ = fs::remove_dir_all(world.path("cache/attestations"));
     let (decision, ended) = world.decision(&hello(), options);
-    (decision["operators"]["alpha"].clone(), ended)
+    (decision["rebuilders"]["alpha"].clone(), ended)
 }
 
 #[test]

@@ -31,7 +31,7 @@ const WRITTEN: &str = "# exceptions of this machine\n\n\
 fn world() -> World {
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", &Key::new(), &[]);
+    world.rebuilder("alpha", &Key::new(), &[]);
     world
 }
 

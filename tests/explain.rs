@@ -18,7 +18,7 @@ fn half() -> Deb {
     Deb::new("half", "2.0-1", "all")
 }
 
-/// Of three operators alpha confirms the package, beta signed another file, and gamma knows
+/// Of three rebuilders alpha confirms the package, beta signed another file, and gamma knows
 /// nothing.
 fn world() -> Option<(World, [Key; 3], Vec<common::server::Server>)> {
     let keys = [Key::new(), Key::new(), Key::new()];
@@ -29,7 +29,7 @@ fn world() -> Option<(World, [Key; 3], Vec<common::server::Server>)> {
     ];
     let world = World::new();
     for ((name, key), server) in ["alpha", "beta", "gamma"].into_iter().zip(&keys).zip(&servers) {
-        world.operator(name, key, &[server.endpoint()]);
+        world.rebuilder(name, key, &[server.endpoint()]);
     }
     policy(&world, "enforce");
     let installed = ["old 1.0-1", "here 1.0-1"];
@@ -76,10 +76,10 @@ fn standings(keys: &[Key; 3], path: &str, how: &str, exception: &str) -> String 
         "  file       sha256 {sha256} ({how})\n  \
            file       built from half (2.0-1)\n{path}  \
            rule       policy.toml line 4 matches it (see bug 12)\n  \
-           needs      2 of 3 operators (alpha, beta, gamma), among them gamma\n  \
-           operator   alpha: confirmed (key {alpha} in alpha.pem, here since TIME, not dated)\n  \
-           operator   beta: signed a different file under this name (key {beta} in beta.pem, here since TIME, not dated)\n  \
-           operator   gamma: does not know it\n  \
+           needs      2 of 3 rebuilders (alpha, beta, gamma), among them gamma\n  \
+           rebuilder  alpha: confirmed (key {alpha} in alpha.pem, here since TIME, not dated)\n  \
+           rebuilder  beta: signed a different file under this name (key {beta} in beta.pem, here since TIME, not dated)\n  \
+           rebuilder  gamma: does not know it\n  \
            CONFLICT   beta signed a different file under this name (sha256 {other}, key {beta}).\n  \
            to pass    1 more of beta and gamma must confirm this very file\n  \
            to pass    gamma must be among those who confirm it\n  \
@@ -89,7 +89,7 @@ fn standings(keys: &[Key; 3], path: &str, how: &str, exception: &str) -> String 
     )
 }
 
-const WHY: &str = "only 1 operator confirms it, 2 must, gamma among them.\n";
+const WHY: &str = "only 1 rebuilder confirms it, 2 must, gamma among them.\n";
 
 #[test]
 fn a_file_and_what_apt_would_install_are_explained_alike() {
@@ -120,10 +120,10 @@ fn a_file_and_what_apt_would_install_are_explained_alike() {
     assert_eq!(it["to_pass"].as_array().unwrap().len(), 5);
     let answers = it["answers"].as_array().unwrap();
     assert_eq!(answers.len(), 2);
-    assert_eq!((&answers[1]["operator"], &answers[1]["dated"]), (&"beta".into(), &().into()));
+    assert_eq!((&answers[1]["rebuilder"], &answers[1]["dated"]), (&"beta".into(), &().into()));
     assert_eq!(
         answers[1]["key_file"],
-        world.path("etc/operators.d/beta.pem").display().to_string()
+        world.path("etc/rebuilders.d/beta.pem").display().to_string()
     );
     assert!(answers[1]["kept_since"].as_str().unwrap().starts_with("20"));
     let json = explain(&world, &["--json", &path]).json();
@@ -222,8 +222,8 @@ fn what_is_dated_and_what_differs_is_shown_with_where_to_look() {
     let key = Key::new();
     world.make_directory("attestations");
     let directory = format!("directory file://{}", world.path("attestations").display());
-    world.operator("alpha", &key, &[directory]);
-    let file = "etc/operators.d/alpha.toml";
+    world.rebuilder("alpha", &key, &[directory]);
+    let file = "etc/rebuilders.d/alpha.toml";
     let text = std::fs::read_to_string(world.path(file)).unwrap();
     let accepted = "\n[[statement]]\ntype = \"svr\"\nverifier = \"https://v.example/\"\nproperty = [\"REBUILT\"]\nmax_age_days = 3660\n";
     world.write(file, text + accepted);
@@ -242,7 +242,7 @@ fn what_is_dated_and_what_differs_is_shown_with_where_to_look() {
     let mut rebuilder = Rebuilder::default();
     rebuilder.build(&half(), "BAD", None);
     let server = rebuilder.serve();
-    world.operator("beta", &Key::new(), &[server.endpoint()]);
+    world.rebuilder("beta", &Key::new(), &[server.endpoint()]);
 
     let path = world.put(&half()).display().to_string();
     let ended = explain(&world, &[&path]);
@@ -251,9 +251,9 @@ fn what_is_dated_and_what_differs_is_shown_with_where_to_look() {
     let more = format!("{}api/v1/builds/1/artifacts/1001/diffoscope", server.url());
     for line in [
         format!(
-            "  operator   alpha: confirmed (key {id} in alpha.pem, signed with the date 2024-01-02T03:04:05Z)\n"
+            "  rebuilder  alpha: confirmed (key {id} in alpha.pem, signed with the date 2024-01-02T03:04:05Z)\n"
         ),
-        format!("  operator   beta: rebuilt it and got something else, see {more}\n"),
+        format!("  rebuilder   beta: rebuilt it and got something else, see {more}\n"),
     ] {
         assert!(ended.stdout.contains(&line), "{line}: {ended:?}");
     }
@@ -261,5 +261,5 @@ fn what_is_dated_and_what_differs_is_shown_with_where_to_look() {
     let it = &json["packages"][0];
     assert_eq!(it["answers"][0]["dated"], "2024-01-02T03:04:05Z");
     assert_eq!(it["claims"][0]["dated"], "2024-01-02T03:04:05Z");
-    assert_eq!(it["answers"][0]["operator"], "alpha");
+    assert_eq!(it["answers"][0]["rebuilder"], "alpha");
 }

@@ -23,11 +23,11 @@ use support::*;
 /// Somebody who is neither root nor the one who runs the tests.
 const SOMEBODY: u32 = 65534;
 
-fn found(operator_name: &str, attestations: Vec<Vec<u8>>) -> Found {
+fn found(rebuilder_name: &str, attestations: Vec<Vec<u8>>) -> Found {
     let status = UnsignedStatus::Bad;
     Found {
-        operator: operator(operator_name),
-        endpoint: format!("https://{operator_name}.example/"),
+        rebuilder: rebuilder(rebuilder_name),
+        endpoint: format!("https://{rebuilder_name}.example/"),
         attestations,
         outcome: Outcome::NoAttestation { status, more: None },
     }
@@ -46,7 +46,7 @@ fn heard(decision: &Decision) -> Vec<&str> {
 fn whose_answer_it_is_the_configuration_says_and_not_the_answer() {
     let world = World::new(&["a", "b"]);
     let policy = world.policy(requirement(2, &["a", "b"]));
-    let mut inquiry = Inquiry::new(Vec::new(), [(0, operator("a"))].into());
+    let mut inquiry = Inquiry::new(Vec::new(), [(0, rebuilder("a"))].into());
     inquiry.add(0, found("b", Vec::new()));
     assert_eq!(heard(&inquiry.decide(&policy, &world.subject(), now())), ["a"]);
 }
@@ -55,7 +55,7 @@ fn whose_answer_it_is_the_configuration_says_and_not_the_answer() {
 fn an_endpoint_that_was_not_asked_or_has_answered_is_not_heard() {
     let world = World::new(&["a", "b"]);
     let policy = world.policy(requirement(2, &["a", "b"]));
-    let mut inquiry = Inquiry::new(Vec::new(), [(0, operator("a"))].into());
+    let mut inquiry = Inquiry::new(Vec::new(), [(0, rebuilder("a"))].into());
     assert_eq!(inquiry.asked(), [0]);
     assert!(!inquiry.is_complete());
     inquiry.add(1, found("b", Vec::new()));
@@ -70,7 +70,7 @@ fn an_endpoint_that_was_not_asked_or_has_answered_is_not_heard() {
 fn who_is_given_up_has_not_confirmed() {
     let world = World::new(&["a", "b"]);
     let policy = world.policy(requirement(2, &["a", "b"]));
-    let mut inquiry = Inquiry::new(Vec::new(), [(0, operator("a")), (1, operator("b"))].into());
+    let mut inquiry = Inquiry::new(Vec::new(), [(0, rebuilder("a")), (1, rebuilder("b"))].into());
     let bytes = attestation(&world.artifact(), world.file.sha256(), &[world.key("a")]);
     inquiry.add(0, found("a", vec![bytes]));
     assert!(inquiry.decide_early(&policy, &world.subject(), now()).is_none());
@@ -79,7 +79,7 @@ fn who_is_given_up_has_not_confirmed() {
     let decision = inquiry.decide(&policy, &world.subject(), now());
     assert_eq!(outcome(&decision), "refuse:could-not-find-out");
     assert_eq!(heard(&decision), ["a"]);
-    let of_b = &decision.report().unwrap().standings[&operator("b")];
+    let of_b = &decision.report().unwrap().standings[&rebuilder("b")];
     assert_eq!(*of_b, Standing::Unreachable { why: "the line is cut".to_owned() });
 }
 
@@ -95,7 +95,7 @@ fn of_a_flood_one_vote_and_two_conflicts_are_kept() {
     let spaced = [link("a", world.file.sha256()), b"\n".to_vec()].concat();
     flood.push(spaced);
     flood.extend((50..100).map(|n| link("a", other(n))));
-    let mut inquiry = Inquiry::new(flood, [(0, operator("b"))].into());
+    let mut inquiry = Inquiry::new(flood, [(0, rebuilder("b"))].into());
     inquiry.add(0, found("b", vec![link("b", world.file.sha256())]));
     let decision = inquiry.decide(&policy, &world.subject(), now());
     assert_eq!(outcome(&decision), "admit:quorum");
@@ -110,7 +110,7 @@ fn of_a_flood_one_vote_and_two_conflicts_are_kept() {
 fn a_place_with_what_others_signed_has_nothing_of_its_own() {
     let world = World::new(&["a", "b", "c"]);
     let policy = world.policy(requirement(2, &["a", "b", "c"]));
-    let asked = [(0, operator("a")), (1, operator("b")), (2, operator("c"))];
+    let asked = [(0, rebuilder("a")), (1, rebuilder("b")), (2, rebuilder("c"))];
     let mut inquiry = Inquiry::new(Vec::new(), asked.into());
     let bytes = attestation(&world.artifact(), world.file.sha256(), &[world.key("a")]);
     let found = |name, attestations: Vec<_>| {
@@ -125,16 +125,16 @@ fn a_place_with_what_others_signed_has_nothing_of_its_own() {
     let decision = inquiry.decide(&policy, &world.subject(), now());
     assert_eq!(outcome(&decision), "refuse:not-confirmed");
     let standings = &decision.report().unwrap().standings;
-    assert_eq!(standings[&operator("a")], Standing::Confirms);
-    assert_eq!(standings[&operator("b")], Standing::Unknown);
-    assert!(matches!(standings[&operator("c")], Standing::Rejected { .. }), "{standings:?}");
+    assert_eq!(standings[&rebuilder("a")], Standing::Confirms);
+    assert_eq!(standings[&rebuilder("b")], Standing::Unknown);
+    assert!(matches!(standings[&rebuilder("c")], Standing::Rejected { .. }), "{standings:?}");
 }
 
 /// One who used up its time is not waited for. What it says all the same is taken, above all a conflict.
 #[test]
 fn who_rests_is_not_waited_for_and_may_still_confirm_or_contradict() {
     let world = World::new(&["a", "b", "c"]);
-    let asked = || BTreeMap::from([(0, operator("a")), (1, operator("b")), (2, operator("c"))]);
+    let asked = || BTreeMap::from([(0, rebuilder("a")), (1, rebuilder("b")), (2, rebuilder("c"))]);
     let signed = |name: &str, sha256| attestation(&world.artifact(), sha256, &[world.key(name)]);
     let right = world.file.sha256();
     for (on_conflict, late, before, expected) in [
@@ -151,12 +151,12 @@ fn who_rests_is_not_waited_for_and_may_still_confirm_or_contradict() {
         inquiry.add(0, found("a", vec![signed("a", right)]));
         inquiry.add(1, Found { outcome: Outcome::Unknown, ..found("b", Vec::new()) });
         assert!(inquiry.decide_early(&policy, &world.subject(), now()).is_none());
-        inquiry.rest(&operator("c"), "slow");
+        inquiry.rest(&rebuilder("c"), "slow");
         assert!(inquiry.is_complete() && inquiry.asked().is_empty());
         let early = inquiry.decide_early(&policy, &world.subject(), now()).unwrap();
         assert_eq!(outcome(&early), before);
         let standing = Standing::Unreachable { why: "slow".to_owned() };
-        assert_eq!(early.report().unwrap().standings[&operator("c")], standing);
+        assert_eq!(early.report().unwrap().standings[&rebuilder("c")], standing);
         inquiry.add(2, found("c", vec![signed("c", late)]));
         assert_eq!(outcome(&inquiry.decide(&policy, &world.subject(), now())), expected);
     }

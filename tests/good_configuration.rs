@@ -1,5 +1,5 @@
 //! Every directory of `good_configuration/` is a configuration without a mistake. `check.txt` is
-//! what `config check` says about it, `operators.txt` what `operator list` does.
+//! what `config check` says about it, `rebuilders.txt` what `rebuilder list` does.
 #![allow(
     clippy::as_conversions,
     clippy::expect_used,
@@ -20,7 +20,7 @@ fn world_of(case: &Path) -> World {
     let world = World::new();
     fs::remove_dir_all(world.path("etc")).unwrap();
     copy_safely(case, &world.path("etc"));
-    for expected in ["check.txt", "operators.txt"] {
+    for expected in ["check.txt", "rebuilders.txt"] {
         fs::remove_file(world.path("etc").join(expected)).ok();
     }
     world
@@ -38,7 +38,7 @@ fn what_a_configuration_comes_to_is_shown() {
         let world = world_of(&case);
         let here = world.path("etc").display().to_string();
         for (arguments, file) in
-            [(["config", "check"], "check.txt"), (["operator", "list"], "operators.txt")]
+            [(["config", "check"], "check.txt"), (["rebuilder", "list"], "rebuilders.txt")]
         {
             let ended = ask(&world, &arguments);
             assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{}", case.display());
@@ -56,7 +56,7 @@ fn endpoints_that_a_proxy_may_not_reach_are_noted() {
         let world = World::new();
         world.policy("mode = \"enforce\"\nthreshold = 1\n");
         let endpoint = |url: &&str| format!("directory {url}");
-        world.operator("alpha", &Key::new(), &urls.iter().map(endpoint).collect::<Vec<_>>());
+        world.rebuilder("alpha", &Key::new(), &urls.iter().map(endpoint).collect::<Vec<_>>());
         let apt = fs::read_to_string(world.path("apt.conf")).unwrap();
         world.write("apt.conf", apt + proxy);
         let said = ask(&world, &["config", "check"]).assert_code(0).stdout.clone();
@@ -84,14 +84,14 @@ fn endpoints_that_a_proxy_may_not_reach_are_noted() {
 }
 
 #[test]
-fn operators_are_listed_as_json_too() {
+fn rebuilders_are_listed_as_json_too() {
     let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good_configuration/example");
-    let listed = ask(&world_of(&case), &["operator", "list", "--json"]).json();
+    let listed = ask(&world_of(&case), &["rebuilder", "list", "--json"]).json();
     assert_eq!(listed["schema"], 1);
-    let operators = listed["operators"].as_array().unwrap();
-    let names: Vec<&str> = operators.iter().map(|it| it["name"].as_str().unwrap()).collect();
+    let rebuilders = listed["rebuilders"].as_array().unwrap();
+    let names: Vec<&str> = rebuilders.iter().map(|it| it["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["qubes", "reproduce.debian.net"]);
-    let reproduce = &operators[1];
+    let reproduce = &rebuilders[1];
     assert_eq!(reproduce["contact"], "https://reproduce.debian.net/");
     assert_eq!(reproduce["keys"][0]["type"], "ed25519");
     assert_eq!(reproduce["keys"][0]["not_after"], "2999-01-01");
@@ -100,7 +100,7 @@ fn operators_are_listed_as_json_too() {
     assert_eq!(reproduce["endpoints"][0]["architectures"], serde_json::json!(["amd64"]));
     // A URL without its last slash is the same directory.
     assert_eq!(reproduce["endpoints"][1]["url"], "https://reproduce.debian.net/all/");
-    assert_eq!(operators[0]["endpoints"][0]["url"], "file:///srv/attestations/");
+    assert_eq!(rebuilders[0]["endpoints"][0]["url"], "file:///srv/attestations/");
 }
 
 /// The digest by which receipts name the configuration that a file was judged by.
@@ -120,9 +120,9 @@ fn the_digest_of_a_configuration_changes_with_any_of_its_files_and_not_with_its_
     let mut seen = BTreeSet::from([original.clone()]);
     for file in [
         "policy.toml",
-        "operators.d/qubes.toml",
-        "operators.d/reproduce-debian-net.toml",
-        "operators.d/reproduce-debian-net-amd64.pem",
+        "rebuilders.d/qubes.toml",
+        "rebuilders.d/reproduce-debian-net.toml",
+        "rebuilders.d/reproduce-debian-net-amd64.pem",
         "exceptions.d/kernel.toml",
     ] {
         let world = world_of(&case);
@@ -133,8 +133,8 @@ fn the_digest_of_a_configuration_changes_with_any_of_its_files_and_not_with_its_
         assert!(seen.insert(digest(&world)), "{file}");
     }
     let world = world_of(&case);
-    let operators = world.path("etc/operators.d");
-    fs::rename(operators.join("qubes.toml"), operators.join("project.toml")).unwrap();
+    let rebuilders = world.path("etc/rebuilders.d");
+    fs::rename(rebuilders.join("qubes.toml"), rebuilders.join("project.toml")).unwrap();
     assert!(seen.insert(digest(&world)), "another name");
 
     let world = world_of(&case);
@@ -142,7 +142,7 @@ fn the_digest_of_a_configuration_changes_with_any_of_its_files_and_not_with_its_
     assert!(seen.insert(digest(&world)), "one more file");
 
     let world = world_of(&case);
-    world.write("etc/operators.d/qubes.toml~", "an editor's copy, which nobody reads");
+    world.write("etc/rebuilders.d/qubes.toml~", "an editor's copy, which nobody reads");
     assert_eq!(digest(&world), original);
 }
 
@@ -152,9 +152,9 @@ fn links_that_do_not_count_are_noted() {
     let notes = |endpoint: &str, statements: &str| {
         let world = World::new();
         world.policy("mode = \"enforce\"\nthreshold = 1\n");
-        world.operator("alpha", &Key::new(), &[endpoint.to_owned()]);
-        let file = fs::read_to_string(world.path("etc/operators.d/alpha.toml")).unwrap();
-        world.write("etc/operators.d/alpha.toml", file + statements);
+        world.rebuilder("alpha", &Key::new(), &[endpoint.to_owned()]);
+        let file = fs::read_to_string(world.path("etc/rebuilders.d/alpha.toml")).unwrap();
+        world.write("etc/rebuilders.d/alpha.toml", file + statements);
         let said = ask(&world, &["config", "check"]).assert_code(0).stdout.clone();
         said.lines().filter(|line| line.contains("links")).map(str::to_owned).collect::<Vec<_>>()
     };

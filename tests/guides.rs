@@ -20,8 +20,8 @@ use apt_quorum::policy::{Basis, Decision, Evidence, Listing, Subject, decide};
 use apt_quorum::sys::secure::Trusted;
 use common::{Key, World, deb};
 
-/// Whoever the guides call by these names is an operator.
-const OPERATORS: [&str; 3] = ["alice", "bob", "carol"];
+/// Whoever the guides call by these names is a rebuilder.
+const REBUILDERS: [&str; 3] = ["alice", "bob", "carol"];
 
 /// A block of a page, between ``` and ```.
 struct Block {
@@ -114,16 +114,16 @@ fn file_of(block: &Block) -> String {
     let has = |start: &str| block.text.lines().any(|line| line.starts_with(start));
     match () {
         () if has("[[exception]]") => "exceptions.d/example.toml".to_owned(),
-        () if has("name = ") => "operators.d/example.toml".to_owned(),
+        () if has("name = ") => "rebuilders.d/example.toml".to_owned(),
         () => "policy.toml".to_owned(),
     }
 }
 
-/// The operators that rules in the text name.
+/// The rebuilders that rules in the text name.
 fn named(text: &str) -> BTreeSet<String> {
     let table: toml::Table = text.parse().unwrap_or_default();
     let rules = table.get("rule").and_then(|it| it.as_array().cloned()).unwrap_or_default();
-    let lists = rules.iter().flat_map(|rule| [rule.get("operators"), rule.get("require")]);
+    let lists = rules.iter().flat_map(|rule| [rule.get("rebuilders"), rule.get("require")]);
     let names = lists.flatten().flat_map(|list| list.as_array().cloned().unwrap());
     names.map(|name| name.as_str().unwrap().to_owned()).collect()
 }
@@ -137,19 +137,19 @@ fn configured(block: &Block) -> Config {
         text = format!("mode = \"enforce\"\nthreshold = 2\n{text}");
     }
     let mut names = named(&text);
-    names.extend(OPERATORS.map(str::to_owned));
-    if file.starts_with("operators.d/") {
+    names.extend(REBUILDERS.map(str::to_owned));
+    if file.starts_with("rebuilders.d/") {
         let table: toml::Table = text.parse().unwrap();
         names.remove(table["name"].as_str().unwrap());
         for key in table["key"].as_array().unwrap() {
             if let Some(name) = key.get("file") {
-                let path = format!("etc/operators.d/{}", name.as_str().unwrap());
+                let path = format!("etc/rebuilders.d/{}", name.as_str().unwrap());
                 world.write(&path, Key::new().pem());
             }
         }
     }
     for name in names {
-        world.operator(&name, &Key::new(), &[]);
+        world.rebuilder(&name, &Key::new(), &[]);
     }
     world.write(&format!("etc/{file}"), text);
     config::load(&world.path("etc"), Trusted::now())

@@ -12,7 +12,7 @@ mod common;
 
 use std::fs;
 
-use common::rebuilder::{Rebuilder, hello, ignorant, operators};
+use common::rebuilder::{Rebuilder, hello, ignorant, rebuilders};
 use common::server::{Reply, Server};
 use common::terminal::{CODES, run_at_terminal, screen};
 use common::{Deb, Ended, Key, World, run};
@@ -43,7 +43,7 @@ fn judge_hostile(rebuilder: Rebuilder, key: &Key, deb: &Deb, code: i32) -> [Ende
 fn judge_server(server: &Server, key: &Key, deb: &Deb, code: i32) -> [Ended; 2] {
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", key, &[server.endpoint()]);
+    world.rebuilder("alpha", key, &[server.endpoint()]);
     let ended = [world.verify(deb), world.verify_with(deb, &["--json"])];
     for it in &ended {
         it.assert_code(code).assert_plain();
@@ -92,7 +92,7 @@ fn no_control_character_of_a_rebuilder_reaches_the_output() {
         judge_server(&server, &key, &hello(), 3);
     }
 
-    // Attestations, well signed by the operator, with it in each place.
+    // Attestations, well signed by the rebuilder, with it in each place.
     let link = |name: &str, kind: &str, product: &str, hash: &str| {
         let quote = |text: &str| serde_json::to_string(text).unwrap();
         // The canonical form escapes nothing but quotes and backslashes, so the text that is
@@ -119,7 +119,7 @@ fn no_control_character_of_a_rebuilder_reaches_the_output() {
         let mut rebuilder = Rebuilder::default();
         rebuilder.build(&hello(), "GOOD", Some(attestation));
         let [_, json] = judge_hostile(rebuilder, &key, &hello(), 1);
-        assert_eq!(json.json()["decisions"][0]["operators"]["alpha"]["code"], code);
+        assert_eq!(json.json()["decisions"][0]["rebuilders"]["alpha"]["code"], code);
     }
     let evil = serde_json::to_string(EVIL).unwrap();
     for attestation in [
@@ -133,7 +133,7 @@ fn no_control_character_of_a_rebuilder_reaches_the_output() {
         let mut rebuilder = Rebuilder::default();
         rebuilder.build(&hello(), "GOOD", Some(attestation.into_bytes()));
         let [_, json] = judge_hostile(rebuilder, &key, &hello(), 1);
-        assert_eq!(json.json()["decisions"][0]["operators"]["alpha"]["kind"], "rejected");
+        assert_eq!(json.json()["decisions"][0]["rebuilders"]["alpha"]["kind"], "rejected");
     }
 }
 
@@ -159,7 +159,7 @@ fn no_control_character_of_http_reaches_the_output() {
 #[test]
 fn no_control_character_of_a_package_reaches_the_output() {
     let world = World::new();
-    let _servers = operators(&world, vec![ignorant(), ignorant()]);
+    let _servers = rebuilders(&world, vec![ignorant(), ignorant()]);
     let control = |package: &str, version: &str, architecture: &str, rest: &str| {
         common::deb(&format!(
             "Package: {package}\nVersion: {version}\nArchitecture: {architecture}\n{rest}"

@@ -1,4 +1,4 @@
-//! Over https only those are believed to be the operator's server whose certificate somebody
+//! Over https only those are believed to be the rebuilder's server whose certificate somebody
 //! trusted signed. What they send is verified anyway; this is about who hears the questions.
 #![allow(
     clippy::as_conversions,
@@ -20,8 +20,8 @@ use common::rebuilder::{confirming, hello};
 use common::server::{Reply, Server, read_head, write_whole};
 use common::{Ended, Key, World, run};
 
-/// An operator that confirms `hello` over https, and how many requests it got.
-struct Operator {
+/// A rebuilder that confirms `hello` over https, and how many requests it got.
+struct Rebuilder {
     world: World,
     server: Server,
     requests: Arc<AtomicUsize>,
@@ -29,7 +29,7 @@ struct Operator {
     key: Option<String>,
 }
 
-impl Operator {
+impl Rebuilder {
     /// Its endpoint is called by `host`.
     fn new(certificate: &Certificate, host: &str) -> Self {
         let (key, mut rebuilder) = confirming(&[&hello()]);
@@ -66,7 +66,7 @@ impl Operator {
         let world = World::new();
         world.policy("mode = \"enforce\"\nthreshold = 1\n");
         let url = format!("{endpoint}:{}/{path}", server.address.port());
-        world.operator("alpha", key, &[url]);
+        world.rebuilder("alpha", key, &[url]);
         Self { world, server, requests, key: None }
     }
 
@@ -89,7 +89,7 @@ impl Operator {
     /// Asks for its keys.
     fn refresh(&self) -> Ended {
         let directory = self.world.path("etc");
-        run(self.world.command().args(["operator", "refresh", "--config"]).arg(directory))
+        run(self.world.command().args(["rebuilder", "refresh", "--config"]).arg(directory))
     }
 
     fn requests(&self) -> usize {
@@ -100,25 +100,25 @@ impl Operator {
 #[test]
 fn a_server_whose_certificate_is_trusted_is_asked() {
     let Some(certificate) = Certificate::new() else { return };
-    let operator = Operator::new(&certificate, "localhost");
-    operator.trust(&certificate);
-    operator.world.verify(&hello()).assert_code(0);
-    assert_eq!(operator.requests(), 2);
+    let rebuilder = Rebuilder::new(&certificate, "localhost");
+    rebuilder.trust(&certificate);
+    rebuilder.world.verify(&hello()).assert_code(0);
+    assert_eq!(rebuilder.requests(), 2);
 }
 
 #[test]
 fn the_configuration_can_bring_authorities_along() {
     let Some(certificate) = Certificate::new() else { return };
-    let operator = Operator::new(&certificate, "localhost");
+    let rebuilder = Rebuilder::new(&certificate, "localhost");
     // Another one's does not help.
-    operator.pin(&Certificate::new().unwrap());
-    operator.world.verify(&hello()).assert_code(3);
-    assert_eq!(operator.requests(), 0);
-    operator.pin(&certificate);
-    operator.world.verify(&hello()).assert_code(0);
-    assert_eq!(operator.requests(), 2);
-    operator.refresh().assert_code(0);
-    assert_eq!(operator.requests(), 3);
+    rebuilder.pin(&Certificate::new().unwrap());
+    rebuilder.world.verify(&hello()).assert_code(3);
+    assert_eq!(rebuilder.requests(), 0);
+    rebuilder.pin(&certificate);
+    rebuilder.world.verify(&hello()).assert_code(0);
+    assert_eq!(rebuilder.requests(), 2);
+    rebuilder.refresh().assert_code(0);
+    assert_eq!(rebuilder.requests(), 3);
 }
 
 #[test]
@@ -138,47 +138,48 @@ fn bundles_and_trees_are_fetched_over_https_as_well() {
             _ => Reply::status(404),
         };
         let endpoint = "directory https://localhost";
-        let operator = Operator::answering(&certificate, &key, endpoint, path, answer);
-        operator.world.verify(&hello()).assert_code(3);
-        assert_eq!(operator.requests(), 0);
-        operator.trust(&certificate);
-        operator.world.verify(&hello()).assert_code(0);
-        assert_eq!(operator.requests(), requests, "{path}");
+        let rebuilder = Rebuilder::answering(&certificate, &key, endpoint, path, answer);
+        rebuilder.world.verify(&hello()).assert_code(3);
+        assert_eq!(rebuilder.requests(), 0);
+        rebuilder.trust(&certificate);
+        rebuilder.world.verify(&hello()).assert_code(0);
+        assert_eq!(rebuilder.requests(), requests, "{path}");
     }
 }
 
 #[test]
 fn a_server_whose_certificate_nobody_trusts_hears_no_question() {
     let Some(certificate) = Certificate::new() else { return };
-    let operator = Operator::new(&certificate, "localhost");
-    let (decision, ended) = operator.world.decision(&hello(), &[]);
+    let rebuilder = Rebuilder::new(&certificate, "localhost");
+    let (decision, ended) = rebuilder.world.decision(&hello(), &[]);
     ended.assert_code(3);
-    let why = decision["operators"]["alpha"]["why"].as_str().unwrap();
+    let why = decision["rebuilders"]["alpha"]["why"].as_str().unwrap();
     assert!(why.starts_with(NOBODY), "{why}");
-    assert!(operator.server.connections() > 0);
-    assert_eq!(operator.requests(), 0);
+    assert!(rebuilder.server.connections() > 0);
+    assert_eq!(rebuilder.requests(), 0);
     // Another one is no better.
-    operator.trust(&Certificate::new().unwrap());
-    operator.world.verify(&hello()).assert_code(3);
-    assert_eq!(operator.requests(), 0);
+    rebuilder.trust(&Certificate::new().unwrap());
+    rebuilder.world.verify(&hello()).assert_code(3);
+    assert_eq!(rebuilder.requests(), 0);
 }
 
 #[test]
 fn keys_are_asked_for_under_the_same_rules() {
     let Some(certificate) = Certificate::new() else { return };
-    let operator = Operator::new(&certificate, "localhost");
-    let ended = operator.refresh();
+    let rebuilder = Rebuilder::new(&certificate, "localhost");
+    let ended = rebuilder.refresh();
     assert!(ended.assert_code(3).stdout.contains(NOBODY), "{ended:?}");
-    assert_eq!(operator.requests(), 0);
-    operator.trust(&certificate);
-    operator.refresh().assert_code(0);
-    assert_eq!(operator.requests(), 1);
+    assert_eq!(rebuilder.requests(), 0);
+    rebuilder.trust(&certificate);
+    rebuilder.refresh().assert_code(0);
+    assert_eq!(rebuilder.requests(), 1);
     // What it says is worth no more for that.
-    let url = format!("https://localhost:{}/", operator.server.address.port());
-    operator.world.operator("alpha", &Key::new(), &[format!("rebuilderd {url}")]);
-    let ended = operator.refresh();
-    let id = operator.key.clone().unwrap();
-    let advice = format!("as localhost says at {url}; compare it with what the operator publishes");
+    let url = format!("https://localhost:{}/", rebuilder.server.address.port());
+    rebuilder.world.rebuilder("alpha", &Key::new(), &[format!("rebuilderd {url}")]);
+    let ended = rebuilder.refresh();
+    let id = rebuilder.key.clone().unwrap();
+    let advice =
+        format!("as localhost says at {url}; compare it with what the rebuilder publishes");
     assert!(ended.assert_code(1).stdout.contains(&advice), "{ended:?}");
     assert!(ended.stdout.contains(&id), "{ended:?}");
 }
@@ -186,13 +187,13 @@ fn keys_are_asked_for_under_the_same_rules() {
 #[test]
 fn a_server_with_the_certificate_of_another_host_hears_no_question() {
     let Some(certificate) = Certificate::new() else { return };
-    let operator = Operator::new(&certificate, "127.0.0.1");
-    operator.trust(&certificate);
-    let (decision, ended) = operator.world.decision(&hello(), &[]);
+    let rebuilder = Rebuilder::new(&certificate, "127.0.0.1");
+    rebuilder.trust(&certificate);
+    let (decision, ended) = rebuilder.world.decision(&hello(), &[]);
     ended.assert_code(3);
-    let why = decision["operators"]["alpha"]["why"].as_str().unwrap();
+    let why = decision["rebuilders"]["alpha"]["why"].as_str().unwrap();
     assert_eq!(why, "its certificate is not for the name 127.0.0.1");
-    assert_eq!(operator.requests(), 0);
+    assert_eq!(rebuilder.requests(), 0);
 }
 
 /// As most tools make one: an authority that signed itself, and the server's own.
@@ -204,15 +205,15 @@ fn authority(options: &[&str]) -> Option<Certificate> {
 fn a_server_may_have_the_very_certificate_that_is_trusted() {
     for by_apt in [false, true] {
         let Some(certificate) = authority(&[]) else { return };
-        let operator = Operator::new(&certificate, "localhost");
+        let rebuilder = Rebuilder::new(&certificate, "localhost");
         if by_apt {
-            operator.trust(&certificate)
+            rebuilder.trust(&certificate)
         } else {
-            operator.pin(&certificate)
+            rebuilder.pin(&certificate)
         }
-        operator.world.verify(&hello()).assert_code(0);
-        assert_eq!(operator.requests(), 2);
-        operator.refresh().assert_code(0);
+        rebuilder.world.verify(&hello()).assert_code(0);
+        assert_eq!(rebuilder.requests(), 2);
+        rebuilder.refresh().assert_code(0);
     }
 }
 
@@ -220,12 +221,12 @@ fn a_server_may_have_the_very_certificate_that_is_trusted() {
 fn apts_file_with_authorities_is_found_for_the_host_too() {
     let Some(certificate) = authority(&[]) else { return };
     for name in ["https::localhost", "quorum+https", "quorum", "http"] {
-        let operator = Operator::new(&certificate, "localhost");
-        let mut apt = fs::read_to_string(operator.world.path("apt.conf")).unwrap();
+        let rebuilder = Rebuilder::new(&certificate, "localhost");
+        let mut apt = fs::read_to_string(rebuilder.world.path("apt.conf")).unwrap();
         let path = certificate.path("certificate.pem");
         apt += &format!("Acquire::{name}::CAInfo \"{}\";\n", path.display());
-        operator.world.write("apt.conf", apt);
-        operator.world.verify(&hello()).assert_code(0);
+        rebuilder.world.write("apt.conf", apt);
+        rebuilder.world.verify(&hello()).assert_code(0);
     }
 }
 
@@ -233,12 +234,12 @@ fn apts_file_with_authorities_is_found_for_the_host_too() {
 fn that_it_is_trusted_as_an_authority_lets_it_off_nothing_else() {
     let Some(good) = authority(&[]) else { return };
     let why = |served: &Certificate, trusted: &Certificate, host: &str| {
-        let operator = Operator::new(served, host);
-        operator.pin(trusted);
-        let (decision, ended) = operator.world.decision(&hello(), &[]);
+        let rebuilder = Rebuilder::new(served, host);
+        rebuilder.pin(trusted);
+        let (decision, ended) = rebuilder.world.decision(&hello(), &[]);
         ended.assert_code(3);
-        assert_eq!(operator.requests(), 0);
-        decision["operators"]["alpha"]["why"].as_str().unwrap().to_owned()
+        assert_eq!(rebuilder.requests(), 0);
+        decision["rebuilders"]["alpha"]["why"].as_str().unwrap().to_owned()
     };
     assert_eq!(why(&good, &good, "127.0.0.1"), "its certificate is not for the name 127.0.0.1");
     // An authority of the same name that is another one: what it signed is no more than that.

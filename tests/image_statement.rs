@@ -34,11 +34,11 @@ fn a_good_image_is_attested_and_verified_by_somebody_else() {
     assert_eq!(manifest, manifest_of(&publisher.root()));
     let tree = sha256(manifest.as_bytes());
     let [hello, tool] = [&publisher.debs[0], &publisher.debs[1]];
-    let links = |deb: &Deb| publisher.operators.each_ref().map(|key| sha256(&deb.link(key)));
+    let links = |deb: &Deb| publisher.rebuilders.each_ref().map(|key| sha256(&deb.link(key)));
     let confirmed = |deb: &Deb| {
         let word = |at: usize, name: &str| {
-            let key = publisher.operators[at].id();
-            json!({"operator": name, "key": key, "attestation": links(deb)[at]})
+            let key = publisher.rebuilders[at].id();
+            json!({"rebuilder": name, "key": key, "attestation": links(deb)[at]})
         };
         json!([word(0, "alpha"), word(1, "beta")])
     };
@@ -446,7 +446,7 @@ fn the_verifiers_own_policy_and_evidence_count() {
 
     // Stricter than the signer's: three must confirm.
     let strict = publisher.verifier(3);
-    strict.operator("gamma", &Key::new(), &[]);
+    strict.rebuilder("gamma", &Key::new(), &[]);
     let ended = verify(&strict);
     ended.assert_code(1);
     assert_eq!(problems(&ended), [] as [&str; 0]);
@@ -458,18 +458,18 @@ fn the_verifiers_own_policy_and_evidence_count() {
     verify(&publisher.verifier(1)).assert_code(0);
     // Somebody who could not be heard might have confirmed it.
     let silent = publisher.verifier(3);
-    silent.operator("gamma", &Key::new(), &["directory https://gamma.invalid/".to_owned()]);
+    silent.rebuilder("gamma", &Key::new(), &["directory https://gamma.invalid/".to_owned()]);
     let ended = verify(&silent);
     ended.assert_code(3);
     assert_eq!(ended.json()["result"], "could-not-find-out");
-    // Other operators.
+    // Other rebuilders.
     let strangers = World::new();
-    strangers.operator("one", &Key::new(), &[]);
-    strangers.operator("two", &Key::new(), &[]);
+    strangers.rebuilder("one", &Key::new(), &[]);
+    strangers.rebuilder("two", &Key::new(), &[]);
     verify(&strangers).assert_code(1);
     // A key that is good no longer.
     let expired = publisher.verifier(2);
-    let file = expired.path("etc/operators.d/my-beta.toml");
+    let file = expired.path("etc/rebuilders.d/my-beta.toml");
     let ended = fs::read_to_string(&file).unwrap() + "not_after = 2020-01-01\n";
     fs::write(&file, ended).unwrap();
     verify(&expired).assert_code(1);
@@ -560,14 +560,14 @@ fn a_conflict_is_told_and_decided_by_the_policy() {
     let hello = &publisher.debs[0];
     let other = hello.differently_built();
     let third = Key::new();
-    publisher.world.operator("gamma", &third, &[]);
+    publisher.world.rebuilder("gamma", &third, &[]);
     let path = format!("evidence/{}/gamma", hello.file_name());
     publisher.world.write(&path, other.link(&third));
     let said = publisher.attested(&[]);
     let told = &said["predicate"]["apt-quorum:image"]["packages"][0];
-    assert_eq!(told["conflicts"][0]["operator"], "gamma");
+    assert_eq!(told["conflicts"][0]["rebuilder"], "gamma");
     let world = publisher.verifier(2);
-    world.operator("gamma", &third, &[]);
+    world.rebuilder("gamma", &third, &[]);
     let root = publisher.root();
     let ended = publisher.verify_by(&world, &["--root", text(&root)]);
     ended.assert_code(0);
@@ -582,14 +582,14 @@ fn a_conflict_is_told_and_decided_by_the_policy() {
     publisher.attest(&[]).assert_code(1);
 }
 
-/// What operators are asked for becomes part of the bundle, and so does what receipts keep.
+/// What rebuilders are asked for becomes part of the bundle, and so does what receipts keep.
 #[test]
 fn the_bundle_has_all_that_the_confirmations_rest_on() {
     let publisher = Publisher::new();
-    let [alpha, beta] = &publisher.operators;
+    let [alpha, beta] = &publisher.rebuilders;
     let debs = [&publisher.debs[0], &publisher.debs[1]];
     let server = Rebuilder::confirming(alpha, debs).serve();
-    publisher.world.operator("alpha", alpha, &[server.endpoint()]);
+    publisher.world.rebuilder("alpha", alpha, &[server.endpoint()]);
     let state = publisher.root().join("var/lib/apt-quorum");
     fs::create_dir(state.join("evidence")).unwrap();
     let mut receipts = String::new();
@@ -651,7 +651,7 @@ fn nothing_is_written_unless_all_is_well() {
     // Somebody could not be heard.
     let publisher = Publisher::new();
     let gamma = ["directory https://gamma.invalid/".to_owned()];
-    publisher.world.operator("gamma", &Key::new(), &gamma);
+    publisher.world.rebuilder("gamma", &Key::new(), &gamma);
     publisher.world.policy("mode = \"enforce\"\nthreshold = 3\n");
     refused(&publisher, 3, "not asked: offline");
     // Nobody knows from which file it came.
@@ -1088,7 +1088,7 @@ fn what_nobody_says_keeps_no_stricter_rule_off() {
     }
 }
 
-/// A publisher with a package that only one operator confirmed, and that it has an exception for.
+/// A publisher with a package that only one rebuilder confirmed, and that it has an exception for.
 fn with_an_odd_package() -> (Publisher, Deb) {
     let mut publisher = Publisher::new();
     let odd = Deb::new("odd", "1-1", "amd64");

@@ -99,12 +99,12 @@ fn signed(layout: &Value, keys: &[&Key]) -> Vec<u8> {
     json!({"signatures": signatures, "signed": layout}).to_string().into_bytes()
 }
 
-/// `operator import-layout` of these bytes, which the key `root` signed.
+/// `rebuilder import-layout` of these bytes, which the key `root` signed.
 fn import(world: &World, bytes: &[u8], root: &Key, options: &[&str]) -> Ended {
     let layout = world.write("root.layout", bytes);
     let key = world.write("root.pem", root.pem());
     let mut command = world.command();
-    command.args(["operator", "import-layout"]).arg(layout).arg("--key").arg(key);
+    command.args(["rebuilder", "import-layout"]).arg(layout).arg("--key").arg(key);
     run(command.arg("--config").arg(world.path("etc")).args(options))
 }
 
@@ -143,7 +143,7 @@ fn enforced(world: &World, deb: &Deb, keys: &[&Key]) -> Ended {
 }
 
 #[test]
-fn a_layout_becomes_operators_and_their_threshold() {
+fn a_layout_becomes_rebuilders_and_their_threshold() {
     let world = world();
     let (root, alice, bob) = (Key::new(), Key::new(), Key::new());
     let bytes = signed(&layout(&[&alice, &bob], 2), &[&root]);
@@ -167,7 +167,7 @@ fn a_layout_becomes_operators_and_their_threshold() {
     );
     check(&world).assert_code(0);
     let name = format!("key-{}", &alice.id()[..16]);
-    let file = read(&world, &format!("etc/operators.d/{name}.toml"));
+    let file = read(&world, &format!("etc/rebuilders.d/{name}.toml"));
     assert!(file.contains("not_after = 2099-03-01"), "{file}");
 
     let both = enforced(&world, &hello(), &[&alice, &bob]);
@@ -200,7 +200,7 @@ fn at_a_terminal_only_yes_is_yes() {
     world.write("root.pem", root.pem());
     let at = world.directory.path().display();
     let words = format!(
-        "'{}' operator import-layout '{at}/root.layout' --key '{at}/root.pem' --config '{at}/etc'",
+        "'{}' rebuilder import-layout '{at}/root.layout' --key '{at}/root.pem' --config '{at}/etc'",
         env!("CARGO_BIN_EXE_apt-quorum")
     );
     for (typed, code) in [("no\n", 1), ("\n", 1), ("yes please\n", 1), ("yes\n", 0)] {
@@ -236,25 +236,25 @@ fn a_layout_that_ends_today_is_of_no_use() {
 }
 
 #[test]
-fn keys_of_one_operator_are_one_vote() {
+fn keys_of_one_rebuilder_are_one_vote() {
     let world = world();
     let (root, a, b, c) = (Key::new(), Key::new(), Key::new(), Key::new());
     let bytes = signed(&layout(&[&a, &b, &c], 2), &[&root]);
-    let owner = |key: &Key, name: &str| format!("--operator={}={name}", &key.id()[..12]);
+    let owner = |key: &Key, name: &str| format!("--rebuilder={}={name}", &key.id()[..12]);
     let before = written(&world);
     // All three with one name: two cannot agree.
     let one = [owner(&a, "x"), owner(&b, "x"), owner(&c, "x")];
     let mut options: Vec<&str> = one.iter().map(String::as_str).chain(["--yes"]).collect();
     let ended = import(&world, &bytes, &root, &options);
     ended.assert_code(1).assert_plain();
-    assert!(ended.stderr.contains("only 1 operator here"), "{ended:?}");
+    assert!(ended.stderr.contains("only 1 rebuilder here"), "{ended:?}");
     assert_eq!(written(&world), before);
 
     let two = [owner(&a, "x"), owner(&b, "x"), owner(&c, "y")];
     options = two.iter().map(String::as_str).chain(["--yes"]).collect();
     let ended = import(&world, &bytes, &root, &options);
     ended.assert_code(0);
-    assert!(ended.stdout.contains("keys of one operator are one vote"), "{ended:?}");
+    assert!(ended.stdout.contains("keys of one rebuilder are one vote"), "{ended:?}");
     refused(&enforced(&world, &hello(), &[&a, &b]));
     enforced(&world, &hello(), &[&b, &c]).assert_code(0);
 }
@@ -267,10 +267,10 @@ fn names_are_given_to_keys_that_are_there_and_once() {
     let id = a.id();
     let (named, again) = (format!("{id}=x"), format!("{}=y", &id[..10]));
     for (options, code, part) in [
-        (vec!["--operator", "00000000=x"], 1, "no such key"),
-        (vec!["--operator", &named, "--operator", &again], 1, "a name before"),
-        (vec!["--operator", "0000=x"], 2, "8 or more digits"),
-        (vec!["--operator", "nothing"], 2, "KEYID=NAME"),
+        (vec!["--rebuilder", "00000000=x"], 1, "no such key"),
+        (vec!["--rebuilder", &named, "--rebuilder", &again], 1, "a name before"),
+        (vec!["--rebuilder", "0000=x"], 2, "8 or more digits"),
+        (vec!["--rebuilder", "nothing"], 2, "KEYID=NAME"),
     ] {
         let before = written(&world);
         let ended = import(&world, &bytes, &root, &[&options[..], &["--yes"]].concat());
@@ -285,8 +285,8 @@ fn another_threshold_is_replaced_only_when_that_is_asked_for() {
     let (root, a, b, c) = (Key::new(), Key::new(), Key::new(), Key::new());
     let bytes = signed(&layout(&[&a, &b], 1), &[&root]);
     let world = world();
-    world.operator("carol", &c, &[]);
-    world.operator("dave", &Key::new(), &[]);
+    world.rebuilder("carol", &c, &[]);
+    world.rebuilder("dave", &Key::new(), &[]);
     world.policy("mode = \"enforce\"\nthreshold = 2 # two\n");
     let before = written(&world);
     let ended = import(&world, &bytes, &root, &["--yes"]);
@@ -298,17 +298,17 @@ fn another_threshold_is_replaced_only_when_that_is_asked_for() {
     assert!(ended.stdout.contains("threshold = 1 (before: 2)"), "{ended:?}");
     assert!(ended.stdout.contains("count towards the same threshold: carol, dave."), "{ended:?}");
     assert_eq!(read(&world, "etc/policy.toml"), "mode = \"enforce\"\nthreshold = 1 # two\n");
-    // The same again: the operators are there.
+    // The same again: the rebuilders are there.
     let before = written(&world);
     import(&world, &bytes, &root, &["--yes"]).assert_code(1);
     assert_eq!(written(&world), before);
 }
 
 #[test]
-fn a_key_that_another_operator_has_is_not_written() {
+fn a_key_that_another_rebuilder_has_is_not_written() {
     let world = world();
     let (root, a) = (Key::new(), Key::new());
-    world.operator("carol", &a, &[]);
+    world.rebuilder("carol", &a, &[]);
     world.policy("mode = \"warn\"\nthreshold = 1\n");
     let before = written(&world);
     let ended = import(&world, &signed(&layout(&[&a], 1), &[&root]), &root, &["--yes"]);
@@ -598,7 +598,7 @@ fn keys_are_read_in_each_form_and_private_ones_in_none() {
         let layout = world.write("root.layout", &bytes);
         let key = world.write("key", content);
         let mut command = world.command();
-        command.args(["operator", "import-layout", "--yes", "--config"]).arg(world.path("etc"));
+        command.args(["rebuilder", "import-layout", "--yes", "--config"]).arg(world.path("etc"));
         let ended = run(command.arg(layout).arg("--key").arg(key));
         ended.assert_code(code).assert_plain();
         assert!(ended.stdout.contains(part) || ended.stderr.contains(part), "{part}: {ended:?}");
@@ -606,7 +606,7 @@ fn keys_are_read_in_each_form_and_private_ones_in_none() {
     let world = world();
     let layout = world.write("root.layout", &bytes);
     let mut command = world.command();
-    command.args(["operator", "import-layout", "--yes", "--config"]).arg(world.path("etc"));
+    command.args(["rebuilder", "import-layout", "--yes", "--config"]).arg(world.path("etc"));
     let ended = run(command.arg(layout));
     ended.assert_code(2);
     assert!(ended.stderr.contains("give --key FILE"), "{ended:?}");
@@ -668,7 +668,7 @@ fn keys_out_of_certificates_need_their_certificates() {
         (file("root.asc", &root), file("a.asc", &a), file("b.asc", &b));
     let import = |options: &[&str]| {
         let mut command = world.command();
-        command.args(["operator", "import-layout", "--yes", "--key", &root_file, "--config"]);
+        command.args(["rebuilder", "import-layout", "--yes", "--key", &root_file, "--config"]);
         run(command.arg(world.path("etc")).arg(&path).args(options))
     };
     let before = written(&world);
@@ -684,7 +684,7 @@ fn keys_out_of_certificates_need_their_certificates() {
     ended.assert_code(0);
     check(&world).assert_code(0);
     let name = format!("key-{}", &missing[..16]);
-    let file = read(&world, &format!("etc/operators.d/{name}.toml"));
+    let file = read(&world, &format!("etc/rebuilders.d/{name}.toml"));
     assert!(file.contains(&format!("file = \"{name}-{missing}.asc\"")), "{file}");
 }
 
@@ -747,7 +747,7 @@ fn numbers_of_another_key_are_noticed() {
         let root = world.write("root.asc", root.armored());
         let a = world.write("a.asc", a.armored());
         let mut command = world.command();
-        command.args(["operator", "import-layout", "--yes", "--config"]).arg(world.path("etc"));
+        command.args(["rebuilder", "import-layout", "--yes", "--config"]).arg(world.path("etc"));
         command.arg(path).arg("--key").arg(root).arg("--certificate").arg(a);
         let ended = run(&mut command);
         ended.assert_code(1).assert_plain();
@@ -772,7 +772,7 @@ fn a_certificate_that_no_longer_holds_signs_no_layout() {
         let root = world.write("root.asc", root.armored());
         let a = world.write("a.asc", a.armored());
         let mut command = world.command();
-        command.args(["operator", "import-layout", "--yes", "--config"]).arg(world.path("etc"));
+        command.args(["rebuilder", "import-layout", "--yes", "--config"]).arg(world.path("etc"));
         command.arg(path).arg("--key").arg(root).arg("--certificate").arg(a);
         let ended = run(&mut command);
         ended.assert_code(code).assert_plain();
@@ -825,7 +825,7 @@ fn apt_transport_in_toto_is_taken_over_in_one_command() {
     for part in [
         "NoFail lets packages through that too few confirm",
         "APT::Intoto::Odd:: is not understood",
-        "every operator is asked at each",
+        "every rebuilder is asked at each",
         "endpoint  intoto-metadata http://r.example/\n",
         "endpoint  intoto-metadata https://s.example/\n",
         "stays as it is",
@@ -967,11 +967,11 @@ fn repro_threshold_is_taken_over_in_one_command() {
     let ended = import_repro_threshold(&world, &text, &["--yes", "--expires", "2099-01-01"]);
     ended.assert_code(0).assert_plain();
     for part in [
-        "operator one.example (operators.d/one.example.toml)",
+        "rebuilder one.example (rebuilders.d/one.example.toml)",
         "contact   mail us",
         "endpoint  rebuilderd https://one.example/all/",
         "exception for grub-efi until 2099-01-01: taken over from repro-threshold; nobody confirms it.",
-        "all rebuilders at one.example are one operator",
+        "all addresses at one.example are one rebuilder with one vote",
     ] {
         assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
     }
@@ -1003,15 +1003,15 @@ fn what_repro_threshold_writes_is_understood() {
     ended.assert_code(0).assert_plain();
     let listed = run(world
         .command()
-        .args(["operator", "list", "--json", "--config"])
+        .args(["rebuilder", "list", "--json", "--config"])
         .arg(world.path("etc")));
     let listed = listed.json();
-    let operators = listed["operators"].as_array().unwrap();
-    let names: Vec<&str> = operators.iter().map(|it| it["name"].as_str().unwrap()).collect();
+    let rebuilders = listed["rebuilders"].as_array().unwrap();
+    let names: Vec<&str> = rebuilders.iter().map(|it| it["name"].as_str().unwrap()).collect();
     // Those that it knows and does not trust are not taken over.
     assert_eq!(names, ["one.example", "two.example"]);
-    assert_eq!(operators[0]["contact"], "Tell \"us\"");
-    assert_eq!(operators[1]["endpoints"][0]["url"], "https://two.example/");
+    assert_eq!(rebuilders[0]["contact"], "Tell \"us\"");
+    assert_eq!(rebuilders[1]["endpoints"][0]["url"], "https://two.example/");
     assert!(read(&world, "etc/policy.toml").contains("threshold = 2\n"));
 }
 
@@ -1041,7 +1041,7 @@ fn what_repro_threshold_must_not_say() {
     let rows: Vec<(&str, String, i32, &str)> = vec![
         ("threshold-zero", rules("required_threshold = 0"), 1, "lets everything pass"),
         ("threshold-missing", rules(""), 1, "lets everything pass"),
-        ("threshold-above", rules("required_threshold = 2"), 1, "only 1 operator"),
+        ("threshold-above", rules("required_threshold = 2"), 1, "only 1 rebuilder"),
         (
             "glob",
             rules("required_threshold = 1\nblindly_trust = [\"linux-*\"]"),

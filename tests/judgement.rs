@@ -200,7 +200,7 @@ fn only_an_exception_for_its_bytes_helps_a_file_that_could_be_two_packages() {
             let report = decision.report().unwrap();
             assert!(report.votes.is_empty() && report.standings.is_empty());
             // Nobody's answer is waited for.
-            let pending = vec![operator("a")];
+            let pending = vec![rebuilder("a")];
             let early = decide_early(&policy, &subject, &Evidence { pending, ..evidence }, now());
             assert_eq!(early.as_ref().map(outcome).as_deref(), Some(expected));
             // What others could swap is not what root meant.
@@ -256,7 +256,7 @@ fn an_unsigned_status_is_shown_and_never_counts() {
         let decision = decide(&policy, &world.subject(), &evidence, now());
         assert_eq!(outcome(&decision), "refuse:not-confirmed", "{status:?}");
         for name in ALL {
-            let standing = &decision.report().unwrap().standings[&operator(name)];
+            let standing = &decision.report().unwrap().standings[&rebuilder(name)];
             assert_eq!(*standing, Standing::Says { status, more: None });
         }
     }
@@ -271,7 +271,7 @@ fn a_bad_status_takes_no_vote_away() {
     evidence.answers = vec![answer("a", says(UnsignedStatus::Bad))];
     let decision = decide(&policy, &world.subject(), &evidence, now());
     assert_eq!(outcome(&decision), "admit:quorum");
-    assert_eq!(decision.report().unwrap().standings[&operator("a")], Standing::Confirms);
+    assert_eq!(decision.report().unwrap().standings[&rebuilder("a")], Standing::Confirms);
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn evidence_that_is_no_vote_never_admits_and_never_stops_a_quorum() {
     let conflicts = ALL.map(|name| world.conflicts(&[name]));
     let (vote_of_a, vote_of_b) = (world.votes(&["a"]), world.votes(&["b"]));
     let subject = world.subject();
-    // Every answer of every operator, with and without a claim of each about other bytes.
+    // Every answer of every rebuilder, with and without a claim of each about other bytes.
     for code in 0..8_usize.pow(3) {
         let answers = [0, 3, 6].map(|shift| outcomes[code >> shift & 7].clone());
         let answers: Vec<_> =
@@ -313,7 +313,7 @@ fn evidence_that_is_no_vote_never_admits_and_never_stops_a_quorum() {
 
 #[test]
 fn under_a_conflict_the_threshold_still_decides() {
-    // One lying operator must not be able to keep a machine from being updated.
+    // One lying rebuilder must not be able to keep a machine from being updated.
     let world = World::new(&ALL);
     let policy = world.policy(requirement(2, &ALL));
     let evidence = claimed([world.votes(&["a", "b"]), world.conflicts(&["c"])].concat());
@@ -321,9 +321,9 @@ fn under_a_conflict_the_threshold_still_decides() {
     assert_eq!(outcome(&decision), "admit:quorum");
     let report = decision.report().unwrap();
     assert_eq!(report.conflicts.len(), 1, "it is recorded even where it does not refuse");
-    assert_eq!(report.conflicts[0].operator(), &operator("c"));
+    assert_eq!(report.conflicts[0].rebuilder(), &rebuilder("c"));
     let sha256 = Sha256Digest::of(b"other bytes");
-    assert_eq!(report.standings[&operator("c")], Standing::SignedAnother { sha256 });
+    assert_eq!(report.standings[&rebuilder("c")], Standing::SignedAnother { sha256 });
     let too_few = claimed([world.votes(&["a"]), world.conflicts(&["c"])].concat());
     assert_eq!(judge(&policy, &world.subject(), &too_few), "refuse:not-confirmed");
 }
@@ -338,18 +338,18 @@ fn a_conflict_refuses_with_a_reason_of_its_own_where_the_policy_says_so() {
     let decision = decide(&policy, &world.subject(), &claimed(twice), now());
     assert_eq!(
         decision.refusal().unwrap().reason,
-        Reason::Conflict { operators: vec![operator("b"), operator("c")] },
+        Reason::Conflict { rebuilders: vec![rebuilder("b"), rebuilder("c")] },
         "each once, in order"
     );
 }
 
 #[test]
-fn a_conflict_by_an_operator_that_does_not_count_is_a_conflict_all_the_same() {
+fn a_conflict_by_a_rebuilder_that_does_not_count_is_a_conflict_all_the_same() {
     let world = World::new(&ALL);
     let policy = world.policy(requirement_of(1, &["a"], &[], OnConflict::Refuse));
     let evidence = claimed([world.votes(&["a"]), world.conflicts(&["c"])].concat());
     let decision = decide(&policy, &world.subject(), &evidence, now());
-    let reason = Reason::Conflict { operators: vec![operator("c")] };
+    let reason = Reason::Conflict { rebuilders: vec![rebuilder("c")] };
     assert_eq!(decision.refusal().unwrap().reason, reason);
 }
 
@@ -435,7 +435,7 @@ fn who_has_not_answered_yet_counts_as_silent() {
     let world = World::new(&["a", "b"]);
     let policy = world.policy(requirement(2, &["a", "b"]));
     let mut evidence = claimed(world.votes(&["a"]));
-    evidence.pending = vec![operator("b")];
+    evidence.pending = vec![rebuilder("b")];
     assert_eq!(judge(&policy, &world.subject(), &evidence), "refuse:could-not-find-out");
 }
 
@@ -457,8 +457,8 @@ fn only_could_not_find_out_is_transient() {
             "not-what-was-asked-for",
             false,
         ),
-        (Reason::Conflict { operators: vec![] }, "conflict", false),
-        (Reason::NoOperators, "no-operators", false),
+        (Reason::Conflict { rebuilders: vec![] }, "conflict", false),
+        (Reason::NoRebuilders, "no-rebuilders", false),
         (Reason::NotConfirmed { confirmed: 0, needed: 1, missing: vec![] }, "not-confirmed", false),
         (
             Reason::CouldNotFindOut { confirmed: 0, needed: 1, silent: vec![] },
@@ -474,7 +474,7 @@ fn only_could_not_find_out_is_transient() {
     }
 }
 
-// Where an operator stands is the strongest thing that it said.
+// Where a rebuilder stands is the strongest thing that it said.
 
 #[test]
 fn of_several_answers_the_one_that_says_most_is_shown_in_whatever_order() {
@@ -487,13 +487,13 @@ fn of_several_answers_the_one_that_says_most_is_shown_in_whatever_order() {
         ("says", |_, e| e.answers.push(answer("a", says(UnsignedStatus::Good)))),
         ("rejected", |_, e| e.answers.push(answer("a", rejected()))),
         ("unreachable", |_, e| e.answers.push(answer("a", unreachable()))),
-        ("pending", |_, e| e.pending.push(operator("a"))),
+        ("pending", |_, e| e.pending.push(rebuilder("a"))),
         ("signed-another", |w, e| e.claims.extend(w.conflicts(&["a"]))),
         ("confirms", |w, e| e.claims.extend(w.votes(&["a"]))),
     ];
     let kind = |evidence: &Evidence| {
         let decision = decide(&policy, &world.subject(), evidence, now());
-        let standing = &decision.report().unwrap().standings[&operator("a")];
+        let standing = &decision.report().unwrap().standings[&rebuilder("a")];
         serde_json::to_value(standing).unwrap()["kind"].as_str().unwrap().to_owned()
     };
     assert_eq!(kind(&Evidence::default()), "not-asked");
@@ -520,17 +520,17 @@ fn of_several_answers_that_say_as_much_the_first_is_shown() {
     let answers = vec![because("first"), because("second")];
     let evidence = Evidence { answers, ..Evidence::default() };
     let decision = decide(&policy, &world.subject(), &evidence, now());
-    let shown = &decision.report().unwrap().standings[&operator("a")];
+    let shown = &decision.report().unwrap().standings[&rebuilder("a")];
     assert_eq!(*shown, Standing::Unreachable { why: "first".to_owned() });
 }
 
 #[test]
-fn every_operator_has_a_standing_and_nobody_else() {
+fn every_rebuilder_has_a_standing_and_nobody_else() {
     let world = World::new(&ALL);
     let policy = world.policy(requirement(1, &["a"]));
     let mut evidence = claimed(world.votes(&["a"]));
     evidence.answers = vec![answer("stranger", unreachable())];
-    evidence.pending = vec![operator("stranger")];
+    evidence.pending = vec![rebuilder("stranger")];
     let decision = decide(&policy, &world.subject(), &evidence, now());
     let standings = &decision.report().unwrap().standings;
     assert_eq!(standings.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ALL);
@@ -1041,10 +1041,10 @@ fn warn_mode_takes_a_quorum_for_a_quorum_and_an_exception_for_an_exception() {
 fn as_it_is_shipped_there_is_nobody_to_ask_and_everything_is_debt() {
     let world = World::new(&[]);
     let policy =
-        Policy::new(Mode::Warn, operators([]), world.ring(), None, vec![], vec![]).unwrap();
+        Policy::new(Mode::Warn, rebuilders([]), world.ring(), None, vec![], vec![]).unwrap();
     let decision = decide(&policy, &world.listed(), &Evidence::default(), now());
     let Decision::Admit(admit) = &decision else { panic!("{decision:?}") };
-    assert!(matches!(admit.basis(), Basis::WarnMode { otherwise: Reason::NoOperators }));
+    assert!(matches!(admit.basis(), Basis::WarnMode { otherwise: Reason::NoRebuilders }));
     assert!(admit.report().requirement.is_none());
     assert_eq!(policy.mode(), Mode::Warn);
     assert!(!policy.needs_listings());
@@ -1094,7 +1094,7 @@ fn a_decision_is_made_early_only_where_no_answer_can_change_it() {
         (of(enforce, OnConflict::Warn, exempt()), &one, None),
     ] {
         let mut evidence = claimed(claims.clone());
-        evidence.pending = vec![operator("c")];
+        evidence.pending = vec![rebuilder("c")];
         let early = decide_early(&policy, &world.listed(), &evidence, now());
         assert_eq!(early.as_ref().map(outcome).as_deref(), expected, "{policy:?}");
         // What is only named is closed by the same logic.
@@ -1113,7 +1113,7 @@ fn a_decision_is_made_early_only_where_no_answer_can_change_it() {
 fn what_is_wrong_with_the_file_itself_needs_no_answer() {
     let world = World::new(&ALL);
     let policy = world.policy(requirement(1, &ALL));
-    let awaited = Evidence { pending: vec![operator("a")], ..Evidence::default() };
+    let awaited = Evidence { pending: vec![rebuilder("a")], ..Evidence::default() };
     let other = Some(identity("goodbye 2.10-3 amd64"));
     for (subject, expected) in [
         (Subject::new(world.file.clone(), other, vec![]), "refuse:not-what-was-asked-for"),
@@ -1152,7 +1152,7 @@ fn no_answer_overturns_an_early_decision() {
                 1 => evidence.claims.extend(conflicts[at].clone()),
                 2 => evidence.answers.push(answer(ALL[at], unreachable())),
                 3 => evidence.answers.push(answer(ALL[at], Outcome::Unknown)),
-                _ => evidence.pending.push(operator(ALL[at])),
+                _ => evidence.pending.push(rebuilder(ALL[at])),
             }
         }
         evidence
@@ -1215,7 +1215,7 @@ fn a_package_for_which_several_rules_must_hold_awaits_every_answer() {
         let policy =
             world.policy_of(Mode::Enforce, requirement(1, &ALL), strict(matcher), Vec::new());
         let voted = claimed(world.votes(&["a"]));
-        let awaited = Evidence { pending: vec![operator("b")], ..voted };
+        let awaited = Evidence { pending: vec![rebuilder("b")], ..voted };
         assert!(assess_early(&policy, &known(), &awaited, now()).is_some());
         assert!(assess_early(&policy, &open, &awaited, now()).is_none());
         let all = claimed([world.votes(&["a"]), world.conflicts(&["b"])].concat());

@@ -65,7 +65,7 @@ fn stage() -> Option<Stage> {
         [("alpha", Some(other())), ("beta", Some(other().differently_built())), ("gamma", None)]
     {
         let key = Key::new();
-        world.operator(name, &key, std::slice::from_ref(&directory));
+        world.rebuilder(name, &key, std::slice::from_ref(&directory));
         for deb in [Some(good()), other].into_iter().flatten() {
             world.write(&format!("attestations/{}.{name}", deb.file_name()), deb.link(&key));
         }
@@ -204,7 +204,7 @@ fn the_journal_gets_every_decision_with_its_fields() {
         ("APT_QUORUM_ARCHITECTURE", &["all"]),
         ("APT_QUORUM_SHA256", &[&*sha256]),
         ("APT_QUORUM_THRESHOLD", &["2"]),
-        ("APT_QUORUM_OPERATOR", &["alpha", "beta", "gamma"]),
+        ("APT_QUORUM_REBUILDER", &["alpha", "beta", "gamma"]),
         ("APT_QUORUM_CONFLICT", &[]),
     ] {
         assert_eq!(of(&messages[0], name), expected, "{name}");
@@ -228,11 +228,11 @@ fn a_refusal_a_conflict_an_exception_and_a_warning_are_told_apart() {
     let refused = &messages[1];
     assert_eq!(of(refused, "APT_QUORUM_DECISION"), ["refuse"]);
     assert_eq!(of(refused, "APT_QUORUM_REASON"), ["not-confirmed"]);
-    assert_eq!(of(refused, "APT_QUORUM_OPERATOR"), ["alpha"]);
+    assert_eq!(of(refused, "APT_QUORUM_REBUILDER"), ["alpha"]);
     assert_eq!(of(refused, "APT_QUORUM_CONFLICT"), ["beta"]);
     assert_eq!(of(refused, "PRIORITY"), ["4"]);
     let message = of(refused, "MESSAGE").concat();
-    assert!(message.starts_with("refused: other 2.0 all: only 1 operator confirms it, 2 must ["));
+    assert!(message.starts_with("refused: other 2.0 all: only 1 rebuilder confirms it, 2 must ["));
     let message = of(&messages[2], "MESSAGE").concat();
     assert!(message.starts_with("CONFLICT: other 2.0 all: beta signed a different file under"));
     assert_eq!(of(&messages[2], "PRIORITY"), ["3"]);
@@ -303,7 +303,7 @@ fn syslog_is_told_where_there_is_no_journal() {
         "confirmed: good 1:1.0-1 all [alpha: confirmed; beta: confirmed; gamma: confirmed] (hook, sha256 {sha256})."
     );
     assert_eq!(text(86, &lines[0]), expected);
-    assert!(text(84, &lines[1]).starts_with("refused: other 2.0 all: only 1 operator"));
+    assert!(text(84, &lines[1]).starts_with("refused: other 2.0 all: only 1 rebuilder"));
     assert!(text(83, &lines[2]).starts_with("CONFLICT: other 2.0 all: beta"));
 }
 
@@ -495,7 +495,7 @@ fn the_real_journal_and_two_real_syslogds_take_it() {
         let read: Vec<serde_json::Value> =
             ended.stdout.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
         assert_eq!(read.len(), 3, "{ended:?}");
-        assert_eq!(read[0]["APT_QUORUM_OPERATOR"], serde_json::json!(["alpha", "beta", "gamma"]));
+        assert_eq!(read[0]["APT_QUORUM_REBUILDER"], serde_json::json!(["alpha", "beta", "gamma"]));
         assert_eq!(read[1]["MESSAGE_ID"], REFUSED);
         assert_eq!(read[1]["APT_QUORUM_SHA256"], other().sha256());
         assert_eq!((&read[1]["PRIORITY"], &read[1]["_UID"]), (&"4".into(), &"0".into()));
@@ -530,6 +530,6 @@ fn the_real_journal_and_two_real_syslogds_take_it() {
         let lines: Vec<&str> = out.lines().filter(|it| it.contains(" apt-quorum[")).collect();
         assert_eq!(lines.len(), 3, "{package}: {out} {ended:?}");
         assert!(lines[0].contains("]: confirmed: good 1:1.0-1 all ["), "{out}");
-        assert!(lines[1].contains("]: refused: other 2.0 all: only 1 operator"), "{out}");
+        assert!(lines[1].contains("]: refused: other 2.0 all: only 1 rebuilder"), "{out}");
     }
 }

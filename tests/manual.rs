@@ -140,11 +140,11 @@ fn every_exit_code_is_in_the_manual() {
 /// A configuration with a key in each table that nothing knows.
 fn write_odd_configuration(directory: &Path) {
     let odd = "nobody-knows-this-key = 1\n";
-    std::fs::create_dir(directory.join("operators.d")).unwrap();
+    std::fs::create_dir(directory.join("rebuilders.d")).unwrap();
     std::fs::create_dir(directory.join("exceptions.d")).unwrap();
     for (file, tables) in [
         ("policy.toml", &["", "[[rule]]", "[network]"][..]),
-        ("operators.d/a.toml", &["", "[[key]]", "[[endpoint]]", "[[statement]]"]),
+        ("rebuilders.d/a.toml", &["", "[[key]]", "[[endpoint]]", "[[statement]]"]),
         ("exceptions.d/a.toml", &["", "[[exception]]"]),
     ] {
         let text: String = tables.iter().map(|table| format!("{table}\n{odd}")).collect();
@@ -162,7 +162,7 @@ fn every_key_of_the_configuration_is_in_the_manual_and_no_other() {
         section("POLICY"),
         with_conditions("RULES"),
         section("NETWORK"),
-        section("OPERATORS"),
+        section("REBUILDERS"),
         section("KEYS"),
         section("ENDPOINTS"),
         section("STATEMENTS"),
@@ -192,7 +192,7 @@ fn every_key_of_the_configuration_is_in_the_manual_and_no_other() {
 fn every_item_of_apts_configuration_is_in_the_manual() {
     let page = read("man/apt-quorum-method.8");
     let items = items(&part(&page, "Sh", "CONFIGURATION OF APT"), "Ic");
-    for item in ["Config", "Cache", "State", "Operators", "Sandbox"] {
+    for item in ["Config", "Cache", "State", "Rebuilders", "Sandbox"] {
         let item = &format!("APT::Quorum::{item}");
         assert!(items.contains(item), "{item}");
     }
@@ -209,19 +209,19 @@ fn what_is_shipped_is_right() {
     copy("apt-conf/apt-quorum/policy.toml", "policy.toml");
     let shipped = config::load(directory.path(), Trusted::now()).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(shipped.policy.mode(), apt_quorum::policy::Mode::Warn);
-    assert!(shipped.policy.operators().is_empty());
+    assert!(shipped.policy.rebuilders().is_empty());
 
     // The examples, and every setting that is commented out, as somebody would use them.
-    copy("apt-conf/examples/operator.toml", "operators.d/example.toml");
+    copy("apt-conf/examples/rebuilder.toml", "rebuilders.d/example.toml");
     copy("apt-conf/examples/exception.toml", "exceptions.d/example.toml");
     let write = |file: &str, text: &str| {
         std::fs::write(directory.path().join(file), text).unwrap();
     };
     let pem = |key: &str| format!("-----BEGIN PUBLIC KEY-----\n{key}\n-----END PUBLIC KEY-----\n");
-    write("operators.d/example.pem", &pem(KEYS[0]));
+    write("rebuilders.d/example.pem", &pem(KEYS[0]));
     for (name, key) in [("qubes", KEYS[1]), ("third", KEYS[2])] {
         let text = format!("name = \"{name}\"\n[[key]]\ntype = \"ed25519\"\npublic = \"\"\"\n");
-        write(&format!("operators.d/{name}.toml"), &format!("{text}{}\"\"\"\n", pem(key)));
+        write(&format!("rebuilders.d/{name}.toml"), &format!("{text}{}\"\"\"\n", pem(key)));
     }
     let used = |line: &str| match line.strip_prefix('#') {
         // A comment for people has a space there.

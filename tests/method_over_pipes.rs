@@ -5,8 +5,8 @@
 
 #[path = "system/archive.rs"]
 mod archive;
-#[path = "system/operator.rs"]
-mod operator;
+#[path = "system/rebuilder_key.rs"]
+mod rebuilder;
 
 use std::io::{BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -17,13 +17,13 @@ use std::time::Duration;
 
 use apt_quorum::apt::message::Message;
 use archive::Package;
-use operator::OperatorKey;
+use rebuilder::RebuilderKey;
 
 /// A directory with the method, a configuration, and a wrapped method whose answers the test
 /// writes.
 struct Stage {
     directory: tempfile::TempDir,
-    alice: OperatorKey,
+    alice: RebuilderKey,
     extra: Vec<String>,
 }
 
@@ -66,7 +66,7 @@ impl Stage {
     fn new() -> Self {
         let stage = Self {
             directory: tempfile::tempdir().unwrap(),
-            alice: OperatorKey::new(),
+            alice: RebuilderKey::new(),
             extra: Vec::new(),
         };
         std::fs::set_permissions(stage.directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
@@ -74,7 +74,7 @@ impl Stage {
             "methods",
             "lists/partial",
             "archives/partial",
-            "config/operators.d",
+            "config/rebuilders.d",
             "evidence",
             "state",
             "cache",
@@ -96,10 +96,10 @@ impl Stage {
             stage.path("evidence").display()
         );
         stage.write(
-            "config/operators.d/alice.toml",
+            "config/rebuilders.d/alice.toml",
             &(stage.alice.configuration("alice") + &endpoint),
         );
-        for safe in ["config", "config/operators.d"] {
+        for safe in ["config", "config/rebuilders.d"] {
             std::fs::set_permissions(stage.path(safe), PermissionsExt::from_mode(0o755)).unwrap();
         }
         stage
@@ -402,7 +402,7 @@ fn an_unconfirmed_package_fails_the_item_and_then_the_run() {
     all.extend(method.until_settled());
     all.extend(method.until_settled());
     assert_eq!(codes(&all)[codes(&all).len() - 2..], [400, 401]);
-    refused(&all, "good 1.0-1 all: no operator confirms it, 1 must [alice: does not know it]");
+    refused(&all, "good 1.0-1 all: no rebuilder confirms it, 1 must [alice: does not know it]");
     assert_eq!(
         all.iter().find(|it| it.code() == 400).unwrap().text_field("Transient-Failure"),
         None
@@ -583,19 +583,19 @@ fn apt_is_told_what_it_waits_for() {
     let (stage, good) = (Stage::new(), good());
     stage.attest(&good);
     stage.write("config/policy.toml", "mode = \"enforce\"\nthreshold = 2\n");
-    let bob = OperatorKey::new();
+    let bob = RebuilderKey::new();
     let endpoint = format!(
         "[[endpoint]]\nprotocol = \"intoto-metadata\"\nurl = \"http://{}/\"\n",
         silent.local_addr().unwrap()
     );
-    stage.write("config/operators.d/bob.toml", bob.configuration("bob") + &endpoint);
+    stage.write("config/rebuilders.d/bob.toml", bob.configuration("bob") + &endpoint);
     let destination = stage.archive(&good);
     std::fs::write(&destination, &good.bytes).unwrap();
     stage.reply(1, &done(&url(&good), &destination, ""));
     let mut method = stage.configured();
     method.say(&request(&url(&good), &destination, ""));
     let mut said = Vec::new();
-    while said.last().is_none_or(|it: &String| !it.contains("(1 of 2 operators answered)")) {
+    while said.last().is_none_or(|it: &String| !it.contains("(1 of 2 rebuilders answered)")) {
         let status = method.next().unwrap();
         assert_eq!(status.code(), 102, "{status:?}");
         said.push(status.text_field("Message").unwrap().to_owned());
@@ -622,7 +622,7 @@ fn apt_is_told_what_it_waits_for() {
 /// Nobody is asked if what is at hand is enough by every rule: which one it will be, what apt calls
 /// the file does not tell.
 #[test]
-fn operators_are_asked_only_if_some_rule_could_want_more_than_what_is_at_hand() {
+fn rebuilders_are_asked_only_if_some_rule_could_want_more_than_what_is_at_hand() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (stage, good) = (Stage::new(), good());
     let endpoint = format!(
@@ -630,8 +630,8 @@ fn operators_are_asked_only_if_some_rule_could_want_more_than_what_is_at_hand() 
         silent.local_addr().unwrap()
     );
     silent.set_nonblocking(true).unwrap();
-    let bob = OperatorKey::new();
-    stage.write("config/operators.d/bob.toml", bob.configuration("bob") + &endpoint);
+    let bob = RebuilderKey::new();
+    stage.write("config/rebuilders.d/bob.toml", bob.configuration("bob") + &endpoint);
     let kept = format!("cache/attestations/{}", good.artifact());
     std::fs::create_dir_all(stage.path(&kept)).unwrap();
     stage.write(&format!("{kept}/any"), stage.alice.link(&good.artifact(), &good.sha256()));

@@ -32,17 +32,17 @@ fn policy(world: &World) -> String {
 fn the_mode_is_shown_and_set_and_all_else_stays_as_it_is_written() {
     let world = World::new();
     world.policy(WRITTEN);
-    world.operator("alpha", &Key::new(), &[]);
+    world.rebuilder("alpha", &Key::new(), &[]);
     let hello = Deb::new("hello", "1", "all");
     world.verify(&hello).assert_code(0);
-    let lets = "what no operator confirms is let through with a warning and counted as debt.\n";
+    let lets = "what no rebuilder confirms is let through with a warning and counted as debt.\n";
     assert_eq!(mode(&world, &[]).assert_code(0).stdout, format!("warn: {lets}"));
     let already = format!("The mode is warn already: {lets}");
     assert_eq!(mode(&world, &["warn"]).assert_code(0).stdout, already);
     assert_eq!(policy(&world), WRITTEN);
 
     let set = mode(&world, &["enforce"]);
-    let refuses = "what no operator confirms is refused.\n";
+    let refuses = "what no rebuilder confirms is refused.\n";
     let said = set.assert_code(0).stdout.lines().next().unwrap();
     assert_eq!(format!("{said}\n"), format!("The mode is enforce now: {refuses}"));
     let etc = world.path("etc").display().to_string();
@@ -62,7 +62,7 @@ fn nothing_is_enforced_that_nobody_could_meet() {
     let world = World::new();
     let shipped = "mode = \"warn\"\n#threshold = 2\n";
     world.policy(shipped);
-    let nobody = "warn: no operator is configured who could confirm anything, so everything is let through.\n";
+    let nobody = "warn: no rebuilder is configured who could confirm anything, so everything is let through.\n";
     assert_eq!(mode(&world, &[]).stdout, nobody);
     let refused = mode(&world, &["enforce"]);
     refused.assert_code(1);
@@ -84,7 +84,7 @@ fn nothing_is_enforced_that_nobody_could_meet() {
 #[test]
 fn in_mode_warn_the_hook_stops_at_nothing() {
     let world = World::new();
-    world.operator("alpha", &Key::new(), &[]);
+    world.rebuilder("alpha", &Key::new(), &[]);
     let hook = world.path("pre-install-pkgs");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_apt-quorum"), &hook).unwrap();
     let control = "Package: odd\nVersion: 1\nArchitecture: all\nSource: a(1)\nDescription: x\n";
@@ -118,7 +118,7 @@ fn in_mode_warn_the_hook_stops_at_nothing() {
             let ended = run(&mut command);
             ended.assert_code(code);
             assert!(ended.stderr.contains(said), "{mode} {lines}: {ended:?}");
-            let nobody = ended.stderr.contains(", so no operator is asked");
+            let nobody = ended.stderr.contains(", so no rebuilder is asked");
             assert_eq!(nobody, mode == "warn" && !user.is_empty(), "{ended:?}");
         }
     }

@@ -24,11 +24,11 @@ use common::rebuilder::{Rebuilder, confirming, hello};
 use common::server::{Nobody, Reply, Server, read_head, write_whole};
 use common::{Deb, Ended, Key, World, run};
 
-/// A world with one operator, whose word is enough, at this endpoint.
+/// A world with one rebuilder, whose word is enough, at this endpoint.
 fn world(key: &Key, url: &str) -> World {
     let world = World::new();
     world.impatient_policy(1);
-    world.operator("alpha", key, &[format!("rebuilderd {url}")]);
+    world.rebuilder("alpha", key, &[format!("rebuilderd {url}")]);
     set(&world, &format!("Dir::Etc::sourcelist \"{}\";\n", world.path("sources.list").display()));
     let nowhere = world.path("nowhere");
     for item in ["Dir::Etc::sourceparts", "Dir::Etc::netrc", "Dir::Etc::netrcparts"] {
@@ -43,11 +43,11 @@ fn set(world: &World, text: &str) {
     world.write("apt.conf", apt + text);
 }
 
-/// What was said about the one operator.
+/// What was said about the one rebuilder.
 fn why(world: &World) -> String {
     let (decision, ended) = world.decision(&hello(), &[]);
     ended.assert_code(3).assert_plain();
-    decision["operators"]["alpha"]["why"].as_str().unwrap().to_owned()
+    decision["rebuilders"]["alpha"]["why"].as_str().unwrap().to_owned()
 }
 
 /// Shown to people, without the numbers of ports that differ from run to run.
@@ -69,13 +69,13 @@ fn config_check(world: &World) -> Ended {
     ended
 }
 
-/// An HTTP proxy before an operator: what it was asked, as whole heads.
+/// An HTTP proxy before a rebuilder: what it was asked, as whole heads.
 struct Proxy {
     server: Server,
 }
 
 impl Proxy {
-    /// Answers for the operator at `http://alice.example/`, if it gets this login (or any, where
+    /// Answers for the rebuilder at `http://alice.example/`, if it gets this login (or any, where
     /// there is none).
     fn before(rebuilder: Rebuilder, login: Option<&str>) -> Self {
         let wanted = login.map(|it| format!("proxy-authorization: basic {}", BASE64.encode(it)));
@@ -183,7 +183,7 @@ fn a_login_of_auth_conf_is_for_its_proxy() {
     file("a.conf.dpkg-dist", secret);
     set(&world, &format!("Dir::Etc::netrcparts \"{}\";\n", world.path("auth.d").display()));
     let (said, ended) = world.decision(&hello(), &[]);
-    let said = without_ports(said["operators"]["alpha"]["why"].as_str().unwrap());
+    let said = without_ports(said["rebuilders"]["alpha"]["why"].as_str().unwrap());
     assert_eq!(said, wants("another login than it was given"));
     assert!(!format!("{ended:?} {:?}", config_check(&world)).contains("secret"));
     file("a.conf", secret);
@@ -270,7 +270,7 @@ fn the_command_that_names_a_proxy_is_asked() {
 #[test]
 fn nobody_is_asked_past_a_proxy_that_a_command_does_not_name() {
     let (key, rebuilder) = confirming(&[&hello()]);
-    let operator = rebuilder.serve();
+    let rebuilder = rebuilder.serve();
     for (text, expected) in [
         ("echo DIRECT", None),
         ("true", None),
@@ -281,9 +281,9 @@ fn nobody_is_asked_past_a_proxy_that_a_command_does_not_name() {
         ("echo PROXY a:1", Some("names no proxy that apt can use for it")),
         ("echo socks5://127.0.0.1:9", Some("names no proxy that apt can use for it")),
     ] {
-        let world = world(&key, &operator.url());
+        let world = world(&key, &rebuilder.url());
         command(&world, text);
-        let before = operator.connections();
+        let before = rebuilder.connections();
         let begun = Instant::now();
         match expected {
             None => drop(world.verify(&hello()).assert_code(0)),
@@ -291,22 +291,22 @@ fn nobody_is_asked_past_a_proxy_that_a_command_does_not_name() {
                 let said = why(&world);
                 assert!(said.starts_with("not asked: the command /"), "{said}");
                 assert!(said.contains(expected), "{text}: {said}");
-                assert_eq!(operator.connections(), before, "{text}");
+                assert_eq!(rebuilder.connections(), before, "{text}");
                 let noted = config_check(&world).stdout;
                 assert!(noted.contains("alpha's endpoint 127.0.0.1 is not asked: "), "{noted}");
             }
         }
         assert!(begun.elapsed() < Duration::from_secs(10), "{text}");
     }
-    let world = world(&key, &operator.url());
+    let world = world(&key, &rebuilder.url());
     set(&world, "Acquire::http::Proxy-Auto-Detect \"/nowhere\";\n");
     assert!(why(&world).ends_with("it cannot be run: No such file or directory"));
 }
 
 #[test]
-fn with_sources_by_tor_operators_are_asked_through_it_and_nowhere_else() {
+fn with_sources_by_tor_rebuilders_are_asked_through_it_and_nowhere_else() {
     let (key, rebuilder) = confirming(&[&hello()]);
-    let operator = rebuilder.serve();
+    let rebuilder = rebuilder.serve();
     let by_tor = "deb tor+https://vendor.example/debian trixie main\n";
     let nobody = Nobody::new();
     let mirrors = "tor+http://a.example/ priority:1\n";
@@ -315,7 +315,7 @@ fn with_sources_by_tor_operators_are_asked_through_it_and_nowhere_else() {
         ("Types: deb\nURIs: https://a/ tor://b/\n".to_owned(), "sources"),
         ("deb mirror+file:MIRRORS trixie main\n".to_owned(), ""),
     ] {
-        let world = world(&key, &operator.url());
+        let world = world(&key, &rebuilder.url());
         let list = world.write("mirrors", mirrors);
         let sources = sources.replace("MIRRORS", &list.display().to_string());
         world.write("sources.list", &sources);
@@ -329,7 +329,7 @@ fn with_sources_by_tor_operators_are_asked_through_it_and_nowhere_else() {
         set(&world, &format!("Acquire::tor::Proxy \"socks5h://{}\";\n", nobody.address));
         let said = without_ports(&why(&world));
         assert_eq!(said, "the proxy socks5h://127.0.0.1:PORT cannot be reached", "{sources}");
-        assert_eq!(operator.connections(), 0);
+        assert_eq!(rebuilder.connections(), 0);
         let noted = without_ports(&config_check(&world).stdout);
         let expected = "note: asked through Tor's proxy socks5h://127.0.0.1:PORT and in no other way, because apt has sources by Tor: 127.0.0.1.";
         assert!(noted.contains(expected), "{noted}");
@@ -337,7 +337,7 @@ fn with_sources_by_tor_operators_are_asked_through_it_and_nowhere_else() {
         assert!(status.stdout.contains("network    asked through Tor's proxy"), "{status:?}");
     }
     // Names go to it, each with a way of its own.
-    let (proxy, told) = socks(Some(operator.address), 0);
+    let (proxy, told) = socks(Some(rebuilder.address), 0);
     let world = world(&key, "http://alice.example/");
     world.write("sources.list", by_tor);
     set(
@@ -348,7 +348,7 @@ fn with_sources_by_tor_operators_are_asked_through_it_and_nowhere_else() {
     let told = told.lock().unwrap().clone();
     assert_eq!(told[..2], ["apt-transport-tor:aliceexample", "alice.example"]);
     // Past it only if that is said for the host, and then it is told.
-    let world = self::world(&key, &operator.url());
+    let world = self::world(&key, &rebuilder.url());
     world.write("sources.list", by_tor);
     set(&world, "Acquire::http::Proxy::127.0.0.1 \"DIRECT\";\n");
     world.verify(&hello()).assert_code(0);
@@ -359,8 +359,8 @@ fn with_sources_by_tor_operators_are_asked_through_it_and_nowhere_else() {
 #[test]
 fn a_name_of_tors_is_asked_of_tor_alone() {
     let (key, rebuilder) = confirming(&[&hello()]);
-    let operator = rebuilder.serve();
-    let (proxy, told) = socks(Some(operator.address), 0);
+    let rebuilder = rebuilder.serve();
+    let (proxy, told) = socks(Some(rebuilder.address), 0);
     let world = world(&key, "http://abc.onion/");
     set(&world, &format!("Acquire::tor::Proxy \"socks5h://u:p%3a@{}\";\n", proxy.address));
     world.verify(&hello()).assert_code(0);
@@ -369,7 +369,7 @@ fn a_name_of_tors_is_asked_of_tor_alone() {
     assert!(noted.contains("because only Tor knows such names: abc.onion"), "{noted}");
 }
 
-/// Many packages of an operator behind a proxy that ends each connection behind the first answer
+/// Many packages of a rebuilder behind a proxy that ends each connection behind the first answer
 /// and does not say so.
 #[test]
 fn a_proxy_that_ends_its_connections_costs_no_answer() {

@@ -164,7 +164,7 @@ def searches_filters_and_sorts(browser, pages):
     browser.click("button[type=reset]")
     until("all are shown again", lambda: status() == "2000 of 2000 shown")
 
-    choose = lambda it: browser.click(f"#operator option[value='{it}']")
+    choose = lambda it: browser.click(f"#rebuilder option[value='{it}']")
     choose("+alpha")
     expect("confirmed by alpha", status(), "1331 of 2000 shown")
     choose("-alpha")
@@ -190,7 +190,7 @@ def opens_a_row_by_mouse_and_by_key(browser):
     text = lambda: browser.run(f"return document.querySelector('{row} details').innerText")
     expect("closed", "Attestation" in text(), False)
     browser.click(f"{row} summary")
-    for word in ["What each operator says", "gamma", "Attestation", "as computed when it was let in"]:
+    for word in ["What each rebuilder says", "gamma", "Attestation", "as computed when it was let in"]:
         expect(f"{word} in the evidence", word in text(), True)
     browser.click(f"{row} summary")
     browser.run("document.querySelector('button[type=reset]').focus()")

@@ -32,9 +32,9 @@ fn now() -> Timestamp {
 #[test]
 fn who_has_no_endpoint_is_no_measure_for_the_others() {
     let world = World::new();
-    world.operator("alice", &Key::new(), &[endpoint()]);
-    world.operator("bob", &Key::new(), &[endpoint()]);
-    world.operator("carol", &Key::new(), &[]);
+    world.rebuilder("alice", &Key::new(), &[endpoint()]);
+    world.rebuilder("bob", &Key::new(), &[endpoint()]);
+    world.rebuilder("carol", &Key::new(), &[]);
     world.policy("mode = \"enforce\"\nthreshold = 2\n");
     let gate = Gate::open(&Configuration::default(), Some(&world.path("etc")), Trusted::now());
     let gate = gate.holding_up(Haste::First, &world.path("state"), now());
@@ -70,8 +70,8 @@ fn signatures_of_nobodys_are_verified_up_to_a_share_of_the_run() {
     const KEYS: usize = 2;
     let world = World::new();
     let alice = Key::new();
-    world.operator("alice", &alice, &[endpoint()]);
-    world.operator("mallory", &Key::new(), &[endpoint()]);
+    world.rebuilder("alice", &alice, &[endpoint()]);
+    world.rebuilder("mallory", &Key::new(), &[endpoint()]);
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
     let gate = Gate::open(&Configuration::default(), Some(&world.path("etc")), Trusted::now());
     let policy = &gate.config().unwrap().policy;
@@ -96,8 +96,8 @@ fn signatures_of_nobodys_are_verified_up_to_a_share_of_the_run() {
             [(1, "mallory", (0..EACH).map(costly).collect()), (0, "alice", vec![link])]
         {
             let outcome = Outcome::Attestations { count: attestations.len() };
-            let (operator, endpoint) = (name.parse().unwrap(), endpoint());
-            inquiry.add(asked, Found { operator, endpoint, attestations, outcome });
+            let (rebuilder, endpoint) = (name.parse().unwrap(), endpoint());
+            inquiry.add(asked, Found { rebuilder, endpoint, attestations, outcome });
         }
         let assessment = inquiry.assess(policy, &named, now());
         assert!(matches!(assessment, Assessment::Confirmed { .. }), "alice is not held up");

@@ -23,7 +23,7 @@ use support::{Key, World, envelope, hex, link_text};
 
 type TheirKey = in_toto::crypto::PublicKey;
 
-/// One operator, `alpha`, in both worlds.
+/// One rebuilder, `alpha`, in both worlds.
 struct Both {
     world: World,
     theirs: TheirKey,
@@ -108,7 +108,7 @@ fn what_the_crate_builds_and_signs_verifies_with_ours() {
     use apt_quorum::attest::{KeyRing, PinnedKey, Wanted, verify};
     let (daemon, public) = new_their_key();
     let (worker, _) = new_their_key();
-    let pinned = PinnedKey { operator: support::operator("alpha"), key: public, not_after: None };
+    let pinned = PinnedKey { rebuilder: support::rebuilder("alpha"), key: public, not_after: None };
     let ring = KeyRing::new(vec![pinned]).unwrap();
     let world = World::with_package(&[], "libstdc++6 1:14.2.0~rc1-19+b1 amd64");
     let artifact = world.identity.artifact_name();

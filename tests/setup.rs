@@ -1,5 +1,5 @@
 //! From a fresh installation to enforcing, with the real program: by flags and at a terminal,
-//! against operators on loopback, honest ones and others.
+//! against rebuilders on loopback, honest ones and others.
 #![allow(
     clippy::as_conversions,
     clippy::expect_used,
@@ -23,23 +23,23 @@ use common::{is_root, left_out, set_mode};
 #[test]
 fn flags_lead_from_fresh_to_enforcing() {
     let fresh = Fresh::new();
-    let operators = [
-        fresh.operator("alpha", &[&hello(), &other()]),
-        fresh.operator("beta", &[&hello(), &other()]),
-        fresh.operator("gamma", &[]),
+    let rebuilders = [
+        fresh.rebuilder("alpha", &[&hello(), &other()]),
+        fresh.rebuilder("beta", &[&hello(), &other()]),
+        fresh.rebuilder("gamma", &[]),
     ];
     let begun = std::time::Instant::now();
     let flags = ["--threshold", "2", "--mode", "enforce", "--sources", "all", "--yes"];
-    let ended = fresh.setup(&[&trusting(&operators)[..], &flags].concat());
+    let ended = fresh.setup(&[&trusting(&rebuilders)[..], &flags].concat());
     ended.assert_code(0);
     let took = format!("setup by flags took {:?}\n", begun.elapsed());
     std::io::Write::write_all(&mut std::io::stderr(), took.as_bytes()).unwrap();
     for expected in [
         "With this policy 2 of 2 installed packages would pass.\n",
-        "operators.d/alpha.toml (new)\n",
+        "rebuilders.d/alpha.toml (new)\n",
         "etc/policy.toml (changed)\n",
         "apt.conf.d/01apt-quorum-strict (new)\n",
-        "2 of 3 operators must confirm a package.\n",
+        "2 of 3 rebuilders must confirm a package.\n",
         "Next, see where this machine stands: apt-quorum status\n",
     ] {
         assert!(ended.stdout.contains(expected), "{expected:?} in {ended:?}");
@@ -50,10 +50,10 @@ fn flags_lead_from_fresh_to_enforcing() {
     // apt itself reads it.
     let status = fresh.status();
     assert_eq!(status["configuration"]["mode"], "enforce");
-    assert_eq!(status["operators"].as_array().unwrap().len(), 3);
+    assert_eq!(status["rebuilders"].as_array().unwrap().len(), 3);
     // The same once more is the same.
     let before = fresh.files();
-    let ended = fresh.setup(&[&trusting(&operators)[..], &flags].concat());
+    let ended = fresh.setup(&[&trusting(&rebuilders)[..], &flags].concat());
     ended.assert_code(0);
     assert!(ended.stdout.contains("All is as you want it."), "{ended:?}");
     assert_eq!(fresh.files(), before);
@@ -62,29 +62,29 @@ fn flags_lead_from_fresh_to_enforcing() {
 #[test]
 fn the_dry_run_tells_who_would_be_refused_and_writes_nothing() {
     let fresh = Fresh::new();
-    let operators =
-        [fresh.operator("alpha", &[&hello(), &other()]), fresh.operator("beta", &[&hello()])];
+    let rebuilders =
+        [fresh.rebuilder("alpha", &[&hello(), &other()]), fresh.rebuilder("beta", &[&hello()])];
     let before = fresh.files();
     let flags = ["--threshold", "2", "--dry-run"];
-    let ended = fresh.setup(&[&trusting(&operators)[..], &flags].concat());
+    let ended = fresh.setup(&[&trusting(&rebuilders)[..], &flags].concat());
     ended.assert_code(1);
     for expected in [
         "With this policy 1 of 2 installed packages would pass, 1 would be refused.\n",
-        "  refused: other 1 all: only 1 operator confirms it, 2 must",
+        "  refused: other 1 all: only 1 rebuilder confirms it, 2 must",
         "note: all 2 must confirm, so one that is silent",
         "Nothing was written.\n",
     ] {
         assert!(ended.stdout.contains(expected), "{expected:?} in {ended:?}");
     }
     assert_eq!(fresh.files(), before);
-    let json = fresh.setup(&[&trusting(&operators)[..], &flags, &["--json"]].concat()).json();
+    let json = fresh.setup(&[&trusting(&rebuilders)[..], &flags, &["--json"]].concat()).json();
     assert_eq!(json["written"], false);
     assert_eq!(json["dry_run"]["confirmed"], 1);
     assert_eq!(json["dry_run"]["open"][0]["outlook"], "refused");
     assert_eq!(json["dry_run"]["open"][0]["package"], "other");
     assert_eq!(json["voters"], 2);
     // Whoever is silent is not whoever refuses.
-    let silent = [fresh.operator("alpha", &[&hello(), &other()])];
+    let silent = [fresh.rebuilder("alpha", &[&hello(), &other()])];
     let nobody = common::server::Nobody::new();
     let gone = nobody.address;
     let key = fresh.machine.world.write("beta.pem", fresh.machine.keys["beta"].pem());
@@ -96,7 +96,7 @@ fn the_dry_run_tells_who_would_be_refused_and_writes_nothing() {
     let described = fresh.path("beta.toml").display().to_string();
     let id = fresh.machine.keys["beta"].id();
     fs::remove_dir_all(fresh.path("cache")).unwrap();
-    let more = ["--operator", &described, "--key", &key, "--fingerprint", &id];
+    let more = ["--rebuilder", &described, "--key", &key, "--fingerprint", &id];
     let ended = fresh.setup(&[&trusting(&silent)[..], &more, &flags].concat());
     ended.assert_code(3);
     assert!(ended.stdout.contains("2 could not be found out about"), "{ended:?}");
@@ -109,13 +109,13 @@ fn what_no_flag_says_is_named_and_nothing_is_written() {
     let before = fresh.files();
     let ended = fresh.setup(&[]);
     ended.assert_code(2);
-    for flag in ["--operator", "--threshold", "--mode", "--sources", "--yes"] {
+    for flag in ["--rebuilder", "--threshold", "--mode", "--sources", "--yes"] {
         assert!(ended.stderr.contains(flag), "{flag} in {ended:?}");
     }
     assert!(ended.stderr.contains("Nothing was changed."));
-    let (server, word, id) = fresh.operator("alpha", &[&hello()]);
+    let (server, word, id) = fresh.rebuilder("alpha", &[&hello()]);
     let good = [
-        "--operator",
+        "--rebuilder",
         &word,
         "--fingerprint",
         &id,
@@ -128,7 +128,7 @@ fn what_no_flag_says_is_named_and_nothing_is_written() {
         "--yes",
     ];
     for (missing, length) in [
-        ("--operator", 2),
+        ("--rebuilder", 2),
         ("--fingerprint", 2),
         ("--threshold", 2),
         ("--mode", 2),
@@ -148,7 +148,7 @@ fn what_no_flag_says_is_named_and_nothing_is_written() {
 #[test]
 fn what_cannot_be_is_refused_before_anything_is_written() {
     let fresh = Fresh::new();
-    let (_alpha, word, id) = fresh.operator("alpha", &[&hello(), &other()]);
+    let (_alpha, word, id) = fresh.rebuilder("alpha", &[&hello(), &other()]);
     let wrong = "0".repeat(64);
     let before = fresh.files();
     let rest = ["--mode", "enforce", "--sources", "none", "--yes"];
@@ -157,39 +157,39 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         (
             "no key here has the fingerprint",
             1,
-            vec!["--operator", a, "--fingerprint", &wrong, "--threshold", "1"],
+            vec!["--rebuilder", a, "--fingerprint", &wrong, "--threshold", "1"],
         ),
         (
-            "--threshold 2: nothing could pass: only 1 operator",
+            "--threshold 2: nothing could pass: only 1 rebuilder",
             2,
-            vec!["--operator", a, "--fingerprint", &id, "--threshold", "2"],
+            vec!["--rebuilder", a, "--fingerprint", &id, "--threshold", "2"],
         ),
         (
             "--threshold: a threshold must be at least 1",
             2,
-            vec!["--operator", a, "--fingerprint", &id, "--threshold", "0"],
+            vec!["--rebuilder", a, "--fingerprint", &id, "--threshold", "0"],
         ),
         (
             "alpha is named twice",
             2,
-            vec!["--operator", a, "--operator", a, "--fingerprint", &id, "--threshold", "1"],
+            vec!["--rebuilder", a, "--rebuilder", a, "--fingerprint", &id, "--threshold", "1"],
         ),
-        ("neither a URL", 2, vec!["--operator", "nobody", "--threshold", "1"]),
+        ("neither a URL", 2, vec!["--rebuilder", "nobody", "--threshold", "1"]),
         (
-            "no --operator has this name",
+            "no --rebuilder has this name",
             2,
-            vec!["--operator", a, "--key", "beta=/x", "--fingerprint", &id, "--threshold", "1"],
+            vec!["--rebuilder", a, "--key", "beta=/x", "--fingerprint", &id, "--threshold", "1"],
         ),
         (
             "write NAME=FILE",
             2,
-            vec!["--operator", a, "--key", "/x", "--fingerprint", &id, "--threshold", "1"],
+            vec!["--rebuilder", a, "--key", "/x", "--fingerprint", &id, "--threshold", "1"],
         ),
         (
             "apt has no source with this URI",
             2,
             vec![
-                "--operator",
+                "--rebuilder",
                 a,
                 "--fingerprint",
                 &id,
@@ -203,7 +203,7 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
             "apt has no source with this URI",
             2,
             vec![
-                "--operator",
+                "--rebuilder",
                 a,
                 "--fingerprint",
                 &id,
@@ -227,14 +227,14 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
     // Two that publish the same key are one party.
     let twin = Rebuilder::publishing(&[&fresh.machine.keys["alpha"]]).serve();
     let twin = format!("twin={}", twin.url());
-    let both = ["--operator", a, "--operator", &twin, "--fingerprint", &id, "--threshold", "1"];
+    let both = ["--rebuilder", a, "--rebuilder", &twin, "--fingerprint", &id, "--threshold", "1"];
     let ended = fresh.setup(&[&both[..], &rest].concat());
     assert_ne!(ended.code, Some(0));
     assert_eq!(fresh.files(), before);
     // Without the methods apt could download nothing.
     fs::remove_file(fresh.path("methods/quorum+http")).unwrap();
     let flags = [
-        "--operator",
+        "--rebuilder",
         a,
         "--fingerprint",
         &id,
@@ -280,7 +280,7 @@ fn a_hostile_server_reaches_neither_the_terminal_nor_the_files() {
         let word = format!("alpha={}", server.url());
         let id = fresh.machine.keys["alpha"].id();
         let flags = [
-            "--operator",
+            "--rebuilder",
             &word,
             "--fingerprint",
             &id,
@@ -306,7 +306,7 @@ fn a_hostile_server_reaches_neither_the_terminal_nor_the_files() {
 #[test]
 fn named_sources_are_rewritten_and_the_others_stay() {
     let fresh = Fresh::new();
-    let operators = [fresh.operator("alpha", &[&hello(), &other()])];
+    let rebuilders = [fresh.rebuilder("alpha", &[&hello(), &other()])];
     set_mode(&fresh.path("sources.list"), 0o600);
     let flags = [
         "--threshold",
@@ -320,7 +320,7 @@ fn named_sources_are_rewritten_and_the_others_stay() {
         "--sources",
         "http://c.example/",
     ];
-    let ended = fresh.setup(&[&trusting(&operators)[..], &flags].concat());
+    let ended = fresh.setup(&[&trusting(&rebuilders)[..], &flags].concat());
     ended.assert_code(0);
     assert!(!ended.stdout.contains("secret"), "{ended:?}");
     assert!(!ended.stdout.contains("installed package"), "{ended:?}");
@@ -346,7 +346,7 @@ fn named_sources_are_rewritten_and_the_others_stay() {
 #[test]
 fn quoted_sources_are_named_as_apt_reads_them_and_stay_quoted() {
     let fresh = Fresh::new();
-    let operators = [fresh.operator("alpha", &[&hello(), &other()])];
+    let rebuilders = [fresh.rebuilder("alpha", &[&hello(), &other()])];
     let list = "deb [trusted=yes] \"http://q.example/x y/\" stable main\n\
         deb http://e.example/d%65b stable main\n\
         deb http://b.example/[x y]/d stable main\n\
@@ -361,7 +361,7 @@ fn quoted_sources_are_named_as_apt_reads_them_and_stay_quoted() {
         "--sources",
         "http://b.example/[x y]/d",
     ];
-    let all = [&trusting(&operators)[..], &flags, &named].concat();
+    let all = [&trusting(&rebuilders)[..], &flags, &named].concat();
     fresh.setup(&all).assert_code(0);
     let expected = list
         .replace("\"http://q.", "\"quorum+http://q.")
@@ -378,7 +378,7 @@ fn quoted_sources_are_named_as_apt_reads_them_and_stay_quoted() {
 #[test]
 fn a_configured_machine_keeps_what_it_has_and_gets_more() {
     let fresh = Fresh::new();
-    let first = [fresh.operator("alpha", &[&hello(), &other()])];
+    let first = [fresh.rebuilder("alpha", &[&hello(), &other()])];
     let flags = ["--threshold", "1", "--mode", "warn", "--sources", "none", "--yes"];
     fresh.setup(&[&trusting(&first)[..], &flags].concat()).assert_code(0);
     let policy = fresh.text("etc/policy.toml");
@@ -388,14 +388,14 @@ fn a_configured_machine_keeps_what_it_has_and_gets_more() {
         .machine
         .world
         .exception("[[exception]]\npackage = [\"y\"]\nreason = \"z\"\nexpires = 2099-01-01\n");
-    let alpha = fresh.text("etc/operators.d/alpha.toml");
+    let alpha = fresh.text("etc/rebuilders.d/alpha.toml");
     let exception = fresh.text("etc/exceptions.d/test.toml");
     // Without another word, only what is named changes.
-    let more = [fresh.operator("beta", &[&hello(), &other()])];
+    let more = [fresh.rebuilder("beta", &[&hello(), &other()])];
     let ended = fresh.setup(&[&trusting(&more)[..], &["--threshold", "2", "--yes"]].concat());
     ended.assert_code(0);
-    assert!(ended.stdout.contains("  operator  alpha\n"), "{ended:?}");
-    assert_eq!(fresh.text("etc/operators.d/alpha.toml"), alpha);
+    assert!(ended.stdout.contains("  rebuilder  alpha\n"), "{ended:?}");
+    assert_eq!(fresh.text("etc/rebuilders.d/alpha.toml"), alpha);
     assert_eq!(fresh.text("etc/exceptions.d/test.toml"), exception);
     assert_eq!(fresh.text("etc/policy.toml"), ruled.replacen("threshold = 1", "threshold = 2", 1));
     let ended = fresh.setup(&["--mode", "enforce", "--yes", "--no-dry-run"]);
@@ -413,14 +413,14 @@ fn a_write_that_fails_leaves_everything_as_it_was() {
         return left_out("a directory that cannot be written, as root");
     }
     let fresh = Fresh::new();
-    let operators = [fresh.operator("alpha", &[&hello(), &other()])];
+    let rebuilders = [fresh.rebuilder("alpha", &[&hello(), &other()])];
     let flags = ["--threshold", "1", "--mode", "enforce", "--yes", "--no-dry-run"];
     let before = fresh.files();
     // Directories cannot take a file that is prepared; files, which are put in place one after the
     // other, fail when some are in place already. The policy is the last.
     for refused in [
         "sources.list.d",
-        "etc/operators.d",
+        "etc/rebuilders.d",
         "sources.list",
         "sources.list.d/debian.sources",
         "etc/policy.toml",
@@ -431,7 +431,7 @@ fn a_write_that_fails_leaves_everything_as_it_was() {
             return left_out("files that cannot be changed: chattr does not work here");
         }
         let more = ["--sources", "https://a.example/debian/", "--sources", "http://c.example/"];
-        let ended = fresh.setup(&[&trusting(&operators)[..], &flags, &more].concat());
+        let ended = fresh.setup(&[&trusting(&rebuilders)[..], &flags, &more].concat());
         assert!(immutable("-i").unwrap().status.success());
         ended.assert_code(1);
         assert!(ended.stderr.contains("nothing was changed"), "{refused}: {ended:?}");
@@ -442,17 +442,17 @@ fn a_write_that_fails_leaves_everything_as_it_was() {
 #[test]
 fn who_is_not_asked_about_an_architecture_does_not_count_for_it() {
     let fresh = Fresh::new();
-    let operators = [
-        fresh.operator("alpha", &[&hello(), &other()]),
-        fresh.operator("beta", &[&hello(), &other()]),
+    let rebuilders = [
+        fresh.rebuilder("alpha", &[&hello(), &other()]),
+        fresh.rebuilder("beta", &[&hello(), &other()]),
     ];
     let amd64 = ["--architecture", "amd64", "--mode", "warn", "--sources", "none"];
-    let all = [&trusting(&operators)[..], &amd64].concat();
+    let all = [&trusting(&rebuilders)[..], &amd64].concat();
     let ended = fresh.setup(&[&all[..], &["--threshold", "2", "--dry-run"]].concat());
     assert!(
-        ended
-            .stdout
-            .contains("note: no package of the architecture all can pass: no operator can confirm"),
+        ended.stdout.contains(
+            "note: no package of the architecture all can pass: no rebuilder can confirm"
+        ),
         "{ended:?}"
     );
     assert!(ended.stdout.contains("(only amd64)\n"), "{ended:?}");
@@ -460,20 +460,20 @@ fn who_is_not_asked_about_an_architecture_does_not_count_for_it() {
     ended.assert_code(0);
     let json = ended.json();
     assert_eq!((&json["written"], &json["threshold"]), (&true.into(), &2.into()));
-    assert_eq!(json["operators"][0]["new"], true);
-    assert_eq!(json["operators"][0]["keys"][0], operators[0].2.as_str());
+    assert_eq!(json["rebuilders"][0]["new"], true);
+    assert_eq!(json["rebuilders"][0]["keys"][0], rebuilders[0].2.as_str());
     assert_eq!(json["files"].as_array().unwrap().len(), 3);
-    assert!(fresh.text("etc/operators.d/beta.toml").contains("architectures = [\"amd64\"]"));
+    assert!(fresh.text("etc/rebuilders.d/beta.toml").contains("architectures = [\"amd64\"]"));
     // Nobody is left who could be a third.
     let ended = fresh.setup(&["--threshold", "3", "--yes"]);
     ended.assert_code(2);
-    // What is only for other machines is left out, and what has nothing else is no operator here.
+    // What is only for other machines is left out, and what has nothing else is no rebuilder here.
     fresh.machine.world.write(
         "gamma.toml",
         "name = \"gamma\"\ndescription = \"x\"\n[[endpoint]]\nprotocol = \"rebuilderd\"\nurl = \"http://127.0.0.1:9/\"\narchitectures = [\"arm64\"]\n",
     );
     let gamma = fresh.path("gamma.toml").display().to_string();
-    let ended = fresh.setup(&["--operator", &gamma, "--yes"]);
+    let ended = fresh.setup(&["--rebuilder", &gamma, "--yes"]);
     ended.assert_code(2);
     assert!(ended.stderr.contains("no endpoint for this machine's architectures"), "{ended:?}");
 }
@@ -481,9 +481,9 @@ fn who_is_not_asked_about_an_architecture_does_not_count_for_it() {
 #[test]
 fn questions_lead_from_fresh_to_enforcing() {
     let fresh = Fresh::new();
-    let (a, alpha, a_id) = fresh.operator("alpha", &[&hello(), &other()]);
-    let (_b, beta, b_id) = fresh.operator("beta", &[&hello(), &other()]);
-    let (_c, gamma, c_id) = fresh.operator("gamma", &[]);
+    let (a, alpha, a_id) = fresh.rebuilder("alpha", &[&hello(), &other()]);
+    let (_b, beta, b_id) = fresh.rebuilder("beta", &[&hello(), &other()]);
+    let (_c, gamma, c_id) = fresh.rebuilder("gamma", &[]);
     fresh.machine.world.write(
         "shipped/alpha.toml",
         format!("name = \"alpha\"\ndescription = \"the \\u001b[2J first\"\n[[endpoint]]\nprotocol = \"rebuilderd\"\nurl = \"{}\"\n", a.url()),
@@ -501,10 +501,10 @@ fn questions_lead_from_fresh_to_enforcing() {
     terminal.expect(&c_id).expect("Type yes: ").send("yes\n");
     terminal.expect("it was chosen already").expect("[no more] ").send(&format!("{beta}\n"));
     terminal.expect("Type yes: ").send("yes\n").expect("[no more] ").send("\n");
-    terminal.expect("3 operators can confirm").expect("must confirm a package? [2] ").send("4\n");
+    terminal.expect("3 rebuilders can confirm").expect("must confirm a package? [2] ").send("4\n");
     terminal.expect("nothing could pass").expect("[2] ").send("two\n");
     terminal.expect("a number is wanted").expect("[2] ").send("\n");
-    terminal.expect("It asks the operators about each. [yes] ").send("\n");
+    terminal.expect("It asks the rebuilders about each. [yes] ").send("\n");
     terminal.expect("With this policy 2 of 2 installed packages would pass.");
     terminal.expect("Mode, enforce or warn? [enforce] ").send("\n");
     terminal
@@ -528,12 +528,12 @@ fn questions_lead_from_fresh_to_enforcing() {
     let expected = SOURCES.replace("http://b.", "quorum+http://b.");
     assert_eq!(fresh.text("sources.list.d/debian.sources"), expected);
     assert!(fresh.text("etc/policy.toml").contains("\nmode = \"enforce\"\n"));
-    assert_eq!(fresh.status()["operators"].as_array().unwrap().len(), 3);
+    assert_eq!(fresh.status()["rebuilders"].as_array().unwrap().len(), 3);
 
     // Once more: what is there is shown, and proposed.
     let before = fresh.files();
     let mut terminal = fresh.at_terminal(&["--no-dry-run"]);
-    terminal.expect("  operator  beta").expect("[no more] ").send("\n");
+    terminal.expect("  rebuilder  beta").expect("[no more] ").send("\n");
     terminal.expect("2 had to until now").expect("[2] ").send("\n");
     terminal.expect("[enforce] ").send("\n").expect("is judged already");
     terminal.expect("[all] ").send("none\n").expect("All is as you want it.");
@@ -544,7 +544,7 @@ fn questions_lead_from_fresh_to_enforcing() {
 #[test]
 fn whoever_leaves_at_any_question_leaves_everything_as_it_was() {
     let fresh = Fresh::new();
-    let (_a, alpha, _) = fresh.operator("alpha", &[&hello(), &other()]);
+    let (_a, alpha, _) = fresh.rebuilder("alpha", &[&hello(), &other()]);
     let before = fresh.files();
     let steps = [
         ("between them: ", format!("{alpha}\n")),

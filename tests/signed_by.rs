@@ -394,7 +394,7 @@ fn the_program_goes_by_the_key_that_signed_and_tells_it() {
     let other = PgpKey::new(CREATED);
     let world = common::World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", &Key::new(), &[]);
+    world.rebuilder("alpha", &Key::new(), &[]);
     for (name, bytes) in [("InRelease", making.inline()), (INDEX, making.packages.clone().into())] {
         world.write(&format!("lists/{ARCHIVE}{name}"), bytes);
     }

@@ -41,17 +41,17 @@ fn receipt(day: u32, package: &str, decision: &str, more: &str) -> String {
     )
 }
 
-/// One operator that is there and one that is not, three packages with receipts and one without.
+/// One rebuilder that is there and one that is not, three packages with receipts and one without.
 fn world() -> Option<(World, common::server::Server)> {
     let keys = [Key::new(), Key::new()];
     let server = Rebuilder::confirming(&keys[0], []).serve();
     let world = World::new();
     world.impatient_policy(2);
-    world.operator("alpha", &keys[0], &[server.endpoint()]);
-    world.operator("beta", &keys[1], &["rebuilderd http://127.0.0.1:9/".to_owned()]);
-    let text = std::fs::read_to_string(world.path("etc/operators.d/beta.toml")).unwrap();
+    world.rebuilder("alpha", &keys[0], &[server.endpoint()]);
+    world.rebuilder("beta", &keys[1], &["rebuilderd http://127.0.0.1:9/".to_owned()]);
+    let text = std::fs::read_to_string(world.path("etc/rebuilders.d/beta.toml")).unwrap();
     world.write(
-        "etc/operators.d/beta.toml",
+        "etc/rebuilders.d/beta.toml",
         text.replace("file = \"beta.pem\"\n", "file = \"beta.pem\"\nnot_after = 2020-01-01\n"),
     );
     world.exception(
@@ -64,8 +64,8 @@ fn world() -> Option<(World, common::server::Server)> {
     world.make_directory("state");
     world.make_directory("state/receipts");
     let confirms =
-        r#""operators":{"alpha":{"kind":"confirms"},"beta":{"kind":"unreachable","why":"x"}}"#;
-    let unknown = r#""operators":{"alpha":{"kind":"unknown"},"beta":{"kind":"not-asked"}}"#;
+        r#""rebuilders":{"alpha":{"kind":"confirms"},"beta":{"kind":"unreachable","why":"x"}}"#;
+    let unknown = r#""rebuilders":{"alpha":{"kind":"unknown"},"beta":{"kind":"not-asked"}}"#;
     let receipts = [
         receipt(1, "good", "admit", &format!(r#""basis":"quorum",{confirms}"#)),
         receipt(2, "warned", "admit", &format!(r#""basis":"warn-mode",{unknown}"#)),
@@ -73,20 +73,20 @@ fn world() -> Option<(World, common::server::Server)> {
             3,
             "conflicting",
             "admit",
-            r#""basis":"quorum","operators":{"alpha":{"kind":"confirms"}},"conflicts":[{"operator":"beta"}]"#,
+            r#""basis":"quorum","rebuilders":{"alpha":{"kind":"confirms"}},"conflicts":[{"rebuilder":"beta"}]"#,
         ),
         receipt(
             4,
             "refused",
             "refuse",
             &format!(
-                r#""reason":{{"code":"not-confirmed","text":"no operator confirms it, 2\u001b must"}},{unknown}"#
+                r#""reason":{{"code":"not-confirmed","text":"no rebuilder confirms it, 2\u001b must"}},{unknown}"#
             ),
         ),
         "{\"cut\": ".to_owned(),
     ];
     world.write("state/receipts/hook.jsonl", receipts.concat());
-    // On the way, and once more: what is not root's is shown, and says nothing about operators.
+    // On the way, and once more: what is not root's is shown, and says nothing about rebuilders.
     let why = format!(r#""reason":{{"code":"x","text":"why"}},{confirms}"#);
     let on_the_way = [5, 6].map(|day| receipt(day, "on-the-way", "refuse", &why)).concat();
     world.write("state/receipts/method.jsonl", on_the_way);
@@ -98,7 +98,7 @@ fn one_screen_tells_where_the_machine_stands() {
     let Some((world, _server)) = world() else { return };
     let ended = status(&world, &[]);
     ended.assert_code(1);
-    let first = "NOT GUARDED: mode enforce: what fewer than 2 of 2 operators confirm is refused, unless an exception holds.";
+    let first = "NOT GUARDED: mode enforce: what fewer than 2 of 2 rebuilders confirm is refused, unless an exception holds.";
     assert_eq!(ended.stdout.lines().next(), Some(first));
     // This world's apt has no hook.
     let entrances = lines(&ended, "entrance");
@@ -111,7 +111,7 @@ fn one_screen_tells_where_the_machine_stands() {
     let said = lines(&ended, "sources").concat().replace("copy://", "copy:");
     assert_eq!(said, sources);
     assert_eq!(
-        lines(&ended, "operator"),
+        lines(&ended, "rebuilder"),
         [
             "alpha: 1 key; confirmed 2 of the last 4 packages, heard on 2026-01-04; coverage 2 of 4 rebuilt; lag none",
             "beta: 0 of 1 keys still good; not heard yet",
@@ -132,7 +132,7 @@ fn one_screen_tells_where_the_machine_stands() {
     assert_eq!(lines(&ended, "CONFLICT"), [conflict]);
     let refused = [
         "on-the-way 1.0 all: why (on 2026-01-06)",
-        "refused 1.0 all: no operator confirms it, 2? must (on 2026-01-04)",
+        "refused 1.0 all: no rebuilder confirms it, 2? must (on 2026-01-04)",
     ];
     assert_eq!(lines(&ended, "refused"), refused);
 
@@ -141,13 +141,13 @@ fn one_screen_tells_where_the_machine_stands() {
         (&json["guarded"], &json["configuration"]["mode"]),
         (&false.into(), &"enforce".into())
     );
-    let heard = &json["operators"][0]["heard"];
+    let heard = &json["rebuilders"][0]["heard"];
     assert_eq!((&heard["confirmed"], &heard["of"]), (&2.into(), &4.into()));
     assert_eq!((&heard["rebuilt"], &heard["answered"]), (&2.into(), &4.into()));
     assert_eq!(heard["lag"], 0);
-    let beta = &json["operators"][1]["heard"];
+    let beta = &json["rebuilders"][1]["heard"];
     assert_eq!((&beta["answered"], &beta["lag"]), (&0.into(), &().into()));
-    assert_eq!(json["operators"][1]["keys"][0]["good"], false);
+    assert_eq!(json["rebuilders"][1]["keys"][0]["good"], false);
     assert_eq!(
         json["debt"],
         serde_json::json!({"installed": 4, "without_quorum": 1, "without_receipt": 1})
@@ -155,14 +155,14 @@ fn one_screen_tells_where_the_machine_stands() {
 }
 
 #[test]
-fn operators_are_asked_only_if_that_is_wanted() {
+fn rebuilders_are_asked_only_if_that_is_wanted() {
     let Some((world, server)) = world() else { return };
     status(&world, &[]);
     assert_eq!(server.connections(), 0);
     let ended = status(&world, &["--online"]);
-    let operators = lines(&ended, "operator");
-    assert!(operators[0].ends_with("; now: answers"), "{ended:?}");
-    assert!(operators[1].contains("; now: ") && !operators[1].contains("answers"), "{ended:?}");
+    let rebuilders = lines(&ended, "rebuilder");
+    assert!(rebuilders[0].ends_with("; now: answers"), "{ended:?}");
+    assert!(rebuilders[1].contains("; now: ") && !rebuilders[1].contains("answers"), "{ended:?}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ use common::{Deb, Key, World, finish, run};
 /// A bar begins so.
 const BAR: &str = "[......";
 
-/// Something that an operator waits for before it answers.
+/// Something that a rebuilder waits for before it answers.
 #[derive(Default)]
 struct Gate {
     open: Mutex<bool>,
@@ -45,7 +45,7 @@ impl Gate {
     }
 }
 
-/// An operator who confirms these, as soon as the gate is open.
+/// A rebuilder who confirms these, as soon as the gate is open.
 fn patient(world: &World, debs: &[&Deb], gate: &Arc<Gate>) -> Server {
     let key = Key::new();
     let rebuilder = Rebuilder::confirming(&key, debs.iter().copied());
@@ -55,7 +55,7 @@ fn patient(world: &World, debs: &[&Deb], gate: &Arc<Gate>) -> Server {
         rebuilder.answer(target)
     });
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", &key, &[server.endpoint()]);
+    world.rebuilder("alpha", &key, &[server.endpoint()]);
     server
 }
 
@@ -88,7 +88,7 @@ fn waits_without_a_bar(mut command: Command, gate: &Arc<Gate>) {
     assert!(!ended.stderr.contains("[.") && !ended.stderr.contains("[#"), "{ended:?}");
 }
 
-/// One command after the other, with a terminal and without one, each with an operator of its
+/// One command after the other, with a terminal and without one, each with a rebuilder of its
 /// own.
 fn every_way(make: impl Fn(&World) -> Command, debs: &[&Deb], bar: &str, line: &str) {
     let prepared = |gate: &Arc<Gate>| {
@@ -161,7 +161,7 @@ fn audit_shows_a_bar_at_a_terminal_and_wipes_it_out() {
         rebuilder.answer(target)
     });
     machine.world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    machine.world.operator("alpha", key, &[server.endpoint()]);
+    machine.world.rebuilder("alpha", key, &[server.endpoint()]);
     machine.write();
     let mut command = machine.world.command();
     command.args(["audit", "--config"]).arg(machine.world.path("etc"));

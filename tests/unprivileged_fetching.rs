@@ -46,8 +46,8 @@ fn status(id: u32, name: &str) -> Option<String> {
     line.split_ascii_whitespace().next().map(str::to_owned)
 }
 
-/// An operator that never answers, and tells when it was asked and when the one who asked is gone.
-fn silent_operator() -> (Server, mpsc::Receiver<&'static str>) {
+/// A rebuilder that never answers, and tells when it was asked and when the one who asked is gone.
+fn silent_rebuilder() -> (Server, mpsc::Receiver<&'static str>) {
     let (send, receive) = mpsc::channel();
     let send = std::sync::Mutex::new(send);
     let server = Server::on_connection(move |stream, _| {
@@ -79,9 +79,9 @@ fn waiting_judgement(world: &World, events: &mpsc::Receiver<&str>) -> std::proce
 
 #[test]
 fn as_root_the_network_is_left_to_a_process_without_privileges_that_ends_with_its_parent() {
-    let (server, events) = silent_operator();
+    let (server, events) = silent_rebuilder();
     let world = World::new();
-    world.operator("alpha", &Key::new(), &[server.endpoint()]);
+    world.rebuilder("alpha", &Key::new(), &[server.endpoint()]);
     let mut child = waiting_judgement(&world, &events);
     let fetching: Vec<u32> = descendants(child.id());
     if is_root() {
@@ -128,9 +128,9 @@ fn a_sandbox_user_that_is_root_is_not_taken() {
     let user = nix::unistd::User::from_name("_apt").unwrap().unwrap();
     let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
     for (name, expected) in [("root", user.uid), ("nobody", nobody.uid)] {
-        let (server, events) = silent_operator();
+        let (server, events) = silent_rebuilder();
         let world = World::new();
-        world.operator("alpha", &Key::new(), &[server.endpoint()]);
+        world.rebuilder("alpha", &Key::new(), &[server.endpoint()]);
         let conf = fs::read_to_string(world.path("apt.conf")).unwrap();
         world.write("apt.conf", format!("{conf}APT::Sandbox::User \"{name}\";\n"));
         let mut child = waiting_judgement(&world, &events);
@@ -152,9 +152,9 @@ fn what_whoever_calls_has_open_the_fetching_process_has_not() {
     if !is_root() {
         return left_out("only for root the fetching runs as somebody else");
     }
-    let (server, events) = silent_operator();
+    let (server, events) = silent_rebuilder();
     let world = World::new();
-    world.operator("alpha", &Key::new(), &[server.endpoint()]);
+    world.rebuilder("alpha", &Key::new(), &[server.endpoint()]);
     let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
     fcntl(&socket, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
     let file = fs::File::open(world.path("apt.conf")).unwrap();
@@ -190,9 +190,9 @@ fn a_fetching_process_that_is_stopped_holds_nobody_up() {
     if !is_root() {
         return left_out("only for root the fetching runs as somebody else");
     }
-    let (server, _events) = silent_operator();
+    let (server, _events) = silent_rebuilder();
     let world = World::new();
-    world.operator("alpha", &Key::new(), &[server.endpoint()]);
+    world.rebuilder("alpha", &Key::new(), &[server.endpoint()]);
     world.policy(
         "mode = \"enforce\"\nthreshold = 1\n[network]\nanswer_timeout = 1\ntotal_timeout = 1\n",
     );
@@ -225,9 +225,9 @@ fn a_fetching_process_that_is_stopped_holds_nobody_up() {
 
 #[test]
 fn an_interrupted_judgement_leaves_no_process_behind() {
-    let (server, events) = silent_operator();
+    let (server, events) = silent_rebuilder();
     let world = World::new();
-    world.operator("alpha", &Key::new(), &[server.endpoint()]);
+    world.rebuilder("alpha", &Key::new(), &[server.endpoint()]);
     let mut child = waiting_judgement(&world, &events);
     let id = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
     nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();

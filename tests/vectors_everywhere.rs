@@ -61,7 +61,7 @@ const OF_A_MOMENT: [&str; 4] = [
 /// second wall.
 const OF_NO_CONFIGURATION: [&str; 1] = ["small-order-key"];
 
-/// An operator where a vector has none: without any there would be no policy. It signs nothing.
+/// A rebuilder where a vector has none: without any there would be no policy. It signs nothing.
 const BYSTANDER: &str = "bystander";
 
 /// Answers each request with what lies in `http.reply`.
@@ -95,13 +95,13 @@ fn names<'a>(all: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
 fn said(it: &Value) -> Said {
     let of = |member: &str| {
         let claims = it[member].as_array().into_iter().flatten();
-        names(claims.map(|claim| claim["operator"].as_str().unwrap()))
+        names(claims.map(|claim| claim["rebuilder"].as_str().unwrap()))
     };
-    let operators = it["operators"].as_object().unwrap();
-    let confirming = operators.iter().filter(|(_, it)| it["kind"] == "confirms");
+    let rebuilders = it["rebuilders"].as_object().unwrap();
+    let confirming = rebuilders.iter().filter(|(_, it)| it["kind"] == "confirms");
     let confirming = names(confirming.map(|(name, _)| name.as_str()));
     assert_eq!(of("claims"), confirming, "who confirms and whose claims there are: {it}");
-    let rejected = operators.values().find(|it| it["kind"] == "rejected");
+    let rejected = rebuilders.values().find(|it| it["kind"] == "rejected");
     let rejected = rejected.map(|it| it["code"].as_str().unwrap().to_owned());
     let noted = it["notes"].as_array().map(|it| it[0].as_str().unwrap().to_owned());
     Said {
@@ -180,13 +180,14 @@ impl Stage {
         all
     }
 
-    /// Writes the operators down, as the vector has them, the first one with these endpoints. Gives its
+    /// Writes the rebuilders down, as the vector has them, the first one with these endpoints. Gives its
     /// name.
     fn trust(&self, vector: &Vector, built: &Built, endpoints: &str) -> String {
         let mut files: BTreeMap<&str, String> = BTreeMap::new();
         let quoted = |text: &str| Value::from(text).to_string();
         for it in &built.pinned {
-            let file = files.entry(&it.operator).or_insert(format!("name = \"{}\"\n", it.operator));
+            let file =
+                files.entry(&it.rebuilder).or_insert(format!("name = \"{}\"\n", it.rebuilder));
             *file +=
                 &format!("[[key]]\ntype = \"{}\"\npublic = '''{}'''\n", it.kind.name(), it.text);
             if let Some(not_after) = it.not_after {
@@ -199,7 +200,7 @@ impl Stage {
             files.insert(BYSTANDER, format!("name = \"{BYSTANDER}\"\n{key}"));
         }
         for it in &vector.attack.accept {
-            let file = files.get_mut(&*it.operator).expect("who has no key signs nothing");
+            let file = files.get_mut(&*it.rebuilder).expect("who has no key signs nothing");
             *file += &format!("[[statement]]\ntype = \"{}\"\n", it.r#type);
             for (key, value) in [("builder", &it.builder), ("verifier", &it.verifier)] {
                 if let Some(value) = value {
@@ -217,7 +218,7 @@ impl Stage {
             files.first_entry().map(|it| (it.key().to_string(), it.into_mut())).unwrap();
         *text += endpoints;
         for (name, text) in files {
-            self.world.write(&format!("etc/operators.d/{name}.toml"), text);
+            self.world.write(&format!("etc/rebuilders.d/{name}.toml"), text);
         }
         first
     }
@@ -225,11 +226,11 @@ impl Stage {
     /// Asks everybody, and gives who said what. Nothing if the configuration is refused.
     fn ask(&self, vector: &Vector, built: &Built, deb: &Deb) -> Option<Vec<(&'static str, Said)>> {
         let world = &self.world;
-        for name in ["etc/operators.d", "evidence", "state", "cache/attestations"] {
+        for name in ["etc/rebuilders.d", "evidence", "state", "cache/attestations"] {
             let _ = fs::remove_dir_all(world.path(name));
         }
         let artifact = vector.subject().artifact_name();
-        world.make_directory("etc/operators.d");
+        world.make_directory("etc/rebuilders.d");
         world.make_directory(&format!("evidence/{artifact}"));
         let path = world.put(deb);
         let file = path.to_str().unwrap();

@@ -1,4 +1,4 @@
-//! `apt-quorum verify` from end to end: real processes, real files, operators on loopback.
+//! `apt-quorum verify` from end to end: real processes, real files, rebuilders on loopback.
 #![allow(
     clippy::as_conversions,
     clippy::expect_used,
@@ -16,21 +16,21 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use common::rebuilder::{Rebuilder, alone, confirming, hello, ignorant, operators};
+use common::rebuilder::{Rebuilder, alone, confirming, hello, ignorant, rebuilders};
 use common::server::{Reply, Server};
 use common::{Deb, Key, World, finish, run};
 use serde_json::{Value, json};
 
-fn standing(decision: &Value, operator: &str) -> String {
-    decision["operators"][operator]["kind"].as_str().unwrap_or_default().to_owned()
+fn standing(decision: &Value, rebuilder: &str) -> String {
+    decision["rebuilders"][rebuilder]["kind"].as_str().unwrap_or_default().to_owned()
 }
 
 // --- what a judgement comes to
 
 #[test]
-fn a_package_that_enough_operators_confirm_is_admitted() {
+fn a_package_that_enough_rebuilders_confirm_is_admitted() {
     let world = World::new();
-    let servers = operators(&world, vec![confirming(&[&hello()]), confirming(&[&hello()])]);
+    let servers = rebuilders(&world, vec![confirming(&[&hello()]), confirming(&[&hello()])]);
     let ended = world.verify(&hello());
     ended.assert_code(0).assert_plain();
     assert_eq!(
@@ -49,7 +49,7 @@ fn the_json_of_an_admission_has_what_is_documented() {
     let link = hello().link(&alpha);
     let _servers = [(alpha, "alpha"), (beta, "beta")].map(|(key, name)| {
         let server = Rebuilder::confirming(&key, [&hello()]).serve();
-        world.operator(name, &key, &[server.endpoint()]);
+        world.rebuilder(name, &key, &[server.endpoint()]);
         server
     });
     let path = world.put(&hello());
@@ -72,7 +72,7 @@ fn the_json_of_an_admission_has_what_is_documented() {
         ("size", json!(hello().bytes.len())),
         ("threshold", json!(2)),
         ("debt", json!(false)),
-        ("operators", json!({"alpha": {"kind": "confirms"}, "beta": {"kind": "confirms"}})),
+        ("rebuilders", json!({"alpha": {"kind": "confirms"}, "beta": {"kind": "confirms"}})),
     ] {
         assert_eq!(decision[member], expected, "{member}");
     }
@@ -84,8 +84,8 @@ fn the_json_of_an_admission_has_what_is_documented() {
     assert_eq!(decision["policy"].as_str().map(str::len), Some(64));
     let claims = decision["claims"].as_array().unwrap();
     let claim = |at: usize, member: &str| claims[at][member].as_str().unwrap().to_owned();
-    assert_eq!((claim(0, "operator"), claim(0, "key")), ("alpha".to_owned(), alpha_id));
-    assert_eq!((claim(1, "operator"), claim(1, "key")), ("beta".to_owned(), beta_id));
+    assert_eq!((claim(0, "rebuilder"), claim(0, "key")), ("alpha".to_owned(), alpha_id));
+    assert_eq!((claim(1, "rebuilder"), claim(1, "key")), ("beta".to_owned(), beta_id));
     assert_eq!(claim(0, "sha256"), hello().sha256());
     assert_eq!(claim(0, "attestation"), common::sha256(&link));
 }
@@ -93,7 +93,7 @@ fn the_json_of_an_admission_has_what_is_documented() {
 #[test]
 fn a_package_that_too_few_confirm_is_refused() {
     let world = World::new();
-    let _servers = operators(&world, vec![confirming(&[&hello()]), ignorant()]);
+    let _servers = rebuilders(&world, vec![confirming(&[&hello()]), ignorant()]);
     let ended = world.verify(&hello());
     ended.assert_code(1).assert_plain();
     assert!(ended.stdout.starts_with("refused: hello 2.10-3 amd64: "), "{ended:?}");
@@ -103,13 +103,13 @@ fn a_package_that_too_few_confirm_is_refused() {
     ended.assert_code(1);
     assert_eq!(decision["decision"], "refuse");
     assert_eq!(decision["reason"]["code"], "not-confirmed");
-    assert_eq!(decision["operators"]["beta"], json!({"kind": "unknown"}));
+    assert_eq!(decision["rebuilders"]["beta"], json!({"kind": "unknown"}));
     assert_eq!(decision["debt"], false);
     assert!(decision.get("basis").is_none());
 }
 
 #[test]
-fn what_operators_say_without_signing_it_is_shown_and_does_not_count() {
+fn what_rebuilders_say_without_signing_it_is_shown_and_does_not_count() {
     let world = World::new();
     let all: Vec<_> = [("BAD", "bad"), ("GOOD", "good"), ("UNKWN", "not-built")]
         .into_iter()
@@ -121,16 +121,16 @@ fn what_operators_say_without_signing_it_is_shown_and_does_not_count() {
         .collect();
     let shown: Vec<&str> = all.iter().map(|(shown, _)| *shown).collect();
     let servers =
-        operators(&world, all.into_iter().map(|(_, rebuilder)| (Key::new(), rebuilder)).collect());
+        rebuilders(&world, all.into_iter().map(|(_, rebuilder)| (Key::new(), rebuilder)).collect());
     let (decision, ended) = world.decision(&hello(), &[]);
     ended.assert_code(1);
     assert_eq!(decision["reason"]["code"], "not-confirmed");
     for (name, status) in ["alpha", "beta", "gamma"].into_iter().zip(shown) {
-        let says = &decision["operators"][name];
+        let says = &decision["rebuilders"][name];
         assert_eq!((&says["kind"], &says["status"]), (&json!("says"), &json!(status)), "{name}");
     }
     let more = format!("{}api/v1/builds/1/artifacts/1001/diffoscope", servers[0].url());
-    assert_eq!(decision["operators"]["alpha"]["more"], more);
+    assert_eq!(decision["rebuilders"]["alpha"]["more"], more);
     let text = world.verify(&hello()).stdout;
     assert!(text.contains(&format!("alpha: rebuilt it and got something else, see {more}")));
     assert!(text.contains("beta: says reproduced, but signed nothing"), "{text}");
@@ -141,7 +141,8 @@ fn what_operators_say_without_signing_it_is_shown_and_does_not_count() {
 fn a_package_about_which_nobody_can_be_asked_could_not_be_found_out() {
     let world = World::new();
     let gone = {
-        let mut servers = operators(&world, vec![confirming(&[&hello()]), confirming(&[&hello()])]);
+        let mut servers =
+            rebuilders(&world, vec![confirming(&[&hello()]), confirming(&[&hello()])]);
         servers.pop().unwrap().url()
     };
     let ended = world.verify(&hello());
@@ -159,7 +160,7 @@ fn of_several_files_each_is_judged_and_the_exit_code_is_that_of_the_worst() {
     let world = World::new();
     let [confirmed, unknown, half] =
         ["confirmed", "unknown", "half"].map(|name| Deb::new(name, "1.0", "all"));
-    let servers = operators(
+    let servers = rebuilders(
         &world,
         vec![
             confirming(&[&confirmed, &half]),
@@ -212,7 +213,7 @@ fn the_command_line_is_wrong_with_2() {
 #[test]
 fn an_exception_admits_for_a_reason_until_its_day_and_is_debt() {
     let world = World::new();
-    let _servers = operators(&world, vec![ignorant(), ignorant()]);
+    let _servers = rebuilders(&world, vec![ignorant(), ignorant()]);
     let by_bytes = format!("sha256 = [\"{}\"]", hello().sha256());
     let exception = |condition: &str, expires: &str| {
         world.exception(&format!(
@@ -267,7 +268,7 @@ fn an_exception_admits_for_a_reason_until_its_day_and_is_debt() {
 fn in_warn_mode_everything_passes_with_a_warning_and_is_debt() {
     let world = World::new();
     world.policy("mode = \"warn\"\nthreshold = 2\n");
-    let _servers = operators(&world, vec![confirming(&[&hello()]), ignorant()]);
+    let _servers = rebuilders(&world, vec![confirming(&[&hello()]), ignorant()]);
     let ended = world.verify(&hello());
     ended.assert_code(0);
     assert!(ended.stdout.starts_with("warning: hello 2.10-3 amd64: "), "{ended:?}");
@@ -284,7 +285,7 @@ fn a_machine_as_installed_lets_everything_pass_and_says_so() {
     let (decision, ended) = world.decision(&hello(), &[]);
     ended.assert_code(0);
     assert_eq!(decision["basis"], "warn-mode");
-    assert_eq!(decision["reason"]["code"], "no-operators");
+    assert_eq!(decision["reason"]["code"], "no-rebuilders");
 }
 
 #[test]
@@ -294,7 +295,7 @@ fn a_conflict_is_shown_although_the_threshold_decides() {
     let signed = hello().differently_built();
     other.build(&hello(), "GOOD", Some(signed.link(&key)));
     let _servers =
-        operators(&world, vec![confirming(&[&hello()]), (key, other), confirming(&[&hello()])]);
+        rebuilders(&world, vec![confirming(&[&hello()]), (key, other), confirming(&[&hello()])]);
     let ended = world.verify(&hello());
     ended.assert_code(0);
     let alarm = format!(
@@ -304,7 +305,7 @@ fn a_conflict_is_shown_although_the_threshold_decides() {
     assert!(ended.stdout.ends_with(&alarm), "{ended:?}");
     let (decision, _) = world.decision(&hello(), &[]);
     assert_eq!(decision["basis"], "quorum");
-    assert_eq!(decision["conflicts"][0]["operator"], "beta");
+    assert_eq!(decision["conflicts"][0]["rebuilder"], "beta");
     assert_eq!(decision["conflicts"][0]["sha256"], signed.sha256());
     assert_eq!(standing(&decision, "beta"), "signed-another");
 
@@ -315,40 +316,40 @@ fn a_conflict_is_shown_although_the_threshold_decides() {
 }
 
 #[test]
-fn two_endpoints_of_one_operator_are_one_vote() {
+fn two_endpoints_of_one_rebuilder_are_one_vote() {
     let world = World::new();
     let key = Key::new();
     let [one, other] = [(); 2].map(|()| Rebuilder::confirming(&key, [&hello()]).serve());
     let twice = [one.endpoint(), other.endpoint(), one.endpoint()];
-    world.operator("alpha", &key, &twice);
+    world.rebuilder("alpha", &key, &twice);
     let _beta = {
         let (key, rebuilder) = ignorant();
         let server = rebuilder.serve();
-        world.operator("beta", &key, &[server.endpoint()]);
+        world.rebuilder("beta", &key, &[server.endpoint()]);
         server
     };
     let (decision, ended) = world.decision(&hello(), &[]);
     ended.assert_code(1);
     assert_eq!(decision["reason"]["code"], "not-confirmed");
-    assert!(decision["reason"]["text"].as_str().unwrap().contains("only 1 operator"));
+    assert!(decision["reason"]["text"].as_str().unwrap().contains("only 1 rebuilder"));
     assert!(!one.requests().is_empty() && !other.requests().is_empty());
 }
 
 #[test]
-fn one_endpoint_of_an_operator_that_answers_is_enough() {
+fn one_endpoint_of_a_rebuilder_that_answers_is_enough() {
     let key = Key::new();
     let rebuilder = Rebuilder::confirming(&key, [&hello()]);
     let server = rebuilder.serve();
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
     let broken = Server::start(|_| Reply::status(500));
-    world.operator("alpha", &key, &[broken.endpoint(), server.endpoint()]);
+    world.rebuilder("alpha", &key, &[broken.endpoint(), server.endpoint()]);
     world.verify(&hello()).assert_code(0);
 }
 
 // --- what is asked, and how
 
-/// The request lines of one judgement of a package that one operator confirms.
+/// The request lines of one judgement of a package that one rebuilder confirms.
 fn requests_about(deb: &Deb) -> Vec<String> {
     let (key, rebuilder) = confirming(&[deb]);
     let (world, server) = alone(key, rebuilder);
@@ -413,8 +414,8 @@ fn an_endpoint_for_other_architectures_is_not_asked() {
     let package = Deb::new("adduser", "3.152", "all");
     let (amd64, all) =
         (Rebuilder::default().serve(), Rebuilder::confirming(&key, [&package]).serve());
-    world.operator("alpha", &key, &[]);
-    let file = world.path("etc/operators.d/alpha.toml");
+    world.rebuilder("alpha", &key, &[]);
+    let file = world.path("etc/rebuilders.d/alpha.toml");
     let mut text = fs::read_to_string(&file).unwrap();
     for (server, architecture) in [(&amd64, "amd64"), (&all, "all")] {
         text += &format!(
@@ -437,12 +438,12 @@ fn an_endpoint_below_a_path_is_asked_there() {
     });
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", &key, &[format!("{}debian/amd64", server.endpoint())]);
+    world.rebuilder("alpha", &key, &[format!("{}debian/amd64", server.endpoint())]);
     world.verify(&hello()).assert_code(0);
 }
 
 #[test]
-fn where_apt_uses_a_proxy_the_operators_are_asked_through_it_by_name() {
+fn where_apt_uses_a_proxy_the_rebuilders_are_asked_through_it_by_name() {
     let key = Key::new();
     let rebuilder = Rebuilder::confirming(&key, [&hello()]);
     // A name that exists nowhere: only the proxy may look it up.
@@ -452,7 +453,7 @@ fn where_apt_uses_a_proxy_the_operators_are_asked_through_it_by_name() {
     });
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", &key, &["rebuilderd http://rebuilder.invalid/".to_owned()]);
+    world.rebuilder("alpha", &key, &["rebuilderd http://rebuilder.invalid/".to_owned()]);
     world.verify(&hello()).assert_code(3);
     let apt = fs::read_to_string(world.path("apt.conf")).unwrap();
     world.write("apt.conf", apt.replace("\"DIRECT\"", &format!("\"{}\"", proxy.url())));
@@ -495,19 +496,19 @@ fn a_server_that_gives_the_same_page_for_ever_is_left() {
     let server = Server::start(move |_| Reply::json(page.clone()));
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", &Key::new(), &[server.endpoint()]);
+    world.rebuilder("alpha", &Key::new(), &[server.endpoint()]);
     let (decision, ended) = world.decision(&hello(), &[]);
     ended.assert_code(1);
     assert_eq!(standing(&decision, "alpha"), "says");
     assert!(server.requests().len() <= 20, "{}", server.requests().len());
 }
 
-/// An operator whose rebuilderd has version 0 of the API only.
+/// A rebuilder whose rebuilderd has version 0 of the API only.
 fn alone_and_old(key: Key, rebuilder: Rebuilder) -> (World, Server) {
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
     let server = rebuilder.serve_as_an_old_one();
-    world.operator("alpha", &key, &[server.endpoint()]);
+    world.rebuilder("alpha", &key, &[server.endpoint()]);
     (world, server)
 }
 
@@ -543,7 +544,7 @@ fn by_the_older_api_another_files_attestation_is_no_vote() {
     let (world, _server) = alone_and_old(key, rebuilder);
     let (decision, ended) = world.decision(&hello(), &[]);
     ended.assert_code(1);
-    assert_eq!(decision["operators"]["alpha"]["code"], "other-artifact", "{decision}");
+    assert_eq!(decision["rebuilders"]["alpha"]["code"], "other-artifact", "{decision}");
 }
 
 #[test]
@@ -556,8 +557,8 @@ fn by_the_older_api_other_versions_and_architectures_are_passed_over() {
     let (world, server) = alone_and_old(key, rebuilder);
     let (decision, ended) = world.decision(&hello(), &[]);
     ended.assert_code(1);
-    assert_eq!(decision["operators"]["alpha"]["status"], "bad", "{decision}");
-    let more = decision["operators"]["alpha"]["more"].as_str().unwrap();
+    assert_eq!(decision["rebuilders"]["alpha"]["status"], "bad", "{decision}");
+    let more = decision["rebuilders"]["alpha"]["more"].as_str().unwrap();
     assert!(more.ends_with("/api/v0/builds/3/diffoscope"), "{more}");
     assert_eq!(server.requests().len(), 2);
 }
@@ -567,7 +568,7 @@ fn a_url_without_any_api_of_rebuilderd_is_no_denial() {
     let server = Server::start(|_| Reply::status(404));
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", &Key::new(), &[server.endpoint()]);
+    world.rebuilder("alpha", &Key::new(), &[server.endpoint()]);
     let ended = world.verify(&hello());
     ended.assert_code(3);
     assert!(ended.stdout.contains("no API of rebuilderd is at this URL"), "{ended:?}");
@@ -591,8 +592,8 @@ fn a_statement_is_kept_if_it_counts() {
     for (builder, code) in [("https://other.example/", 1), ("https://builder.example/", 0)] {
         let world = World::new();
         world.policy("mode = \"enforce\"\nthreshold = 1\n");
-        world.operator("alpha", &key, &[format!("intoto-metadata {}", server.url())]);
-        let file = "etc/operators.d/alpha.toml";
+        world.rebuilder("alpha", &key, &[format!("intoto-metadata {}", server.url())]);
+        let file = "etc/rebuilders.d/alpha.toml";
         let text = fs::read_to_string(world.path(file)).unwrap();
         let accepted =
             format!("[[statement]]\ntype = \"slsa-provenance\"\nbuilder = \"{builder}\"\n");
@@ -643,7 +644,7 @@ fn an_attestation_that_is_not_there_is_no_failure_of_the_endpoint() {
     let (world, _server) = alone(key, rebuilder);
     let (decision, ended) = world.decision(&hello(), &[]);
     ended.assert_code(1);
-    assert_eq!(decision["operators"]["alpha"], json!({"kind": "says", "status": "good"}));
+    assert_eq!(decision["rebuilders"]["alpha"], json!({"kind": "says", "status": "good"}));
 }
 
 #[test]
@@ -661,11 +662,11 @@ fn an_attestation_by_an_unknown_key_or_for_another_file_is_rejected_with_its_rea
         let server = rebuilder.serve();
         let world = World::new();
         world.policy("mode = \"enforce\"\nthreshold = 1\n");
-        world.operator("alpha", &key, &[server.endpoint()]);
+        world.rebuilder("alpha", &key, &[server.endpoint()]);
         let (decision, ended) = world.decision(&hello(), &[]);
         ended.assert_code(1);
         assert_eq!(standing(&decision, "alpha"), "rejected", "{code}");
-        assert_eq!(decision["operators"]["alpha"]["code"], code);
+        assert_eq!(decision["rebuilders"]["alpha"]["code"], code);
     }
 }
 
@@ -677,8 +678,8 @@ fn whose_endpoint_an_attestation_comes_from_plays_no_part() {
     rebuilder.build_for(&hello(), "trixie", "GOOD", Some(hello().link(&alpha)));
     rebuilder.build_for(&hello(), "forky", "GOOD", Some(hello().link(&beta)));
     let both = rebuilder.serve();
-    world.operator("alpha", &alpha, &[both.endpoint()]);
-    world.operator("beta", &beta, &[Server::start(|_| Reply::status(404)).endpoint()]);
+    world.rebuilder("alpha", &alpha, &[both.endpoint()]);
+    world.rebuilder("beta", &beta, &[Server::start(|_| Reply::status(404)).endpoint()]);
     world.verify(&hello()).assert_code(0);
 }
 
@@ -690,13 +691,13 @@ fn offline_nobody_is_asked_and_attestations_at_hand_count() {
     let keys = [Key::new(), Key::new()];
     let server = Server::start(|_| Reply::status(500));
     for (name, key) in ["alpha", "beta"].into_iter().zip(&keys) {
-        world.operator(name, key, &[server.endpoint()]);
+        world.rebuilder(name, key, &[server.endpoint()]);
     }
     let (decision, ended) = world.decision(&hello(), &["--offline"]);
     ended.assert_code(3);
     assert_eq!(decision["reason"]["code"], "could-not-find-out");
     assert_eq!(
-        decision["operators"]["alpha"],
+        decision["rebuilders"]["alpha"],
         json!({"kind": "unreachable", "why": "not asked: offline"})
     );
 
@@ -750,7 +751,7 @@ fn evidence_that_cannot_be_used_is_an_error_of_the_command_line() {
     let key = Key::new();
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    world.operator("alpha", &key, &[]);
+    world.rebuilder("alpha", &key, &[]);
     let judge = |name: &str| {
         let path = world.path(name);
         world.verify_with(&hello(), &["--evidence", path.to_str().unwrap()])
@@ -778,11 +779,11 @@ fn a_directory_is_an_endpoint_too_also_offline() {
     let world = World::new();
     let name = hello().file_name();
     world.make_directory("attestations");
-    for operator in ["alpha", "beta"] {
+    for rebuilder in ["alpha", "beta"] {
         let key = Key::new();
-        world.write(&format!("attestations/{name}.{operator}"), hello().link(&key));
+        world.write(&format!("attestations/{name}.{rebuilder}"), hello().link(&key));
         let url = format!("directory file://{}", world.path("attestations").display());
-        world.operator(operator, &key, &[url]);
+        world.rebuilder(rebuilder, &key, &[url]);
     }
     world.verify_with(&hello(), &["--offline"]).assert_code(0);
     let (decision, _) = world.decision(&Deb::new("other", "1.0", "all"), &[]);
@@ -800,7 +801,7 @@ fn a_directory_is_an_endpoint_too_also_offline() {
 #[test]
 fn what_was_signed_once_is_not_asked_for_again_and_outlives_its_endpoint() {
     let world = World::new();
-    let servers = operators(&world, vec![confirming(&[&hello()]), confirming(&[&hello()])]);
+    let servers = rebuilders(&world, vec![confirming(&[&hello()]), confirming(&[&hello()])]);
     world.verify(&hello()).assert_code(0);
     let asked: Vec<usize> = servers.iter().map(|server| server.requests().len()).collect();
     assert_eq!(asked, [2, 2]);
@@ -818,7 +819,7 @@ fn what_was_signed_once_is_not_asked_for_again_and_outlives_its_endpoint() {
 #[test]
 fn the_cache_is_believed_no_more_than_the_network() {
     let world = World::new();
-    let servers = operators(&world, vec![confirming(&[&hello()]), ignorant()]);
+    let servers = rebuilders(&world, vec![confirming(&[&hello()]), ignorant()]);
     world.verify(&hello()).assert_code(1);
     let directory = world.path("cache/attestations").join(hello().file_name());
     let kept: Vec<PathBuf> =
@@ -859,7 +860,7 @@ fn a_closed_pipe_is_no_panic_and_changes_no_verdict() {
         ([&["verify", "--json", good.to_str().unwrap()], &config[..]].concat(), 0),
         ([&["verify", bad.to_str().unwrap()], &config[..]].concat(), 1),
         ([&["config", "check"], &config[..]].concat(), 0),
-        ([&["operator", "list"], &config[..]].concat(), 0),
+        ([&["rebuilder", "list"], &config[..]].concat(), 0),
         (vec!["--help"], 0),
         (vec!["--version"], 0),
     ] {

@@ -26,7 +26,7 @@ state=var/lib/apt-quorum
 cache=var/cache/apt-quorum
 # Directories that were not there before, so that they can go again.
 made=run/apt-quorum-made
-# Operators' directories that were copied.
+# Rebuilders' directories that were copied.
 copied=run/apt-quorum-copied
 
 say() { printf 'apt-quorum: %s\n' "$*" >&2; }

@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 
 fn terms() -> Terms {
     Terms {
-        operator: "alpha".parse().unwrap(),
+        rebuilder: "alpha".parse().unwrap(),
         suite: "trixie".to_owned(),
         components: vec!["main".to_owned()],
         taken_over: "main/taken-over".to_owned(),

@@ -1,7 +1,7 @@
 //! The administrator's files, damaged in every way. A configuration is taken as a whole or not at
-//! all, and every key, rule, exception and operator in it counts as it stands there.
+//! all, and every key, rule, exception and rebuilder in it counts as it stands there.
 //!
-//! An input is policy.toml, two operators' files, a file of exceptions and a key, in this order.
+//! An input is policy.toml, two rebuilders' files, a file of exceptions and a key, in this order.
 #![no_main]
 
 use std::fs;
@@ -15,12 +15,12 @@ use libfuzzer_sys::fuzz_target;
 use toml::{Table, Value};
 
 const FILES: [&str; 5] =
-    ["policy.toml", "operators.d/a.toml", "operators.d/b.toml", "exceptions.d/x.toml", "key.pem"];
+    ["policy.toml", "rebuilders.d/a.toml", "rebuilders.d/b.toml", "exceptions.d/x.toml", "key.pem"];
 
 /// The directory, and what was written there last: files that did not change are left.
 static PLACE: LazyLock<(PathBuf, Mutex<[Option<Vec<u8>>; 5]>)> = LazyLock::new(|| {
     let place = std::env::temp_dir().join(format!("apt-quorum-fuzz-{}", std::process::id()));
-    for directory in ["", "operators.d", "exceptions.d"] {
+    for directory in ["", "rebuilders.d", "exceptions.d"] {
         fs::create_dir_all(place.join(directory)).unwrap();
     }
     (place, Mutex::default())
@@ -51,7 +51,7 @@ const CONDITIONS: [&str; 11] = [
     "signed_by",
 ];
 
-fn check_operator(table: &Table) -> (usize, usize) {
+fn check_rebuilder(table: &Table) -> (usize, usize) {
     only(table, &["name", "contact", "key", "endpoint"]);
     for key in several(table, "key") {
         only(key.as_table().unwrap(), &["type", "public", "file", "not_after"]);
@@ -100,7 +100,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(policy.rules().len(), rules.len());
     for (rule, read) in rules.iter().zip(policy.rules()) {
         let rule = rule.as_table().unwrap();
-        only(rule, &conditions(&["threshold", "operators", "require", "conflict", "reason"]));
+        only(rule, &conditions(&["threshold", "rebuilders", "require", "conflict", "reason"]));
         let requirement = read.requirement();
         assert!(!read.matcher().is_empty(), "a rule for everything");
         assert!(requirement.counted().len() >= requirement.required().len());
@@ -109,28 +109,28 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(same, Some(requirement.threshold().count().to_string()));
         assert!(several(rule, "require").len() >= requirement.required().len());
         for name in requirement.counted() {
-            assert!(policy.operators().contains(name), "{name} is nobody");
+            assert!(policy.rebuilders().contains(name), "{name} is nobody");
         }
     }
     if let Some(requirement) = policy.default_requirement() {
         let wanted = table["threshold"].as_integer().unwrap();
         assert!(wanted > 0 && wanted.to_string() == requirement.threshold().count().to_string());
-        assert!(usize::try_from(wanted).unwrap() <= policy.operators().len());
+        assert!(usize::try_from(wanted).unwrap() <= policy.rebuilders().len());
     }
     let mode = format!("{:?}", policy.mode()).to_lowercase();
     assert_eq!(table["mode"].as_str(), Some(mode.as_str()));
 
-    let (mut keys, mut endpoints, mut operators) = (0, 0, 0);
+    let (mut keys, mut endpoints, mut rebuilders) = (0, 0, 0);
     for at in [1, 2] {
         if written[at].is_some() {
             let table = files[at].as_ref().expect("others read no TOML there");
-            let (more_keys, more_endpoints) = check_operator(table);
-            assert!(more_keys > 0, "an operator without a key");
-            (keys, endpoints, operators) =
-                (keys + more_keys, endpoints + more_endpoints, operators + 1);
+            let (more_keys, more_endpoints) = check_rebuilder(table);
+            assert!(more_keys > 0, "a rebuilder without a key");
+            (keys, endpoints, rebuilders) =
+                (keys + more_keys, endpoints + more_endpoints, rebuilders + 1);
         }
     }
-    assert_eq!(policy.operators().len(), operators);
+    assert_eq!(policy.rebuilders().len(), rebuilders);
     assert_eq!(policy.keys().iter().count(), keys);
     assert_eq!(config.endpoints.len(), endpoints);
 

@@ -134,17 +134,17 @@ fuzz_target!(|data: &[u8]| {
     match verdict {
         Ok(claims) => {
             assert!(bytes.len() <= MAX_BYTES);
-            let mut operators = Vec::new();
+            let mut rebuilders = Vec::new();
             for claim in &claims {
                 assert!(good.iter().any(|pinned| pinned.key == *claim.key()), "nobody signed it");
                 assert_eq!(Some(claim.sha256()), says, "it says something else");
                 assert_eq!(claim.artifact(), &artifact);
                 assert_eq!(claim.attestation(), Sha256Digest::of(&bytes));
-                operators.push((claim.key().clone(), claim.operator().clone()));
+                rebuilders.push((claim.key().clone(), claim.rebuilder().clone()));
             }
             let pinned: Vec<_> =
-                good.iter().map(|it| (it.key.clone(), it.operator.clone())).collect();
-            assert_eq!(operators, pinned, "a signer lost or counted twice");
+                good.iter().map(|it| (it.key.clone(), it.rebuilder.clone())).collect();
+            assert_eq!(rebuilders, pinned, "a signer lost or counted twice");
             assert!(!claims.is_empty());
         }
         // Reasons about the content mean that somebody signed that content.

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use apt_quorum::attest::{KeyRing, PinnedKey, Wanted, verify};
 use apt_quorum::types::{Certificate, PublicKey, Sha256Digest, Timestamp};
 use apt_quorum_fuzz::support::openpgp::{Back, CERTIFY, CREATED, PgpKey, Recipe, SIGN, Says, Sub};
-use apt_quorum_fuzz::support::{hex, identity, link_text, now, operator};
+use apt_quorum_fuzz::support::{hex, identity, link_text, now, rebuilder};
 use apt_quorum_fuzz::{fixed_key, parts};
 use libfuzzer_sys::fuzz_target;
 
@@ -35,7 +35,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let packets = recipe.packets();
     let certificate = Certificate::from_packets(&packets).expect("it is good");
     let pinned = PinnedKey {
-        operator: operator("alpha"),
+        rebuilder: rebuilder("alpha"),
         key: PublicKey::OpenPgp(certificate),
         not_after: None,
     };

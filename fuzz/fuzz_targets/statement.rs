@@ -1,4 +1,4 @@
-//! Statements in DSSE envelopes, signed in the target. A claim is made only where the operator's
+//! Statements in DSSE envelopes, signed in the target. A claim is made only where the rebuilder's
 //! statements of that kind are accepted, and it says what the statement says.
 //!
 //! The first byte of an input chooses who signs what; the rest is the payload, and behind a byte
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use apt_quorum::attest::{Accepted, KeyRing, Rejection, Verified, Wanted, verify};
 use apt_quorum::types::{Identity, Sha256Digest};
-use apt_quorum_fuzz::support::{Key, identity, now, operator, pinned};
+use apt_quorum_fuzz::support::{Key, identity, now, rebuilder, pinned};
 use apt_quorum_fuzz::{fixed_key, parts};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -35,7 +35,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let builder = || "b".to_owned();
     let ring = KeyRing::new(vec![pinned("alpha", &keys[0], None), pinned("beta", &keys[1], None)]);
     let ring = ring.unwrap().accepting(
-        operator("alpha"),
+        rebuilder("alpha"),
         vec![
             Accepted::Link,
             Accepted::SlsaProvenance { builder: builder() },
@@ -102,7 +102,7 @@ fuzz_target!(|data: &[u8]| {
             let statement: Value = serde_json::from_slice(payload).expect("it was read");
             let said = statement["_type"].as_str().unwrap_or_default();
             let [claim] = claims.as_slice() else { panic!("one key signed") };
-            assert_eq!(claim.operator().as_str(), ["alpha", "beta"][signer]);
+            assert_eq!(claim.rebuilder().as_str(), ["alpha", "beta"][signer]);
             if said == "link" {
                 // As in-toto itself writes it.
                 let step = statement["name"].as_str().unwrap_or_default();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Counts, Record, RecordedPackage, SCHEMA, State};
 use crate::policy::Standing;
-use crate::types::{Called, OperatorName, Sha256Digest, Timestamp, printable};
+use crate::types::{Called, RebuilderName, Sha256Digest, Timestamp, printable};
 
 /// The differences between an audit and the one before. Documented in apt-quorum(1).
 #[derive(Debug, Clone, Serialize)]
@@ -35,9 +35,9 @@ pub struct Change {
     pub was: Option<State>,
     /// The state now
     pub state: State,
-    /// The operators that signed another file under its name, and had not before
+    /// The rebuilders that signed another file under its name, and had not before
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub conflicts: BTreeSet<OperatorName>,
+    pub conflicts: BTreeSet<RebuilderName>,
     /// The change for people, in one line
     pub text: String,
 }
@@ -61,7 +61,7 @@ struct PackageBefore {
 
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 struct ClaimBefore {
-    operator: OperatorName,
+    rebuilder: RebuilderName,
     sha256: Sha256Digest,
 }
 
@@ -134,14 +134,14 @@ impl Change {
     }
 }
 
-/// Operators whose claim about another file was not known before.
-fn new_conflicts(before: Option<&PackageBefore>, now: &RecordedPackage) -> BTreeSet<OperatorName> {
-    let known = |operator: &OperatorName, sha256: Sha256Digest| {
+/// Rebuilders whose claim about another file was not known before.
+fn new_conflicts(before: Option<&PackageBefore>, now: &RecordedPackage) -> BTreeSet<RebuilderName> {
+    let known = |rebuilder: &RebuilderName, sha256: Sha256Digest| {
         let known = before.map(|it| it.conflicts.as_slice()).unwrap_or_default();
-        known.iter().any(|it| it.operator == *operator && it.sha256 == sha256)
+        known.iter().any(|it| it.rebuilder == *rebuilder && it.sha256 == sha256)
     };
-    let new = now.conflicts.iter().filter(|it| !known(&it.operator, it.sha256));
-    new.map(|it| it.operator.clone()).collect()
+    let new = now.conflicts.iter().filter(|it| !known(&it.rebuilder, it.sha256));
+    new.map(|it| it.rebuilder.clone()).collect()
 }
 
 fn because(now: &RecordedPackage) -> String {
@@ -151,7 +151,7 @@ fn because(now: &RecordedPackage) -> String {
     match (&now.reason, now.state) {
         (Some(reason), _) => format!(": {}", reason.text),
         (None, State::Confirmed) => {
-            let by = now.operators.iter().filter(|(_, it)| matches!(it, Standing::Confirms));
+            let by = now.rebuilders.iter().filter(|(_, it)| matches!(it, Standing::Confirms));
             let by: Vec<&str> = by.map(|(name, _)| name.as_str()).collect();
             format!(" by {}", by.join(", "))
         }

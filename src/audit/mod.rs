@@ -1,4 +1,4 @@
-//! The audit of a system: assesses every installed package by the policy and by the operators'
+//! The audit of a system: assesses every installed package by the policy and by the rebuilders'
 //! attestations.
 //!
 //! By the time of an audit, the file that a package came from is gone. Its SHA-256 comes from the
@@ -24,7 +24,7 @@ pub use changes::{Change, Changes};
 pub use record::{Counts, Record, RecordedPackage, SCHEMA};
 pub use system::{System, SystemError};
 
-/// Most attestations behind one receipt that are read: as many as operators can be in practice.
+/// Most attestations behind one receipt that are read: as many as rebuilders can be in practice.
 const MAX_KEPT: usize = 64;
 
 /// An installed package and its state.
@@ -48,16 +48,16 @@ pub struct Audited {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Enough operators signed the file that it came from.
+    /// Enough rebuilders signed the file that it came from.
     Confirmed,
     /// An exception is in force.
     Excepted,
     /// It was let in without a quorum, and there is none still.
     Debt,
-    /// The gate never let it in, and too few operators confirm it. Or the file that it came from is
-    /// not known; or operators that could settle it did not answer.
+    /// The gate never let it in, and too few rebuilders confirm it. Or the file that it came from is
+    /// not known; or rebuilders that could settle it did not answer.
     Unknown,
-    /// It is not confirmed, and an operator signed another file under its name.
+    /// It is not confirmed, and a rebuilder signed another file under its name.
     Conflict,
 }
 
@@ -73,7 +73,7 @@ pub enum Source {
     Statement,
 }
 
-/// Audits a system and asks every operator. Calls `progress` with the number of files that are
+/// Audits a system and asks every rebuilder. Calls `progress` with the number of files that are
 /// done, and the number of all.
 ///
 /// # Errors
@@ -89,7 +89,7 @@ pub fn audit(
     audit_some(system, gate, evidence, Ask::All, gatherer, now, progress, |_| true)
 }
 
-/// Audits only the installed packages that are `wanted`, and asks operators about those that `ask`
+/// Audits only the installed packages that are `wanted`, and asks rebuilders about those that `ask`
 /// names.
 ///
 /// # Errors
@@ -284,7 +284,7 @@ impl Audited {
         matches!(self.state, State::Debt | State::Unknown | State::Conflict)
     }
 
-    /// Returns true if an operator signed another file under its name, even where enough confirm
+    /// Returns true if a rebuilder signed another file under its name, even where enough confirm
     /// this one.
     #[must_use]
     pub fn is_alarm(&self) -> bool {

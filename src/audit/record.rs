@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Audited, Source, State};
 use crate::policy::{Assessment, Listing, Standing};
 use crate::report::{RecordedClaim, RecordedException, RecordedReason};
-use crate::types::{Called, OperatorName, Sha256Digest, Timestamp};
+use crate::types::{Called, RebuilderName, Sha256Digest, Timestamp};
 
 /// Version of the JSON that [`Record`] becomes. It grows by new members; a member that changes its
 /// meaning raises it.
@@ -86,11 +86,11 @@ pub struct RecordedPackage {
     /// The rule that matched; none if the default applies
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// The number of operators that must confirm it
+    /// The number of rebuilders that must confirm it
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<u32>,
-    /// The standing of each operator
-    pub operators: BTreeMap<OperatorName, Standing>,
+    /// The standing of each rebuilder
+    pub rebuilders: BTreeMap<RebuilderName, Standing>,
     /// The votes
     pub claims: Vec<RecordedClaim>,
     /// The claims about other files of the same name, an alarm even where it is confirmed
@@ -172,7 +172,7 @@ impl RecordedPackage {
             threshold: report
                 .and_then(|it| it.requirement.as_ref())
                 .map(|it| it.threshold().count()),
-            operators: report.map(|it| it.standings.clone()).unwrap_or_default(),
+            rebuilders: report.map(|it| it.standings.clone()).unwrap_or_default(),
             claims: report.map(|it| claims(&it.votes)).unwrap_or_default(),
             conflicts: report.map(|it| claims(&it.conflicts)).unwrap_or_default(),
         }

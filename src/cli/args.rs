@@ -26,7 +26,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Subcommand {
-    /// Choose operators, threshold and mode, see what they would mean, and write all of it
+    /// Choose rebuilders, threshold and mode, see what they would mean, and write all of it
     Setup(Setup),
     /// Judge .deb files as an installation would
     Verify(Verify),
@@ -46,8 +46,8 @@ pub(super) enum Subcommand {
     Config(Config),
     /// Show whether what is not confirmed is refused, or set it
     Mode(Mode),
-    /// Look at the operators whose word counts, add and remove some
-    Operator(Operator),
+    /// Look at the rebuilders whose word counts, add and remove some
+    Rebuilder(Rebuilder),
     /// Look at what may pass without a quorum, add some and remove some
     Exception(Exception),
     /// Carry evidence from one machine to another
@@ -250,7 +250,7 @@ pub(super) enum ConfigCommand {
 pub(super) struct Status {
     #[command(flatten)]
     pub(super) directory: Directory,
-    /// Ask the operators now whether they answer
+    /// Ask the rebuilders now whether they answer
     #[arg(long)]
     pub(super) online: bool,
     /// Print JSON, as apt-quorum(1) describes it
@@ -268,29 +268,29 @@ pub(super) struct Mode {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Operator {
+pub(super) struct Rebuilder {
     #[command(subcommand)]
-    pub(super) command: OperatorCommand,
+    pub(super) command: RebuilderCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-pub(super) enum OperatorCommand {
-    /// List the operators with their keys and endpoints
-    List(OperatorList),
-    /// Trust an operator: show its keys, ask, and write its file
-    Add(OperatorAdd),
-    /// Trust another key of an operator
-    AddKey(OperatorAddKey),
-    /// Show which keys operators publish now that are not trusted, and the other way round
-    Refresh(OperatorRefresh),
-    /// Trust an operator no more: take its file away
-    Remove(OperatorRemove),
-    /// Take over an in-toto layout: its keys as operators, and its threshold
+pub(super) enum RebuilderCommand {
+    /// List the rebuilders with their keys and endpoints
+    List(RebuilderList),
+    /// Trust a rebuilder: show its keys, ask, and write its file
+    Add(RebuilderAdd),
+    /// Trust another key of a rebuilder
+    AddKey(RebuilderAddKey),
+    /// Show which keys rebuilders publish now that are not trusted, and the other way round
+    Refresh(RebuilderRefresh),
+    /// Trust a rebuilder no more: take its file away
+    Remove(RebuilderRemove),
+    /// Take over an in-toto layout: its keys as rebuilders, and its threshold
     ImportLayout(ImportLayout),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct OperatorList {
+pub(super) struct RebuilderList {
     #[command(flatten)]
     pub(super) directory: Directory,
     /// Print JSON, as apt-quorum(1) describes it
@@ -299,7 +299,7 @@ pub(super) struct OperatorList {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct OperatorAdd {
+pub(super) struct RebuilderAdd {
     #[command(flatten)]
     pub(super) directory: Directory,
     #[command(flatten)]
@@ -326,7 +326,7 @@ pub(super) struct OperatorAdd {
     /// Ask it only for packages of this architecture; "all" is one of its own
     #[arg(long, value_name = "ARCH")]
     pub(super) architecture: Vec<String>,
-    /// How many operators must confirm a package from now on
+    /// How many rebuilders must confirm a package from now on
     #[arg(long, value_name = "COUNT")]
     pub(super) threshold: Option<i64>,
     /// The URL of an endpoint, the name of a description that came with the package, or the path
@@ -336,12 +336,12 @@ pub(super) struct OperatorAdd {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct OperatorAddKey {
+pub(super) struct RebuilderAddKey {
     #[command(flatten)]
     pub(super) directory: Directory,
     #[command(flatten)]
     pub(super) trust: Trust,
-    /// The operator
+    /// The rebuilder
     #[arg(value_name = "NAME")]
     pub(super) name: String,
 }
@@ -361,25 +361,25 @@ pub(super) struct Trust {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct OperatorRefresh {
+pub(super) struct RebuilderRefresh {
     #[command(flatten)]
     pub(super) directory: Directory,
     /// Print JSON, as apt-quorum(1) describes it
     #[arg(long)]
     pub(super) json: bool,
-    /// The operator, or all
+    /// The rebuilder, or all
     #[arg(value_name = "NAME")]
     pub(super) name: Option<String>,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct OperatorRemove {
+pub(super) struct RebuilderRemove {
     #[command(flatten)]
     pub(super) directory: Directory,
     /// Do not ask
     #[arg(long)]
     pub(super) yes: bool,
-    /// The operator
+    /// The rebuilder
     #[arg(value_name = "NAME")]
     pub(super) name: String,
 }
@@ -396,7 +396,7 @@ pub(super) enum EvidenceCommand {
     Export(EvidenceExport),
     /// Take attestations from a bundle or a tree into the cache
     Import(EvidenceImport),
-    /// Ask all operators about packages, so that their attestations are in the cache
+    /// Ask all rebuilders about packages, so that their attestations are in the cache
     Fetch(EvidenceFetch),
 }
 

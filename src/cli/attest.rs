@@ -198,7 +198,7 @@ fn notes(arguments: &Attest, bundled: &Bundled) -> Vec<String> {
     if let (Some(_), false) = (&arguments.bundle, bundled.not_in_bundles.is_empty()) {
         let names: Vec<String> = bundled.not_in_bundles.iter().map(ToString::to_string).collect();
         notes.push(format!(
-            "what archives as operators say is in no bundle, and whoever verifies these must have \
+            "what archives as rebuilders say is in no bundle, and whoever verifies these must have \
              their indexes: {}",
             names.join(", ")
         ));

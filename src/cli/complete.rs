@@ -3,7 +3,7 @@
 //!
 //! The shells' own parts (`completions/`) only hand over words and show the answer. They need no
 //! quoting: words that would need some are left out here. So no name of a file and no package of a
-//! hostile archive can become a command. The command only reads, and asks no operator.
+//! hostile archive can become a command. The command only reads, and asks no rebuilder.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -31,9 +31,9 @@ const FILES: &str = "\t";
 /// Names that the command line itself does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Names {
-    /// Operators that are trusted
-    Operators,
-    /// Operators that come with the package, and can be added
+    /// Rebuilders that are trusted
+    Rebuilders,
+    /// Rebuilders that come with the package, and can be added
     Descriptions,
     /// Places of exceptions
     Exceptions,
@@ -47,10 +47,10 @@ enum Names {
 const KNOWN: &[(&str, &str, Names, bool)] = &[
     ("check", "packages", Names::Packages, true),
     ("explain", "what", Names::Packages, true),
-    ("operator add", "what", Names::Descriptions, true),
-    ("operator add-key", "name", Names::Operators, false),
-    ("operator refresh", "name", Names::Operators, false),
-    ("operator remove", "name", Names::Operators, false),
+    ("rebuilder add", "what", Names::Descriptions, true),
+    ("rebuilder add-key", "name", Names::Rebuilders, false),
+    ("rebuilder refresh", "name", Names::Rebuilders, false),
+    ("rebuilder remove", "name", Names::Rebuilders, false),
     ("exception add", "package", Names::Packages, false),
     ("exception add", "signed_by", Names::Signers, false),
     ("exception add", "what", Names::Packages, true),
@@ -216,9 +216,9 @@ impl<'a> Place<'a> {
 
     fn add_names(&self, names: Names, current: &str, found: &mut Found) {
         match names {
-            Names::Operators => {
+            Names::Rebuilders => {
                 let Some(world) = self.world() else { return };
-                for it in world.config.policy.operators() {
+                for it in world.config.policy.rebuilders() {
                     found.add(it.to_string(), String::new());
                 }
             }
@@ -312,20 +312,20 @@ mod tests {
 
     #[test]
     fn commands_options_and_values_are_those_of_the_command_line() {
-        assert_eq!(names("op"), ["operator"]);
+        assert_eq!(names("reb"), ["rebuilder"]);
         assert!(names("").contains(&"verify-image".to_owned()));
         assert!(!names("").contains(&"complete".to_owned()));
-        let operator = ["list", "add", "add-key", "refresh", "remove", "import-layout", "help"];
-        assert_eq!(names("operator "), operator);
-        assert_eq!(names("operator remove --"), ["--config", "--yes", "--help"]);
-        assert_eq!(names("operator remove --y"), ["--yes"]);
+        let rebuilder = ["list", "add", "add-key", "refresh", "remove", "import-layout", "help"];
+        assert_eq!(names("rebuilder "), rebuilder);
+        assert_eq!(names("rebuilder remove --"), ["--config", "--yes", "--help"]);
+        assert_eq!(names("rebuilder remove --y"), ["--yes"]);
         assert_eq!(names("mode "), ["enforce", "warn"]);
         assert_eq!(names("mode --config /x e"), ["enforce"]);
-        assert_eq!(names("operator add --protocol int"), ["intoto-metadata"]);
-        assert_eq!(names("operator add --protocol=int"), ["--protocol=intoto-metadata"]);
-        assert_eq!(names("help oper"), ["operator"]);
+        assert_eq!(names("rebuilder add --protocol int"), ["intoto-metadata"]);
+        assert_eq!(names("rebuilder add --protocol=int"), ["--protocol=intoto-metadata"]);
+        assert_eq!(names("help rebu"), ["rebuilder"]);
         // A word that is a value, and one that is no command.
-        assert_eq!(names("verify --evidence operator "), [""; 0]);
+        assert_eq!(names("verify --evidence rebuilder "), [""; 0]);
         assert_eq!(names("nothing remove "), names("nothing x "));
         assert_eq!(names("mode enforce "), [""; 0]);
         assert_eq!(names("bootstrap trixie --"), [""; 0]);
@@ -336,7 +336,7 @@ mod tests {
         for line in ["verify ", "verify a.deb ", "verify --config ", "explain ", "check a "] {
             assert!(words(line).files, "{line}");
         }
-        for line in ["", "operator remove ", "status ", "exception add --package x", "mode "] {
+        for line in ["", "rebuilder remove ", "status ", "exception add --package x", "mode "] {
             assert!(!words(line).files, "{line}");
         }
     }

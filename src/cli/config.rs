@@ -12,7 +12,7 @@ use crate::config::{self, Config as Loaded, Direct, Endpoint, Protocol};
 use crate::gate::{Commands, Environment, apt_configuration, ways};
 use crate::policy::{Mode, Policy};
 use crate::sys::secure::Trusted;
-use crate::types::{OperatorName, PublicKey, Timestamp, printable};
+use crate::types::{PublicKey, RebuilderName, Timestamp, printable};
 
 pub(super) fn run(arguments: &Config) -> Exit {
     let ConfigCommand::Check { directory } = &arguments.command;
@@ -55,7 +55,7 @@ fn describe(config: &Loaded, apt: &Configuration) -> String {
     let _ = writeln!(
         text,
         "  {}, {}, {}, {}.",
-        counted(policy.operators().len(), "operator"),
+        counted(policy.rebuilders().len(), "rebuilder"),
         counted(config.endpoints.len(), "endpoint"),
         counted(policy.rules().len(), "rule"),
         counted(policy.exceptions().len(), "exception")
@@ -89,14 +89,14 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
             _ => None,
         };
         match (key.not_after.filter(|end| *end <= now), fault) {
-            (None, None) => drop(voters.insert(&key.operator)),
+            (None, None) => drop(voters.insert(&key.rebuilder)),
             (Some(end), _) => {
-                notes.push(format!("{}'s key {id} was good until {}", key.operator, end.date()));
+                notes.push(format!("{}'s key {id} was good until {}", key.rebuilder, end.date()));
             }
             (None, Some(fault)) => {
                 notes.push(format!(
                     "no key of {}'s certificate {id} can sign: {fault}",
-                    key.operator
+                    key.rebuilder
                 ));
             }
         }
@@ -104,19 +104,19 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
     if let Some(needed) = policy.default_requirement().map(|default| default.threshold()) {
         if !needed.is_met_by(voters.len()) {
             notes.push(
-                "too few operators have a key that is still good to meet the threshold".into(),
+                "too few rebuilders have a key that is still good to meet the threshold".into(),
             );
         }
     }
-    for operator in policy.operators() {
-        if !config.endpoints.iter().any(|endpoint| endpoint.operator == *operator) {
+    for rebuilder in policy.rebuilders() {
+        if !config.endpoints.iter().any(|endpoint| endpoint.rebuilder == *rebuilder) {
             notes.push(format!(
-                "{operator} has no endpoint, so it is asked about nothing; only attestations at hand count"
+                "{rebuilder} has no endpoint, so it is asked about nothing; only attestations at hand count"
             ));
         }
     }
-    for operator in policy.operators() {
-        notes.extend(useless_links(config, operator));
+    for rebuilder in policy.rebuilders() {
+        notes.extend(useless_links(config, rebuilder));
     }
     let overheard: BTreeSet<_> = config
         .endpoints
@@ -124,27 +124,27 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
         .filter(|it| it.url.scheme() == "http" && !stays_private(it.url.host_str()))
         // A bundle is asked for as a whole.
         .filter(|it| !it.is_bundle())
-        .map(|it| &it.operator)
+        .map(|it| &it.rebuilder)
         .collect();
-    for operator in overheard {
+    for rebuilder in overheard {
         notes.push(format!(
-            "{operator} is asked without encryption: others can see which packages you ask about"
+            "{rebuilder} is asked without encryption: others can see which packages you ask about"
         ));
     }
     notes
 }
 
-/// Returns a note on an operator that publishes only links, where none of its links count.
-fn useless_links(config: &Loaded, operator: &OperatorName) -> Option<String> {
-    if config.policy.keys().accepted(operator).contains(&Accepted::Link) {
+/// Returns a note on a rebuilder that publishes only links, where none of its links count.
+fn useless_links(config: &Loaded, rebuilder: &RebuilderName) -> Option<String> {
+    if config.policy.keys().accepted(rebuilder).contains(&Accepted::Link) {
         return None;
     }
-    let endpoints = config.endpoints.iter().filter(|it| it.operator == *operator);
+    let endpoints = config.endpoints.iter().filter(|it| it.rebuilder == *rebuilder);
     let gives_links =
         |it: &&Endpoint| matches!(it.protocol, Protocol::Rebuilderd | Protocol::IntotoMetadata);
     let protocol = endpoints.into_iter().find(gives_links)?.protocol.name();
     Some(format!(
-        "{operator}'s {protocol} endpoint gives links, and none of them counts, because its \
+        "{rebuilder}'s {protocol} endpoint gives links, and none of them counts, because its \
          [[statement]] tables name other kinds: add one with type = \"link\" if they should"
     ))
 }
@@ -161,8 +161,8 @@ fn threshold(policy: &Policy) -> String {
         Some(default) => format!(
             "{} of {} must confirm",
             default.threshold().count(),
-            counted(default.counted().len(), "operator")
+            counted(default.counted().len(), "rebuilder")
         ),
-        None => "none yet, for there is no operator: see apt-quorum.toml(5)".to_owned(),
+        None => "none yet, for there is no rebuilder: see apt-quorum.toml(5)".to_owned(),
     }
 }

@@ -14,8 +14,8 @@ mod explain;
 mod import;
 mod loose;
 mod mode;
-mod operator;
 mod output;
+mod rebuilder;
 mod setup;
 mod simulate;
 mod status;
@@ -77,7 +77,7 @@ pub fn run() -> ExitCode {
         Subcommand::Setup(arguments) => setup::run(&arguments).into(),
         Subcommand::Verify(arguments) => verify::run(&arguments).into(),
         Subcommand::Config(arguments) => config::run(&arguments).into(),
-        Subcommand::Operator(arguments) => operator::run(&arguments).into(),
+        Subcommand::Rebuilder(arguments) => rebuilder::run(&arguments).into(),
         Subcommand::Status(arguments) => status::run(&arguments).into(),
         Subcommand::Check(arguments) => check::run(&arguments).into(),
         Subcommand::Explain(arguments) => explain::run(&arguments).into(),

@@ -62,9 +62,9 @@ pub(super) const fn word(mode: Mode) -> &'static str {
 /// Describes the mode under this configuration, in one sentence or two.
 pub(super) fn meaning(config: &Config) -> String {
     let policy = &config.policy;
-    let count = policy.operators().len();
+    let count = policy.rebuilders().len();
     let Some(default) = policy.default_requirement().filter(|_| count > 0) else {
-        return "no operator is configured who could confirm anything, so everything is let through."
+        return "no rebuilder is configured who could confirm anything, so everything is let through."
             .to_owned();
     };
     let unless = match (policy.rules().is_empty(), policy.exceptions().is_empty()) {
@@ -74,8 +74,8 @@ pub(super) fn meaning(config: &Config) -> String {
         (false, false) => ", unless a rule says otherwise or an exception holds",
     };
     let few = match default.threshold().count() {
-        1 => "no operator confirms".to_owned(),
-        needed => format!("fewer than {needed} of {count} operators confirm"),
+        1 => "no rebuilder confirms".to_owned(),
+        needed => format!("fewer than {needed} of {count} rebuilders confirm"),
     };
     let happens = match policy.mode() {
         Mode::Enforce => "is refused",

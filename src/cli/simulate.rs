@@ -8,7 +8,7 @@ use crate::sys::plain;
 use crate::types::{Identity, printable};
 
 /// A configuration that apt reads after all of its files. apt runs these hooks in a simulation as
-/// well. Ours would ask operators about packages about which our caller asks next.
+/// well. Ours would ask rebuilders about packages about which our caller asks next.
 const WITHOUT_HOOKS: &str = "#clear AptCli::Hooks;\n";
 
 /// The packages that apt would install.

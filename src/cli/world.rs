@@ -10,7 +10,7 @@ use crate::apt::configuration::Configuration;
 use crate::config::{self, ChangeError, Config};
 use crate::gate::{Environment, Gate, apt_configuration};
 use crate::sys::secure::Trusted;
-use crate::types::{OperatorName, printable};
+use crate::types::{RebuilderName, printable};
 
 /// Longest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 4096;
@@ -132,13 +132,16 @@ impl World {
         Ok(Self { apt, config, trusted })
     }
 
-    /// Returns the operator that the command line names.
-    pub(super) fn operator(&self, name: &str) -> Result<(&OperatorName, &config::Operator), Stop> {
-        let found = self.config.operators.iter().find(|(it, _)| it.as_str() == name);
+    /// Returns the rebuilder that the command line names.
+    pub(super) fn rebuilder(
+        &self,
+        name: &str,
+    ) -> Result<(&RebuilderName, &config::Rebuilder), Stop> {
+        let found = self.config.rebuilders.iter().find(|(it, _)| it.as_str() == name);
         found.ok_or_else(|| {
             let name = printable(name);
             Stop::wrong(format!(
-                "there is no operator {name}: apt-quorum operator list shows who there is."
+                "there is no rebuilder {name}: apt-quorum rebuilder list shows who there is."
             ))
         })
     }

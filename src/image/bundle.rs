@@ -14,7 +14,7 @@ use crate::types::{ArtifactName, Sha256Digest, Timestamp};
 pub struct Bundled {
     /// All of them, sorted, each under its name in a bundle
     pub attestations: Vec<Named>,
-    /// The packages whose attestations are not all in the bundle. Where an archive is an operator,
+    /// The packages whose attestations are not all in the bundle. Where an archive is a rebuilder,
     /// its evidence is its indexes, not an attestation about one package
     pub not_in_bundles: Vec<ArtifactName>,
     within: BTreeMap<ArtifactName, BTreeMap<Sha256Digest, Vec<u8>>>,

@@ -1,7 +1,7 @@
 //! Statements about an image, and their verification.
 //!
 //! With one signature, a statement binds the content of the image ([`manifest`]), the packages that
-//! are installed in it, and the operators that confirmed each. A verifier believes only the first:
+//! are installed in it, and the rebuilders that confirmed each. A verifier believes only the first:
 //! that the signer means this very tree. It compares the packages with dpkg's database. It
 //! determines their confirmations again from evidence, by its own policy.
 

@@ -18,12 +18,12 @@ use crate::deb::Control;
 use crate::policy::Assessment;
 use crate::report;
 use crate::types::{
-    Architecture, DebVersion, Glob, Identity, OperatorName, PackageName, PublicKey, Sha256Digest,
+    Architecture, DebVersion, Glob, Identity, PackageName, PublicKey, RebuilderName, Sha256Digest,
     SourceName, Timestamp,
 };
 
 /// Largest statement that is read, in bytes, with its envelope. An image of 5,000 packages with
-/// three operators has 6 MB.
+/// three rebuilders has 6 MB.
 pub const MAX_STATEMENT: usize = 64 * 1024 * 1024;
 
 /// The subject that is the manifest of the tree.
@@ -126,9 +126,9 @@ pub struct Package {
     pub sha256: Sha256Digest,
     /// Its state: confirmed or excepted
     pub state: Told,
-    /// The operators that signed that very file
+    /// The rebuilders that signed that very file
     pub confirmed_by: Vec<Confirmation>,
-    /// The operators that signed another file under its name
+    /// The rebuilders that signed another file under its name
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<Confirmation>,
     /// The exception that it needed
@@ -140,17 +140,17 @@ pub struct Package {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Told {
-    /// Enough operators signed its file.
+    /// Enough rebuilders signed its file.
     Confirmed,
-    /// Too few operators signed its file, and an exception was in force.
+    /// Too few rebuilders signed its file, and an exception was in force.
     Excepted,
 }
 
-/// One operator's attestation.
+/// One rebuilder's attestation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Confirmation {
-    /// The signer's name for the operator
-    pub operator: OperatorName,
+    /// The signer's name for the rebuilder
+    pub rebuilder: RebuilderName,
     /// in-toto's id of its key
     pub key: String,
     /// The SHA-256 of the signed bytes
@@ -264,12 +264,12 @@ impl Package {
     }
 }
 
-/// Sorts the confirmations, so that their order does not depend on which operator answered first.
+/// Sorts the confirmations, so that their order does not depend on which rebuilder answered first.
 fn confirmations(claims: &[crate::attest::Claim]) -> Vec<Confirmation> {
     let mut all: Vec<Confirmation> = claims
         .iter()
         .map(|claim| Confirmation {
-            operator: claim.operator().clone(),
+            rebuilder: claim.rebuilder().clone(),
             key: claim.key().key_id().as_str().to_owned(),
             attestation: claim.attestation(),
         })

@@ -6,8 +6,8 @@
 
 pub mod apt_transport;
 pub mod gnupg;
-pub mod operators;
 mod policy_text;
+pub mod rebuilders;
 pub mod repro_threshold;
 mod shown;
 
@@ -17,7 +17,7 @@ use crate::config::{Change, Config, Draft, toml_text};
 use crate::policy::Mode;
 use crate::sys::plain;
 use crate::sys::secure::{SecureError, Trusted};
-use crate::types::{OperatorName, PackageName, Threshold, Timestamp};
+use crate::types::{PackageName, RebuilderName, Threshold, Timestamp};
 
 /// Largest file that is read here, in bytes.
 pub const MAX_FILE: usize = 1024 * 1024;
@@ -30,9 +30,9 @@ const POLICY: &str = "policy.toml";
 pub struct Plan {
     /// The sources of the settings, and the keys that vouch for them, a sentence each
     pub from: Vec<String>,
-    /// The operators
-    pub operators: Vec<Draft>,
-    /// The number of operators that must confirm
+    /// The rebuilders
+    pub rebuilders: Vec<Draft>,
+    /// The number of rebuilders that must confirm
     pub threshold: Threshold,
     /// The mode, if it is to be set
     pub mode: Option<Mode>,
@@ -88,13 +88,13 @@ pub enum PlanError {
         /// The value to import
         wanted: String,
     },
-    /// Several keys belong to one operator, which leaves too few operators.
-    #[error("{threshold} must confirm, but these keys are those of {} here, and an operator has one vote: give fewer of them the same name. Nothing was written.", operators_of(*.operators))]
-    TooFewOperators {
-        /// The number of operators that must confirm
+    /// Several keys belong to one rebuilder, which leaves too few rebuilders.
+    #[error("{threshold} must confirm, but these keys are those of {} here, and a rebuilder has one vote: give fewer of them the same name. Nothing was written.", rebuilders_of(*.rebuilders))]
+    TooFewRebuilders {
+        /// The number of rebuilders that must confirm
         threshold: u32,
-        /// The number of operators that there would be
-        operators: usize,
+        /// The number of rebuilders that there would be
+        rebuilders: usize,
     },
     /// The operating system refused.
     #[error("{0}; nothing was written.")]
@@ -114,7 +114,7 @@ impl Plan {
     /// Returns the changes to make below `directory`. Writes nothing yet.
     ///
     /// # Errors
-    /// If the policy cannot be read or edited, has another value, or would need more operators than
+    /// If the policy cannot be read or edited, has another value, or would need more rebuilders than
     /// the plan has.
     pub fn prepare(
         &self,
@@ -122,9 +122,9 @@ impl Plan {
         trusted: Trusted,
         difference: OnDifference,
     ) -> Result<Prepared, PlanError> {
-        if !self.threshold.is_met_by(self.operators.len()) {
-            let (threshold, operators) = (self.threshold.count(), self.operators.len());
-            return Err(PlanError::TooFewOperators { threshold, operators });
+        if !self.threshold.is_met_by(self.rebuilders.len()) {
+            let (threshold, rebuilders) = (self.threshold.count(), self.rebuilders.len());
+            return Err(PlanError::TooFewRebuilders { threshold, rebuilders });
         }
         let directory =
             std::path::absolute(directory).map_err(|error| PlanError::System(plain(&error)))?;
@@ -152,7 +152,7 @@ impl Plan {
         }
         text = edited.text;
         let mut change = Change::of(&directory);
-        for draft in &self.operators {
+        for draft in &self.rebuilders {
             draft.create_in(&mut change);
         }
         if let Some(exceptions) = self.exceptions.as_ref().filter(|it| !it.packages.is_empty()) {
@@ -165,12 +165,12 @@ impl Plan {
         Ok(Prepared { change, policy })
     }
 
-    /// Returns the operators of the new configuration `config` that count beside those of this
+    /// Returns the rebuilders of the new configuration `config` that count beside those of this
     /// plan.
     #[must_use]
-    pub fn others<'c>(&self, config: &'c Config) -> Vec<&'c OperatorName> {
-        let own = |name: &OperatorName| self.operators.iter().any(|it| it.name == *name);
-        config.operators.keys().filter(|it| !own(it)).collect()
+    pub fn others<'c>(&self, config: &'c Config) -> Vec<&'c RebuilderName> {
+        let own = |name: &RebuilderName| self.rebuilders.iter().any(|it| it.name == *name);
+        config.rebuilders.keys().filter(|it| !own(it)).collect()
     }
 }
 
@@ -209,9 +209,9 @@ fn mode_word(mode: Mode) -> String {
     })
 }
 
-fn operators_of(count: usize) -> String {
+fn rebuilders_of(count: usize) -> String {
     match count {
-        1 => "only 1 operator".to_owned(),
-        _ => format!("only {count} operators"),
+        1 => "only 1 rebuilder".to_owned(),
+        _ => format!("only {count} rebuilders"),
     }
 }

@@ -1,7 +1,7 @@
 //! repro-threshold's configuration: the rebuilders that were chosen, the number of them that must
 //! agree, and the packages that it lets pass blindly.
 //!
-//! It counts by the host of a rebuilder's address, so a host is an operator here.
+//! It counts by the host of each address, so each host becomes a rebuilder here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::Exceptions;
 use crate::config::{Draft, DraftEndpoint, DraftKey, Protocol};
 use crate::types::{
-    KeyError, KeyKind, OperatorName, PackageName, PublicKey, Threshold, Timestamp, printable,
+    KeyError, KeyKind, PackageName, PublicKey, RebuilderName, Threshold, Timestamp, printable,
 };
 
 /// The usual path of the configuration.
@@ -62,9 +62,9 @@ struct Rebuilder {
 /// The imported settings.
 #[derive(Debug, Clone)]
 pub struct Taken {
-    /// The operators, one for each host
-    pub operators: Vec<Draft>,
-    /// The number of operators that must confirm
+    /// The rebuilders, one for each host
+    pub rebuilders: Vec<Draft>,
+    /// The number of rebuilders that must confirm
     pub threshold: Threshold,
     /// The packages that pass without a quorum
     pub exceptions: Exceptions,
@@ -90,8 +90,8 @@ pub enum TakeError {
     /// and many packages here.
     #[error("blindly_trust has {}, which is no name of a package", printable(.0))]
     NotAPackage(String),
-    /// The address of a rebuilder has no host that can be the name of an operator.
-    #[error("the rebuilder {} has the address {}, in which is no host that could be the name of an operator", printable(.name), printable(.url))]
+    /// The address of a rebuilder has no host that can be its name.
+    #[error("the rebuilder {} has the address {}, whose host is not a valid name of a rebuilder", printable(.name), printable(.url))]
     Host {
         /// The rebuilder's name there
         name: String,
@@ -133,7 +133,7 @@ pub fn read(text: &str, expires: Timestamp) -> Result<Taken, TakeError> {
     };
     let packages = file.rules.blindly_trust.iter().map(package).collect::<Result<_, _>>()?;
     let mut notes = Vec::new();
-    let mut drafts: BTreeMap<OperatorName, Draft> = BTreeMap::new();
+    let mut drafts: BTreeMap<RebuilderName, Draft> = BTreeMap::new();
     for rebuilder in &file.trusted_rebuilder {
         take(rebuilder, &mut drafts, &mut notes)?;
     }
@@ -141,17 +141,17 @@ pub fn read(text: &str, expires: Timestamp) -> Result<Taken, TakeError> {
         if draft.endpoints.len() > 1 {
             let name = &draft.name;
             notes.push(format!(
-                "all rebuilders at {name} are one operator, as one vote is theirs there"
+                "all addresses at {name} are one rebuilder with one vote, as in repro-threshold"
             ));
         }
     }
     let exceptions = Exceptions { file: "repro-threshold.toml", reason: REASON, packages, expires };
-    Ok(Taken { operators: drafts.into_values().collect(), threshold, exceptions, notes })
+    Ok(Taken { rebuilders: drafts.into_values().collect(), threshold, exceptions, notes })
 }
 
 fn take(
     rebuilder: &Rebuilder,
-    drafts: &mut BTreeMap<OperatorName, Draft>,
+    drafts: &mut BTreeMap<RebuilderName, Draft>,
     notes: &mut Vec<String>,
 ) -> Result<(), TakeError> {
     let name = printable(&rebuilder.name).to_string();
@@ -176,10 +176,10 @@ fn take(
         .map_err(|why| TakeError::Key { name: rebuilder.name.clone(), why })?;
     let no_name = || TakeError::Host { name: rebuilder.name.clone(), url: rebuilder.url.clone() };
     let mut url: Url = rebuilder.url.parse().map_err(|_| no_name())?;
-    let operator: OperatorName =
+    let host: RebuilderName =
         url.host_str().and_then(|host| host.parse().ok()).ok_or_else(no_name)?;
-    let draft = drafts.entry(operator.clone()).or_insert_with(|| {
-        let mut draft = Draft::new(operator);
+    let draft = drafts.entry(host.clone()).or_insert_with(|| {
+        let mut draft = Draft::new(host);
         draft.comments.push("Taken over from repro-threshold.".to_owned());
         draft
     });
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_operators_and_what_does_not_count_there_does_not_here() {
+    fn hosts_are_rebuilders_and_what_does_not_count_there_does_not_here() {
         let text = [
             "[rules]\nrequired_threshold = 1\nblindly_trust = [\"b\", \"a\"]\n"
                 .replace("\"b\", \"a\"", "\"bb\", \"aa\""),
@@ -243,10 +243,10 @@ mod tests {
         .concat();
         let taken = read(&text, day()).unwrap();
         assert_eq!(taken.threshold.count(), 1);
-        let [operator] = taken.operators.as_slice() else { panic!("{taken:?}") };
-        assert_eq!(operator.name.as_str(), "r.example");
-        assert_eq!(operator.keys.len(), 1);
-        let urls: Vec<&str> = operator.endpoints.iter().map(|it| it.url.as_str()).collect();
+        let [rebuilder] = taken.rebuilders.as_slice() else { panic!("{taken:?}") };
+        assert_eq!(rebuilder.name.as_str(), "r.example");
+        assert_eq!(rebuilder.keys.len(), 1);
+        let urls: Vec<&str> = rebuilder.endpoints.iter().map(|it| it.url.as_str()).collect();
         assert_eq!(urls, ["https://r.example/amd64/", "https://r.example/all/"]);
         let packages: Vec<&str> = taken.exceptions.packages.iter().map(|it| it.as_str()).collect();
         assert_eq!(packages, ["aa", "bb"]);
@@ -254,7 +254,7 @@ mod tests {
             ("one amd64", "only the first counts"),
             ("arch", "does not rebuild Debian"),
             ("silent", "has no key"),
-            ("r.example", "one operator"),
+            ("r.example", "one rebuilder"),
         ] {
             assert!(taken.notes.iter().any(|it| it.contains(name) && it.contains(part)), "{part}");
         }
@@ -281,7 +281,7 @@ mod tests {
                     "[rules]\nrequired_threshold = 1\n{}",
                     rebuilder("v6", "https://[::1]/", "", KEY)
                 ),
-                "could be the name",
+                "not a valid name",
             ),
             (
                 format!(

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Plan, Prepared};
 use crate::config::{Config, Draft};
-use crate::types::{OperatorName, printable};
+use crate::types::{RebuilderName, printable};
 
 impl Plan {
     /// Lists the changes that will be written, and the settings of the other program that will not.
@@ -18,8 +18,8 @@ impl Plan {
         }
         let place = directory.display().to_string();
         let _ = writeln!(text, "This would be written to {}:", printable(&place));
-        for draft in &self.operators {
-            operator(&mut text, draft);
+        for draft in &self.rebuilders {
+            rebuilder(&mut text, draft);
         }
         for line in &prepared.policy {
             let _ = writeln!(text, "  policy.toml: {}.", printable(line));
@@ -36,10 +36,10 @@ impl Plan {
         }
         let others = self.others(config);
         if !others.is_empty() {
-            let names: Vec<&str> = others.into_iter().map(OperatorName::as_str).collect();
+            let names: Vec<&str> = others.into_iter().map(RebuilderName::as_str).collect();
             let _ = writeln!(
                 text,
-                "Operators that are there already count towards the same threshold: {}.",
+                "Rebuilders that are there already count towards the same threshold: {}.",
                 names.join(", ")
             );
         }
@@ -53,9 +53,9 @@ impl Plan {
     }
 }
 
-fn operator(text: &mut String, draft: &Draft) {
+fn rebuilder(text: &mut String, draft: &Draft) {
     let path = draft.path().display().to_string();
-    let _ = writeln!(text, "  operator {} ({})", draft.name, printable(&path));
+    let _ = writeln!(text, "  rebuilder {} ({})", draft.name, printable(&path));
     if let Some(contact) = &draft.contact {
         let _ = writeln!(text, "    contact   {}", printable(contact));
     }

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # What the tests of containers share, besides lib.sh. Sourced, never run.
 #
-# hello comes from Debian's archive, and both operators confirm it; unconfirmed lies in one of
+# hello comes from Debian's archive, and both rebuilders confirm it; unconfirmed lies in one of
 # the test's own. One
-# operator is asked over https, by a certificate that only the configuration knows, the other
+# rebuilder is asked over https, by a certificate that only the configuration knows, the other
 # over http. Nothing is behind this namespace's loopback.
 # shellcheck source=tests/builds/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -44,21 +44,21 @@ all_releases=(bookworm trixie forky)
 make_builder() {
     "$testbed/overlay" "$1" "$machine"
     # Layers are no overlays here, because the machine is one.
-    mkdir -p "$machine$2" "$context" "$operators"
+    mkdir -p "$machine$2" "$context" "$rebuilders"
     mount -t tmpfs -o mode=0755 storage "$machine$2"
     static_program "$machine/usr/bin/apt-quorum-static"
     cp -r builder/container "$machine/srv/"
 }
 
-# make_world: the archive, the operators, and a configuration as /srv/configuration.
+# make_world: the archive, the rebuilders, and a configuration as /srv/configuration.
 make_world() {
     make_package "$TESTBED_RUN/debs" unconfirmed
     make_archive /srv/archive "$TESTBED_RUN"/debs/*.deb
     "$testbed/serve" 8000 "srv=$machine/srv" "debian=$debian-$suite" >/dev/null
     serve_tls
-    endpoints=https://127.0.0.1:8443/operators configure /srv/configuration
+    endpoints=https://127.0.0.1:8443/rebuilders configure /srv/configuration
     sed -i 's#https://127.0.0.1:8443#http://127.0.0.1:8000/srv#' \
-        "$machine/srv/configuration/operators.d/bob.toml"
+        "$machine/srv/configuration/rebuilders.d/bob.toml"
     cp "$TESTBED_RUN/web.pem" "$machine/srv/configuration/"
     printf '[network]\nauthorities = "web.pem"\n' >>"$machine/srv/configuration/policy.toml"
     confirm "$debian-$suite"/pool/main/h/hello/hello_*.deb

@@ -18,7 +18,7 @@ cd "$repo"
 
 machine=${TESTBED_RUN-}/machine
 said=${TESTBED_RUN-}/said
-operators=$machine/srv/operators
+rebuilders=$machine/srv/rebuilders
 
 # for_each_release trixie|all ARGUMENT...: runs the script once for each of Debian 12, 13 and
 # forky with FULL=1 and if it is for all of them, otherwise for Debian 13 only. BUILD_SUITES
@@ -90,7 +90,7 @@ make_machine() {
     install_gate "$machine"
     # What the package does when it is configured.
     [[ -z ${APT_QUORUM_PROGRAM-} ]] || DPKG_ROOT=$machine sh debian/apt-quorum.postinst configure
-    mkdir -p "$operators"
+    mkdir -p "$rebuilders"
 }
 
 # install_gate ROOT: the package, or, with APT_QUORUM_PROGRAM, that program and the files of
@@ -156,28 +156,28 @@ gate_package() {
     dpkg-deb --root-owner-group -Zgzip -z1 --build "$tree" "$1/apt-quorum.deb" >/dev/null
 }
 
-# configure DIRECTORY: a configuration under which both operators must confirm everything, in
-# this directory of the machine. The operators, alice
-# and bob, get keys if they have none, and publish in /srv/operators of the machine.
+# configure DIRECTORY: a configuration under which both rebuilders must confirm everything, in
+# this directory of the machine. The rebuilders, alice
+# and bob, get keys if they have none, and publish in /srv/rebuilders of the machine.
 configure() {
     local directory=$machine$1 name
     rm -rf "$directory"
-    mkdir -p "$directory"/{operators.d,exceptions.d}
+    mkdir -p "$directory"/{rebuilders.d,exceptions.d}
     printf 'mode = "enforce"\nthreshold = 2\n' >"$directory/policy.toml"
     for name in alice bob; do
-        mkdir -p "$operators/$name"
+        mkdir -p "$rebuilders/$name"
         [[ -f $TESTBED_RUN/$name.key ]] ||
             openssl genpkey -algorithm ed25519 -out "$TESTBED_RUN/$name.key"
         {
             printf 'name = "%s"\n\n[[key]]\ntype = "ed25519"\npublic = """\n' "$name"
             openssl pkey -in "$TESTBED_RUN/$name.key" -pubout
             printf '"""\n\n[[endpoint]]\nprotocol = "directory"\nurl = "%s/"\n' \
-                "${endpoints-file:///srv/operators}/$name"
-        } >"$directory/operators.d/$name.toml"
+                "${endpoints-file:///srv/rebuilders}/$name"
+        } >"$directory/rebuilders.d/$name.toml"
     done
 }
 
-# confirm DEB...: both operators sign that they got these very files.
+# confirm DEB...: both rebuilders sign that they got these very files.
 confirm() {
     local deb artifact sha256 name
     for deb; do
@@ -190,9 +190,9 @@ confirm() {
     done
 }
 
-# attest OPERATOR ARTIFACT SHA256: one in-toto link, in the canonical form that was signed.
+# attest REBUILDER ARTIFACT SHA256: one in-toto link, in the canonical form that was signed.
 attest() {
-    local place=$operators/$1/$2 signed=$TESTBED_RUN/signed
+    local place=$rebuilders/$1/$2 signed=$TESTBED_RUN/signed
     mkdir -p "$place"
     printf '{"_type":"link","byproducts":{},"command":[],"environment":{},"materials":{},"name":"rebuild %s","products":{"%s":{"sha256":"%s"}}}' \
         "$2" "$2" "$3" >"$signed"
@@ -203,10 +203,10 @@ attest() {
 }
 
 # forget PACKAGE: nobody ever signed it.
-forget() { rm -rf "$operators"/*/"$1"_*; }
+forget() { rm -rf "$rebuilders"/*/"$1"_*; }
 
 # confirm_today [OPTION...]: debootstrap downloads what it would install of the release today,
-# into /srv/build/cache of the machine, and both operators confirm it.
+# into /srv/build/cache of the machine, and both rebuilders confirm it.
 confirm_today() {
     ends 0 debootstrap "$@" --download-only \
         --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \

@@ -1,4 +1,4 @@
-//! A machine on which the package was installed and nothing else was done, with operators on
+//! A machine on which the package was installed and nothing else was done, with rebuilders on
 //! loopback whom somebody could trust.
 
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::dialogue::Terminal;
-use super::installed::{Machine, OPERATORS};
+use super::installed::{Machine, REBUILDERS};
 use super::rebuilder::Rebuilder;
 use super::server::Server;
 use super::{Deb, Ended, run, set_mode};
@@ -35,9 +35,9 @@ pub fn other() -> Deb {
 impl Fresh {
     pub fn new() -> Self {
         let mut machine = Machine::new();
-        for name in OPERATORS {
+        for name in REBUILDERS {
             for suffix in ["toml", "pem"] {
-                fs::remove_file(machine.world.path(&format!("etc/operators.d/{name}.{suffix}")))
+                fs::remove_file(machine.world.path(&format!("etc/rebuilders.d/{name}.{suffix}")))
                     .unwrap();
             }
         }
@@ -63,7 +63,7 @@ impl Fresh {
         let conf = format!(
             "{conf}Dir::Etc::sourcelist \"{at}/sources.list\";\nDir::Etc::sourceparts \"{at}/sources.list.d\";\n\
              Dir::Bin::methods \"{at}/methods\";\nAPT::Quorum::Config \"{at}/etc\";\n\
-             APT::Quorum::Operators \"{at}/shipped\";\n\
+             APT::Quorum::Rebuilders \"{at}/shipped\";\n\
              APT::Architecture \"amd64\";\nAPT::Architectures {{ \"amd64\"; }};\n\
              Dir::State::status \"{root}/var/lib/dpkg/status\";\n\
              Dir::State::lists \"{root}/var/lib/apt/lists\";\n"
@@ -100,8 +100,8 @@ impl Fresh {
         Terminal::start(&self.machine.world, &self.command(arguments))
     }
 
-    /// What an operator serves who signed these packages, as `NAME=URL`, and its key's id.
-    pub fn operator(&self, name: &'static str, debs: &[&Deb]) -> (Server, String, String) {
+    /// What a rebuilder serves who signed these packages, as `NAME=URL`, and its key's id.
+    pub fn rebuilder(&self, name: &'static str, debs: &[&Deb]) -> (Server, String, String) {
         let key = &self.machine.keys[name];
         let mut rebuilder = Rebuilder::publishing(&[key]);
         for deb in debs {
@@ -136,8 +136,8 @@ fn walk(path: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
     }
 }
 
-/// The flags that name these operators and their keys.
-pub fn trusting<'a>(operators: &'a [(Server, String, String)]) -> Vec<&'a str> {
-    let one = |it: &'a (Server, String, String)| ["--operator", &*it.1, "--fingerprint", &*it.2];
-    operators.iter().flat_map(one).collect()
+/// The flags that name these rebuilders and their keys.
+pub fn trusting<'a>(rebuilders: &'a [(Server, String, String)]) -> Vec<&'a str> {
+    let one = |it: &'a (Server, String, String)| ["--rebuilder", &*it.1, "--fingerprint", &*it.2];
+    rebuilders.iter().flat_map(one).collect()
 }

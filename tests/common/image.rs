@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use super::{Deb, Ended, Key, World, run, set_mode, sha256};
 
-pub const OPERATORS: [&str; 2] = ["alpha", "beta"];
+pub const REBUILDERS: [&str; 2] = ["alpha", "beta"];
 
-/// A publisher with an image in `root`, whose packages two operators confirmed.
+/// A publisher with an image in `root`, whose packages two rebuilders confirmed.
 pub struct Publisher {
     pub world: World,
-    pub operators: [Key; 2],
+    pub rebuilders: [Key; 2],
     pub signer: Key,
     pub debs: Vec<Deb>,
 }
@@ -23,14 +23,14 @@ pub struct Publisher {
 impl Publisher {
     pub fn new() -> Self {
         let world = World::new();
-        let operators = [Key::new(), Key::new()];
-        for (name, key) in OPERATORS.into_iter().zip(&operators) {
-            world.operator(name, key, &[]);
+        let rebuilders = [Key::new(), Key::new()];
+        for (name, key) in REBUILDERS.into_iter().zip(&rebuilders) {
+            world.rebuilder(name, key, &[]);
         }
         let debs = vec![Deb::new("hello", "2.10-3", "amd64"), Deb::new("tool", "1:4-1", "all")];
-        let publisher = Self { world, operators, signer: Key::new(), debs };
+        let publisher = Self { world, rebuilders, signer: Key::new(), debs };
         for deb in &publisher.debs {
-            publisher.confirm(deb, &OPERATORS);
+            publisher.confirm(deb, &REBUILDERS);
         }
         let path = publisher.world.write("signer.key", publisher.signer.secret_pem());
         set_mode(&path, 0o600);
@@ -44,12 +44,12 @@ impl Publisher {
         self.world.path("root")
     }
 
-    /// Has these operators sign a package.
+    /// Has these rebuilders sign a package.
     pub fn confirm(&self, deb: &Deb, who: &[&str]) {
         let directory = format!("evidence/{}", deb.file_name());
         self.world.make_directory("evidence");
         self.world.make_directory(&directory);
-        for (name, key) in OPERATORS.into_iter().zip(&self.operators) {
+        for (name, key) in REBUILDERS.into_iter().zip(&self.rebuilders) {
             if who.contains(&name) {
                 self.world.write(&format!("{directory}/{name}"), deb.link(key));
             }
@@ -120,7 +120,7 @@ impl Publisher {
         ended
     }
 
-    /// The same with the whole tree, by somebody who trusts the same operators.
+    /// The same with the whole tree, by somebody who trusts the same rebuilders.
     pub fn verify(&self, options: &[&str]) -> Ended {
         let root = self.root();
         let options = [&["--root", root.to_str().unwrap()], options].concat();
@@ -131,8 +131,8 @@ impl Publisher {
     pub fn verifier(&self, threshold: usize) -> World {
         let world = World::new();
         world.policy(&format!("mode = \"enforce\"\nthreshold = {threshold}\n"));
-        for (name, key) in OPERATORS.into_iter().zip(&self.operators) {
-            world.operator(&format!("my-{name}"), key, &[]);
+        for (name, key) in REBUILDERS.into_iter().zip(&self.rebuilders) {
+            world.rebuilder(&format!("my-{name}"), key, &[]);
         }
         world
     }

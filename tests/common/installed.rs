@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::{Deb, Ended, Key, World, run, set_mode, sha256};
 
-pub const OPERATORS: [&str; 3] = ["alpha", "beta", "gamma"];
+pub const REBUILDERS: [&str; 3] = ["alpha", "beta", "gamma"];
 
-/// Three operators of whom two must confirm, and a system.
+/// Three rebuilders of whom two must confirm, and a system.
 pub struct Machine {
     pub world: World,
     pub keys: BTreeMap<&'static str, Key>,
@@ -25,9 +25,9 @@ pub struct Machine {
 impl Machine {
     pub fn new() -> Self {
         let world = World::new();
-        let keys: BTreeMap<_, _> = OPERATORS.map(|name| (name, Key::new())).into();
+        let keys: BTreeMap<_, _> = REBUILDERS.map(|name| (name, Key::new())).into();
         for (name, key) in &keys {
-            world.operator(name, key, &[]);
+            world.rebuilder(name, key, &[]);
         }
         let new = Self {
             world,
@@ -78,7 +78,7 @@ impl Machine {
         self.receipt(deb, json!({ "basis": basis, "debt": basis != "quorum" }))
     }
 
-    /// It was let in because these operators signed it, and what they signed was kept.
+    /// It was let in because these rebuilders signed it, and what they signed was kept.
     pub fn let_in_by(&mut self, deb: &Deb, names: &[&str]) -> &mut Self {
         let mut claims = Vec::new();
         for name in names {
@@ -104,7 +104,7 @@ impl Machine {
         self
     }
 
-    /// These operators signed `deb`; it is in the tree.
+    /// These rebuilders signed `deb`; it is in the tree.
     pub fn signed(&mut self, deb: &Deb, names: &[&str]) -> &mut Self {
         for name in names {
             let link = deb.link(&self.keys[name]);
@@ -201,7 +201,7 @@ pub fn receipt(deb: &Deb) -> Value {
         "schema": 1, "time": "2026-03-01T12:00:00Z", "entrance": "hook", "path": "/x.deb",
         "decision": "admit", "basis": "quorum", "package": deb.name, "version": deb.version,
         "architecture": deb.architecture, "sha256": deb.sha256(), "size": deb.bytes.len(),
-        "operators": {}, "claims": [], "debt": false,
+        "rebuilders": {}, "claims": [], "debt": false,
     })
 }
 

@@ -1,5 +1,5 @@
 //! What the tests of the real binary share: a world with a configuration, keys and packages, and
-//! operators on loopback.
+//! rebuilders on loopback.
 //!
 //! Nothing here asks the program under test how a thing is written.
 #![allow(dead_code)] // each test binary uses its own part
@@ -234,7 +234,7 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let world = Self { directory };
         set_mode(world.directory.path(), 0o755);
-        for name in ["etc", "etc/operators.d", "etc/exceptions.d", "cache", "lists", "files"] {
+        for name in ["etc", "etc/rebuilders.d", "etc/exceptions.d", "cache", "lists", "files"] {
             world.make_directory(name);
         }
         let fetching = nix::unistd::User::from_name("_apt").unwrap();
@@ -276,7 +276,7 @@ impl World {
         self.write("etc/policy.toml", text);
     }
 
-    /// Policy for tests with faults: two of all operators, and short timeouts.
+    /// Policy for tests with faults: two of all rebuilders, and short timeouts.
     pub fn impatient_policy(&self, threshold: usize) {
         self.policy(&format!(
             "mode = \"enforce\"\nthreshold = {threshold}\n\n\
@@ -284,16 +284,16 @@ impl World {
         ));
     }
 
-    /// An operator's file with its key and endpoints, which are `PROTOCOL URL`.
-    pub fn operator(&self, name: &str, key: &Key, endpoints: &[String]) {
+    /// A rebuilder's file with its key and endpoints, which are `PROTOCOL URL`.
+    pub fn rebuilder(&self, name: &str, key: &Key, endpoints: &[String]) {
         let mut text =
             format!("name = \"{name}\"\n\n[[key]]\ntype = \"ed25519\"\nfile = \"{name}.pem\"\n");
         for endpoint in endpoints {
             let (protocol, url) = endpoint.split_once(' ').unwrap();
             text += &format!("\n[[endpoint]]\nprotocol = \"{protocol}\"\nurl = \"{url}\"\n");
         }
-        self.write(&format!("etc/operators.d/{name}.toml"), text);
-        self.write(&format!("etc/operators.d/{name}.pem"), key.pem_of_rebuilderd());
+        self.write(&format!("etc/rebuilders.d/{name}.toml"), text);
+        self.write(&format!("etc/rebuilders.d/{name}.pem"), key.pem_of_rebuilderd());
     }
 
     pub fn exception(&self, text: &str) {

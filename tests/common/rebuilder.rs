@@ -1,4 +1,4 @@
-//! An operator's rebuilderd, as far as clients of its API (version 1) can tell.
+//! A rebuilder's rebuilderd, as far as clients of its API (version 1) can tell.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ pub fn hello() -> Deb {
     Deb::new("hello", "2.10-3", "amd64")
 }
 
-/// Operators called `alpha`, `beta` and so on, each with what `answer` makes of its key.
-pub fn operators(world: &World, rebuilders: Vec<(Key, Rebuilder)>) -> Vec<Server> {
+/// Rebuilders called `alpha`, `beta` and so on, each with what `answer` makes of its key.
+pub fn rebuilders(world: &World, rebuilders: Vec<(Key, Rebuilder)>) -> Vec<Server> {
     let names = ["alpha", "beta", "gamma", "delta"];
     let mut servers = Vec::new();
     for (name, (key, rebuilder)) in names.into_iter().zip(rebuilders) {
         let server = rebuilder.serve();
-        world.operator(name, &key, &[server.endpoint()]);
+        world.rebuilder(name, &key, &[server.endpoint()]);
         servers.push(server);
     }
     servers
@@ -33,11 +33,11 @@ pub fn ignorant() -> (Key, Rebuilder) {
     (Key::new(), Rebuilder::default())
 }
 
-/// One operator whose word is enough.
+/// One rebuilder whose word is enough.
 pub fn alone(key: Key, rebuilder: Rebuilder) -> (World, Server) {
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
-    let server = operators(&world, vec![(key, rebuilder)]).remove(0);
+    let server = rebuilders(&world, vec![(key, rebuilder)]).remove(0);
     (world, server)
 }
 

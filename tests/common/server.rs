@@ -155,7 +155,7 @@ impl Server {
         format!("http://{}/", self.address)
     }
 
-    /// As an endpoint of [`super::World::operator`].
+    /// As an endpoint of [`super::World::rebuilder`].
     pub fn endpoint(&self) -> String {
         format!("rebuilderd {}", self.url())
     }

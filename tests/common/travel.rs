@@ -13,7 +13,7 @@ pub fn machine(keys: &[Key], endpoints: &[String]) -> World {
     let world = World::new();
     world.policy(&format!("mode = \"enforce\"\nthreshold = {}\n", keys.len()));
     for (at, (name, key)) in NAMES.into_iter().zip(keys).enumerate() {
-        world.operator(name, key, &endpoints.get(at).cloned().into_iter().collect::<Vec<_>>());
+        world.rebuilder(name, key, &endpoints.get(at).cloned().into_iter().collect::<Vec<_>>());
     }
     world
 }

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::sync::{Arc, Mutex};
 
 use crate::common::apt::with_archive;
-use crate::common::rebuilder::{Rebuilder, confirming, hello, ignorant, operators};
+use crate::common::rebuilder::{Rebuilder, confirming, hello, ignorant, rebuilders};
 use crate::common::server::{Reply, Server};
 use crate::common::{Deb, Ended, Key, World, run, sha256};
 
@@ -73,7 +73,7 @@ pub fn stable(text: &str) -> String {
     out
 }
 
-/// A world with three operators: two who confirm hello, and one who has never heard of it.
+/// A world with three rebuilders: two who confirm hello, and one who has never heard of it.
 pub fn configured() -> String {
     let world = World::new();
     let deb = hello();
@@ -82,7 +82,7 @@ pub fn configured() -> String {
     let (key, alpha) = confirming(&[&deb]);
     // Not published yet; somebody brings it along.
     let link = new.link(&key);
-    let _servers = operators(&world, vec![(key, alpha), confirming(&[&deb]), ignorant()]);
+    let _servers = rebuilders(&world, vec![(key, alpha), confirming(&[&deb]), ignorant()]);
     for it in [&deb, &other, &new] {
         world.put(it);
     }
@@ -104,16 +104,16 @@ pub fn configured() -> String {
         &["explain", "WORLD/files/new_1_all.deb", "--evidence", "WORLD/files/tree"],
         &["explain", "a b"],
         &["config", "check"],
-        &["operator", "list"],
-        &["operator", "refresh", "nobody"],
-        &["operator", "refresh"],
-        &["operator", "remove", "alpha"],
-        &["operator", "add", "ftp://alpha.example/"],
-        &["operator", "add", "https://user:word@alpha.example/"],
-        &["operator", "add", "https://alpha.example/?x"],
-        &["operator", "add", "https://alpha.example/", "--protocol", "archive"],
-        &["operator", "add-key", "nobody"],
-        &["operator", "add-key", "alpha", "--key", "WORLD/files/text"],
+        &["rebuilder", "list"],
+        &["rebuilder", "refresh", "nobody"],
+        &["rebuilder", "refresh"],
+        &["rebuilder", "remove", "alpha"],
+        &["rebuilder", "add", "ftp://alpha.example/"],
+        &["rebuilder", "add", "https://user:word@alpha.example/"],
+        &["rebuilder", "add", "https://alpha.example/?x"],
+        &["rebuilder", "add", "https://alpha.example/", "--protocol", "archive"],
+        &["rebuilder", "add-key", "nobody"],
+        &["rebuilder", "add-key", "alpha", "--key", "WORLD/files/text"],
         &["exception", "list"],
         &["exception", "add", "hello=1", "--reason", "", "--days", "3"],
         &["exception", "add", "hello=1", "--reason", "x", "--expires", "2020-01-01"],
@@ -154,10 +154,10 @@ pub fn configured() -> String {
         &["bootstrap", "--config", "WORLD/etc", "--archives", "WORLD/files"],
         &["bootstrap", "--config", "WORLD/etc", "--archives", "WORLD/etc"],
         &["verify-image", "WORLD/files/text", "--key", "WORLD/files/text"],
-        &["verify-image", "WORLD/files/text", "--key", "WORLD/etc/operators.d/alpha.pem"],
-        &["operator", "import-layout", "WORLD/files/text"],
-        &["operator", "import-layout", "WORLD/files/text", "--key", "WORLD/files/text"],
-        &["operator", "add-key", "alpha"],
+        &["verify-image", "WORLD/files/text", "--key", "WORLD/etc/rebuilders.d/alpha.pem"],
+        &["rebuilder", "import-layout", "WORLD/files/text"],
+        &["rebuilder", "import-layout", "WORLD/files/text", "--key", "WORLD/files/text"],
+        &["rebuilder", "add-key", "alpha"],
         &["exception", "add", "hello=2.10-3", "--reason", "x", "--days", "99999999"],
         &["exception", "add", "hello=2.10-3", "--reason", "x", "--days", "3", "--file", "a/b"],
         &["exception", "add", "--package", "hello", "--reason", "x", "--expires", "2199-01-01"],
@@ -174,7 +174,7 @@ pub fn configured() -> String {
 pub fn with_apt() -> Option<String> {
     let world = World::new();
     let (deb, other) = (hello(), Deb::new("other", "1", "all"));
-    let _servers = operators(&world, vec![confirming(&[&deb]), confirming(&[&deb]), ignorant()]);
+    let _servers = rebuilders(&world, vec![confirming(&[&deb]), confirming(&[&deb]), ignorant()]);
     if !with_archive(&world, &[&deb, &other], &[]) {
         return None;
     }
@@ -186,7 +186,7 @@ pub fn with_apt() -> Option<String> {
     Some(it.text)
 }
 
-/// Operators who publish their keys, and change them.
+/// Rebuilders who publish their keys, and change them.
 pub fn trusting() -> String {
     let world = World::new();
     world.policy("mode = \"warn\"\n");
@@ -197,9 +197,9 @@ pub fn trusting() -> String {
     let without = Rebuilder::default().serve();
     let silent = Server::start(|_| Reply::status(500));
     let (url, id, other) = (server.url(), key.id(), new.id());
-    let add = ["operator", "add", &url, "--name", "alpha"];
+    let add = ["rebuilder", "add", &url, "--name", "alpha"];
     let mut it = Transcript { world: &world, text: String::new() };
-    it.say(&["operator", "add", &url]);
+    it.say(&["rebuilder", "add", &url]);
     it.say(&add);
     for more in [
         &["--threshold", "1"][..],
@@ -211,21 +211,21 @@ pub fn trusting() -> String {
     ] {
         it.say(&[&add[..], more].concat());
     }
-    it.say(&["operator", "refresh"]);
+    it.say(&["rebuilder", "refresh"]);
     it.say(&["mode", "enforce"]);
-    it.say(&["operator", "add", &without.url(), "--name", "beta", "--threshold", "1"]);
-    it.say(&["operator", "add", &silent.url(), "--name", "beta", "--threshold", "1"]);
-    it.say(&["operator", "add", &silent.url(), "--name", "beta", "--protocol", "directory"]);
+    it.say(&["rebuilder", "add", &without.url(), "--name", "beta", "--threshold", "1"]);
+    it.say(&["rebuilder", "add", &silent.url(), "--name", "beta", "--threshold", "1"]);
+    it.say(&["rebuilder", "add", &silent.url(), "--name", "beta", "--protocol", "directory"]);
     *published.lock().unwrap() = Rebuilder::publishing(&[&new]);
-    it.say(&["operator", "refresh"]);
-    it.say(&["operator", "add-key", "alpha"]);
-    it.say(&["operator", "add-key", "alpha", "--yes", "--fingerprint", &other]);
-    it.say(&["operator", "add-key", "alpha"]);
+    it.say(&["rebuilder", "refresh"]);
+    it.say(&["rebuilder", "add-key", "alpha"]);
+    it.say(&["rebuilder", "add-key", "alpha", "--yes", "--fingerprint", &other]);
+    it.say(&["rebuilder", "add-key", "alpha"]);
     it.say(&["config", "check"]);
     drop(server);
-    it.say(&["operator", "refresh"]);
+    it.say(&["rebuilder", "refresh"]);
     it.say(&["mode", "warn"]);
-    it.say(&["operator", "remove", "alpha", "--yes"]);
+    it.say(&["rebuilder", "remove", "alpha", "--yes"]);
     it.text
 }
 
@@ -244,8 +244,8 @@ pub fn unconfigured() -> String {
             &["verify", "WORLD/files/hello_2.10-3_amd64.deb"],
             &["explain", "WORLD/files/hello_2.10-3_amd64.deb"],
             &["audit", "--root", "WORLD/files"],
-            &["operator", "list"],
-            &["operator", "refresh"],
+            &["rebuilder", "list"],
+            &["rebuilder", "refresh"],
             &["exception", "list"],
             &["mode", "enforce"],
             &["evidence", "export", "--output", "WORLD/files/out.tar.gz"],
@@ -264,7 +264,7 @@ pub fn unconfigured() -> String {
 pub fn entrances() -> String {
     let world = World::new();
     let key = Key::new();
-    world.operator("alpha", &key, &[]);
+    world.rebuilder("alpha", &key, &[]);
     let mut it = Transcript { world: &world, text: String::new() };
     it.enter("before-prompt", &[]);
     it.enter("pre-install-pkgs", &[]);

@@ -18,8 +18,8 @@ use ed25519_dalek::SigningKey;
 
 use crate::errors::variant;
 use crate::support::{
-    Key, World, answer, deb, exception, exception_until, identity, listing, now, operator,
-    package_is, requirement, requirement_of,
+    Key, World, answer, deb, exception, exception_until, identity, listing, now, package_is,
+    rebuilder, requirement, requirement_of,
 };
 
 /// What the hook says last.
@@ -33,7 +33,7 @@ pub struct Shown {
     pub decision: Decision,
 }
 
-/// Operators with keys that are the same in every run. Nothing else is signed with them.
+/// Rebuilders with keys that are the same in every run. Nothing else is signed with them.
 fn world() -> World {
     let key =
         |name: &str| Key(SigningKey::from_bytes(Sha256Digest::of(name.as_bytes()).as_bytes()));
@@ -52,7 +52,7 @@ fn listed(world: &World) -> Subject {
     Subject::new(world.file.clone(), Some(world.identity.clone()), listings())
 }
 
-/// What operators can answer, and what each of it comes to.
+/// What rebuilders can answer, and what each of it comes to.
 fn answers() -> Vec<Answer> {
     let says = |status, more: Option<&str>| Outcome::NoAttestation {
         status,
@@ -88,7 +88,7 @@ pub fn standings() -> Vec<Standing> {
 
 /// One of every reason, and several where the words depend on numbers.
 pub fn reasons() -> Vec<Reason> {
-    let names = |names: &[&str]| names.iter().map(|name| operator(name)).collect::<Vec<_>>();
+    let names = |names: &[&str]| names.iter().map(|name| rebuilder(name)).collect::<Vec<_>>();
     let not_confirmed = |confirmed, needed, missing: &[&str]| Reason::NotConfirmed {
         confirmed,
         needed,
@@ -104,8 +104,8 @@ pub fn reasons() -> Vec<Reason> {
             requested: Box::new(identity("hello 2.10-4 amd64").into()),
             found: Box::new(identity("hello 2.10-3 amd64")),
         },
-        Reason::Conflict { operators: names(&["alpha", "beta"]) },
-        Reason::NoOperators,
+        Reason::Conflict { rebuilders: names(&["alpha", "beta"]) },
+        Reason::NoRebuilders,
         not_confirmed(0, 1, &[]),
         not_confirmed(1, 2, &[]),
         not_confirmed(2, 3, &[]),
@@ -117,7 +117,7 @@ pub fn reasons() -> Vec<Reason> {
 
 /// A report in which these confirm and the others say what they say.
 fn report(world: &World, voters: &[&str]) -> Report {
-    let others = answers().into_iter().filter(|it| !voters.contains(&it.operator.as_str()));
+    let others = answers().into_iter().filter(|it| !voters.contains(&it.rebuilder.as_str()));
     let evidence =
         Evidence { claims: world.votes(voters), answers: others.collect(), pending: Vec::new() };
     let policy = world.policy(requirement(3, &["alpha", "beta", "gamma"]));
@@ -170,7 +170,7 @@ pub fn all() -> Vec<Shown> {
         Vec::new(),
         Vec::new(),
     );
-    add("as installed, without operators", judge(&unset.unwrap(), &Evidence::default()));
+    add("as installed, without rebuilders", judge(&unset.unwrap(), &Evidence::default()));
     let strict = world.policy(requirement_of(2, &counted, &[], OnConflict::Refuse));
     add("refused: a conflict that the policy refuses", judge(&strict, &claimed(lone)));
     add("refused: the exception is over", judge(&all_of(Mode::Enforce, over()), &nobody()));
@@ -206,7 +206,7 @@ pub fn text(all: &[Shown]) -> String {
     let mixed = decisions.iter().filter(|(_, it)| {
         !matches!(it.refusal().map(|it| &it.reason), Some(Reason::Configuration { .. }))
     });
-    text += "== standings of operators\n";
+    text += "== standings of rebuilders\n";
     for standing in standings() {
         let _ = writeln!(text, "{}: {}", variant(&standing), report::standing(&standing));
     }
@@ -310,14 +310,14 @@ pub fn assert_complete(it: &Shown) {
     };
     for text in [&text, &line] {
         assert!(text.contains(&format!("refused: {name}: ")), "{title}: {text}");
-        for operator in refusal.report.iter().flat_map(|it| it.standings.keys()) {
-            assert!(text.contains(&format!("{operator}: ")), "{title}: {operator}: {text}");
+        for rebuilder in refusal.report.iter().flat_map(|it| it.standings.keys()) {
+            assert!(text.contains(&format!("{rebuilder}: ")), "{title}: {rebuilder}: {text}");
         }
         if let Reason::NotConfirmed { confirmed, needed, .. }
         | Reason::CouldNotFindOut { confirmed, needed, .. } = &refusal.reason
         {
             let confirmed = if *confirmed == 0 { "no".to_owned() } else { confirmed.to_string() };
-            assert!(text.contains(&format!("{confirmed} operator")), "{title}: {text}");
+            assert!(text.contains(&format!("{confirmed} rebuilder")), "{title}: {text}");
             assert!(text.contains(&format!(", {needed} must")), "{title}: {text}");
         }
     }

@@ -17,7 +17,7 @@ use apt_quorum::evidence::http::DoorError;
 use apt_quorum::gate::AptUnreadable;
 use apt_quorum::image::ManifestError;
 use apt_quorum::import::apt_transport::SettingsError;
-use apt_quorum::import::operators::OperatorsError;
+use apt_quorum::import::rebuilders::RebuildersError;
 use apt_quorum::import::{PlanError, repro_threshold::TakeError};
 use apt_quorum::policy::{PolicyError, RequirementError};
 use apt_quorum::receipt::Ledger;
@@ -28,12 +28,13 @@ use apt_quorum::sys::secure::{SecureError, Trusted};
 use apt_quorum::sys::steady::Unsteady;
 use apt_quorum::sys::tree::TreeError;
 use apt_quorum::types::{
-    Fingerprint, GlobError, KeyError, KeyFault, KeyId, KeyKind, NameError, OperatorName,
-    OperatorNameError, PublicKey, SecretKeyError, Sha256Digest, ThresholdError, TimestampError,
+    Fingerprint, GlobError, KeyError, KeyFault, KeyId, KeyKind, NameError, PublicKey,
+    RebuilderName, RebuilderNameError, SecretKeyError, Sha256Digest, ThresholdError,
+    TimestampError,
 };
 use nix::errno::Errno;
 
-use crate::support::{deb, identity, moment, operator, threshold};
+use crate::support::{deb, identity, moment, rebuilder, threshold};
 
 /// A public key that nobody has the private key of any more.
 const KEY: &str = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
@@ -90,8 +91,8 @@ fn key_id() -> KeyId {
     PublicKey::ed25519_from_pem(&pem).unwrap().key_id()
 }
 
-fn alpha() -> OperatorName {
-    operator("alpha")
+fn alpha() -> RebuilderName {
+    rebuilder("alpha")
 }
 
 /// All of them.
@@ -153,9 +154,9 @@ fn types(errors: &mut Errors) {
             name('\u{e9}'),
         ],
     );
-    errors.add("types::operator::OperatorNameError", vec![OperatorNameError]);
+    errors.add("types::rebuilder::RebuilderNameError", vec![RebuilderNameError]);
     errors.add(
-        "types::operator::ThresholdError",
+        "types::rebuilder::ThresholdError",
         vec![ThresholdError::Zero, ThresholdError::TooLarge],
     );
     errors.add(
@@ -244,8 +245,8 @@ fn packages(errors: &mut Errors) {
 fn attestations(errors: &mut Errors) {
     use attest::Rejection;
     let text = |it: &str| it.to_owned();
-    let (operator, day) = (alpha(), moment("2026-01-01T00:00:00Z"));
-    let fault = |fault| Rejection::FaultySignature { operator: alpha(), key_id: key_id(), fault };
+    let (rebuilder, day) = (alpha(), moment("2026-01-01T00:00:00Z"));
+    let fault = |fault| Rejection::FaultySignature { rebuilder: alpha(), key_id: key_id(), fault };
     errors.add(
         "attest::Rejection",
         vec![
@@ -256,8 +257,8 @@ fn attestations(errors: &mut Errors) {
             Rejection::Unsigned,
             Rejection::UnknownKey { key_ids: vec![] },
             Rejection::UnknownKey { key_ids: vec![text("00ff"), text("00ee")] },
-            Rejection::BadSignature { operator: operator.clone(), key_id: key_id() },
-            Rejection::ExpiredKey { operator, key_id: key_id(), not_after: day },
+            Rejection::BadSignature { rebuilder: rebuilder.clone(), key_id: key_id() },
+            Rejection::ExpiredKey { rebuilder, key_id: key_id(), not_after: day },
             fault(SignatureFault::WeakHash),
             Rejection::WrongType { found: text("layout") },
             Rejection::WrongType { found: text("") },
@@ -354,11 +355,11 @@ fn policies(errors: &mut Errors) {
     errors.add(
         "policy::PolicyError",
         vec![
-            PolicyError::EnforceWithoutOperators,
+            PolicyError::EnforceWithoutRebuilders,
             PolicyError::NoThreshold,
-            PolicyError::OperatorWithoutKey(alpha()),
-            PolicyError::UnknownOperator(alpha()),
-            PolicyError::KeyWithoutOperator(alpha()),
+            PolicyError::RebuilderWithoutKey(alpha()),
+            PolicyError::UnknownRebuilder(alpha()),
+            PolicyError::KeyWithoutRebuilder(alpha()),
         ],
     );
     let too_high =
@@ -442,12 +443,15 @@ fn imports(errors: &mut Errors) {
         ],
     );
     errors.add(
-        "import::operators::OperatorsError",
+        "import::rebuilders::RebuildersError",
         vec![
-            OperatorsError::NoCertificate(vec![text("0123456789ABCDEF"), text("FEDCBA9876543210")]),
-            OperatorsError::OtherNumbers(text("0123456789ABCDEF")),
-            OperatorsError::EndsToday,
-            OperatorsError::Owner { key: text("00ff"), why: "the step has no such key" },
+            RebuildersError::NoCertificate(vec![
+                text("0123456789ABCDEF"),
+                text("FEDCBA9876543210"),
+            ]),
+            RebuildersError::OtherNumbers(text("0123456789ABCDEF")),
+            RebuildersError::EndsToday,
+            RebuildersError::Owner { key: text("00ff"), why: "the step has no such key" },
         ],
     );
     let insecure = SecureError::Writable { path: path(), mode: 0o666 };
@@ -463,7 +467,7 @@ fn imports(errors: &mut Errors) {
                 found: text("2"),
                 wanted: text("3"),
             },
-            PlanError::TooFewOperators { threshold: 2, operators: 1 },
+            PlanError::TooFewRebuilders { threshold: 2, rebuilders: 1 },
             PlanError::System(text("there is no randomness")),
         ],
     );

@@ -25,10 +25,10 @@ pub fn explained() -> Option<String> {
     let servers = [alpha.serve(), beta.serve(), Server::start(|_| Reply::status(500))];
     let names = ["alpha", "beta", "gamma", "delta"];
     for ((name, key), server) in names.iter().zip(&keys).zip(&servers) {
-        world.operator(name, key, &[server.endpoint()]);
+        world.rebuilder(name, key, &[server.endpoint()]);
     }
-    world.operator("delta", &keys[3], &[servers[2].endpoint()]);
-    let path = "etc/operators.d/delta.toml";
+    world.rebuilder("delta", &keys[3], &[servers[2].endpoint()]);
+    let path = "etc/rebuilders.d/delta.toml";
     let delta = fs::read_to_string(world.path(path)).unwrap();
     world.write(path, delta + "architectures = [\"s390x\"]\n");
     if !with_archive(
@@ -55,9 +55,9 @@ pub fn explained() -> Option<String> {
         world.policy(&format!("{text}\n[network]\nanswer_timeout = 1\ntotal_timeout = 3\n"));
     };
     let rules = "mode = \"enforce\"\nthreshold = 2\n\n\
-        [[rule]]\npackage = [\"half\"]\nthreshold = 2\noperators = [\"alpha\", \"beta\"]\nrequire = [\"beta\"]\n\
+        [[rule]]\npackage = [\"half\"]\nthreshold = 2\nrebuilders = [\"alpha\", \"beta\"]\nrequire = [\"beta\"]\n\
         conflict = \"refuse\"\nreason = \"see the other bug\"\n\n\
-        [[rule]]\npackage = [\"odd\"]\nthreshold = 2\noperators = [\"alpha\", \"beta\", \"delta\"]\n";
+        [[rule]]\npackage = [\"odd\"]\nthreshold = 2\nrebuilders = [\"alpha\", \"beta\", \"delta\"]\n";
     policy(rules);
     let mut it = Transcript { world: &world, text: String::new() };
     it.say(&["explain", "half"]);

@@ -1,7 +1,7 @@
 //! The gallery: every message that the program can give, to be read as a whole.
 //!
 //! `shown/` holds what people see: every kind of error, every decision with its reasons and the
-//! operators' standings as text and as JSON, and what the commands say. `words.txt` holds every
+//! rebuilders' standings as text and as JSON, and what the commands say. `words.txt` holds every
 //! text that stands in the source, and whether it is `shown` there or `tested` elsewhere,
 //! as a whole or `partly`. The
 //! mistakes of a configuration are in `tests/bad_configuration`, each in one of its own.
@@ -40,7 +40,7 @@ use source::Source;
 /// Set it to write the gallery anew.
 const UPDATE: &str = "APT_QUORUM_UPDATE_GALLERY";
 
-/// Longest line, in characters: what one package can say when three operators have something to
+/// Longest line, in characters: what one package can say when three rebuilders have something to
 /// say about it, with a link.
 const LONGEST: usize = 500;
 

@@ -62,7 +62,7 @@ impl Told {
         stable(&format!("apt-quorum setup {}", words.join(" ")).replace(&here, "WORLD/"))
     }
 
-    /// Shows a file of an operator that was written, without its key and the day.
+    /// Shows a file of a rebuilder that was written, without its key and the day.
     fn show(&mut self, name: &str) -> &mut Self {
         self.text += &format!("$ cat {name}\n");
         let text = stable(&self.fresh.text(name));
@@ -85,9 +85,9 @@ impl Told {
 pub fn by_flags() -> String {
     let fresh = Fresh::new();
     let both = [
-        fresh.operator("alpha", &[&hello(), &other()]),
-        fresh.operator("beta", &[&hello()]),
-        fresh.operator("gamma", &[]),
+        fresh.rebuilder("alpha", &[&hello(), &other()]),
+        fresh.rebuilder("beta", &[&hello()]),
+        fresh.rebuilder("gamma", &[]),
     ];
     let (three, two, one) = (trusting(&both), trusting(&both[..2]), trusting(&both[..1]));
     let alpha = &one[..2];
@@ -97,7 +97,7 @@ pub fn by_flags() -> String {
     world.write("beta.pem", key.pem());
     world.write("beta.toml", described("beta", &silent.url(), ""));
     world.write("delta.toml", described("delta", &silent.url(), "architectures = [\"arm64\"]\n"));
-    let beta = ["--operator", "WORLD/beta.toml", "--key", "beta=WORLD/beta.pem"];
+    let beta = ["--rebuilder", "WORLD/beta.toml", "--key", "beta=WORLD/beta.pem"];
     let id = key.id();
     let rest = ["--mode", "enforce", "--sources", "none", "--yes"];
     let all = ["--threshold", "1", "--mode", "warn", "--sources", "all", "--yes", "--no-dry-run"];
@@ -111,9 +111,9 @@ pub fn by_flags() -> String {
         .say(&[&one, &["--threshold", "2"], &rest])
         .say(&[&one, &["--threshold", "0"], &rest])
         .say(&[alpha, &one, &["--threshold", "1"], &rest])
-        .say(&[&["--operator", "nobody", "--threshold", "1"], &rest])
-        .say(&[&["--operator", "WORLD/delta.toml", "--threshold", "1"], &rest])
-        .say(&[&["--operator", &silent.url(), "--threshold", "1"], &rest])
+        .say(&[&["--rebuilder", "nobody", "--threshold", "1"], &rest])
+        .say(&[&["--rebuilder", "WORLD/delta.toml", "--threshold", "1"], &rest])
+        .say(&[&["--rebuilder", &silent.url(), "--threshold", "1"], &rest])
         .say(&[&["--key", "beta=WORLD/beta.pem", "--threshold", "1"], &one, &rest])
         .say(&[&["--key", "WORLD/beta.pem", "--threshold", "1"], &one, &rest])
         .say(&[&one, &all[..4], &["--yes", "--sources", "http://no.example/"]])
@@ -141,7 +141,7 @@ pub fn by_flags() -> String {
     // All is well, and then once more, and then less.
     set_mode(&it.fresh.path("sources.list"), 0o666);
     it.say(&[&three, &["--threshold", "2", "--mode", "enforce", "--yes", "--sources", "all"]])
-        .show("etc/operators.d/alpha.toml")
+        .show("etc/rebuilders.d/alpha.toml")
         .say(&[&three, &["--threshold", "2", "--mode", "enforce", "--yes", "--sources", "all"]])
         .say(&[&["--threshold", "1", "--yes", "--no-dry-run"]]);
     it.text
@@ -157,18 +157,18 @@ pub fn by_questions() -> String {
     }
     fresh.machine.write();
     let servers = [
-        fresh.operator("alpha", &[&hello(), &other()]),
-        fresh.operator("beta", &[&hello(), &other()]),
-        fresh.operator("gamma", &[]),
+        fresh.rebuilder("alpha", &[&hello(), &other()]),
+        fresh.rebuilder("beta", &[&hello(), &other()]),
+        fresh.rebuilder("gamma", &[]),
     ];
     let [alpha, beta, gamma] = [0, 1, 2].map(|it: usize| servers[it].1.as_str());
     fresh.machine.world.write("shipped/alpha.toml", described("alpha", &servers[0].0.url(), ""));
     let chosen = format!("1 {beta} {gamma} {alpha} ftp://x.example/");
     let names = "Numbers, names or URLs, with spaces between them: ";
     let more = format!("{names}[no more] ");
-    let how_many = "How many operators must confirm a package? [2] ";
+    let how_many = "How many rebuilders must confirm a package? [2] ";
     let mode = "Mode, enforce or warn? [warn] ";
-    let look = "See how the packages that are installed would fare? It asks the operators about each. [yes] ";
+    let look = "See how the packages that are installed would fare? It asks the rebuilders about each. [yes] ";
     let sources = "Which sources? all, none, or their numbers [all] ";
     let mut it = Told::new(fresh);
     it.ask(
@@ -224,7 +224,7 @@ pub fn by_questions() -> String {
 
 fn described(name: &str, url: &str, more: &str) -> String {
     format!(
-        "name = \"{name}\"\ndescription = \"an operator for tests\"\n\n\
+        "name = \"{name}\"\ndescription = \"a rebuilder for tests\"\n\n\
          [[endpoint]]\nprotocol = \"rebuilderd\"\nurl = \"{url}\"\n{more}"
     )
 }

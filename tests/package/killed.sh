@@ -38,7 +38,7 @@ enforce() {
     local etc=$machine/etc/apt-quorum file
     openssl genpkey -algorithm ed25519 -out "$TESTBED_RUN/key.pem" 2>/dev/null
     printf 'name = "tester"\n[[key]]\ntype = "ed25519"\npublic = """\n%s\n"""\n[[endpoint]]\nprotocol = "directory"\nurl = "file:///srv/attestations/"\n' \
-        "$(openssl pkey -in "$TESTBED_RUN/key.pem" -pubout)" >"$etc/operators.d/tester.toml"
+        "$(openssl pkey -in "$TESTBED_RUN/key.pem" -pubout)" >"$etc/rebuilders.d/tester.toml"
     mkdir -p "$machine/srv/attestations"
     printf 'mode = "enforce"\nthreshold = 1\n' >"$etc/policy.toml"
     for file in "$machine"/root/[0-9]*.deb; do

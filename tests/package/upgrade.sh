@@ -18,7 +18,7 @@ first_release() {
     " 0.1.0~first
 }
 
-# confirm FILE: an operator signs that it got the package FILE out of the source.
+# confirm FILE: a rebuilder signs that it got the package FILE out of the source.
 confirm() {
     local name signed=$TESTBED_RUN/signed hash
     # shellcheck disable=SC2016  # dpkg-deb fills it in
@@ -38,13 +38,13 @@ administer() {
     mkdir -p "$machine/srv/attestations"
     openssl genpkey -algorithm ed25519 -out "$TESTBED_RUN/key.pem" 2>/dev/null
     printf 'name = "tester"\n[[key]]\ntype = "ed25519"\npublic = """\n%s\n"""\n[[endpoint]]\nprotocol = "directory"\nurl = "file:///srv/attestations/"\n' \
-        "$(openssl pkey -in "$TESTBED_RUN/key.pem" -pubout)" >"$etc/operators.d/tester.toml"
+        "$(openssl pkey -in "$TESTBED_RUN/key.pem" -pubout)" >"$etc/rebuilders.d/tester.toml"
     printf '[[exception]]\npackage = ["aq-nothing"]\nreason = "made here"\nexpires = 2999-01-01\n' \
         >"$etc/exceptions.d/here.toml"
     printf 'mode = "enforce"\nthreshold = 1\n' >"$etc/policy.toml"
     echo '// The administrator was here.' >>"$hook"
     echo '# The administrator was here.' >>"$gate"
-    administered=("$etc/policy.toml" "$etc/operators.d/tester.toml" "$etc/exceptions.d/here.toml"
+    administered=("$etc/policy.toml" "$etc/rebuilders.d/tester.toml" "$etc/exceptions.d/here.toml"
         "$hook" "$gate")
     sha256sum "${administered[@]}" >"$TESTBED_RUN/administered"
 }
@@ -59,7 +59,7 @@ kept() {
     there "$machine/etc/apt/apt.conf.d/90apt-quorum-before-prompt"
     there "$machine/etc/apt/apt.conf.d/90apt-quorum-pipeline"
     there "$machine/etc/qubes/post-install.d/20-apt-quorum.sh"
-    cmp "$repo/apt-conf/apt-quorum/operators.d/README" "$machine/etc/apt-quorum/operators.d/README"
+    cmp "$repo/apt-conf/apt-quorum/rebuilders.d/README" "$machine/etc/apt-quorum/rebuilders.d/README"
     in_machine dpkg --audit >"$said"
     [[ ! -s $said ]] || wrong "dpkg has something to complain of: $(<"$said")"
     left=$(find "$machine/etc" -name '*.dpkg-*')
@@ -69,9 +69,9 @@ kept() {
 # Neither apt nor dpkg lets in what nobody confirms, and what is confirmed gets in.
 shut() {
     apt 100 install ./aq-one.deb
-    says 'refused: aq-one 1 all: no operator confirms it'
+    says 'refused: aq-one 1 all: no rebuilder confirms it'
     dpkg 2 --install /root/aq-one.deb
-    says 'refused: aq-one 1 all: no operator confirms it'
+    says 'refused: aq-one 1 all: no rebuilder confirms it'
     gone "$machine/usr/share/aq-one"
 }
 
@@ -80,7 +80,7 @@ version() {
     in_machine dpkg-query --show --showformat '${Version} ${db:Status-Status}' apt-quorum
 }
 
-# A machine with the first release, which enforces, and with whose operator's word the packages
+# A machine with the first release, which enforces, and with whose rebuilder's word the packages
 # that are meant to get in can be installed.
 with_first_release() {
     use_machine "$1"
@@ -99,7 +99,7 @@ with_first_release() {
 step "the first release, enforcing: an upgrade of apt-quorum must be confirmed like any other"
 with_first_release upgraded
 apt 100 install ./apt-quorum.deb
-says 'refused: apt-quorum .*: no operator confirms it'
+says 'refused: apt-quorum .*: no rebuilder confirms it'
 [[ $(version) == '0.1.0~first installed' ]] || wrong "it is $(version)"
 
 step "upgraded from the first release: nothing is asked, and all that was changed is kept"

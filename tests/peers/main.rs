@@ -132,14 +132,14 @@ fn ed25519_pem(key: &[u8]) -> String {
     format!("-----BEGIN PUBLIC KEY-----\n{base64}\n-----END PUBLIC KEY-----\n")
 }
 
-/// A world with one operator, whose word is enough.
+/// A world with one rebuilder, whose word is enough.
 fn world(kind: &str, key: &str, more: &str) -> World {
     let world = World::new();
     world.policy("mode = \"enforce\"\nthreshold = 1\n");
     let text =
         format!("name = \"peer\"\n\n[[key]]\ntype = \"{kind}\"\nfile = \"peer.key\"\n\n{more}");
-    world.write("etc/operators.d/peer.toml", text);
-    world.write("etc/operators.d/peer.key", key);
+    world.write("etc/rebuilders.d/peer.toml", text);
+    world.write("etc/rebuilders.d/peer.key", key);
     world
 }
 
@@ -265,7 +265,7 @@ fn a_layout_by_in_toto_in_python() {
     };
     let world = unset();
     let words = [
-        "operator",
+        "rebuilder",
         "import-layout",
         &layout,
         "--key",
@@ -282,7 +282,7 @@ fn a_layout_by_in_toto_in_python() {
     judged(&world);
     // The functionary's key is not the owner's.
     let stranger = unset();
-    let words = ["operator", "import-layout", &layout, "--key", &alice, "--yes"];
+    let words = ["rebuilder", "import-layout", &layout, "--key", &alice, "--yes"];
     apt_quorum(&stranger, &words).assert_code(1);
     println!("a layout by in-toto in Python is taken over");
 
@@ -318,18 +318,18 @@ fn envelopes_by_securesystemslib() {
         let links = peer.path(&directory);
         let options = ["--offline", "--evidence", links.to_str().unwrap()];
         confirms(&world(kind, &peer.key(&directory), taken), &hello, &options);
-        // Provenance says nothing unless it is taken from this operator.
+        // Provenance says nothing unless it is taken from this rebuilder.
         let not_taken = world(kind, &peer.key(&directory), "");
         let ended = verify(&not_taken, &hello, &options);
         ended.assert_code(1);
-        assert!(ended.stdout.contains("not accepted from this operator"), "{ended:?}");
+        assert!(ended.stdout.contains("not accepted from this rebuilder"), "{ended:?}");
         // A link as in-toto puts it into such an envelope counts where links do, and only there.
         let links = peer.path("/srv/dsse-links").join(kind);
         let options = ["--offline", "--evidence", links.to_str().unwrap()];
         confirms(&not_taken, &hello, &options);
         let ended = verify(&world(kind, &peer.key(&directory), taken), &hello, &options);
         ended.assert_code(1);
-        assert!(ended.stdout.contains("operator: its type is link"), "{ended:?}");
+        assert!(ended.stdout.contains("rebuilder: its type is link"), "{ended:?}");
         println!("{kind}: envelopes by securesystemslib confirm");
     }
 }

@@ -3,12 +3,12 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../../testbed/lib.sh"
 
 # shellcheck disable=SC2034  # used by those who source this
-operators=(alice bob carol) mirror=$state/mirrors/sessions farm=${TESTBED_RUN-}/farm
+rebuilders=(alice bob carol) mirror=$state/mirrors/sessions farm=${TESTBED_RUN-}/farm
 
 # What the machines install, beyond what every Debian 13 of the testbed has.
 extras() { doings | cut -d '|' -f 1; }
 
-# package|alice|bob|carol: what the operators do with it, in the words of demo/farm. All other
+# package|alice|bob|carol: what the rebuilders do with it, in the words of demo/farm. All other
 # packages are confirmed by alice and bob.
 doings() {
     cat <<'LIST'

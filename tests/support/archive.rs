@@ -10,7 +10,7 @@ use apt_quorum::attest::{KeyRing, PinnedKey};
 use apt_quorum::types::{Certificate, PublicKey, Sha256Digest};
 
 use super::openpgp::{self, CREATED, PgpKey, Recipe, Says};
-use super::{hex, operator};
+use super::{hex, rebuilder};
 
 /// `Text` and `Binary` (RFC 9580 section 5.2.1).
 pub const TEXT: u8 = 1;
@@ -129,7 +129,7 @@ impl Making {
     pub fn pinned(&self, name: &str) -> PinnedKey {
         let certificate = Certificate::from_packets(&self.certificate).unwrap();
         let key = PublicKey::OpenPgp(certificate);
-        PinnedKey { operator: operator(name), key, not_after: None }
+        PinnedKey { rebuilder: rebuilder(name), key, not_after: None }
     }
 
     pub fn ring(&self) -> KeyRing {
@@ -149,7 +149,7 @@ pub fn recipe(key: &PgpKey) -> Recipe {
 /// What of the archive counts.
 pub fn terms() -> Terms {
     Terms {
-        operator: operator("alpha"),
+        rebuilder: rebuilder("alpha"),
         suite: "trixie".to_owned(),
         components: vec!["main".to_owned()],
         taken_over: "main/taken-over".to_owned(),

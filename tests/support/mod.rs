@@ -17,7 +17,7 @@ use apt_quorum::policy::{
     Answer, Decision, Evidence, Exception, Listing, Matcher, Mode, OnConflict, Outcome, Policy,
     Requirement, Rule, Subject,
 };
-use apt_quorum::types::{Identity, OperatorName, PublicKey, Sha256Digest, Threshold, Timestamp};
+use apt_quorum::types::{Identity, PublicKey, RebuilderName, Sha256Digest, Threshold, Timestamp};
 use ed25519_dalek::{Signer, SigningKey};
 
 /// The moment at which the tests judge.
@@ -35,12 +35,12 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-pub fn operator(name: &str) -> OperatorName {
+pub fn rebuilder(name: &str) -> RebuilderName {
     name.parse().unwrap()
 }
 
-pub fn operators<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<OperatorName> {
-    names.into_iter().map(operator).collect()
+pub fn rebuilders<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<RebuilderName> {
+    names.into_iter().map(rebuilder).collect()
 }
 
 /// `NAME VERSION ARCHITECTURE`.
@@ -123,8 +123,8 @@ pub fn attestation(artifact: &str, sha256: Sha256Digest, keys: &[&Key]) -> Vec<u
     envelope(&link_text(artifact, sha256), keys)
 }
 
-pub fn pinned(operator_name: &str, key: &Key, not_after: Option<Timestamp>) -> PinnedKey {
-    PinnedKey { operator: operator(operator_name), key: key.public(), not_after }
+pub fn pinned(rebuilder_name: &str, key: &Key, not_after: Option<Timestamp>) -> PinnedKey {
+    PinnedKey { rebuilder: rebuilder(rebuilder_name), key: key.public(), not_after }
 }
 
 pub fn threshold(count: usize) -> Threshold {
@@ -144,14 +144,14 @@ pub fn requirement_of(
 ) -> Requirement {
     Requirement::new(
         threshold(count),
-        operators(counted.iter().copied()),
-        operators(required.iter().copied()),
+        rebuilders(counted.iter().copied()),
+        rebuilders(required.iter().copied()),
         on_conflict,
     )
     .unwrap()
 }
 
-/// Operators with a key each, and one package that they have rebuilt.
+/// Rebuilders with a key each, and one package that they have rebuilt.
 pub struct World {
     pub keys: BTreeMap<String, Vec<Key>>,
     pub identity: Identity,
@@ -159,7 +159,7 @@ pub struct World {
 }
 
 impl World {
-    /// `hello 2.10-3 amd64` and the operators `names`.
+    /// `hello 2.10-3 amd64` and the rebuilders `names`.
     pub fn new(names: &[&str]) -> Self {
         Self::with_package(names, "hello 2.10-3 amd64")
     }
@@ -227,7 +227,7 @@ impl World {
         Subject::new(self.file.clone(), Some(self.identity.clone()), vec![listing()])
     }
 
-    /// Enforces `default` over all operators, with nothing else.
+    /// Enforces `default` over all rebuilders, with nothing else.
     pub fn policy(&self, default: Requirement) -> Policy {
         self.policy_of(Mode::Enforce, default, Vec::new(), Vec::new())
     }
@@ -239,7 +239,7 @@ impl World {
         rules: Vec<Rule>,
         exceptions: Vec<Exception>,
     ) -> Policy {
-        let names = operators(self.names());
+        let names = rebuilders(self.names());
         Policy::new(mode, names, self.ring(), Some(default), rules, exceptions).unwrap()
     }
 }
@@ -286,7 +286,7 @@ pub fn claimed(claims: Vec<Claim>) -> Evidence {
 }
 
 pub fn answer(name: &str, outcome: Outcome) -> Answer {
-    Answer { operator: operator(name), endpoint: format!("https://{name}.example/"), outcome }
+    Answer { rebuilder: rebuilder(name), endpoint: format!("https://{name}.example/"), outcome }
 }
 
 /// `admit:quorum`, `admit:exception`, `admit:warn`, or `refuse:` and the code of the reason.

@@ -17,7 +17,7 @@ use curve25519_dalek::scalar::Scalar;
 use sha2::Digest;
 
 use crate::support::openpgp::{self, Back, PgpKey, Recipe, Says, Sub};
-use crate::support::{Key, hex, identity, key_id, moment, now, operator, random};
+use crate::support::{Key, hex, identity, key_id, moment, now, random, rebuilder};
 
 /// The order of the group, 2^252 + 27742317777372353535851937790883648493, least byte first.
 const L: [u8; 32] = [
@@ -42,11 +42,11 @@ pub struct Attack {
     pub expect: Expect,
 }
 
-/// What statements of an operator count.
+/// What statements of a rebuilder count.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VectorAccept {
-    pub operator: String,
+    pub rebuilder: String,
     pub r#type: String,
     pub builder: Option<String>,
     pub verifier: Option<String>,
@@ -79,8 +79,8 @@ impl VectorAccept {
 #[serde(deny_unknown_fields)]
 pub struct VectorKey {
     pub name: String,
-    /// Pinned for this operator; without one the key is unknown
-    operator: Option<String>,
+    /// Pinned for this rebuilder; without one the key is unknown
+    rebuilder: Option<String>,
     not_after: Option<String>,
     /// A public key in hexadecimal that is pinned as it is. Nobody has its secret part
     public: Option<String>,
@@ -226,9 +226,9 @@ impl VectorCertificate {
 pub struct Expect {
     /// The code of the rejection
     pub rejection: Option<String>,
-    /// The operators with a claim for the subject's bytes, once for each claim
+    /// The rebuilders with a claim for the subject's bytes, once for each claim
     pub votes: Option<Vec<String>>,
-    /// The operators with a claim for other bytes under its name, once for each claim
+    /// The rebuilders with a claim for other bytes under its name, once for each claim
     pub conflicts: Option<Vec<String>>,
 }
 
@@ -323,7 +323,7 @@ impl Secret {
         })
     }
 
-    /// The public key as an operator's file has it, written out here a second time.
+    /// The public key as a rebuilder's file has it, written out here a second time.
     fn text(&self) -> String {
         let pem = |der: &[&[u8]]| {
             let base64 = STANDARD.encode(der.concat());
@@ -650,15 +650,15 @@ impl Vector {
 
         let (mut pinned, mut keys) = (Vec::new(), Vec::new());
         for vector_key in &attack.key {
-            let VectorKey { name, operator: owner, not_after, .. } = vector_key;
+            let VectorKey { name, rebuilder: owner, not_after, .. } = vector_key;
             let secret = Secret::new(vector_key, &filler.secrets)?;
             if let Some(owner) = owner {
                 let key = secret.public()?;
                 let not_after = not_after.as_deref().map(moment);
-                keys.push(PinnedKey { operator: operator(owner), key, not_after });
+                keys.push(PinnedKey { rebuilder: rebuilder(owner), key, not_after });
                 let kind = vector_key.kind.unwrap_or(KeyKind::Ed25519);
                 pinned.push(Pinned {
-                    operator: owner.clone(),
+                    rebuilder: owner.clone(),
                     kind,
                     text: secret.text(),
                     not_after,
@@ -671,10 +671,10 @@ impl Vector {
         let mut ring = KeyRing::new(keys).map_err(|e| format!("{e:?}"))?;
         let mut accepted: BTreeMap<&str, Vec<Accepted>> = BTreeMap::new();
         for accept in &attack.accept {
-            accepted.entry(&accept.operator).or_default().push(accept.accepted()?);
+            accepted.entry(&accept.rebuilder).or_default().push(accept.accepted()?);
         }
         for (owner, accepted) in accepted {
-            ring = ring.accepting(operator(owner), accepted);
+            ring = ring.accepting(rebuilder(owner), accepted);
         }
 
         let has_statement = files.contains_key("statement.json");
@@ -742,9 +742,9 @@ pub struct Built {
     pub is_spelt_out: bool,
 }
 
-/// A pinned key as an operator's file has it.
+/// A pinned key as a rebuilder's file has it.
 pub struct Pinned {
-    pub operator: String,
+    pub rebuilder: String,
     pub kind: KeyKind,
     /// In PEM, or armoured
     pub text: String,
@@ -771,7 +771,7 @@ pub fn sort(result: &Result<Vec<Claim>, Rejection>, sha256: Sha256Digest) -> Out
     let (votes, conflicts): (Vec<&Claim>, Vec<&Claim>) =
         claims.iter().partition(|claim| claim.sha256() == sha256);
     let names = |claims: Vec<&Claim>| {
-        let mut names: Vec<_> = claims.iter().map(|claim| claim.operator().to_string()).collect();
+        let mut names: Vec<_> = claims.iter().map(|claim| claim.rebuilder().to_string()).collect();
         names.sort();
         names
     };

@@ -147,7 +147,7 @@ fn planted_in_our_cache(world: &World) {
     secret(world);
     world.source(source_of(&[good, unknown]));
     two_attest(world, good);
-    let stranger = super::operator::OperatorKey::new();
+    let stranger = super::rebuilder_key::RebuilderKey::new();
     let link = stranger.link(&unknown.artifact(), &unknown.sha256());
     let giant = vec![b' '; 64 * 1024 * 1024];
     for package in [good, unknown] {
@@ -165,7 +165,7 @@ fn planted_in_our_cache(world: &World) {
     }
     for past in ["", PAST_THE_PROMPT] {
         let ran = world.sh(&format!("timeout 30 apt-get install -y {past} unknown")).fails();
-        ran.says("no operator confirms it");
+        ran.says("no rebuilder confirms it");
     }
     assert!(!world.has_run("unknown"));
     world.sh("timeout 30 apt-get install -y good").succeeds();

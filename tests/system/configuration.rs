@@ -9,8 +9,8 @@ rows! {
     loose_directories: "the configuration's directories writable, links into a user's directory" => BOTH;
     leftovers: "what dpkg and editors leave in the configuration's directories" => BOTH;
     closed: "no policy, an empty, broken or writable one: everything is refused" => BOTH;
-    as_installed: "as installed: warn mode without operators lets through and says so" => INSTALLED;
-    warn: "warn mode with operators says what it lets through" => INSTALLED;
+    as_installed: "as installed: warn mode without rebuilders lets through and says so" => INSTALLED;
+    warn: "warn mode with rebuilders says what it lets through" => INSTALLED;
     other_configuration: "another configuration named by apt's" => METHOD;
     broken_apt_conf: "a mistake in apt's configuration, which says that ours is elsewhere" => DPKG;
     no_receipts: "receipts that cannot be written: refused" => HOOK;
@@ -31,7 +31,7 @@ fn closed(world: &World) {
         (format!("chown 1000 {policy}"), "is owned by user 1000"),
         (format!("rm {policy}; mkdir {policy}"), "is not a file"),
         ("mv /etc/apt-quorum /etc/gone".to_owned(), "No such file or directory"),
-        ("chmod 666 /etc/apt-quorum/operators.d/alice.toml".to_owned(), "can be written by others"),
+        ("chmod 666 /etc/apt-quorum/rebuilders.d/alice.toml".to_owned(), "can be written by others"),
     ] {
         world.sh(&broken).succeeds();
         for scheme in ["quorum+http", "http"] {
@@ -44,7 +44,7 @@ fn closed(world: &World) {
             .sh(&format!(
                 "test ! -d /etc/gone || mv /etc/gone /etc/apt-quorum
                  test ! -d {policy} || rmdir {policy}
-                 chmod 755 /etc/apt-quorum; chmod 644 /etc/apt-quorum/operators.d/*"
+                 chmod 755 /etc/apt-quorum; chmod 644 /etc/apt-quorum/rebuilders.d/*"
             ))
             .succeeds();
         world.policy(&text);
@@ -56,13 +56,13 @@ fn closed(world: &World) {
 fn as_installed(world: &World) {
     let unknown = world.package("unknown");
     world.source(source_of(&[unknown]));
-    world.sh("rm /etc/apt-quorum/operators.d/*").succeeds();
+    world.sh("rm /etc/apt-quorum/rebuilders.d/*").succeeds();
     world.policy("mode = \"warn\"\n");
-    world.lets_in("no operator is configured");
+    world.lets_in("no rebuilder is configured");
     world
         .install("unknown")
         .succeeds()
-        .says("1 let through unchecked (no operator is configured yet");
+        .says("1 let through unchecked (no rebuilder is configured yet");
     assert!(world.has_run("unknown"));
     let receipt = &world.receipts("hook")[0];
     assert_eq!(
@@ -80,7 +80,7 @@ fn warn(world: &World) {
         .install("unknown")
         .succeeds()
         .says("1 let through unconfirmed (mode is warn)")
-        .says("unknown 1.0-1 all: no operator confirms it");
+        .says("unknown 1.0-1 all: no rebuilder confirms it");
     assert!(world.has_run("unknown"));
 }
 
@@ -107,7 +107,7 @@ fn broken_apt_conf(world: &World) {
         world.write(&format!("/root/{name}.deb"), &world.package(name).bytes);
     }
     // What counts is elsewhere; where it usually is, all is let through.
-    world.sh("cp -r /etc/apt-quorum /srv/quorum; rm /etc/apt-quorum/operators.d/*").succeeds();
+    world.sh("cp -r /etc/apt-quorum /srv/quorum; rm /etc/apt-quorum/rebuilders.d/*").succeeds();
     world.policy("mode = \"warn\"\n");
     world.write(
         "/etc/apt/apt.conf.d/50quorum",
@@ -147,7 +147,7 @@ fn broken_apt_conf(world: &World) {
     world.write("/etc/apt/apt.conf.d/99x", "Acquire::Retries \"3\"\n");
     for command in [
         "status", "config check", "check good", "explain good", "verify /root/good.deb", "audit",
-        "mode", "mode enforce", "exception list", "operator list", "evidence fetch --upgrades",
+        "mode", "mode enforce", "exception list", "rebuilder list", "evidence fetch --upgrades",
         "bootstrap --archives /root", "setup --dry-run",
     ] {
         let ran = world.sh(&format!("code=0; apt-quorum {command} || code=$?; echo ended $code"));
@@ -181,12 +181,12 @@ fn loose_directories(world: &World) {
     let server = serve(source_of(&[good]));
     two_attest(world, good);
     world.sh("mkdir -p /home/user; cp -r /etc/apt-quorum /home/user/quorum; chown -R 1000 /home/user").succeeds();
-    let all = "policy.toml operators.d exceptions.d";
+    let all = "policy.toml rebuilders.d exceptions.d";
     for (broken, mended, says) in [
-        ("chmod 777 operators.d", "chmod 755 operators.d", "can be written by others"),
-        ("chmod 1777 operators.d", "chmod 755 operators.d", "lets others than root add files"),
+        ("chmod 777 rebuilders.d", "chmod 755 rebuilders.d", "can be written by others"),
+        ("chmod 1777 rebuilders.d", "chmod 755 rebuilders.d", "lets others than root add files"),
         ("chmod 1777 exceptions.d", "chmod 755 exceptions.d", "lets others than root add files"),
-        ("chown 1000 operators.d/bob.toml", "chown 0 operators.d/bob.toml", "is owned by user 1000"),
+        ("chown 1000 rebuilders.d/bob.toml", "chown 0 rebuilders.d/bob.toml", "is owned by user 1000"),
         ("chmod 775 exceptions.d", "chmod 755 exceptions.d", "can be written by others"),
         ("chown 1000 exceptions.d", "chown 0 exceptions.d", "is owned by user 1000"),
         (
@@ -195,8 +195,8 @@ fn loose_directories(world: &World) {
             "is owned by user 1000",
         ),
         (
-            "mv operators.d kept; ln -s /home/user/quorum/operators.d operators.d",
-            "rm operators.d; mv kept operators.d",
+            "mv rebuilders.d kept; ln -s /home/user/quorum/rebuilders.d rebuilders.d",
+            "rm rebuilders.d; mv kept rebuilders.d",
             "is owned by user 1000",
         ),
         (
@@ -227,19 +227,19 @@ fn leftovers(world: &World) {
     let exception = "[[exception]]\npackage = [\"unknown\"]\nreason = \"from a version before\"\nexpires = 2999-01-01\n";
     for suffix in [".dpkg-new", ".dpkg-dist", ".dpkg-old", ".dpkg-bak", ".dpkg-tmp", ".ucf-dist", "~", ".swp", ".bak", ".disabled"] {
         world.write(&format!("/etc/apt-quorum/exceptions.d/x.toml{suffix}"), exception);
-        world.write(&format!("/etc/apt-quorum/operators.d/mallory.toml{suffix}"), mallory.configuration());
+        world.write(&format!("/etc/apt-quorum/rebuilders.d/mallory.toml{suffix}"), mallory.configuration());
         world.write(&format!("/etc/apt-quorum/policy.toml{suffix}"), "mode = \"warn\"\n");
     }
     world.write("/etc/apt-quorum/exceptions.d/.x.toml", exception);
     for scheme in ["quorum+http", "http"] {
         world.sources(&[(scheme, &server)]);
-        world.install("unknown").fails().says("only 1 operator confirms it, 2 must");
+        world.install("unknown").fails().says("only 1 rebuilder confirms it, 2 must");
         assert!(!world.has_run("unknown"));
     }
     world.install("good").succeeds();
     // The same files under their own names count.
-    world.sh("cd /etc/apt-quorum/operators.d; mv mallory.toml.dpkg-new mallory.toml").succeeds();
-    world.lets_in("a second operator under its own name");
+    world.sh("cd /etc/apt-quorum/rebuilders.d; mv mallory.toml.dpkg-new mallory.toml").succeeds();
+    world.lets_in("a second rebuilder under its own name");
     world.install("unknown").succeeds();
 }
 
@@ -266,7 +266,7 @@ fn clock_set_back(world: &World) {
     world.sh(back).succeeds().says("1 confirmed");
     // The limit of it, and that the clock was back indeed: a machine without any receipt.
     world.sh("apt-get purge -y unknown; rm -r /var/lib/apt-quorum/receipts /var/cache/apt-quorum").succeeds();
-    world.sh("rm /etc/apt-quorum/operators.d/bob.toml").succeeds();
+    world.sh("rm /etc/apt-quorum/rebuilders.d/bob.toml").succeeds();
     // (Files get the real time, so that dpkg's gate sees the hook's receipt of a moment ago.)
     world.sh(&format!("{back} || true")).says("exception: unknown 1.0-1 all: was once good");
     world.saw("without any receipt the clock is believed");

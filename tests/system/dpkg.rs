@@ -38,7 +38,7 @@ fn judged(world: &World, command: &str) -> Ran {
     let ran = world
         .sh(&command.replace("FILE", "/root/unknown.deb"))
         .fails()
-        .says("refused: unknown 1.0-1 all: no operator confirms it");
+        .says("refused: unknown 1.0-1 all: no rebuilder confirms it");
     assert!(!world.has_run("unknown") && !world.is_unpacked("unknown"), "{command}");
     world.sh(&command.replace("FILE", "/root/good.deb")).succeeds();
     assert!(world.is_unpacked("good"), "{command}");

@@ -16,7 +16,7 @@ fn environment(world: &World) {
     two_attest(world, good);
     // A configuration that would admit anything, and programs that would say yes to anything.
     world
-        .sh("cp -r /etc/apt-quorum /srv/loose; rm /srv/loose/operators.d/*
+        .sh("cp -r /etc/apt-quorum /srv/loose; rm /srv/loose/rebuilders.d/*
              echo 'mode = \"warn\"' >/srv/loose/policy.toml
              mkdir -p /srv/bin; for name in sh apt-quorum pre-install-pkgs apt-quorum-fetch dpkg-deb; do
                  printf '#!/bin/sh\\nexit 0\\n' >/srv/bin/$name; chmod 755 /srv/bin/$name; done
@@ -53,7 +53,7 @@ fn hostile_proxy(world: &World) {
     let (good, unknown) = (world.package("good"), world.package("unknown"));
     let server = serve(source_of(&[good, unknown]));
     two_attest(world, good);
-    // Somebody who has no operator's key but answers for all of them.
+    // Somebody who has no rebuilder's key but answers for all of them.
     let liar = super::rebuilder::Rebuilder::new("alice");
     liar.attests(unknown);
     let (archive, answers) = (server.clone(), liar.server().clone());
@@ -70,7 +70,7 @@ fn hostile_proxy(world: &World) {
         world.sources(&[(scheme, &server)]);
         for past in ["", PAST_THE_PROMPT] {
             let ran = world.sh(&format!("{through} apt-get install -y {past} unknown")).fails();
-            ran.says("no operator confirms it");
+            ran.says("no rebuilder confirms it");
         }
         assert!(!world.has_run("unknown"));
     }

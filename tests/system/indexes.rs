@@ -72,7 +72,7 @@ fn signed_index(world: &World) {
         (lie(world, good, |it| it.version = "9.9".to_owned()), good, "the file is good 1.0-1 all, apt asked for good 9.9 all"),
         (lie(world, &native, |_| ()), &native, "the file is good 1.0-1 amd64, apt asked for good 1.0-1 all"),
         (lie(world, good, |it| it.architecture = "amd64".to_owned()), good, "the file is good 1.0-1 all, apt asked for good 1.0-1 amd64"),
-        (lie(world, &higher, |it| it.version = "9.9".to_owned()), &higher, "no operator confirms it"),
+        (lie(world, &higher, |it| it.version = "9.9".to_owned()), &higher, "no rebuilder confirms it"),
     ] {
         let mut files = archive("Test", &[(stanza, file)]);
         let key = sign(&mut files);
@@ -123,7 +123,7 @@ fn lying_file_names(world: &World) {
     ));
     for scheme in ["quorum+http", "http"] {
         world.sources(&[(scheme, &server)]);
-        world.install("unknown").fails().says("unknown 1.0-1 all: no operator confirms it");
+        world.install("unknown").fails().says("unknown 1.0-1 all: no rebuilder confirms it");
         assert!(!world.has_run("unknown"));
         world.install("--reinstall good").succeeds();
         world.sh("apt-get clean").succeeds();
@@ -166,9 +166,9 @@ fn several_products(world: &World) {
     // The right hash under another name, and another hash under the right name.
     let swapped = [(good.artifact(), unknown.sha256()), (unknown.artifact(), good.sha256())];
     let honest = [(good.artifact(), good.sha256()), (unknown.artifact(), unknown.sha256())];
-    for operator in [&world.alice, &world.bob] {
-        operator.attests_to(unknown, &swapped);
-        operator.attests_to(good, &honest);
+    for rebuilder in [&world.alice, &world.bob] {
+        rebuilder.attests_to(unknown, &swapped);
+        rebuilder.attests_to(good, &honest);
     }
     world.install("unknown").fails().says("2 of its products match the file, where one must");
     assert!(!world.has_run("unknown"));

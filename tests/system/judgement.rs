@@ -1,4 +1,4 @@
-//! What operators say, and what comes of it.
+//! What rebuilders say, and what comes of it.
 
 use apt_quorum::types::Unverified;
 use base64::Engine;
@@ -58,7 +58,7 @@ fn refused(world: &World) {
     world
         .install("unknown")
         .fails()
-        .says("unknown 1.0-1 all: only 1 operator confirms it, 2 must [alice: confirmed; bob: rebuilt it and got something else")
+        .says("unknown 1.0-1 all: only 1 rebuilder confirms it, 2 must [alice: confirmed; bob: rebuilt it and got something else")
         .says("carol: does not know it");
     assert!(!world.has_run("unknown"));
     assert_eq!(world.receipts("method")[0]["reason"]["code"], "not-confirmed");
@@ -78,7 +78,7 @@ fn odd_names(world: &World) {
     world
         .install("epoch+pkg")
         .fails()
-        .says("epoch+pkg 1:2.0+b1~rc1-1 all: no operator confirms it");
+        .says("epoch+pkg 1:2.0+b1~rc1-1 all: no rebuilder confirms it");
     two_attest(world, epoch);
     world.install("epoch+pkg").succeeds();
     assert!(world.has_run("epoch+pkg"));
@@ -91,7 +91,7 @@ fn one_of_many(world: &World) {
     world
         .install("part1 part2 part3 part4 good unknown")
         .fails()
-        .says("unknown 1.0-1 all: no operator");
+        .says("unknown 1.0-1 all: no rebuilder");
     assert!(!world.has_run("part1") && !world.has_run("good") && !world.has_run("unknown"));
     world.install("--fix-missing part1 part2 part3 part4 good unknown").fails();
     assert!(!world.has_run("unknown"));
@@ -174,7 +174,7 @@ fn exceptions(world: &World) {
     let forged = Package::make("unknown", "6.6.6", "all", "forged");
     world.write("/root/forged.deb", &forged.bytes);
     world.source(source_of(&[unknown]));
-    world.install("/root/forged.deb").fails().says("no operator confirms it");
+    world.install("/root/forged.deb").fails().says("no rebuilder confirms it");
     assert!(!world.has_run("unknown"));
     world.lets_in("an exception by its name");
     world.install("unknown").succeeds().says(
@@ -236,7 +236,7 @@ fn remembered_signature(world: &World) {
     let unknown = world.package("unknown");
     world.source(source_of(&[unknown]));
     world.alice.attests(unknown);
-    let bob = std::fs::read_to_string(world.path("/etc/apt-quorum/operators.d/bob.toml")).unwrap();
+    let bob = std::fs::read_to_string(world.path("/etc/apt-quorum/rebuilders.d/bob.toml")).unwrap();
     let (_, pem) = bob.split_once("-----BEGIN PUBLIC KEY-----").unwrap();
     let (pem, _) = pem.split_once("-----END").unwrap();
     let pem: String = pem.split_whitespace().collect();
@@ -268,7 +268,7 @@ fn remembered_signature(world: &World) {
     for (owner, mode) in [("_apt", "644"), ("root", "666")] {
         world.write(file, &record);
         world.sh(&format!("chown {owner} {file}; chmod {mode} {file}")).succeeds();
-        world.install("unknown").fails().says("only 1 operator confirms it, 2 must");
+        world.install("unknown").fails().says("only 1 rebuilder confirms it, 2 must");
         assert!(!world.has_run("unknown"));
     }
     world.write(file, &record);
@@ -382,7 +382,7 @@ fn debian_and_a_vendor(world: &World, add: impl Fn(&[u8], &str)) -> [super::serv
         );
     };
     exception(&format!("signed_by = [\"{}\"]\n", fingerprint(&debian)));
-    world.install("unknown").fails().says("unknown 1.0-1 all: no operator confirms it");
+    world.install("unknown").fails().says("unknown 1.0-1 all: no rebuilder confirms it");
     assert!(!world.has_run("unknown") && !world.is_unpacked("unknown"));
     world.sh("apt-quorum config check").succeeds().never_says("whoever signed it");
     // What each archive is signed with is shown.

@@ -21,7 +21,7 @@ fn local(world: &World) {
     world
         .install("'/root/a b/c  d.deb'")
         .fails()
-        .says("unknown 1.0-1 all: no operator confirms it");
+        .says("unknown 1.0-1 all: no rebuilder confirms it");
     assert!(!world.has_run("unknown"));
     world.install("/root/good.deb").succeeds();
     world.install("--reinstall '/root/a b/g o.deb'").succeeds();
@@ -50,11 +50,11 @@ fn local_lies(world: &World) {
     world.write("/srv/good/good_1.0-1_all.deb", &good.bytes);
     world.sh("cd /root; ln -s good_1.0-1_all.deb link.deb; mkdir sub; ln -s .. sub/up").succeeds();
     for (arguments, says) in [
-        ("./good_1.0-1_all.deb", "unknown 1.0-1 all: no operator"),
+        ("./good_1.0-1_all.deb", "unknown 1.0-1 all: no rebuilder"),
         ("./tampered.deb", "good 1.0-1 all: "),
-        ("./link.deb", "unknown 1.0-1 all: no operator"),
-        ("./sub/up/good_1.0-1_all.deb", "unknown 1.0-1 all: no operator"),
-        ("--with-source ./good_1.0-1_all.deb unknown", "unknown 1.0-1 all: no operator"),
+        ("./link.deb", "unknown 1.0-1 all: no rebuilder"),
+        ("./sub/up/good_1.0-1_all.deb", "unknown 1.0-1 all: no rebuilder"),
+        ("--with-source ./good_1.0-1_all.deb unknown", "unknown 1.0-1 all: no rebuilder"),
     ] {
         for apt in ["apt-get", "apt"] {
             let script = format!("cd /root; {apt} install -y {arguments}");
@@ -93,7 +93,7 @@ fn local_newline(world: &World) {
     files.insert("pool/x.deb".to_owned(), good.bytes.clone());
     world.disk("/srv/disk", &files);
     world.urls(&["file:/srv/disk"]);
-    world.install("good").fails().says("good 1.0-1 all: no operator confirms it");
+    world.install("good").fails().says("good 1.0-1 all: no rebuilder confirms it");
     assert!(!world.has_run("good"));
     world.sh(": >/etc/apt/sources.list; apt-get update").succeeds();
     world.install("/root/good.deb").succeeds();

@@ -14,8 +14,8 @@ mod archive;
 #[allow(dead_code, reason = "other tests make more kinds of packages")]
 mod deb;
 mod mapped;
-mod operator;
 mod rebuilder;
+mod rebuilder_key;
 mod server;
 mod steps;
 mod world;

@@ -120,7 +120,7 @@ fn odd_packages(world: &World) {
     for package in &all {
         let deb = format!("/root/{}.deb", package.name);
         world.write(&deb, &package.bytes);
-        let why = format!("{} {} all: no operator confirms it, 2 must", package.name, package.version);
+        let why = format!("{} {} all: no rebuilder confirms it, 2 must", package.name, package.version);
         world.install(&deb).fails().says("Nothing was installed").says(&why);
         assert!(!world.is_unpacked(&known_as(package)), "{}", package.name);
     }
@@ -130,14 +130,14 @@ fn odd_packages(world: &World) {
     for package in &all {
         let (name, known) = (&package.name, known_as(package));
         let deb = format!("/root/{name}.deb");
-        let why = format!("{} all: no operator confirms it, 2 must", package.version);
+        let why = format!("{} all: no rebuilder confirms it, 2 must", package.version);
         for command in [
             format!("apt-quorum check {known}"),
             format!("apt-quorum explain {known}"),
             format!("apt-quorum verify {deb}"),
             format!("apt-quorum explain {deb}"),
         ] {
-            world.sh(&command).falls_short().says(no_operator(&command, &why));
+            world.sh(&command).falls_short().says(no_rebuilder(&command, &why));
         }
         let prompted = world.sh(&format!("apt-get install -y {known}")).fails();
         prompted.says("Nothing was downloaded").says(&why);
@@ -180,9 +180,9 @@ fn odd_packages(world: &World) {
 }
 
 /// `explain` has its own words for the same.
-fn no_operator<'w>(command: &str, why: &'w str) -> &'w str {
+fn no_rebuilder<'w>(command: &str, why: &'w str) -> &'w str {
     match command.contains("explain") {
-        true => "no operator confirms it, 2 must",
+        true => "no rebuilder confirms it, 2 must",
         false => why,
     }
 }
@@ -198,19 +198,19 @@ fn odd_warn(world: &World) {
     world.source(source_of(&listed));
     let names: Vec<String> = listed.iter().map(|it| known_as(it)).collect();
     let names = names.join(" ");
-    for (policy, operators) in [
-        // As on the day of its installation, and with operators that know none of it.
+    for (policy, rebuilders) in [
+        // As on the day of its installation, and with rebuilders that know none of it.
         ("mode = \"warn\"\n", false),
         ("mode = \"warn\"\nthreshold = 2\n", true),
     ] {
         world.policy(policy);
-        let from = ["operators.d", "away"];
-        let (from, to) = if operators { (from[1], from[0]) } else { (from[0], from[1]) };
+        let from = ["rebuilders.d", "away"];
+        let (from, to) = if rebuilders { (from[1], from[0]) } else { (from[0], from[1]) };
         world
             .sh(&format!("cd /etc/apt-quorum; mkdir -p {to}; mv {from}/*.toml {to}/ || true"))
             .succeeds();
         world.install(&names).succeeds();
-        for package in all.iter().filter(|_| operators) {
+        for package in all.iter().filter(|_| rebuilders) {
             let known = known_as(package);
             let deb = format!("/root/{known}.deb");
             world.write(&deb, &package.bytes);

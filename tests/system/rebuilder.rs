@@ -1,6 +1,6 @@
-//! Operators with keys of their own and servers that answer as rebuilderd does.
+//! Rebuilders with keys of their own and servers that answer as rebuilderd does.
 //!
-//! Real rebuilderd servers are used by the demo; here what an operator says, and how it fails,
+//! Real rebuilderd servers are used by the demo; here what a rebuilder says, and how it fails,
 //! must be the test's to decide.
 
 use std::collections::BTreeMap;
@@ -8,15 +8,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::archive::Package;
-use super::operator::OperatorKey;
+use super::rebuilder_key::RebuilderKey;
 use super::server::{Answer, Server};
 
-/// An operator: a key, what it attests, and how its server is.
+/// A rebuilder: a key, what it attests, and how its server is.
 #[derive(Clone)]
 pub struct Rebuilder {
     pub name: &'static str,
     scheme: &'static str,
-    key: OperatorKey,
+    key: RebuilderKey,
     records: Arc<Mutex<BTreeMap<u64, Record>>>,
     mood: Arc<Mutex<Mood>>,
     server: Server,
@@ -72,7 +72,7 @@ impl Rebuilder {
                 other => other,
             },
         }));
-        Self { name, scheme, key: OperatorKey::new(), records, mood, server }
+        Self { name, scheme, key: RebuilderKey::new(), records, mood, server }
     }
 
     /// Says that it rebuilt the package and got these bytes.
@@ -102,7 +102,7 @@ impl Rebuilder {
         &self.server
     }
 
-    /// Its file in operators.d.
+    /// Its file in rebuilders.d.
     pub fn configuration(&self) -> String {
         format!(
             "{}[[endpoint]]\nprotocol = \"rebuilderd\"\nurl = \"{}://{}/\"\n",

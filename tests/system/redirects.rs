@@ -23,7 +23,7 @@ fn redirect(world: &World) {
     world.write("/etc/hosts", "127.0.0.1 localhost\n");
     world.sources(&[("quorum+http", &server)]);
     two_attest(world, good);
-    world.install("unknown").fails().says("no operator confirms it");
+    world.install("unknown").fails().says("no rebuilder confirms it");
     world.install("good").succeeds();
     assert!(target.requests().iter().any(|path| path.contains("good")));
 }
@@ -37,7 +37,7 @@ fn redirect_interposed(world: &World) {
     world.write("/etc/hosts", "127.0.0.1 localhost\n");
     world.sources(&[("http", &server)]);
     two_attest(world, good);
-    world.install("unknown").fails().says("no operator confirms it");
+    world.install("unknown").fails().says("no rebuilder confirms it");
     assert_eq!(world.receipts("method").len(), 1);
     world.install("good").succeeds();
 }
@@ -75,7 +75,7 @@ fn redirect_same_host(world: &World) {
     two_attest(world, good);
     for scheme in ["quorum+http", "http"] {
         world.sources(&[(scheme, &server)]);
-        world.install("unknown").fails().says("apt-quorum refused it: unknown 1.0-1 all: no operator");
+        world.install("unknown").fails().says("apt-quorum refused it: unknown 1.0-1 all: no rebuilder");
         assert!(!world.has_run("unknown"));
         world.install("--reinstall good").succeeds();
         world.sh("apt-get clean").succeeds();
@@ -99,7 +99,7 @@ fn redirect_to_https(world: &World) {
     let server = redirecting(&format!("https://localhost:{}", target.port()), files);
     world.sources(&[("quorum+http", &server)]);
     two_attest(world, good);
-    world.install("unknown").fails().says("no operator confirms it");
+    world.install("unknown").fails().says("no rebuilder confirms it");
     assert_eq!(world.receipts("method").len(), 1);
     world.install("good").succeeds();
     assert!(target.requests().iter().any(|path| path.contains("good")));

@@ -1,4 +1,4 @@
-//! One operator of three is slow, or hangs. A run waits for it for some seconds in all, whatever its size and
+//! One rebuilder of three is slow, or hangs. A run waits for it for some seconds in all, whatever its size and
 //! however many entrances it has, and no entrance asks again what another one has just asked.
 //!
 //! What is compared are requests, not times: without that, each entrance would ask the slow one about each
@@ -13,10 +13,10 @@ use super::table::{HOOK, INSTALLED, METHOD};
 use super::world::{PAST_THE_PROMPT, World};
 
 rows! {
-    slow_excepted: "packages under exceptions while one operator is slow, hangs or drips" => INSTALLED;
-    slow_warned: "mode warn while one operator is slow" => INSTALLED;
-    slow_refused: "a refusal while one operator is slow: it says why it was not heard" => METHOD;
-    slow_conflict: "conflict = refuse: a slow operator is waited for, and a conflict that comes in time refuses" => HOOK;
+    slow_excepted: "packages under exceptions while one rebuilder is slow, hangs or drips" => INSTALLED;
+    slow_warned: "mode warn while one rebuilder is slow" => INSTALLED;
+    slow_refused: "a refusal while one rebuilder is slow: it says why it was not heard" => METHOD;
+    slow_conflict: "conflict = refuse: a slow rebuilder is waited for, and a conflict that comes in time refuses" => HOOK;
     asked_once: "what one entrance has asked, those behind it do not ask again" => INSTALLED;
 }
 
@@ -101,7 +101,7 @@ fn slow_refused(world: &World) {
     world.alice.attests(unknown);
     world.carol.attests(unknown);
     world.carol.is(Mood::Slow(Duration::from_secs(8)));
-    let says = "could not find out, for carol did not answer; only 1 operator confirms it, 2 must [alice: confirmed; bob: does not know it; carol: unreachable: slow: used up its ";
+    let says = "could not find out, for carol did not answer; only 1 rebuilder confirms it, 2 must [alice: confirmed; bob: does not know it; carol: unreachable: slow: used up its ";
     world.install("unknown").fails().says(says);
     // A later run waits again, and what comes in time counts.
     world.carol.is(Mood::Slow(Duration::from_millis(300)));

@@ -14,7 +14,7 @@ rows! {
     https: "https, with the archive's and the rebuilder's certificates checked" => METHOD;
     proxy: "through an http proxy" => INSTALLED;
     proxy_detected: "by the proxy that a command names (Proxy-Auto-Detect), which wants a login" => INSTALLED;
-    tor_sources: "a source by Tor: operators are asked by the same proxy and in no other way" => INSTALLED;
+    tor_sources: "a source by Tor: rebuilders are asked by the same proxy and in no other way" => INSTALLED;
     plain_source: "a plain source: the hook refuses what nobody confirms" => HOOK;
     second_source_plain_second: "the same version from a plain source behind the gated one" => METHOD;
     second_source_plain_first: "the same version from a plain source before the gated one" => HOOK;
@@ -34,7 +34,7 @@ fn interposed(world: &World) {
     let server = serve(source_of(&[good, unknown]));
     world.sources(&[("http", &server)]);
     two_attest(world, good);
-    world.install("unknown").fails().says("unknown 1.0-1 all: no operator confirms it");
+    world.install("unknown").fails().says("unknown 1.0-1 all: no rebuilder confirms it");
     assert_eq!(world.receipts("method").len(), 1);
     world.install("good").succeeds();
 }
@@ -48,10 +48,10 @@ fn https(world: &World) {
     let dave = super::rebuilder::Rebuilder::new_tls("dave", &super::world::certificate());
     world.write("/etc/apt/dave-ca.pem", dave.1);
     world.sh("cat /etc/apt/dave-ca.pem >>/etc/apt/test-ca.pem").succeeds();
-    world.write("/etc/apt-quorum/operators.d/dave.toml", dave.0.configuration());
+    world.write("/etc/apt-quorum/rebuilders.d/dave.toml", dave.0.configuration());
     world.sources(&[("quorum+https", &server)]);
     world.alice.attests(good);
-    world.install("unknown").fails().says("no operator confirms it");
+    world.install("unknown").fails().says("no rebuilder confirms it");
     dave.0.attests(good);
     world.install("good").succeeds();
     // Without the authority neither the archive nor the rebuilder is believed to be who it is.
@@ -74,7 +74,7 @@ fn proxy(world: &World) {
     world.write("/etc/apt/apt.conf.d/50proxy", format!("Acquire::http::Proxy \"http://{authority}/\";\nAcquire::http::Proxy::127.0.0.1 \"DIRECT\";\n"));
     let alice =
         world.alice.configuration().replace(&world.alice.server().authority(), "alice.invalid");
-    world.write("/etc/apt-quorum/operators.d/alice.toml", alice);
+    world.write("/etc/apt-quorum/rebuilders.d/alice.toml", alice);
     world.write(
         "/etc/apt/sources.list",
         "deb [trusted=yes] quorum+http://archive.invalid/debian stable main\n",
@@ -92,7 +92,7 @@ fn proxy(world: &World) {
 fn proxy_before(world: &World, archive: Server) -> Server {
     let alice = world.alice.server().clone();
     let configuration = world.alice.configuration().replace(&alice.authority(), "alice.invalid");
-    world.write("/etc/apt-quorum/operators.d/alice.toml", configuration);
+    world.write("/etc/apt-quorum/rebuilders.d/alice.toml", configuration);
     Server::start(move |url| match url.strip_prefix("http://archive.invalid") {
         Some(path) => archive.answer(path),
         None => {
@@ -208,12 +208,12 @@ fn tor_sources(world: &World) {
     let port = |server: &Server| server.authority().rsplit(':').next().unwrap().parse().unwrap();
     let mut hosts = vec![("archive.example", port(&archive))];
     let names = ["alice.example", "bob.example", "carol.example"];
-    for (operator, name) in [&world.alice, &world.bob, &world.carol].into_iter().zip(names) {
-        let authority = operator.server().authority();
+    for (rebuilder, name) in [&world.alice, &world.bob, &world.carol].into_iter().zip(names) {
+        let authority = rebuilder.server().authority();
         let file = name.replace(".example", ".toml");
-        let named = operator.configuration().replace(&authority, name);
-        world.write(&format!("/etc/apt-quorum/operators.d/{file}"), named);
-        hosts.push((name, port(operator.server())));
+        let named = rebuilder.configuration().replace(&authority, name);
+        world.write(&format!("/etc/apt-quorum/rebuilders.d/{file}"), named);
+        hosts.push((name, port(rebuilder.server())));
     }
     let (tor, told) = socks(hosts);
     // What apt-transport-tor does, but for the port.
@@ -237,9 +237,9 @@ fn tor_sources(world: &World) {
     assert!(!told.iter().any(|it| it == "an address"));
     // Where Tor is gone, nobody is asked in another way, be it by an address that is known.
     world.sh("apt-get purge -y good; rm -rf /var/cache/apt-quorum/attestations").succeeds();
-    for operator in [&world.alice, &world.bob] {
-        let file = format!("/etc/apt-quorum/operators.d/{}.toml", operator.name);
-        world.write(&file, operator.configuration());
+    for rebuilder in [&world.alice, &world.bob] {
+        let file = format!("/etc/apt-quorum/rebuilders.d/{}.toml", rebuilder.name);
+        world.write(&file, rebuilder.configuration());
     }
     world.write("/etc/apt/apt.conf.d/50tor", "Acquire::tor::Proxy \"socks5h://127.0.0.1:9\";\n");
     let before = alice.requests().len();
@@ -387,7 +387,7 @@ fn mirrored(world: &World, urls: &[String]) {
     for url in urls {
         world.urls(&[url]);
         let ran = world.install("unknown").fails();
-        assert!(ran.text.contains("no operator confirms it"), "{url}:\n{}", ran.text);
+        assert!(ran.text.contains("no rebuilder confirms it"), "{url}:\n{}", ran.text);
         assert!(!world.has_run("unknown"), "{url}");
         world.install("--reinstall good").succeeds();
         world.sh("apt-get clean").succeeds();

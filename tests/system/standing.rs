@@ -17,7 +17,7 @@ fn status_entrances(world: &World) {
     world
         .sh("apt-quorum status")
         .succeeds()
-        .says("guarded: mode enforce: what fewer than 2 of 3 operators confirm is refused.")
+        .says("guarded: mode enforce: what fewer than 2 of 3 rebuilders confirm is refused.")
         .says("1 judged on the way")
         .says("apt's hook: active")
         .says("dpkg's gate: active")
@@ -40,20 +40,20 @@ fn explained(world: &World) {
     world.alice.attests(unknown);
     world.sh("apt-quorum check good").succeeds().says("apt would install all of it.");
     let check = world.sh("apt-quorum check good unknown").falls_short();
-    check.says("1 confirmed, 1 refused.").says("refused: unknown 1.0-1 all: only 1 operator");
+    check.says("1 confirmed, 1 refused.").says("refused: unknown 1.0-1 all: only 1 rebuilder");
     world.install("unknown").fails();
     let explained = world.sh("apt-quorum explain unknown").falls_short();
     explained
-        .says("unknown 1.0-1 all: would be refused: only 1 operator confirms it, 2 must.")
+        .says("unknown 1.0-1 all: would be refused: only 1 rebuilder confirms it, 2 must.")
         .says("1 more of bob and carol must confirm this very file");
     world.install("good").succeeds();
     world
         .sh("apt-quorum explain good")
         .succeeds()
-        .says("good 1.0-1 all: installed, and confirmed by enough operators.")
+        .says("good 1.0-1 all: installed, and confirmed by enough rebuilders.")
         .says("(by root's receipt)")
         .says("by a quorum, on 2 attestations");
-    world.sh("apt-quorum status").succeeds().says("refused    unknown 1.0-1 all: only 1 operator");
+    world.sh("apt-quorum status").succeeds().says("refused    unknown 1.0-1 all: only 1 rebuilder");
     // The words that explain proposed.
     world
         .sh("apt-quorum exception add unknown=1.0-1 --days 1 --reason why && apt-quorum check unknown")

@@ -263,7 +263,7 @@ impl fmt::Display for Log {
     }
 }
 
-/// The head of a line: where each operator stands is left out.
+/// The head of a line: where each rebuilder stands is left out.
 fn shortened(line: &str) -> String {
     let head = line.split(" [").next().unwrap_or(line);
     let head: String = head.chars().filter(|it| !it.is_control()).take(160).collect();

@@ -1,4 +1,4 @@
-//! What somebody sees at a terminal who waits for operators: apt's own progress line, and a bar
+//! What somebody sees at a terminal who waits for rebuilders: apt's own progress line, and a bar
 //! where no progress is apt's.
 
 use super::prompt::on_a_terminal;
@@ -24,7 +24,7 @@ fn waiting(world: &World) {
     let fancy = "env TERM=xterm apt-get install -y -o Dpkg::Progress-Fancy=1";
     let ran = on_a_terminal(world, &format!("{fancy} {PAST_THE_PROMPT} unknown"), "y").succeeds();
     // The method, by way of apt.
-    let ran = ran.says("Waiting for evidence about unknown (2 of 3 operators answered)");
+    let ran = ran.says("Waiting for evidence about unknown (2 of 3 rebuilders answered)");
     // The hook, by itself. Nothing of the bar stays.
     let bar = "apt-quorum: [..............................] 0 of 1 package";
     let summary = "apt-quorum: \u{1b}[33m1 let through unconfirmed\u{1b}[0m (mode is warn)";

@@ -35,7 +35,7 @@ fn running(world: &World, name: &str) -> Option<u32> {
     })
 }
 
-/// Starts an installation that waits for an operator who hangs, hands over the process of this
+/// Starts an installation that waits for a rebuilder who hangs, hands over the process of this
 /// name, and ends it all.
 fn while_it_waits(world: &World, name: &str, look: impl Fn(u32)) {
     use std::os::unix::process::CommandExt;
@@ -138,7 +138,7 @@ fn compressed_indexes(world: &World) {
         "[[exception]]\npackage = [\"other\"]\nreason = \"a test\"\nexpires = 2999-01-01\n",
     );
     world.sh("apt-get purge -y unknown; apt-get clean").succeeds();
-    world.install("unknown").fails().says("no operator confirms it");
+    world.install("unknown").fails().says("no rebuilder confirms it");
     assert!(!world.is_unpacked("unknown"));
 }
 

@@ -31,7 +31,7 @@ pub fn is_offered(suite: &str, flavour: &str) -> bool {
 /// that a row is about. [`World::install`] does that by itself.
 pub const PAST_THE_PROMPT: &str = "-o APT::Quorum::Before-Prompt=never";
 
-/// A system in a chroot, three operators, and the packages.
+/// A system in a chroot, three rebuilders, and the packages.
 pub struct World {
     pub suite: &'static str,
     root: PathBuf,
@@ -100,7 +100,7 @@ impl World {
         Self::at(root, suite, packages, log)
     }
 
-    /// A second system in a directory of this one, with or without a gate and operators of its
+    /// A second system in a directory of this one, with or without a gate and rebuilders of its
     /// own.
     pub fn inner(&self, directory: &str, gate: bool) -> Self {
         let root = self.path(directory);
@@ -146,7 +146,7 @@ impl World {
              for name in before-prompt pre-install-pkgs dpkg-pre-invoke debsig-verify; do
                  ln -s ../../bin/apt-quorum /usr/lib/apt-quorum/$name
              done
-             mkdir -p /etc/apt-quorum/operators.d /etc/apt-quorum/exceptions.d
+             mkdir -p /etc/apt-quorum/rebuilders.d /etc/apt-quorum/exceptions.d
              rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*")
             .succeeds();
         for (name, conf) in SHIPPED {
@@ -160,10 +160,10 @@ impl World {
         self.policy(
             "mode = \"enforce\"\nthreshold = 2\n[network]\nanswer_timeout = 20\ntotal_timeout = 40\n",
         );
-        for operator in [&self.alice, &self.bob, &self.carol] {
+        for rebuilder in [&self.alice, &self.bob, &self.carol] {
             self.write(
-                &format!("/etc/apt-quorum/operators.d/{}.toml", operator.name),
-                operator.configuration(),
+                &format!("/etc/apt-quorum/rebuilders.d/{}.toml", rebuilder.name),
+                rebuilder.configuration(),
             );
         }
     }

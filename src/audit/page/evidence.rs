@@ -11,7 +11,7 @@ pub(super) fn why(page: &mut Markup, package: &RecordedPackage) {
     if let Some(exception) = &package.exception {
         page.raw("until ").text(&exception.expires.date()).raw(": ").text(&exception.reason);
     } else if package.state == State::Confirmed {
-        let by: Vec<&str> = confirming(package).map(crate::types::OperatorName::as_str).collect();
+        let by: Vec<&str> = confirming(package).map(crate::types::RebuilderName::as_str).collect();
         page.raw("by ").text(&by.join(", "));
     } else if let Some(reason) = &package.reason {
         page.text(&reason.text);
@@ -53,13 +53,13 @@ pub(super) fn details(page: &mut Markup, package: &RecordedPackage) {
     if let Some(threshold) = package.threshold {
         item(page, "Needed", |page| {
             page.text(&threshold.to_string());
-            page.raw(if threshold == 1 { " operator, by " } else { " operators, by " });
+            page.raw(if threshold == 1 { " rebuilder, by " } else { " rebuilders, by " });
             page.text(package.rule.as_deref().unwrap_or("the default"));
         });
     }
     page.raw("</dl>");
-    if !package.operators.is_empty() {
-        operators(page, package);
+    if !package.rebuilders.is_empty() {
+        rebuilders(page, package);
     }
     claims(page, "Who signed this file", &package.claims);
     claims(page, "Who signed another file under this name", &package.conflicts);
@@ -87,9 +87,9 @@ fn file(page: &mut Markup, package: &RecordedPackage) {
     page.raw("</small>");
 }
 
-fn operators(page: &mut Markup, package: &RecordedPackage) {
-    page.raw("<h3>What each operator says</h3><dl>");
-    for (name, standing) in &package.operators {
+fn rebuilders(page: &mut Markup, package: &RecordedPackage) {
+    page.raw("<h3>What each rebuilder says</h3><dl>");
+    for (name, standing) in &package.rebuilders {
         page.raw("<dt>").text(name.as_str()).raw("</dt><dd>");
         match standing {
             Standing::Says { status, more: Some(more) } => {
@@ -111,8 +111,8 @@ fn claims(page: &mut Markup, title: &str, claims: &[RecordedClaim]) {
     page.raw("<h3>").raw(title).raw("</h3>");
     for claim in claims {
         page.raw("<dl class=\"claim\">");
-        item(page, "Operator", |page| {
-            page.text(claim.operator.as_str());
+        item(page, "Rebuilder", |page| {
+            page.text(claim.rebuilder.as_str());
         });
         for (title, digest) in [
             ("Key", claim.key.clone()),

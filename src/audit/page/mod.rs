@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::{Counts, Record, RecordedPackage, State};
 use crate::policy::Standing;
-use crate::types::{OperatorName, Sha256Digest};
+use crate::types::{RebuilderName, Sha256Digest};
 use markup::Markup;
 
 const STYLE: &str = include_str!("page.css");
@@ -74,7 +74,7 @@ fn header(page: &mut Markup, record: &Record) {
     if alarms > 0 {
         let of = if alarms == 1 { "Of 1 package" } else { &format!("Of {alarms} packages") };
         page.raw(" <strong class=\"alarm\">").text(of);
-        page.raw(" an operator signed another file under the same name.</strong>");
+        page.raw(" a rebuilder signed another file under the same name.</strong>");
     }
     page.raw("</p>\n");
     bar(page, record.counts);
@@ -115,7 +115,7 @@ fn percent(of_thousand: usize) -> String {
 fn controls(page: &mut Markup, record: &Record) {
     page.raw("<form id=\"controls\" role=\"search\" aria-label=\"Packages\" autocomplete=\"off\" hidden>\n");
     page.raw("<p><label for=\"find\">Search</label> <input id=\"find\" type=\"search\" ");
-    page.raw("placeholder=\"name, version, source, operator\" autocomplete=\"off\" spellcheck=\"false\"></p>\n");
+    page.raw("placeholder=\"name, version, source, rebuilder\" autocomplete=\"off\" spellcheck=\"false\"></p>\n");
     page.raw("<fieldset><legend>State</legend>\n");
     for state in WORST_FIRST {
         let code = code(state);
@@ -125,15 +125,17 @@ fn controls(page: &mut Markup, record: &Record) {
         page.raw(code).raw("\" checked> ").raw(title(state)).raw(" <b>");
         page.text(&count(record.counts, state).to_string()).raw("</b></label>\n");
     }
-    page.raw("</fieldset>\n<p><label for=\"operator\">Operator</label> <select id=\"operator\">\n");
+    page.raw(
+        "</fieldset>\n<p><label for=\"rebuilder\">Rebuilder</label> <select id=\"rebuilder\">\n",
+    );
     page.raw(
         "<option value=\"\">any</option>\n<option value=\"!\">who signed another file</option>\n",
     );
-    let operators: BTreeSet<&OperatorName> =
-        record.packages.iter().flat_map(|it| it.operators.keys()).collect();
+    let rebuilders: BTreeSet<&RebuilderName> =
+        record.packages.iter().flat_map(|it| it.rebuilders.keys()).collect();
     for (sign, label) in [("+", "Confirmed by"), ("-", "Not confirmed by")] {
         page.raw("<optgroup label=\"").raw(label).raw("\">\n");
-        for name in &operators {
+        for name in &rebuilders {
             page.raw("<option value=\"").raw(sign).text(name.as_str()).raw("\">");
             page.raw(if sign == "+" { "" } else { "not " }).text(name.as_str());
             page.raw("</option>\n");
@@ -193,15 +195,15 @@ fn footer(page: &mut Markup, record: &Record) {
     page.raw("of what was let in, and apt's indexes.</p>\n</footer>\n");
 }
 
-/// Returns true if an operator signed another file under its name, even where enough confirm this
+/// Returns true if a rebuilder signed another file under its name, even where enough confirm this
 /// one.
 fn is_alarm(package: &RecordedPackage) -> bool {
     !package.conflicts.is_empty()
 }
 
-fn confirming(package: &RecordedPackage) -> impl Iterator<Item = &OperatorName> {
+fn confirming(package: &RecordedPackage) -> impl Iterator<Item = &RebuilderName> {
     let confirms = |(name, it): (_, &Standing)| matches!(it, Standing::Confirms).then_some(name);
-    package.operators.iter().filter_map(confirms)
+    package.rebuilders.iter().filter_map(confirms)
 }
 
 /// The class of a state in HTML, and its value in the filter.
@@ -227,7 +229,7 @@ const fn title(state: State) -> &'static str {
 
 const fn meaning(state: State) -> &'static str {
     match state {
-        State::Confirmed => "enough operators signed the very same bytes",
+        State::Confirmed => "enough rebuilders signed the very same bytes",
         State::Excepted => "the administrator made an exception, which ends",
         State::Debt => "let in without a quorum, and there is none still",
         State::Unknown => "nothing tells, or nobody's word is enough",

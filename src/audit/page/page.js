@@ -3,7 +3,7 @@
 (() => {
   const controls = document.getElementById("controls");
   const find = document.getElementById("find");
-  const operator = document.getElementById("operator");
+  const rebuilder = document.getElementById("rebuilder");
   const states = [...controls.querySelectorAll("[name=state]")];
   const body = document.querySelector("#packages tbody");
   const heads = [...document.querySelectorAll("#packages [data-key]")];
@@ -21,7 +21,7 @@
   const show = () => {
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
     const allowed = new Set(states.filter((it) => it.checked).map((it) => it.value));
-    const [sign, name] = [operator.value.slice(0, 1), ` ${operator.value.slice(1)} `];
+    const [sign, name] = [rebuilder.value.slice(0, 1), ` ${rebuilder.value.slice(1)} `];
     let shown = 0;
     for (const it of rows) {
       const fits = allowed.has(it.state) &&

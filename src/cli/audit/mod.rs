@@ -49,7 +49,7 @@ fn judged(arguments: &Audit) -> Result<Exit, String> {
     let mut gatherer = gate.gatherer(&apt, network)?;
     let mut bar: Option<Progress> = None;
     let progress = |done, total| bar.get_or_insert_with(|| Progress::of("", total)).at(done);
-    // A daily timer must ask no more than the operators can bear.
+    // A daily timer must ask no more than the rebuilders can bear.
     let ask = if arguments.changes { Ask::Unconfirmed } else { Ask::All };
     let audited =
         audit::audit_some(&system, &gate, &evidence, ask, &mut *gatherer, now, progress, |_| true);
@@ -145,14 +145,14 @@ pub(in crate::cli) fn remark(it: &Audited) -> String {
     }
 }
 
-/// Returns a line for each operator that signed another file, even where enough others confirm this
+/// Returns a line for each rebuilder that signed another file, even where enough others confirm this
 /// one.
 fn alarm(it: &Audited) -> String {
     let conflicts = it.assessed.iter().flat_map(|it| &it.assessment.report().conflicts);
     let line = |claim: &crate::attest::Claim| {
         format!(
             "           CONFLICT: {} signed a different file under this name (sha256 {}).\n",
-            claim.operator(),
+            claim.rebuilder(),
             claim.sha256()
         )
     };

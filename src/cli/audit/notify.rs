@@ -45,7 +45,7 @@ fn body(worse: usize, conflicts: bool) -> String {
         _ => format!("{worse} packages stand worse than before"),
     };
     let alarm = if conflicts {
-        ", and an operator signed a different file under the same name"
+        ", and a rebuilder signed a different file under the same name"
     } else {
         ""
     };
@@ -87,6 +87,6 @@ mod tests {
             body(1, false),
             "1 package stands worse than before. See: journalctl -u apt-quorum-audit"
         );
-        assert!(body(3, true).starts_with("3 packages stand worse than before, and an operator"));
+        assert!(body(3, true).starts_with("3 packages stand worse than before, and a rebuilder"));
     }
 }

@@ -17,7 +17,7 @@ use crate::sys::files::read_bounded;
 use crate::sys::plain;
 use crate::sys::terminal::Progress;
 use crate::types::{
-    Architecture, DebVersion, Identity, OperatorName, PackageName, Sha256Digest, Timestamp,
+    Architecture, DebVersion, Identity, PackageName, RebuilderName, Sha256Digest, Timestamp,
     printable,
 };
 
@@ -46,9 +46,9 @@ struct FetchedPackage<'a> {
     identity: &'a Identity,
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<Sha256Digest>,
-    signed: &'a BTreeSet<OperatorName>,
-    differ: &'a BTreeSet<OperatorName>,
-    silent: &'a BTreeSet<OperatorName>,
+    signed: &'a BTreeSet<RebuilderName>,
+    differ: &'a BTreeSet<RebuilderName>,
+    silent: &'a BTreeSet<RebuilderName>,
 }
 
 pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Failed> {
@@ -113,7 +113,7 @@ fn shown(it: &Surveyed) -> FetchedPackage<'_> {
     }
 }
 
-/// Returns the exit code. A silent operator matters only where no other one was heard: any
+/// Returns the exit code. A silent rebuilder matters only where no other one was heard: any
 /// attestation is enough to go on with.
 fn exit_of(surveyed: &[Surveyed], unlisted: &[Named]) -> Exit {
     if !unlisted.is_empty() {
@@ -126,7 +126,7 @@ fn exit_of(surveyed: &[Surveyed], unlisted: &[Named]) -> Exit {
 }
 
 fn text(surveyed: &[Surveyed]) -> String {
-    let names = |list: &BTreeSet<OperatorName>| {
+    let names = |list: &BTreeSet<RebuilderName>| {
         list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
     let mut text = String::new();
@@ -136,7 +136,7 @@ fn text(surveyed: &[Surveyed]) -> String {
             count => format!(
                 "{}: signed by {} ({})",
                 it.identity,
-                counted(count, "operator"),
+                counted(count, "rebuilder"),
                 names(&it.signed)
             ),
         };

@@ -77,7 +77,7 @@ pub(super) fn run(arguments: &EvidenceImport) -> Result<Exit, Failed> {
 
 impl Imported {
     /// Returns the exit code. An attestation that makes no claim here is no failure, because others
-    /// may have asked for other operators. An import without any claim is a failure.
+    /// may have asked for other rebuilders. An import without any claim is a failure.
     fn exit(&self) -> Exit {
         let useless = self.taken + self.known == 0;
         if self.failed > 0 || useless { Exit::Refused } else { Exit::Admitted }

@@ -4,7 +4,7 @@
 use super::Case;
 use crate::config::Config;
 use crate::policy::{Mode, Reason, Report, Standing, UnsignedStatus};
-use crate::types::OperatorName;
+use crate::types::RebuilderName;
 
 /// Returns sentences without a full stop; none if it passes by a quorum.
 pub(super) fn of(case: &Case, config: &Config) -> Vec<String> {
@@ -36,12 +36,12 @@ pub(super) fn of(case: &Case, config: &Config) -> Vec<String> {
         Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => {
             vec!["nothing: take another file".to_owned()]
         }
-        Reason::Conflict { operators } => vec![format!(
+        Reason::Conflict { rebuilders } => vec![format!(
             "find out why {} signed another file; until then the policy refuses it",
-            names(operators)
+            names(rebuilders)
         )],
-        Reason::NoOperators => {
-            vec!["choose operators: apt-quorum setup".to_owned()]
+        Reason::NoRebuilders => {
+            vec!["choose rebuilders: apt-quorum setup".to_owned()]
         }
         Reason::NotConfirmed { confirmed, needed, missing } => {
             let needed = usize::try_from(*needed).unwrap_or(usize::MAX);
@@ -62,14 +62,14 @@ pub(super) fn of(case: &Case, config: &Config) -> Vec<String> {
     advice
 }
 
-/// Lists the operators that count and could still confirm it, and the obstacle of each.
-fn more(report: Option<&Report>, lacking: usize, missing: &[OperatorName]) -> Vec<String> {
+/// Lists the rebuilders that count and could still confirm it, and the obstacle of each.
+fn more(report: Option<&Report>, lacking: usize, missing: &[RebuilderName]) -> Vec<String> {
     let mut advice = Vec::new();
     let Some((report, requirement)) = report.and_then(|it| Some((it, it.requirement.as_ref()?)))
     else {
         return advice;
     };
-    let others: Vec<OperatorName> = requirement
+    let others: Vec<RebuilderName> = requirement
         .counted()
         .iter()
         .filter(|it| report.standings.get(*it) != Some(&Standing::Confirms))
@@ -91,7 +91,7 @@ fn more(report: Option<&Report>, lacking: usize, missing: &[OperatorName]) -> Ve
     advice
 }
 
-fn hindrance(name: &OperatorName, standing: &Standing) -> Option<String> {
+fn hindrance(name: &RebuilderName, standing: &Standing) -> Option<String> {
     match standing {
         Standing::Says { status: UnsignedStatus::Bad, more } => {
             let see =
@@ -137,12 +137,12 @@ fn as_argument(path: &str) -> String {
     if path.chars().all(is_plain) { path.to_owned() } else { "FILE".to_owned() }
 }
 
-fn names(operators: &[OperatorName]) -> String {
-    match operators {
+fn names(rebuilders: &[RebuilderName]) -> String {
+    match rebuilders {
         [] => "nobody".to_owned(),
         [one] => one.to_string(),
         [all @ .., last] => {
-            let all: Vec<&str> = all.iter().map(OperatorName::as_str).collect();
+            let all: Vec<&str> = all.iter().map(RebuilderName::as_str).collect();
             format!("{} and {last}", all.join(", "))
         }
     }

@@ -25,7 +25,7 @@ use crate::policy::{Assessment, Decision, Mode, Reason, Report};
 use crate::receipt::{self, Admitted};
 use crate::report::{Entrance, Record, RecordedAssessment};
 use crate::sys::secure::Trusted;
-use crate::types::{Called, Identity, OperatorName, PackageName, Timestamp, printable};
+use crate::types::{Called, Identity, PackageName, RebuilderName, Timestamp, printable};
 
 /// A package and what is known about it, by where it is.
 enum Case {
@@ -72,10 +72,10 @@ struct Receipt {
     attestations: usize,
 }
 
-/// An operator's attestation, whatever its content.
+/// A rebuilder's attestation, whatever its content.
 #[derive(Serialize)]
 struct Answer {
-    operator: OperatorName,
+    rebuilder: RebuilderName,
     /// The id of its key, as claims have it
     key: String,
     /// The file of the configuration that has the key
@@ -226,10 +226,10 @@ impl Court<'_> {
         let Some(report) = case.report() else { return Vec::new() };
         let answer = |claim: &Claim| {
             let key = claim.key().key_id();
-            let operator = self.config.operators.get(claim.operator());
-            let file = operator.and_then(|it| it.keys.get(&key));
+            let rebuilder = self.config.rebuilders.get(claim.rebuilder());
+            let file = rebuilder.and_then(|it| it.keys.get(&key));
             Answer {
-                operator: claim.operator().clone(),
+                rebuilder: claim.rebuilder().clone(),
                 key: key.as_str().to_owned(),
                 key_file: file.map(|it| it.to_string_lossy().into_owned()),
                 dated: claim.dated(),

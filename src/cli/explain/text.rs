@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::policy::{Decision, Listing, Mode, OnConflict, Reason, Report, Standing};
 use crate::receipt::Admitted;
 use crate::report;
-use crate::types::{OperatorName, Timestamp, printable};
+use crate::types::{RebuilderName, Timestamp, printable};
 
 pub(super) fn of(
     case: &Case,
@@ -37,7 +37,7 @@ pub(super) fn of(
     line("rule", &rule(report, config));
     line("needs", &needs(report));
     for (name, standing) in &report.standings {
-        line("operator", &operator(name, standing, report, answers));
+        line("rebuilder", &rebuilder(name, standing, report, answers));
     }
     if let Some((place, reason, expires)) = case.exception() {
         let left = crate::cli::exception::left(expires, now);
@@ -54,7 +54,7 @@ pub(super) fn of(
             "CONFLICT",
             &format!(
                 "{} signed a different file under this name (sha256 {}, key {}).",
-                claim.operator(),
+                claim.rebuilder(),
                 claim.sha256(),
                 claim.key().key_id()
             ),
@@ -81,7 +81,7 @@ fn verdict(case: &Case, config: &Config) -> String {
     let warns = config.policy.mode() == Mode::Warn;
     match case {
         Case::Installed(it) => match it.state {
-            State::Confirmed => "installed, and confirmed by enough operators.".to_owned(),
+            State::Confirmed => "installed, and confirmed by enough rebuilders.".to_owned(),
             State::Excepted => format!("installed, under an exception: {because}."),
             State::Debt => {
                 format!("installed without a quorum (debt), and there is none still: {because}.")
@@ -94,8 +94,8 @@ fn verdict(case: &Case, config: &Config) -> String {
         },
         _ if case.exception().is_some() => format!("would pass, under an exception: {because}."),
         _ => match case.reason() {
-            None => "would pass: enough operators confirm it.".to_owned(),
-            Some(Reason::NoOperators) if warns => {
+            None => "would pass: enough rebuilders confirm it.".to_owned(),
+            Some(Reason::NoRebuilders) if warns => {
                 "would pass unchecked: nobody is configured who could confirm it.".to_owned()
             }
             Some(_) if warns && !refused(case) => {
@@ -194,14 +194,14 @@ fn rule(report: &Report, config: &Config) -> String {
 
 fn needs(report: &Report) -> String {
     let Some(requirement) = &report.requirement else {
-        return "somebody who could confirm anything: there is no operator".to_owned();
+        return "somebody who could confirm anything: there is no rebuilder".to_owned();
     };
-    let list = |names: &std::collections::BTreeSet<OperatorName>| {
+    let list = |names: &std::collections::BTreeSet<RebuilderName>| {
         names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
     let counted = requirement.counted();
     let mut text = format!(
-        "{} of {} operators ({})",
+        "{} of {} rebuilders ({})",
         requirement.threshold().count(),
         counted.len(),
         list(counted)
@@ -215,8 +215,8 @@ fn needs(report: &Report) -> String {
     text
 }
 
-fn operator(
-    name: &OperatorName,
+fn rebuilder(
+    name: &RebuilderName,
     standing: &Standing,
     report: &Report,
     answers: &[Answer],
@@ -224,13 +224,13 @@ fn operator(
     let counts = report.requirement.as_ref().is_none_or(|it| it.counted().contains(name));
     let counts = if counts { "" } else { " (does not count here)" };
     let signed: Vec<String> =
-        answers.iter().filter(|it| it.operator == *name).map(self::signed).collect();
+        answers.iter().filter(|it| it.rebuilder == *name).map(self::signed).collect();
     let signed =
         if signed.is_empty() { String::new() } else { format!(" ({})", signed.join("; ")) };
     format!("{name}{counts}: {}{signed}", report::standing(standing))
 }
 
-/// Describes the key that an operator signed with, and the time if it is known.
+/// Describes the key that a rebuilder signed with, and the time if it is known.
 fn signed(answer: &Answer) -> String {
     let mut text = format!("key {}", answer.key);
     if let Some(file) = &answer.key_file {

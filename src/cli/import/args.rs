@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::cli::args::Directory;
-use crate::import::operators::Owner;
+use crate::import::rebuilders::Owner;
 use crate::import::repro_threshold;
 use crate::types::Timestamp;
 
-/// `operator import-layout`
+/// `rebuilder import-layout`
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ImportLayout {
     #[command(flatten)]
@@ -74,9 +74,9 @@ pub(super) struct Keys {
     /// A certificate of a key of the layout, which has only its numbers
     #[arg(long, value_name = "FILE")]
     pub(super) certificate: Vec<PathBuf>,
-    /// Whose a key of the layout is; keys with the same name are one operator
+    /// Whose a key of the layout is; keys with the same name are one rebuilder
     #[arg(long, value_name = "KEYID=NAME")]
-    pub(super) operator: Vec<Owner>,
+    pub(super) rebuilder: Vec<Owner>,
 }
 
 /// How it is written.

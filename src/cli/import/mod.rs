@@ -1,4 +1,4 @@
-//! `apt-quorum import` and `apt-quorum operator import-layout`: other programs' trust settings.
+//! `apt-quorum import` and `apt-quorum rebuilder import-layout`: other programs' trust settings.
 
 pub(super) mod args;
 mod files;
@@ -16,7 +16,7 @@ use crate::attest::{self, Layout, Stated};
 use crate::config;
 use crate::gate::{Environment, apt_configuration, apt_dump};
 use crate::import::apt_transport::{NoFail, Settings};
-use crate::import::operators::of_layout;
+use crate::import::rebuilders::of_layout;
 use crate::import::{OnDifference, Plan, PlanError, gnupg, repro_threshold};
 use crate::policy::Mode;
 use crate::sys::plain;
@@ -84,12 +84,12 @@ fn of_keys(
     now: Timestamp,
 ) -> Result<Plan, Stop> {
     let mut notes = layout.notes.clone();
-    let operators = of_layout(layout, certificates, &given.operator, urls, now, &mut notes)
+    let rebuilders = of_layout(layout, certificates, &given.rebuilder, urls, now, &mut notes)
         .map_err(Stop::refused)?;
     let mut from =
         vec![format!("The layout {} holds until {}.", path.display(), layout.expires.date())];
     from.extend(layout.signed_by.iter().map(|key| format!("It is signed with the key {key}.")));
-    Ok(Plan { from, operators, threshold: layout.threshold, mode: None, exceptions: None, notes })
+    Ok(Plan { from, rebuilders, threshold: layout.threshold, mode: None, exceptions: None, notes })
 }
 
 fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stop> {
@@ -231,7 +231,7 @@ fn repro_threshold(arguments: &ReproThreshold, now: Timestamp) -> Result<Plan, S
     let place = arguments.from.display().to_string();
     let taken = repro_threshold::read(&text, expires)
         .map_err(|error| refused(format!("{}: {error}", printable(&place))))?;
-    if taken.operators.is_empty() {
+    if taken.rebuilders.is_empty() {
         return Err(refused(format!(
             "{}: it trusts no rebuilder of Debian whose key is known",
             printable(&place)
@@ -241,7 +241,7 @@ fn repro_threshold(arguments: &ReproThreshold, now: Timestamp) -> Result<Plan, S
     notes.push("repro-threshold itself stays as it is: write http:// or quorum+http:// instead of reproduced+http:// into your sources".to_owned());
     Ok(Plan {
         from: vec![format!("{place} is what repro-threshold goes by.")],
-        operators: taken.operators,
+        rebuilders: taken.rebuilders,
         threshold: taken.threshold,
         mode: None,
         exceptions: Some(taken.exceptions),
@@ -260,7 +260,7 @@ fn carry_out(plan: &Plan, writing: &args::Writing) -> Result<Exit, Stop> {
     let difference = if writing.replace { OnDifference::Replace } else { OnDifference::Refuse };
     let prepared =
         plan.prepare(&directory, Trusted::now(), difference).map_err(|error| match error {
-            PlanError::Differs { .. } | PlanError::TooFewOperators { .. } => Stop::refused(error),
+            PlanError::Differs { .. } | PlanError::TooFewRebuilders { .. } => Stop::refused(error),
             _ => Stop::wrong(error),
         })?;
     let would_be = prepared.change.check(Trusted::now())?;

@@ -11,21 +11,21 @@ use crate::cli::args::{ChosenMode, Directory};
 pub(in crate::cli) struct Setup {
     #[command(flatten)]
     pub(super) directory: Directory,
-    /// Trust this operator: the name of a description that came with the package, the path of
+    /// Trust this rebuilder: the name of a description that came with the package, the path of
     /// another one, or the URL of an endpoint, with what to call it in front if you like
     #[arg(long, value_name = "NAME|FILE|[NAME=]URL")]
-    pub(super) operator: Vec<String>,
-    /// Ask the new operators only for packages of this architecture; without it, of this
+    pub(super) rebuilder: Vec<String>,
+    /// Ask the new rebuilders only for packages of this architecture; without it, of this
     /// machine's
     #[arg(long, value_name = "ARCH")]
     pub(super) architecture: Vec<String>,
-    /// Trust the key in this file as this operator's, and not what its endpoints say
+    /// Trust the key in this file as this rebuilder's, and not what its endpoints say
     #[arg(long, value_name = "NAME=FILE")]
     pub(super) key: Vec<String>,
     /// A key that is to be trusted, by the first 32 or more digits of its id
     #[arg(long, value_name = "HEX")]
     pub(super) fingerprint: Vec<String>,
-    /// How many operators must confirm a package
+    /// How many rebuilders must confirm a package
     #[arg(long, value_name = "COUNT")]
     pub(super) threshold: Option<i64>,
     /// What happens to packages that are not confirmed

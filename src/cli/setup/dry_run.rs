@@ -142,7 +142,7 @@ fn is_refused(it: &Audited) -> bool {
     it.is_open() && !is_unclear(it)
 }
 
-/// Returns true if operators that could settle it did not answer, or if the file that it came from
+/// Returns true if rebuilders that could settle it did not answer, or if the file that it came from
 /// is not known.
 fn is_unclear(it: &Audited) -> bool {
     it.is_open() && (it.assessed.is_none() || it.is_transient())

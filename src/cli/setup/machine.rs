@@ -141,7 +141,7 @@ impl Machine {
         all
     }
 
-    /// Returns the architectures for which a new operator is asked, unless the command line names
+    /// Returns the architectures for which a new rebuilder is asked, unless the command line names
     /// others. Returns none if apt does not tell which packages it installs.
     pub(super) fn architectures(&self) -> BTreeSet<Architecture> {
         if self.architectures.is_empty() {

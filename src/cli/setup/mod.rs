@@ -1,14 +1,14 @@
 //! `apt-quorum setup`: from a fresh installation to enforcing, in one conversation.
 //!
-//! It has no rules and writes no files of its own. It finds operators as `operator add` does, and
+//! It has no rules and writes no files of its own. It finds rebuilders as `rebuilder add` does, and
 //! assesses the installed packages as `audit` does. At the end, all decisions become one change to
 //! the configuration. Until then it writes only attestations into the cache.
 
 pub(super) mod args;
 mod dry_run;
 mod machine;
-mod operators;
 mod plan;
+mod rebuilders;
 mod text;
 mod threshold;
 
@@ -19,13 +19,13 @@ use args::Setup;
 use dry_run::DryRun;
 use machine::{Chosen, Machine};
 use plan::Plan;
-use threshold::{Voters, operators as so_many, proposal};
+use threshold::{Voters, proposal, rebuilders as so_many};
 
 use super::Exit;
 use super::args::ChosenMode;
 use super::evidence_at_hand;
-use super::operator::{Candidate, comes_to};
 use super::output::{complain, json};
+use super::rebuilder::{Candidate, comes_to};
 use super::world::{Stop, World, answer, ask, end, say};
 use crate::config::Config;
 use crate::policy::Mode;
@@ -64,7 +64,7 @@ fn set_up(arguments: &Setup) -> Result<Exit, Stop> {
         session.tell("Nothing is written before you have seen all of it and said yes.\n")?;
     }
     let sources = session.named_sources()?;
-    let mut plan = Plan::of(session.operators()?);
+    let mut plan = Plan::of(session.rebuilders()?);
     session.threshold(&mut plan)?;
     let dry_run = session.dry_run(&plan)?;
     if arguments.dry_run {
@@ -105,10 +105,10 @@ fn show(text: &str) -> Result<(), Stop> {
 /// Checks that each answer is a flag, where no person is asked.
 fn nothing_is_missing(arguments: &Setup, world: &World) -> Result<(), Stop> {
     let policy = &world.config.policy;
-    let first = policy.operators().is_empty();
+    let first = policy.rebuilders().is_empty();
     let mut missing = Vec::new();
-    if first && arguments.operator.is_empty() {
-        missing.push("--operator");
+    if first && arguments.rebuilder.is_empty() {
+        missing.push("--rebuilder");
     }
     if policy.default_requirement().is_none() && arguments.threshold.is_none() {
         missing.push("--threshold");
@@ -157,17 +157,17 @@ impl Session<'_> {
         if self.arguments.json { Ok(()) } else { show(text) }
     }
 
-    /// Returns the operators that are new.
-    fn operators(&self) -> Result<Vec<Candidate>, Stop> {
-        let named = operators::named_by_flags(self)?;
-        if self.decides == Decides::Person && self.arguments.operator.is_empty() {
-            return operators::asked_for(self);
+    /// Returns the rebuilders that are new.
+    fn rebuilders(&self) -> Result<Vec<Candidate>, Stop> {
+        let named = rebuilders::named_by_flags(self)?;
+        if self.decides == Decides::Person && self.arguments.rebuilder.is_empty() {
+            return rebuilders::asked_for(self);
         }
         Ok(named)
     }
 
     fn threshold(&self, plan: &mut Plan) -> Result<(), Stop> {
-        // A configuration without a threshold is enough to count the operators that could vote.
+        // A configuration without a threshold is enough to count the rebuilders that could vote.
         let config = plan.config(self.world, self.now)?;
         let voters = Voters::of(&config, self.machine, self.now);
         let there = self.world.config.policy.default_requirement().map(|it| it.threshold());
@@ -191,7 +191,7 @@ impl Session<'_> {
         self.tell(&text::about_threshold(&voters, there))?;
         loop {
             let said =
-                answer(&format!("How many operators must confirm a package? [{proposed}] "))?;
+                answer(&format!("How many rebuilders must confirm a package? [{proposed}] "))?;
             let said = if said.is_empty() { proposed.to_string() } else { said };
             let wanted = said
                 .parse::<i64>()
@@ -243,7 +243,7 @@ impl Session<'_> {
             return Ok(None);
         }
         if self.decides == Decides::Person && !self.arguments.dry_run {
-            let question = "See how the packages that are installed would fare? It asks the operators about each. [yes] ";
+            let question = "See how the packages that are installed would fare? It asks the rebuilders about each. [yes] ";
             if !self.yes_or_no(question, true)? {
                 return Ok(None);
             }
@@ -296,7 +296,7 @@ impl Session<'_> {
     }
 
     /// Returns the sources that the command line names, if any. Reports a mistake there before the
-    /// operators are asked about every package.
+    /// rebuilders are asked about every package.
     fn named_sources(&self) -> Result<Option<Chosen>, Stop> {
         if self.arguments.sources.is_empty() {
             return Ok(None);

@@ -2,7 +2,7 @@
 
 use super::machine::{Chosen, Machine};
 use crate::cli::mode;
-use crate::cli::operator::Candidate;
+use crate::cli::rebuilder::Candidate;
 use crate::cli::world::{Stop, World};
 use crate::config::{Change, Config, with_setting, with_threshold};
 use crate::policy::Mode;
@@ -17,7 +17,7 @@ const MAX_FILE: usize = 1 << 20;
 /// The settings that are to change. All others stay as they are.
 #[derive(Clone)]
 pub(super) struct Plan {
-    /// Operators that are trusted from now on
+    /// Rebuilders that are trusted from now on
     pub(super) added: Vec<Candidate>,
     /// The threshold, if it is another one
     pub(super) threshold: Option<Threshold>,
@@ -77,7 +77,7 @@ impl Plan {
         Ok(change)
     }
 
-    /// Returns a threshold of 1 as long as there is none: a configuration with an operator and no
+    /// Returns a threshold of 1 as long as there is none: a configuration with a rebuilder and no
     /// threshold cannot be read.
     fn any_threshold(&self, world: &World) -> Option<Threshold> {
         let there = world.config.policy.default_requirement();

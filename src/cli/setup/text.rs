@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::dry_run::{Counts, DryRun, Open};
 use super::machine::{Choice, Chosen, Machine};
 use super::plan::Plan;
-use super::threshold::{Voters, operators};
+use super::threshold::{Voters, rebuilders};
 use super::{Session, Written};
 use crate::apt::configuration::Configuration;
 use crate::cli::world::{World, shown_uri};
@@ -15,7 +15,7 @@ use crate::cli::{loose, mode};
 use crate::config::{Change, Config};
 use crate::gate::{Commands, ways};
 use crate::policy::Mode;
-use crate::types::{OperatorName, Threshold, printable};
+use crate::types::{RebuilderName, Threshold, printable};
 
 /// Describes the configuration and the machine before anything is decided.
 pub(super) fn there_is(world: &World, machine: &Machine) -> String {
@@ -26,8 +26,8 @@ pub(super) fn there_is(world: &World, machine: &Machine) -> String {
         mode::word(config.policy.mode()),
         mode::meaning(config)
     );
-    for name in config.operators.keys() {
-        let _ = writeln!(text, "  operator  {name}");
+    for name in config.rebuilders.keys() {
+        let _ = writeln!(text, "  rebuilder  {name}");
     }
     for note in loose::notes(&config.policy) {
         let _ = writeln!(text, "  note: {note}.");
@@ -40,7 +40,7 @@ pub(super) fn there_is(world: &World, machine: &Machine) -> String {
 
 pub(super) fn about_threshold(voters: &Voters, there: Option<Threshold>) -> String {
     let count = voters.count();
-    let mut text = format!("{} can confirm packages of this machine", operators(count));
+    let mut text = format!("{} can confirm packages of this machine", rebuilders(count));
     if let Some(there) = there {
         let _ = write!(text, "; {} had to until now", there.count());
     }
@@ -129,10 +129,10 @@ pub(super) struct Record<'a> {
     /// True if it was written
     written: bool,
     directory: String,
-    operators: Vec<Operator>,
+    rebuilders: Vec<Rebuilder>,
     #[serde(skip_serializing_if = "Option::is_none")]
     threshold: Option<u32>,
-    /// The number of operators that can confirm packages of this machine
+    /// The number of rebuilders that can confirm packages of this machine
     voters: usize,
     mode: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,8 +141,8 @@ pub(super) struct Record<'a> {
 }
 
 #[derive(Serialize)]
-struct Operator {
-    name: OperatorName,
+struct Rebuilder {
+    name: RebuilderName,
     new: bool,
     keys: Vec<String>,
 }
@@ -170,11 +170,11 @@ impl<'a> Record<'a> {
         dry_run: Option<&'a DryRun>,
         written: Written,
     ) -> Self {
-        let keys = |name: &OperatorName| {
-            let own = config.policy.keys().iter().filter(|it| it.operator == *name);
+        let keys = |name: &RebuilderName| {
+            let own = config.policy.keys().iter().filter(|it| it.rebuilder == *name);
             own.map(|it| it.key.key_id().as_str().to_owned()).collect()
         };
-        let operator = |name: &OperatorName| Operator {
+        let rebuilder = |name: &RebuilderName| Rebuilder {
             name: name.clone(),
             new: plan.added.iter().any(|it| it.name() == name),
             keys: keys(name),
@@ -187,7 +187,7 @@ impl<'a> Record<'a> {
             schema: 1,
             written: written == Written::All,
             directory: config.directory.to_string_lossy().into_owned(),
-            operators: config.operators.keys().map(operator).collect(),
+            rebuilders: config.rebuilders.keys().map(rebuilder).collect(),
             threshold: config.policy.default_requirement().map(|it| it.threshold().count()),
             voters: Voters::of(config, session.machine, session.now).count(),
             mode: mode::word(config.policy.mode()),

@@ -1,21 +1,21 @@
-//! The number of operators that must confirm: the proposal, and the numbers that are impossible.
+//! The number of rebuilders that must confirm: the proposal, and the numbers that are impossible.
 
 use std::collections::BTreeSet;
 
 use super::machine::Machine;
 use crate::config::Config;
-use crate::types::{Architecture, OperatorName, PublicKey, Threshold, Timestamp};
+use crate::types::{Architecture, PublicKey, RebuilderName, Threshold, Timestamp};
 
-/// The operators that could confirm packages on this machine.
+/// The rebuilders that could confirm packages on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Voters {
-    /// The number of operators for each of the machine's architectures
+    /// The number of rebuilders for each of the machine's architectures
     of_each: Vec<(Architecture, usize)>,
 }
 
 impl Voters {
-    /// Counts the operators that have a key that is good now and are asked about the architecture.
-    /// An operator without any endpoint counts too: it confirms by attestations that somebody
+    /// Counts the rebuilders that have a key that is good now and are asked about the architecture.
+    /// A rebuilder without any endpoint counts too: it confirms by attestations that somebody
     /// brings along.
     pub(super) fn of(config: &Config, machine: &Machine, now: Timestamp) -> Self {
         let can_sign = |it: &&crate::attest::PinnedKey| match &it.key {
@@ -23,9 +23,9 @@ impl Voters {
             _ => true,
         };
         let keys = config.policy.keys().iter().filter(|it| it.is_good_at(now)).filter(can_sign);
-        let able: BTreeSet<&OperatorName> = keys.map(|it| &it.operator).collect();
-        let covers = |name: &OperatorName, architecture: &Architecture| {
-            let mut own = config.endpoints.iter().filter(|it| it.operator == *name).peekable();
+        let able: BTreeSet<&RebuilderName> = keys.map(|it| &it.rebuilder).collect();
+        let covers = |name: &RebuilderName, architecture: &Architecture| {
+            let mut own = config.endpoints.iter().filter(|it| it.rebuilder == *name).peekable();
             own.peek().is_none() || own.any(|it| it.covers(architecture))
         };
         let count = |architecture: &Architecture| {
@@ -35,14 +35,14 @@ impl Voters {
         Self { of_each: each.map(|it| (it.clone(), count(&it))).collect() }
     }
 
-    /// Returns the smallest number of operators for one architecture. Passes over architectures
+    /// Returns the smallest number of rebuilders for one architecture. Passes over architectures
     /// that have none; returns 0 if all are such.
     pub(super) fn count(&self) -> usize {
         let counts = self.of_each.iter().map(|(_, count)| *count);
         counts.filter(|count| *count > 0).min().unwrap_or_default()
     }
 
-    /// Returns true if the operators are too few for any package to pass.
+    /// Returns true if the rebuilders are too few for any package to pass.
     pub(super) fn are_too_few_for(&self, threshold: Threshold) -> bool {
         !self.of_each.iter().any(|(_, count)| threshold.is_met_by(*count))
     }
@@ -53,8 +53,8 @@ impl Voters {
         for (architecture, count) in &self.of_each {
             if !threshold.is_met_by(*count) {
                 let able = match count {
-                    0 => "no operator".to_owned(),
-                    _ => format!("only {}", operators(*count)),
+                    0 => "no rebuilder".to_owned(),
+                    _ => format!("only {}", rebuilders(*count)),
                 };
                 remarks.push(format!(
                     "no package of the architecture {architecture} can pass: {able} can confirm those"
@@ -64,7 +64,7 @@ impl Voters {
         let count = self.count();
         let needed = usize::try_from(threshold.count()).unwrap_or(usize::MAX);
         if count == 1 {
-            remarks.push("with one operator there is no quorum of several: it alone decides, and you trust it as much as the archive".to_owned());
+            remarks.push("with one rebuilder there is no quorum of several: it alone decides, and you trust it as much as the archive".to_owned());
         } else if needed == count {
             remarks.push(format!(
                 "all {count} must confirm, so one that is silent or slow blocks every package"
@@ -83,8 +83,8 @@ pub(super) fn proposal(voters: usize) -> u32 {
     u32::try_from(voters / 2).unwrap_or(u32::MAX).saturating_add(1)
 }
 
-pub(super) fn operators(count: usize) -> String {
-    format!("{count} operator{}", if count == 1 { "" } else { "s" })
+pub(super) fn rebuilders(count: usize) -> String {
+    format!("{count} rebuilder{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -119,9 +119,9 @@ mod tests {
         let one = voters(&[("amd64", 1), ("all", 1)]);
         assert!(said(&one, 1).contains("no quorum of several"));
         assert!(one.are_too_few_for(threshold(2)));
-        // No operator is asked about packages of every architecture.
+        // No rebuilder is asked about packages of every architecture.
         let half = voters(&[("amd64", 3), ("all", 0)]);
         assert_eq!((half.count(), half.are_too_few_for(threshold(2))), (3, false));
-        assert!(said(&half, 2).contains("architecture all can pass: no operator can"));
+        assert!(said(&half, 2).contains("architecture all can pass: no rebuilder can"));
     }
 }

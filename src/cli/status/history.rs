@@ -1,4 +1,4 @@
-//! The history in the receipts: the operators that were heard, the refusals, and the packages that
+//! The history in the receipts: the rebuilders that were heard, the refusals, and the packages that
 //! are installed without a quorum.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -14,10 +14,10 @@ use crate::types::{Identity, Sha256Digest, Timestamp, printable};
 /// Most events of a kind that are shown.
 const SHOWN: usize = 3;
 
-/// The number of the newest decisions that tell how well an operator does.
+/// The number of the newest decisions that tell how well a rebuilder does.
 const RECENT: usize = 100;
 
-/// The history of operators and decisions.
+/// The history of rebuilders and decisions.
 #[derive(Debug, Default)]
 pub(super) struct History {
     pub(super) heard: BTreeMap<String, Heard>,
@@ -29,7 +29,7 @@ pub(super) struct History {
     recent: VecDeque<Seen>,
     /// The time of the first decision on each file
     first: BTreeMap<Sha256Digest, Timestamp>,
-    /// By operator, the time at which it was first seen to confirm each file
+    /// By rebuilder, the time at which it was first seen to confirm each file
     confirmed: BTreeMap<String, BTreeMap<Sha256Digest, Timestamp>>,
 }
 
@@ -39,11 +39,11 @@ struct Seen {
     /// The package, or the file if it is none
     what: String,
     sha256: Option<Sha256Digest>,
-    /// The answer of each operator, by its name
-    operators: BTreeMap<String, Stood>,
+    /// The answer of each rebuilder, by its name
+    rebuilders: BTreeMap<String, Stood>,
 }
 
-/// The answer of an operator, as far as it tells how far its rebuilds are.
+/// The answer of a rebuilder, as far as it tells how far its rebuilds are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stood {
     /// It signed the very file.
@@ -56,7 +56,7 @@ enum Stood {
     Silent,
 }
 
-/// The answers of one operator.
+/// The answers of one rebuilder.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Heard {
     /// The last time at which something of it was used, or at which it answered
@@ -70,7 +70,7 @@ pub(super) struct Heard {
     /// The number of the newest packages that it was heard about
     pub(super) answered: usize,
     /// The median delay, in seconds, over the packages that it confirmed; none if there are none.
-    /// It lasts from the first decision on the file here until the operator was first seen to
+    /// It lasts from the first decision on the file here until the rebuilder was first seen to
     /// confirm it
     pub(super) lag: Option<i64>,
 }
@@ -99,7 +99,7 @@ pub(super) struct Debt {
 impl History {
     /// Reads the receipts below `state`. Without any, there is no history.
     ///
-    /// Only the receipts of root's entrances tell which operators were heard. The refusals while
+    /// Only the receipts of root's entrances tell which rebuilders were heard. The refusals while
     /// apt downloads come from the method's receipts. The method runs as a user who is not root, so
     /// these receipts are good enough only to be shown.
     pub(super) fn read(state: &Path) -> Self {
@@ -109,7 +109,7 @@ impl History {
             receipt::decided(file, |decided| history.add(decided));
         }
         if let Some(file) = receipt::open(&state.join(receipt::DECIDED_BY_METHOD)) {
-            // The operators in those receipts could be any, in any number.
+            // The rebuilders in those receipts could be any, in any number.
             receipt::decided(file, |decided| on_the_way.add_events(&decided));
         }
         history.count();
@@ -121,8 +121,8 @@ impl History {
     fn add(&mut self, it: Decided) {
         self.add_events(&it);
         let what = what(&it);
-        let mut operators = BTreeMap::new();
-        for (name, standing) in it.operators {
+        let mut rebuilders = BTreeMap::new();
+        for (name, standing) in it.rebuilders {
             let stood = Stood::of(&standing);
             if stood != Stood::Silent {
                 self.heard.entry(name.clone()).or_default().last = Some(it.time);
@@ -131,14 +131,14 @@ impl History {
                 let confirmed = self.confirmed.entry(name.clone()).or_default();
                 confirmed.entry(sha256).or_insert(it.time);
             }
-            operators.insert(name, stood);
+            rebuilders.insert(name, stood);
         }
         if let Some(sha256) = it.sha256 {
             self.first.entry(sha256).or_insert(it.time);
         }
         // A file that is refused every day until it is confirmed counts once, as it is now.
         self.recent.retain(|before| (&before.what, before.sha256) != (&what, it.sha256));
-        keep(&mut self.recent, Seen { what, sha256: it.sha256, operators }, RECENT);
+        keep(&mut self.recent, Seen { what, sha256: it.sha256, rebuilders }, RECENT);
     }
 
     /// Adds the events of a decision that people should see, and nothing else.
@@ -155,8 +155,8 @@ impl History {
             keep(&mut self.refusals, event(why), SHOWN);
         }
         if let Some(claim) = it.conflicts.first() {
-            let operator = printable(&claim.operator);
-            let why = format!("{operator} signed a different file under this name");
+            let rebuilder = printable(&claim.rebuilder);
+            let why = format!("{rebuilder} signed a different file under this name");
             keep(&mut self.conflicts, event(why), SHOWN);
         }
     }
@@ -164,7 +164,7 @@ impl History {
     fn count(&mut self) {
         let mut lags: BTreeMap<&String, Vec<i64>> = BTreeMap::new();
         for seen in &self.recent {
-            for (name, stood) in &seen.operators {
+            for (name, stood) in &seen.rebuilders {
                 let heard = self.heard.entry(name.clone()).or_default();
                 heard.of += 1;
                 heard.confirmed += usize::from(*stood == Stood::Confirms);
@@ -253,10 +253,10 @@ pub(super) fn debt(system: &System) -> Result<Debt, SystemError> {
 mod tests {
     use super::*;
 
-    /// Returns a line of receipts with the word of one operator about the file `sha256`.
+    /// Returns a line of receipts with the word of one rebuilder about the file `sha256`.
     fn line(time: &str, file: u8, standing: &str) -> String {
         format!(
-            r#"{{"time":"2026-01-{time}Z","path":"/x.deb","decision":"refuse","package":"p{file}","version":"1","architecture":"all","sha256":"{}","operators":{{"alpha":{{{standing}}}}}}}"#,
+            r#"{{"time":"2026-01-{time}Z","path":"/x.deb","decision":"refuse","package":"p{file}","version":"1","architecture":"all","sha256":"{}","rebuilders":{{"alpha":{{{standing}}}}}}}"#,
             Sha256Digest::from_bytes([file; 32])
         )
     }

@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::Exit;
 use super::args::Status as Arguments;
 use super::exception::Listed;
-use super::operator::who_answers;
 use super::output::json;
+use super::rebuilder::who_answers;
 use super::world::{Stop, end, say, show};
 use crate::apt::configuration::Configuration;
 use crate::audit::System;
@@ -22,7 +22,7 @@ use crate::gate::{Commands, Environment, apt_dump, ways};
 use crate::policy::{Exception, Mode};
 use crate::receipt;
 use crate::sys::secure::Trusted;
-use crate::types::{OperatorName, PublicKey, Timestamp};
+use crate::types::{PublicKey, RebuilderName, Timestamp};
 use entrances::{Entrance, Sources};
 use history::{Debt, Event, Heard, History};
 
@@ -36,8 +36,8 @@ struct Status {
     configuration: Configured,
     entrances: Vec<Entrance>,
     sources: Option<Sources>,
-    operators: Vec<Operator>,
-    /// Unusual settings for asking operators, for people
+    rebuilders: Vec<Rebuilder>,
+    /// Unusual settings for asking rebuilders, for people
     network: Vec<String>,
     debt: Option<Debt>,
     exceptions: Vec<Listed>,
@@ -56,8 +56,8 @@ struct Configured {
 }
 
 #[derive(Serialize)]
-struct Operator {
-    name: OperatorName,
+struct Rebuilder {
+    name: RebuilderName,
     endpoints: usize,
     keys: Vec<Key>,
     heard: Heard,
@@ -109,7 +109,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         },
         entrances,
         sources: entrances::sources(&dump),
-        operators: loaded.map(|it| operators(it, &history, &answers, now)).unwrap_or_default(),
+        rebuilders: loaded.map(|it| rebuilders(it, &history, &answers, now)).unwrap_or_default(),
         network: loaded
             .map(|it| ways(&it.endpoints, &apt, it.timeouts.answer, Commands::Left))
             .unwrap_or_default(),
@@ -129,14 +129,14 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     show(&text::of(&status, exceptions), exit)
 }
 
-fn operators(
+fn rebuilders(
     config: &Config,
     history: &History,
-    answers: &BTreeMap<OperatorName, String>,
+    answers: &BTreeMap<RebuilderName, String>,
     now: Timestamp,
-) -> Vec<Operator> {
-    let keys = |name: &OperatorName| {
-        let own = config.policy.keys().iter().filter(|it| it.operator == *name);
+) -> Vec<Rebuilder> {
+    let keys = |name: &RebuilderName| {
+        let own = config.policy.keys().iter().filter(|it| it.rebuilder == *name);
         own.map(|it| {
             let can_sign = match &it.key {
                 PublicKey::OpenPgp(certificate) => certificate.can_sign(now).is_ok(),
@@ -149,11 +149,11 @@ fn operators(
     };
     config
         .policy
-        .operators()
+        .rebuilders()
         .iter()
-        .map(|name| Operator {
+        .map(|name| Rebuilder {
             name: name.clone(),
-            endpoints: config.endpoints.iter().filter(|it| it.operator == *name).count(),
+            endpoints: config.endpoints.iter().filter(|it| it.rebuilder == *name).count(),
             keys: keys(name),
             heard: history.heard.get(name.as_str()).copied().unwrap_or_default(),
             now: answers.get(name).cloned(),

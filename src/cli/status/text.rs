@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::entrances::{APTS_HOOK, Sources};
 use super::history::{Debt, Event, Heard};
-use super::{Operator, Status};
+use super::{Rebuilder, Status};
 use crate::cli::exception::line as exception_line;
 use crate::policy::Exception;
 use crate::types::{Timestamp, printable};
@@ -28,8 +28,8 @@ pub(super) fn of(status: &Status, exceptions: &[Exception]) -> String {
         let hook_is_active = status.entrances.iter().any(|it| it.name == APTS_HOOK && it.active);
         line("sources", &sources(it, hook_is_active));
     }
-    for it in &status.operators {
-        line("operator", &operator(it, status.time));
+    for it in &status.rebuilders {
+        line("rebuilder", &rebuilder(it, status.time));
     }
     for note in &status.network {
         line("network", &printable(note).to_string());
@@ -88,8 +88,8 @@ fn sources(sources: &Sources, hook_is_active: bool) -> String {
     format!("{judged}, {} {otherwise} ({})", sources.others.len(), shown.join(" "))
 }
 
-fn operator(operator: &Operator, now: Timestamp) -> String {
-    let Operator { name, endpoints, keys, heard, now: answer } = operator;
+fn rebuilder(rebuilder: &Rebuilder, now: Timestamp) -> String {
+    let Rebuilder { name, endpoints, keys, heard, now: answer } = rebuilder;
     let good = keys.iter().filter(|it| it.good).count();
     let mut parts = vec![match keys.len() {
         1 if good == 1 => "1 key".to_owned(),
@@ -123,7 +123,7 @@ fn operator(operator: &Operator, now: Timestamp) -> String {
     format!("{name}: {}", parts.join("; "))
 }
 
-/// Describes the delay until an operator confirms files that are new here.
+/// Describes the delay until a rebuilder confirms files that are new here.
 fn lag(seconds: Option<i64>) -> String {
     let Some(seconds) = seconds else { return "-".to_owned() };
     let (length, unit) = match seconds {

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154  # suite, machine, operators and testbed are those of tests/builds/lib.sh
+# shellcheck disable=SC2154  # suite, machine, rebuilders and testbed are those of tests/builds/lib.sh
 # What it takes to have the stand-in build a template, for the test and the demo: an archive,
-# operators, and the builder's own files. Sourced behind tests/builds/lib.sh, never run.
+# rebuilders, and the builder's own files. Sourced behind tests/builds/lib.sh, never run.
 
 port=8080
 archive=http://127.0.0.1:$port/debian
 # shellcheck disable=SC2034  # configure reads it
-endpoints=http://127.0.0.1:$port/operators
+endpoints=http://127.0.0.1:$port/rebuilders
 
 # What 01_install_core.sh has debootstrap install, and packages.list apt.
 include=ncurses-term,locales,tasksel,ca-certificates
@@ -73,7 +73,7 @@ make_archives() {
     make_package "$TESTBED_RUN/qubes" qubes-core-agent
     make_archive /builder/repository "$TESTBED_RUN/qubes/qubes-core-agent_1_all.deb"
     rm "$machine/builder/repository/dists/$suite/InRelease"
-    "$testbed/serve" "$port" debian="$machine/srv/archive" operators="$operators" >/dev/null
+    "$testbed/serve" "$port" debian="$machine/srv/archive" rebuilders="$rebuilders" >/dev/null
 }
 
 # The builder's own files with the drop-in in them, as its README says. The configuration is

@@ -85,7 +85,7 @@ take_configuration() {
 copy_configuration() {
     rm -rf "$1"
     cp -rL --no-preserve=all "$option/configuration" "$1"
-    mkdir -p "$1/operators.d" "$1/exceptions.d"
+    mkdir -p "$1/rebuilders.d" "$1/exceptions.d"
     chown -R root:root "$1"
 }
 

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Accepted, Remembered};
-use crate::types::{KeyId, OperatorName, PublicKey, Timestamp};
+use crate::types::{KeyId, PublicKey, RebuilderName, Timestamp};
 
 /// One pinned key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PinnedKey {
     /// Its only owner.
-    pub operator: OperatorName,
+    pub rebuilder: RebuilderName,
     /// The key.
     pub key: PublicKey,
     /// The first moment at which it no longer counts, if the administrator set one.
@@ -30,7 +30,7 @@ impl PinnedKey {
 #[derive(Debug, Clone, Default)]
 pub struct KeyRing {
     keys: Vec<Ready>,
-    accepted: BTreeMap<OperatorName, Vec<Accepted>>,
+    accepted: BTreeMap<RebuilderName, Vec<Accepted>>,
     remembered: Option<Arc<Remembered>>,
 }
 
@@ -57,15 +57,15 @@ impl Ready {
 /// A key that was pinned twice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRingError {
-    /// By two operators: one party would have two votes.
-    #[error("the same key belongs to operator {first} already")]
+    /// By two rebuilders: one party would have two votes.
+    #[error("the same key belongs to rebuilder {first} already")]
     SharedKey {
-        /// The operator that already has it.
-        first: OperatorName,
+        /// The rebuilder that already has it.
+        first: RebuilderName,
         /// Its place in the list that was given.
         index: usize,
     },
-    /// Twice by one operator: the two entries could differ in when they expire.
+    /// Twice by one rebuilder: the two entries could differ in when they expire.
     #[error("the same key stands twice")]
     RepeatedKey {
         /// The second one's place in the list that was given.
@@ -90,11 +90,11 @@ impl KeyRing {
                 owners.entry(material).or_insert(pinned);
             }
             match earlier {
-                Some(other) if other.operator == pinned.operator => {
+                Some(other) if other.rebuilder == pinned.rebuilder => {
                     errors.push(KeyRingError::RepeatedKey { index });
                 }
                 Some(other) => {
-                    errors.push(KeyRingError::SharedKey { first: other.operator.clone(), index })
+                    errors.push(KeyRingError::SharedKey { first: other.rebuilder.clone(), index })
                 }
                 None => {}
             }
@@ -106,11 +106,11 @@ impl KeyRing {
         Ok(Self { keys: keys.into_iter().map(Ready::of).collect(), ..Self::default() })
     }
 
-    /// Sets what statements of this operator count, in whichever envelope. Without that, only links
+    /// Sets what statements of this rebuilder count, in whichever envelope. Without that, only links
     /// do.
     #[must_use]
-    pub fn accepting(mut self, operator: OperatorName, accepted: Vec<Accepted>) -> Self {
-        self.accepted.insert(operator, accepted);
+    pub fn accepting(mut self, rebuilder: RebuilderName, accepted: Vec<Accepted>) -> Self {
+        self.accepted.insert(rebuilder, accepted);
         self
     }
 
@@ -126,24 +126,24 @@ impl KeyRing {
         self.remembered.as_deref()
     }
 
-    /// The kinds of statements by this operator that count.
+    /// The kinds of statements by this rebuilder that count.
     #[must_use]
-    pub fn accepted(&self, operator: &OperatorName) -> &[Accepted] {
+    pub fn accepted(&self, rebuilder: &RebuilderName) -> &[Accepted] {
         const LINKS: &[Accepted] = &[Accepted::Link];
-        self.accepted.get(operator).map_or(LINKS, Vec::as_slice)
+        self.accepted.get(rebuilder).map_or(LINKS, Vec::as_slice)
     }
 
-    /// The kinds of statements that count, for the operators for which they were set.
-    pub fn statements(&self) -> impl Iterator<Item = (OperatorName, Vec<Accepted>)> {
+    /// The kinds of statements that count, for the rebuilders for which they were set.
+    pub fn statements(&self) -> impl Iterator<Item = (RebuilderName, Vec<Accepted>)> {
         self.accepted.iter().map(|(name, accepted)| (name.clone(), accepted.clone()))
     }
 
-    /// The keys of this operator alone.
+    /// The keys of this rebuilder alone.
     #[must_use]
-    pub fn of(&self, operator: &OperatorName) -> Self {
-        let keys = self.keys.iter().filter(|it| it.pinned.operator == *operator).cloned();
-        let accepted = self.accepted.get(operator).cloned();
-        let accepted = accepted.map(|it| (operator.clone(), it)).into_iter().collect();
+    pub fn of(&self, rebuilder: &RebuilderName) -> Self {
+        let keys = self.keys.iter().filter(|it| it.pinned.rebuilder == *rebuilder).cloned();
+        let accepted = self.accepted.get(rebuilder).cloned();
+        let accepted = accepted.map(|it| (rebuilder.clone(), it)).into_iter().collect();
         Self { keys: keys.collect(), accepted, remembered: self.remembered.clone() }
     }
 

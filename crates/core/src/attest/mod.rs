@@ -26,7 +26,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::types::{
-    ArtifactName, KeyFault, KeyId, OperatorName, PublicKey, Sha256Digest, Timestamp,
+    ArtifactName, KeyFault, KeyId, PublicKey, RebuilderName, Sha256Digest, Timestamp,
 };
 
 pub use json::JsonError;
@@ -54,7 +54,7 @@ pub const MAX_SIGNATURES: usize = 64;
 /// signature it is costs one verification more for every 64 KiB.
 pub const MAX_CHECKS: usize = 512;
 
-/// Most signature verifications that all can cause that one operator gives in a run: some seconds of a
+/// Most signature verifications that all can cause that one rebuilder gives in a run: some seconds of a
 /// slow machine. An attestation of rebuilderd's needs two.
 pub const MAX_CHECKS_OF_ONE: usize = 64 * 1024;
 
@@ -62,7 +62,7 @@ pub const MAX_CHECKS_OF_ONE: usize = 64 * 1024;
 /// differ, and an attacker who is a day ahead gains nothing by it.
 const AHEAD: i64 = 24 * 60 * 60;
 
-/// The content of a verified attestation: this operator, with this key, states that the artifact of
+/// The content of a verified attestation: this rebuilder, with this key, states that the artifact of
 /// this name, rebuilt from source, has this SHA-256.
 ///
 /// [`crate::policy`] decides whether that is the file being judged or another one under the same
@@ -79,7 +79,7 @@ const AHEAD: i64 = 24 * 60 * 60;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    operator: OperatorName,
+    rebuilder: RebuilderName,
     key: PublicKey,
     artifact: ArtifactName,
     sha256: Sha256Digest,
@@ -88,10 +88,10 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// The operator that makes the claim.
+    /// The rebuilder that makes the claim.
     #[must_use]
-    pub const fn operator(&self) -> &OperatorName {
-        &self.operator
+    pub const fn rebuilder(&self) -> &RebuilderName {
+        &self.rebuilder
     }
 
     /// The pinned key that signed it.
@@ -106,7 +106,7 @@ impl Claim {
         &self.artifact
     }
 
-    /// The SHA-256 that the operator got.
+    /// The SHA-256 that the rebuilder got.
     #[must_use]
     pub const fn sha256(&self) -> Sha256Digest {
         self.sha256
@@ -170,28 +170,28 @@ pub enum Rejection {
         key_ids: Vec<String>,
     },
     /// A signature in the name of a pinned key that does not verify.
-    #[error("the signature in the name of {operator}'s key {} does not verify", short(.key_id))]
+    #[error("the signature in the name of {rebuilder}'s key {} does not verify", short(.key_id))]
     BadSignature {
         /// The key's owner.
-        operator: OperatorName,
+        rebuilder: RebuilderName,
         /// The pinned key's id.
         key_id: KeyId,
     },
     /// Signed well, but only with keys that the administrator let expire.
-    #[error("{operator}'s key {} was good until {}", short(.key_id), .not_after.date())]
+    #[error("{rebuilder}'s key {} was good until {}", short(.key_id), .not_after.date())]
     ExpiredKey {
         /// The key's owner.
-        operator: OperatorName,
+        rebuilder: RebuilderName,
         /// The pinned key's id.
         key_id: KeyId,
         /// The first moment at which it no longer counts.
         not_after: Timestamp,
     },
     /// A good signature that does not count.
-    #[error("signed with {operator}'s key {}, but {fault}", short(.key_id))]
+    #[error("signed with {rebuilder}'s key {}, but {fault}", short(.key_id))]
     FaultySignature {
         /// The key's owner.
-        operator: OperatorName,
+        rebuilder: RebuilderName,
         /// The pinned key's id.
         key_id: KeyId,
         /// The reason that it does not.
@@ -214,7 +214,7 @@ pub enum Rejection {
     Sigstore(&'static str),
     /// A statement or link of a kind that is not accepted from its signer.
     #[error(
-        "signed, but its kind is one of those that are not accepted from this operator: its type is {}",
+        "signed, but its kind is one of those that are not accepted from this rebuilder: its type is {}",
         shown(.found)
     )]
     PredicateNotAccepted {
@@ -343,7 +343,7 @@ impl SignatureFault {
 }
 
 /// Verifies `attestation` and gives what it claims about the file `wanted`: one claim for each
-/// pinned key that signed it, in the order of the key ring. An operator with two keys can so have
+/// pinned key that signed it, in the order of the key ring. A rebuilder with two keys can so have
 /// two claims; that they are one vote is for [`crate::policy`] to see.
 ///
 /// A good signature by a pinned key is enough, whatever other signatures stand beside it. Whose
@@ -406,7 +406,7 @@ fn verify_by(
     let attestation = Sha256Digest::of(attestation);
     let claims = said.into_iter().flat_map(|Said { voters, sha256, dated }| {
         voters.into_iter().map(move |pinned| Claim {
-            operator: pinned.operator.clone(),
+            rebuilder: pinned.rebuilder.clone(),
             key: pinned.key.clone(),
             artifact: wanted.artifact.clone(),
             sha256,
@@ -475,11 +475,11 @@ fn read<'k>(
         let bundle = sigstore::Bundle::of(envelope)?;
         dsse(&bundle.envelope).map_err(|why| bundle.explain(why))?
     };
-    // Each operator's own rules say what its signature is worth.
+    // Each rebuilder's own rules say what its signature is worth.
     let subject = content.subject(wanted);
     let (mut voters, mut why) = (Vec::new(), None);
     for pinned in signers {
-        match content.is_a_vote(keys.accepted(&pinned.operator), &subject, now) {
+        match content.is_a_vote(keys.accepted(&pinned.rebuilder), &subject, now) {
             Ok(()) => voters.push(pinned),
             Err(error) => drop(why.get_or_insert(error)),
         }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::dsse::{Envelope, PAYLOAD_TYPE, pre_authentication_encoding};
 use super::json::{self, Value};
 use super::{KeyRing, PinnedKey, Rejection};
-use crate::types::{OperatorName, PublicKey, SecretKey, Timestamp};
+use crate::types::{PublicKey, RebuilderName, SecretKey, Timestamp};
 
 /// Puts an in-toto Statement into an envelope that `key` signs. The same statement and key always
 /// make the same bytes.
@@ -33,8 +33,8 @@ pub fn unseal(envelope: &[u8], key: &PublicKey) -> Result<Vec<u8>, Rejection> {
     };
     let envelope = Envelope::of(&envelope)?;
     let nobody = |_| Rejection::Shape("there is no name for the key");
-    let operator: OperatorName = "signer".parse().map_err(nobody)?;
-    let pinned = PinnedKey { operator, key: key.clone(), not_after: None };
+    let rebuilder: RebuilderName = "signer".parse().map_err(nobody)?;
+    let pinned = PinnedKey { rebuilder, key: key.clone(), not_after: None };
     let keys = KeyRing::new(vec![pinned]).map_err(|_| Rejection::Unsigned)?;
     // An Ed25519 key is not judged by the time.
     let now = Timestamp::from(std::time::SystemTime::UNIX_EPOCH);

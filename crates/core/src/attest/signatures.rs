@@ -137,20 +137,20 @@ impl Signatures {
         expired: &[&PinnedKey],
         fault: Option<(&PinnedKey, SignatureFault)>,
     ) -> Rejection {
-        if let Some(PinnedKey { operator, key, not_after: Some(not_after) }) = expired.first() {
-            let (operator, key_id) = (operator.clone(), key.key_id());
-            return Rejection::ExpiredKey { operator, key_id, not_after: *not_after };
+        if let Some(PinnedKey { rebuilder, key, not_after: Some(not_after) }) = expired.first() {
+            let (rebuilder, key_id) = (rebuilder.clone(), key.key_id());
+            return Rejection::ExpiredKey { rebuilder, key_id, not_after: *not_after };
         }
-        if let Some((PinnedKey { operator, key, .. }, fault)) = fault {
-            let (operator, key_id) = (operator.clone(), key.key_id());
-            return Rejection::FaultySignature { operator, key_id, fault };
+        if let Some((PinnedKey { rebuilder, key, .. }, fault)) = fault {
+            let (rebuilder, key_id) = (rebuilder.clone(), key.key_id());
+            return Rejection::FaultySignature { rebuilder, key_id, fault };
         }
         let named = |pinned: &&PinnedKey| {
             self.list.iter().any(|signature| pinned.key.is_called(&signature.key_id))
         };
         match keys.iter().find(named) {
-            Some(PinnedKey { operator, key, .. }) => {
-                Rejection::BadSignature { operator: operator.clone(), key_id: key.key_id() }
+            Some(PinnedKey { rebuilder, key, .. }) => {
+                Rejection::BadSignature { rebuilder: rebuilder.clone(), key_id: key.key_id() }
             }
             None => Rejection::UnknownKey {
                 key_ids: self.list.iter().map(|it| it.key_id.clone()).collect(),
@@ -326,7 +326,7 @@ mod tests {
     }
 
     fn ring(keys: Vec<PublicKey>) -> KeyRing {
-        let pinned = |key| PinnedKey { operator: "alpha".parse().unwrap(), key, not_after: None };
+        let pinned = |key| PinnedKey { rebuilder: "alpha".parse().unwrap(), key, not_after: None };
         KeyRing::new(keys.into_iter().map(pinned).collect()).unwrap()
     }
 

@@ -5,7 +5,7 @@
 //! (<https://slsa.dev/spec/v1.0/provenance>), and OSS Rebuild's use of the latter
 //! (<https://docs.oss-rebuild.dev/>).
 //!
-//! A statement is a vote only if the administrator takes that kind from that operator. "I built
+//! A statement is a vote only if the administrator takes that kind from that rebuilder. "I built
 //! this" says nothing when the archive says it, and a summary says no more than its verifier
 //! checked.
 
@@ -15,7 +15,7 @@ use super::json::Value;
 use super::{AHEAD, Rejection, Wanted, check_step};
 use crate::types::{Sha256Digest, Timestamp, printable};
 
-/// A kind of statement that counts as an operator's vote.
+/// A kind of statement that counts as a rebuilder's vote.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Accepted {
     /// A link for the step `rebuild`: what came out is the subject.

@@ -10,7 +10,7 @@ use super::subject::{Epoch, Facts, Named, Subject};
 use super::{Mode, Policy};
 use crate::attest::Claim;
 use crate::deb::DebError;
-use crate::types::{OperatorName, Timestamp};
+use crate::types::{RebuilderName, Timestamp};
 
 /// Judges `subject` by `policy` and by what was found out about it. Endpoints that have not
 /// answered yet count as silent.
@@ -216,7 +216,7 @@ fn rules<'p>(policy: &'p Policy, facts: Facts<'_>) -> Vec<Option<&'p Rule>> {
 /// conflict. A claim that bears another name is neither.
 ///
 /// Claims were verified earlier and perhaps with other keys, so one counts only if this policy
-/// pins its key, now, for this operator.
+/// pins its key, now, for this rebuilder.
 fn sort_claims(
     policy: &Policy,
     facts: Facts<'_>,
@@ -227,7 +227,7 @@ fn sort_claims(
     let is_pinned = |claim: &Claim| {
         policy.keys().iter().any(|pinned| {
             pinned.key == *claim.key()
-                && pinned.operator == *claim.operator()
+                && pinned.rebuilder == *claim.rebuilder()
                 && pinned.is_good_at(now)
         })
     };
@@ -238,7 +238,7 @@ fn sort_claims(
         .cloned()
         .collect();
     about_it.sort_by(|a, b| {
-        (a.operator(), a.attestation(), a.key()).cmp(&(b.operator(), b.attestation(), b.key()))
+        (a.rebuilder(), a.attestation(), a.key()).cmp(&(b.rebuilder(), b.attestation(), b.key()))
     });
     about_it.dedup();
     about_it.into_iter().partition(|claim| claim.sha256() == facts.sha256)
@@ -246,22 +246,22 @@ fn sort_claims(
 
 /// Checks that the votes are enough. Returns the reason if they are not.
 fn meets(requirement: Option<&Requirement>, report: &Report) -> Result<(), Reason> {
-    let requirement = requirement.ok_or(Reason::NoOperators)?;
+    let requirement = requirement.ok_or(Reason::NoRebuilders)?;
     if requirement.on_conflict() == OnConflict::Refuse && !report.conflicts.is_empty() {
-        let operators: BTreeSet<_> = report.conflicts.iter().map(Claim::operator).collect();
-        return Err(Reason::Conflict { operators: operators.into_iter().cloned().collect() });
+        let rebuilders: BTreeSet<_> = report.conflicts.iter().map(Claim::rebuilder).collect();
+        return Err(Reason::Conflict { rebuilders: rebuilders.into_iter().cloned().collect() });
     }
-    let confirming: BTreeSet<&OperatorName> = report.votes.iter().map(Claim::operator).collect();
+    let confirming: BTreeSet<&RebuilderName> = report.votes.iter().map(Claim::rebuilder).collect();
     if requirement.is_met_by(&confirming) {
         return Ok(());
     }
-    let counted = |names: &BTreeSet<&OperatorName>| -> Vec<OperatorName> {
-        let counts = |name: &&&OperatorName| requirement.counted().contains(**name);
+    let counted = |names: &BTreeSet<&RebuilderName>| -> Vec<RebuilderName> {
+        let counts = |name: &&&RebuilderName| requirement.counted().contains(**name);
         names.iter().filter(counts).map(|&name| name.clone()).collect()
     };
     let confirmed = counted(&confirming).len();
     let needed = requirement.threshold().count();
-    let silent: BTreeSet<&OperatorName> = report
+    let silent: BTreeSet<&RebuilderName> = report
         .standings
         .iter()
         .filter(|(_, s)| matches!(s, Standing::Unreachable { .. } | Standing::Pending))
@@ -271,7 +271,7 @@ fn meets(requirement: Option<&Requirement>, report: &Report) -> Result<(), Reaso
     if requirement.is_met_by(&at_best) {
         return Err(Reason::CouldNotFindOut { confirmed, needed, silent: counted(&silent) });
     }
-    let absent = |name: &&OperatorName| !confirming.contains(*name);
+    let absent = |name: &&RebuilderName| !confirming.contains(*name);
     let missing = requirement.required().iter().filter(absent).cloned().collect();
     Err(Reason::NotConfirmed { confirmed, needed, missing })
 }
@@ -321,7 +321,7 @@ fn first_in_force(
     Err(expired)
 }
 
-/// The standing of each operator. Of several answers the strongest counts: a vote, then a conflict,
+/// The standing of each rebuilder. Of several answers the strongest counts: a vote, then a conflict,
 /// then silence of an endpoint (because it may hide a vote), then a rejected attestation, then an
 /// unsigned status.
 fn standings(
@@ -329,10 +329,10 @@ fn standings(
     evidence: &Evidence,
     votes: &[Claim],
     conflicts: &[Claim],
-) -> BTreeMap<OperatorName, Standing> {
-    let mut standings: BTreeMap<OperatorName, Standing> =
-        policy.operators().iter().map(|name| (name.clone(), Standing::NotAsked)).collect();
-    let mut raise = |name: &OperatorName, to: Standing| {
+) -> BTreeMap<RebuilderName, Standing> {
+    let mut standings: BTreeMap<RebuilderName, Standing> =
+        policy.rebuilders().iter().map(|name| (name.clone(), Standing::NotAsked)).collect();
+    let mut raise = |name: &RebuilderName, to: Standing| {
         if let Some(standing) = standings.get_mut(name) {
             if to.weight() > standing.weight() {
                 *standing = to;
@@ -340,17 +340,17 @@ fn standings(
         }
     };
     for claim in votes {
-        raise(claim.operator(), Standing::Confirms);
+        raise(claim.rebuilder(), Standing::Confirms);
     }
     for claim in conflicts {
-        raise(claim.operator(), Standing::SignedAnother { sha256: claim.sha256() });
+        raise(claim.rebuilder(), Standing::SignedAnother { sha256: claim.sha256() });
     }
     for name in &evidence.pending {
         raise(name, Standing::Pending);
     }
     for answer in &evidence.answers {
         raise(
-            &answer.operator,
+            &answer.rebuilder,
             match &answer.outcome {
                 // Whatever it gave was none of its own: a place may hold what several have signed.
                 Outcome::Attestations { .. } => Standing::Unknown,

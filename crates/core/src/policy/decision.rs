@@ -6,7 +6,7 @@ use super::requirement::Requirement;
 use super::subject::Subject;
 use crate::attest::Claim;
 use crate::deb::DebError;
-use crate::types::{Called, Identity, OperatorName, Sha256Digest, Timestamp};
+use crate::types::{Called, Identity, RebuilderName, Sha256Digest, Timestamp};
 
 /// The decision on whether a file may pass.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ pub struct Admit {
 /// The basis of an admission.
 #[derive(Debug, Clone)]
 pub enum Basis {
-    /// Enough operators confirmed the file.
+    /// Enough rebuilders confirmed the file.
     Quorum,
     /// The administrator made an exception. Debt.
     Exception {
@@ -71,7 +71,7 @@ pub struct Refusal {
 /// The assessment of a package whose file is not here ([`super::assess()`]).
 #[derive(Debug, Clone)]
 pub enum Assessment {
-    /// Enough operators confirm the file that it is said to be.
+    /// Enough rebuilders confirm the file that it is said to be.
     Confirmed {
         /// The report that this rests on
         report: Report,
@@ -127,30 +127,30 @@ pub enum Reason {
         /// The package that the file is
         found: Box<Identity>,
     },
-    /// An operator signed a different file under this name, and the policy refuses such files.
+    /// A rebuilder signed a different file under this name, and the policy refuses such files.
     Conflict {
-        /// The operators that did
-        operators: Vec<OperatorName>,
+        /// The rebuilders that did
+        rebuilders: Vec<RebuilderName>,
     },
-    /// No operator is configured, so none could confirm anything.
-    NoOperators,
-    /// Too few operators confirm it, and all that count were heard.
+    /// No rebuilder is configured, so none could confirm anything.
+    NoRebuilders,
+    /// Too few rebuilders confirm it, and all that count were heard.
     NotConfirmed {
-        /// The number of operators that confirm it
+        /// The number of rebuilders that confirm it
         confirmed: usize,
-        /// The number of operators that must confirm it
+        /// The number of rebuilders that must confirm it
         needed: u32,
-        /// The operators that must be among them and are not
-        missing: Vec<OperatorName>,
+        /// The rebuilders that must be among them and are not
+        missing: Vec<RebuilderName>,
     },
-    /// Too few confirm it, but with the operators that could not be heard it might be enough.
+    /// Too few confirm it, but with the rebuilders that could not be heard it might be enough.
     CouldNotFindOut {
-        /// The number of operators that confirm it
+        /// The number of rebuilders that confirm it
         confirmed: usize,
-        /// The number of operators that must confirm it
+        /// The number of rebuilders that must confirm it
         needed: u32,
-        /// The operators that could not be heard
-        silent: Vec<OperatorName>,
+        /// The rebuilders that could not be heard
+        silent: Vec<RebuilderName>,
     },
 }
 
@@ -159,10 +159,10 @@ pub enum Reason {
 pub struct Report {
     /// The rule that matched ("policy.toml line 12"), or none: the default holds
     pub rule: Option<String>,
-    /// The requirement of the rule; nothing if no operator is configured
+    /// The requirement of the rule; nothing if no rebuilder is configured
     pub requirement: Option<Requirement>,
-    /// The standing of every operator
-    pub standings: BTreeMap<OperatorName, Standing>,
+    /// The standing of every rebuilder
+    pub standings: BTreeMap<RebuilderName, Standing>,
     /// The claims that were votes
     pub votes: Vec<Claim>,
     /// The claims for the same name with another hash
@@ -173,7 +173,7 @@ pub struct Report {
     pub unhashed_exception: Option<String>,
 }
 
-/// The standing of an operator on a file: the strongest of its answers.
+/// The standing of a rebuilder on a file: the strongest of its answers.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Standing {
@@ -331,7 +331,7 @@ impl Reason {
             Self::NotAPackage(_) => "not-a-package",
             Self::NotWhatWasAskedFor { .. } => "not-what-was-asked-for",
             Self::Conflict { .. } => "conflict",
-            Self::NoOperators => "no-operators",
+            Self::NoRebuilders => "no-rebuilders",
             Self::NotConfirmed { .. } => "not-confirmed",
             Self::CouldNotFindOut { .. } => "could-not-find-out",
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::attest::Claim;
-use crate::types::{OperatorName, Sha256Digest};
+use crate::types::{RebuilderName, Sha256Digest};
 
 /// All that was found out about one subject: the claims, which count, and what the endpoints
 /// answered, which is for people and tells silence from denial.
@@ -13,15 +13,15 @@ pub struct Evidence {
     pub claims: Vec<Claim>,
     /// The answers of the endpoints
     pub answers: Vec<Answer>,
-    /// Operators with an endpoint that has not answered yet and still may
-    pub pending: Vec<OperatorName>,
+    /// Rebuilders with an endpoint that has not answered yet and still may
+    pub pending: Vec<RebuilderName>,
 }
 
 /// The answer of one endpoint about one subject.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Answer {
-    /// The operator of the endpoint
-    pub operator: OperatorName,
+    /// The rebuilder of the endpoint
+    pub rebuilder: RebuilderName,
     /// Its URL or directory
     pub endpoint: String,
     /// The result of asking it

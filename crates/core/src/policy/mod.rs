@@ -30,7 +30,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::attest::{KeyRing, Remembered};
-use crate::types::OperatorName;
+use crate::types::RebuilderName;
 
 /// The treatment of a file that no rule admits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub enum Mode {
 #[derive(Debug, Clone)]
 pub struct Policy {
     mode: Mode,
-    operators: BTreeSet<OperatorName>,
+    rebuilders: BTreeSet<RebuilderName>,
     keys: KeyRing,
     default: Option<Requirement>,
     rules: Vec<Rule>,
@@ -56,59 +56,59 @@ pub struct Policy {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// Enforcing without anybody who could confirm anything.
-    #[error("mode \"enforce\" needs at least one operator: without any, everything is refused")]
-    EnforceWithoutOperators,
-    /// Operators, but no default threshold.
-    #[error("threshold is missing: how many operators must confirm?")]
+    #[error("mode \"enforce\" needs at least one rebuilder: without any, everything is refused")]
+    EnforceWithoutRebuilders,
+    /// Rebuilders, but no default threshold.
+    #[error("threshold is missing: how many rebuilders must confirm?")]
     NoThreshold,
-    /// An operator whose vote could never be verified.
-    #[error("operator {0} has no key")]
-    OperatorWithoutKey(OperatorName),
-    /// A rule or the default that counts an operator that is not configured: its vote could never
+    /// A rebuilder whose vote could never be verified.
+    #[error("rebuilder {0} has no key")]
+    RebuilderWithoutKey(RebuilderName),
+    /// A rule or the default that counts a rebuilder that is not configured: its vote could never
     /// come.
-    #[error("operator {0} counts, but is no operator")]
-    UnknownOperator(OperatorName),
-    /// A key that belongs to no configured operator.
-    #[error("a key belongs to {0}, which is no operator")]
-    KeyWithoutOperator(OperatorName),
+    #[error("rebuilder {0} counts, but is not configured")]
+    UnknownRebuilder(RebuilderName),
+    /// A key that belongs to no configured rebuilder.
+    #[error("a key belongs to {0}, which is not configured")]
+    KeyWithoutRebuilder(RebuilderName),
 }
 
 impl Policy {
     /// Puts a policy together. Rules count in the order given.
     ///
     /// `default` is what holds where no rule matches. It may be missing only in
-    /// [`Mode::Warn`] while there is no operator, as on a machine that was not set up yet.
+    /// [`Mode::Warn`] while there is no rebuilder, as on a machine that was not set up yet.
     ///
     /// # Errors
     /// Every contradiction there is.
     pub fn new(
         mode: Mode,
-        operators: BTreeSet<OperatorName>,
+        rebuilders: BTreeSet<RebuilderName>,
         keys: KeyRing,
         default: Option<Requirement>,
         rules: Vec<Rule>,
         exceptions: Vec<Exception>,
     ) -> Result<Self, Vec<PolicyError>> {
         let mut errors = Vec::new();
-        if mode == Mode::Enforce && operators.is_empty() {
-            errors.push(PolicyError::EnforceWithoutOperators);
-        } else if default.is_none() && !operators.is_empty() {
+        if mode == Mode::Enforce && rebuilders.is_empty() {
+            errors.push(PolicyError::EnforceWithoutRebuilders);
+        } else if default.is_none() && !rebuilders.is_empty() {
             errors.push(PolicyError::NoThreshold);
         }
-        let owners: BTreeSet<_> = keys.iter().map(|pinned| &pinned.operator).collect();
-        for operator in operators.iter().filter(|name| !owners.contains(name)) {
-            errors.push(PolicyError::OperatorWithoutKey(operator.clone()));
+        let owners: BTreeSet<_> = keys.iter().map(|pinned| &pinned.rebuilder).collect();
+        for rebuilder in rebuilders.iter().filter(|name| !owners.contains(name)) {
+            errors.push(PolicyError::RebuilderWithoutKey(rebuilder.clone()));
         }
-        for owner in owners.into_iter().filter(|name| !operators.contains(name)) {
-            errors.push(PolicyError::KeyWithoutOperator(owner.clone()));
+        for owner in owners.into_iter().filter(|name| !rebuilders.contains(name)) {
+            errors.push(PolicyError::KeyWithoutRebuilder(owner.clone()));
         }
         let requirements = default.iter().chain(rules.iter().map(Rule::requirement));
         let counted: BTreeSet<_> = requirements.flat_map(Requirement::counted).collect();
-        for name in counted.into_iter().filter(|name| !operators.contains(name)) {
-            errors.push(PolicyError::UnknownOperator(name.clone()));
+        for name in counted.into_iter().filter(|name| !rebuilders.contains(name)) {
+            errors.push(PolicyError::UnknownRebuilder(name.clone()));
         }
         if errors.is_empty() {
-            Ok(Self { mode, operators, keys, default, rules, exceptions })
+            Ok(Self { mode, rebuilders, keys, default, rules, exceptions })
         } else {
             Err(errors)
         }
@@ -132,10 +132,10 @@ impl Policy {
         Self { keys: self.keys.remembering(remembered), ..self }
     }
 
-    /// All operators.
+    /// All rebuilders.
     #[must_use]
-    pub const fn operators(&self) -> &BTreeSet<OperatorName> {
-        &self.operators
+    pub const fn rebuilders(&self) -> &BTreeSet<RebuilderName> {
+        &self.rebuilders
     }
 
     /// The requirement that applies where no rule matches.
@@ -156,11 +156,11 @@ impl Policy {
         &self.exceptions
     }
 
-    /// Returns true when these operators are enough for a file under every rule, and no other
-    /// operator's answer could change that. Nothing passes by this: it tells only that no other
-    /// operator need be asked before the file is there and is judged.
+    /// Returns true when these rebuilders are enough for a file under every rule, and no other
+    /// rebuilder's answer could change that. Nothing passes by this: it tells only that no other
+    /// rebuilder need be asked before the file is there and is judged.
     #[must_use]
-    pub fn is_met_by_every_rule(&self, confirming: &BTreeSet<&OperatorName>) -> bool {
+    pub fn is_met_by_every_rule(&self, confirming: &BTreeSet<&RebuilderName>) -> bool {
         let rules = self.rules.iter().map(Rule::requirement);
         self.default.is_some()
             && self.default.iter().chain(rules).all(|requirement| {
@@ -168,7 +168,7 @@ impl Policy {
             })
     }
 
-    /// Returns true when some rule refuses files because of a conflict, so that every operator must
+    /// Returns true when some rule refuses files because of a conflict, so that every rebuilder must
     /// be heard.
     #[must_use]
     pub fn minds_conflicts(&self) -> bool {
@@ -177,12 +177,12 @@ impl Policy {
         all.any(|requirement| requirement.on_conflict() == OnConflict::Refuse)
     }
 
-    /// Returns true when some rule, or the default, lets nothing pass without this operator.
+    /// Returns true when some rule, or the default, lets nothing pass without this rebuilder.
     #[must_use]
-    pub fn needs(&self, operator: &OperatorName) -> bool {
+    pub fn needs(&self, rebuilder: &RebuilderName) -> bool {
         let rules = self.rules.iter().map(Rule::requirement);
         self.default.iter().chain(rules).any(|requirement| {
-            let others = requirement.counted().iter().filter(|it| *it != operator);
+            let others = requirement.counted().iter().filter(|it| *it != rebuilder);
             !requirement.is_met_by(&others.collect())
         })
     }

@@ -1,20 +1,20 @@
-//! How many operators must confirm, and which.
+//! How many rebuilders must confirm, and which.
 
 use std::collections::BTreeSet;
 
-use crate::types::{OperatorName, Threshold};
+use crate::types::{RebuilderName, Threshold};
 
-/// The operators that must confirm a file before it passes, and their number. A requirement can
-/// always be met if all operators confirm.
+/// The rebuilders that must confirm a file before it passes, and their number. A requirement can
+/// always be met if all rebuilders confirm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requirement {
     threshold: Threshold,
-    counted: BTreeSet<OperatorName>,
-    required: BTreeSet<OperatorName>,
+    counted: BTreeSet<RebuilderName>,
+    required: BTreeSet<RebuilderName>,
     on_conflict: OnConflict,
 }
 
-/// The effect of a conflict (a trusted operator signed another file under this name).
+/// The effect of a conflict (a trusted rebuilder signed another file under this name).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnConflict {
     /// It is shown and recorded; the threshold decides.
@@ -26,37 +26,37 @@ pub enum OnConflict {
 /// A requirement that could never be met, or that does not say what it seems to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequirementError {
-    /// More operators must confirm than count.
+    /// More rebuilders must confirm than count.
     #[error("threshold {} is more than the {} here", .threshold.count(), shown(*.counted))]
     ThresholdTooHigh {
         /// The threshold that was asked for.
         threshold: Threshold,
-        /// The number of operators that could vote.
+        /// The number of rebuilders that could vote.
         counted: usize,
     },
-    /// A required operator whose vote would not count.
-    #[error("operator {0} is required, but does not count here")]
-    RequiredNotCounted(OperatorName),
+    /// A required rebuilder whose vote would not count.
+    #[error("rebuilder {0} is required, but does not count here")]
+    RequiredNotCounted(RebuilderName),
 }
 
-/// Operators whose vote counts, by their number.
+/// Rebuilders whose vote counts, by their number.
 fn shown(counted: usize) -> String {
     match counted {
-        1 => "1 operator that counts".to_owned(),
-        counted => format!("{counted} operators that count"),
+        1 => "1 rebuilder that counts".to_owned(),
+        counted => format!("{counted} rebuilders that count"),
     }
 }
 
 impl Requirement {
-    /// At least `threshold` of the operators `counted` must confirm, and all of `required` must
+    /// At least `threshold` of the rebuilders `counted` must confirm, and all of `required` must
     /// be among them.
     ///
     /// # Errors
     /// Every reason why this could never be met.
     pub fn new(
         threshold: Threshold,
-        counted: BTreeSet<OperatorName>,
-        required: BTreeSet<OperatorName>,
+        counted: BTreeSet<RebuilderName>,
+        required: BTreeSet<RebuilderName>,
         on_conflict: OnConflict,
     ) -> Result<Self, Vec<RequirementError>> {
         let mut errors: Vec<_> = required
@@ -74,21 +74,21 @@ impl Requirement {
         }
     }
 
-    /// The number of operators that must confirm.
+    /// The number of rebuilders that must confirm.
     #[must_use]
     pub const fn threshold(&self) -> Threshold {
         self.threshold
     }
 
-    /// The operators whose votes count.
+    /// The rebuilders whose votes count.
     #[must_use]
-    pub const fn counted(&self) -> &BTreeSet<OperatorName> {
+    pub const fn counted(&self) -> &BTreeSet<RebuilderName> {
         &self.counted
     }
 
-    /// The operators that must be among those that confirm.
+    /// The rebuilders that must be among those that confirm.
     #[must_use]
-    pub const fn required(&self) -> &BTreeSet<OperatorName> {
+    pub const fn required(&self) -> &BTreeSet<RebuilderName> {
         &self.required
     }
 
@@ -98,12 +98,12 @@ impl Requirement {
         self.on_conflict
     }
 
-    /// Returns true when these operators are enough. Votes are counted nowhere else.
+    /// Returns true when these rebuilders are enough. Votes are counted nowhere else.
     ///
-    /// `confirming` is a set, so that no operator is counted twice, however many keys, endpoints,
+    /// `confirming` is a set, so that no rebuilder is counted twice, however many keys, endpoints,
     /// attestations or signatures it has.
     #[must_use]
-    pub fn is_met_by(&self, confirming: &BTreeSet<&OperatorName>) -> bool {
+    pub fn is_met_by(&self, confirming: &BTreeSet<&RebuilderName>) -> bool {
         let votes = confirming.iter().filter(|name| self.counted.contains(**name)).count();
         self.threshold.is_met_by(votes)
             && self.required.iter().all(|name| confirming.contains(name))

@@ -294,7 +294,7 @@ impl Exception {
 
     /// Returns true when the exception can be judged only with the repositories' indexes.
     ///
-    /// Without a quorum, no operator vouches for a file's own name, and anybody can build a package
+    /// Without a quorum, no rebuilder vouches for a file's own name, and anybody can build a package
     /// that bears an exempt name. So an exception that is not bound to the bytes applies only to
     /// files that an index of apt lists under that name.
     #[must_use]

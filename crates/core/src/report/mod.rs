@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::attest::Claim;
 use crate::policy::{Assessment, Basis, Decision, Listing, Named, Reason, Standing};
-use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
+use crate::types::{Identity, RebuilderName, Sha256Digest, Timestamp};
 
 pub use paint::painted;
 pub use text::{
@@ -80,11 +80,11 @@ pub struct Record {
     /// The rule that matched; none if the default holds
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// The number of operators that must confirm it
+    /// The number of rebuilders that must confirm it
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<u32>,
-    /// The standing of each operator
-    pub operators: BTreeMap<OperatorName, Standing>,
+    /// The standing of each rebuilder
+    pub rebuilders: BTreeMap<RebuilderName, Standing>,
     /// The votes
     pub claims: Vec<RecordedClaim>,
     /// The claims about other bytes of the same name
@@ -127,11 +127,11 @@ pub struct RecordedAssessment {
     /// The rule that matched; none if the default holds
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// The number of operators that must confirm it
+    /// The number of rebuilders that must confirm it
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<u32>,
-    /// The standing of each operator
-    pub operators: BTreeMap<OperatorName, Standing>,
+    /// The standing of each rebuilder
+    pub rebuilders: BTreeMap<RebuilderName, Standing>,
     /// The votes
     pub claims: Vec<RecordedClaim>,
     /// The claims about other files of the same name
@@ -151,11 +151,11 @@ pub struct RecordedReason {
 /// A claim.
 #[derive(Debug, Clone, Serialize)]
 pub struct RecordedClaim {
-    /// The operator that made it
-    pub operator: OperatorName,
+    /// The rebuilder that made it
+    pub rebuilder: RebuilderName,
     /// in-toto's id of the key that signed it
     pub key: String,
-    /// The SHA-256 that the operator got
+    /// The SHA-256 that the rebuilder got
     pub sha256: Sha256Digest,
     /// The SHA-256 of the signed bytes
     pub attestation: Sha256Digest,
@@ -235,7 +235,7 @@ impl Record {
             threshold: report
                 .and_then(|report| report.requirement.as_ref())
                 .map(|requirement| requirement.threshold().count()),
-            operators: report.map(|report| report.standings.clone()).unwrap_or_default(),
+            rebuilders: report.map(|report| report.standings.clone()).unwrap_or_default(),
             claims: report.map(|report| claims(&report.votes)).unwrap_or_default(),
             conflicts: report.map(|report| claims(&report.conflicts)).unwrap_or_default(),
             exception,
@@ -271,7 +271,7 @@ impl RecordedAssessment {
             exception,
             rule: report.rule.clone(),
             threshold: report.requirement.as_ref().map(|it| it.threshold().count()),
-            operators: report.standings.clone(),
+            rebuilders: report.standings.clone(),
             claims: claims(&report.votes),
             conflicts: claims(&report.conflicts),
         }
@@ -310,7 +310,7 @@ impl RecordedClaim {
     #[must_use]
     pub fn of(claim: &Claim) -> Self {
         Self {
-            operator: claim.operator().clone(),
+            rebuilder: claim.rebuilder().clone(),
             key: claim.key().key_id().as_str().to_owned(),
             sha256: claim.sha256(),
             attestation: claim.attestation(),

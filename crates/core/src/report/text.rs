@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::attest::Claim;
 use crate::policy::{Basis, Decision, Reason, Refusal, Report, Standing};
-use crate::types::{OperatorName, printable};
+use crate::types::{RebuilderName, printable};
 
 /// The results for a number of files, with one line for each file that was not simply confirmed.
 ///
@@ -31,7 +31,7 @@ pub fn summary(decisions: &[(&Path, &Decision)], outcome: &str) -> String {
                     ));
                 }
                 // As installed, before anybody was chosen: said once, not for every package.
-                Basis::WarnMode { otherwise: Reason::NoOperators } => unchecked += 1,
+                Basis::WarnMode { otherwise: Reason::NoRebuilders } => unchecked += 1,
                 Basis::WarnMode { otherwise } => {
                     warned += 1;
                     lines.push(format!(
@@ -57,7 +57,7 @@ pub fn summary(decisions: &[(&Path, &Decision)], outcome: &str) -> String {
         (confirmed, "confirmed"),
         (excepted, "under an exception"),
         (warned, "let through unconfirmed (mode is warn)"),
-        (unchecked, "let through unchecked (no operator is configured yet: run apt-quorum setup)"),
+        (unchecked, "let through unchecked (no rebuilder is configured yet: run apt-quorum setup)"),
         (refused, "refused"),
     ] {
         if count > 0 {
@@ -106,7 +106,7 @@ pub fn verdict(path: &Path, decision: &Decision) -> String {
     text
 }
 
-/// A refusal on one line, without a full stop: what, why, and where each operator stands.
+/// A refusal on one line, without a full stop: what, why, and where each rebuilder stands.
 #[must_use]
 pub fn refusal_line(refusal: &Refusal, path: &Path) -> String {
     let decision = Decision::Refuse(refusal.clone());
@@ -137,10 +137,10 @@ pub fn reason(reason: &Reason) -> String {
         Reason::NotWhatWasAskedFor { requested, found } => {
             format!("not what was asked for: the file is {found}, apt asked for {requested}")
         }
-        Reason::Conflict { operators } => {
-            format!("{} signed a different file under this name", names(operators))
+        Reason::Conflict { rebuilders } => {
+            format!("{} signed a different file under this name", names(rebuilders))
         }
-        Reason::NoOperators => "nobody is configured who could confirm it".to_owned(),
+        Reason::NoRebuilders => "nobody is configured who could confirm it".to_owned(),
         Reason::NotConfirmed { confirmed, needed, missing } => {
             let few = usize::try_from(*needed).is_ok_and(|needed| *confirmed < needed);
             match (missing.as_slice(), few) {
@@ -166,13 +166,13 @@ pub fn reason(reason: &Reason) -> String {
 
 fn confirmations(count: usize) -> String {
     match count {
-        0 => "no operator confirms it".to_owned(),
-        1 => "only 1 operator confirms it".to_owned(),
-        count => format!("only {count} operators confirm it"),
+        0 => "no rebuilder confirms it".to_owned(),
+        1 => "only 1 rebuilder confirms it".to_owned(),
+        count => format!("only {count} rebuilders confirm it"),
     }
 }
 
-/// The standing of each operator, in brackets behind a space; nothing if there is no operator.
+/// The standing of each rebuilder, in brackets behind a space; nothing if there is no rebuilder.
 #[must_use]
 pub fn standings(report: Option<&Report>) -> String {
     let Some(report) = report.filter(|report| !report.standings.is_empty()) else {
@@ -198,7 +198,7 @@ pub fn unhashed(place: &str) -> String {
     )
 }
 
-/// The standing of one operator, in a few words.
+/// The standing of one rebuilder, in a few words.
 #[must_use]
 pub fn standing(standing: &Standing) -> String {
     match standing {
@@ -221,16 +221,17 @@ fn conflict_line(decision: &Decision, path: &Path) -> Option<String> {
     Some(format!("  {}.", conflict(&name(decision, path), &decision.report()?.conflicts)?))
 }
 
-/// An alarm about a package, without a full stop: the operators that signed another file. Nothing
+/// An alarm about a package, without a full stop: the rebuilders that signed another file. Nothing
 /// if none did.
 #[must_use]
 pub fn conflict(package: &str, claims: &[Claim]) -> Option<String> {
     let first = claims.first()?;
-    let mut operators: Vec<OperatorName> = claims.iter().map(|it| it.operator().clone()).collect();
-    operators.dedup();
+    let mut rebuilders: Vec<RebuilderName> =
+        claims.iter().map(|it| it.rebuilder().clone()).collect();
+    rebuilders.dedup();
     Some(format!(
         "CONFLICT: {package}: {} signed a different file under this name (sha256 {})",
-        names(&operators),
+        names(&rebuilders),
         first.sha256()
     ))
 }
@@ -260,10 +261,10 @@ pub fn next_step(refusals: &[&Refusal]) -> String {
             Reason::Conflict { .. } => {
                 "Find out why a different file was signed; apt-quorum explain PACKAGE tells more."
             }
-            Reason::NoOperators => "Choose whom to trust: apt-quorum operator add.",
+            Reason::NoRebuilders => "Choose whom to trust: apt-quorum rebuilder add.",
             Reason::CouldNotFindOut { .. } if transient => "Try again when they answer.",
             Reason::NotConfirmed { .. } | Reason::CouldNotFindOut { .. } => {
-                "Wait until more operators have rebuilt it; apt-quorum explain PACKAGE tells what is missing."
+                "Wait until more rebuilders have rebuilt it; apt-quorum explain PACKAGE tells what is missing."
             }
         };
         if !steps.contains(&step) {
@@ -281,12 +282,12 @@ fn name(decision: &Decision, path: &Path) -> String {
     }
 }
 
-fn names(operators: &[OperatorName]) -> String {
-    match operators {
+fn names(rebuilders: &[RebuilderName]) -> String {
+    match rebuilders {
         [] => "nobody".to_owned(),
         [one] => one.to_string(),
         [all @ .., last] => {
-            let all: Vec<&str> = all.iter().map(OperatorName::as_str).collect();
+            let all: Vec<&str> = all.iter().map(RebuilderName::as_str).collect();
             format!("{} and {last}", all.join(", "))
         }
     }

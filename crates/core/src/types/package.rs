@@ -42,14 +42,14 @@ pub enum NameError {
 /// The name of a binary package: letters, digits and `-+._`, a letter or digit first
 /// (`pkg_name_is_invalid` in dpkg's lib/dpkg/parsehelp.c).
 ///
-/// It is kept as it was written, for so the file is called that operators sign. Two names that differ
+/// It is kept as it was written, for so the file is called that rebuilders sign. Two names that differ
 /// in the case of letters only are the same: dpkg and apt make all of them lower case.
 #[derive(Debug, Clone)]
 pub struct PackageName(String);
 
 /// The name of a source package, as a binary one gives it. dpkg takes any text there.
 ///
-/// Nothing but rules about sources and questions to operators go by it.
+/// Nothing but rules about sources and questions to rebuilders go by it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceName(String);
 

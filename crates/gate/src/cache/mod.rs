@@ -4,11 +4,11 @@
 //! hostile as the network: what is read is bounded and judged anew, every time. Nothing in it
 //! says that something was verified.
 //!
-//! Layout: `attestations/NAME_VERSION_ARCH.deb/SHA256-OF-THE-BYTES.OPERATOR`. `~OPERATOR` follows
-//! if an endpoint of another operator than the signer gave it. Bundles that are fetched as a whole
+//! Layout: `attestations/NAME_VERSION_ARCH.deb/SHA256-OF-THE-BYTES.REBUILDER`. `~REBUILDER` follows
+//! if an endpoint of another rebuilder than the signer gave it. Bundles that are fetched as a whole
 //! are in `bundles/` (see [`Kept`]), and the files of archives in `archives/` (see [`Shelf`]).
 //!
-//! The cache does not grow without limit, and no operator can fill it. Each operator has a share of
+//! The cache does not grow without limit, and no rebuilder can fill it. Each rebuilder has a share of
 //! what is kept about a package and a share of the whole (see [`crate::sys::room`]). The name of a
 //! file tells who signed it and who gave it; the file counts towards the giver's share. The bytes
 //! around the signed part are not authenticated: the giver can make them as large and as varied as
@@ -30,7 +30,7 @@ use crate::attest;
 use crate::sys::files::{read_bounded, write_whole};
 use crate::sys::privileges::User;
 use crate::sys::room::Room;
-use crate::types::{ArtifactName, OperatorName, Sha256Digest, Timestamp};
+use crate::types::{ArtifactName, RebuilderName, Sha256Digest, Timestamp};
 
 pub use archives::{Published, Shelf};
 pub use kept::Kept;
@@ -44,21 +44,21 @@ const MAX_LOOKED_THROUGH: usize = 10_000;
 /// Most packages that are listed.
 const MAX_LISTED: usize = 1_000_000;
 
-/// Most attestations that are read about one package, in turns from all operators.
+/// Most attestations that are read about one package, in turns from all rebuilders.
 const MAX_ENTRIES: usize = 64;
 
-/// Most attestations of one operator that are kept about one package: the newest. One is a vote,
+/// Most attestations of one rebuilder that are kept about one package: the newest. One is a vote,
 /// and a second one may be about another file.
 const SHARE: usize = 4;
 
 /// Most disk space that all attestations may take, in bytes. One usually takes 8 kB, so those of
-/// three operators about 10,000 packages fit.
+/// three rebuilders about 10,000 packages fit.
 const MAX_ATTESTATIONS: u64 = 256 * 1024 * 1024;
 
-/// The separator between the signer and the giver in a file name. No operator's name contains it.
+/// The separator between the signer and the giver in a file name. No rebuilder's name contains it.
 const GIVEN_BY: char = '~';
 
-/// Most bytes of attestations of one operator that one process writes. Bytes that were removed
+/// Most bytes of attestations of one rebuilder that one process writes. Bytes that were removed
 /// again count as well, because they were written. An audit of 10,000 packages usually brings
 /// 10 MB.
 const MAX_WRITTEN: usize = 64 * 1024 * 1024;
@@ -85,7 +85,7 @@ pub struct Cache {
     root: PathBuf,
     directory: PathBuf,
     room: Room,
-    /// The bytes that this process wrote, by the operator to whose share they count
+    /// The bytes that this process wrote, by the rebuilder to whose share they count
     written: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
@@ -161,13 +161,13 @@ impl Cache {
     /// counts as empty.
     ///
     /// If there are more than may be read, takes the newest of each giver, then the second of each.
-    /// An operator with very many files must not hide the others, however they came there.
+    /// A rebuilder with very many files must not hide the others, however they came there.
     #[must_use]
     pub fn read(&self, artifact: &ArtifactName) -> Vec<Vec<u8>> {
         self.read_some(artifact, |_, _| true).into_iter().map(|(_, bytes)| bytes).collect()
     }
 
-    /// Reads as [`Self::read`] does, and returns each attestation after the name of the operator
+    /// Reads as [`Self::read`] does, and returns each attestation after the name of the rebuilder
     /// that gave it, or an empty name. Leaves out those for which `takes` returns false.
     #[must_use]
     pub fn read_some(
@@ -183,7 +183,7 @@ impl Cache {
         let read = paths.iter().filter_map(|path| {
             let bytes = read_bounded(path, attest::MAX_BYTES)?;
             let digest = Sha256Digest::of(&bytes);
-            // An attestation that several operators signed is there once for each of them.
+            // An attestation that several rebuilders signed is there once for each of them.
             let wanted = !seen.contains(&digest) && takes(giver(path), &bytes);
             (wanted && seen.insert(digest)).then(|| (giver(path).to_owned(), bytes))
         });
@@ -233,7 +233,7 @@ impl Cache {
         }
     }
 
-    /// Keeps `attestation` about `artifact` for no operator, because its signer is unknown.
+    /// Keeps `attestation` about `artifact` for no rebuilder, because its signer is unknown.
     ///
     /// # Errors
     /// If the directory cannot be written.
@@ -241,19 +241,19 @@ impl Cache {
         self.keep(artifact, "", attestation)
     }
 
-    /// Keeps `attestation` about `artifact` that this operator signed. If the operator has used up
+    /// Keeps `attestation` about `artifact` that this rebuilder signed. If the rebuilder has used up
     /// its share for the package, the new one replaces its oldest. An attestation that several
-    /// operators signed is kept for each of them.
+    /// rebuilders signed is kept for each of them.
     ///
     /// # Errors
     /// If the directory cannot be written.
     pub fn store_signed(
         &self,
         artifact: &ArtifactName,
-        operator: &OperatorName,
+        rebuilder: &RebuilderName,
         attestation: &[u8],
     ) -> io::Result<Stored> {
-        self.keep(artifact, operator.as_str(), attestation)
+        self.keep(artifact, rebuilder.as_str(), attestation)
     }
 
     /// Keeps `attestation` as [`Self::store_signed`] does, in the share of `giver`, whose endpoint
@@ -264,14 +264,14 @@ impl Cache {
     pub fn store_given(
         &self,
         artifact: &ArtifactName,
-        operator: &OperatorName,
-        giver: &OperatorName,
+        rebuilder: &RebuilderName,
+        giver: &RebuilderName,
         attestation: &[u8],
     ) -> io::Result<Stored> {
-        if operator == giver {
-            return self.store_signed(artifact, operator, attestation);
+        if rebuilder == giver {
+            return self.store_signed(artifact, rebuilder, attestation);
         }
-        self.keep(artifact, &format!("{operator}{GIVEN_BY}{giver}"), attestation)
+        self.keep(artifact, &format!("{rebuilder}{GIVEN_BY}{giver}"), attestation)
     }
 
     /// Writes the bytes under another name first, so that a crash leaves nothing or all of it.
@@ -308,7 +308,7 @@ impl Cache {
         let more = sum.saturating_add(bytes);
         if more > MAX_WRITTEN {
             let limit = MAX_WRITTEN >> 20;
-            let why = format!("more than {limit} MiB of one operator at once are not kept");
+            let why = format!("more than {limit} MiB of one rebuilder at once are not kept");
             return Err(io::Error::other(why));
         }
         *sum = more;
@@ -322,13 +322,13 @@ fn stem(path: &Path) -> (&str, &str) {
     name.split_once('.').unwrap_or((name, ""))
 }
 
-/// The operators in the name of a file with an attestation: the signer, and the giver if that is
-/// another. Empty if the file belongs to no operator.
+/// The rebuilders in the name of a file with an attestation: the signer, and the giver if that is
+/// another. Empty if the file belongs to no rebuilder.
 fn owner(path: &Path) -> &str {
     stem(path).1
 }
 
-/// The operator to whose share a file with an attestation counts, by its name.
+/// The rebuilder to whose share a file with an attestation counts, by its name.
 fn giver(path: &Path) -> &str {
     let owner = owner(path);
     owner.rsplit_once(GIVEN_BY).map_or(owner, |(_, giver)| giver)
@@ -394,7 +394,7 @@ mod tests {
         assert_eq!(cache.read(&artifact("aa")), [b"one"]);
     }
 
-    fn operator(name: &str) -> OperatorName {
+    fn rebuilder(name: &str) -> RebuilderName {
         name.parse().unwrap()
     }
 
@@ -420,7 +420,7 @@ mod tests {
     fn who_fills_a_share_fills_no_other() {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::new(directory.path());
-        let [alice, mallory] = ["alice", "mallory.x"].map(operator);
+        let [alice, mallory] = ["alice", "mallory.x"].map(rebuilder);
         cache.store_signed(&artifact("aa"), &alice, b"alice's").unwrap();
         for n in 0..100 {
             let bytes = format!("mallory's {n}");
@@ -440,7 +440,7 @@ mod tests {
     fn what_two_signed_is_read_once_and_stays_while_one_of_them_has_room() {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::new(directory.path());
-        let [alice, mallory] = ["alice", "mallory"].map(operator);
+        let [alice, mallory] = ["alice", "mallory"].map(rebuilder);
         let stored = [&alice, &mallory, &mallory]
             .map(|it| cache.store_signed(&artifact("aa"), it, b"both").unwrap());
         assert_eq!(stored, [Stored::New, Stored::New, Stored::Before]);
@@ -455,12 +455,12 @@ mod tests {
     }
 
     #[test]
-    fn one_operator_does_not_have_a_process_write_without_end() {
+    fn one_rebuilder_does_not_have_a_process_write_without_end() {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::new(directory.path());
-        let [alice, mallory] = ["alice", "mallory"].map(operator);
+        let [alice, mallory] = ["alice", "mallory"].map(rebuilder);
         let mut bytes = vec![b' '; 1 << 20];
-        let mut store = |n: usize, whose: &OperatorName| {
+        let mut store = |n: usize, whose: &RebuilderName| {
             bytes[..4].copy_from_slice(&u32::try_from(n).unwrap().to_be_bytes());
             cache.clone().store_signed(&artifact(&format!("a{n}")), whose, &bytes)
         };
@@ -468,7 +468,7 @@ mod tests {
             store(n, &mallory).unwrap();
         }
         let error = store(64, &mallory).unwrap_err().to_string();
-        assert_eq!(error, "more than 64 MiB of one operator at once are not kept");
+        assert_eq!(error, "more than 64 MiB of one rebuilder at once are not kept");
         assert_eq!(store(0, &mallory).unwrap(), Stored::Before);
         assert_eq!(store(64, &alice).unwrap(), Stored::New);
     }
@@ -477,7 +477,7 @@ mod tests {
     #[test]
     fn nothing_that_is_kept_grows_for_ever() {
         let directory = tempfile::tempdir().unwrap();
-        let (alice, url) = (operator("alice"), "https://a.example/");
+        let (alice, url) = (rebuilder("alice"), "https://a.example/");
         Cache::new(directory.path()).store_signed(&artifact("aa"), &alice, b"one").unwrap();
         let giant = |name: &str, length: u64| {
             let path = directory.path().join(name);
@@ -507,7 +507,7 @@ mod tests {
     fn what_one_gives_of_anothers_is_out_of_its_own_share() {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::new(directory.path());
-        let [alice, mallory] = ["alice", "mallory"].map(operator);
+        let [alice, mallory] = ["alice", "mallory"].map(rebuilder);
         let mut giant = vec![b' '; 1 << 20];
         let mut give = |n: u8| {
             giant[0] = n;
@@ -524,11 +524,11 @@ mod tests {
     }
 
     #[test]
-    fn however_many_lie_there_each_operator_is_read() {
+    fn however_many_lie_there_each_rebuilder_is_read() {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::new(directory.path());
         for name in ["alice", "bob", "zoe"] {
-            cache.store_signed(&artifact("aa"), &operator(name), name.as_bytes()).unwrap();
+            cache.store_signed(&artifact("aa"), &rebuilder(name), name.as_bytes()).unwrap();
         }
         // As only the owner of the cache can do.
         let inside = directory.path().join("attestations/aa_1_all.deb");

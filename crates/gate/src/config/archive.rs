@@ -3,12 +3,12 @@
 use super::diagnostic::Problems;
 use super::reader::{Located, Table};
 use crate::attest::archive::Terms;
-use crate::types::OperatorName;
+use crate::types::RebuilderName;
 
 /// Reads these keys, all of which are required.
 pub(super) fn terms(
     table: &mut Table<'_, '_>,
-    operator: Option<&OperatorName>,
+    rebuilder: Option<&RebuilderName>,
     problems: &mut Problems,
 ) -> Option<Terms> {
     let suite = path(table, "suite", problems);
@@ -30,7 +30,7 @@ pub(super) fn terms(
         names.push(value);
     }
     Some(Terms {
-        operator: operator?.clone(),
+        rebuilder: rebuilder?.clone(),
         suite: suite?,
         components: names,
         taken_over: taken_over?,

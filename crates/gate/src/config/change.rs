@@ -251,11 +251,14 @@ impl Change {
     fn in_order(&self) -> Vec<(PathBuf, &New, Place)> {
         let own = self.files.iter().map(|(path, new)| (self.directory.join(path), new, Place::Own));
         let mut own: Vec<_> = own.collect();
-        // Key files are there before another file names them, and go after no file does.
+        // A file is there before another one names it, and goes after none does: keys, rebuilders,
+        // then the policy.
         own.sort_by_key(|(target, new, _)| {
-            let decides = target.extension().is_some_and(|it| it == "toml");
+            let named = target.extension().is_none_or(|it| it != "toml");
+            let names_keys = target.starts_with(self.directory.join("rebuilders.d"));
+            let rank: i8 = if named { 0 } else { 2 - i8::from(names_keys) };
             let goes = new.text().is_none();
-            (goes, decides != goes, target.clone())
+            (goes, if goes { -rank } else { rank }, target.clone())
         });
         let beside = self.beside.iter().map(|(path, new)| (path.clone(), new, Place::Beside));
         beside.chain(own).collect()
@@ -335,7 +338,7 @@ impl Drop for Uninterrupted {
     }
 }
 
-/// Makes a directory if it does not exist: operators.d may be missing.
+/// Makes a directory if it does not exist: rebuilders.d may be missing.
 fn make_directory(path: &Path) -> io::Result<()> {
     match fs::create_dir(path) {
         // Whatever the umask is.
@@ -368,7 +371,7 @@ mod tests {
         directory
     }
 
-    fn operator(name: &str) -> String {
+    fn rebuilder(name: &str) -> String {
         format!("name = \"{name}\"\n[[key]]\ntype = \"ed25519\"\nfile = \"k.pem\"\n")
     }
 
@@ -390,15 +393,18 @@ mod tests {
     fn several_files_make_one_change() {
         let world = world();
         let mut change = Change::of(world.path());
-        change.create("operators.d/a.toml", operator("a"));
-        change.create("operators.d/k.pem", KEY.to_owned());
+        change.create("rebuilders.d/a.toml", rebuilder("a"));
+        change.create("rebuilders.d/k.pem", KEY.to_owned());
         let was = fs::read_to_string(world.path().join("policy.toml")).unwrap();
         change.edit("policy.toml", was.clone(), format!("{was}threshold = 1\n"));
-        assert_eq!(change.check(Trusted::now()).unwrap().operators.len(), 1);
+        let order: Vec<_> = change.writes().into_iter().map(|it| it.0).collect();
+        let expected = ["rebuilders.d/k.pem", "rebuilders.d/a.toml", "policy.toml"];
+        assert_eq!(order, expected.map(|it| world.path().join(it)));
+        assert_eq!(change.check(Trusted::now()).unwrap().rebuilders.len(), 1);
         assert_eq!(all(world.path()).len(), 1, "a check writes nothing");
-        assert_eq!(change.apply(Trusted::now()).unwrap().operators.len(), 1);
+        assert_eq!(change.apply(Trusted::now()).unwrap().rebuilders.len(), 1);
         let names: Vec<_> = all(world.path()).into_iter().map(|it| it.0).collect();
-        let expected = ["operators.d/a.toml", "operators.d/k.pem", "policy.toml"];
+        let expected = ["policy.toml", "rebuilders.d/a.toml", "rebuilders.d/k.pem"];
         assert_eq!(names, expected.map(|it| world.path().join(it)));
         // The same again: the existing file is not created anew, and the edited text is no longer
         // the same.
@@ -413,8 +419,8 @@ mod tests {
         let world = world();
         let before = all(world.path());
         let mut change = Change::of(world.path());
-        change.create("operators.d/a.toml", operator("a"));
-        change.create("operators.d/k.pem", KEY.to_owned());
+        change.create("rebuilders.d/a.toml", rebuilder("a"));
+        change.create("rebuilders.d/k.pem", KEY.to_owned());
         let error = change.apply(Trusted::now()).unwrap_err();
         assert!(matches!(error, ChangeError::WouldBreak(_)));
         let shown = error.to_string();
@@ -425,7 +431,7 @@ mod tests {
         change.remove("policy.toml");
         assert!(matches!(change.apply(Trusted::now()), Err(ChangeError::WouldBreak(_))));
         let mut outside = Change::of(world.path());
-        outside.create("operators.d/../../x.toml", String::new());
+        outside.create("rebuilders.d/../../x.toml", String::new());
         assert!(matches!(outside.apply(Trusted::now()), Err(ChangeError::Refused { .. })));
         fs::write(world.path().join("policy.toml"), "mode = 1\n").unwrap();
         assert!(matches!(change.apply(Trusted::now()), Err(ChangeError::BrokenBefore(_))));
@@ -452,8 +458,8 @@ mod tests {
         };
         // A directory that only looks like a file that can be replaced.
         let mut failing = change("mode = \"warn\"\n");
-        failing.replace("operators.d/x.pem", "x".to_owned());
-        fs::create_dir_all(world.path().join("operators.d")).unwrap();
+        failing.replace("rebuilders.d/x.pem", "x".to_owned());
+        fs::create_dir_all(world.path().join("rebuilders.d")).unwrap();
         let uninterrupted = failing.in_order();
         assert_eq!(uninterrupted.first().map(|it| it.2), Some(Place::Beside));
         let (target, new, place) = failing.in_order().remove(0);

@@ -1,24 +1,24 @@
-//! Descriptions of operators: who publishes what and where, without keys and so without trust.
+//! Descriptions of rebuilders: who publishes what and where, without keys and so without trust.
 //!
-//! A description becomes an operator's file only after a person has compared the keys.
+//! A description becomes a rebuilder's file only after a person has compared the keys.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::diagnostic::{Diagnostic, Problems, SourceFile};
 use super::reader::document;
-use super::{DraftEndpoint, MAX_FILE, operators};
+use super::{DraftEndpoint, MAX_FILE, rebuilders};
 use crate::sys::secure::Trusted;
-use crate::types::OperatorName;
+use crate::types::RebuilderName;
 
 /// The directory of the descriptions of public rebuilders in the package.
-pub const DESCRIPTIONS: &str = "/usr/share/apt-quorum/operators";
+pub const DESCRIPTIONS: &str = "/usr/share/apt-quorum/rebuilders";
 
 /// The content of a description.
 #[derive(Debug, Clone)]
 pub struct Description {
-    /// The name of the operator
-    pub name: OperatorName,
+    /// The name of the rebuilder
+    pub name: RebuilderName,
     /// The people or the project behind it, for people
     pub description: String,
     /// The address at which to reach them
@@ -49,13 +49,13 @@ impl Description {
 
     fn from_source(source: &SourceFile, problems: &mut Problems) -> Option<Self> {
         document(source, problems, |table, problems| {
-            let name = table.parsed::<OperatorName>("name", problems);
-            let name = table.required("name", "how is this operator called?", name, problems);
+            let name = table.parsed::<RebuilderName>("name", problems);
+            let name = table.required("name", "how is this rebuilder called?", name, problems);
             let description = table.text("description", problems);
             let description = table.required("description", "who is it?", description, problems);
             let contact = table.text("contact", problems).map(|text| text.value.into_owned());
             let endpoints = table.tables("endpoint", problems, |table, problems| {
-                operators::endpoint(table, name.as_ref().map(|name| &name.value), problems)
+                rebuilders::endpoint(table, name.as_ref().map(|name| &name.value), problems)
             });
             if endpoints.as_ref().is_some_and(Vec::is_empty) {
                 let message = "a description without an endpoint describes nothing";
@@ -80,7 +80,7 @@ impl Description {
 
     /// The names of the descriptions in a directory.
     #[must_use]
-    pub fn names(directory: &Path, trusted: Trusted) -> BTreeSet<OperatorName> {
+    pub fn names(directory: &Path, trusted: Trusted) -> BTreeSet<RebuilderName> {
         let files = trusted.list(directory, ".toml").unwrap_or_default();
         let name = |file: std::ffi::OsString| file.to_str()?.strip_suffix(".toml")?.parse().ok();
         files.into_iter().filter_map(name).collect()

@@ -1,4 +1,4 @@
-//! An operator's file before it is written.
+//! A rebuilder's file before it is written.
 //!
 //! Its values may come from strangers (a server, a layout, another program's configuration). So
 //! every value is written in a way in which it cannot become anything but a value, and keys are
@@ -8,20 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::operators::StatementKind;
+use super::rebuilders::StatementKind;
 use super::{Change, Protocol};
 use crate::attest::archive::Terms;
 use crate::attest::{Accepted, Verified};
-use crate::types::{Architecture, OperatorName, PublicKey, Timestamp, printable};
+use crate::types::{Architecture, PublicKey, RebuilderName, Timestamp, printable};
 
 /// Seconds in a day.
 const DAY: i64 = 24 * 60 * 60;
 
-/// The content of a new operator's file.
+/// The content of a new rebuilder's file.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    /// The administrator's name for the operator
-    pub name: OperatorName,
+    /// The administrator's name for the rebuilder
+    pub name: RebuilderName,
     /// The address at which to reach the people
     pub contact: Option<String>,
     /// Comments at the head of the file, a line each
@@ -61,7 +61,7 @@ pub struct DraftEndpoint {
 impl Draft {
     /// Makes an empty draft.
     #[must_use]
-    pub const fn new(name: OperatorName) -> Self {
+    pub const fn new(name: RebuilderName) -> Self {
         Self {
             name,
             contact: None,
@@ -72,13 +72,13 @@ impl Draft {
         }
     }
 
-    /// The path of the operator's file, below the directory of the configuration.
+    /// The path of the rebuilder's file, below the directory of the configuration.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        Path::new("operators.d").join(format!("{}.toml", self.name))
+        Path::new("rebuilders.d").join(format!("{}.toml", self.name))
     }
 
-    /// Formats the operator's file. It contains keys in PEM; certificates are in files beside it,
+    /// Formats the rebuilder's file. It contains keys in PEM; certificates are in files beside it,
     /// see [`Self::key_files`].
     #[must_use]
     pub fn to_toml(&self) -> String {
@@ -110,7 +110,7 @@ impl Draft {
         text
     }
 
-    /// Formats the keys alone, for adding them to an existing operator's file.
+    /// Formats the keys alone, for adding them to an existing rebuilder's file.
     #[must_use]
     pub fn key_tables(&self) -> String {
         let mut text = String::new();
@@ -133,18 +133,18 @@ impl Draft {
         text
     }
 
-    /// The files with certificates, which are too long for the operator's file. Each has its path
+    /// The files with certificates, which are too long for the rebuilder's file. Each has its path
     /// below the directory of the configuration, and its content.
     #[must_use]
     pub fn key_files(&self) -> BTreeMap<PathBuf, String> {
         let keys = self.keys.iter().map(|it| &it.key);
         let file = |key: &PublicKey| {
-            Some((Path::new("operators.d").join(self.file_of(key)?), key.to_text()))
+            Some((Path::new("rebuilders.d").join(self.file_of(key)?), key.to_text()))
         };
         keys.filter_map(file).collect()
     }
 
-    /// Adds the operator's file, which must not exist yet, and its key files to `change`.
+    /// Adds the rebuilder's file, which must not exist yet, and its key files to `change`.
     pub fn create_in(&self, change: &mut Change) {
         for (path, text) in self.key_files() {
             // A file that is left over from the same certificate is the same file.
@@ -251,14 +251,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let write =
             |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
-        std::fs::create_dir(directory.path().join("operators.d")).unwrap();
+        std::fs::create_dir(directory.path().join("rebuilders.d")).unwrap();
         write("policy.toml", "mode = \"enforce\"\nthreshold = 1\n");
         let draft = draft();
-        write("operators.d/r.example.toml", &draft.to_toml());
+        write("rebuilders.d/r.example.toml", &draft.to_toml());
         let config = super::super::load(directory.path(), Trusted::now())
             .unwrap_or_else(|e| panic!("{e}\n{}", draft.to_toml()));
-        let operator = config.operators.get(&draft.name).unwrap();
-        assert_eq!(operator.contact, draft.contact);
+        let rebuilder = config.rebuilders.get(&draft.name).unwrap();
+        assert_eq!(rebuilder.contact, draft.contact);
         let key = config.policy.keys().iter().next().unwrap();
         assert_eq!((&key.key, key.not_after), (&draft.keys[0].key, draft.keys[0].not_after));
         let endpoint = &config.endpoints[0];

@@ -11,9 +11,9 @@ mod diagnostic;
 mod draft;
 mod exception_text;
 mod exceptions;
-mod operators;
 mod policy;
 mod reader;
+mod rebuilders;
 mod setting;
 mod syntax;
 
@@ -26,9 +26,9 @@ use crate::attest::archive::Terms;
 use crate::attest::{KeyRing, KeyRingError};
 use crate::policy::Policy;
 use crate::sys::secure::{SecureError, Trusted};
-use crate::types::{Architecture, KeyId, OperatorName, Sha256Digest};
+use crate::types::{Architecture, KeyId, RebuilderName, Sha256Digest};
 
-use operators::OperatorFile;
+use rebuilders::RebuilderFile;
 
 pub use change::{Change, ChangeError};
 pub use description::{DESCRIPTIONS, Description};
@@ -58,8 +58,8 @@ pub struct Config {
     pub policy: Policy,
     /// The endpoints to ask
     pub endpoints: Vec<Endpoint>,
-    /// The other content of the operators' files
-    pub operators: BTreeMap<OperatorName, Operator>,
+    /// The other content of the rebuilders' files
+    pub rebuilders: BTreeMap<RebuilderName, Rebuilder>,
     /// The time limits for endpoints
     pub timeouts: Timeouts,
     /// Certificates of additional authorities for https, in PEM; at least one of them is usable
@@ -72,9 +72,9 @@ pub struct Config {
     pub files: Vec<PathBuf>,
 }
 
-/// The content of an operator's file except keys and endpoints.
+/// The content of a rebuilder's file except keys and endpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operator {
+pub struct Rebuilder {
     /// The address at which to reach the people
     pub contact: Option<String>,
     /// The file
@@ -85,11 +85,11 @@ pub struct Operator {
     pub keys: BTreeMap<KeyId, PathBuf>,
 }
 
-/// A place at which an operator publishes attestations.
+/// A place at which a rebuilder publishes attestations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The operator of the endpoint
-    pub operator: OperatorName,
+    /// The rebuilder of the endpoint
+    pub rebuilder: RebuilderName,
     /// Its protocol
     pub protocol: Protocol,
     /// Its URL: http, https or file
@@ -170,15 +170,15 @@ impl Endpoint {
     }
 }
 
-/// The names of the operators, as far as their files could be read.
-struct Operators {
-    names: BTreeSet<OperatorName>,
-    /// True if these are all names; otherwise, no operator is reported as missing
+/// The names of the rebuilders, as far as their files could be read.
+struct Rebuilders {
+    names: BTreeSet<RebuilderName>,
+    /// True if these are all names; otherwise, no rebuilder is reported as missing
     complete: bool,
 }
 
-impl Operators {
-    /// Returns true when there is certainly no operator.
+impl Rebuilders {
+    /// Returns true when there is certainly no rebuilder.
     fn are_none(&self) -> bool {
         self.complete && self.names.is_empty()
     }
@@ -202,9 +202,10 @@ fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<
     let mut files = Files { trusted, proposed, read: Vec::new() };
     let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
 
-    let (operators, all_read) =
-        files.each(&directory.join("operators.d"), &mut problems, operators::read);
-    let names = operators::names(&operators, all_read, &mut problems);
+    files.refuse_old_name(&directory, &mut problems);
+    let (rebuilders, all_read) =
+        files.each(&directory.join("rebuilders.d"), &mut problems, rebuilders::read);
+    let names = rebuilders::names(&rebuilders, all_read, &mut problems);
     let (exceptions, exceptions_read) =
         files.each(&directory.join("exceptions.d"), &mut problems, |source, _, found| {
             exceptions::read(source, found)
@@ -213,10 +214,10 @@ fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<
     let policy = files
         .open(&path, &mut problems)
         .and_then(|source| policy::read(&source, &names, &mut files, &mut problems));
-    let keyring = keyring(&operators, &mut problems);
+    let keyring = keyring(&rebuilders, &mut problems);
 
     // Nothing is left out in silence: every unusable part was reported.
-    let whole = exceptions_read && all_read && operators.iter().all(|operator| operator.whole);
+    let whole = exceptions_read && all_read && rebuilders.iter().all(|rebuilder| rebuilder.whole);
     let (Some(read), Some(keyring), true, true) = (policy, keyring, whole, problems.is_empty())
     else {
         if problems.is_empty() {
@@ -234,13 +235,13 @@ fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<
     })?;
     Ok(Config {
         policy,
-        endpoints: operators.iter().flat_map(|o| o.endpoints.iter().cloned()).collect(),
-        operators: operators
+        endpoints: rebuilders.iter().flat_map(|o| o.endpoints.iter().cloned()).collect(),
+        rebuilders: rebuilders
             .into_iter()
             .filter_map(|o| {
-                let OperatorFile { contact, file, key_files, keys, .. } = o;
+                let RebuilderFile { contact, file, key_files, keys, .. } = o;
                 let keys = keys.into_iter().map(|(it, _, file)| (it.key.key_id(), file)).collect();
-                Some((o.name?, Operator { contact, file, key_files, keys }))
+                Some((o.name?, Rebuilder { contact, file, key_files, keys }))
             })
             .collect(),
         timeouts: read.network.timeouts,
@@ -252,21 +253,21 @@ fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<
     })
 }
 
-/// Combines all keys of all operators, if no key is there twice.
-fn keyring(operators: &[OperatorFile], problems: &mut Problems) -> Option<KeyRing> {
-    let keys: Vec<_> = operators.iter().flat_map(|o| o.keys.iter().cloned()).collect();
+/// Combines all keys of all rebuilders, if no key is there twice.
+fn keyring(rebuilders: &[RebuilderFile], problems: &mut Problems) -> Option<KeyRing> {
+    let keys: Vec<_> = rebuilders.iter().flat_map(|o| o.keys.iter().cloned()).collect();
     let pinned = keys.iter().map(|(key, ..)| key.clone()).collect();
     let report = |errors| {
         for error in errors {
             let (index, message, help) = match error {
                 KeyRingError::SharedKey { first, index } => (
                     index,
-                    format!("operator {first} has this key already"),
+                    format!("rebuilder {first} has this key already"),
                     "a key has one owner, or one party would have two votes",
                 ),
                 KeyRingError::RepeatedKey { index } => (
                     index,
-                    "this operator has this key already, in this form or another".to_owned(),
+                    "this rebuilder has this key already, in this form or another".to_owned(),
                     "leave one of them: the two could differ in when they end",
                 ),
             };
@@ -276,9 +277,9 @@ fn keyring(operators: &[OperatorFile], problems: &mut Problems) -> Option<KeyRin
         }
     };
     let mut keyring = KeyRing::new(pinned).map_err(report).ok()?;
-    for operator in operators.iter().filter(|it| !it.statements.is_empty()) {
-        let Some(name) = &operator.name else { continue };
-        keyring = keyring.accepting(name.clone(), operator.statements.clone());
+    for rebuilder in rebuilders.iter().filter(|it| !it.statements.is_empty()) {
+        let Some(name) = &rebuilder.name else { continue };
+        keyring = keyring.accepting(name.clone(), rebuilder.statements.clone());
     }
     Some(keyring)
 }
@@ -352,6 +353,25 @@ impl Files<'_> {
         }
         let all_read = all.len() == count;
         (all, all_read)
+    }
+
+    /// Reports descriptions below the directory's former name: a rebuilder that is left out in
+    /// silence is a vote that is missed.
+    fn refuse_old_name(&self, directory: &Path, problems: &mut Problems) {
+        let old = directory.join("operators.d");
+        match self.names(&old) {
+            Ok(names) if names.is_empty() => {}
+            Ok(_) => {
+                let new = directory.join("rebuilders.d");
+                let message = "the directory rebuilders.d takes the place of operators.d";
+                problems.push(Diagnostic::of_file(&old, &message).help(&format!(
+                    "move the files: mv {}/* {}/",
+                    old.display(),
+                    new.display()
+                )));
+            }
+            Err(error) => problems.push(unusable(&old, &error)),
+        }
     }
 
     /// Lists the names of all `*.toml` of a directory, sorted.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::diagnostic::{Diagnostic, Place, Problems, SourceFile};
 use super::reader::{List, Located, Table, document};
-use super::{Direct, Files, Operators, Timeouts};
+use super::{Direct, Files, Rebuilders, Timeouts};
 use crate::policy::{Matcher, Mode, OnConflict, Requirement, RequirementError, Rule};
-use crate::types::{OperatorName, Sha256Digest, Threshold};
+use crate::types::{RebuilderName, Sha256Digest, Threshold};
 
 /// The content of `policy.toml`.
 pub(super) struct PolicyFile {
@@ -45,7 +45,7 @@ enum Given<T> {
 /// Reads `policy.toml`. Returns all of it, or nothing after reporting a mistake.
 pub(super) fn read(
     source: &SourceFile,
-    operators: &Operators,
+    rebuilders: &Rebuilders,
     files: &mut Files<'_>,
     problems: &mut Problems,
 ) -> Option<PolicyFile> {
@@ -57,25 +57,25 @@ pub(super) fn read(
         let conflict = on_conflict(table, problems).unwrap_or(OnConflict::Warn);
         let threshold = threshold(table, problems);
         let default = match (&mode, &threshold) {
-            (Some(mode), _) if mode.value == Mode::Enforce && operators.are_none() => {
-                let message = "there is no operator yet, so everything would be refused";
-                let help = "put one into operators.d, or write mode = \"warn\" until then";
+            (Some(mode), _) if mode.value == Mode::Enforce && rebuilders.are_none() => {
+                let message = "there is no rebuilder yet, so everything would be refused";
+                let help = "put one into rebuilders.d, or write mode = \"warn\" until then";
                 problems.push(mode.place.saying(&message).help(help));
                 None
             }
             (_, Given::Right(threshold)) => {
-                default_requirement(threshold, operators, conflict, problems)
+                default_requirement(threshold, rebuilders, conflict, problems)
             }
-            (_, Given::Missing) if !operators.are_none() => {
-                let message = "threshold is missing: how many operators must confirm?";
-                problems.push(table.place().saying(&message).help(threshold_help(operators)));
+            (_, Given::Missing) if !rebuilders.are_none() => {
+                let message = "threshold is missing: how many rebuilders must confirm?";
+                problems.push(table.place().saying(&message).help(threshold_help(rebuilders)));
                 None
             }
             (_, Given::Missing | Given::Wrong) => None,
         };
         let defaults = Defaults { threshold, conflict };
         let rules = table.tables("rule", problems, |table, problems| {
-            rule(table, operators, &defaults, problems)
+            rule(table, rebuilders, &defaults, problems)
         });
         let direct = [("judge", Direct::Judge), ("pass", Direct::Pass)];
         let direct = table.choice("dpkg", &direct, problems).map_or(Direct::Judge, |it| it.value);
@@ -91,12 +91,12 @@ pub(super) fn read(
     .flatten()
 }
 
-fn threshold_help(operators: &Operators) -> String {
-    let count = operators.names.len();
-    match (operators.complete, count) {
-        (true, 1) => "there is 1 operator: write threshold = 1".to_owned(),
+fn threshold_help(rebuilders: &Rebuilders) -> String {
+    let count = rebuilders.names.len();
+    match (rebuilders.complete, count) {
+        (true, 1) => "there is 1 rebuilder: write threshold = 1".to_owned(),
         (true, _) => format!(
-            "there are {count} operators; threshold = {} is more than half of them",
+            "there are {count} rebuilders; threshold = {} is more than half of them",
             count / 2 + 1
         ),
         (false, _) => "write threshold = N".to_owned(),
@@ -106,28 +106,28 @@ fn threshold_help(operators: &Operators) -> String {
 /// The requirement if no rule matches.
 fn default_requirement(
     threshold: &Located<Threshold>,
-    operators: &Operators,
+    rebuilders: &Rebuilders,
     conflict: OnConflict,
     problems: &mut Problems,
 ) -> Option<Requirement> {
-    let counted = operators.names.clone();
+    let counted = rebuilders.names.clone();
     let made = Requirement::new(threshold.value, counted, BTreeSet::new(), conflict);
     let errors = match made {
         Ok(requirement) => return Some(requirement),
-        // A mistake may hide one more operator.
-        Err(_) if !operators.complete => return None,
+        // A mistake may hide one more rebuilder.
+        Err(_) if !rebuilders.complete => return None,
         Err(errors) => errors,
     };
     for error in errors {
         problems.push(match error {
             RequirementError::ThresholdTooHigh { counted: 0, .. } => threshold
                 .place
-                .saying(&"there is no operator yet who could confirm anything")
-                .help("put operators into operators.d, and leave threshold out until then"),
+                .saying(&"there is no rebuilder yet who could confirm anything")
+                .help("put rebuilders into rebuilders.d, and leave threshold out until then"),
             RequirementError::ThresholdTooHigh { threshold: count, counted } => threshold
                 .place
                 .saying(&format!("threshold is {}, but {}", count.count(), there_are(counted, "")))
-                .help(format!("operators: {}", list(&operators.names))),
+                .help(format!("rebuilders: {}", list(&rebuilders.names))),
             error @ RequirementError::RequiredNotCounted(_) => threshold.place.saying(&error),
         });
     }
@@ -136,7 +136,7 @@ fn default_requirement(
 
 fn rule(
     table: &mut Table<'_, '_>,
-    all: &Operators,
+    all: &Rebuilders,
     defaults: &Defaults,
     problems: &mut Problems,
 ) -> Option<Rule> {
@@ -150,13 +150,13 @@ fn rule(
         );
     }
     let own = threshold(table, problems);
-    let counted = operators(table, "operators", all, problems);
-    let required = operators(table, "require", all, problems);
+    let counted = rebuilders(table, "rebuilders", all, problems);
+    let required = rebuilders(table, "require", all, problems);
     let conflict = on_conflict(table, problems).unwrap_or(defaults.conflict);
     let reason = table.text("reason", problems).map(|text| text.value.into_owned());
     if all.are_none() {
-        let message = "there is no operator yet who could confirm what this rule matches";
-        let help = "put operators into operators.d, and leave rules out until then";
+        let message = "there is no rebuilder yet who could confirm what this rule matches";
+        let help = "put rebuilders into rebuilders.d, and leave rules out until then";
         problems.push(table.place().saying(&message).help(help));
         return None;
     }
@@ -167,15 +167,15 @@ fn rule(
         _ => return None,
     };
     // With a name missing, a check of the threshold would be guesswork.
-    let sure = |names: &Given<Vec<Located<OperatorName>>>| !matches!(names, Given::Wrong);
+    let sure = |names: &Given<Vec<Located<RebuilderName>>>| !matches!(names, Given::Wrong);
     if !sure(&counted) || !sure(&required) || !all.complete {
         return None;
     }
-    let names = |given: &Given<Vec<Located<OperatorName>>>| match given {
+    let names = |given: &Given<Vec<Located<RebuilderName>>>| match given {
         Given::Right(names) => Some(names.value.iter().map(|it| it.value.clone()).collect()),
         _ => None,
     };
-    let counted: BTreeSet<OperatorName> = names(&counted).unwrap_or_else(|| all.names.clone());
+    let counted: BTreeSet<RebuilderName> = names(&counted).unwrap_or_else(|| all.names.clone());
     let made = Requirement::new(
         threshold.value,
         counted.clone(),
@@ -199,8 +199,8 @@ fn explained(
     error: RequirementError,
     place: &Place,
     is_own: bool,
-    counted: &BTreeSet<OperatorName>,
-    required: &Given<Vec<Located<OperatorName>>>,
+    counted: &BTreeSet<RebuilderName>,
+    required: &Given<Vec<Located<RebuilderName>>>,
 ) -> Diagnostic {
     match error {
         RequirementError::ThresholdTooHigh { threshold, counted: count } => {
@@ -208,7 +208,7 @@ fn explained(
             if is_own {
                 place
                     .saying(&format!("threshold is {}, but {only}", threshold.count()))
-                    .help(format!("operators: {}", list(counted)))
+                    .help(format!("rebuilders: {}", list(counted)))
             } else {
                 place
                     .saying(&format!("threshold is {} at the top, but {only}", threshold.count()))
@@ -222,20 +222,20 @@ fn explained(
             };
             at.map_or(place, |at| &at.place)
                 .saying(&format!("{name} must confirm, but does not count in this rule"))
-                .help(format!("operators of this rule: {}", list(counted)))
+                .help(format!("rebuilders of this rule: {}", list(counted)))
         }
     }
 }
 
 fn there_are(count: usize, place: &str) -> String {
     match count {
-        1 => format!("there is only 1 operator{place}"),
-        _ => format!("there are only {count} operators{place}"),
+        1 => format!("there is only 1 rebuilder{place}"),
+        _ => format!("there are only {count} rebuilders{place}"),
     }
 }
 
-fn list(names: &BTreeSet<OperatorName>) -> String {
-    let names: Vec<&str> = names.iter().map(OperatorName::as_str).collect();
+fn list(names: &BTreeSet<RebuilderName>) -> String {
+    let names: Vec<&str> = names.iter().map(RebuilderName::as_str).collect();
     if names.is_empty() { "none yet".to_owned() } else { names.join(", ") }
 }
 
@@ -305,14 +305,14 @@ fn on_conflict(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<OnC
     table.choice("conflict", &words, problems).map(|choice| choice.value)
 }
 
-/// Reads a list of existing operators.
-fn operators(
+/// Reads a list of existing rebuilders.
+fn rebuilders(
     table: &mut Table<'_, '_>,
     key: &'static str,
-    all: &Operators,
+    all: &Rebuilders,
     problems: &mut Problems,
-) -> Given<Vec<Located<OperatorName>>> {
-    let Some(named) = table.list::<OperatorName>(key, problems) else {
+) -> Given<Vec<Located<RebuilderName>>> {
+    let Some(named) = table.list::<RebuilderName>(key, problems) else {
         return if table.names(key) { Given::Wrong } else { Given::Missing };
     };
     let mut good = named.complete;
@@ -322,12 +322,13 @@ fn operators(
             good = false;
             problems.push(
                 place
-                    .saying(&format!("there is no operator {value} in operators.d"))
-                    .help(format!("operators: {}", list(&all.names))),
+                    .saying(&format!("there is no rebuilder {value} in rebuilders.d"))
+                    .help(format!("rebuilders: {}", list(&all.names))),
             );
         } else if !seen.insert(value) {
             good = false;
-            problems.push(place.saying(&"this operator stands twice in the list: it has one vote"));
+            problems
+                .push(place.saying(&"this rebuilder stands twice in the list: it has one vote"));
         }
     }
     match named.items.first().map(|it| it.place.clone()) {

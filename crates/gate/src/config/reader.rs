@@ -39,7 +39,7 @@ const KEYS: [&str; 44] = [
     "name",
     "network",
     "not_after",
-    "operators",
+    "rebuilders",
     "origin",
     "package",
     "property",
@@ -176,7 +176,7 @@ impl<'s, 't> Table<'s, 't> {
     }
 
     /// Reads a list of texts, each by the `FromStr` of its type. An empty list is a mistake: as a
-    /// condition it would match nothing, and as a choice no operator.
+    /// condition it would match nothing, and as a choice no rebuilder.
     pub(super) fn list<T>(&mut self, key: &'static str, problems: &mut Problems) -> Option<List<T>>
     where
         T: FromStr,

@@ -245,7 +245,7 @@ fn make_peers(setup: &Setup, settled: &Rc<RefCell<HashSet<QuestionId>>>) -> Vec<
             Protocol::Rebuilderd => Rc::new(Rebuilderd::new(endpoint.url.clone(), door.clone()?)),
             Protocol::IntotoMetadata => {
                 let keys = setup.keep.iter().flat_map(|(_, keys)| keys.iter());
-                let own = keys.filter(|it| it.operator == endpoint.operator);
+                let own = keys.filter(|it| it.rebuilder == endpoint.rebuilder);
                 let ids: Vec<_> = own.map(|it| it.key.key_id()).collect();
                 let ids = ids.iter().map(|id| id.as_str());
                 Rc::new(IntotoMetadata::new(endpoint.url.clone(), door.clone()?, ids))
@@ -372,7 +372,7 @@ impl Peer {
             Ok(source) => self.gather_from(&**source, question, total).await,
         };
         Found {
-            operator: self.endpoint.operator.clone(),
+            rebuilder: self.endpoint.rebuilder.clone(),
             endpoint: self.endpoint.url.to_string(),
             attestations,
             outcome,
@@ -439,7 +439,7 @@ impl Peer {
 /// conflict is as worth keeping as a vote. Unsigned attestations are not kept, so no endpoint can
 /// fill the disk with them.
 ///
-/// Keeps the newest of each operator and hash. Those about the file in question come last, so that
+/// Keeps the newest of each rebuilder and hash. Those about the file in question come last, so that
 /// they remain if there is not enough room for all.
 fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found, checks: &Cell<usize>) {
     let artifact = question.identity.artifact_name();
@@ -454,16 +454,16 @@ fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found, chec
         let claims = attest::verify_within(attestation, keys, wanted, now, checks);
         for claim in claims.unwrap_or_default() {
             let in_question = question.sha256 == Some(claim.sha256());
-            let slot = (in_question, claim.sha256(), claim.operator().clone());
+            let slot = (in_question, claim.sha256(), claim.rebuilder().clone());
             let (dated, kept) = newest.entry(slot).or_insert((claim.dated(), attestation));
             if *dated < claim.dated() {
                 (*dated, *kept) = (claim.dated(), attestation);
             }
         }
     }
-    for ((_, _, operator), (_, attestation)) in newest {
+    for ((_, _, rebuilder), (_, attestation)) in newest {
         // A cache that cannot be written only costs a question next time.
-        let _ = cache.store_given(&artifact, &operator, &found.operator, attestation);
+        let _ = cache.store_given(&artifact, &rebuilder, &found.rebuilder, attestation);
     }
 }
 
@@ -478,7 +478,7 @@ mod tests {
     /// Returns the number of connections that the host of each of these endpoints may have.
     fn connections(urls: &[&str], proxied: &[&str]) -> Vec<usize> {
         let endpoint = |url: &&str| Endpoint {
-            operator: "alpha".parse().unwrap(),
+            rebuilder: "alpha".parse().unwrap(),
             protocol: Protocol::Directory,
             url: url.parse().unwrap(),
             architectures: None,
@@ -537,7 +537,7 @@ mod tests {
         let link = format!(
             r#"{{"signatures":[{{"keyid":"{name}","sig":"{signature}"}}],"signed":{signed}}}"#
         );
-        let pinned = PinnedKey { operator: "alice".parse().unwrap(), key, not_after: None };
+        let pinned = PinnedKey { rebuilder: "alice".parse().unwrap(), key, not_after: None };
         let keys = KeyRing::new(vec![pinned]).unwrap();
         let question = Question {
             identity: Identity {
@@ -552,7 +552,7 @@ mod tests {
         let cache = Cache::new(directory.path());
         for (giver, spaces) in [("mallory", 1000), ("alice", 0)] {
             let found = Found {
-                operator: giver.parse().unwrap(),
+                rebuilder: giver.parse().unwrap(),
                 endpoint: String::new(),
                 attestations: vec![(link.clone() + &" ".repeat(spaces)).into_bytes()],
                 outcome: Outcome::Attestations { count: 1 },

@@ -17,19 +17,19 @@ use super::{Gathering, Question, Source};
 use crate::policy::Outcome;
 use crate::types::{ArtifactName, PackageName};
 
-/// Most keys of an operator by whose names files are looked for.
+/// Most keys of a rebuilder by whose names files are looked for.
 const MAX_KEYS: usize = 8;
 
 /// A tree of links.
 pub(super) struct IntotoMetadata<D = Door> {
     base: Url,
     door: D,
-    /// The first eight digits of the ids of the operator's keys
+    /// The first eight digits of the ids of the rebuilder's keys
     key_ids: Vec<String>,
 }
 
 impl<D: Fetch> IntotoMetadata<D> {
-    /// The tree at `base`, which ends with a slash, of an operator whose keys have these ids.
+    /// The tree at `base`, which ends with a slash, of a rebuilder whose keys have these ids.
     pub(super) fn new<'k>(base: Url, door: D, key_ids: impl Iterator<Item = &'k str>) -> Self {
         let mut key_ids: Vec<String> = key_ids
             .filter_map(|id| id.get(..8))

@@ -1,4 +1,4 @@
-//! The keys that an endpoint publishes as its operator's.
+//! The keys that an endpoint publishes as its rebuilder's.
 //!
 //! Only the server itself confirms that they are. So such a key is shown to people, and never
 //! trusted because of that.

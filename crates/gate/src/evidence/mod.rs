@@ -1,4 +1,4 @@
-//! Asks operators for their attestations.
+//! Asks rebuilders for their attestations.
 //!
 //! Trusts no endpoint: an answer is bytes, bounded in size, number and time, that the caller
 //! verifies. At worst, an endpoint can be silent. All endpoints are asked at once, and each answer
@@ -27,7 +27,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::policy::Outcome;
-use crate::types::{Architecture, DebVersion, Identity, OperatorName, Sha256Digest, SourceName};
+use crate::types::{Architecture, DebVersion, Identity, RebuilderName, Sha256Digest, SourceName};
 
 pub use archive::indexes;
 pub use directory::{AtHand, Tree, each_in_tree};
@@ -50,7 +50,7 @@ pub struct Question {
     pub identity: Identity,
     /// The source package and its version, where they are known already
     pub source: Option<(SourceName, DebVersion)>,
-    /// The SHA-256 that the file has or should have, if known. An operator with a signed
+    /// The SHA-256 that the file has or should have, if known. A rebuilder with a signed
     /// attestation about it in the cache is not asked again
     pub sha256: Option<Sha256Digest>,
 }
@@ -58,8 +58,8 @@ pub struct Question {
 /// The answer of one endpoint about one package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The operator of the endpoint
-    pub operator: OperatorName,
+    /// The rebuilder of the endpoint
+    pub rebuilder: RebuilderName,
     /// Its URL
     pub endpoint: String,
     /// Attestations, not verified

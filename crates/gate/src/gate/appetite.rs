@@ -1,8 +1,8 @@
-//! The limit for one operator's attestations in a run.
+//! The limit for one rebuilder's attestations in a run.
 //!
 //! An attestation may have 1 MiB, and those of all packages of a run are in memory together. If one
-//! operator signed that much for every package, it would take gigabytes of root's memory. So each
-//! operator has a share of a run, far more than an honest one needs. An operator past its share
+//! rebuilder signed that much for every package, it would take gigabytes of root's memory. So each
+//! rebuilder has a share of a run, far more than an honest one needs. A rebuilder past its share
 //! counts as one that could not be heard. The time for verification is limited in the same way: an
 //! attestation with many signatures by unknown keys is small, but takes long to verify.
 
@@ -12,11 +12,11 @@ use std::sync::{Mutex, MutexGuard};
 
 use crate::attest::MAX_CHECKS_OF_ONE;
 
-/// Most bytes that are taken of an operator, in all of a run of one hook, method or command. Links
+/// Most bytes that are taken of a rebuilder, in all of a run of one hook, method or command. Links
 /// of rebuilderd have 1 kB; the largest, of the packages with the most binaries, 200 kB.
 pub(super) const MOST: usize = 64 * 1024 * 1024;
 
-/// The amounts that were taken of each operator.
+/// The amounts that were taken of each rebuilder.
 #[derive(Debug, Default)]
 pub(super) struct Appetite(Mutex<BTreeMap<String, Taken>>);
 
@@ -28,13 +28,13 @@ struct Taken {
 }
 
 impl Appetite {
-    /// Takes so many bytes more of this operator. The name is empty if the signer is unknown.
+    /// Takes so many bytes more of this rebuilder. The name is empty if the signer is unknown.
     ///
     /// # Errors
-    /// The message about an operator of which no more is taken.
-    pub(super) fn take(&self, operator: &str, bytes: usize) -> Result<(), String> {
+    /// The message about a rebuilder of which no more is taken.
+    pub(super) fn take(&self, rebuilder: &str, bytes: usize) -> Result<(), String> {
         let mut all = self.all();
-        let taken = all.entry(operator.to_owned()).or_default();
+        let taken = all.entry(rebuilder.to_owned()).or_default();
         if taken.checks >= MAX_CHECKS_OF_ONE {
             return Err(explain_checks());
         }
@@ -46,24 +46,24 @@ impl Appetite {
         Ok(())
     }
 
-    /// Runs `verify` on an attestation of this operator's, with the remaining number of
+    /// Runs `verify` on an attestation of this rebuilder's, with the remaining number of
     /// verifications.
     ///
     /// # Errors
-    /// The message about an operator that has none left.
+    /// The message about a rebuilder that has none left.
     pub(super) fn verify<T>(
         &self,
-        operator: &str,
+        rebuilder: &str,
         verify: impl FnOnce(&Cell<usize>) -> T,
     ) -> Result<T, String> {
-        let spent = self.all().get(operator).map_or(0, |it| it.checks);
+        let spent = self.all().get(rebuilder).map_or(0, |it| it.checks);
         let before = MAX_CHECKS_OF_ONE.saturating_sub(spent);
         let left = Cell::new(before);
         // Other threads may verify at the same time and need not wait.
         let result = (before > 0).then(|| verify(&left));
         let spent = before.saturating_sub(left.get());
         let mut all = self.all();
-        let taken = all.entry(operator.to_owned()).or_default();
+        let taken = all.entry(rebuilder.to_owned()).or_default();
         taken.checks = taken.checks.saturating_add(spent);
         result.filter(|_| left.get() > 0).ok_or_else(explain_checks)
     }

@@ -236,7 +236,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let shelf = Cache::new(directory.path()).shelf("https://a.example/", "stable");
         let terms = Terms {
-            operator: "alpha".parse().unwrap(),
+            rebuilder: "alpha".parse().unwrap(),
             suite: "stable".to_owned(),
             components: vec!["main".to_owned()],
             taken_over: "list".to_owned(),

@@ -7,7 +7,7 @@ use super::{GRACE, Gate, Gatherer, Inquiry};
 use crate::evidence::{Found, Question};
 use crate::policy::{Answer, Assessment, Named, Policy};
 use crate::receipt::Signed;
-use crate::types::{OperatorName, Timestamp};
+use crate::types::{RebuilderName, Timestamp};
 
 /// A package that was assessed.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub struct Assessed {
     pub answers: Vec<Answer>,
 }
 
-/// The packages about which operators are asked.
+/// The packages about which rebuilders are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
     /// All that they have not signed yet.
@@ -58,12 +58,12 @@ impl Open for UnderWay<'_> {
             && self.inquiry.assess_early(self.policy, &self.named, self.now).is_some()
     }
 
-    fn awaited(&self) -> BTreeSet<OperatorName> {
+    fn awaited(&self) -> BTreeSet<RebuilderName> {
         self.inquiry.awaited().cloned().collect()
     }
 
-    fn rest(&mut self, operator: &OperatorName, why: &str) {
-        self.inquiry.rest(operator, why);
+    fn rest(&mut self, rebuilder: &RebuilderName, why: &str) {
+        self.inquiry.rest(rebuilder, why);
     }
 
     fn give_up(&mut self, why: &str) {

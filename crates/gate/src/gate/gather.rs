@@ -26,7 +26,7 @@ use crate::evidence::{
 use crate::policy::Outcome;
 use crate::sys::privileges::{PrivilegeError, User};
 use crate::sys::{inherited, plain, program};
-use crate::types::{Architecture, KeyKind, OperatorName, PublicKey, Timestamp};
+use crate::types::{Architecture, KeyKind, PublicKey, RebuilderName, Timestamp};
 
 use super::confine::{Confinement, confine_fetcher};
 use super::routes;
@@ -173,7 +173,7 @@ impl Fetcher {
         for at in endpoints {
             let Some(endpoint) = self.setup.endpoints.get(at) else { continue };
             let found = Found {
-                operator: endpoint.operator.clone(),
+                rebuilder: endpoint.rebuilder.clone(),
                 endpoint: endpoint.url.to_string(),
                 attestations: Vec::new(),
                 outcome: Outcome::Unreachable { why: why.to_owned() },
@@ -439,12 +439,12 @@ pub(super) struct Wire {
     routes: Routes,
     cache: Option<std::path::PathBuf>,
     keys: Vec<WireKey>,
-    statements: Vec<(OperatorName, Vec<Accepted>)>,
+    statements: Vec<(RebuilderName, Vec<Accepted>)>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct WireEndpoint {
-    operator: OperatorName,
+    rebuilder: RebuilderName,
     protocol: Protocol,
     url: String,
     architectures: Option<std::collections::BTreeSet<Architecture>>,
@@ -453,7 +453,7 @@ struct WireEndpoint {
 
 #[derive(Serialize, Deserialize)]
 struct WireKey {
-    operator: OperatorName,
+    rebuilder: RebuilderName,
     kind: KeyKind,
     key: String,
     not_after: Option<String>,
@@ -470,7 +470,7 @@ enum WireOrder {
 struct WireEvent {
     question: QuestionId,
     at: usize,
-    operator: OperatorName,
+    rebuilder: RebuilderName,
     endpoint: String,
     attestations: Vec<String>,
     outcome: Outcome,
@@ -479,7 +479,7 @@ struct WireEvent {
 impl Wire {
     pub(super) fn of(setup: &Setup, task: Task) -> Self {
         let endpoint = |it: &Endpoint| WireEndpoint {
-            operator: it.operator.clone(),
+            rebuilder: it.rebuilder.clone(),
             protocol: it.protocol,
             url: it.url.to_string(),
             architectures: it.architectures.clone(),
@@ -488,7 +488,7 @@ impl Wire {
         let key = |it: &PinnedKey| {
             let not_after = it.not_after.map(|moment| moment.to_string());
             let (kind, key) = (it.key.kind(), BASE64.encode(it.key.to_bytes()));
-            WireKey { operator: it.operator.clone(), kind, key, not_after }
+            WireKey { rebuilder: it.rebuilder.clone(), kind, key, not_after }
         };
         let keep = setup.keep.as_ref();
         Self {
@@ -508,7 +508,7 @@ impl Wire {
     fn into_setup(self) -> Option<Setup> {
         let endpoint = |it: WireEndpoint| {
             Some(Endpoint {
-                operator: it.operator,
+                rebuilder: it.rebuilder,
                 protocol: it.protocol,
                 url: it.url.parse().ok()?,
                 architectures: it.architectures,
@@ -517,7 +517,7 @@ impl Wire {
         };
         let key = |it: WireKey| {
             Some(PinnedKey {
-                operator: it.operator,
+                rebuilder: it.rebuilder,
                 key: PublicKey::from_bytes(it.kind, &BASE64.decode(it.key).ok()?).ok()?,
                 not_after: match it.not_after {
                     Some(text) => Some(text.parse::<Timestamp>().ok()?),
@@ -526,8 +526,8 @@ impl Wire {
             })
         };
         let mut keys = KeyRing::new(self.keys.into_iter().map(key).collect::<Option<_>>()?).ok()?;
-        for (operator, accepted) in self.statements {
-            keys = keys.accepting(operator, accepted);
+        for (rebuilder, accepted) in self.statements {
+            keys = keys.accepting(rebuilder, accepted);
         }
         let (answer, total) = self.timeouts;
         Some(Setup {
@@ -551,7 +551,7 @@ impl WireEvent {
         Self {
             question,
             at,
-            operator: found.operator,
+            rebuilder: found.rebuilder,
             endpoint: found.endpoint,
             attestations: found.attestations.iter().map(|it| BASE64.encode(it)).collect(),
             outcome: found.outcome,
@@ -561,7 +561,7 @@ impl WireEvent {
     fn into_event(self) -> Option<Event> {
         let attestations = self.attestations.iter().take(MAX_ATTESTATIONS);
         let found = Found {
-            operator: self.operator,
+            rebuilder: self.rebuilder,
             endpoint: self.endpoint,
             attestations: attestations.map(|it| BASE64.decode(it).ok()).collect::<Option<_>>()?,
             outcome: self.outcome,
@@ -668,7 +668,7 @@ mod tests {
         fetcher.outstanding = 2;
         for question in 0..3 {
             let found = Found {
-                operator: "a".parse().unwrap(),
+                rebuilder: "a".parse().unwrap(),
                 endpoint: "https://a.example/".to_owned(),
                 attestations: Vec::new(),
                 outcome: Outcome::Unreachable { why: "x".to_owned() },

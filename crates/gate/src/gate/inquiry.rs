@@ -12,23 +12,23 @@ use crate::policy::{
     decide, decide_early,
 };
 use crate::receipt::Signed;
-use crate::types::{ArtifactName, Identity, OperatorName, Sha256Digest, Timestamp};
+use crate::types::{ArtifactName, Identity, RebuilderName, Sha256Digest, Timestamp};
 
-/// Most claims of one operator about other files of the same name that are kept: one is a conflict.
+/// Most claims of one rebuilder about other files of the same name that are kept: one is a conflict.
 const MAX_OTHERS: usize = 2;
 
 /// Collects the answers of endpoints about one file, and judges it once the file is known.
 #[derive(Debug, Default)]
 pub struct Inquiry {
     /// Endpoints that may still answer
-    waiting: BTreeMap<usize, OperatorName>,
+    waiting: BTreeMap<usize, RebuilderName>,
     /// Endpoints that may still answer and are no longer waited for
-    late: BTreeMap<usize, OperatorName>,
+    late: BTreeMap<usize, RebuilderName>,
     /// Not looked at yet: a claim can be made only when the file's name and hash are known
     unread: Vec<(usize, Found)>,
     /// The archives in which the entries of endpoints that are archives are looked up
     archives: Arc<Archives>,
-    /// The amounts of attestations that the run has taken of each operator
+    /// The amounts of attestations that the run has taken of each rebuilder
     appetite: Arc<Appetite>,
     /// Attestations from this machine, not looked at yet
     at_hand: Vec<Vec<u8>>,
@@ -60,7 +60,7 @@ impl Inquiry {
     /// Starts with the attestations that are at hand (untrusted bytes, like all others) and the
     /// endpoints that were asked.
     #[must_use]
-    pub fn new(at_hand: Vec<Vec<u8>>, asked: BTreeMap<usize, OperatorName>) -> Self {
+    pub fn new(at_hand: Vec<Vec<u8>>, asked: BTreeMap<usize, RebuilderName>) -> Self {
         Self { waiting: asked, at_hand, ..Self::default() }
     }
 
@@ -69,7 +69,7 @@ impl Inquiry {
         Self { archives, ..self }
     }
 
-    /// Limits the amount taken of each operator by the share of the whole run.
+    /// Limits the amount taken of each rebuilder by the share of the whole run.
     pub(super) fn with_appetite(self, appetite: Arc<Appetite>) -> Self {
         Self { appetite, ..self }
     }
@@ -83,10 +83,10 @@ impl Inquiry {
     pub fn add(&mut self, endpoint: usize, found: Found) {
         // The configuration decides whose endpoint it is, not the answer.
         let late = || self.late.remove(&endpoint);
-        if let Some(operator) = self.waiting.remove(&endpoint).or_else(late) {
+        if let Some(rebuilder) = self.waiting.remove(&endpoint).or_else(late) {
             let bytes = found.attestations.iter().map(Vec::len).sum();
-            let mut found = Found { operator, ..found };
-            if let Err(why) = self.appetite.take(found.operator.as_str(), bytes) {
+            let mut found = Found { rebuilder, ..found };
+            if let Err(why) = self.appetite.take(found.rebuilder.as_str(), bytes) {
                 found.attestations.clear();
                 found.outcome = Outcome::Unreachable { why };
             }
@@ -104,18 +104,18 @@ impl Inquiry {
         self.evidence.answers.extend_from_slice(answers);
     }
 
-    /// The operators whose answers are awaited.
-    pub fn awaited(&self) -> impl Iterator<Item = &OperatorName> {
+    /// The rebuilders whose answers are awaited.
+    pub fn awaited(&self) -> impl Iterator<Item = &RebuilderName> {
         self.waiting.values()
     }
 
-    /// Stops waiting for this operator. An answer that comes all the same is taken.
-    pub fn rest(&mut self, operator: &OperatorName, why: &str) {
+    /// Stops waiting for this rebuilder. An answer that comes all the same is taken.
+    pub fn rest(&mut self, rebuilder: &RebuilderName, why: &str) {
         let rests: Vec<usize> =
-            self.waiting.iter().filter(|(_, it)| *it == operator).map(|(at, _)| *at).collect();
+            self.waiting.iter().filter(|(_, it)| *it == rebuilder).map(|(at, _)| *at).collect();
         for at in rests {
             self.late.extend(self.waiting.remove(&at).map(|it| (at, it)));
-            self.say_silent(operator, why);
+            self.say_silent(rebuilder, why);
         }
     }
 
@@ -126,29 +126,29 @@ impl Inquiry {
     }
 
     /// Returns true when the evidence at hand about the expected file is enough by every rule. Then
-    /// no operator need be asked before the rule for the file is known.
+    /// no rebuilder need be asked before the rule for the file is known.
     #[must_use]
     pub fn has_enough(&self, policy: &Policy) -> bool {
         let Some(verified) = &self.verified else { return false };
         let claims = verified.attestations.iter().filter_map(|(_, made)| made.as_ref().ok());
         let votes = claims.flatten().filter(|it| it.sha256() == verified.sha256);
-        policy.is_met_by_every_rule(&votes.map(Claim::operator).collect())
+        policy.is_met_by_every_rule(&votes.map(Claim::rebuilder).collect())
     }
 
-    /// The number of asked operators that have answered at all their endpoints, and the number of
-    /// all asked operators.
+    /// The number of asked rebuilders that have answered at all their endpoints, and the number of
+    /// all asked rebuilders.
     #[must_use]
     pub fn heard(&self) -> (usize, usize) {
-        let silent: BTreeSet<&OperatorName> = self.waiting.values().collect();
-        let spoke = self.unread.iter().map(|(_, found)| &found.operator);
-        let spoke = spoke.chain(self.evidence.answers.iter().map(|it| &it.operator));
-        let all: BTreeSet<&OperatorName> = spoke.chain(silent.iter().copied()).collect();
+        let silent: BTreeSet<&RebuilderName> = self.waiting.values().collect();
+        let spoke = self.unread.iter().map(|(_, found)| &found.rebuilder);
+        let spoke = spoke.chain(self.evidence.answers.iter().map(|it| &it.rebuilder));
+        let all: BTreeSet<&RebuilderName> = spoke.chain(silent.iter().copied()).collect();
         (all.len() - silent.len(), all.len())
     }
 
-    /// The endpoints to ask, with their operators.
+    /// The endpoints to ask, with their rebuilders.
     #[must_use]
-    pub fn into_asked(self) -> BTreeMap<usize, OperatorName> {
+    pub fn into_asked(self) -> BTreeMap<usize, RebuilderName> {
         self.waiting
     }
 
@@ -157,16 +157,17 @@ impl Inquiry {
         self.waiting.clear();
     }
 
-    /// Stops waiting: operators that have not answered count as silent.
+    /// Stops waiting: rebuilders that have not answered count as silent.
     pub fn give_up(&mut self, why: &str) {
-        for (_, operator) in std::mem::take(&mut self.waiting) {
-            self.say_silent(&operator, why);
+        for (_, rebuilder) in std::mem::take(&mut self.waiting) {
+            self.say_silent(&rebuilder, why);
         }
     }
 
-    fn say_silent(&mut self, operator: &OperatorName, why: &str) {
-        let (operator, outcome) = (operator.clone(), Outcome::Unreachable { why: why.to_owned() });
-        self.evidence.answers.push(Answer { operator, endpoint: String::new(), outcome });
+    fn say_silent(&mut self, rebuilder: &RebuilderName, why: &str) {
+        let (rebuilder, outcome) =
+            (rebuilder.clone(), Outcome::Unreachable { why: why.to_owned() });
+        self.evidence.answers.push(Answer { rebuilder, endpoint: String::new(), outcome });
     }
 
     /// Returns true when every endpoint has answered.
@@ -244,7 +245,7 @@ impl Inquiry {
         let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
         for (at, found) in std::mem::take(&mut self.unread) {
             self.evidence.answers.push(Answer {
-                operator: found.operator.clone(),
+                rebuilder: found.rebuilder.clone(),
                 endpoint: found.endpoint.clone(),
                 outcome: found.outcome,
             });
@@ -257,7 +258,7 @@ impl Inquiry {
                 // Its own answer says that already.
                 None | Some(Err(Silence { why: archive::Rejection::NotInIt, .. })) => {}
                 Some(Err(Silence { why, release })) => self.evidence.answers.push(Answer {
-                    operator: found.operator.clone(),
+                    rebuilder: found.rebuilder.clone(),
                     endpoint: found.endpoint.clone(),
                     outcome: Outcome::Rejected {
                         code: why.code().to_owned(),
@@ -267,7 +268,7 @@ impl Inquiry {
                 }),
             }
             for bytes in found.attestations {
-                let verified = self.appetite.verify(found.operator.as_str(), |checks| {
+                let verified = self.appetite.verify(found.rebuilder.as_str(), |checks| {
                     attest::verify_within(&bytes, policy.keys(), wanted, now, checks)
                 });
                 let outcome = match verified {
@@ -282,8 +283,8 @@ impl Inquiry {
                     },
                     Err(why) => Outcome::Unreachable { why },
                 };
-                let (operator, endpoint) = (found.operator.clone(), found.endpoint.clone());
-                self.evidence.answers.push(Answer { operator, endpoint, outcome });
+                let (rebuilder, endpoint) = (found.rebuilder.clone(), found.endpoint.clone());
+                self.evidence.answers.push(Answer { rebuilder, endpoint, outcome });
             }
         }
         if let Some(verified) = self.verified.take() {
@@ -332,12 +333,12 @@ impl Inquiry {
         }
     }
 
-    /// Returns true when a claim adds to the present ones. An operator that signs very many
+    /// Returns true when a claim adds to the present ones. A rebuilder that signs very many
     /// attestations about one package has one vote, and must not fill receipts and the disk with
     /// the others.
     fn is_news(&self, claim: &Claim, file: Sha256Digest) -> bool {
         let mut others = 0_usize;
-        for it in self.evidence.claims.iter().filter(|it| it.operator() == claim.operator()) {
+        for it in self.evidence.claims.iter().filter(|it| it.rebuilder() == claim.rebuilder()) {
             if it.sha256() == claim.sha256() && it.key() == claim.key() {
                 return false;
             }

@@ -1,4 +1,4 @@
-//! Asks endpoints for the keys that they publish as their operators'.
+//! Asks endpoints for the keys that they publish as their rebuilders'.
 //!
 //! As with evidence, root does not do this itself. The process without privileges returns a bounded
 //! list of keys, and each of them is read again.

@@ -24,7 +24,7 @@ const FILE: &str = "cleared.json";
 const FORMAT: u32 = 1;
 
 /// The time for which a file stays cleared, in seconds: longer than the longest upgrade takes, and
-/// shorter than the time after which people wonder why no operator was asked.
+/// shorter than the time after which people wonder why no rebuilder was asked.
 const LASTS: i64 = 6 * 60 * 60;
 
 /// Largest memory that is read, in bytes. A file needs about 200.

@@ -42,7 +42,7 @@ use crate::sys::plain;
 use crate::sys::privileges::User;
 use crate::sys::secure::{SecureError, Trusted};
 use crate::sys::steady::{self, Stamp, Tells};
-use crate::types::{Called, Identity, OperatorName, Sha256Digest, Timestamp};
+use crate::types::{Called, Identity, RebuilderName, Sha256Digest, Timestamp};
 
 use appetite::Appetite;
 use archives::Archives;
@@ -83,11 +83,11 @@ pub struct Gate {
     signers: AskedFor,
     state: PathBuf,
     archives: Arc<Archives>,
-    /// The amounts of attestations that were taken of each operator
+    /// The amounts of attestations that were taken of each rebuilder
     appetite: Arc<Appetite>,
     /// Remarks about this machine's indexes, for people
     remarks: Mutex<BTreeSet<String>>,
-    /// The time that this run has waited for each operator
+    /// The time that this run has waited for each rebuilder
     patience: Mutex<Patience>,
     /// The results of an earlier hook of this run
     run: Run,
@@ -201,7 +201,7 @@ impl Gate {
     }
 
     /// Makes the same gate for a hook or method that delays a run of apt or dpkg. It waits for no
-    /// operator longer than a run may, and continues from the results of earlier hooks in the run.
+    /// rebuilder longer than a run may, and continues from the results of earlier hooks in the run.
     #[must_use]
     pub fn holding_up(self, haste: Haste, state: &Path, now: Timestamp) -> Self {
         let Ok(mut config) = self.config else { return self };
@@ -209,7 +209,7 @@ impl Gate {
         let mut run = Run::recall(state, config.digest, now);
         let mut spare = Duration::ZERO;
         if config.policy.minds_conflicts() {
-            // Each hook asks every operator for the answers that decide, and waits for these at
+            // Each hook asks every rebuilder for the answers that decide, and waits for these at
             // least as long as for answers that decide nothing.
             run.forget_answers();
             spare = GRACE;
@@ -232,7 +232,7 @@ impl Gate {
         }
     }
 
-    /// The times that this run has waited for each operator.
+    /// The times that this run has waited for each rebuilder.
     pub fn patience(&self) -> MutexGuard<'_, Patience> {
         self.patience.lock().unwrap_or_else(|lock| lock.into_inner())
     }
@@ -309,7 +309,7 @@ impl Gate {
     pub fn gatherer_of_entrance(&self, apt: &Configuration) -> Result<Box<dyn Gatherer>, String> {
         self.gatherer(apt, Network::Allowed).or_else(|why| {
             if self.policy().is_ok_and(|it| it.mode() == Mode::Warn) {
-                self.remark(&[format!("{why}, so no operator is asked")]);
+                self.remark(&[format!("{why}, so no rebuilder is asked")]);
                 return Ok(Box::new(gather::Nobody));
             }
             Err(why)
@@ -339,7 +339,7 @@ impl Gate {
     }
 
     /// Returns the evidence at hand about a file, and the endpoints still to ask. These belong to
-    /// every operator that has an endpoint for the file and no signed attestation about this very
+    /// every rebuilder that has an endpoint for the file and no signed attestation about this very
     /// hash in the cache.
     #[must_use]
     pub fn inquire(&self, question: &Question, now: Timestamp) -> Inquiry {
@@ -355,7 +355,7 @@ impl Gate {
             .cache
             .read_some(&artifact, |giver, it| self.appetite.take(giver, it.len()).is_ok());
         let mut at_hand = Vec::new();
-        let mut heard: BTreeSet<OperatorName> = BTreeSet::new();
+        let mut heard: BTreeSet<RebuilderName> = BTreeSet::new();
         let mut verified = None;
         if let Some(sha256) = question.sha256 {
             let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
@@ -373,7 +373,8 @@ impl Gate {
             let attestations: Vec<_> = cached.chain(kept).collect();
             let claims =
                 attestations.iter().filter_map(|(_, result)| result.as_ref().ok()).flatten();
-            heard.extend(claims.filter(|it| it.sha256() == sha256).map(|it| it.operator().clone()));
+            heard
+                .extend(claims.filter(|it| it.sha256() == sha256).map(|it| it.rebuilder().clone()));
             verified = Some(Verified { artifact, sha256, attestations });
         } else {
             at_hand.extend(cached.into_iter().map(|(_, bytes)| bytes).chain(kept));
@@ -387,10 +388,10 @@ impl Gate {
             .endpoints
             .iter()
             .enumerate()
-            .filter(|(_, it)| !answered.contains(&(&it.operator, it.url.as_str())))
+            .filter(|(_, it)| !answered.contains(&(&it.rebuilder, it.url.as_str())))
             .filter(|(_, endpoint)| endpoint.covers(&question.identity.architecture))
-            .filter(|(_, endpoint)| !heard.contains(&endpoint.operator))
-            .map(|(index, endpoint)| (index, endpoint.operator.clone()))
+            .filter(|(_, endpoint)| !heard.contains(&endpoint.rebuilder))
+            .map(|(index, endpoint)| (index, endpoint.rebuilder.clone()))
             .collect();
         let mut inquiry = Inquiry::new(at_hand, asked)
             .with_archives(Arc::clone(&self.archives))
@@ -602,12 +603,12 @@ impl Open for Case<'_> {
         self.inquiry.decide_early(self.by.policy, &self.subject, self.by.now).is_some()
     }
 
-    fn awaited(&self) -> BTreeSet<OperatorName> {
+    fn awaited(&self) -> BTreeSet<RebuilderName> {
         self.inquiry.awaited().cloned().collect()
     }
 
-    fn rest(&mut self, operator: &OperatorName, why: &str) {
-        self.inquiry.rest(operator, why);
+    fn rest(&mut self, rebuilder: &RebuilderName, why: &str) {
+        self.inquiry.rest(rebuilder, why);
     }
 
     fn give_up(&mut self, why: &str) {

@@ -1,15 +1,15 @@
-//! The time for which a run waits for one operator.
+//! The time for which a run waits for one rebuilder.
 //!
-//! Timeouts limit one question. An operator may answer each just before its timeout, or send its
+//! Timeouts limit one question. A rebuilder may answer each just before its timeout, or send its
 //! answers byte by byte. It could still delay a run for as long as there are questions. So each
-//! operator has a budget of time for all of a run: the time in which the run waits for it while
+//! rebuilder has a budget of time for all of a run: the time in which the run waits for it while
 //! others have finished. Past that it rests: it gets no more questions in this run, and counts as
 //! one that could not be heard.
 //!
-//! The clock of an operator runs only while a decision waits for its answer and at least one
-//! operator is not waited for. If several are waited for, they share the time. So one slow operator
+//! The clock of a rebuilder runs only while a decision waits for its answer and at least one
+//! rebuilder is not waited for. If several are waited for, they share the time. So one slow rebuilder
 //! delays a run by no more than its budget, whatever the run's size. If all are far away, as behind
-//! a slow line, none counts as slow. An operator without an endpoint, or one that rests, is no
+//! a slow line, none counts as slow. A rebuilder without an endpoint, or one that rests, is no
 //! measure for the others: otherwise one that hangs would make all others rest behind a slow line.
 //! This applies as long as those who are left could be enough. The answer of too few of them
 //! decides nothing, and does not justify that the others rest.
@@ -19,17 +19,17 @@ use std::time::{Duration, Instant};
 
 use crate::config::{Config, Protocol};
 use crate::policy::{Mode, Rule};
-use crate::types::OperatorName;
+use crate::types::RebuilderName;
 
-/// The interval at which the run checks for which operators it waits.
+/// The interval at which the run checks for which rebuilders it waits.
 pub const TICK: Duration = Duration::from_millis(100);
 
 /// The time that may pass before a used-up budget is noticed and acted on. It is subtracted, so
-/// that a run takes no longer than the budget because of one operator.
+/// that a run takes no longer than the budget because of one rebuilder.
 const NOTICE: Duration = Duration::from_millis(200);
 
-/// The budget of an operator in a run without a waiting person, or in one that cannot end without
-/// it: a command like `apt-quorum audit`, or a rule that cannot be met without this operator.
+/// The budget of a rebuilder in a run without a waiting person, or in one that cannot end without
+/// it: a command like `apt-quorum audit`, or a rule that cannot be met without this rebuilder.
 const LONG: Duration = Duration::from_secs(60);
 
 /// The kind of run, which determines the budget.
@@ -58,14 +58,14 @@ impl Haste {
     }
 }
 
-/// The times that operators have used up in a run, and their budgets.
+/// The times that rebuilders have used up in a run, and their budgets.
 #[derive(Debug)]
 pub struct Patience {
-    budgets: BTreeMap<OperatorName, Duration>,
-    used: BTreeMap<OperatorName, Duration>,
-    /// The operators that are neither asked nor waited for any more
-    resting: BTreeSet<OperatorName>,
-    /// The number of operators that can be enough by some rule. None if all files pass without any
+    budgets: BTreeMap<RebuilderName, Duration>,
+    used: BTreeMap<RebuilderName, Duration>,
+    /// The rebuilders that are neither asked nor waited for any more
+    resting: BTreeSet<RebuilderName>,
+    /// The number of rebuilders that can be enough by some rule. None if all files pass without any
     enough: usize,
     looked: Instant,
 }
@@ -73,11 +73,11 @@ pub struct Patience {
 impl Patience {
     /// Reads the budgets from a configuration, for one kind of run.
     pub(super) fn of(config: Option<&Config>, haste: Haste) -> Self {
-        let budget = |config: &Config, name: &OperatorName| {
+        let budget = |config: &Config, name: &RebuilderName| {
             let mut budget = haste.budget();
-            // Large files come once, and the operator is not to blame for a slow line.
+            // Large files come once, and the rebuilder is not to blame for a slow line.
             let large = |it: &&crate::config::Endpoint| {
-                it.operator == *name && (it.protocol == Protocol::Archive || it.is_bundle())
+                it.rebuilder == *name && (it.protocol == Protocol::Archive || it.is_bundle())
             };
             if config.endpoints.iter().any(|it| large(&it)) {
                 budget = budget.max(config.timeouts.total);
@@ -87,9 +87,9 @@ impl Patience {
             }
             budget
         };
-        // An operator without an endpoint only has the evidence at hand.
+        // A rebuilder without an endpoint only has the evidence at hand.
         let of = |config: &Config| {
-            let names: BTreeSet<_> = config.endpoints.iter().map(|it| &it.operator).collect();
+            let names: BTreeSet<_> = config.endpoints.iter().map(|it| &it.rebuilder).collect();
             names.into_iter().map(|name| (name.clone(), budget(config, name))).collect()
         };
         let enough = |config: &Config| {
@@ -111,9 +111,13 @@ impl Patience {
         }
     }
 
-    /// Continues from the time that earlier hooks of this run have used up. Each operator keeps at
+    /// Continues from the time that earlier hooks of this run have used up. Each rebuilder keeps at
     /// least `spare`.
-    pub(super) fn after(mut self, used: BTreeMap<OperatorName, Duration>, spare: Duration) -> Self {
+    pub(super) fn after(
+        mut self,
+        used: BTreeMap<RebuilderName, Duration>,
+        spare: Duration,
+    ) -> Self {
         for (name, used) in used {
             let Some(budget) = self.budgets.get(&name) else { continue };
             let most = if spare.is_zero() { used } else { budget.saturating_sub(spare) };
@@ -126,27 +130,27 @@ impl Patience {
         self
     }
 
-    /// The times that each operator has used up in this run.
+    /// The times that each rebuilder has used up in this run.
     #[must_use]
-    pub fn used(&self) -> &BTreeMap<OperatorName, Duration> {
+    pub fn used(&self) -> &BTreeMap<RebuilderName, Duration> {
         &self.used
     }
 
-    /// Returns the reason for which an operator is not asked or waited for any more, if it has used
+    /// Returns the reason for which a rebuilder is not asked or waited for any more, if it has used
     /// up its budget.
     #[must_use]
-    pub fn rests(&self, name: &OperatorName) -> Option<String> {
+    pub fn rests(&self, name: &RebuilderName) -> Option<String> {
         let used = self.used.get(name)?.saturating_add(NOTICE).as_secs();
         self.resting.contains(name).then(|| format!("slow: used up its {used} s in this run"))
     }
 
-    /// Checks, if it is time to, for which operators the run waits `now`. Returns those that have
+    /// Checks, if it is time to, for which rebuilders the run waits `now`. Returns those that have
     /// just used up their budgets, each with the reason for messages.
     pub fn look(
         &mut self,
         now: Instant,
-        awaited: impl FnOnce() -> BTreeSet<OperatorName>,
-    ) -> Vec<(OperatorName, String)> {
+        awaited: impl FnOnce() -> BTreeSet<RebuilderName>,
+    ) -> Vec<(RebuilderName, String)> {
         let passed = now.saturating_duration_since(self.looked);
         if passed < TICK {
             return Vec::new();
@@ -159,10 +163,10 @@ impl Patience {
         if sharing == 0 || awaited.len() >= asked && asked >= self.enough {
             return Vec::new();
         }
-        // If more time has passed, this process was busy itself, and no operator is to blame.
+        // If more time has passed, this process was busy itself, and no rebuilder is to blame.
         let share = passed.min(2 * TICK) / sharing;
         // If the others are too few to decide and all together are enough, the awaited ones are
-        // necessary and do not delay the run. An operator that answers at once without a result
+        // necessary and do not delay the run. A rebuilder that answers at once without a result
         // must not make them rest.
         let others = asked.saturating_sub(awaited.len());
         let decide = others < self.enough && self.enough <= asked;
@@ -185,18 +189,18 @@ impl Patience {
 mod tests {
     use super::*;
 
-    fn name(name: &str) -> OperatorName {
+    fn name(name: &str) -> RebuilderName {
         name.parse().unwrap()
     }
 
-    /// Makes a patience for these operators, each with five seconds.
+    /// Makes a patience for these rebuilders, each with five seconds.
     fn patience(names: &[&str]) -> Patience {
         let budgets = names.iter().map(|it| (name(it), Duration::from_secs(5))).collect();
         let (used, resting, looked) = (BTreeMap::new(), BTreeSet::new(), Instant::now());
         Patience { budgets, used, resting, enough: 1, looked }
     }
 
-    /// Lets so many seconds pass in which these operators are waited for. Returns the operators
+    /// Lets so many seconds pass in which these rebuilders are waited for. Returns the rebuilders
     /// that rest then.
     fn pass(patience: &mut Patience, seconds: u32, awaited: &[&str]) -> Vec<String> {
         let mut spent = Vec::new();
@@ -282,7 +286,7 @@ mod tests {
         let mut spared = patience(&["a", "b"]).after(used(), Duration::from_millis(500));
         assert!(spared.rests(&name("b")).is_none());
         assert_eq!(pass(&mut spared, 1, &["b"]), ["b"]);
-        // An operator that was removed from the configuration meanwhile.
+        // A rebuilder that was removed from the configuration meanwhile.
         assert!(patience(&["a"]).after(used(), Duration::ZERO).used().is_empty());
     }
 }

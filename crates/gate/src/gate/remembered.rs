@@ -58,7 +58,7 @@ mod tests {
         let text = format!(
             r#"{{"signatures":[{{"keyid":"{name}","sig":"{signature}"}}],"signed":{{"a":1}}}}"#
         );
-        let pinned = PinnedKey { operator: "a".parse().unwrap(), key, not_after: None };
+        let pinned = PinnedKey { rebuilder: "a".parse().unwrap(), key, not_after: None };
         (text.into_bytes(), KeyRing::new(vec![pinned]).unwrap())
     }
 

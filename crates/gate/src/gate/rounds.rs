@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::patience::{Patience, TICK};
 use super::{Gatherer, Next};
 use crate::evidence::{Found, Question, QuestionId};
-use crate::types::OperatorName;
+use crate::types::RebuilderName;
 
 /// Questions that are under way at the same time. More would have to be kept in memory with their
 /// answers; with fewer, asking endpoints about many would take more rounds.
@@ -27,11 +27,11 @@ pub(super) trait Open {
     /// Returns true when no outstanding answer could change its result.
     fn settle(&mut self) -> bool;
 
-    /// The operators whose answers are awaited.
-    fn awaited(&self) -> BTreeSet<OperatorName>;
+    /// The rebuilders whose answers are awaited.
+    fn awaited(&self) -> BTreeSet<RebuilderName>;
 
-    /// Stops waiting for this operator.
-    fn rest(&mut self, operator: &OperatorName, why: &str);
+    /// Stops waiting for this rebuilder.
+    fn rest(&mut self, rebuilder: &RebuilderName, why: &str);
 
     /// Notes that no endpoint can answer any more.
     fn give_up(&mut self, why: &str);
@@ -61,7 +61,7 @@ impl<P: Open> Rounds<P> {
         }
     }
 
-    fn awaited(&self) -> BTreeSet<OperatorName> {
+    fn awaited(&self) -> BTreeSet<RebuilderName> {
         let waiting = self.unsettled.iter().filter_map(|id| self.open.get(id));
         waiting.flat_map(Open::awaited).collect()
     }
@@ -118,7 +118,7 @@ pub(super) fn work_through<P: Open>(
         progress(begun.saturating_sub(rounds.unsettled.len()));
         let mut wait = TICK;
         if all_begun && rounds.unsettled.is_empty() {
-            // All is decided; an operator that is about to answer may still raise a conflict.
+            // All is decided; a rebuilder that is about to answer may still raise a conflict.
             let end = *last.get_or_insert_with(|| Instant::now() + grace);
             wait = end.saturating_duration_since(Instant::now());
             if rounds.open.is_empty() || wait.is_zero() {

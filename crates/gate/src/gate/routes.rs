@@ -377,7 +377,7 @@ pub fn ways(
     let mut notes = Vec::new();
     let mut by_tor: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for endpoint in endpoints.iter().filter(|it| it.url.has_host()) {
-        let Endpoint { operator, url, .. } = endpoint;
+        let Endpoint { rebuilder, url, .. } = endpoint;
         let host = url.host_str().unwrap_or_default();
         match (routes.of(url), settings.choice(url)) {
             (Route::Closed(_), Choice::Ask { command, .. })
@@ -388,10 +388,10 @@ pub fn ways(
                 ));
             }
             (Route::Closed(why), _) => {
-                notes.push(format!("{operator}'s endpoint {host} is not asked: {why}"));
+                notes.push(format!("{rebuilder}'s endpoint {host} is not asked: {why}"));
             }
             (Route::Direct, _) if finder.tor => notes.push(format!(
-                "apt has sources by Tor, but {operator}'s endpoint {host} is looked up in the DNS and asked past it, as its own setting or no_proxy says"
+                "apt has sources by Tor, but {rebuilder}'s endpoint {host} is looked up in the DNS and asked past it, as its own setting or no_proxy says"
             )),
             (Route::Through(proxy), _) if settings.goes_by_tor(url) => {
                 by_tor.entry(proxy.to_string()).or_default().insert(host.to_owned());
@@ -401,7 +401,7 @@ pub fn ways(
                 if proxy.kind() != Kind::Socks && url.scheme() == "https" && url.port().is_some() =>
             {
                 notes.push(format!(
-                    "{operator}'s endpoint {host} is asked on port {} through apt's proxy {proxy}, and there are proxies that connect over https to port 443 only",
+                    "{rebuilder}'s endpoint {host} is asked on port {} through apt's proxy {proxy}, and there are proxies that connect over https to port 443 only",
                     url.port().unwrap_or_default()
                 ));
             }

@@ -1,8 +1,8 @@
 //! The results of root's earlier hooks in the same run of apt, so that later ones neither ask nor
 //! wait for them again.
 //!
-//! It contains nothing that could admit a file: only the time that each operator has used up in the
-//! run, and the answers of operators that are no votes. Attestations are in the cache, and every
+//! It contains nothing that could admit a file: only the time that each rebuilder has used up in the
+//! run, and the answers of rebuilders that are no votes. Attestations are in the cache, and every
 //! user of them verifies them. The file is root's own. The method, which is no longer root when it
 //! works, reads it before it changes its user, and never writes it.
 
@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::policy::{Answer, Outcome};
 use crate::sys::files::write_whole;
 use crate::sys::secure::Trusted;
-use crate::types::{ArtifactName, OperatorName, Sha256Digest, Timestamp};
+use crate::types::{ArtifactName, RebuilderName, Sha256Digest, Timestamp};
 
 /// The file's name below `APT::Quorum::State`.
 const FILE: &str = "run.json";
@@ -54,7 +54,7 @@ struct Written {
     /// The time of writing, in seconds since 1970
     from: i64,
     /// In milliseconds
-    used: BTreeMap<OperatorName, u64>,
+    used: BTreeMap<RebuilderName, u64>,
     answers: Vec<WrittenAnswers>,
 }
 
@@ -68,8 +68,8 @@ struct WrittenAnswers {
 /// The results of this run so far.
 #[derive(Debug, Default)]
 pub(super) struct Run {
-    /// The time that the run has waited for each operator
-    pub(super) used: BTreeMap<OperatorName, Duration>,
+    /// The time that the run has waited for each rebuilder
+    pub(super) used: BTreeMap<RebuilderName, Duration>,
     /// True if an earlier hook has already waited for answers that decide nothing
     pub(super) graced: bool,
     answers: BTreeMap<(ArtifactName, Sha256Digest), Vec<Answer>>,
@@ -110,35 +110,35 @@ impl Run {
         })
     }
 
-    /// Forgets everything except the time: if a conflict refuses, every operator is asked again.
+    /// Forgets everything except the time: if a conflict refuses, every rebuilder is asked again.
     pub(super) fn forget_answers(&mut self) {
         self.graced = false;
         self.answers.clear();
     }
 
-    /// The answers of operators about this very file that are no votes.
+    /// The answers of rebuilders about this very file that are no votes.
     pub(super) fn answers(&self, artifact: &ArtifactName, sha256: Sha256Digest) -> &[Answer] {
         self.answers.get(&(artifact.clone(), sha256)).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Writes down below `state` the new results about this run of a hook that used `config`: the
-    /// time that it has waited for each operator, and the answers about these packages.
+    /// time that it has waited for each rebuilder, and the answers about these packages.
     ///
     /// # Errors
-    /// If they cannot be written. Then operators are asked again, and nothing is lost.
+    /// If they cannot be written. Then rebuilders are asked again, and nothing is lost.
     pub(super) fn keep(
         &self,
         state: &Path,
         config: &Config,
         now: Timestamp,
-        used: &BTreeMap<OperatorName, Duration>,
+        used: &BTreeMap<RebuilderName, Duration>,
         assessed: &[Assessed],
     ) -> std::io::Result<()> {
         let Some(process) = process() else { return Ok(()) };
         let mut written = self.written(process, config.digest, now, used);
         let archives = config.endpoints.iter().filter(|it| it.archive.is_some());
-        let archives: BTreeSet<_> = archives.map(|it| (&it.operator, it.url.as_str())).collect();
-        let of_an_archive = |it: &Answer| archives.contains(&(&it.operator, it.endpoint.as_str()));
+        let archives: BTreeSet<_> = archives.map(|it| (&it.rebuilder, it.url.as_str())).collect();
+        let of_an_archive = |it: &Answer| archives.contains(&(&it.rebuilder, it.endpoint.as_str()));
         let is_kept = |it: &&Answer| is_kept(it, of_an_archive(it));
         written.answers.extend(assessed.iter().map(|it| WrittenAnswers {
             artifact: it.named.identity.artifact_name(),
@@ -159,7 +159,7 @@ impl Run {
         process: Process,
         policy: Sha256Digest,
         now: Timestamp,
-        used: &BTreeMap<OperatorName, Duration>,
+        used: &BTreeMap<RebuilderName, Duration>,
     ) -> Written {
         let millis = |it: &Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
         let answers = self.answers.iter().map(|((artifact, sha256), answers)| WrittenAnswers {
@@ -181,7 +181,7 @@ impl Run {
 
 /// Returns true when an answer is kept. Attestations are in the cache, where errors in them are
 /// found again. A fetched archive says nothing about a single package: every hook looks up its
-/// entries. An answer without an endpoint comes from no operator.
+/// entries. An answer without an endpoint comes from no rebuilder.
 fn is_kept(answer: &Answer, of_an_archive: bool) -> bool {
     let says_nothing = match answer.outcome {
         Outcome::Attestations { .. } | Outcome::Rejected { .. } => true,
@@ -191,9 +191,9 @@ fn is_kept(answer: &Answer, of_an_archive: bool) -> bool {
     !answer.endpoint.is_empty() && !says_nothing
 }
 
-/// The operators and endpoints of these answers.
-pub(super) fn endpoints(answers: &[Answer]) -> BTreeSet<(&OperatorName, &str)> {
-    answers.iter().map(|it| (&it.operator, it.endpoint.as_str())).collect()
+/// The rebuilders and endpoints of these answers.
+pub(super) fn endpoints(answers: &[Answer]) -> BTreeSet<(&RebuilderName, &str)> {
+    answers.iter().map(|it| (&it.rebuilder, it.endpoint.as_str())).collect()
 }
 
 /// Returns the process that started this one: apt, skipping the shells that it starts hooks with.
@@ -300,7 +300,7 @@ mod tests {
             (Outcome::Rejected { code: why(), why: why(), attestation }, false, false),
         ] {
             let endpoint = "https://a.example/".to_owned();
-            let mut answer = Answer { operator: "a".parse().unwrap(), endpoint, outcome };
+            let mut answer = Answer { rebuilder: "a".parse().unwrap(), endpoint, outcome };
             assert_eq!(is_kept(&answer, of_an_archive), expected, "{answer:?}");
             answer.endpoint.clear();
             assert!(!is_kept(&answer, of_an_archive), "{answer:?}");

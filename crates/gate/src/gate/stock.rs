@@ -1,7 +1,7 @@
 //! The evidence on this machine: the part that can be exported, and the part that can be imported.
 //!
 //! In both directions, only attestations pass that a pinned key signed about the file under whose
-//! name they are stored: no junk travels, and no operator can fill a disk.
+//! name they are stored: no junk travels, and no rebuilder can fill a disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -14,7 +14,7 @@ use crate::cache::Stored;
 use crate::evidence::MAX_ATTESTATIONS;
 use crate::policy::Policy;
 use crate::receipt;
-use crate::types::{ArtifactName, OperatorName, Sha256Digest, Timestamp};
+use crate::types::{ArtifactName, RebuilderName, Sha256Digest, Timestamp};
 
 /// The evidence in the cache and behind the receipts.
 #[derive(Debug)]
@@ -55,20 +55,20 @@ impl Gate {
         let Ok(config) = self.config() else { return Taken::Rejected(Rejection::Unsigned) };
         match signers(&config.policy, artifact, bytes, now) {
             Err(rejection) => Taken::Rejected(rejection),
-            Ok(operators) => self.keep(artifact, &operators, bytes),
+            Ok(rebuilders) => self.keep(artifact, &rebuilders, bytes),
         }
     }
 
-    /// Keeps an attestation for each of these operators, which signed it.
+    /// Keeps an attestation for each of these rebuilders, which signed it.
     fn keep(
         &self,
         artifact: &ArtifactName,
-        operators: &BTreeSet<OperatorName>,
+        rebuilders: &BTreeSet<RebuilderName>,
         bytes: &[u8],
     ) -> Taken {
         let mut stored = Stored::Before;
-        for operator in operators {
-            match self.cache.store_signed(artifact, operator, bytes) {
+        for rebuilder in rebuilders {
+            match self.cache.store_signed(artifact, rebuilder, bytes) {
                 Ok(Stored::New) => stored = Stored::New,
                 Ok(Stored::Before) => {}
                 Err(error) => return Taken::Failed(error),
@@ -92,20 +92,20 @@ impl Stock<'_> {
     /// Returns the attestations about `artifact` that a pinned key signed, sorted by their SHA-256,
     /// and the reasons for which others count as none.
     ///
-    /// Returns no more than are read of one package: the first of each operator, then the second.
-    /// So an operator that signs very many cannot crowd out the others.
+    /// Returns no more than are read of one package: the first of each rebuilder, then the second.
+    /// So a rebuilder that signs very many cannot crowd out the others.
     #[must_use]
     pub fn about(&self, artifact: &ArtifactName, now: Timestamp) -> (Vec<Vec<u8>>, Vec<Rejection>) {
-        let mut signed: BTreeMap<OperatorName, BTreeMap<Sha256Digest, Vec<u8>>> = BTreeMap::new();
+        let mut signed: BTreeMap<RebuilderName, BTreeMap<Sha256Digest, Vec<u8>>> = BTreeMap::new();
         let mut rejected: BTreeMap<Sha256Digest, Rejection> = BTreeMap::new();
         let receipts = self.receipts.get(artifact).into_iter().flatten();
         let receipts = receipts.filter_map(|sha256| receipt::signed_bytes(&self.state, *sha256));
         for bytes in self.gate.cache.each(artifact).chain(receipts) {
             let sha256 = Sha256Digest::of(&bytes);
             match signers(self.policy, artifact, &bytes, now) {
-                Ok(operators) => {
-                    for operator in operators {
-                        let its = signed.entry(operator).or_default();
+                Ok(rebuilders) => {
+                    for rebuilder in rebuilders {
+                        let its = signed.entry(rebuilder).or_default();
                         its.insert(sha256, bytes.clone());
                         if its.len() > MAX_ATTESTATIONS {
                             its.pop_last();
@@ -134,9 +134,9 @@ fn signers(
     artifact: &ArtifactName,
     bytes: &[u8],
     now: Timestamp,
-) -> Result<BTreeSet<OperatorName>, Rejection> {
+) -> Result<BTreeSet<RebuilderName>, Rejection> {
     let wanted = Wanted { artifact, sha256: None };
     let claims = attest::verify(bytes, policy.keys(), wanted, now)?;
-    let operators: BTreeSet<_> = claims.iter().map(|it| it.operator().clone()).collect();
-    if operators.is_empty() { Err(Rejection::Unsigned) } else { Ok(operators) }
+    let rebuilders: BTreeSet<_> = claims.iter().map(|it| it.rebuilder().clone()).collect();
+    if rebuilders.is_empty() { Err(Rejection::Unsigned) } else { Ok(rebuilders) }
 }

@@ -1,4 +1,4 @@
-//! Asks operators about packages that are not here. Their attestations go into the cache, and the
+//! Asks rebuilders about packages that are not here. Their attestations go into the cache, and the
 //! result names their signers. Nothing is decided, because a decision needs the file.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use super::{Gate, Gatherer};
 use crate::attest::{self, Wanted};
 use crate::evidence::{Found, Question};
 use crate::policy::Policy;
-use crate::types::{Identity, OperatorName, Sha256Digest, Timestamp};
+use crate::types::{Identity, RebuilderName, Sha256Digest, Timestamp};
 
 /// The result of asking about one package.
 #[derive(Debug, Clone)]
@@ -18,17 +18,17 @@ pub struct Surveyed {
     pub identity: Identity,
     /// The SHA-256 of its file, if an index or the file itself told it
     pub sha256: Option<Sha256Digest>,
-    /// The operators that signed it: this very file, if its hash is known
-    pub signed: BTreeSet<OperatorName>,
-    /// The operators that signed another file under this name
-    pub differ: BTreeSet<OperatorName>,
-    /// The operators that could not be heard
-    pub silent: BTreeSet<OperatorName>,
+    /// The rebuilders that signed it: this very file, if its hash is known
+    pub signed: BTreeSet<RebuilderName>,
+    /// The rebuilders that signed another file under this name
+    pub differ: BTreeSet<RebuilderName>,
+    /// The rebuilders that could not be heard
+    pub silent: BTreeSet<RebuilderName>,
 }
 
 struct UnderWay<'p> {
     surveyed: Surveyed,
-    waiting: BTreeMap<usize, OperatorName>,
+    waiting: BTreeMap<usize, RebuilderName>,
     policy: &'p Policy,
     now: Timestamp,
 }
@@ -42,10 +42,10 @@ impl Open for UnderWay<'_> {
 
     fn add(&mut self, endpoint: usize, found: Found) {
         // The configuration decides whose endpoint it is.
-        let Some(operator) = self.waiting.remove(&endpoint) else { return };
+        let Some(rebuilder) = self.waiting.remove(&endpoint) else { return };
         self.surveyed.read(&found.attestations, self.policy, self.now);
         if found.outcome.is_silence() {
-            self.surveyed.silent.insert(operator);
+            self.surveyed.silent.insert(rebuilder);
         }
     }
 
@@ -53,13 +53,13 @@ impl Open for UnderWay<'_> {
         false
     }
 
-    fn awaited(&self) -> BTreeSet<OperatorName> {
+    fn awaited(&self) -> BTreeSet<RebuilderName> {
         self.waiting.values().cloned().collect()
     }
 
-    fn rest(&mut self, operator: &OperatorName, _: &str) {
-        self.waiting.retain(|_, it| it != operator);
-        self.surveyed.silent.insert(operator.clone());
+    fn rest(&mut self, rebuilder: &RebuilderName, _: &str) {
+        self.waiting.retain(|_, it| it != rebuilder);
+        self.surveyed.silent.insert(rebuilder.clone());
     }
 
     fn give_up(&mut self, _: &str) {
@@ -79,14 +79,14 @@ impl Surveyed {
             for claim in attest::verify(bytes, policy.keys(), wanted, now).unwrap_or_default() {
                 let same = self.sha256.is_none_or(|sha256| sha256 == claim.sha256());
                 let list = if same { &mut self.signed } else { &mut self.differ };
-                list.insert(claim.operator().clone());
+                list.insert(claim.rebuilder().clone());
             }
         }
     }
 }
 
 impl Gate {
-    /// Asks all operators about these packages, except those with an attestation about the very
+    /// Asks all rebuilders about these packages, except those with an attestation about the very
     /// file in the cache. `progress` is called with the number of finished packages.
     pub fn survey(
         &self,

@@ -96,7 +96,7 @@ fn look_ahead(
             return ExitCode::FAILURE;
         }
     };
-    if policy.operators().is_empty() {
+    if policy.rebuilders().is_empty() {
         return ExitCode::SUCCESS;
     }
     for it in odd {
@@ -135,7 +135,7 @@ fn look_ahead(
     ExitCode::FAILURE
 }
 
-/// The condition by [`ITEM`] under which this hook asks operators and reports its findings. It has
+/// The condition by [`ITEM`] under which this hook asks rebuilders and reports its findings. It has
 /// no influence on admissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {

@@ -27,17 +27,17 @@ const MAX_JOURNAL: usize = 16 * 1024;
 /// The subject of a message. apt-quorum-method(8) documents the ids, which never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Enough operators confirm it
+    /// Enough rebuilders confirm it
     Confirmed,
     /// It passes under an exception
     Excepted,
     /// It passes because the mode is `warn`
     LetThrough,
-    /// The same, before any operator was chosen
+    /// The same, before any rebuilder was chosen
     Unchecked,
     /// It may not pass
     Refused,
-    /// An operator signed a different file under its name
+    /// A rebuilder signed a different file under its name
     Conflict,
 }
 
@@ -56,7 +56,7 @@ impl Kind {
             Decision::Admit(admit) => match admit.basis() {
                 Basis::Quorum => Self::Confirmed,
                 Basis::Exception { .. } => Self::Excepted,
-                Basis::WarnMode { otherwise: Reason::NoOperators } => Self::Unchecked,
+                Basis::WarnMode { otherwise: Reason::NoRebuilders } => Self::Unchecked,
                 Basis::WarnMode { .. } => Self::LetThrough,
             },
         }
@@ -160,16 +160,16 @@ fn of(record: &Record) -> Vec<(&'static str, String)> {
     let mut fields: Vec<_> =
         one.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     for (name, claims) in
-        [("APT_QUORUM_OPERATOR", &record.claims), ("APT_QUORUM_CONFLICT", &record.conflicts)]
+        [("APT_QUORUM_REBUILDER", &record.claims), ("APT_QUORUM_CONFLICT", &record.conflicts)]
     {
-        fields.extend(operators(claims).into_iter().map(|it| (name, it)));
+        fields.extend(rebuilders(claims).into_iter().map(|it| (name, it)));
     }
     fields
 }
 
-/// Returns the names of the operators that made these claims, each once.
-fn operators(claims: &[RecordedClaim]) -> Vec<String> {
-    let mut names: Vec<String> = claims.iter().map(|it| it.operator.to_string()).collect();
+/// Returns the names of the rebuilders that made these claims, each once.
+fn rebuilders(claims: &[RecordedClaim]) -> Vec<String> {
+    let mut names: Vec<String> = claims.iter().map(|it| it.rebuilder.to_string()).collect();
     names.sort();
     names.dedup();
     names
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn no_message_is_longer_than_it_may_be() {
         let mut long = entry(&"x".repeat(1 << 20), "y");
-        long.fields.extend((0..10_000).map(|_| ("APT_QUORUM_OPERATOR", "z".repeat(10_000))));
+        long.fields.extend((0..10_000).map(|_| ("APT_QUORUM_REBUILDER", "z".repeat(10_000))));
         let sent = long.for_the_journal();
         assert!(sent.len() <= MAX_JOURNAL && sent.len() > MAX_JOURNAL / 2, "{}", sent.len());
         assert_eq!(long.for_syslog().len(), MAX_SYSLOG);

@@ -52,7 +52,7 @@ impl Log {
         Self(journal.or_else(|| connect(syslog).map(Daemon::Syslog)))
     }
 
-    /// Sends a decision: one message, and one more if an operator signed another file.
+    /// Sends a decision: one message, and one more if a rebuilder signed another file.
     pub fn decided(&self, decision: &Decision, record: &Record) {
         self.send(Entry::of(decision, record));
     }

@@ -20,7 +20,7 @@ pub(super) struct Case {
     pub(super) subject: Option<Subject>,
     /// The wrapped method's 200, as long as apt can be shown another message in its place
     pub(super) begun: Option<Message>,
-    /// The number of operators that had answered when apt was last told
+    /// The number of rebuilders that had answered when apt was last told
     told: Option<usize>,
     /// The wrapped method's 201
     pub(super) done: Option<Message>,
@@ -32,7 +32,7 @@ pub(super) enum Known {
     Nothing,
     /// The evidence at hand is being searched for.
     Soon,
-    /// The evidence at hand and the operators' answers.
+    /// The evidence at hand and the rebuilders' answers.
     Inquiry(Box<Inquiry>),
 }
 
@@ -63,7 +63,7 @@ impl Case {
             return None;
         }
         let package = &self.requested.as_ref()?.package;
-        let noun = if all == 1 { "operator" } else { "operators" };
+        let noun = if all == 1 { "rebuilder" } else { "rebuilders" };
         let text =
             format!("Waiting for evidence about {package} ({heard} of {all} {noun} answered)");
         Some(Message::new(102, "Status").with("Message", text))

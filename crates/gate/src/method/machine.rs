@@ -22,7 +22,7 @@ use crate::policy::{Basis, Decision, Reason, Refusal, Subject};
 use crate::receipt::Ledger;
 use crate::report::{self, Entrance, Record};
 use crate::sys::plain;
-use crate::types::{Identity, OperatorName, Timestamp};
+use crate::types::{Identity, RebuilderName, Timestamp};
 
 use super::case::{Case, Known};
 use super::items::Items;
@@ -109,8 +109,8 @@ impl Item {
         }
     }
 
-    /// The operators whose answers a downloaded file waits for.
-    fn awaited(&self) -> impl Iterator<Item = &OperatorName> {
+    /// The rebuilders whose answers a downloaded file waits for.
+    fn awaited(&self) -> impl Iterator<Item = &RebuilderName> {
         let inquiry = match &self.kind {
             Kind::Judged(case) if case.subject.is_some() => match &case.known {
                 Known::Inquiry(inquiry) => Some(inquiry),
@@ -343,7 +343,7 @@ impl<'a> Machine<'a> {
 
         let control = examined.control().ok().cloned();
         let requested = case.requested.clone();
-        // Operators name a file as it writes its name, apt in lower case.
+        // Rebuilders name a file as it writes its name, apt in lower case.
         let named = |it: &Identity| requested.as_ref().is_some_and(|named| named == it);
         let another_case = |it: &Identity| {
             requested.as_ref().is_some_and(|named| named.artifact_name() != it.artifact_name())
@@ -385,7 +385,7 @@ impl<'a> Machine<'a> {
         self.listings.get_or_insert_with(|| gate.listings(|_, _| true))
     }
 
-    /// Handles the evidence at hand about a file, found and verified. Asks the operators, unless
+    /// Handles the evidence at hand about a file, found and verified. Asks the rebuilders, unless
     /// that evidence is enough whatever the file turns out to be.
     pub(super) fn inquired(
         &mut self,
@@ -398,10 +398,10 @@ impl<'a> Machine<'a> {
             return Vec::new();
         };
         if self.gate.policy().is_ok_and(|policy| inquiry.has_enough(policy)) {
-            // The hook asks the other operators, which could contradict.
+            // The hook asks the other rebuilders, which could contradict.
             inquiry.ask_nobody();
         }
-        let awaited: BTreeSet<OperatorName> = inquiry.awaited().cloned().collect();
+        let awaited: BTreeSet<RebuilderName> = inquiry.awaited().cloned().collect();
         for name in awaited {
             if let Some(why) = self.gate.patience().rests(&name) {
                 inquiry.rest(&name, &why);
@@ -433,7 +433,7 @@ impl<'a> Machine<'a> {
         if self.asked { TICK } else { A_DAY }
     }
 
-    /// Checks the time that downloaded files have waited for operators. Operators that have used up
+    /// Checks the time that downloaded files have waited for rebuilders. Rebuilders that have used up
     /// their time are no longer waited for.
     pub(super) fn time_passes(&mut self, now: Instant) -> Vec<Action> {
         if !self.asked {

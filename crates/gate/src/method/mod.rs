@@ -262,7 +262,7 @@ fn find_routes(
     let is_index = destination.is_some_and(|it| Places::new(config).is_for_an_index(&it));
     let patience = setup.as_ref().map_or(PROXY_PATIENCE, |it| it.timeouts.answer);
     if let Some(setup) = setup {
-        // No operator is asked about indexes. If a package follows, the hook asks.
+        // No rebuilder is asked about indexes. If a package follows, the hook asks.
         let commands = if is_index { Commands::Left } else { Commands::Own };
         setup.routes = finder.find(&setup.endpoints, patience, commands);
     }

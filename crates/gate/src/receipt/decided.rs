@@ -1,4 +1,4 @@
-//! Receipts for people: recent decisions, and the evidence of each operator.
+//! Receipts for people: recent decisions, and the evidence of each rebuilder.
 //!
 //! For a view of the state of a machine. No decision uses it.
 
@@ -32,10 +32,10 @@ pub struct Decided {
     pub sha256: Option<Sha256Digest>,
     /// The reason for which it was refused, or would have been
     pub reason: Option<DecidedReason>,
-    /// The standing of each operator, by the operators' names
+    /// The standing of each rebuilder, by the rebuilders' names
     #[serde(default)]
-    pub operators: BTreeMap<String, DecidedStanding>,
-    /// The operators that signed another file under this name
+    pub rebuilders: BTreeMap<String, DecidedStanding>,
+    /// The rebuilders that signed another file under this name
     #[serde(default)]
     pub conflicts: Vec<DecidedClaim>,
 }
@@ -47,20 +47,20 @@ pub struct DecidedReason {
     pub text: String,
 }
 
-/// The standing of an operator about one file.
+/// The standing of a rebuilder about one file.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DecidedStanding {
     /// As apt-quorum(1) lists them
     pub kind: String,
-    /// The operator's unsigned status: `good`, `bad` or `not-built`
+    /// The rebuilder's unsigned status: `good`, `bad` or `not-built`
     pub status: Option<String>,
 }
 
-/// The operator that made a claim.
+/// The rebuilder that made a claim.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DecidedClaim {
-    /// The operator
-    pub operator: String,
+    /// The rebuilder
+    pub rebuilder: String,
 }
 
 /// Reads receipts and hands over each decision, from the oldest to the newest. Skips lines that
@@ -88,7 +88,7 @@ mod tests {
             line(""),
             "{\"time\":".to_owned(),
             line(
-                r#","package":"ab","version":"1","architecture":"all","reason":{"code":"x","text":"why"},"operators":{"alpha":{"kind":"unreachable","why":"y"}},"conflicts":[{"operator":"beta"}]"#,
+                r#","package":"ab","version":"1","architecture":"all","reason":{"code":"x","text":"why"},"rebuilders":{"alpha":{"kind":"unreachable","why":"y"}},"conflicts":[{"rebuilder":"beta"}]"#,
             ),
             line(r#","package":"../a""#),
         ];
@@ -96,9 +96,9 @@ mod tests {
         decided(receipts.join("\n").as_bytes(), |it| found.push(it));
         assert_eq!(found.len(), 2);
         let (first, second) = (&found[0], &found[1]);
-        assert!(first.package.is_none() && first.operators.is_empty());
+        assert!(first.package.is_none() && first.rebuilders.is_empty());
         assert_eq!(second.reason.as_ref().unwrap().text, "why");
-        assert_eq!(second.operators.get("alpha").unwrap().kind, "unreachable");
-        assert_eq!(second.conflicts[0].operator, "beta");
+        assert_eq!(second.rebuilders.get("alpha").unwrap().kind, "unreachable");
+        assert_eq!(second.conflicts[0].rebuilder, "beta");
     }
 }

@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn all_indexes_together_list_no_more_than_one_may() {
         let terms = Terms {
-            operator: "alpha".parse().unwrap(),
+            rebuilder: "alpha".parse().unwrap(),
             suite: "stable".to_owned(),
             components: vec!["main".to_owned()],
             taken_over: "list".to_owned(),

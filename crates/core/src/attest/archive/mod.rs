@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use super::{Claim, KeyRing};
 use crate::deb822::packages::MAX_PACKAGES;
-use crate::types::{Architecture, Identity, OperatorName, Timestamp};
+use crate::types::{Architecture, Identity, RebuilderName, Timestamp};
 
 pub use index::{Index, TakenOver};
 pub use release::{Listed, Release};
@@ -35,8 +35,8 @@ pub const MAX_INDEX: usize = 64 * 1024 * 1024;
 /// The parts of an archive that count, as the administrator set them.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Terms {
-    /// The operator of the archive: only this operator's keys count for it
-    pub operator: OperatorName,
+    /// The rebuilder that publishes the archive: only this rebuilder's keys count for it
+    pub rebuilder: RebuilderName,
     /// The directory below `dists/`, which must be the Release file's suite or codename
     pub suite: String,
     /// The components that are looked at
@@ -179,7 +179,7 @@ impl Archive {
     }
 
     /// The archive's claims about the file of a package: one claim for each pinned key of its
-    /// operator that signed its Release file.
+    /// rebuilder that signed its Release file.
     ///
     /// # Errors
     /// If it claims nothing: the reason.

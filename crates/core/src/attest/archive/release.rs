@@ -42,7 +42,7 @@ pub struct Listed {
 
 impl Release {
     /// Reads an InRelease file, or with a `signature` beside it a Release file, that must be signed
-    /// with a key of the archive's operator, and be of the suite.
+    /// with a key of the archive's rebuilder, and be of the suite.
     ///
     /// [`Release::check_still_good`] tells whether the file is still good.
     ///
@@ -62,7 +62,7 @@ impl Release {
             None => inline(file)?,
             Some(signature) => (file.to_vec(), detached(file, signature)?),
         };
-        let keys = keys.of(&terms.operator);
+        let keys = keys.of(&terms.rebuilder);
         let signers = signatures.signers(&keys, now)?;
         let signers = signers.into_iter().map(|pinned| pinned.key.clone()).collect();
         // From here on, somebody whom the administrator chose wrote it.
@@ -188,14 +188,14 @@ impl Release {
         keys: &KeyRing,
     ) -> Vec<Claim> {
         let claim = |key: &PinnedKey| Claim {
-            operator: key.operator.clone(),
+            rebuilder: key.rebuilder.clone(),
             key: key.key.clone(),
             artifact: artifact.clone(),
             sha256,
             attestation: self.digest,
             dated: Some(self.date),
         };
-        let own = keys.iter().filter(|it| it.operator == self.terms.operator);
+        let own = keys.iter().filter(|it| it.rebuilder == self.terms.rebuilder);
         own.filter(|it| self.signers.contains(&it.key)).map(claim).collect()
     }
 }

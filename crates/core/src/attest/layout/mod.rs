@@ -16,7 +16,7 @@ use super::metablock::Metablock;
 use super::signatures::Signatures;
 use super::{KeyRing, MAX_BYTES, MAX_SIGNATURES, PinnedKey, Rejection, shown};
 use crate::types::{
-    KeyId, OperatorName, PublicKey, Threshold, ThresholdError, Timestamp, printable,
+    KeyId, PublicKey, RebuilderName, Threshold, ThresholdError, Timestamp, printable,
 };
 
 pub use keys::{Numbers, Stated, StepKey, read_json_key};
@@ -29,7 +29,7 @@ const MAX_KEYS: usize = 64;
 pub struct Layout {
     /// The first moment at which it no longer applies
     pub expires: Timestamp,
-    /// The number of keys that must agree. These are keys, not operators
+    /// The number of keys that must agree. These are keys, not rebuilders
     pub threshold: Threshold,
     /// The keys, in the layout's order
     pub keys: Vec<StepKey>,
@@ -201,11 +201,11 @@ fn signers(
     now: Timestamp,
 ) -> Result<Vec<KeyId>, LayoutError> {
     // Whose the keys are plays no part here; a pinned key has an owner.
-    let Ok(operator) = "layout".parse::<OperatorName>() else {
+    let Ok(rebuilder) = "layout".parse::<RebuilderName>() else {
         return Err(LayoutError::KeyCount);
     };
     let pinned = |key: &PublicKey| PinnedKey {
-        operator: operator.clone(),
+        rebuilder: rebuilder.clone(),
         key: key.clone(),
         not_after: None,
     };

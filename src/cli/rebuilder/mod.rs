@@ -1,0 +1,37 @@
+//! `apt-quorum rebuilder`: the rebuilders that count.
+//!
+//! Trust begins with a person who compared a key, or with a script that names it. Nothing that an
+//! endpoint says is written anywhere before that.
+
+mod add;
+mod add_key;
+mod candidate;
+mod list;
+mod offer;
+mod refresh;
+mod remove;
+mod show;
+mod target;
+mod trust;
+
+pub(super) use candidate::Candidate;
+pub(super) use offer::Offered;
+pub(super) use refresh::who_answers;
+pub(super) use show::policy as comes_to;
+pub(super) use target::{Target, descriptions};
+pub(super) use trust::{digits, named};
+
+use super::Exit;
+use super::args::{Rebuilder, RebuilderCommand};
+use super::world::{Stop, World, end, say};
+
+pub(super) fn run(arguments: &Rebuilder) -> Exit {
+    end(match &arguments.command {
+        RebuilderCommand::List(arguments) => return list::run(arguments),
+        RebuilderCommand::Add(arguments) => add::run(arguments),
+        RebuilderCommand::AddKey(arguments) => add_key::run(arguments),
+        RebuilderCommand::Refresh(arguments) => refresh::run(arguments),
+        RebuilderCommand::Remove(arguments) => remove::run(arguments),
+        RebuilderCommand::ImportLayout(arguments) => super::import::layout(arguments),
+    })
+}

@@ -1,0 +1,213 @@
+//! The choice of rebuilders, by flags or by a person.
+
+use std::path::PathBuf;
+
+use super::{Decides, Session};
+use crate::cli::args::{Directory, RebuilderAdd, Trust};
+use crate::cli::rebuilder::{Candidate, Offered, Target, descriptions, digits, named};
+use crate::cli::world::{Stop, answer};
+use crate::config::Description;
+use crate::types::{RebuilderName, printable};
+
+/// A key that the command line gives to a rebuilder.
+struct Given {
+    name: RebuilderName,
+    file: PathBuf,
+}
+
+/// The rebuilders that the command line names.
+pub(super) fn named_by_flags(session: &Session<'_>) -> Result<Vec<Candidate>, Stop> {
+    let arguments = session.arguments;
+    let fingerprints = arguments.fingerprint.iter().map(|text| digits(text));
+    let mut fingerprints: Vec<String> = fingerprints.collect::<Result<_, _>>()?;
+    let keys = given_keys(&arguments.key)?;
+    if let (true, Some(unused)) = (arguments.rebuilder.is_empty(), keys.first()) {
+        return Err(Stop::wrong(format!(
+            "--key {}: no --rebuilder has this name. Nothing was changed.",
+            unused.name
+        )));
+    }
+    let mut used = Vec::new();
+    let mut found: Vec<Candidate> = Vec::new();
+    for word in &arguments.rebuilder {
+        let target = target(session, word)?;
+        let name = target.name().clone();
+        used.push(name.clone());
+        if session.world.config.rebuilders.contains_key(&name) {
+            // The same command line, once more: it is as it should be, if the keys are those.
+            let own = |digits: &String| {
+                let mut keys = session.world.config.policy.keys().iter();
+                keys.any(|it| {
+                    it.rebuilder == name && it.key.key_id().as_str().starts_with(digits.as_str())
+                })
+            };
+            fingerprints.retain(|digits| !own(digits));
+            session.tell(&format!("{name} is a rebuilder already, and stays as it is.\n"))?;
+            continue;
+        }
+        if found.iter().any(|it| *it.name() == name) {
+            return Err(Stop::wrong(format!(
+                "--rebuilder: {name} is named twice. Nothing was changed."
+            )));
+        }
+        let files = keys.iter().filter(|it| it.name == name).map(|it| it.file.clone());
+        let files: Vec<PathBuf> = files.collect();
+        found.push(Candidate::of(target, &files, session.world).map_err(hinted)?);
+    }
+    if let Some(unused) = keys.iter().find(|it| !used.contains(&it.name)) {
+        return Err(Stop::wrong(format!(
+            "--key {}: no --rebuilder has this name. Nothing was changed.",
+            unused.name
+        )));
+    }
+    for it in &found {
+        session.tell(&it.shown(session.now))?;
+    }
+    let all = || found.iter().flat_map(Candidate::keys);
+    if session.decides == Decides::Flags && (all().next().is_some() || !fingerprints.is_empty()) {
+        named(all(), &fingerprints)?;
+    }
+    if session.decides == Decides::Person {
+        if !fingerprints.is_empty() && !found.is_empty() {
+            named(all(), &fingerprints)?;
+        }
+        for it in &found {
+            if !trusts(it.name(), it.keys())? {
+                return Err(Stop::refused("nothing was changed."));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the rebuilders that a person at the terminal chooses.
+pub(super) fn asked_for(session: &Session<'_>) -> Result<Vec<Candidate>, Stop> {
+    let there = &session.world.config.rebuilders;
+    let known: Vec<Description> = descriptions(session.world)
+        .into_iter()
+        .filter(|it| !there.contains_key(&it.name))
+        .collect();
+    let mut text =
+        "Whose word is to count? Choose parties that have nothing to do with each other.\n"
+            .to_owned();
+    for (number, it) in known.iter().enumerate() {
+        text += &format!("  {}  {}: {}\n", number + 1, it.name, printable(&it.description));
+    }
+    session.tell(&text)?;
+    let mut found: Vec<Candidate> = Vec::new();
+    loop {
+        let none = if there.is_empty() && found.is_empty() { "" } else { "[no more] " };
+        let said = answer(&format!("Numbers, names or URLs, with spaces between them: {none}"))?;
+        let words: Vec<&str> = said.split([' ', ',']).filter(|it| !it.is_empty()).collect();
+        if words.is_empty() {
+            if !none.is_empty() {
+                return Ok(found);
+            }
+            session.tell("  At least one is needed; Ctrl-C ends without a change.\n")?;
+        }
+        for word in words {
+            let listed = word.parse::<usize>().ok().and_then(|it| it.checked_sub(1));
+            let listed = listed.and_then(|it| known.get(it)).map(|it| it.name.as_str());
+            match one(session, listed.unwrap_or(word), &found) {
+                Ok(Some(it)) => found.push(it),
+                Ok(None) => {}
+                Err(Outcome::Ended(stop)) => return Err(stop),
+                Err(Outcome::LeftOut(why)) => {
+                    // The reason may begin with the same word.
+                    let why = why.strip_prefix(&format!("{word}: ")).unwrap_or(&why);
+                    session.tell(&format!("  {} is left out: {why}\n", printable(word)))?;
+                }
+            }
+        }
+    }
+}
+
+/// The reason why one rebuilder is not among those that were chosen.
+enum Outcome {
+    /// This rebuilder cannot be chosen; the others can
+    LeftOut(String),
+    /// The setup ends here
+    Ended(Stop),
+}
+
+/// Returns a rebuilder that a person chose and trusts.
+fn one(
+    session: &Session<'_>,
+    word: &str,
+    found: &[Candidate],
+) -> Result<Option<Candidate>, Outcome> {
+    let left_out = |stop: Stop| Outcome::LeftOut(hinted(stop).why);
+    let target = target(session, word).map_err(left_out)?;
+    target.must_be_new(session.world).map_err(left_out)?;
+    let name = target.name().clone();
+    if found.iter().any(|it| *it.name() == name) {
+        return Err(Outcome::LeftOut("it was chosen already.".to_owned()));
+    }
+    session.tell(&format!("Asking {name} for its keys...\n")).map_err(Outcome::Ended)?;
+    let candidate = Candidate::of(target, &[], session.world).map_err(left_out)?;
+    // Before a person compares a key: another rebuilder may have it, or the file may be there.
+    let all: Vec<Candidate> = found.iter().cloned().chain([candidate.clone()]).collect();
+    super::plan::Plan::of(all).config(session.world, session.now).map_err(left_out)?;
+    session.tell(&candidate.shown(session.now)).map_err(Outcome::Ended)?;
+    if trusts(&name, candidate.keys()).map_err(Outcome::Ended)? {
+        return Ok(Some(candidate));
+    }
+    session.tell(&format!("  {name} is left out.\n")).map_err(Outcome::Ended)?;
+    Ok(None)
+}
+
+fn trusts(name: &RebuilderName, keys: &[Offered]) -> Result<bool, Stop> {
+    let what = if keys.len() == 1 { "this key" } else { "these keys" };
+    Ok(answer(&format!("Trust {what} as {name}'s? Type yes: "))? == "yes")
+}
+
+/// Returns the rebuilder that a word means, narrowed to this machine's needs.
+fn target(session: &Session<'_>, word: &str) -> Result<Target, Stop> {
+    let arguments = session.arguments;
+    // A name in front belongs to a URL; a URL may have an equals sign in it.
+    let (name, what) = match word.split_once('=') {
+        Some((name, url)) if url.contains("://") && !name.contains(['/', ':']) => (Some(name), url),
+        _ => (None, word),
+    };
+    let add = RebuilderAdd {
+        directory: Directory { config: None },
+        trust: Trust { key: Vec::new(), fingerprint: Vec::new(), yes: false },
+        name: name.map(ToOwned::to_owned),
+        protocol: None,
+        suite: None,
+        component: Vec::new(),
+        taken_over: None,
+        contact: None,
+        architecture: arguments.architecture.clone(),
+        threshold: None,
+        what: what.to_owned(),
+    };
+    let mut target = Target::of(&add, session.world)?;
+    let own = session.machine.architectures();
+    if arguments.architecture.is_empty() && !own.is_empty() {
+        target.leave_out_others(&own)?;
+    }
+    Ok(target)
+}
+
+fn given_keys(words: &[String]) -> Result<Vec<Given>, Stop> {
+    let one = |word: &String| {
+        let (name, file) = word.split_once('=')?;
+        Some(Given { name: name.parse().ok()?, file: PathBuf::from(file) })
+    };
+    let wrong = |word: &String| {
+        Stop::wrong(format!(
+            "--key {}: write NAME=FILE, with a rebuilder's name. Nothing was changed.",
+            printable(word)
+        ))
+    };
+    words.iter().map(|word| one(word).ok_or_else(|| wrong(word))).collect()
+}
+
+/// Adds a hint where an error speaks of the flags of another command.
+fn hinted(stop: Stop) -> Stop {
+    if !stop.why.contains("--protocol") {
+        return stop;
+    }
+    Stop { why: format!("{} The command for that is apt-quorum rebuilder add.", stop.why), ..stop }
+}
