@@ -253,7 +253,7 @@ fn what_is_dated_and_what_differs_is_shown_with_where_to_look() {
         format!(
             "  rebuilder  alpha: confirmed (key {id} in alpha.pem, signed with the date 2024-01-02T03:04:05Z)\n"
         ),
-        format!("  rebuilder   beta: rebuilt it and got something else, see {more}\n"),
+        format!("  rebuilder  beta: rebuilt it and got something else, see {more}\n"),
     ] {
         assert!(ended.stdout.contains(&line), "{line}: {ended:?}");
     }
