@@ -179,11 +179,13 @@ class System:
     def install_quorum(self):
         # By another process: a file that is open for writing cannot be executed.
         run("cp", PROGRAM, self.root / "usr/bin/apt-quorum")
+        run("mkdir", self.root / "usr/lib/apt-quorum")
+        run("cp", PROGRAM.with_name("gate"), self.root / "usr/lib/apt-quorum/gate")
         self.sh("""
-            ln -s ../../../bin/apt-quorum /usr/lib/apt/methods/quorum+http
-            mkdir -p /usr/lib/apt-quorum /var/lib/apt-quorum /var/cache/apt-quorum
+            ln -s ../../apt-quorum/gate /usr/lib/apt/methods/quorum+http
+            mkdir -p /var/lib/apt-quorum /var/cache/apt-quorum
             for name in before-prompt pre-install-pkgs; do
-                ln -s ../../bin/apt-quorum /usr/lib/apt-quorum/$name
+                ln -s gate /usr/lib/apt-quorum/$name
             done
             mkdir -p /etc/apt-quorum/rebuilders.d""")
         ask = self.root / "usr/lib/apt-quorum/ask-before-prompt"

@@ -177,7 +177,7 @@ impl World {
                 ),
             );
         }
-        let program = env!("CARGO_BIN_EXE_apt-quorum");
+        let program = env!("CARGO_BIN_EXE_gate");
         let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/apt-conf/90apt-quorum-pipeline");
         self.write(
             "apt.conf",
@@ -207,7 +207,7 @@ impl World {
     /// 2.7, apt tells it of its configuration only what stands on the command line.
     fn ask_before_the_prompt(&self) {
         let hook = self.path("before-prompt");
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_apt-quorum"), &hook).unwrap();
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_gate"), &hook).unwrap();
         let mut conf = fs::read_to_string(self.path("apt.conf")).unwrap();
         for command in ["Install", "Upgrade"] {
             conf += &format!("AptCli::Hooks::{command} {{ \"{}\"; }};\n", hook.display());
@@ -423,10 +423,10 @@ fn name_of(id: u32) -> String {
 }
 
 /// The most memory that a process has had beside the files that it has mapped, in KiB, if it is
-/// this program.
+/// the gate.
 fn peak(id: u32) -> Option<u64> {
     let program = fs::read_link(format!("/proc/{id}/exe")).ok()?;
-    if program.file_name()? != "apt-quorum" {
+    if program.file_name()? != "gate" {
         return None;
     }
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;

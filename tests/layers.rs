@@ -14,13 +14,13 @@ const CRATES: &[(&str, &[&str])] = &[
     ),
     (
         "crates/gate/src",
-        &["config", "cache", "evidence", "receipt", "log", "gate", "method", "hook"],
+        &["config", "cache", "evidence", "receipt", "log", "gate", "method", "hook", "entry"],
     ),
     ("src", &["import", "audit", "image", "cli"]),
 ];
 
-/// Not part of the program: compiled for the fuzz targets only.
-const BESIDES: &[&str] = &["fuzzing", "lib", "main"];
+/// Roots of crates and programs, and what is compiled for the fuzz targets only.
+const BESIDES: &[&str] = &["bin", "fuzzing", "lib", "main"];
 
 #[test]
 fn no_module_imports_from_one_above_it() {
@@ -67,6 +67,24 @@ fn the_core_has_no_crate_for_the_world_outside() {
     for outside in ["tokio", "reqwest", "hyper", "rustls", "nix", "landlock", "clap"] {
         assert!(!names.contains(&outside), "the core needs {outside}");
     }
+}
+
+/// The gate's program has nothing of the command in it: neither its crates nor its code.
+#[test]
+fn the_gate_has_nothing_that_people_type() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = fs::read_to_string(root.join("src/bin/gate.rs")).expect("it can be read");
+    assert!(!source.contains("apt_quorum::"), "{source}");
+    let contains = |program: &str, name: &str| {
+        let bytes = fs::read(program).expect("it can be read");
+        memchr::memmem::find(&bytes, name.as_bytes()).is_some()
+    };
+    let (gate, command) = (env!("CARGO_BIN_EXE_gate"), env!("CARGO_BIN_EXE_apt-quorum"));
+    for name in ["clap_builder", "apt_quorum3cli", "apt_quorum5audit", "apt_quorum6import"] {
+        assert!(contains(command, name), "the test would not find {name}");
+        assert!(!contains(gate, name), "the gate has {name}");
+    }
+    assert!(contains(gate, "apt_quorum_gate"));
 }
 
 /// The code that can admit is counted, and does not grow without somebody noticing: each number in

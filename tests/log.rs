@@ -80,7 +80,7 @@ fn stage() -> Option<Stage> {
         socket
     };
     let (journal, syslog) = (bind("journal/socket"), bind("syslog/log"));
-    let program = env!("CARGO_BIN_EXE_apt-quorum");
+    let program = env!("CARGO_BIN_EXE_gate");
     std::os::unix::fs::symlink(program, world.path("pre-install-pkgs")).unwrap();
     let stage = Stage { world, journal, syslog };
     stage.installs(&[&good()], "");
@@ -416,7 +416,7 @@ fn the_method_tells_the_log_although_it_is_closed_in() {
     wrapped += "esac; done\n";
     world.write("methods/http", wrapped);
     common::set_mode(&world.path("methods/http"), 0o755);
-    let program = env!("CARGO_BIN_EXE_apt-quorum");
+    let program = env!("CARGO_BIN_EXE_gate");
     std::os::unix::fs::symlink(program, world.path("methods/quorum+http")).unwrap();
 
     let mut command = stage.command("journal; exec \"$AT/methods/quorum+http\"");

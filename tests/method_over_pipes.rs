@@ -85,11 +85,8 @@ impl Stage {
         std::fs::set_permissions(stage.path("methods/http"), PermissionsExt::from_mode(0o755))
             .unwrap();
         stage.write("methods/http.capabilities", "100 Capabilities\nVersion: 1.2\nPipeline: true\nSend-Config: true\nSend-URI-Encoded: true\n\n");
-        std::os::unix::fs::symlink(
-            env!("CARGO_BIN_EXE_apt-quorum"),
-            stage.path("methods/quorum+http"),
-        )
-        .unwrap();
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_gate"), stage.path("methods/quorum+http"))
+            .unwrap();
         stage.write("config/policy.toml", "mode = \"enforce\"\nthreshold = 1\n");
         let endpoint = format!(
             "[[endpoint]]\nprotocol = \"directory\"\nurl = \"file://{}/\"\n",

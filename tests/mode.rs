@@ -86,7 +86,7 @@ fn in_mode_warn_the_hook_stops_at_nothing() {
     let world = World::new();
     world.rebuilder("alpha", &Key::new(), &[]);
     let hook = world.path("pre-install-pkgs");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_apt-quorum"), &hook).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_gate"), &hook).unwrap();
     let control = "Package: odd\nVersion: 1\nArchitecture: all\nSource: a(1)\nDescription: x\n";
     let odd = Deb { bytes: common::deb(control), ..Deb::new("odd", "1", "all") };
     let line =

@@ -183,7 +183,7 @@ fn hook(world: &World) -> Command {
     world.write("list", list);
     let link = world.path("pre-install-pkgs");
     if !link.exists() {
-        symlink(env!("CARGO_BIN_EXE_apt-quorum"), &link).unwrap();
+        symlink(env!("CARGO_BIN_EXE_gate"), &link).unwrap();
     }
     let mut command = world.command_of("bash".as_ref());
     command.args(["-c", "exec \"$0\" 20<\"$1\""]).arg(link).arg(world.path("list"));

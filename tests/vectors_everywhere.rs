@@ -147,7 +147,7 @@ impl Stage {
         world.write("etc-apt/apt.conf", conf);
         world.write("methods/http", WRAPPED);
         set_mode(&world.path("methods/http"), 0o755);
-        let program = env!("CARGO_BIN_EXE_apt-quorum");
+        let program = env!("CARGO_BIN_EXE_gate");
         for name in [
             "methods/quorum+http",
             "before-prompt",

@@ -128,18 +128,6 @@ fn named(path: &Path, why: &dyn std::fmt::Display) -> String {
     format!("{}: {why}", printable(&path.to_string_lossy()))
 }
 
-/// Runs the process that fetches evidence for one that runs as root. Not for people.
-#[must_use]
-pub fn fetch() -> ExitCode {
-    if nix::sys::prctl::set_no_new_privs().is_err() {
-        return ExitCode::FAILURE;
-    }
-    match crate::gate::serve(std::io::stdin(), std::io::stdout()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
-}
-
 /// The command line as clap sees it, for man pages and completions.
 #[must_use]
 pub fn command() -> clap::Command {

@@ -108,6 +108,7 @@ install_gate() {
         # The program, without what only a debugger needs; the rest as it is.
         case $from in
             */release/apt-quorum) strip -o "$root/$to/apt-quorum" "$APT_QUORUM_PROGRAM" ;;
+            */release/gate) strip -o "$root/$to/gate" "${APT_QUORUM_PROGRAM%/*}/gate" ;;
             '' | */release/*) ;;
             *) cp -r "$from" "$root/$to" ;;
         esac

@@ -34,9 +34,10 @@ impl Transcript<'_> {
         self.add(&stable(&format!("apt-quorum {}", words.join(" "))), &ended);
     }
 
-    /// The program under the name of one of its entrances.
+    /// The gate's program under the name of one of its roles.
     fn enter(&mut self, name: &str, arguments: &[&str]) {
-        let mut command = self.world.command();
+        let gate = env!("CARGO_BIN_EXE_gate").as_ref();
+        let mut command = self.world.command_of(gate);
         command.arg0(name).args(arguments);
         let ended = run(&mut command);
         self.add(&format!("({name}) {}", arguments.join(" ")), &ended);
@@ -270,6 +271,7 @@ pub fn entrances() -> String {
     it.enter("pre-install-pkgs", &[]);
     it.enter("debsig-verify", &[]);
     it.enter("dpkg-pre-invoke", &["a", "b"]);
+    it.enter("gate", &[]);
     for words in [&["verify"][..], &["frobnicate"], &["mode", "off"], &["check", "--upgrade"]] {
         let ended = run(world.command().args(words));
         it.add(&format!("apt-quorum {}", words.join(" ")), &ended);

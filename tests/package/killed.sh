@@ -75,7 +75,7 @@ not_locked() {
     local path
     for path in "${gates[@]}" apt/apt.conf.d/01apt-quorum-strict; do
         as_it_is "/etc/$path" || continue
-        [[ -x $machine/usr/bin/apt-quorum ]] || wrong "$1: /etc/$path asks for a program that is not there"
+        [[ -x $machine/usr/lib/apt-quorum/gate ]] || wrong "$1: /etc/$path asks for a program that is not there"
         [[ -L $machine/usr/lib/apt-quorum/dpkg-pre-invoke ]] || wrong "$1: the program lacks a name"
         [[ -L $machine/usr/lib/apt-quorum/pre-install-pkgs ]] || wrong "$1: the program lacks a name"
         [[ -L $machine/usr/lib/apt/methods/quorum+http ]] || wrong "$1: there is no method"

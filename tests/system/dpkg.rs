@@ -355,7 +355,7 @@ fn dpkg_not_in_the_way(world: &World) {
     world.sh("dpkg --configure good").succeeds();
     assert!(world.has_run("good"));
     world.sh("dpkg -i /root/good.deb").fails().says("policy.toml:1:8: mode must be");
-    world.sh("mv /usr/bin/apt-quorum /usr/bin/away").succeeds();
+    world.sh("mv /usr/lib/apt-quorum/gate /usr/bin/away").succeeds();
     world.sh("dpkg -i /root/good.deb").fails().says("dpkg-pre-invoke: not found");
     world.sh("dpkg --triggers-only --pending; dpkg --remove good; dpkg --purge good; dpkg --add-architecture armhf; dpkg -l >/dev/null; dpkg --audit; dpkg -I /root/good.deb >/dev/null").succeeds();
     // The way out that the file names.

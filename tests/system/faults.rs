@@ -56,7 +56,7 @@ impl Traced<'_> {
     fn put_in_front(world: &World, path: &str) {
         let name = path.rsplit('/').next().unwrap();
         world
-            .sh(&format!("mkdir -p /srv/real; ln -s /usr/bin/apt-quorum /srv/real/{name}; rm {path}"))
+            .sh(&format!("mkdir -p /srv/real; ln -s /usr/lib/apt-quorum/gate /srv/real/{name}; rm {path}"))
             .succeeds();
         // -D: the program stays the child of whoever calls it.
         let script = format!(

@@ -27,7 +27,7 @@ impl Status {
 
 /// The process in the chroot that runs our program and was called by a name that ends so.
 fn running(world: &World, name: &str) -> Option<u32> {
-    let program = world.path("/usr/bin/apt-quorum");
+    let program = world.path("/usr/lib/apt-quorum/gate");
     world.processes().into_iter().find(|id| {
         let same = std::fs::read_link(format!("/proc/{id}/exe")).is_ok_and(|it| it == program);
         let words = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();

@@ -137,14 +137,17 @@ impl World {
     /// Puts the program where its package puts it.
     fn install_the_gate(&self) {
         let program = place("APT_QUORUM_PROGRAM", env!("CARGO_BIN_EXE_apt-quorum"));
+        let gate = program.with_file_name("gate");
         // By another process: a test that starts something meanwhile would hand the open copy
         // down, and a file that is open for writing cannot be executed.
         run(Command::new("cp").arg(program).arg(self.path("/usr/bin/apt-quorum")));
-        self.sh("ln -s ../../../bin/apt-quorum /usr/lib/apt/methods/quorum+http
-             ln -s ../../../bin/apt-quorum /usr/lib/apt/methods/quorum+https
-             mkdir -p /usr/lib/apt-quorum /var/lib/apt-quorum /var/cache/apt-quorum
+        run(Command::new("mkdir").arg(self.path("/usr/lib/apt-quorum")));
+        run(Command::new("cp").arg(gate).arg(self.path("/usr/lib/apt-quorum/gate")));
+        self.sh("ln -s ../../apt-quorum/gate /usr/lib/apt/methods/quorum+http
+             ln -s ../../apt-quorum/gate /usr/lib/apt/methods/quorum+https
+             mkdir -p /var/lib/apt-quorum /var/cache/apt-quorum
              for name in before-prompt pre-install-pkgs dpkg-pre-invoke debsig-verify; do
-                 ln -s ../../bin/apt-quorum /usr/lib/apt-quorum/$name
+                 ln -s gate /usr/lib/apt-quorum/$name
              done
              mkdir -p /etc/apt-quorum/rebuilders.d /etc/apt-quorum/exceptions.d
              rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*")

@@ -2,6 +2,7 @@
 //! dpkg, and the process that fetches evidence.
 //!
 //! - [`config`]: files to a policy, or every mistake with its place
+//! - [`entry`]: the role that the program takes, by the name under which it was started
 //! - [`cache`], [`evidence`], [`receipt`]: signed bytes that were kept, that are fetched, and on
 //!   which decisions rested
 //! - [`log`]: decisions as messages in the system's log
@@ -14,6 +15,7 @@
 
 pub mod cache;
 pub mod config;
+pub mod entry;
 pub mod evidence;
 #[cfg(fuzzing)]
 #[doc(hidden)]
