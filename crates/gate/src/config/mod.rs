@@ -364,7 +364,7 @@ impl Files<'_> {
             Ok(_) => {
                 let new = directory.join("rebuilders.d");
                 let message = "the directory rebuilders.d takes the place of operators.d";
-                problems.push(Diagnostic::of_file(&old, &message).help(&format!(
+                problems.push(Diagnostic::of_file(&old, &message).help(format!(
                     "move the files: mv {}/* {}/",
                     old.display(),
                     new.display()
