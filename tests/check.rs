@@ -53,7 +53,7 @@ fn what_apt_would_install_is_told_as_before_its_question() {
     };
     assert_eq!(asked(&servers), 0);
 
-    let all_of_it = "As things stand, apt would install all of it.\n";
+    let all_of_it = "apt would install all of these packages.\n";
     let good = check(&world, &["good"]);
     good.assert_code(0);
     assert_eq!(good.stdout, format!("apt-quorum: of 1 package, 1 confirmed.\n{all_of_it}"));
@@ -110,7 +110,7 @@ fn what_cannot_be_told_is_said_to_be_so() {
     unknown.assert_code(2);
     assert_eq!(
         unknown.stderr,
-        "apt-quorum: apt-get does not tell what it would install: E: Unable to locate package no-such-package\n"
+        "apt-quorum: cannot ask apt-get what it would install: E: Unable to locate package no-such-package\n"
     );
     // Nothing that stands for a package is taken for an option.
     check(&world, &["--", "-oAPT::Get::Simulate=false"]).assert_code(2);

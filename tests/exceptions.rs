@@ -71,7 +71,7 @@ fn a_file_passes_by_an_exception_for_its_bytes_and_no_other_file_does() {
     let until = [31, 32].map(day_in);
     let expected = until.clone().map(|until| {
         format!(
-            "exceptions.d/local.toml:2: package \"hello\", version \"2.10-5\", sha256 \"{}\": a \"b\" ?[2J mode = 1 (until {until}, 30 days left).\nIt holds for exactly this file.\n",
+            "exceptions.d/local.toml:2: package \"hello\", version \"2.10-5\", sha256 \"{}\": a \"b\" ?[2J mode = 1 (until {until}, 30 days left).\nApplies to this file only.\n",
             hello.sha256()
         )
     });
@@ -266,8 +266,7 @@ fn one_exception_is_taken_out_and_all_else_stays_as_it_is_written() {
     world.write("etc/exceptions.d/site.toml", WRITTEN);
     let asked = exception(&world, &["remove", "exceptions.d/site.toml:4"]);
     asked.assert_code(1);
-    let said =
-        "apt-quorum: nobody can be asked: without a terminal, give --yes. Nothing was changed.\n";
+    let said = "apt-quorum: no terminal: add --yes. Nothing was changed.\n";
     assert_eq!(asked.stderr, said);
     assert_eq!(read(&world, "site.toml").as_deref(), Some(WRITTEN));
 
@@ -277,7 +276,7 @@ fn one_exception_is_taken_out_and_all_else_stays_as_it_is_written() {
         gone.stdout.starts_with("exceptions.d/site.toml:4: package \"linux-image-*\": "),
         "{gone:?}"
     );
-    let last = "It is gone. What was installed under it stays, as debt until a quorum confirms it; 1 exception is left.";
+    let last = "Exception removed. Packages installed under it stay as debt until a quorum confirms them. 1 exception left.";
     assert_eq!(gone.stdout.lines().last(), Some(last));
     let (head, rest) = WRITTEN.split_once("# the kernel").unwrap();
     let (_, second) = rest.split_once("\n\n").unwrap();

@@ -99,7 +99,7 @@ fn a_good_image_is_attested_and_verified_by_somebody_else() {
     assert_eq!(found["tree"], *tree);
     assert_eq!(found["audit"]["counts"]["confirmed"], 2);
     assert_eq!(found["audit"]["packages"][0]["sha256_from"], "statement");
-    let note = "it was made by another policy than this one, which is what counts here";
+    let note = "the statement was made with another policy; the policy of this machine was applied";
     assert_eq!(found["notes"], json!([note]));
 
     // Without the tree, only the packages are verified, and that is said.
@@ -663,7 +663,7 @@ fn nothing_is_written_unless_all_is_well() {
     let database: Vec<String> =
         publisher.debs.iter().map(|deb| status(deb, "install ok unpacked")).collect();
     fs::write(publisher.root().join("var/lib/dpkg/status"), database.join("\n")).unwrap();
-    refused(&publisher, 1, "hello 2.10-3 amd64 is not wholly installed");
+    refused(&publisher, 1, "hello 2.10-3 amd64 is not completely installed");
     // Nothing installed, or nobody knows.
     fs::write(publisher.root().join("var/lib/dpkg/status"), "").unwrap();
     refused(&publisher, 1, "no package is installed there");
@@ -978,7 +978,7 @@ fn what_people_read_is_plain_and_tells_what_is_wrong() {
     };
     let ended = verify();
     ended.assert_code(0);
-    assert!(ended.stdout.ends_with("verified: the statement holds by this policy.\n"), "{ended:?}");
+    assert!(ended.stdout.ends_with("verified: the statement passes this policy.\n"), "{ended:?}");
     let mut said = payload(&fs::read(publisher.statement()).unwrap());
     said["predicate"]["verifier"]["id"] = json!("x:\u{1b}[2J\nverified: all is well");
     publisher.say(&said);
@@ -988,7 +988,7 @@ fn what_people_read_is_plain_and_tells_what_is_wrong() {
     let first = "PROBLEM: it is in the name of x:?[2J verified: all is well: ";
     assert!(ended.stdout.contains(first), "{ended:?}");
     assert!(ended.stdout.contains("PROBLEM: the tree is another one"), "{ended:?}");
-    assert!(ended.stdout.ends_with("refused: the statement does not hold.\n"), "{ended:?}");
+    assert!(ended.stdout.ends_with("refused: the verification failed.\n"), "{ended:?}");
     for line in ended.stdout.lines() {
         assert!(!line.ends_with(|it: char| it.is_ascii_digit()), "{line}");
     }

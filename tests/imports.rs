@@ -970,7 +970,7 @@ fn repro_threshold_is_taken_over_in_one_command() {
         "rebuilder one.example (rebuilders.d/one.example.toml)",
         "contact   mail us",
         "endpoint  rebuilderd https://one.example/all/",
-        "exception for grub-efi until 2099-01-01: taken over from repro-threshold; nobody confirms it.",
+        "exception for grub-efi until 2099-01-01: imported from repro-threshold; no rebuilder confirms it.",
         "all addresses at one.example are one rebuilder with one vote",
     ] {
         assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
@@ -1046,7 +1046,7 @@ fn what_repro_threshold_must_not_say() {
             "glob",
             rules("required_threshold = 1\nblindly_trust = [\"linux-*\"]"),
             1,
-            "linux-*, which is no name of a package",
+            "linux-*, which is not a package name",
         ),
         (
             "control-characters",

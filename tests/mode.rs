@@ -62,7 +62,7 @@ fn nothing_is_enforced_that_nobody_could_meet() {
     let world = World::new();
     let shipped = "mode = \"warn\"\n#threshold = 2\n";
     world.policy(shipped);
-    let nobody = "warn: no rebuilder is configured who could confirm anything, so everything is let through.\n";
+    let nobody = "warn: no rebuilder is configured, so every package passes unchecked. Choose some: apt-quorum setup\n";
     assert_eq!(mode(&world, &[]).stdout, nobody);
     let refused = mode(&world, &["enforce"]);
     refused.assert_code(1);

@@ -113,7 +113,7 @@ fn a_rebuilder_that_was_added_counts() {
         format!("as 127.0.0.1 says at {}, without encryption: anybody on the way", server.url()),
         "beta is a rebuilder now: ".to_owned(),
         "1 of 2 rebuilders must confirm a package.\n".to_owned(),
-        "Next, look at all of it: apt-quorum config check --config ".to_owned(),
+        "Next, check the configuration: apt-quorum config check --config ".to_owned(),
     ];
     for expected in shown {
         assert!(ended.stdout.contains(&expected), "{expected:?} in {ended:?}");
@@ -265,7 +265,7 @@ fn at_a_terminal_only_yes_is_yes() {
             if typed.ends_with(['\n', '\u{4}']) { typed.to_owned() } else { format!("{typed}\n") };
         let (code, shown) = at_terminal(&world, &arguments, &typed);
         assert_eq!(code, Some(1), "{typed:?}: {shown}");
-        assert!(shown.contains("Trust this key? Type yes:"), "{shown}");
+        assert!(shown.contains("Trust this key as beta's? Type yes:"), "{shown}");
         assert!(shown.contains(&key.id()), "{shown}");
         assert_eq!(files(&world), before, "{typed:?}");
     }

@@ -114,7 +114,7 @@ fn one_screen_tells_where_the_machine_stands() {
         lines(&ended, "rebuilder"),
         [
             "alpha: 1 key; confirmed 2 of the last 4 packages, heard on 2026-01-04; coverage 2 of 4 rebuilt; lag none",
-            "beta: 0 of 1 keys still good; not heard yet",
+            "beta: 0 of 1 keys valid; no answer yet",
         ]
     );
     let debt = "1 of 4 packages were let in without a quorum, 1 have no receipt: apt-quorum audit tells more";

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Record, RecordedPackage, SCHEMA, State};
-use crate::policy::Standing;
+use super::{Counts, Record, RecordedPackage, SCHEMA, State, confirming};
 use crate::types::{Called, RebuilderName, Sha256Digest, Timestamp, printable};
 
 /// The differences between an audit and the one before. Documented in apt-quorum(1).
@@ -151,8 +150,7 @@ fn because(now: &RecordedPackage) -> String {
     match (&now.reason, now.state) {
         (Some(reason), _) => format!(": {}", reason.text),
         (None, State::Confirmed) => {
-            let by = now.rebuilders.iter().filter(|(_, it)| matches!(it, Standing::Confirms));
-            let by: Vec<&str> = by.map(|(name, _)| name.as_str()).collect();
+            let by: Vec<&str> = confirming(&now.rebuilders).map(RebuilderName::as_str).collect();
             format!(" by {}", by.join(", "))
         }
         (None, _) => String::new(),

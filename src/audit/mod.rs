@@ -16,9 +16,9 @@ use crate::deb::Control;
 use crate::deb822::status::Installed;
 use crate::evidence::AtHand;
 use crate::gate::{Ask, Assessed, Gate, Gatherer, Listings};
-use crate::policy::{Assessment, Epoch, Named, Reason};
+use crate::policy::{Assessment, Epoch, Named, Reason, Standing};
 use crate::receipt::Admitted;
-use crate::types::{Called, Identity, Sha256Digest, Timestamp};
+use crate::types::{Called, Identity, RebuilderName, Sha256Digest, Timestamp};
 
 pub use changes::{Change, Changes};
 pub use record::{Counts, Record, RecordedPackage, SCHEMA};
@@ -52,7 +52,7 @@ pub enum State {
     Confirmed,
     /// An exception is in force.
     Excepted,
-    /// It was let in without a quorum, and there is none still.
+    /// It was accepted without a quorum, and still not confirmed.
     Debt,
     /// The gate never let it in, and too few rebuilders confirm it. Or the file that it came from is
     /// not known; or rebuilders that could settle it did not answer.
@@ -73,29 +73,13 @@ pub enum Source {
     Statement,
 }
 
-/// Audits a system and asks every rebuilder. Calls `progress` with the number of files that are
-/// done, and the number of all.
-///
-/// # Errors
-/// If the system does not tell what is installed: see [`SystemError`].
-pub fn audit(
-    system: &System,
-    gate: &Gate,
-    evidence: &[AtHand],
-    gatherer: &mut dyn Gatherer,
-    now: Timestamp,
-    progress: impl FnMut(usize, usize),
-) -> Result<Vec<Audited>, SystemError> {
-    audit_some(system, gate, evidence, Ask::All, gatherer, now, progress, |_| true)
-}
-
-/// Audits only the installed packages that are `wanted`, and asks rebuilders about those that `ask`
-/// names.
+/// Audits the installed packages that are `wanted`, and asks rebuilders about those that `ask`
+/// names. Calls `progress` with the number of files that are done, and the number of all.
 ///
 /// # Errors
 /// If the system does not tell what is installed: see [`SystemError`].
 #[allow(clippy::too_many_arguments, reason = "what to audit, by what, and whom to tell")]
-pub fn audit_some(
+pub fn audit(
     system: &System,
     gate: &Gate,
     evidence: &[AtHand],
@@ -243,6 +227,14 @@ fn state(assessment: &Assessment, admitted: Option<&Admitted>) -> State {
     }
 }
 
+/// Returns the rebuilders that confirm a package.
+pub fn confirming(
+    standings: &BTreeMap<RebuilderName, Standing>,
+) -> impl Iterator<Item = &RebuilderName> {
+    let confirms = |(name, it): (_, &Standing)| matches!(it, Standing::Confirms).then_some(name);
+    standings.iter().filter_map(confirms)
+}
+
 /// Returns the name of a state in text. An alarm is in capitals.
 #[must_use]
 pub const fn word(state: State) -> &'static str {
@@ -263,8 +255,8 @@ impl Audited {
             return None;
         }
         Some(match &self.installed.control {
-            Ok(_) => "no receipt and no signed index tells from which file it came".to_owned(),
-            Err(why) => format!("dpkg's database does not tell without doubt what it is: {why}"),
+            Ok(_) => "original .deb unknown (no receipt, in no signed index)".to_owned(),
+            Err(why) => format!("dpkg's entry is ambiguous: {why}"),
         })
     }
 

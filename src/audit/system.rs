@@ -47,8 +47,8 @@ pub enum SystemError {
         /// The error of the operating system
         error: io::Error,
     },
-    /// Something is larger than any real one.
-    #[error("{}: larger than any real one", .0.display())]
+    /// Something is larger than the limit.
+    #[error("{}: larger than the limit", .0.display())]
     TooLarge(PathBuf),
     /// dpkg's database cannot be understood.
     #[error("{}: {why}", .path.display())]
@@ -59,7 +59,7 @@ pub enum SystemError {
         why: StatusError,
     },
     /// dpkg has not written down all that it did.
-    #[error("{} is not empty: dpkg is at work or was interrupted, so dpkg --configure -a first", .0.display())]
+    #[error("{} is not empty: dpkg is running or was interrupted. Run dpkg --configure -a first", .0.display())]
     Unfinished(PathBuf),
 }
 

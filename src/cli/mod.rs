@@ -11,7 +11,9 @@ mod config;
 mod evidence;
 mod exception;
 mod explain;
+mod files;
 mod import;
+mod judging;
 mod loose;
 mod mode;
 mod output;
@@ -23,21 +25,16 @@ mod verify;
 mod verify_image;
 mod world;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::deb::{self, Control, Examined};
-use crate::evidence::AtHand;
-use crate::sys::plain;
-use crate::types::{Sha256Digest, printable};
 use args::{Arguments, Subcommand};
 
 /// Exit codes, as apt-quorum(1) lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
-    /// Everything asked for is admitted
+    /// Everything asked for is accepted
     Admitted,
     /// Something is refused
     Refused,
@@ -91,41 +88,6 @@ pub fn run() -> ExitCode {
         Subcommand::Bootstrap(arguments) => bootstrap::run(&arguments).into(),
         Subcommand::Complete(arguments) => complete::run(&arguments).into(),
     }
-}
-
-/// The attestations that the command line names.
-fn evidence_at_hand(paths: &[PathBuf]) -> Result<Vec<AtHand>, String> {
-    let open = |path: &PathBuf| {
-        let named = |why| format!("--evidence {}: {why}", printable(&path.to_string_lossy()));
-        AtHand::open(path).map_err(named)
-    };
-    paths.iter().map(open).collect()
-}
-
-/// Returns true if an argument is meant as a file, not as the name of a package.
-fn is_file(what: &str) -> bool {
-    what.contains('/') || what.ends_with(".deb")
-}
-
-/// Reads a package that the command line names. Returns its control data and its SHA-256.
-fn package_file(path: &Path) -> Result<(Control, Sha256Digest), String> {
-    let examined = examined_file(path)?;
-    let control = examined.control().map_err(|error| named(path, error))?;
-    Ok((control.clone(), examined.sha256()))
-}
-
-/// Reads a file that the command line names, whatever it is.
-fn examined_file(path: &Path) -> Result<Examined, String> {
-    let failed = |error: std::io::Error| named(path, &plain(&error));
-    let file = std::fs::File::open(path).map_err(failed)?;
-    if !file.metadata().is_ok_and(|it| it.is_file()) {
-        return Err(named(path, &"not a file"));
-    }
-    deb::examine(file).map_err(failed)
-}
-
-fn named(path: &Path, why: &dyn std::fmt::Display) -> String {
-    format!("{}: {why}", printable(&path.to_string_lossy()))
 }
 
 /// Runs the process that fetches evidence for one that runs as root. Not for people.

@@ -6,24 +6,19 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::VerifyImage;
-use super::attest::{Failed, ended, hashed, not_done, patterns, put, shown, wrong};
-use super::output::{json, print, show};
-use super::world::say_remarks;
-use super::{Exit, audit as audit_command, evidence_at_hand};
+use super::attest::{hashed, patterns, put};
+use super::judging::{Bar, Court};
+use super::output::{about, json, list, print, show};
+use super::world::{Stop, end, now, say_remarks};
+use super::{Exit, audit as audit_command, files};
 use crate::attest::{Rejection, unseal};
 use crate::audit::{self, Audited, Record, System};
 use crate::deb::Control;
 use crate::deb822::status::Installed;
-use crate::evidence::Network;
-use crate::gate::{Environment, Gate, apt_configuration};
 use crate::image::{
     self, Expected, Manifest, Problem, Statement, Told, check_file, check_installed,
     check_statement, check_tree, manifest,
 };
-use crate::sys::files::read_bounded;
-use crate::sys::plain;
-use crate::sys::secure::Trusted;
-use crate::sys::terminal::Progress;
 use crate::types::{Called, PublicKey, Sha256Digest, Timestamp, printable};
 
 /// The JSON that `--json` prints.
@@ -59,30 +54,32 @@ struct Said {
 }
 
 pub(super) fn run(arguments: &VerifyImage) -> Exit {
-    ended(verify(arguments))
+    end(verify(arguments))
 }
 
-fn verify(arguments: &VerifyImage) -> Result<Exit, Failed> {
-    let now = Timestamp::from(std::time::SystemTime::now());
+fn verify(arguments: &VerifyImage) -> Result<Exit, Stop> {
+    let now = now();
     let accepted = patterns(&arguments.exclude)?;
     if arguments.manifest.is_some() && arguments.root.is_none() {
-        return Err(wrong("--manifest needs the tree that it is of: --root"));
+        return Err(Stop::wrong("--manifest needs --root DIR"));
     }
     let key = public(&arguments.key)?;
-    let envelope = envelope(&arguments.statement)?;
-    let evidence = evidence_at_hand(&arguments.evidence).map_err(wrong)?;
-    let apt = apt_configuration(Environment::Heard).map_err(|error| wrong(error.to_string()))?;
-    let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
-    let config = gate
-        .config()
-        .map_err(|problems| wrong(format!("no image can be verified:\n{problems}.")))?;
+    let statement = &arguments.statement;
+    let envelope =
+        files::plain_file(statement, image::MAX_STATEMENT, "not a statement, or too large")
+            .map_err(Stop::wrong)?;
+    let court = Court::of(&arguments.directory, &arguments.evidence, true)?;
+    let config = court.config()?;
 
     // Nothing is told of a statement that is not known to be signed.
     let statement = match signed(&envelope, &key) {
         Ok(statement) => statement,
-        Err(problem) => return Ok(told(arguments, &[], Verified::refused(problem), Exit::Refused)),
+        Err(problem) => {
+            let verified = Verified { problems: vec![problem], ..Verified::new(None) };
+            return Ok(told(arguments, &[], verified, Exit::Refused));
+        }
     };
-    let mut verified = Verified::about(&statement);
+    let mut verified = Verified::new(Some(Said::of(&statement)));
     let expected = Expected {
         verifier: arguments.verifier.as_deref(),
         resource: arguments.resource.as_deref(),
@@ -99,24 +96,28 @@ fn verify(arguments: &VerifyImage) -> Result<Exit, Failed> {
         verified.problems.extend(check_file(&statement, found));
     }
     if arguments.root.is_none() && arguments.image.is_none() {
-        verified.note("no image was looked at: only what the statement says of its packages");
+        verified.note(
+            "no image was checked, only the packages in the statement: add --root or --image",
+        );
     } else if arguments.root.is_none() {
-        verified.note("the tree was not looked at, only the image as a file");
+        verified.note("the tree was not checked, only the image file: add --root");
     }
     if statement.predicate.policy.digest.sha256 != config.digest {
-        verified.note("it was made by another policy than this one, which is what counts here");
+        verified.note(
+            "the statement was made with another policy; the policy of this machine was applied",
+        );
     }
 
-    let mut gatherer = gate.gatherer(&apt, Network::Denied).map_err(wrong)?;
-    let mut bar: Option<Progress> = None;
-    let progress = |done, total| bar.get_or_insert_with(|| Progress::of("", total)).at(done);
+    let mut gatherer = court.gatherer()?;
     let packages = packages(&statement);
     let count = packages.len();
-    let audited = audit::assess_told(packages, &gate, &evidence, &mut *gatherer, now, progress);
+    let (gate, evidence, mut bar) = (&court.gate, &court.evidence, Bar::default());
+    let progress = |done, total| bar.at(done, total);
+    let audited = audit::assess_told(packages, gate, evidence, &mut *gatherer, now, progress);
     drop(bar);
-    say_remarks(&gate);
+    say_remarks(gate);
     if audited.len() != count {
-        return Err(not_done("not every package could be assessed"));
+        return Err(Stop::refused("not every package could be assessed"));
     }
     let exit = match audit_command::exit_code(&audited) {
         _ if !verified.problems.is_empty() => Exit::Refused,
@@ -128,34 +129,26 @@ fn verify(arguments: &VerifyImage) -> Result<Exit, Failed> {
     Ok(told(arguments, &audited, verified, exit))
 }
 
-impl Verified {
-    fn refused(problem: Problem) -> Self {
-        Self {
-            schema: 1,
-            result: "refused",
-            statement: None,
-            tree: None,
-            image: None,
-            problems: vec![problem],
-            notes: Vec::new(),
-            audit: None,
-        }
-    }
-
-    fn about(statement: &Statement) -> Self {
+impl Said {
+    fn of(statement: &Statement) -> Self {
         let summary = &statement.predicate;
-        let said = Said {
+        Self {
             verifier: statement.verifier().to_owned(),
             resource: summary.resource_uri.clone(),
             time: summary.time_verified,
             policy: summary.policy.digest.sha256,
             tree: statement.tree(),
             excluded: summary.image.excluded.clone(),
-        };
+        }
+    }
+}
+
+impl Verified {
+    fn new(statement: Option<Said>) -> Self {
         Self {
             schema: 1,
             result: "verified",
-            statement: Some(said),
+            statement,
             tree: None,
             image: None,
             problems: Vec::new(),
@@ -174,8 +167,7 @@ impl Verified {
         root: &Path,
         statement: &Statement,
         arguments: &VerifyImage,
-    ) -> Result<(), Failed> {
-        let failed = |error: &dyn std::fmt::Display| wrong(format!("{}: {error}", shown(root)));
+    ) -> Result<(), Stop> {
         let text = match arguments.manifest {
             Some(_) => manifest::Text::Kept,
             None => manifest::Text::Dropped,
@@ -195,7 +187,7 @@ impl Verified {
         }
         self.tree = Some(found.sha256);
         self.problems.extend(check_tree(statement, found.sha256));
-        let system = System::at(root).map_err(|error| failed(&error))?;
+        let system = System::at(root).map_err(|error| Stop::wrong(about(root, &error)))?;
         match system.installed() {
             Ok(installed) => {
                 let told = &statement.predicate.image.packages;
@@ -212,7 +204,7 @@ impl Verified {
 
 /// Returns the packages of a statement, as if they were installed.
 fn packages(statement: &Statement) -> Vec<(Installed, Sha256Digest)> {
-    let installed = |it: &image::Package| {
+    let installed = |it: &image::StatedPackage| {
         let (identity, source) = (it.identity(), (it.source.clone(), it.source_version.clone()));
         let called = Called::from(identity.clone());
         (Installed { called, control: Ok(Control { identity, source }), whole: true }, it.sha256)
@@ -223,12 +215,12 @@ fn packages(statement: &Statement) -> Vec<(Installed, Sha256Digest)> {
 /// Lists the packages with different results for the signer and the verifier, both good enough.
 fn disagreements(statement: &Statement, audited: &[Audited]) -> Vec<String> {
     let packages = statement.predicate.image.packages.iter();
-    let differs = |(told, it): (&image::Package, &Audited)| {
+    let differs = |(told, it): (&image::StatedPackage, &Audited)| {
         let differs = told.state == Told::Excepted && it.state == audit::State::Confirmed;
         differs.then(|| it.installed.called.to_string())
     };
     let names: Vec<String> = packages.zip(audited).filter_map(differs).collect();
-    let note = format!("confirmed here, and by an exception there: {}", names.join(", "));
+    let note = format!("confirmed here, exempted by the signer: {}", list(&names));
     if names.is_empty() { Vec::new() } else { vec![note] }
 }
 
@@ -277,26 +269,16 @@ fn text(verified: &Verified, audited: &[Audited], all: bool) -> String {
         text += &audit_command::text(audited, all);
     }
     text + match verified.result {
-        "verified" => "verified: the statement holds by this policy.\n",
-        "could-not-find-out" => "refused: the evidence that is at hand does not tell.\n",
-        _ => "refused: the statement does not hold.\n",
+        "verified" => "verified: the statement passes this policy.\n",
+        "could-not-find-out" => {
+            "refused: the evidence on this machine is not enough. Add more: --evidence PATH\n"
+        }
+        _ => "refused: the verification failed.\n",
     }
 }
 
-fn public(path: &Path) -> Result<PublicKey, Failed> {
-    let named = |why: &dyn std::fmt::Display| wrong(format!("--key {}: {why}", shown(path)));
-    let real = path.canonicalize().map_err(|error| named(&plain(&error)))?;
-    let bytes = read_bounded(&real, PublicKey::MAX_LENGTH)
-        .ok_or_else(|| named(&"not a file with a public key"))?;
-    let text = String::from_utf8(bytes).map_err(|_| named(&"not a file with a public key"))?;
-    PublicKey::ed25519_from_pem(&text).map_err(|error| named(&error))
-}
-
-fn envelope(path: &Path) -> Result<Vec<u8>, Failed> {
-    // Followed if it is a link: a person named it.
-    let real = path
-        .canonicalize()
-        .map_err(|error| wrong(format!("{}: {}", shown(path), plain(&error))))?;
-    read_bounded(&real, image::MAX_STATEMENT)
-        .ok_or_else(|| wrong(format!("{}: not a file that is a statement", shown(path))))
+fn public(path: &Path) -> Result<PublicKey, Stop> {
+    let named = |why: String| Stop::wrong(format!("--key {}", about(path, &why)));
+    let text = files::text_of_key(path).map_err(named)?;
+    PublicKey::ed25519_from_pem(&text).map_err(|error| named(error.to_string()))
 }

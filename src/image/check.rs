@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::statement::{Package, Statement, name_of_key};
+use super::statement::{StatedPackage, Statement, name_of_key};
 use crate::deb::Control;
 use crate::deb822::status::Installed;
 use crate::types::{Glob, Identity, PublicKey, Sha256Digest, Timestamp, printable};
@@ -61,32 +61,35 @@ pub fn check_statement(
     if statement.verifier() != verifier.unwrap_or(&own) {
         let by = printable(statement.verifier());
         let text = format!(
-            "it is in the name of {by}: if that is whose key it is, say so with --verifier"
+            "the statement names {by} as verifier: if this key may sign for it, add --verifier"
         );
         problems.push(Problem::new("other-verifier", text));
     }
     let summary = &statement.predicate;
     if resource.is_some_and(|it| it != summary.resource_uri) {
-        let text = format!("it is about {}, another image", printable(&summary.resource_uri));
+        let text =
+            format!("the statement is about another image, {}", printable(&summary.resource_uri));
         problems.push(Problem::new("other-resource", text));
     }
     let age = now.as_unix().saturating_sub(summary.time_verified.as_unix());
     if let Some(most) = max_age.filter(|most| age > i64::from(*most) * DAY) {
         let text = format!(
-            "it is of {}, which is more than {most} days ago: ask for a newer one",
+            "the statement is of {}, more than {most} days ago: get a newer one",
             summary.time_verified.date()
         );
         problems.push(Problem::new("too-old", text));
     }
     if age < -AHEAD {
-        problems.push(Problem::new("from-the-future", "it is from the future"));
+        problems.push(Problem::new(
+            "from-the-future",
+            "the statement is from the future: check the clock",
+        ));
     }
     for pattern in &summary.image.excluded {
         if !accepted.iter().any(|it| it.as_str() == pattern) {
             let pattern = printable(pattern);
-            let text = format!(
-                "it leaves out {pattern}: if you agree to that, say so with --exclude '{pattern}'"
-            );
+            let text =
+                format!("the statement leaves out {pattern}: to agree, add --exclude '{pattern}'");
             problems.push(Problem::new("left-out", text));
         }
     }
@@ -113,16 +116,17 @@ pub fn check_file(statement: &Statement, found: Sha256Digest) -> Option<Problem>
         return None;
     }
     let text = match statement.files().next() {
-        None => "it says nothing about the image as a file".to_owned(),
-        Some(_) => format!("the image as a file is another one: it has the sha256 {found} now"),
+        None => "the statement has no image file".to_owned(),
+        Some(_) => format!("the image file differs: its sha256 is {found} now"),
     };
     Some(Problem::new("other-file", text))
 }
 
 /// Checks that the packages of the statement are exactly those that are installed.
 #[must_use]
-pub fn check_installed(told: &[Package], installed: &[Installed]) -> Vec<Problem> {
-    let told: BTreeMap<Identity, &Package> = told.iter().map(|it| (it.identity(), it)).collect();
+pub fn check_installed(told: &[StatedPackage], installed: &[Installed]) -> Vec<Problem> {
+    let told: BTreeMap<Identity, &StatedPackage> =
+        told.iter().map(|it| (it.identity(), it)).collect();
     let mut problems = Vec::new();
     let mut there: BTreeMap<&Identity, (&Control, &Installed)> = BTreeMap::new();
     for it in installed {
@@ -130,7 +134,7 @@ pub fn check_installed(told: &[Package], installed: &[Installed]) -> Vec<Problem
             Ok(control) => drop(there.insert(&control.identity, (control, it))),
             Err(why) => {
                 let text = format!(
-                    "{} is installed, and its entry in the database is odd: {why}",
+                    "{} is installed, but its entry in dpkg's database is invalid: {why}",
                     it.called
                 );
                 problems.push(Problem::new("not-in-statement", text));
@@ -140,25 +144,25 @@ pub fn check_installed(told: &[Package], installed: &[Installed]) -> Vec<Problem
     for (identity, (control, installed)) in &there {
         match told.get(identity) {
             None => {
-                let text = format!("{identity} is installed and the statement does not name it");
+                let text = format!("{identity} is installed but not in the statement");
                 problems.push(Problem::new("not-in-statement", text));
             }
             Some(told)
                 if (&told.source, &told.source_version)
                     != (&control.source.0, &control.source.1) =>
             {
-                let text = format!("{identity} is said to be of another source than it is");
+                let text = format!("{identity} has another source package in the statement");
                 problems.push(Problem::new("other-source", text));
             }
             Some(_) if !installed.whole => {
-                let text = format!("{identity} is not wholly installed");
+                let text = format!("{identity} is not completely installed");
                 problems.push(Problem::new("unfinished", text));
             }
             Some(_) => {}
         }
     }
     for identity in told.keys().filter(|it| !there.contains_key(it)) {
-        let text = format!("{identity} is in the statement and not installed");
+        let text = format!("{identity} is in the statement but not installed");
         problems.push(Problem::new("not-installed", text));
     }
     problems

@@ -26,7 +26,7 @@ fn status_entrances(world: &World) {
     for file in ["/etc/apt/apt.conf.d/00apt-quorum", "/etc/dpkg/dpkg.cfg.d/apt-quorum"] {
         world.sh(&format!("mv {file} {file}.disabled")).succeeds();
         let missed = world.sh("apt-quorum status").falls_short();
-        missed.says("NOT GUARDED").says(&format!("does not ask it: {file} was put aside"));
+        missed.says("NOT GUARDED").says(&format!("does not run it: {file} was put aside"));
         world.sh(&format!("mv {file}.disabled {file}")).succeeds();
     }
     world.sh("apt-quorum mode warn; apt-quorum status").falls_short().says("NOT GUARDED: mode warn");
@@ -45,13 +45,13 @@ fn explained(world: &World) {
     let explained = world.sh("apt-quorum explain unknown").falls_short();
     explained
         .says("unknown 1.0-1 all: would be refused: only 1 rebuilder confirms it, 2 must.")
-        .says("1 more of bob and carol must confirm this very file");
+        .says("1 more of bob and carol must confirm this file");
     world.install("good").succeeds();
     world
         .sh("apt-quorum explain good")
         .succeeds()
         .says("good 1.0-1 all: installed, and confirmed by enough rebuilders.")
-        .says("(by root's receipt)")
+        .says("(from root's receipt)")
         .says("by a quorum, on 2 attestations");
     world.sh("apt-quorum status").succeeds().says("refused    unknown 1.0-1 all: only 1 rebuilder");
     // The words that explain proposed.

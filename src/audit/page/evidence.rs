@@ -18,7 +18,7 @@ pub(super) fn why(page: &mut Markup, package: &RecordedPackage) {
     }
     // Where that is the state, the reader has seen it already.
     if !package.conflicts.is_empty() && package.state != State::Conflict {
-        page.raw(" <strong class=\"alarm\">another file was signed under this name</strong>");
+        page.raw(" <strong class=\"alarm\">a different file was signed under this name</strong>");
     }
     if package.unfinished {
         page.raw(" <em>not completely installed</em>");
@@ -33,7 +33,7 @@ pub(super) fn details(page: &mut Markup, package: &RecordedPackage) {
     });
     item(page, "SHA-256", |page| file(page, package));
     if let Some(time) = package.admitted {
-        item(page, "Let in", |page| {
+        item(page, "Accepted", |page| {
             page.text(&time.to_string()).raw(", by ");
             page.text(package.basis.as_deref().unwrap_or_default());
         });
@@ -61,8 +61,8 @@ pub(super) fn details(page: &mut Markup, package: &RecordedPackage) {
     if !package.rebuilders.is_empty() {
         rebuilders(page, package);
     }
-    claims(page, "Who signed this file", &package.claims);
-    claims(page, "Who signed another file under this name", &package.conflicts);
+    claims(page, "Signatures for this file", &package.claims);
+    claims(page, "Signatures for a different file under this name", &package.conflicts);
 }
 
 fn item(page: &mut Markup, title: &str, write: impl FnOnce(&mut Markup)) {
@@ -78,9 +78,9 @@ fn file(page: &mut Markup, package: &RecordedPackage) {
     };
     page.raw("<code>").text(&sha256.to_string()).raw("</code> <small>").raw(
         match package.sha256_from {
-            Some(Source::Receipt) => "as computed when it was let in",
-            Some(Source::Index) => "as a signed index of apt lists it",
-            Some(Source::Statement) => "as a signed statement about the image says",
+            Some(Source::Receipt) => "computed when the file was accepted",
+            Some(Source::Index) => "from a signed index of apt",
+            Some(Source::Statement) => "from a signed statement about the image",
             None => "",
         },
     );
@@ -88,7 +88,7 @@ fn file(page: &mut Markup, package: &RecordedPackage) {
 }
 
 fn rebuilders(page: &mut Markup, package: &RecordedPackage) {
-    page.raw("<h3>What each rebuilder says</h3><dl>");
+    page.raw("<h3>Answer of each rebuilder</h3><dl>");
     for (name, standing) in &package.rebuilders {
         page.raw("<dt>").text(name.as_str()).raw("</dt><dd>");
         match standing {

@@ -74,7 +74,7 @@ fn header(page: &mut Markup, record: &Record) {
     if alarms > 0 {
         let of = if alarms == 1 { "Of 1 package" } else { &format!("Of {alarms} packages") };
         page.raw(" <strong class=\"alarm\">").text(of);
-        page.raw(" a rebuilder signed another file under the same name.</strong>");
+        page.raw(" a rebuilder signed a different file under the same name.</strong>");
     }
     page.raw("</p>\n");
     bar(page, record.counts);
@@ -129,7 +129,7 @@ fn controls(page: &mut Markup, record: &Record) {
         "</fieldset>\n<p><label for=\"rebuilder\">Rebuilder</label> <select id=\"rebuilder\">\n",
     );
     page.raw(
-        "<option value=\"\">any</option>\n<option value=\"!\">who signed another file</option>\n",
+        "<option value=\"\">any</option>\n<option value=\"!\">that signed a different file</option>\n",
     );
     let rebuilders: BTreeSet<&RebuilderName> =
         record.packages.iter().flat_map(|it| it.rebuilders.keys()).collect();
@@ -148,7 +148,7 @@ fn controls(page: &mut Markup, record: &Record) {
 
 fn table(page: &mut Markup, record: &Record) {
     page.raw("<table id=\"packages\">\n<caption>Every installed package, the worst first. ");
-    page.raw("Each opens to what its state rests on.</caption>\n<thead><tr>");
+    page.raw("Open a row to see its evidence.</caption>\n<thead><tr>");
     for (key, name) in [
         ("state", "State"),
         ("package", "Package"),
@@ -157,12 +157,12 @@ fn table(page: &mut Markup, record: &Record) {
     ] {
         page.raw("<th scope=\"col\" data-key=\"").raw(key).raw("\">").raw(name).raw("</th>");
     }
-    page.raw("<th scope=\"col\">Why, and what it rests on</th></tr></thead>\n<tbody>\n");
+    page.raw("<th scope=\"col\">Reason and evidence</th></tr></thead>\n<tbody>\n");
     let mut packages: Vec<&RecordedPackage> = record.packages.iter().collect();
     // Stable: packages are sorted already.
     packages.sort_by_key(|it| (Reverse(it.state), !is_alarm(it)));
     packages.into_iter().for_each(|it| row(page, it));
-    page.raw("</tbody>\n</table>\n<p id=\"none\" hidden>No package is like this.</p>\n");
+    page.raw("</tbody>\n</table>\n<p id=\"none\" hidden>No package matches.</p>\n");
 }
 
 fn row(page: &mut Markup, package: &RecordedPackage) {
@@ -191,8 +191,8 @@ fn footer(page: &mut Markup, record: &Record) {
     page.raw("<footer>\n<p>Made by apt-quorum on <time datetime=\"");
     page.text(&record.time.to_string()).raw("\">").text(&record.time.to_string());
     page.raw("</time>, by the policy with the SHA-256 <code>").text(&record.policy.to_string());
-    page.raw("</code>. It says what the system says of itself: dpkg's database, the receipts ");
-    page.raw("of what was let in, and apt's indexes.</p>\n</footer>\n");
+    page.raw("</code>. It relies on the system's own records: dpkg's database, the receipts ");
+    page.raw("of accepted files, and apt's indexes.</p>\n</footer>\n");
 }
 
 /// Returns true if a rebuilder signed another file under its name, even where enough confirm this
@@ -230,10 +230,10 @@ const fn title(state: State) -> &'static str {
 const fn meaning(state: State) -> &'static str {
     match state {
         State::Confirmed => "enough rebuilders signed the very same bytes",
-        State::Excepted => "the administrator made an exception, which ends",
-        State::Debt => "let in without a quorum, and there is none still",
-        State::Unknown => "nothing tells, or nobody's word is enough",
-        State::Conflict => "not confirmed, and somebody signed another file under its name",
+        State::Excepted => "exempted by the administrator until a date",
+        State::Debt => "accepted without a quorum, and still not confirmed",
+        State::Unknown => "unverified or unidentified",
+        State::Conflict => "not confirmed, and a rebuilder signed a different file under its name",
     }
 }
 

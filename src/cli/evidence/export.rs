@@ -6,10 +6,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::output::Output;
-use super::{Failed, Rejected, counted, not_done, open, package, reasons, wrong};
-use crate::cli::Exit;
+use super::{Rejected, open, reasons};
 use crate::cli::args::EvidenceExport;
-use crate::cli::output::{json, print};
+use crate::cli::judging::Court;
+use crate::cli::output::{counted, json, path as shown, print};
+use crate::cli::world::{Stop, now};
+use crate::cli::{Exit, files};
 use crate::gate::Stock;
 use crate::sys::plain;
 use crate::types::{ArtifactName, DebVersion, PackageName, Timestamp, printable};
@@ -27,15 +29,15 @@ pub(super) struct Exported {
     missing: Vec<String>,
 }
 
-pub(super) fn run(arguments: &EvidenceExport) -> Result<Exit, Failed> {
-    let now = Timestamp::from(std::time::SystemTime::now());
+pub(super) fn run(arguments: &EvidenceExport) -> Result<Exit, Stop> {
+    let now = now();
     let wanted =
         arguments.wanted.iter().map(|text| Wanted::read(text)).collect::<Result<Vec<_>, _>>()?;
-    let (apt, gate) = open(&arguments.directory)?;
-    let stock = gate.stock(&apt).ok_or_else(|| wrong("the configuration cannot be used"))?;
+    let court = open(&arguments.directory)?;
+    let stock = stock(&court)?;
     let all = stock
         .artifacts()
-        .map_err(|error| not_done(format!("the cache cannot be read: {}", plain(&error))))?;
+        .map_err(|error| Stop::refused(format!("the cache cannot be read: {}", plain(&error))))?;
     let chosen =
         |artifact: &&ArtifactName| wanted.is_empty() || wanted.iter().any(|it| it.is(artifact));
     let chosen: BTreeSet<ArtifactName> = all.iter().filter(chosen).cloned().collect();
@@ -46,15 +48,20 @@ pub(super) fn run(arguments: &EvidenceExport) -> Result<Exit, Failed> {
     Ok(print(&if arguments.json { json(&exported) } else { exported.text() }, exit))
 }
 
+/// Returns the evidence on this machine.
+pub(super) fn stock(court: &Court) -> Result<Stock<'_>, Stop> {
+    let stock = court.gate.stock(&court.apt);
+    stock.ok_or_else(|| Stop::wrong("the configuration cannot be used"))
+}
+
 /// Writes the attestations at hand about these artifacts.
 pub(super) fn write(
     stock: &Stock<'_>,
     artifacts: &BTreeSet<ArtifactName>,
     path: &Path,
     now: Timestamp,
-) -> Result<Exported, Failed> {
-    let shown = printable(&path.to_string_lossy()).to_string();
-    let mut exported = Exported { schema: 1, output: shown, ..Exported::default() };
+) -> Result<Exported, Stop> {
+    let mut exported = Exported { schema: 1, output: shown(path), ..Exported::default() };
     let mut output = Output::begin(path)?;
     for artifact in artifacts {
         let (signed, rejected) = stock.about(artifact, now);
@@ -71,8 +78,8 @@ pub(super) fn write(
     }
     if exported.attestations == 0 {
         output.abandon();
-        return Err(not_done(
-            "there is nothing to export: no attestation at hand is signed with a pinned key",
+        return Err(Stop::refused(
+            "nothing to export: no attestation on this machine is signed with a trusted key",
         ));
     }
     output.finish()?;
@@ -88,7 +95,7 @@ impl Exported {
             text += &format!("  left out: {}.\n", reasons(&self.rejected));
         }
         for missing in &self.missing {
-            text += &format!("  nothing is at hand about {}.\n", printable(missing));
+            text += &format!("  no attestation on this machine about {}.\n", printable(missing));
         }
         text
     }
@@ -108,16 +115,16 @@ enum What {
 
 impl Wanted {
     /// Reads a file if the text is written as one. Otherwise parses `NAME` or `NAME=VERSION`.
-    fn read(text: &str) -> Result<Self, Failed> {
-        let what = if text.contains('/') || text.ends_with(".deb") {
-            let (control, _) = package(Path::new(text))?;
+    fn read(text: &str) -> Result<Self, Stop> {
+        let what = if files::is_file(text) {
+            let (control, _) = files::package(Path::new(text)).map_err(Stop::wrong)?;
             What::File(control.identity.artifact_name())
         } else {
             let (name, version) = match text.split_once('=') {
                 Some((name, version)) => (name, Some(version)),
                 None => (text, None),
             };
-            let named = |error| wrong(format!("{}: {error}", printable(text)));
+            let named = |error| Stop::wrong(format!("{}: {error}", printable(text)));
             let version = version.map(str::parse::<DebVersion>).transpose().map_err(named)?;
             What::Package(name.parse().map_err(named)?, version)
         };

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::args::ExceptionList;
-use super::{Exit, Stop, World, conditions, days_left, left, place, say};
+use super::{Exit, Stop, World, conditions, days_left, left, now, place, say};
+use crate::cli::args::List;
 use crate::cli::output::{json, print};
 use crate::policy::Exception;
 use crate::types::{Timestamp, printable};
@@ -14,12 +14,12 @@ use crate::types::{Timestamp, printable};
 #[derive(Serialize)]
 struct Exceptions {
     schema: u32,
-    exceptions: Vec<Listed>,
+    exceptions: Vec<ListedException>,
 }
 
 /// An exception as it is listed.
 #[derive(Serialize)]
-pub(in crate::cli) struct Listed {
+pub(in crate::cli) struct ListedException {
     place: String,
     conditions: BTreeMap<&'static str, Vec<String>>,
     reason: String,
@@ -29,12 +29,12 @@ pub(in crate::cli) struct Listed {
     days_left: Option<i64>,
 }
 
-pub(super) fn run(arguments: &ExceptionList) -> Result<Exit, Stop> {
+pub(super) fn run(arguments: &List) -> Result<Exit, Stop> {
     let world = World::open(&arguments.directory)?;
-    let now = Timestamp::from(std::time::SystemTime::now());
+    let now = now();
     let exceptions = world.config.policy.exceptions();
     if arguments.json {
-        let exceptions = exceptions.iter().map(|it| Listed::of(it, now)).collect();
+        let exceptions = exceptions.iter().map(|it| ListedException::of(it, now)).collect();
         return Ok(print(&json(&Exceptions { schema: 1, exceptions }), Exit::Admitted));
     }
     if exceptions.is_empty() {
@@ -55,7 +55,7 @@ pub(in crate::cli) fn line(exception: &Exception, now: Timestamp) -> String {
     )
 }
 
-impl Listed {
+impl ListedException {
     pub(in crate::cli) fn of(exception: &Exception, now: Timestamp) -> Self {
         let days_left = days_left(exception.expires(), now);
         Self {

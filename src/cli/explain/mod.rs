@@ -4,27 +4,22 @@ mod advice;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::args::Explain;
+use super::files::is_file;
+use super::judging::Court;
 use super::output::json;
 use super::world::{Stop, end, say, say_remarks, show};
-use super::{Exit, evidence_at_hand, is_file, simulate};
-use crate::apt::configuration::Configuration;
+use super::{Exit, simulate};
 use crate::attest::Claim;
 use crate::audit::{self, Audited, RecordedPackage, System};
 use crate::config::Config;
-use crate::evidence::{AtHand, Network};
-use crate::gate::{
-    Ask, Assessed, Candidate, Environment, Gate, Gatherer, Installing, Judged, Look,
-    apt_configuration,
-};
+use crate::gate::{Ask, Assessed, Candidate, Gatherer, Installing, Judged, Look};
 use crate::policy::{Assessment, Decision, Mode, Reason, Report};
-use crate::receipt::{self, Admitted};
+use crate::receipt::Admitted;
 use crate::report::{Entrance, Record, RecordedAssessment};
-use crate::sys::secure::Trusted;
 use crate::types::{Called, Identity, PackageName, RebuilderName, Timestamp, printable};
 
 /// A package and what is known about it, by where it is.
@@ -40,11 +35,11 @@ enum Case {
 struct Explanations {
     schema: u32,
     mode: &'static str,
-    packages: Vec<Recorded>,
+    packages: Vec<Explanation>,
 }
 
 #[derive(Serialize)]
-struct Recorded {
+struct Explanation {
     #[serde(flatten)]
     case: RecordedCase,
     /// The administrator's reason for the rule that matched
@@ -52,7 +47,7 @@ struct Recorded {
     /// The attestations about it, and since when each is known
     answers: Vec<Answer>,
     /// The time and basis of root's decision to let this very file in
-    receipt: Option<Receipt>,
+    receipt: Option<ExplainedReceipt>,
     /// Advice for people on how it could pass; empty if it does
     to_pass: Vec<String>,
 }
@@ -66,7 +61,7 @@ enum RecordedCase {
 }
 
 #[derive(Serialize)]
-struct Receipt {
+struct ExplainedReceipt {
     time: Timestamp,
     basis: String,
     attestations: usize,
@@ -95,12 +90,10 @@ struct Wanted {
     version: Option<String>,
 }
 
-/// All that a judgement on a package needs.
-struct Court<'a> {
-    apt: &'a Configuration,
-    gate: &'a Gate,
+/// The command at work.
+struct Explaining<'a> {
+    court: &'a Court,
     config: &'a Config,
-    evidence: Vec<AtHand>,
     now: Timestamp,
 }
 
@@ -109,51 +102,39 @@ pub(super) fn run(arguments: &Explain) -> Exit {
 }
 
 fn explained(arguments: &Explain) -> Result<Exit, Stop> {
-    let evidence = evidence_at_hand(&arguments.evidence).map_err(Stop::wrong)?;
-    let apt = apt_configuration(Environment::Heard).map_err(Stop::wrong)?;
-    let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now())
-        .that_tells_signers();
-    let config = gate.config().map_err(|problems| {
-        Stop::wrong(format!(
-            "with a mistake in the configuration every package is refused:\n{problems}."
-        ))
-    })?;
-    let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
-    // By the same clock as the hook.
-    let now = Timestamp::from(receipt::present(&state, std::time::SystemTime::now()).now);
-    let court = Court { apt: &apt, gate: &gate, config, evidence, now };
-    let network = if arguments.offline { Network::Denied } else { Network::Allowed };
-    let mut gatherer = gate.gatherer(&apt, network).map_err(Stop::wrong)?;
-    let cases = court.cases(&arguments.what, &mut *gatherer)?;
-    drop(gatherer);
+    let court = Court::open(&arguments.judging)?.that_tells_signers();
+    let (config, now) = (court.config()?, court.present());
+    let explaining = Explaining { court: &court, config, now };
+    let cases = explaining.cases(&arguments.what, &mut *court.gatherer()?)?;
     let explained: BTreeSet<&Identity> = cases.iter().filter_map(Case::identity).collect();
-    let admitted = System::running(&apt).and_then(|it| it.admitted(|it| explained.contains(it)));
+    let admitted =
+        System::running(&court.apt).and_then(|it| it.admitted(|it| explained.contains(it)));
     let admitted = admitted.unwrap_or_default().into_iter().map(|(of, (_, it))| (of, it)).collect();
-    say_remarks(court.gate);
+    say_remarks(&court.gate);
     let exit = exit_code(&cases, config);
-    if arguments.json {
-        let packages = cases.iter().map(|it| court.recorded(it, &admitted)).collect();
+    if arguments.judging.json {
+        let packages = cases.iter().map(|it| explaining.recorded(it, &admitted)).collect();
         let mode = super::mode::word(config.policy.mode());
         return Ok(say(&json(&Explanations { schema: 1, mode, packages }), exit));
     }
     let text_of =
-        |it: &Case| text::of(it, config, &court.answers(it), receipt_of(it, &admitted), now);
+        |it: &Case| text::of(it, config, &explaining.answers(it), receipt_of(it, &admitted), now);
     let texts: Vec<String> = cases.iter().map(text_of).collect();
     Ok(show(&texts.join("\n"), exit))
 }
 
-impl Court<'_> {
+impl Explaining<'_> {
     fn cases(&self, what: &str, gatherer: &mut dyn Gatherer) -> Result<Vec<Case>, Stop> {
         if is_file(what) {
-            return Ok(self.file(what.into(), gatherer));
+            return Ok(self.file(what, gatherer));
         }
         let wanted = read(what)?;
-        let system = System::running(self.apt).map_err(Stop::wrong)?;
+        let system = System::running(&self.court.apt).map_err(Stop::wrong)?;
         let is_it = |it: &Called| wanted.is(it);
-        let audited = audit::audit_some(
+        let audited = audit::audit(
             &system,
-            self.gate,
-            &self.evidence,
+            &self.court.gate,
+            &self.court.evidence,
             Ask::All,
             gatherer,
             self.now,
@@ -170,35 +151,36 @@ impl Court<'_> {
         })?;
         let is_it = |it: &Identity| wanted.is(&Called::from(it.clone()));
         let packages: Vec<Identity> = simulated.packages.into_iter().filter(is_it).collect();
-        let files = self.gate.files_of(&packages);
+        let gate = &self.court.gate;
+        let files = gate.files_of(&packages);
         let at_hand = |named: &crate::policy::Named| {
             let artifact = named.identity.artifact_name();
-            self.evidence.iter().flat_map(|it| it.about(&artifact)).collect()
+            self.court.evidence.iter().flat_map(|it| it.about(&artifact)).collect()
         };
-        let assessed = self.gate.assess(files, at_hand, Ask::All, gatherer, self.now, |_| {});
+        let assessed = gate.assess(files, at_hand, Ask::All, gatherer, self.now, |_| {});
         if assessed.is_empty() {
-            let unhashed = self.gate.listed_without_hash(&packages);
+            let unhashed = gate.listed_without_hash(&packages);
             return Err(Stop::wrong(match unhashed.first() {
                 Some(it) => format!(
-                    "{it} is in an index of apt that has no SHA-256, so no exception by name or archive applies to it: name its file."
+                    "apt's index lists {it} without a SHA-256, so no exception by name or repository applies. Name its file: apt-quorum explain FILE"
                 ),
                 None => format!(
-                    "{shown} is not installed, and no index of apt lists it with a SHA-256: name its file."
+                    "{shown} is not installed, and no index of apt lists it with a SHA-256. Name its file: apt-quorum explain FILE"
                 ),
             }));
         }
         Ok(assessed.into_iter().map(|it| Case::Listed(Box::new(it))).collect())
     }
 
-    fn file(&self, path: PathBuf, gatherer: &mut dyn Gatherer) -> Vec<Case> {
-        let look = Look { evidence: &self.evidence, installing: Installing::No };
-        let candidates = vec![Candidate { path, requested: None }];
-        let judged = self.gate.judge(candidates, look, gatherer, self.now, |_| {});
+    fn file(&self, path: &str, gatherer: &mut dyn Gatherer) -> Vec<Case> {
+        let look = Look { evidence: &self.court.evidence, installing: Installing::No };
+        let candidates = vec![Candidate { path: path.into(), requested: None }];
+        let judged = self.court.gate.judge(candidates, look, gatherer, self.now, |_| {});
         judged.into_iter().map(|it| Case::File(Box::new(it))).collect()
     }
 
-    fn recorded(&self, case: &Case, admitted: &BTreeMap<Identity, Admitted>) -> Recorded {
-        let receipt = receipt_of(case, admitted).map(|it| Receipt {
+    fn recorded(&self, case: &Case, admitted: &BTreeMap<Identity, Admitted>) -> Explanation {
+        let receipt = receipt_of(case, admitted).map(|it| ExplainedReceipt {
             time: it.time,
             basis: it.basis.clone(),
             attestations: it.claims.len(),
@@ -218,7 +200,7 @@ impl Court<'_> {
                 RecordedCase::File(Box::new(Record { notes: it.notes.clone(), ..record }))
             }
         };
-        Recorded { case, rule_reason, answers, receipt, to_pass }
+        Explanation { case, rule_reason, answers, receipt, to_pass }
     }
 
     /// Returns the attestations about a package, for it and against it.
@@ -233,7 +215,11 @@ impl Court<'_> {
                 key: key.as_str().to_owned(),
                 key_file: file.map(|it| it.to_string_lossy().into_owned()),
                 dated: claim.dated(),
-                kept_since: self.gate.cache().kept_since(claim.artifact(), claim.attestation()),
+                kept_since: self
+                    .court
+                    .gate
+                    .cache()
+                    .kept_since(claim.artifact(), claim.attestation()),
             }
         };
         report.votes.iter().chain(&report.conflicts).map(answer).collect()

@@ -15,15 +15,14 @@ mod target;
 mod trust;
 
 pub(super) use candidate::Candidate;
-pub(super) use offer::Offered;
 pub(super) use refresh::who_answers;
 pub(super) use show::policy as comes_to;
 pub(super) use target::{Target, descriptions};
-pub(super) use trust::{digits, named};
+pub(super) use trust::{asked, fingerprints, named};
 
 use super::Exit;
 use super::args::{Rebuilder, RebuilderCommand};
-use super::world::{Stop, World, end, say};
+use super::world::{Stop, World, end, now, say, say_first};
 
 pub(super) fn run(arguments: &Rebuilder) -> Exit {
     end(match &arguments.command {

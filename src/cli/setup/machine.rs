@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::apt::configuration::{Configuration, dumped_below};
 use crate::apt::sources::{Entry, Format, PREFIX, Way, judged, read, unquoted};
+use crate::cli::output::path;
 use crate::cli::world::{Stop, shown_uri};
 use crate::config::Change;
 use crate::evidence::NATIVE;
@@ -178,19 +179,21 @@ impl Machine {
     pub(super) fn left_alone(&self) -> BTreeSet<String> {
         let mut lines = BTreeSet::new();
         for file in &self.files {
-            let place = printable(&file.path.to_string_lossy()).to_string();
+            let place = path(&file.path);
             for it in &file.entries {
                 let uri = shown_uri(&it.uri);
                 if !it.enabled {
-                    lines.insert(format!("{uri} ({place}) is switched off"));
+                    lines.insert(format!("{uri} ({place}) is disabled"));
                     continue;
                 }
                 match it.way() {
                     Way::Plain => {}
-                    Way::Judged => drop(lines.insert(format!("{uri} ({place}) is judged already"))),
+                    Way::Judged => drop(
+                        lines.insert(format!("{uri} ({place}) is checked during download already")),
+                    ),
                     Way::Other => {
                         lines.insert(format!(
-                            "{uri} ({place}) stays as it is: only http and https are wrapped"
+                            "{uri} ({place}) stays as it is: only http and https can be checked during download"
                         ));
                     }
                 }
@@ -227,7 +230,7 @@ impl Machine {
             };
             if found.is_empty() && !judged() {
                 return Err(Stop::wrong(format!(
-                    "--sources {}: apt has no source with this URI whose method is wrapped (http or https), or its file cannot be changed. Nothing was changed.",
+                    "--sources {}: no http or https source of apt has this URI, or its file cannot be changed. Nothing was changed.",
                     printable(word)
                 )));
             }
@@ -273,7 +276,7 @@ impl Machine {
         // An administrator wrote that for a reason, and apt may read it after our file.
         if let Some(program) = &self.foreign {
             return Err(Stop::refused(format!(
-                "apt's configuration has {} in the place of a method already (Dir::Bin::Methods): take that out, or name the sources one by one. Nothing was changed.",
+                "apt's configuration replaces a method with {} (Dir::Bin::Methods): remove that, or name the sources one by one. Nothing was changed.",
                 printable(program)
             )));
         }
@@ -289,7 +292,7 @@ impl Machine {
         };
         if was.as_ref().is_some_and(|it| *it != text) {
             return Err(Stop::refused(format!(
-                "{} is there already and says something else: look at it first. Nothing was changed.",
+                "{} exists with other content: check it first. Nothing was changed.",
                 path.display()
             )));
         }

@@ -19,15 +19,16 @@ use args::Setup;
 use dry_run::DryRun;
 use machine::{Chosen, Machine};
 use plan::Plan;
-use threshold::{Voters, proposal, rebuilders as so_many};
+use threshold::{Voters, proposal};
 
 use super::Exit;
 use super::args::ChosenMode;
-use super::evidence_at_hand;
-use super::output::{complain, json};
+use super::judging::{self, Court};
+use super::output::{complain, counted, json};
 use super::rebuilder::{Candidate, comes_to};
-use super::world::{Stop, World, answer, ask, end, say};
+use super::world::{Stop, World, answer, ask, end, now, say, say_first};
 use crate::config::Config;
+use crate::gate::Gate;
 use crate::policy::Mode;
 use crate::sys::interrupt::Watch;
 use crate::types::{Threshold, Timestamp, printable};
@@ -61,7 +62,7 @@ fn set_up(arguments: &Setup) -> Result<Exit, Stop> {
     let session = Session { arguments, decides, world: &world, machine: &machine, now: now() };
     session.tell(&text::there_is(&world, &machine))?;
     if decides == Decides::Person {
-        session.tell("Nothing is written before you have seen all of it and said yes.\n")?;
+        session.tell("Nothing is written before you have seen every change and typed yes.\n")?;
     }
     let sources = session.named_sources()?;
     let mut plan = Plan::of(session.rebuilders()?);
@@ -84,22 +85,11 @@ fn set_up(arguments: &Setup) -> Result<Exit, Stop> {
     session.write(&plan, dry_run.as_ref(), watch.as_ref())
 }
 
-fn now() -> Timestamp {
-    Timestamp::from(std::time::SystemTime::now())
-}
-
 /// Tells a user who leaves with Ctrl-C that nothing was done.
 fn watch() -> Result<Watch, Stop> {
     let said = || complain("\napt-quorum: interrupted: nothing was changed.\n");
     let code = 1;
     Watch::begin(code, said).map_err(|error| Stop::refused(crate::sys::plain(&error)))
-}
-
-fn show(text: &str) -> Result<(), Stop> {
-    match say(text, Exit::Admitted) {
-        Exit::Admitted => Ok(()),
-        _ => Err(Stop::refused("this could not be shown: nothing was changed.")),
-    }
 }
 
 /// Checks that each answer is a flag, where no person is asked.
@@ -127,10 +117,9 @@ fn nothing_is_missing(arguments: &Setup, world: &World) -> Result<(), Stop> {
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Stop::wrong(format!(
-        "nobody can be asked, and the command line does not say: {}. Nothing was changed.",
-        missing.join(", ")
-    )))
+    // At a terminal, --yes or --json kept the questions away.
+    let why = if std::io::stdin().is_terminal() { "no questions" } else { "no terminal" };
+    Err(Stop::wrong(format!("{why}: add {}. Nothing was changed.", missing.join(", "))))
 }
 
 /// The extent of what was written, and the exit code of a setup that wrote nothing.
@@ -154,7 +143,7 @@ struct Session<'a> {
 impl Session<'_> {
     /// Shows the text that people read along the way. JSON has all of it at the end.
     fn tell(&self, text: &str) -> Result<(), Stop> {
-        if self.arguments.json { Ok(()) } else { show(text) }
+        if self.arguments.json { Ok(()) } else { say_first(text) }
     }
 
     /// Returns the rebuilders that are new.
@@ -195,7 +184,7 @@ impl Session<'_> {
             let said = if said.is_empty() { proposed.to_string() } else { said };
             let wanted = said
                 .parse::<i64>()
-                .map_err(|_| "a number is wanted here".to_owned())
+                .map_err(|_| "type a number".to_owned())
                 .and_then(|it| Threshold::try_from(it).map_err(|error| error.to_string()))
                 .and_then(|it| self.possible(plan, &voters, it));
             match wanted {
@@ -215,8 +204,8 @@ impl Session<'_> {
     ) -> Result<Threshold, String> {
         if voters.are_too_few_for(wanted) {
             return Err(format!(
-                "nothing could pass: only {} can confirm packages of this machine.",
-                so_many(voters.count())
+                "no package could pass: only {} can confirm packages of this machine.",
+                counted(voters.count(), "rebuilder")
             ));
         }
         let plan = Plan { threshold: Some(wanted), ..plan.clone() };
@@ -233,7 +222,8 @@ impl Session<'_> {
         plan.threshold = (there != Some(wanted)).then_some(wanted);
         let mut remarks = voters.remarks(wanted);
         if let Some(there) = there.filter(|there| wanted < *there) {
-            remarks.insert(0, format!("{} were needed until now, which is more", there.count()));
+            remarks
+                .insert(0, format!("the threshold was {} until now, which is more", there.count()));
         }
         self.tell(&remarks.iter().map(|it| format!("  note: {it}.\n")).collect::<String>())
     }
@@ -243,25 +233,29 @@ impl Session<'_> {
             return Ok(None);
         }
         if self.decides == Decides::Person && !self.arguments.dry_run {
-            let question = "See how the packages that are installed would fare? It asks the rebuilders about each. [yes] ";
+            let question = "Check the installed packages by this policy? apt-quorum asks the rebuilders about each. [yes] ";
             if !self.yes_or_no(question, true)? {
                 return Ok(None);
             }
         }
-        let evidence = evidence_at_hand(&self.arguments.evidence).map_err(Stop::wrong)?;
-        let config = plan.config(self.world, self.now)?;
-        let run = DryRun::of(self.world, config, &evidence, self.arguments.offline);
-        match run {
+        let court = Court {
+            apt: self.world.apt.clone(),
+            gate: Gate::proposed(&self.world.apt, plan.config(self.world, self.now)?),
+            evidence: judging::at_hand(&self.arguments.evidence)?,
+            network: judging::network(self.arguments.offline),
+        };
+        match DryRun::of(&court) {
             Ok(run) => {
                 self.tell(&run.text(self.arguments.all))?;
                 Ok(Some(run))
             }
-            Err(why) if self.decides == Decides::Person => {
-                self.tell(&format!("  {}.\n", printable(&why)))?;
+            Err(stop) if self.decides == Decides::Person => {
+                self.tell(&format!("  {}.\n", printable(&stop.why)))?;
                 Ok(None)
             }
-            Err(why) => Err(Stop::wrong(format!(
-                "{why}. Nothing was changed; --no-dry-run does without looking at what is installed."
+            Err(stop) => Err(Stop::wrong(format!(
+                "{}. Nothing was changed. To skip the installed packages: --no-dry-run",
+                stop.why
             ))),
         }
     }
@@ -282,7 +276,7 @@ impl Session<'_> {
         // Where all packages are known to pass, enforcing can begin at once.
         let all_pass = dry_run.is_some_and(|it| it.exit() == Exit::Admitted);
         let proposed = if all_pass { Mode::Enforce } else { there };
-        self.tell("What is to happen to packages that are not confirmed?\n  enforce  they are refused\n  warn     they are let through, with a warning, and counted as debt\n")?;
+        self.tell("What should happen to unconfirmed packages?\n  enforce  they are refused\n  warn     they pass with a warning and count as debt\n")?;
         loop {
             let said =
                 answer(&format!("Mode, enforce or warn? [{}] ", super::mode::word(proposed)))?;
@@ -304,7 +298,7 @@ impl Session<'_> {
         let chosen = self.machine.chosen(&self.arguments.sources)?;
         if chosen != Chosen::AsTheyAre && !self.apt_goes_by_this() {
             return Err(Stop::wrong(format!(
-                "--sources: apt does not go by the configuration in {}, so its sources have nothing to do with it: give --sources none. Nothing was changed.",
+                "--sources: apt does not use the configuration in {}, so its sources stay as they are: add --sources none. Nothing was changed.",
                 self.world.config.directory.display()
             )));
         }
@@ -367,7 +361,7 @@ impl Session<'_> {
         let world = self.world;
         let change = plan.change(world, self.machine, self.now)?;
         if change.is_empty() {
-            self.tell("All is as you want it.\n")?;
+            self.tell("Nothing needs to change.\n")?;
             let written = Written::Nothing(Exit::Admitted);
             return self.ended(plan, &world.config, Vec::new(), dry_run, written);
         }
@@ -375,7 +369,7 @@ impl Session<'_> {
         let files = change.writes();
         self.tell(&text::will_be(&change, &would_be, plan, &self.world.apt))?;
         if self.decides == Decides::Person {
-            ask("Write this? Type yes: ", "without a terminal, give --yes")?;
+            ask("Write this? Type yes: ", "--yes")?;
         }
         // From here on Ctrl-C waits: it would come too late to be true.
         let _uninterrupted = watch.map(Watch::pause);
@@ -400,11 +394,11 @@ impl Session<'_> {
             Written::Nothing(exit) => exit,
         };
         if self.arguments.json {
-            let record = text::Record::of(self, plan, config, files, dry_run, written);
+            let record = text::SetupRecord::of(self, plan, config, files, dry_run, written);
             return Ok(say(&json(&record), exit));
         }
         if matches!(written, Written::Nothing(_)) {
-            show("Nothing was written.\n")?;
+            say_first("Nothing was written.\n")?;
         }
         Ok(exit)
     }

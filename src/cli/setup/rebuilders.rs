@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::{Decides, Session};
-use crate::cli::args::{Directory, RebuilderAdd, Trust};
-use crate::cli::rebuilder::{Candidate, Offered, Target, descriptions, digits, named};
+use crate::cli::args::NewRebuilder;
+use crate::cli::rebuilder::{Candidate, Target, asked, descriptions, fingerprints, named};
 use crate::cli::world::{Stop, answer};
 use crate::config::Description;
 use crate::types::{RebuilderName, printable};
@@ -18,15 +18,8 @@ struct Given {
 /// The rebuilders that the command line names.
 pub(super) fn named_by_flags(session: &Session<'_>) -> Result<Vec<Candidate>, Stop> {
     let arguments = session.arguments;
-    let fingerprints = arguments.fingerprint.iter().map(|text| digits(text));
-    let mut fingerprints: Vec<String> = fingerprints.collect::<Result<_, _>>()?;
+    let mut fingerprints = fingerprints(&arguments.fingerprint)?;
     let keys = given_keys(&arguments.key)?;
-    if let (true, Some(unused)) = (arguments.rebuilder.is_empty(), keys.first()) {
-        return Err(Stop::wrong(format!(
-            "--key {}: no --rebuilder has this name. Nothing was changed.",
-            unused.name
-        )));
-    }
     let mut used = Vec::new();
     let mut found: Vec<Candidate> = Vec::new();
     for word in &arguments.rebuilder {
@@ -42,7 +35,7 @@ pub(super) fn named_by_flags(session: &Session<'_>) -> Result<Vec<Candidate>, St
                 })
             };
             fingerprints.retain(|digits| !own(digits));
-            session.tell(&format!("{name} is a rebuilder already, and stays as it is.\n"))?;
+            session.tell(&format!("{name} is a rebuilder already and stays unchanged.\n"))?;
             continue;
         }
         if found.iter().any(|it| *it.name() == name) {
@@ -63,18 +56,14 @@ pub(super) fn named_by_flags(session: &Session<'_>) -> Result<Vec<Candidate>, St
     for it in &found {
         session.tell(&it.shown(session.now))?;
     }
-    let all = || found.iter().flat_map(Candidate::keys);
-    if session.decides == Decides::Flags && (all().next().is_some() || !fingerprints.is_empty()) {
-        named(all(), &fingerprints)?;
+    // Without a person, fingerprints alone say which keys are right.
+    let by_flags = session.decides == Decides::Flags;
+    if by_flags || !fingerprints.is_empty() && !found.is_empty() {
+        named(found.iter().flat_map(Candidate::keys), &fingerprints)?;
     }
-    if session.decides == Decides::Person {
-        if !fingerprints.is_empty() && !found.is_empty() {
-            named(all(), &fingerprints)?;
-        }
-        for it in &found {
-            if !trusts(it.name(), it.keys())? {
-                return Err(Stop::refused("nothing was changed."));
-            }
+    for it in &found {
+        if !by_flags && !asked(it.name(), it.keys())? {
+            return Err(Stop::refused("nothing was changed."));
         }
     }
     Ok(found)
@@ -88,7 +77,7 @@ pub(super) fn asked_for(session: &Session<'_>) -> Result<Vec<Candidate>, Stop> {
         .filter(|it| !there.contains_key(&it.name))
         .collect();
     let mut text =
-        "Whose word is to count? Choose parties that have nothing to do with each other.\n"
+        "Which rebuilders do you trust? Choose parties that are independent of each other.\n"
             .to_owned();
     for (number, it) in known.iter().enumerate() {
         text += &format!("  {}  {}: {}\n", number + 1, it.name, printable(&it.description));
@@ -96,7 +85,7 @@ pub(super) fn asked_for(session: &Session<'_>) -> Result<Vec<Candidate>, Stop> {
     session.tell(&text)?;
     let mut found: Vec<Candidate> = Vec::new();
     loop {
-        let none = if there.is_empty() && found.is_empty() { "" } else { "[no more] " };
+        let none = if there.is_empty() && found.is_empty() { "" } else { "[done] " };
         let said = answer(&format!("Numbers, names or URLs, with spaces between them: {none}"))?;
         let words: Vec<&str> = said.split([' ', ',']).filter(|it| !it.is_empty()).collect();
         if words.is_empty() {
@@ -149,16 +138,11 @@ fn one(
     let all: Vec<Candidate> = found.iter().cloned().chain([candidate.clone()]).collect();
     super::plan::Plan::of(all).config(session.world, session.now).map_err(left_out)?;
     session.tell(&candidate.shown(session.now)).map_err(Outcome::Ended)?;
-    if trusts(&name, candidate.keys()).map_err(Outcome::Ended)? {
+    if asked(&name, candidate.keys()).map_err(Outcome::Ended)? {
         return Ok(Some(candidate));
     }
     session.tell(&format!("  {name} is left out.\n")).map_err(Outcome::Ended)?;
     Ok(None)
-}
-
-fn trusts(name: &RebuilderName, keys: &[Offered]) -> Result<bool, Stop> {
-    let what = if keys.len() == 1 { "this key" } else { "these keys" };
-    Ok(answer(&format!("Trust {what} as {name}'s? Type yes: "))? == "yes")
 }
 
 /// Returns the rebuilder that a word means, narrowed to this machine's needs.
@@ -169,20 +153,13 @@ fn target(session: &Session<'_>, word: &str) -> Result<Target, Stop> {
         Some((name, url)) if url.contains("://") && !name.contains(['/', ':']) => (Some(name), url),
         _ => (None, word),
     };
-    let add = RebuilderAdd {
-        directory: Directory { config: None },
-        trust: Trust { key: Vec::new(), fingerprint: Vec::new(), yes: false },
+    let new = NewRebuilder {
         name: name.map(ToOwned::to_owned),
-        protocol: None,
-        suite: None,
-        component: Vec::new(),
-        taken_over: None,
-        contact: None,
         architecture: arguments.architecture.clone(),
-        threshold: None,
         what: what.to_owned(),
+        ..NewRebuilder::default()
     };
-    let mut target = Target::of(&add, session.world)?;
+    let mut target = Target::of(&new, session.world)?;
     let own = session.machine.architectures();
     if arguments.architecture.is_empty() && !own.is_empty() {
         target.leave_out_others(&own)?;
@@ -209,5 +186,5 @@ fn hinted(stop: Stop) -> Stop {
     if !stop.why.contains("--protocol") {
         return stop;
     }
-    Stop { why: format!("{} The command for that is apt-quorum rebuilder add.", stop.why), ..stop }
+    Stop { why: format!("{} Use apt-quorum rebuilder add for that.", stop.why), ..stop }
 }

@@ -11,10 +11,11 @@ use serde::Serialize;
 
 use super::Exit;
 use super::args::Status as Arguments;
-use super::exception::Listed;
+use super::exception::ListedException;
+use super::judging::present;
 use super::output::json;
 use super::rebuilder::who_answers;
-use super::world::{Stop, end, say, show};
+use super::world::{Stop, directory, end, say, show};
 use crate::apt::configuration::Configuration;
 use crate::audit::System;
 use crate::config::{self, Config};
@@ -23,7 +24,7 @@ use crate::policy::{Exception, Mode};
 use crate::receipt;
 use crate::sys::secure::Trusted;
 use crate::types::{PublicKey, RebuilderName, Timestamp};
-use entrances::{Entrance, Sources};
+use entrances::{ActiveEntrance, Sources};
 use history::{Debt, Event, Heard, History};
 
 /// The whole status, which `--json` prints.
@@ -34,13 +35,13 @@ struct Status {
     /// True if the entrances, the configuration and the mode are as they should be
     guarded: bool,
     configuration: Configured,
-    entrances: Vec<Entrance>,
+    entrances: Vec<ActiveEntrance>,
     sources: Option<Sources>,
-    rebuilders: Vec<Rebuilder>,
+    rebuilders: Vec<HeardRebuilder>,
     /// Unusual settings for asking rebuilders, for people
     network: Vec<String>,
     debt: Option<Debt>,
-    exceptions: Vec<Listed>,
+    exceptions: Vec<ListedException>,
     conflicts: Vec<Event>,
     refusals: Vec<Event>,
 }
@@ -56,17 +57,17 @@ struct Configured {
 }
 
 #[derive(Serialize)]
-struct Rebuilder {
+struct HeardRebuilder {
     name: RebuilderName,
     endpoints: usize,
-    keys: Vec<Key>,
+    keys: Vec<HeardKey>,
     heard: Heard,
     /// The result of asking it now: `answers`, or why it does not; none if it was not asked
     now: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Key {
+struct HeardKey {
     id: String,
     until: Option<Timestamp>,
     good: bool,
@@ -79,13 +80,9 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     };
     let mut apt = Configuration::default();
     apt.add_dump(&dump);
-    let directory = arguments
-        .directory
-        .config
-        .clone()
-        .unwrap_or_else(|| apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY));
+    let directory = directory(&arguments.directory, &apt);
     let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
-    let now = Timestamp::from(receipt::present(&state, std::time::SystemTime::now()).now);
+    let now = present(&apt);
     let loaded = config::load(&directory, Trusted::now());
     let history = History::read(&state);
     let loaded = loaded.as_ref();
@@ -114,7 +111,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             .map(|it| ways(&it.endpoints, &apt, it.timeouts.answer, Commands::Left))
             .unwrap_or_default(),
         debt: System::running(&apt).and_then(|it| history::debt(&it)).ok(),
-        exceptions: exceptions.iter().map(|it| Listed::of(it, now)).collect(),
+        exceptions: exceptions.iter().map(|it| ListedException::of(it, now)).collect(),
         conflicts: history.conflicts.into_iter().rev().collect(),
         refusals: history.refusals.into_iter().rev().collect(),
     };
@@ -134,7 +131,7 @@ fn rebuilders(
     history: &History,
     answers: &BTreeMap<RebuilderName, String>,
     now: Timestamp,
-) -> Vec<Rebuilder> {
+) -> Vec<HeardRebuilder> {
     let keys = |name: &RebuilderName| {
         let own = config.policy.keys().iter().filter(|it| it.rebuilder == *name);
         own.map(|it| {
@@ -143,7 +140,7 @@ fn rebuilders(
                 _ => true,
             };
             let id = it.key.key_id().as_str().to_owned();
-            Key { id, until: it.not_after, good: can_sign && it.is_good_at(now) }
+            HeardKey { id, until: it.not_after, good: can_sign && it.is_good_at(now) }
         })
         .collect()
     };
@@ -151,7 +148,7 @@ fn rebuilders(
         .policy
         .rebuilders()
         .iter()
-        .map(|name| Rebuilder {
+        .map(|name| HeardRebuilder {
             name: name.clone(),
             endpoints: config.endpoints.iter().filter(|it| it.rebuilder == *name).count(),
             keys: keys(name),
