@@ -66,7 +66,7 @@ fn what_apt_would_install_is_told_as_before_its_question() {
          refused: half 2.0-1 all: only 1 rebuilder confirms it, 2 must [alpha: confirmed; beta: signed a different file under this name].\n  \
          exception: excepted 3.0-1 all: why (until 2199-01-01, test.toml line 1).\n  \
          CONFLICT: half 2.0-1 all: beta signed a different file under this name (sha256 OTHER).\n\
-         As things stand, apt would install none of it: apt-quorum explain PACKAGE=VERSION tells more.\n"
+         apt would install none of these packages. See why: apt-quorum explain half=2.0-1\n"
             .replace("OTHER", &Deb::new("half", "2.0-1", "all").differently_built().sha256())
     );
     let upgrades = check(&world, &["--upgrades"]);

@@ -175,7 +175,7 @@ fn what_is_installed_is_explained_by_its_receipt() {
     let half = explain(&world, &["half"]);
     half.assert_code(1);
     let add = "To allow it anyway: apt-quorum exception add half=2.0-1";
-    let more = "  file       offered by a repository without a name (on this machine)\n  file       no known key signed its index: no signed_by matches\n  receipt    let in on 2026-01-02 in mode warn, without a quorum, on 0 attestations\n";
+    let more = "  file       offered by a repository without a name (on this machine)\n  file       no known key signed its index: no signed_by matches\n  receipt    accepted 2026-01-02: mode warn, without a quorum, 0 attestations\n";
     let expected = format!(
         "half 2.0-1 all: installed, and IN CONFLICT: {WHY}{}",
         standings(&keys, more, "from root's receipt", add)

@@ -174,7 +174,7 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
             2,
             vec!["--rebuilder", a, "--rebuilder", a, "--fingerprint", &id, "--threshold", "1"],
         ),
-        ("neither a URL", 2, vec!["--rebuilder", "nobody", "--threshold", "1"]),
+        ("is not a URL", 2, vec!["--rebuilder", "nobody", "--threshold", "1"]),
         (
             "no --rebuilder has this name",
             2,
@@ -186,7 +186,7 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
             vec!["--rebuilder", a, "--key", "/x", "--fingerprint", &id, "--threshold", "1"],
         ),
         (
-            "apt has no source with this URI",
+            "no http or https source of apt has this URI",
             2,
             vec![
                 "--rebuilder",
@@ -256,14 +256,14 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         fresh.machine.world.write("apt.conf.d/50x", "Dir::Bin::Methods::http \"/usr/bin/x\";\n");
     let ended = fresh.setup(&flags);
     ended.assert_code(1);
-    assert!(ended.stderr.contains("has /usr/bin/x in the place of a method"), "{ended:?}");
+    assert!(ended.stderr.contains("replaces a method with /usr/bin/x"), "{ended:?}");
     fs::remove_file(conf).unwrap();
     // A configuration that apt does not go by has nothing to do with apt's sources.
     let elsewhere = fresh.path("elsewhere");
     common::copy_safely(&fresh.path("etc"), &elsewhere);
     let ended = fresh.setup(&[&flags[..], &["--config", elsewhere.to_str().unwrap()]].concat());
     ended.assert_code(2);
-    assert!(ended.stderr.contains("apt does not go by the configuration"), "{ended:?}");
+    assert!(ended.stderr.contains("apt does not use the configuration"), "{ended:?}");
 }
 
 #[test]
@@ -404,7 +404,7 @@ fn a_configured_machine_keeps_what_it_has_and_gets_more() {
     // Lower is possible, and said.
     let ended = fresh.setup(&["--threshold", "1", "--yes", "--no-dry-run"]);
     ended.assert_code(0);
-    assert!(ended.stdout.contains("2 were needed until now, which is more"), "{ended:?}");
+    assert!(ended.stdout.contains("the threshold was 2 until now, which is more"), "{ended:?}");
 }
 
 #[test]
@@ -503,7 +503,7 @@ fn questions_lead_from_fresh_to_enforcing() {
     terminal.expect("Type yes: ").send("yes\n").expect("[done] ").send("\n");
     terminal.expect("3 rebuilders can confirm").expect("must confirm a package? [2] ").send("4\n");
     terminal.expect("nothing could pass").expect("[2] ").send("two\n");
-    terminal.expect("a number is wanted").expect("[2] ").send("\n");
+    terminal.expect("Type a number").expect("[2] ").send("\n");
     terminal.expect("It asks the rebuilders about each. [yes] ").send("\n");
     terminal.expect("With this policy 2 of 2 installed packages would pass.");
     terminal.expect("Mode, enforce or warn? [enforce] ").send("\n");

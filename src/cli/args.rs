@@ -8,8 +8,9 @@ use clap::{Args, Parser};
 
 use crate::config::Protocol;
 
-pub(super) use super::exception::args::Exception;
-pub(super) use super::import::args::{ChosenMode, Import, ImportLayout};
+use super::exception::args::ExceptionCommand;
+use super::import::args::ImportCommand;
+pub(super) use super::import::args::{ChosenMode, ImportLayout};
 pub(super) use super::setup::args::Setup;
 
 /// Install a Debian package only when enough independent rebuilders, chosen by you, have rebuilt
@@ -43,17 +44,22 @@ pub(super) enum Subcommand {
     /// Verify an image by a statement and evidence, offline
     VerifyImage(VerifyImage),
     /// Check the configuration
-    Config(Config),
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Show or set the mode (enforce, warn)
     Mode(Mode),
     /// List, add and remove rebuilders
-    Rebuilder(Rebuilder),
+    #[command(subcommand)]
+    Rebuilder(RebuilderCommand),
     /// List, add and remove exceptions
-    Exception(Exception),
+    #[command(subcommand)]
+    Exception(ExceptionCommand),
     /// Carry evidence from one machine to another
-    Evidence(Evidence),
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Import another tool's trust settings
-    Import(Import),
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Build a system with debootstrap, of accepted packages only
     Bootstrap(Bootstrap),
     /// Print possible next words of the command line, for shells
@@ -227,12 +233,6 @@ pub(super) struct VerifyImage {
     pub(super) statement: PathBuf,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Config {
-    #[command(subcommand)]
-    pub(super) command: ConfigCommand,
-}
-
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum ConfigCommand {
     /// Check the configuration and show every mistake
@@ -261,12 +261,6 @@ pub(super) struct Mode {
     /// The new mode
     #[arg(value_name = "MODE")]
     pub(super) mode: Option<ChosenMode>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Rebuilder {
-    #[command(subcommand)]
-    pub(super) command: RebuilderCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -375,12 +369,6 @@ pub(super) struct RebuilderRemove {
     /// The rebuilder
     #[arg(value_name = "NAME")]
     pub(super) name: String,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Evidence {
-    #[command(subcommand)]
-    pub(super) command: EvidenceCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::args::Attest;
 use super::judging::Court;
 use super::output::{about, json, list, path as shown, print};
-use super::world::{Stop, end, now, say_remarks};
+use super::world::{Stop, now, say_remarks};
 use super::{Exit, audit as audit_command};
 use crate::attest::seal;
 use crate::audit::{Audited, Record, System};
@@ -48,11 +48,7 @@ struct Written {
     notes: Vec<String>,
 }
 
-pub(super) fn run(arguments: &Attest) -> Exit {
-    end(attest(arguments))
-}
-
-fn attest(arguments: &Attest) -> Result<Exit, Stop> {
+pub(super) fn run(arguments: &Attest) -> Result<Exit, Stop> {
     let now = now();
     let excluded = patterns(&arguments.exclude)?;
     let key = secret(&arguments.key)?;

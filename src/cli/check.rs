@@ -7,7 +7,7 @@ use super::args::Check;
 use super::judging::Court;
 use super::output::json;
 use super::simulate::{self, Simulated};
-use super::world::{Stop, end, say, say_remarks, show};
+use super::world::{Stop, say, say_remarks, show};
 use crate::gate::{Ask, Outlook};
 use crate::policy::{Mode, Policy};
 use crate::report::RecordedAssessment;
@@ -29,11 +29,7 @@ struct Checked<'a> {
     odd: &'a [String],
 }
 
-pub(super) fn run(arguments: &Check) -> Exit {
-    end(checked(arguments))
-}
-
-fn checked(arguments: &Check) -> Result<Exit, Stop> {
+pub(super) fn run(arguments: &Check) -> Result<Exit, Stop> {
     let court = Court::of(&arguments.directory, &[], arguments.offline)?.that_tells_signers();
     let (gate, config) = (&court.gate, court.config()?);
     let Simulated { packages, odd } = would_be_installed(arguments)?;

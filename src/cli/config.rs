@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write as _};
 
-use super::args::{Config, ConfigCommand, Directory};
+use super::args::{ConfigCommand, Directory};
 use super::output::{complain, counted, print};
-use super::world::now;
+use super::world::{Stop, now};
 use super::{Exit, loose};
 use crate::apt::configuration::Configuration;
 use crate::attest::Accepted;
@@ -15,26 +15,22 @@ use crate::policy::{Mode, Policy};
 use crate::sys::secure::Trusted;
 use crate::types::{PublicKey, RebuilderName, Timestamp, printable};
 
-pub(super) fn run(arguments: &Config) -> Exit {
-    let ConfigCommand::Check { directory } = &arguments.command;
-    match load(directory) {
-        Ok((loaded, apt)) => print(&describe(&loaded, &apt), Exit::Admitted),
-        Err(exit) => exit,
-    }
+pub(super) fn run(ConfigCommand::Check { directory }: &ConfigCommand) -> Result<Exit, Stop> {
+    let (loaded, apt) = load(directory)?;
+    Ok(print(&describe(&loaded, &apt), Exit::Admitted))
 }
 
 /// Reads the configuration, or prints the mistakes in it. Returns it with apt's configuration,
 /// which says where it is.
-pub(super) fn load(directory: &Directory) -> Result<(Loaded, Configuration), Exit> {
+pub(super) fn load(directory: &Directory) -> Result<(Loaded, Configuration), Stop> {
     let apt = apt_configuration(Environment::Heard).map_err(|error| {
-        complain(&format!("apt-quorum: {error}. Until you fix this, nothing is installed.\n"));
-        Exit::Wrong
+        Stop::wrong(format!("{error}. Until you fix this, nothing is installed."))
     })?;
     match config::load(&super::world::directory(directory, &apt), Trusted::now()) {
         Ok(loaded) => Ok((loaded, apt)),
         Err(problems) => {
             complain(&broken(&problems));
-            Err(Exit::Wrong)
+            Err(Stop::silently(Exit::Wrong))
         }
     }
 }

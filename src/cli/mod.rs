@@ -70,24 +70,25 @@ pub fn run() -> ExitCode {
             return output::print(&text, Exit::Admitted).into();
         }
     };
-    match arguments.command {
-        Subcommand::Setup(arguments) => setup::run(&arguments).into(),
-        Subcommand::Verify(arguments) => verify::run(&arguments).into(),
-        Subcommand::Config(arguments) => config::run(&arguments).into(),
-        Subcommand::Rebuilder(arguments) => rebuilder::run(&arguments).into(),
-        Subcommand::Status(arguments) => status::run(&arguments).into(),
-        Subcommand::Check(arguments) => check::run(&arguments).into(),
-        Subcommand::Explain(arguments) => explain::run(&arguments).into(),
-        Subcommand::Audit(arguments) => audit::run(&arguments).into(),
-        Subcommand::Attest(arguments) => attest::run(&arguments).into(),
-        Subcommand::VerifyImage(arguments) => verify_image::run(&arguments).into(),
-        Subcommand::Evidence(arguments) => evidence::run(&arguments).into(),
-        Subcommand::Mode(arguments) => mode::run(&arguments).into(),
-        Subcommand::Exception(arguments) => exception::run(&arguments).into(),
-        Subcommand::Import(arguments) => import::run(&arguments).into(),
-        Subcommand::Bootstrap(arguments) => bootstrap::run(&arguments).into(),
-        Subcommand::Complete(arguments) => complete::run(&arguments).into(),
-    }
+    let done = match arguments.command {
+        Subcommand::Setup(arguments) => setup::run(&arguments),
+        Subcommand::Verify(arguments) => verify::run(&arguments),
+        Subcommand::Config(arguments) => config::run(&arguments),
+        Subcommand::Rebuilder(arguments) => rebuilder::run(&arguments),
+        Subcommand::Status(arguments) => status::run(&arguments),
+        Subcommand::Check(arguments) => check::run(&arguments),
+        Subcommand::Explain(arguments) => explain::run(&arguments),
+        Subcommand::Audit(arguments) => audit::run(&arguments),
+        Subcommand::Attest(arguments) => attest::run(&arguments),
+        Subcommand::VerifyImage(arguments) => verify_image::run(&arguments),
+        Subcommand::Evidence(arguments) => evidence::run(&arguments),
+        Subcommand::Mode(arguments) => mode::run(&arguments),
+        Subcommand::Exception(arguments) => exception::run(&arguments),
+        Subcommand::Import(arguments) => import::run(&arguments),
+        Subcommand::Bootstrap(arguments) => bootstrap::run(&arguments),
+        Subcommand::Complete(arguments) => complete::run(&arguments),
+    };
+    world::end(done).into()
 }
 
 /// Runs the process that fetches evidence for one that runs as root. Not for people.

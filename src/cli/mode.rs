@@ -3,16 +3,16 @@
 use super::Exit;
 use super::args::{ChosenMode, Mode as Arguments};
 use super::output::counted;
-use super::world::{Stop, World, end, say};
+use super::world::{Stop, World, say};
 use crate::config::Config;
 use crate::policy::Mode;
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
-    end(match &arguments.mode {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stop> {
+    match &arguments.mode {
         None => shown(arguments),
         Some(ChosenMode::Enforce) => set(arguments, Mode::Enforce),
         Some(ChosenMode::Warn) => set(arguments, Mode::Warn),
-    })
+    }
 }
 
 fn shown(arguments: &Arguments) -> Result<Exit, Stop> {

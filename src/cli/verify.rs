@@ -8,7 +8,7 @@ use super::Exit;
 use super::args::Verify;
 use super::judging::Court;
 use super::output::{complain, json, print, show};
-use super::world::{Stop, end, now, say_remarks};
+use super::world::{Stop, now, say_remarks};
 use crate::gate::{Candidate, Installing, Judged};
 use crate::policy::Reason;
 use crate::report::{self, Entrance, Record, SCHEMA};
@@ -21,11 +21,7 @@ pub(super) struct Decisions {
     pub(super) decisions: Vec<Record>,
 }
 
-pub(super) fn run(arguments: &Verify) -> Exit {
-    end(verified(arguments))
-}
-
-fn verified(arguments: &Verify) -> Result<Exit, Stop> {
+pub(super) fn run(arguments: &Verify) -> Result<Exit, Stop> {
     let now = now();
     let court = Court::open(&arguments.judging)?;
     let gate = &court.gate;

@@ -9,7 +9,7 @@ use super::args::VerifyImage;
 use super::attest::{hashed, patterns, put};
 use super::judging::{Bar, Court};
 use super::output::{about, json, list, print, show};
-use super::world::{Stop, end, now, say_remarks};
+use super::world::{Stop, now, say_remarks};
 use super::{Exit, audit as audit_command, files};
 use crate::attest::{Rejection, unseal};
 use crate::audit::{self, Audited, Record, System};
@@ -53,11 +53,7 @@ struct Said {
     excluded: Vec<String>,
 }
 
-pub(super) fn run(arguments: &VerifyImage) -> Exit {
-    end(verify(arguments))
-}
-
-fn verify(arguments: &VerifyImage) -> Result<Exit, Stop> {
+pub(super) fn run(arguments: &VerifyImage) -> Result<Exit, Stop> {
     let now = now();
     let accepted = patterns(&arguments.exclude)?;
     if arguments.manifest.is_some() && arguments.root.is_none() {

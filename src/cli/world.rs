@@ -102,6 +102,11 @@ pub(super) struct Stop {
 }
 
 impl Stop {
+    /// The reason was printed already.
+    pub(super) const fn silently(exit: Exit) -> Self {
+        Self { exit, why: String::new() }
+    }
+
     /// The command line or the configuration is wrong.
     pub(super) fn wrong(why: impl ToString) -> Self {
         Self { exit: Exit::Wrong, why: why.to_string() }

@@ -57,40 +57,39 @@ pub fn check_statement(
 ) -> Vec<Problem> {
     let Expected { verifier, resource, excluded: accepted, max_age } = expected;
     let mut problems = Vec::new();
+    let mut problem = |code, text: String| problems.push(Problem::new(code, text));
     let own = name_of_key(key);
     if statement.verifier() != verifier.unwrap_or(&own) {
         let by = printable(statement.verifier());
-        let text = format!(
-            "the statement names {by} as verifier: if this key may sign for it, add --verifier"
+        problem(
+            "other-verifier",
+            format!(
+                "the statement names {by} as verifier: if this key may sign for it, add --verifier"
+            ),
         );
-        problems.push(Problem::new("other-verifier", text));
     }
     let summary = &statement.predicate;
     if resource.is_some_and(|it| it != summary.resource_uri) {
-        let text =
-            format!("the statement is about another image, {}", printable(&summary.resource_uri));
-        problems.push(Problem::new("other-resource", text));
+        let other = printable(&summary.resource_uri);
+        problem("other-resource", format!("the statement is about another image, {other}"));
     }
     let age = now.as_unix().saturating_sub(summary.time_verified.as_unix());
     if let Some(most) = max_age.filter(|most| age > i64::from(*most) * DAY) {
-        let text = format!(
-            "the statement is of {}, more than {most} days ago: get a newer one",
-            summary.time_verified.date()
-        );
-        problems.push(Problem::new("too-old", text));
+        let date = summary.time_verified.date();
+        let text =
+            format!("the statement is of {date}, more than {most} days ago: get a newer one");
+        problem("too-old", text);
     }
     if age < -AHEAD {
-        problems.push(Problem::new(
-            "from-the-future",
-            "the statement is from the future: check the clock",
-        ));
+        let text = "the statement is from the future: check the clock";
+        problem("from-the-future", text.to_owned());
     }
     for pattern in &summary.image.excluded {
         if !accepted.iter().any(|it| it.as_str() == pattern) {
             let pattern = printable(pattern);
             let text =
                 format!("the statement leaves out {pattern}: to agree, add --exclude '{pattern}'");
-            problems.push(Problem::new("left-out", text));
+            problem("left-out", text);
         }
     }
     problems
@@ -102,8 +101,8 @@ pub fn check_tree(statement: &Statement, found: Sha256Digest) -> Option<Problem>
     let meant = statement.tree()?;
     let text = || {
         format!(
-            "the tree is another one: its manifest has the sha256 {found} and not {meant}. \
-             Compare the manifests (--manifest)"
+            "the tree differs: its manifest has the sha256 {found}, not {meant}. To find the \
+             difference, compare the manifests (--manifest)"
         )
     };
     (found != meant).then(|| Problem::new("other-tree", text()))
@@ -128,42 +127,35 @@ pub fn check_installed(told: &[StatedPackage], installed: &[Installed]) -> Vec<P
     let told: BTreeMap<Identity, &StatedPackage> =
         told.iter().map(|it| (it.identity(), it)).collect();
     let mut problems = Vec::new();
+    let mut problem = |code, text: String| problems.push(Problem::new(code, text));
     let mut there: BTreeMap<&Identity, (&Control, &Installed)> = BTreeMap::new();
     for it in installed {
         match &it.control {
             Ok(control) => drop(there.insert(&control.identity, (control, it))),
             Err(why) => {
-                let text = format!(
-                    "{} is installed, but its entry in dpkg's database is invalid: {why}",
-                    it.called
+                problem(
+                    "not-in-statement",
+                    format!(
+                        "{} is installed, but its entry in dpkg's database is invalid: {why}",
+                        it.called
+                    ),
                 );
-                problems.push(Problem::new("not-in-statement", text));
             }
         }
     }
-    for (identity, (control, installed)) in &there {
-        match told.get(identity) {
-            None => {
-                let text = format!("{identity} is installed but not in the statement");
-                problems.push(Problem::new("not-in-statement", text));
+    for (identity, (Control { source, .. }, installed)) in &there {
+        let (code, what) = match told.get(identity) {
+            None => ("not-in-statement", "is installed but not in the statement"),
+            Some(told) if (&told.source, &told.source_version) != (&source.0, &source.1) => {
+                ("other-source", "has another source package in the statement")
             }
-            Some(told)
-                if (&told.source, &told.source_version)
-                    != (&control.source.0, &control.source.1) =>
-            {
-                let text = format!("{identity} has another source package in the statement");
-                problems.push(Problem::new("other-source", text));
-            }
-            Some(_) if !installed.whole => {
-                let text = format!("{identity} is not completely installed");
-                problems.push(Problem::new("unfinished", text));
-            }
-            Some(_) => {}
-        }
+            Some(_) if !installed.whole => ("unfinished", "is not completely installed"),
+            Some(_) => continue,
+        };
+        problem(code, format!("{identity} {what}"));
     }
     for identity in told.keys().filter(|it| !there.contains_key(it)) {
-        let text = format!("{identity} is in the statement but not installed");
-        problems.push(Problem::new("not-installed", text));
+        problem("not-installed", format!("{identity} is in the statement but not installed"));
     }
     problems
 }

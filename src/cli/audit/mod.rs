@@ -9,7 +9,7 @@ use super::Exit;
 use super::args::Audit;
 use super::judging::Court;
 use super::output::{about, json, list, print, show};
-use super::world::{Stop, end, now, say_remarks};
+use super::world::{Stop, now, say_remarks};
 use crate::audit::{Audited, Counts, Record, State, System, confirming, page, word};
 use crate::gate::Ask;
 use crate::policy::Assessment;
@@ -19,11 +19,7 @@ use crate::sys::files::Prepared;
 use crate::sys::plain;
 use crate::types::printable;
 
-pub(super) fn run(arguments: &Audit) -> Exit {
-    end(audited(arguments))
-}
-
-fn audited(arguments: &Audit) -> Result<Exit, Stop> {
+pub(super) fn run(arguments: &Audit) -> Result<Exit, Stop> {
     let court = Court::open(&arguments.judging)?;
     let config = court.config()?;
     // On the running system, exceptions and keys are judged by the hook's time.

@@ -20,7 +20,7 @@ use super::args::Bootstrap;
 use super::judging::{Court, at_hand, network};
 use super::output::{about, complain_in_colour, json, path as shown, print};
 use super::verify::{Decisions, exit_code};
-use super::world::{Stop, end, say_remarks};
+use super::world::{Stop, say_remarks};
 use crate::config::Config;
 use crate::gate::{Candidate, Environment, Gate, Installing, Judged, apt_configuration};
 use crate::log::Log;
@@ -45,8 +45,8 @@ fn refused(why: impl Display) -> Stop {
     Stop::refused(format!("refused: {why}."))
 }
 
-pub(super) fn run(arguments: &Bootstrap) -> Exit {
-    end(match (&arguments.archives, arguments.check) {
+pub(super) fn run(arguments: &Bootstrap) -> Result<Exit, Stop> {
+    match (&arguments.archives, arguments.check) {
         (_, true) => open(arguments, None).and_then(|court| {
             let config = enforcing(&court)?;
             let text = format!("{} can be used for a build.\n", shown(&config.directory));
@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Bootstrap) -> Exit {
         }),
         (Some(directory), false) => judge_directory(arguments, directory),
         (None, false) => bootstrap(arguments),
-    })
+    }
 }
 
 /// Opens the gate. `lists` are the indexes that count.
@@ -224,7 +224,7 @@ fn judge(
         let decisions = records.into_iter().map(|(record, _)| record).collect();
         let shown = print(&json(&Decisions { schema: SCHEMA, decisions }), exit);
         if shown != exit {
-            return Err(Stop { exit: shown, why: String::new() });
+            return Err(Stop::silently(shown));
         }
     }
     if let Err(error) = recorded {
@@ -232,7 +232,7 @@ fn judge(
     }
     let decisions = judged.into_iter().map(|it| it.decision).collect();
     // The summary said why.
-    Clearance::of(decisions).map_err(|_| Stop { exit, why: String::new() })
+    Clearance::of(decisions).map_err(|_| Stop::silently(exit))
 }
 
 /// Returns a path as the image sees it, where that is known: receipts must not depend on where an

@@ -31,20 +31,9 @@ struct Wished {
 #[derive(Serialize)]
 struct Fetched<'a> {
     schema: u32,
-    packages: Vec<FetchedPackage<'a>>,
+    packages: &'a [Surveyed],
     #[serde(skip_serializing_if = "Option::is_none")]
     exported: Option<&'a Exported>,
-}
-
-#[derive(Serialize)]
-struct FetchedPackage<'a> {
-    #[serde(flatten)]
-    identity: &'a Identity,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sha256: Option<Sha256Digest>,
-    signed: &'a BTreeSet<RebuilderName>,
-    differ: &'a BTreeSet<RebuilderName>,
-    silent: &'a BTreeSet<RebuilderName>,
 }
 
 pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Stop> {
@@ -91,23 +80,12 @@ pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Stop> {
     let exported = arguments.output.as_deref().map(export).transpose();
     let written = exported.as_ref().ok().and_then(Option::as_ref);
     let said = if arguments.json {
-        let packages = surveyed.iter().map(recorded).collect();
-        json(&Fetched { schema: 1, packages, exported: written })
+        json(&Fetched { schema: 1, packages: &surveyed, exported: written })
     } else {
         text(&surveyed) + &written.map(Exported::text).unwrap_or_default()
     };
     let exit = print(&said, exit_of(&surveyed, &unlisted));
     exported.map(|_| exit)
-}
-
-fn recorded(it: &Surveyed) -> FetchedPackage<'_> {
-    FetchedPackage {
-        identity: &it.identity,
-        sha256: it.sha256,
-        signed: &it.signed,
-        differ: &it.differ,
-        silent: &it.silent,
-    }
 }
 
 /// Returns the exit code. A silent rebuilder matters only where no other one was heard: any

@@ -8,21 +8,21 @@ mod output;
 use std::collections::BTreeMap;
 
 use super::Exit;
-use super::args::{Directory, Evidence, EvidenceCommand};
+use super::args::{Directory, EvidenceCommand};
 use super::judging::Court;
 use super::output::list;
-use super::world::{Stop, end};
+use super::world::Stop;
 use crate::attest::Rejection;
 
 /// The number of attestations that make no claim here, by the short names of the reasons.
 type Rejected = BTreeMap<&'static str, usize>;
 
-pub(super) fn run(arguments: &Evidence) -> Exit {
-    end(match &arguments.command {
+pub(super) fn run(command: &EvidenceCommand) -> Result<Exit, Stop> {
+    match command {
         EvidenceCommand::Export(arguments) => export::run(arguments),
         EvidenceCommand::Import(arguments) => import::run(arguments),
         EvidenceCommand::Fetch(arguments) => fetch::run(arguments),
-    })
+    }
 }
 
 /// Opens the gate with a configuration that can be used: without one, no attestation can be

@@ -6,12 +6,6 @@ use super::super::args::{Directory, List};
 use super::super::import::args::day;
 use crate::types::{Fingerprint, Glob, Sha256Digest, Timestamp};
 
-#[derive(Debug, Args)]
-pub(in crate::cli) struct Exception {
-    #[command(subcommand)]
-    pub(in crate::cli) command: ExceptionCommand,
-}
-
 #[derive(Debug, clap::Subcommand)]
 pub(in crate::cli) enum ExceptionCommand {
     /// Let packages pass without a quorum until a date, for a reason

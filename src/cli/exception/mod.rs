@@ -11,10 +11,10 @@ pub(super) use list::{ListedException, line};
 
 use super::Exit;
 use super::output;
-use super::world::{Stop, World, end, now, say, say_first};
+use super::world::{Stop, World, now, say, say_first};
 use crate::policy;
 use crate::types::{Timestamp, printable};
-use args::{Exception, ExceptionCommand};
+use args::ExceptionCommand;
 
 /// The directory of exceptions, below the directory of a configuration.
 const DIRECTORY: &str = "exceptions.d";
@@ -22,12 +22,12 @@ const DIRECTORY: &str = "exceptions.d";
 /// Seconds in a day.
 const DAY: i64 = 24 * 60 * 60;
 
-pub(super) fn run(arguments: &Exception) -> Exit {
-    end(match &arguments.command {
+pub(super) fn run(command: &ExceptionCommand) -> Result<Exit, Stop> {
+    match command {
         ExceptionCommand::Add(arguments) => add::run(arguments),
         ExceptionCommand::List(arguments) => list::run(arguments),
         ExceptionCommand::Remove(arguments) => remove::run(arguments),
-    })
+    }
 }
 
 /// Returns the place of an exception, as people type it: `exceptions.d/local.toml:12`. The

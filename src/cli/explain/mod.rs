@@ -11,7 +11,7 @@ use super::args::Explain;
 use super::files::is_file;
 use super::judging::Court;
 use super::output::json;
-use super::world::{Stop, end, say, say_remarks, show};
+use super::world::{Stop, say, say_remarks, show};
 use super::{Exit, simulate};
 use crate::attest::Claim;
 use crate::audit::{self, Audited, RecordedPackage, System};
@@ -97,11 +97,7 @@ struct Explaining<'a> {
     now: Timestamp,
 }
 
-pub(super) fn run(arguments: &Explain) -> Exit {
-    end(explained(arguments))
-}
-
-fn explained(arguments: &Explain) -> Result<Exit, Stop> {
+pub(super) fn run(arguments: &Explain) -> Result<Exit, Stop> {
     let court = Court::open(&arguments.judging)?.that_tells_signers();
     let (config, now) = (court.config()?, court.present());
     let explaining = Explaining { court: &court, config, now };

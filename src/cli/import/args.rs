@@ -25,14 +25,8 @@ pub(in crate::cli) struct ImportLayout {
 }
 
 /// `import`
-#[derive(Debug, Args)]
-pub(in crate::cli) struct Import {
-    #[command(subcommand)]
-    pub(super) command: ImportCommand,
-}
-
 #[derive(Debug, clap::Subcommand)]
-pub(super) enum ImportCommand {
+pub(in crate::cli) enum ImportCommand {
     /// Import apt-transport-in-toto's settings and the layout that they name
     AptTransportInToto(AptTransport),
     /// Import repro-threshold's rebuilders, threshold and exemptions
@@ -40,7 +34,7 @@ pub(super) enum ImportCommand {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct AptTransport {
+pub(in crate::cli) struct AptTransport {
     /// Read only this file of apt's configuration
     #[arg(long, value_name = "FILE")]
     pub(super) from: Option<PathBuf>,
@@ -54,7 +48,7 @@ pub(super) struct AptTransport {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ReproThreshold {
+pub(in crate::cli) struct ReproThreshold {
     /// The configuration of repro-threshold
     #[arg(long, value_name = "FILE", default_value = repro_threshold::DEFAULT_PATH)]
     pub(super) from: PathBuf,

@@ -6,11 +6,11 @@ mod files;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use args::{AptTransport, ChosenMode, Import, ImportCommand, ImportLayout, Keys, ReproThreshold};
+use args::{AptTransport, ChosenMode, ImportCommand, ImportLayout, Keys, ReproThreshold};
 use reqwest::Url;
 
 use super::output::{about, path as shown};
-use super::world::{Stop, World, ask, end, now, say, say_first};
+use super::world::{Stop, World, ask, now, say, say_first};
 use super::{Exit, files as common};
 use crate::apt::configuration::dumped_below;
 use crate::attest::{self, Layout, Stated};
@@ -39,13 +39,13 @@ fn refused(why: impl std::fmt::Display) -> Stop {
     Stop::refused(format!("{why}. Nothing was written."))
 }
 
-pub(super) fn run(arguments: &Import) -> Exit {
+pub(super) fn run(command: &ImportCommand) -> Result<Exit, Stop> {
     let now = now();
-    let (plan, writing) = match &arguments.command {
+    let (plan, writing) = match command {
         ImportCommand::AptTransportInToto(it) => (apt_transport(it, now), &it.writing),
         ImportCommand::ReproThreshold(it) => (repro_threshold(it, now), &it.writing),
     };
-    end(plan.and_then(|plan| carry_out(&plan, writing)))
+    carry_out(&plan?, writing)
 }
 
 pub(super) fn layout(arguments: &ImportLayout) -> Result<Exit, Stop> {

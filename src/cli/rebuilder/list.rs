@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::Exit;
 use super::super::args::List;
 use super::super::output::{json, print};
-use super::show;
+use super::{Stop, show};
 use crate::config::{Config, Endpoint, Protocol, Rebuilder};
 use crate::types::{Architecture, RebuilderName, printable};
 
@@ -39,11 +39,8 @@ struct ListedEndpoint<'a> {
     architectures: Option<Vec<&'a str>>,
 }
 
-pub(super) fn run(arguments: &List) -> Exit {
-    let config = match super::super::config::load(&arguments.directory) {
-        Ok((config, _)) => config,
-        Err(exit) => return exit,
-    };
+pub(super) fn run(arguments: &List) -> Result<Exit, Stop> {
+    let (config, _) = crate::cli::config::load(&arguments.directory)?;
     let listed = |(name, it)| ListedRebuilder::of(name, it, &config);
     let rebuilders: Vec<ListedRebuilder<'_>> = config.rebuilders.iter().map(listed).collect();
     let text = match arguments.json {
@@ -51,7 +48,7 @@ pub(super) fn run(arguments: &List) -> Exit {
         false if rebuilders.is_empty() => NONE.to_owned(),
         false => rebuilders.iter().map(ListedRebuilder::text).collect(),
     };
-    print(&text, Exit::Admitted)
+    Ok(print(&text, Exit::Admitted))
 }
 
 impl<'a> ListedRebuilder<'a> {

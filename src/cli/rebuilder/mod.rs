@@ -21,16 +21,16 @@ pub(super) use target::{Target, descriptions};
 pub(super) use trust::{asked, fingerprints, named};
 
 use super::Exit;
-use super::args::{Rebuilder, RebuilderCommand};
-use super::world::{Stop, World, end, now, say, say_first};
+use super::args::RebuilderCommand;
+use super::world::{Stop, World, now, say, say_first};
 
-pub(super) fn run(arguments: &Rebuilder) -> Exit {
-    end(match &arguments.command {
-        RebuilderCommand::List(arguments) => return list::run(arguments),
+pub(super) fn run(command: &RebuilderCommand) -> Result<Exit, Stop> {
+    match command {
+        RebuilderCommand::List(arguments) => list::run(arguments),
         RebuilderCommand::Add(arguments) => add::run(arguments),
         RebuilderCommand::AddKey(arguments) => add_key::run(arguments),
         RebuilderCommand::Refresh(arguments) => refresh::run(arguments),
         RebuilderCommand::Remove(arguments) => remove::run(arguments),
         RebuilderCommand::ImportLayout(arguments) => super::import::layout(arguments),
-    })
+    }
 }

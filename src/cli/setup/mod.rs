@@ -26,7 +26,7 @@ use super::args::ChosenMode;
 use super::judging::{self, Court};
 use super::output::{complain, counted, json};
 use super::rebuilder::{Candidate, comes_to};
-use super::world::{Stop, World, answer, ask, end, now, say, say_first};
+use super::world::{Stop, World, answer, ask, now, say, say_first};
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::policy::Mode;
@@ -42,11 +42,7 @@ enum Decides {
     Flags,
 }
 
-pub(super) fn run(arguments: &Setup) -> Exit {
-    end(set_up(arguments))
-}
-
-fn set_up(arguments: &Setup) -> Result<Exit, Stop> {
+pub(super) fn run(arguments: &Setup) -> Result<Exit, Stop> {
     let quiet = arguments.yes || arguments.json;
     let decides =
         if !quiet && std::io::stdin().is_terminal() { Decides::Person } else { Decides::Flags };
@@ -178,20 +174,14 @@ impl Session<'_> {
         }
         let proposed = there.map_or(proposed, |there| proposed.max(there.count()));
         self.tell(&text::about_threshold(&voters, there))?;
-        loop {
-            let said =
-                answer(&format!("How many rebuilders must confirm a package? [{proposed}] "))?;
-            let said = if said.is_empty() { proposed.to_string() } else { said };
-            let wanted = said
-                .parse::<i64>()
-                .map_err(|_| "type a number".to_owned())
-                .and_then(|it| Threshold::try_from(it).map_err(|error| error.to_string()))
-                .and_then(|it| self.possible(plan, &voters, it));
-            match wanted {
-                Ok(wanted) => return self.decided(plan, &voters, wanted, there),
-                Err(why) => self.tell(&format!("  {why}\n"))?,
-            }
-        }
+        let question = format!("How many rebuilders must confirm a package? [{proposed}] ");
+        let wanted = self.asked(&question, |said| {
+            let said = if said.is_empty() { &proposed.to_string() } else { said };
+            let count = said.parse::<i64>().map_err(|_| "Type a number.".to_owned())?;
+            let wanted = Threshold::try_from(count).map_err(|error| error.to_string())?;
+            self.possible(plan, &voters, wanted)
+        })?;
+        self.decided(plan, &voters, wanted, there)
     }
 
     /// Returns the threshold, if any package could pass with it. Asks the reader of the
@@ -234,7 +224,12 @@ impl Session<'_> {
         }
         if self.decides == Decides::Person && !self.arguments.dry_run {
             let question = "Check the installed packages by this policy? apt-quorum asks the rebuilders about each. [yes] ";
-            if !self.yes_or_no(question, true)? {
+            let wanted = self.asked(question, |said| match said {
+                "" | "yes" => Ok(true),
+                "no" => Ok(false),
+                _ => Err("Type yes or no.".to_owned()),
+            })?;
+            if !wanted {
                 return Ok(None);
             }
         }
@@ -277,16 +272,13 @@ impl Session<'_> {
         let all_pass = dry_run.is_some_and(|it| it.exit() == Exit::Admitted);
         let proposed = if all_pass { Mode::Enforce } else { there };
         self.tell("What should happen to unconfirmed packages?\n  enforce  they are refused\n  warn     they pass with a warning and count as debt\n")?;
-        loop {
-            let said =
-                answer(&format!("Mode, enforce or warn? [{}] ", super::mode::word(proposed)))?;
-            match said.as_str() {
-                "" => return Ok(proposed),
-                "enforce" => return Ok(Mode::Enforce),
-                "warn" => return Ok(Mode::Warn),
-                _ => self.tell("  Type enforce or warn.\n")?,
-            }
-        }
+        let question = format!("Mode, enforce or warn? [{}] ", super::mode::word(proposed));
+        self.asked(&question, |said| match said {
+            "" => Ok(proposed),
+            "enforce" => Ok(Mode::Enforce),
+            "warn" => Ok(Mode::Warn),
+            _ => Err("Type enforce or warn.".to_owned()),
+        })
     }
 
     /// Returns the sources that the command line names, if any. Reports a mistake there before the
@@ -332,9 +324,8 @@ impl Session<'_> {
         if choices.is_empty() || self.machine.all_are_judged() {
             return Ok(Chosen::AsTheyAre);
         }
-        loop {
-            let said = answer("Which sources? all, none, or their numbers [all] ")?;
-            match said.as_str() {
+        self.asked("Which sources? all, none, or their numbers [all] ", |said| {
+            match said {
                 "" | "all" => return Ok(Chosen::All),
                 "none" => return Ok(Chosen::AsTheyAre),
                 _ => {}
@@ -344,11 +335,9 @@ impl Session<'_> {
                 choices.get(number).map(|it| it.uri.clone())
             };
             let words = said.split([' ', ',']).filter(|it| !it.is_empty());
-            match words.map(number).collect::<Option<_>>() {
-                Some(uris) => return Ok(Chosen::These(uris)),
-                None => self.tell("  Type all, none, or numbers of the list.\n")?,
-            }
-        }
+            let uris = words.map(number).collect::<Option<_>>();
+            uris.map(Chosen::These).ok_or_else(|| "Type all, none, or numbers of the list.".into())
+        })
     }
 
     /// Asks for a last yes, and makes the change.
@@ -403,13 +392,16 @@ impl Session<'_> {
         Ok(exit)
     }
 
-    fn yes_or_no(&self, question: &str, proposed: bool) -> Result<bool, Stop> {
+    /// Asks until `read` understands the answer, and tells why it does not.
+    fn asked<T>(
+        &self,
+        question: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Stop> {
         loop {
-            match answer(question)?.as_str() {
-                "" => return Ok(proposed),
-                "yes" => return Ok(true),
-                "no" => return Ok(false),
-                _ => self.tell("  Type yes or no.\n")?,
+            match read(&answer(question)?) {
+                Ok(it) => return Ok(it),
+                Err(why) => self.tell(&format!("  {why}\n"))?,
             }
         }
     }

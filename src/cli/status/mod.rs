@@ -15,7 +15,7 @@ use super::exception::ListedException;
 use super::judging::present;
 use super::output::json;
 use super::rebuilder::who_answers;
-use super::world::{Stop, directory, end, say, show};
+use super::world::{Stop, directory, say, show};
 use crate::apt::configuration::Configuration;
 use crate::audit::System;
 use crate::config::{self, Config};
@@ -73,11 +73,8 @@ struct HeardKey {
     good: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
-    let dump = match apt_dump(Environment::Heard, None) {
-        Ok(dump) => dump.unwrap_or_default(),
-        Err(error) => return end(Err(Stop::wrong(error))),
-    };
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stop> {
+    let dump = apt_dump(Environment::Heard, None).map_err(Stop::wrong)?.unwrap_or_default();
     let mut apt = Configuration::default();
     apt.add_dump(&dump);
     let directory = directory(&arguments.directory, &apt);
@@ -121,9 +118,9 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         (None, false) => Exit::Refused,
     };
     if arguments.json {
-        return say(&json(&status), exit);
+        return Ok(say(&json(&status), exit));
     }
-    show(&text::of(&status, exceptions), exit)
+    Ok(show(&text::of(&status, exceptions), exit))
 }
 
 fn rebuilders(
