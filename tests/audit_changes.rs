@@ -197,7 +197,7 @@ fn an_outcome_that_cannot_be_read_or_kept_is_not_passed_over() {
     machine.world.make_directory(&format!("root/{LAST}"));
     let ended = machine.audit_running(&["--changes"], &[]);
     ended.assert_code(2).assert_plain();
-    assert!(ended.stderr.contains("cannot keep the outcome in "), "{ended:?}");
+    assert!(ended.stderr.contains("cannot keep the result in "), "{ended:?}");
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn what_apt_would_install_is_told_as_before_its_question() {
     };
     assert_eq!(asked(&servers), 0);
 
-    let all_of_it = "As things stand, apt would install all of it.\n";
+    let all_of_it = "apt would install all of these packages.\n";
     let good = check(&world, &["good"]);
     good.assert_code(0);
     assert_eq!(good.stdout, format!("apt-quorum: of 1 package, 1 confirmed.\n{all_of_it}"));
@@ -66,7 +66,7 @@ fn what_apt_would_install_is_told_as_before_its_question() {
          refused: half 2.0-1 all: only 1 rebuilder confirms it, 2 must [alpha: confirmed; beta: signed a different file under this name].\n  \
          exception: excepted 3.0-1 all: why (until 2199-01-01, test.toml line 1).\n  \
          CONFLICT: half 2.0-1 all: beta signed a different file under this name (sha256 OTHER).\n\
-         As things stand, apt would install none of it: apt-quorum explain PACKAGE=VERSION tells more.\n"
+         apt would install none of these packages. See why: apt-quorum explain half=2.0-1\n"
             .replace("OTHER", &Deb::new("half", "2.0-1", "all").differently_built().sha256())
     );
     let upgrades = check(&world, &["--upgrades"]);
@@ -110,7 +110,7 @@ fn what_cannot_be_told_is_said_to_be_so() {
     unknown.assert_code(2);
     assert_eq!(
         unknown.stderr,
-        "apt-quorum: apt-get does not tell what it would install: E: Unable to locate package no-such-package\n"
+        "apt-quorum: cannot ask apt-get what it would install: E: Unable to locate package no-such-package\n"
     );
     // Nothing that stands for a package is taken for an option.
     check(&world, &["--", "-oAPT::Get::Simulate=false"]).assert_code(2);

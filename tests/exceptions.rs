@@ -71,7 +71,7 @@ fn a_file_passes_by_an_exception_for_its_bytes_and_no_other_file_does() {
     let until = [31, 32].map(day_in);
     let expected = until.clone().map(|until| {
         format!(
-            "exceptions.d/local.toml:2: package \"hello\", version \"2.10-5\", sha256 \"{}\": a \"b\" ?[2J mode = 1 (until {until}, 30 days left).\nIt holds for exactly this file.\n",
+            "exceptions.d/local.toml:2: package \"hello\", version \"2.10-5\", sha256 \"{}\": a \"b\" ?[2J mode = 1 (until {until}, 30 days left).\nApplies to this file only.\n",
             hello.sha256()
         )
     });
@@ -170,7 +170,7 @@ fn conditions_are_written_as_they_were_given_behind_what_is_there() {
     let two = ["--reason", "why", "--expires", "2199-03-01"];
     add(&world, &[&["libc6=2.41-12+deb13u1"], &two[..]].concat()).assert_code(0);
     let ended = add(&world, &[&["zlib1g"], &two[..]].concat());
-    assert!(ended.stdout.contains("\nIt holds for every version to come: "), "{ended:?}");
+    assert!(ended.stdout.contains("\nApplies to all future versions; use "), "{ended:?}");
     let text = read(&world, "local.toml").unwrap();
     assert!(text.contains("\npackage = [\"libc6\"]\nversion = [\"2.41-12+deb13u1\"]\n"), "{text}");
     assert!(text.contains("\npackage = [\"zlib1g\"]\nreason"), "{text}");
@@ -266,8 +266,7 @@ fn one_exception_is_taken_out_and_all_else_stays_as_it_is_written() {
     world.write("etc/exceptions.d/site.toml", WRITTEN);
     let asked = exception(&world, &["remove", "exceptions.d/site.toml:4"]);
     asked.assert_code(1);
-    let said =
-        "apt-quorum: nobody can be asked: without a terminal, give --yes. Nothing was changed.\n";
+    let said = "apt-quorum: no terminal: add --yes. Nothing was changed.\n";
     assert_eq!(asked.stderr, said);
     assert_eq!(read(&world, "site.toml").as_deref(), Some(WRITTEN));
 
@@ -277,7 +276,7 @@ fn one_exception_is_taken_out_and_all_else_stays_as_it_is_written() {
         gone.stdout.starts_with("exceptions.d/site.toml:4: package \"linux-image-*\": "),
         "{gone:?}"
     );
-    let last = "It is gone. What was installed under it stays, as debt until a quorum confirms it; 1 exception is left.";
+    let last = "Exception removed. Packages installed under it stay as debt until a quorum confirms them. 1 exception left.";
     assert_eq!(gone.stdout.lines().last(), Some(last));
     let (head, rest) = WRITTEN.split_once("# the kernel").unwrap();
     let (_, second) = rest.split_once("\n\n").unwrap();
@@ -286,7 +285,7 @@ fn one_exception_is_taken_out_and_all_else_stays_as_it_is_written() {
     for wrong in ["site.toml:1", "exceptions.d/site.toml:10", "other.toml:4"] {
         let ended = exception(&world, &["remove", "--yes", wrong]);
         ended.assert_code(1);
-        assert!(ended.stderr.contains("no exception begins at"), "{ended:?}");
+        assert!(ended.stderr.contains("there is no exception at"), "{ended:?}");
     }
     exception(&world, &["remove", "--yes", "site.toml"]).assert_code(2);
 
@@ -309,7 +308,7 @@ fn what_only_people_can_take_apart_stays() {
     world.write("etc/exceptions.d/list.toml", text);
     let ended = exception(&world, &["remove", "--yes", "list.toml:2"]);
     ended.assert_code(1);
-    assert!(ended.stderr.contains("take it out by hand. Nothing was changed."), "{ended:?}");
+    assert!(ended.stderr.contains("remove it with an editor. Nothing was changed."), "{ended:?}");
     assert_eq!(read(&world, "list.toml").as_deref(), Some(text));
 }
 
@@ -318,13 +317,25 @@ fn what_only_people_can_take_apart_stays() {
 fn what_binds_a_condition_is_told() {
     let key = "04b54c3cdca79751b16bc6b5225629df75b188bd";
     for (arguments, told) in [
-        (&["--origin", "Debian"][..], Some("(origin), whoever signed it")),
-        (&["--component", "main", "--suite", "x"], Some("(suite, component), whoever signed it")),
-        (&["--label", "x", "--codename", "y"], Some("(label, codename), whoever signed it")),
-        (&["--origin", "Debian", "--package", "a"], Some("(origin), whoever signed it")),
-        (&["--origin", "Debian", "--site", "*"], Some("(origin), whoever signed it")),
-        (&["--source", "linux"], Some("names neither packages nor an archive")),
-        (&["--site", "**?", "--package", "*"], Some("names neither packages nor an archive")),
+        (&["--origin", "Debian"][..], Some("claims this origin for itself, whatever key")),
+        (
+            &["--component", "main", "--suite", "x"],
+            Some("claims this suite, component for itself, whatever key"),
+        ),
+        (
+            &["--label", "x", "--codename", "y"],
+            Some("claims this label, codename for itself, whatever key"),
+        ),
+        (
+            &["--origin", "Debian", "--package", "a"],
+            Some("claims this origin for itself, whatever key"),
+        ),
+        (
+            &["--origin", "Debian", "--site", "*"],
+            Some("claims this origin for itself, whatever key"),
+        ),
+        (&["--source", "linux"], Some("names neither packages nor a repository")),
+        (&["--site", "**?", "--package", "*"], Some("names neither packages nor a repository")),
         (&["--origin", "Debian", "--site", "deb.debian.org"], None),
         (&["--origin", "Debian", "--signed-by", key], None),
         (&["--signed-by", key], None),
@@ -337,7 +348,7 @@ fn what_binds_a_condition_is_told() {
         let checked = run(check.args(["config", "check", "--config"]).arg(world.path("etc")));
         checked.assert_code(0);
         for said in [&ended.stdout, &checked.stdout] {
-            let note = "bind it with site or signed_by";
+            let note = "limit it with site or signed_by";
             assert_eq!(said.contains(note), told.is_some(), "{arguments:?}: {said}");
             assert!(told.is_none_or(|told| said.contains(told)), "{arguments:?}: {said}");
         }
@@ -345,14 +356,14 @@ fn what_binds_a_condition_is_told() {
         let mut setup = world.command();
         setup.args(["setup", "--yes", "--no-dry-run", "--config"]).arg(world.path("etc"));
         let said = run(setup.args(["--threshold", "1", "--mode", "enforce"])).stdout;
-        assert_eq!(said.contains("bind it with"), told.is_some(), "{arguments:?}: {said}");
+        assert_eq!(said.contains("limit it with"), told.is_some(), "{arguments:?}: {said}");
     }
     // A rule, and a fingerprint in whatever form it was copied, and only a whole one.
     let world = world();
     world.policy("mode = \"enforce\"\nthreshold = 1\n[[rule]]\nlabel = [\"x\"]\nthreshold = 1\n");
     let mut check = world.command();
     let said = run(check.args(["config", "check", "--config"]).arg(world.path("etc"))).stdout;
-    let note = "  note: the rule in policy.toml line 3 is for every archive that says so of itself (label): bind it with site or signed_by.\n";
+    let note = "  note: the rule in policy.toml line 3 applies to every repository that claims this label for itself: limit it with site or signed_by.\n";
     assert!(said.contains(note), "{said}");
     let spaced = "04B5 4C3C DCA7 9751 B16B  C6B5 2256 29DF 75B1 88BD";
     add(&world, &["--signed-by", spaced, "--reason", "r", "--days", "3"]).assert_code(0);

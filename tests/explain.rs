@@ -81,7 +81,7 @@ fn standings(keys: &[Key; 3], path: &str, how: &str, exception: &str) -> String 
            rebuilder  beta: signed a different file under this name (key {beta} in beta.pem, here since TIME, not dated)\n  \
            rebuilder  gamma: does not know it\n  \
            CONFLICT   beta signed a different file under this name (sha256 {other}, key {beta}).\n  \
-           to pass    1 more of beta and gamma must confirm this very file\n  \
+           to pass    1 more of beta and gamma must confirm this file\n  \
            to pass    gamma must be among those who confirm it\n  \
            to pass    beta got something else and signed it: find out why\n  \
            to pass    gamma does not know it: wait, or ask its people\n  \
@@ -97,13 +97,13 @@ fn a_file_and_what_apt_would_install_are_explained_alike() {
     let path = world.put(&half()).display().to_string();
     let file = explain(&world, &[&path]);
     file.assert_code(1);
-    let add = format!("or, if you know better: apt-quorum exception add {path}");
+    let add = format!("To allow it anyway: apt-quorum exception add {path}");
     let expected = format!("half 2.0-1 all: would be refused: {WHY}");
-    assert_eq!(file.stdout, expected.clone() + &standings(&keys, "", "as computed now", &add));
+    assert_eq!(file.stdout, expected.clone() + &standings(&keys, "", "computed now", &add));
 
-    let offered = "  file       offered by an archive without a name (on this machine)\n  file       its index is signed by no key that is known here: no signed_by matches it\n";
-    let add = "or, if you know better: apt-quorum exception add half=2.0-1";
-    let expected = expected + &standings(&keys, offered, "by an index of apt", add);
+    let offered = "  file       offered by a repository without a name (on this machine)\n  file       no known key signed its index: no signed_by matches\n";
+    let add = "To allow it anyway: apt-quorum exception add half=2.0-1";
+    let expected = expected + &standings(&keys, offered, "from an index of apt", add);
     for name in ["half", "half=2.0-1", "half:all"] {
         let listed = explain(&world, &["--offline", name]);
         listed.assert_code(3);
@@ -133,10 +133,10 @@ fn a_file_and_what_apt_would_install_are_explained_alike() {
     policy(&world, "warn");
     let warned = explain(&world, &["half"]);
     warned.assert_code(0);
-    let said = format!("half 2.0-1 all: would pass with a warning, for the mode is warn: {WHY}");
+    let said = format!("half 2.0-1 all: would pass with a warning (mode warn): {WHY}");
     assert!(warned.stdout.starts_with(&said), "{warned:?}");
     assert!(
-        warned.stdout.contains("it is let through in mode warn; to say why: apt-quorum exception")
+        warned.stdout.contains("it passes in mode warn. To record a reason: apt-quorum exception")
     );
 }
 
@@ -174,11 +174,11 @@ fn what_is_installed_is_explained_by_its_receipt() {
     world.write("state/receipts/hook.jsonl", receipt + "\n");
     let half = explain(&world, &["half"]);
     half.assert_code(1);
-    let add = "or, if you know better: apt-quorum exception add half=2.0-1";
-    let more = "  file       offered by an archive without a name (on this machine)\n  file       its index is signed by no key that is known here: no signed_by matches it\n  receipt    let in on 2026-01-02 in mode warn, without a quorum, on 0 attestations\n";
+    let add = "To allow it anyway: apt-quorum exception add half=2.0-1";
+    let more = "  file       offered by a repository without a name (on this machine)\n  file       no known key signed its index: no signed_by matches\n  receipt    accepted 2026-01-02: mode warn, without a quorum, 0 attestations\n";
     let expected = format!(
         "half 2.0-1 all: installed, and IN CONFLICT: {WHY}{}",
-        standings(&keys, more, "by root's receipt", add)
+        standings(&keys, more, "from root's receipt", add)
     );
     assert_eq!(half.stdout, expected);
     let json = explain(&world, &["--json", "half"]).json();
@@ -188,7 +188,7 @@ fn what_is_installed_is_explained_by_its_receipt() {
 
     let here = explain(&world, &["here"]);
     here.assert_code(1);
-    let expected = "here 2.0-1 all: installed, and no receipt and no signed index tells from which file it came.\n  to pass    install it again through apt: the file is judged then, and its receipt kept\n";
+    let expected = "here 2.0-1 all: installed, and original .deb unknown (no receipt, in no signed index).\n  to pass    install it again through apt: the file is judged then, and its receipt kept\n";
     assert_eq!(here.stdout, expected);
 }
 

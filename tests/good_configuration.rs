@@ -165,8 +165,8 @@ fn links_that_do_not_count_are_noted() {
     for protocol in ["rebuilderd", "intoto-metadata"] {
         let endpoint = format!("{protocol} https://a.example/");
         let note = format!(
-            "  note: alpha's {protocol} endpoint gives links, and none of them counts, because its \
-             [[statement]] tables name other kinds: add one with type = \"link\" if they should."
+            "  note: alpha's {protocol} endpoint publishes links, but its [[statement]] tables accept only \
+             other kinds: to accept links, add one with type = \"link\"."
         );
         assert_eq!(notes(&endpoint, provenance), [note]);
         for statements in ["", link, &both] {

@@ -230,7 +230,7 @@ fn judged(config: &Config, package: &Package<'_>) -> String {
             };
             let among = match requirement.required() {
                 required if required.is_empty() => String::new(),
-                required => format!(", among them {}", listed(required)),
+                required => format!(", including {}", listed(required)),
             };
             format!(
                 "{} of {}{among}",

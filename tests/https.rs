@@ -179,7 +179,7 @@ fn keys_are_asked_for_under_the_same_rules() {
     let ended = rebuilder.refresh();
     let id = rebuilder.key.clone().unwrap();
     let advice =
-        format!("as localhost says at {url}; compare it with what the rebuilder publishes");
+        format!("published by localhost at {url}; compare it with what the rebuilder publishes");
     assert!(ended.assert_code(1).stdout.contains(&advice), "{ended:?}");
     assert!(ended.stdout.contains(&id), "{ended:?}");
 }

@@ -190,7 +190,7 @@ def opens_a_row_by_mouse_and_by_key(browser):
     text = lambda: browser.run(f"return document.querySelector('{row} details').innerText")
     expect("closed", "Attestation" in text(), False)
     browser.click(f"{row} summary")
-    for word in ["What each rebuilder says", "gamma", "Attestation", "as computed when it was let in"]:
+    for word in ["Answer of each rebuilder", "gamma", "Attestation", "computed when the file was accepted"]:
         expect(f"{word} in the evidence", word in text(), True)
     browser.click(f"{row} summary")
     browser.run("document.querySelector('button[type=reset]').focus()")

@@ -110,10 +110,13 @@ fn a_rebuilder_that_was_added_counts() {
         "  contact   a \"b\" ?[2J\n".to_owned(),
         format!("  endpoint  rebuilderd {}\n", server.url()),
         format!("  key       ed25519 {}\n", key.id()),
-        format!("as 127.0.0.1 says at {}, without encryption: anybody on the way", server.url()),
+        format!(
+            "published by 127.0.0.1 at {}, without encryption: others on the way",
+            server.url()
+        ),
         "beta is a rebuilder now: ".to_owned(),
         "1 of 2 rebuilders must confirm a package.\n".to_owned(),
-        "Next, look at all of it: apt-quorum config check --config ".to_owned(),
+        "Next, check the configuration: apt-quorum config check --config ".to_owned(),
     ];
     for expected in shown {
         assert!(ended.stdout.contains(&expected), "{expected:?} in {ended:?}");
@@ -209,10 +212,14 @@ fn without_a_terminal_every_key_must_be_named_and_no_other() {
     let (a, b, c) = (one.id(), two.id(), other.id());
     let short = &a[..31];
     for (expected, code, arguments) in [
-        ("nobody can be asked", 1, vec![]),
+        ("no terminal: add --yes and a --fingerprint", 1, vec![]),
         ("no --fingerprint names the key", 1, vec!["--yes"]),
         ("no --fingerprint names the key", 1, vec!["--yes", "--fingerprint", &a]),
-        ("nobody can be asked", 1, vec!["--fingerprint", &a, "--fingerprint", &b]),
+        (
+            "no terminal: add --yes and a --fingerprint",
+            1,
+            vec!["--fingerprint", &a, "--fingerprint", &b],
+        ),
         ("no key here has the fingerprint", 1, vec!["--yes", "--fingerprint", &c]),
         (
             "no key here has the fingerprint",
@@ -265,7 +272,7 @@ fn at_a_terminal_only_yes_is_yes() {
             if typed.ends_with(['\n', '\u{4}']) { typed.to_owned() } else { format!("{typed}\n") };
         let (code, shown) = at_terminal(&world, &arguments, &typed);
         assert_eq!(code, Some(1), "{typed:?}: {shown}");
-        assert!(shown.contains("Trust this key? Type yes:"), "{shown}");
+        assert!(shown.contains("Trust this key as beta's? Type yes:"), "{shown}");
         assert!(shown.contains(&key.id()), "{shown}");
         assert_eq!(files(&world), before, "{typed:?}");
     }
@@ -586,7 +593,7 @@ fn descriptions_come_without_trust_and_bring_all_their_endpoints() {
 
     let ended = rebuilder(&world, &["add", "unknown", "--yes"]);
     ended.assert_code(2);
-    assert!(ended.stderr.contains("where there is: known.example."), "{ended:?}");
+    assert!(ended.stderr.contains("Descriptions there: known.example."), "{ended:?}");
     rebuilder(&world, &["add", "../descriptions/known.example", "--yes"]).assert_code(2);
     // One key of two is not enough.
     let (a, b) = (all.id(), amd64.id());
@@ -721,13 +728,13 @@ fn a_new_key_is_put_behind_what_the_file_says_already() {
     assert_eq!(text(&world, file), was);
     rebuilder(&world, &["add-key", "beta", "--yes", "--fingerprint", &new.id()]).assert_code(0);
     assert!(
-        text(&world, file).starts_with(&format!("{was}\n\n[[key]]\n# as ")),
+        text(&world, file).starts_with(&format!("{was}\n\n[[key]]\n# published by ")),
         "{}",
         text(&world, file)
     );
     assert_eq!(ids(&world, "beta").len(), 2);
     let ended = rebuilder(&world, &["add-key", "beta", "--yes", "--fingerprint", &new.id()]);
-    assert!(ended.assert_code(0).stdout.contains("no key that is not there already"), "{ended:?}");
+    assert!(ended.assert_code(0).stdout.contains("beta has no new key"), "{ended:?}");
     rebuilder(&world, &["refresh", "beta"]).assert_code(0);
     let pgp = certificate();
     let id = fingerprint_of(&world, pgp.to_str().unwrap());

@@ -98,26 +98,31 @@ fn one_screen_tells_where_the_machine_stands() {
     let Some((world, _server)) = world() else { return };
     let ended = status(&world, &[]);
     ended.assert_code(1);
-    let first = "NOT GUARDED: mode enforce: what fewer than 2 of 2 rebuilders confirm is refused, unless an exception holds.";
+    let first =
+        "NOT GUARDED: mode enforce: packages need 2 of 2 confirmations or a valid exception.";
     assert_eq!(ended.stdout.lines().next(), Some(first));
     // This world's apt has no hook.
-    let entrances = lines(&ended, "entrance");
+    let entrances = lines(&ended, "hook");
     assert_eq!(entrances.len(), 3);
-    assert!(entrances[0].starts_with("apt's hook: NOT ACTIVE, apt does not ask it"), "{ended:?}");
-    assert!(entrances[2].starts_with("before the prompt: off, apt does not ask it"), "{ended:?}");
+    assert!(
+        entrances[0].starts_with("before unpacking (apt): NOT ACTIVE, apt does not run it"),
+        "{ended:?}"
+    );
+    assert!(entrances[2].starts_with("before apt's prompt: off, apt does not run it"), "{ended:?}");
     let at = world.directory.path().display();
-    let sources =
-        format!("0 judged on the way, 1 NOT, for the hook is not active (copy:{at}/archive/)");
+    let sources = format!(
+        "checked during download: 0; NOT CHECKED, because the hook is not active: 1 (copy:{at}/archive/)"
+    );
     let said = lines(&ended, "sources").concat().replace("copy://", "copy:");
     assert_eq!(said, sources);
     assert_eq!(
         lines(&ended, "rebuilder"),
         [
-            "alpha: 1 key; confirmed 2 of the last 4 packages, heard on 2026-01-04; coverage 2 of 4 rebuilt; lag none",
-            "beta: 0 of 1 keys still good; not heard yet",
+            "alpha: 1 key; confirmed 2 of the last 4 packages, last answer on 2026-01-04; coverage 2 of 4 rebuilt; lag none",
+            "beta: 0 of 1 keys valid; no answer yet",
         ]
     );
-    let debt = "1 of 4 packages were let in without a quorum, 1 have no receipt: apt-quorum audit tells more";
+    let debt = "1 of 4 packages were accepted without a quorum, 1 have no receipt. For details: apt-quorum audit";
     assert_eq!(lines(&ended, "debt"), [debt]);
     let exceptions = lines(&ended, "exception");
     assert_eq!(

@@ -16,12 +16,12 @@ use crate::deb::Control;
 use crate::deb822::status::Installed;
 use crate::evidence::AtHand;
 use crate::gate::{Ask, Assessed, Gate, Gatherer, Listings};
-use crate::policy::{Assessment, Epoch, Named, Reason};
+use crate::policy::{Assessment, Epoch, Named, Reason, Standing};
 use crate::receipt::Admitted;
-use crate::types::{Called, Identity, Sha256Digest, Timestamp};
+use crate::types::{Called, Identity, RebuilderName, Sha256Digest, Timestamp};
 
-pub use changes::{Change, Changes};
-pub use record::{Counts, Record, RecordedPackage, SCHEMA};
+pub use changes::{AuditChange, Changes};
+pub use record::{AuditRecord, Counts, RecordedPackage, SCHEMA};
 pub use system::{System, SystemError};
 
 /// Most attestations behind one receipt that are read: as many as rebuilders can be in practice.
@@ -33,9 +33,9 @@ pub struct Audited {
     /// Its entry in dpkg's database
     pub installed: Installed,
     /// Its state
-    pub state: State,
+    pub state: PackageState,
     /// The SHA-256 of the file that it came from, and the source of that SHA-256
-    pub file: Option<(Sha256Digest, Source)>,
+    pub file: Option<(Sha256Digest, HashSource)>,
     /// The time and the basis of its admission, if there is a receipt
     pub admitted: Option<Admitted>,
     /// The assessment of that file
@@ -47,12 +47,12 @@ pub struct Audited {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum PackageState {
     /// Enough rebuilders signed the file that it came from.
     Confirmed,
     /// An exception is in force.
     Excepted,
-    /// It was let in without a quorum, and there is none still.
+    /// It was accepted without a quorum, and still not confirmed.
     Debt,
     /// The gate never let it in, and too few rebuilders confirm it. Or the file that it came from is
     /// not known; or rebuilders that could settle it did not answer.
@@ -64,7 +64,7 @@ pub enum State {
 /// The source of the SHA-256 of the file that a package came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Source {
+pub enum HashSource {
     /// Root computed it when it let the file in.
     Receipt,
     /// A signed index of apt lists it.
@@ -73,29 +73,13 @@ pub enum Source {
     Statement,
 }
 
-/// Audits a system and asks every rebuilder. Calls `progress` with the number of files that are
-/// done, and the number of all.
-///
-/// # Errors
-/// If the system does not tell what is installed: see [`SystemError`].
-pub fn audit(
-    system: &System,
-    gate: &Gate,
-    evidence: &[AtHand],
-    gatherer: &mut dyn Gatherer,
-    now: Timestamp,
-    progress: impl FnMut(usize, usize),
-) -> Result<Vec<Audited>, SystemError> {
-    audit_some(system, gate, evidence, Ask::All, gatherer, now, progress, |_| true)
-}
-
-/// Audits only the installed packages that are `wanted`, and asks rebuilders about those that `ask`
-/// names.
+/// Audits the installed packages that are `wanted`, and asks rebuilders about those that `ask`
+/// names. Calls `progress` with the number of files that are done, and the number of all.
 ///
 /// # Errors
 /// If the system does not tell what is installed: see [`SystemError`].
 #[allow(clippy::too_many_arguments, reason = "what to audit, by what, and whom to tell")]
-pub fn audit_some(
+pub fn audit(
     system: &System,
     gate: &Gate,
     evidence: &[AtHand],
@@ -139,7 +123,7 @@ pub fn audit_some(
     Ok(audited.collect())
 }
 
-/// Assesses packages by the SHA-256s that somebody else's statement gives for their files. Believes
+/// Assesses packages by the SHA-256s that another party's statement gives for their files. Believes
 /// nothing else of the statement, nor anything that the image says of itself. The source of a file
 /// and the epoch of its version come from this machine's own signed indexes, or are unknown.
 pub fn assess_told(
@@ -155,7 +139,7 @@ pub fn assess_told(
         .filter_map(|(it, sha256)| it.control.clone().ok().map(|control| (it, control, sha256)))
         .collect();
     let sha256s: BTreeSet<Sha256Digest> = told.iter().map(|(_, _, sha256)| *sha256).collect();
-    // This machine's own indexes tell which archives offer a file.
+    // This machine's own indexes tell which repositories offer a file.
     let listings = gate.listings_where(|it, _| it.is_some_and(|it| sha256s.contains(it)));
     let named = |(_, control, sha256): &(Installed, Control, Sha256Digest)| {
         let identity = &control.identity;
@@ -177,7 +161,7 @@ pub fn assess_told(
     let assessed =
         gate.assess(named, at_hand, Ask::All, gatherer, now, |done| progress(done, total));
     let conclude = |((installed, _, sha256), assessed)| Audited {
-        file: Some((sha256, Source::Statement)),
+        file: Some((sha256, HashSource::Statement)),
         ..conclude(installed, None, vec![assessed])
     };
     told.into_iter().zip(assessed).map(conclude).collect()
@@ -211,16 +195,22 @@ fn files(
     files
 }
 
-/// Concludes from the worst assessment: where archives list several files under one name, the
+/// Concludes from the worst assessment: where repositories list several files under one name, the
 /// package may have come from any of them.
 fn conclude(installed: Installed, admitted: Option<Admitted>, assessed: Vec<Assessed>) -> Audited {
-    let source = if admitted.is_some() { Source::Receipt } else { Source::Index };
+    let source = if admitted.is_some() { HashSource::Receipt } else { HashSource::Index };
     let worst = assessed
         .into_iter()
         .map(|it| (state(&it.assessment, admitted.as_ref()), it))
         .max_by_key(|(state, _)| *state);
     match worst {
-        None => Audited { installed, state: State::Unknown, file: None, admitted, assessed: None },
+        None => Audited {
+            installed,
+            state: PackageState::Unknown,
+            file: None,
+            admitted,
+            assessed: None,
+        },
         Some((state, it)) => Audited {
             installed,
             state,
@@ -231,27 +221,37 @@ fn conclude(installed: Installed, admitted: Option<Admitted>, assessed: Vec<Asse
     }
 }
 
-fn state(assessment: &Assessment, admitted: Option<&Admitted>) -> State {
+fn state(assessment: &Assessment, admitted: Option<&Admitted>) -> PackageState {
     match assessment {
-        Assessment::Confirmed { .. } => State::Confirmed,
-        Assessment::Excepted { .. } => State::Excepted,
-        Assessment::Unconfirmed { report, .. } if !report.conflicts.is_empty() => State::Conflict,
-        Assessment::Unconfirmed { .. } if admitted.is_some_and(|it| it.basis != "quorum") => {
-            State::Debt
+        Assessment::Confirmed { .. } => PackageState::Confirmed,
+        Assessment::Excepted { .. } => PackageState::Excepted,
+        Assessment::Unconfirmed { report, .. } if !report.conflicts.is_empty() => {
+            PackageState::Conflict
         }
-        Assessment::Unconfirmed { .. } => State::Unknown,
+        Assessment::Unconfirmed { .. } if admitted.is_some_and(|it| it.basis != "quorum") => {
+            PackageState::Debt
+        }
+        Assessment::Unconfirmed { .. } => PackageState::Unknown,
     }
+}
+
+/// Returns the rebuilders that confirm a package.
+pub fn confirming(
+    standings: &BTreeMap<RebuilderName, Standing>,
+) -> impl Iterator<Item = &RebuilderName> {
+    let confirms = |(name, it): (_, &Standing)| matches!(it, Standing::Confirms).then_some(name);
+    standings.iter().filter_map(confirms)
 }
 
 /// Returns the name of a state in text. An alarm is in capitals.
 #[must_use]
-pub const fn word(state: State) -> &'static str {
+pub const fn word(state: PackageState) -> &'static str {
     match state {
-        State::Confirmed => "confirmed",
-        State::Excepted => "excepted",
-        State::Debt => "debt",
-        State::Unknown => "unknown",
-        State::Conflict => "CONFLICT",
+        PackageState::Confirmed => "confirmed",
+        PackageState::Excepted => "excepted",
+        PackageState::Debt => "debt",
+        PackageState::Unknown => "unknown",
+        PackageState::Conflict => "CONFLICT",
     }
 }
 
@@ -263,8 +263,8 @@ impl Audited {
             return None;
         }
         Some(match &self.installed.control {
-            Ok(_) => "no receipt and no signed index tells from which file it came".to_owned(),
-            Err(why) => format!("dpkg's database does not tell without doubt what it is: {why}"),
+            Ok(_) => "original .deb unknown (no receipt, in no signed index)".to_owned(),
+            Err(why) => format!("dpkg's entry is ambiguous: {why}"),
         })
     }
 
@@ -281,7 +281,7 @@ impl Audited {
     /// Returns true if it is neither confirmed nor excepted.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        matches!(self.state, State::Debt | State::Unknown | State::Conflict)
+        matches!(self.state, PackageState::Debt | PackageState::Unknown | PackageState::Conflict)
     }
 
     /// Returns true if a rebuilder signed another file under its name, even where enough confirm

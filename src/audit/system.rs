@@ -1,6 +1,6 @@
 //! The records that a system keeps of itself: dpkg's database, the receipts, and apt's indexes.
 //!
-//! An audit believes these three, because they are root's. In an image that somebody else made,
+//! An audit believes these three, because they are root's. In an image that another party made,
 //! they say only what its maker lets them say.
 
 use std::collections::BTreeMap;
@@ -47,8 +47,8 @@ pub enum SystemError {
         /// The error of the operating system
         error: io::Error,
     },
-    /// Something is larger than any real one.
-    #[error("{}: larger than any real one", .0.display())]
+    /// Something is larger than the limit.
+    #[error("{}: larger than the limit", .0.display())]
     TooLarge(PathBuf),
     /// dpkg's database cannot be understood.
     #[error("{}: {why}", .path.display())]
@@ -59,7 +59,7 @@ pub enum SystemError {
         why: StatusError,
     },
     /// dpkg has not written down all that it did.
-    #[error("{} is not empty: dpkg is at work or was interrupted, so dpkg --configure -a first", .0.display())]
+    #[error("{} is not empty: dpkg is running or was interrupted. Run dpkg --configure -a first", .0.display())]
     Unfinished(PathBuf),
 }
 
@@ -191,7 +191,7 @@ impl System {
         })
     }
 
-    /// Reads the entries about these packages from apt's indexes on the system, with the archives
+    /// Reads the entries about these packages from apt's indexes on the system, with the repositories
     /// that signed them, by keys as valid at `now`. Without indexes, there are none.
     #[must_use]
     pub fn listings(&self, wanted: impl Fn(&Identity) -> bool, now: Timestamp) -> Listings {

@@ -8,17 +8,18 @@ use clap::{Args, Parser};
 
 use crate::config::Protocol;
 
-pub(super) use super::exception::args::Exception;
-pub(super) use super::import::args::{ChosenMode, Import, ImportLayout};
-pub(super) use super::setup::args::Setup;
+use super::exception::args::ExceptionCommand;
+use super::import::args::ImportCommand;
+pub(super) use super::import::args::{ChosenMode, ImportLayout};
+pub(super) use super::setup::args::SetupArguments;
 
 /// Install a Debian package only when enough independent rebuilders, chosen by you, have rebuilt
 /// it from source and signed that they got the very same bytes.
 #[derive(Debug, Parser)]
 #[command(name = "apt-quorum", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "The configuration is in /etc/apt-quorum: see apt-quorum.toml(5).\n\
-    Exit codes: 0 admitted or done, 1 refused or not done, 2 the command line or the configuration is wrong, \
-    3 could not find out.")]
+    Exit codes: 0 accepted or done, 1 refused or not done, 2 mistake in the command line or the configuration, \
+    3 undetermined.")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Subcommand,
@@ -26,55 +27,83 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Subcommand {
-    /// Choose rebuilders, threshold and mode, see what they would mean, and write all of it
-    Setup(Setup),
+    /// Choose rebuilders, threshold and mode, try them, and write the configuration
+    Setup(SetupArguments),
     /// Judge .deb files as an installation would
     Verify(Verify),
-    /// Show where this machine stands
-    Status(Status),
-    /// Tell whether packages would pass, before apt is asked to install them
+    /// Show the state of this machine
+    Status(StatusArguments),
+    /// Predict whether packages would pass, before apt installs them
     Check(Check),
-    /// Show the whole judgement on a package, and what would make it pass
+    /// Explain the judgement on a package, and how the package could pass
     Explain(Explain),
-    /// Show how every installed package stands
+    /// Assess every installed package
     Audit(Audit),
-    /// Sign a statement about an image whose packages are all confirmed or excepted
+    /// Sign a statement about an image whose packages are all confirmed or exempted
     Attest(Attest),
-    /// Verify an image by a statement about it and evidence, without a network
+    /// Verify an image by a statement and evidence, offline
     VerifyImage(VerifyImage),
-    /// Look at the configuration
-    Config(Config),
-    /// Show whether what is not confirmed is refused, or set it
-    Mode(Mode),
-    /// Look at the rebuilders whose word counts, add and remove some
-    Rebuilder(Rebuilder),
-    /// Look at what may pass without a quorum, add some and remove some
-    Exception(Exception),
+    /// Check the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Show or set the mode (enforce, warn)
+    Mode(ModeArguments),
+    /// List, add and remove rebuilders
+    #[command(subcommand)]
+    Rebuilder(RebuilderCommand),
+    /// List, add and remove exceptions
+    #[command(subcommand)]
+    Exception(ExceptionCommand),
     /// Carry evidence from one machine to another
-    Evidence(Evidence),
-    /// Take over what another program was told to trust
-    Import(Import),
-    /// Build a system with debootstrap, of admitted packages only
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
+    /// Import another tool's trust settings
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Build a system with debootstrap, of accepted packages only
     Bootstrap(Bootstrap),
-    /// Print what could come next on the command line, for shells
+    /// Print possible next words of the command line, for shells
     #[command(hide = true)]
     Complete(Complete),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Verify {
+pub(super) struct ConfigDirectory {
+    /// Use the configuration in this directory
+    #[arg(long = "config", value_name = "DIR")]
+    pub(super) config: Option<PathBuf>,
+}
+
+/// The arguments of every command that judges packages by evidence.
+#[derive(Debug, Args)]
+pub(super) struct Judging {
     #[command(flatten)]
-    pub(super) directory: Directory,
-    /// More attestations: a file that is one, a directory with files called
-    /// NAME_VERSION_ARCH.deb.* or NAME_VERSION_ARCH.deb/*, or a bundle of them (.tar.gz)
+    pub(super) directory: ConfigDirectory,
+    /// Also use the attestations in this file, directory or bundle (.tar.gz)
     #[arg(long, value_name = "PATH")]
     pub(super) evidence: Vec<PathBuf>,
-    /// Ask nobody over the network
+    /// Do not contact rebuilders
     #[arg(long)]
     pub(super) offline: bool,
-    /// Print JSON, as apt-quorum(1) describes it
+    /// Print JSON (see apt-quorum(1))
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// The arguments of a command that only shows a part of the configuration.
+#[derive(Debug, Args)]
+pub(super) struct ListArguments {
+    #[command(flatten)]
+    pub(super) directory: ConfigDirectory,
+    /// Print JSON (see apt-quorum(1))
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    pub(super) judging: Judging,
     /// The files to judge
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
@@ -84,17 +113,17 @@ pub(super) struct Verify {
 #[command(group = clap::ArgGroup::new("wanted").args(["packages", "upgrades"]).required(true))]
 pub(super) struct Check {
     #[command(flatten)]
-    pub(super) directory: Directory,
-    /// Check all that apt would upgrade
+    pub(super) directory: ConfigDirectory,
+    /// Check all packages that apt would upgrade
     #[arg(long)]
     pub(super) upgrades: bool,
-    /// Ask nobody over the network
+    /// Do not contact rebuilders
     #[arg(long)]
     pub(super) offline: bool,
-    /// Print JSON, as apt-quorum(1) describes it
+    /// Print JSON (see apt-quorum(1))
     #[arg(long)]
     pub(super) json: bool,
-    /// What apt install would be given; all that comes with it is checked as well
+    /// The packages as for apt install; their dependencies are checked as well
     #[arg(value_name = "PACKAGE")]
     pub(super) packages: Vec<String>,
 }
@@ -102,17 +131,8 @@ pub(super) struct Check {
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     #[command(flatten)]
-    pub(super) directory: Directory,
-    /// More attestations, as for verify
-    #[arg(long, value_name = "PATH")]
-    pub(super) evidence: Vec<PathBuf>,
-    /// Ask nobody over the network
-    #[arg(long)]
-    pub(super) offline: bool,
-    /// Print JSON, as apt-quorum(1) describes it
-    #[arg(long)]
-    pub(super) json: bool,
-    /// The name of a package, NAME=VERSION, or a file
+    pub(super) judging: Judging,
+    /// The name of a package, NAME=VERSION, or a .deb
     #[arg(value_name = "PACKAGE|FILE")]
     pub(super) what: String,
 }
@@ -120,83 +140,65 @@ pub(super) struct Explain {
 #[derive(Debug, Args)]
 pub(super) struct Audit {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) judging: Judging,
     /// Audit the system in this directory, such as a mounted image
     #[arg(long, value_name = "DIR")]
     pub(super) root: Option<PathBuf>,
-    /// More attestations, as for verify
-    #[arg(long, value_name = "PATH")]
-    pub(super) evidence: Vec<PathBuf>,
-    /// Ask nobody over the network
-    #[arg(long)]
-    pub(super) offline: bool,
-    /// Show confirmed packages as well
+    /// Also show confirmed packages
     #[arg(long)]
     pub(super) all: bool,
-    /// Write a page for browsers to this file as well
+    /// Also write an HTML page to this file
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
-    /// Say only what changed since the last time, and remember how it is now
+    /// Report only changes since the last audit
     #[arg(long, conflicts_with_all = ["root", "all"])]
     pub(super) changes: bool,
-    /// Print JSON, as apt-quorum(1) describes it
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Attest {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) judging: Judging,
     /// The image, as a directory
     #[arg(long, value_name = "DIR")]
     pub(super) root: PathBuf,
-    /// Sign with the ed25519 key in this file, as openssl genpkey -algorithm ed25519 writes it
+    /// Sign with the Ed25519 key in this file, as openssl genpkey -algorithm ed25519 writes it
     #[arg(long, value_name = "FILE")]
     pub(super) key: PathBuf,
     /// Write the statement to this file
     #[arg(long, value_name = "FILE")]
     pub(super) output: PathBuf,
-    /// More attestations, as for verify
-    #[arg(long, value_name = "PATH")]
-    pub(super) evidence: Vec<PathBuf>,
-    /// Ask nobody over the network
-    #[arg(long)]
-    pub(super) offline: bool,
-    /// The statement is about this file as well, such as the image of a disk
+    /// Include this file in the statement, such as a disk image of the directory
     #[arg(long, value_name = "FILE")]
     pub(super) image: Option<PathBuf>,
-    /// Leave out what this pattern matches, by its path from the root of the image on
+    /// Leave out paths that this pattern matches, seen from the root of the image
     #[arg(long, value_name = "GLOB")]
     pub(super) exclude: Vec<String>,
-    /// Write what is in the tree to this file, a line for each entry
+    /// Write the manifest of the tree to this file, one line for each entry
     #[arg(long, value_name = "FILE")]
     pub(super) manifest: Option<PathBuf>,
-    /// Write the evidence that verify-image needs to this file, a bundle (.tar.gz)
+    /// Write the evidence for verify-image to this bundle (.tar.gz)
     #[arg(long, value_name = "FILE")]
     pub(super) bundle: Option<PathBuf>,
-    /// Who says it; without this, the key
+    /// Name of the signer; default: the key
     #[arg(long, value_name = "URI")]
     pub(super) verifier: Option<String>,
-    /// What the image is called; without this, after what is in it
+    /// Name of the image; default: its digest
     #[arg(long, value_name = "URI")]
     pub(super) resource: Option<String>,
-    /// What the policy is called; without this, after its digest
+    /// Name of the policy; default: its digest
     #[arg(long, value_name = "URI")]
     pub(super) policy_uri: Option<String>,
-    /// Print JSON, as apt-quorum(1) describes it
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyImage {
     #[command(flatten)]
-    pub(super) directory: Directory,
-    /// The public key of whoever signed the statement, in PEM
+    pub(super) directory: ConfigDirectory,
+    /// The public key of the signer, in PEM
     #[arg(long, value_name = "FILE")]
     pub(super) key: PathBuf,
-    /// Attestations, as for verify
+    /// Use the attestations in this file, directory or bundle (.tar.gz)
     #[arg(long, value_name = "PATH")]
     pub(super) evidence: Vec<PathBuf>,
     /// The image, as a directory
@@ -208,22 +210,22 @@ pub(super) struct VerifyImage {
     /// Agree that the statement leaves this pattern out
     #[arg(long, value_name = "GLOB")]
     pub(super) exclude: Vec<String>,
-    /// Write what is in the tree to this file, to be compared with the signer's
+    /// Write the manifest of the tree to this file, to compare it with the signer's
     #[arg(long, value_name = "FILE")]
     pub(super) manifest: Option<PathBuf>,
-    /// In whose name the statement must be; without this, in the key's
+    /// Required name of the signer; default: the key
     #[arg(long, value_name = "URI")]
     pub(super) verifier: Option<String>,
-    /// What the image must be called
+    /// Required name of the image; default: any
     #[arg(long, value_name = "URI")]
     pub(super) resource: Option<String>,
-    /// How many days old the statement may be
+    /// Greatest age of the statement in days
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(super) max_age: Option<u32>,
-    /// Show confirmed packages as well
+    /// Also show confirmed packages
     #[arg(long)]
     pub(super) all: bool,
-    /// Print JSON, as apt-quorum(1) describes it
+    /// Print JSON (see apt-quorum(1))
     #[arg(long)]
     pub(super) json: bool,
     /// The statement
@@ -231,106 +233,91 @@ pub(super) struct VerifyImage {
     pub(super) statement: PathBuf,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Config {
-    #[command(subcommand)]
-    pub(super) command: ConfigCommand,
-}
-
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Check the whole configuration and show every mistake
+    /// Check the configuration and show every mistake
     Check {
         #[command(flatten)]
-        directory: Directory,
+        directory: ConfigDirectory,
     },
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Status {
+pub(super) struct StatusArguments {
     #[command(flatten)]
-    pub(super) directory: Directory,
-    /// Ask the rebuilders now whether they answer
+    pub(super) directory: ConfigDirectory,
+    /// Contact the rebuilders now
     #[arg(long)]
     pub(super) online: bool,
-    /// Print JSON, as apt-quorum(1) describes it
+    /// Print JSON (see apt-quorum(1))
     #[arg(long)]
     pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Mode {
+pub(super) struct ModeArguments {
     #[command(flatten)]
-    pub(super) directory: Directory,
-    /// The mode from now on
+    pub(super) directory: ConfigDirectory,
+    /// The new mode
     #[arg(value_name = "MODE")]
     pub(super) mode: Option<ChosenMode>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Rebuilder {
-    #[command(subcommand)]
-    pub(super) command: RebuilderCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum RebuilderCommand {
     /// List the rebuilders with their keys and endpoints
-    List(RebuilderList),
+    List(ListArguments),
     /// Trust a rebuilder: show its keys, ask, and write its file
     Add(RebuilderAdd),
     /// Trust another key of a rebuilder
     AddKey(RebuilderAddKey),
-    /// Show which keys rebuilders publish now that are not trusted, and the other way round
+    /// Compare published keys with trusted keys
     Refresh(RebuilderRefresh),
-    /// Trust a rebuilder no more: take its file away
+    /// Stop trusting a rebuilder and delete its file
     Remove(RebuilderRemove),
-    /// Take over an in-toto layout: its keys as rebuilders, and its threshold
+    /// Import an in-toto layout: its keys as rebuilders, and its threshold
     ImportLayout(ImportLayout),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RebuilderList {
-    #[command(flatten)]
-    pub(super) directory: Directory,
-    /// Print JSON, as apt-quorum(1) describes it
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RebuilderAdd {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     #[command(flatten)]
     pub(super) trust: Trust,
-    /// What to call it, unless a description or the host's name says so
+    #[command(flatten)]
+    pub(super) new: NewRebuilder,
+    /// Number of rebuilders that must confirm a package
+    #[arg(long, value_name = "COUNT")]
+    pub(super) threshold: Option<i64>,
+}
+
+/// A rebuilder that could be trusted, as the command line describes it.
+#[derive(Debug, Default, Args)]
+pub(super) struct NewRebuilder {
+    /// Name of the rebuilder; default: from the description or the host
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<String>,
-    /// What the URL speaks, if that cannot be found out
+    /// Protocol of the URL; default: detected
     #[arg(long, value_name = "PROTOCOL",
         value_parser = PossibleValuesParser::new(Protocol::ALL.map(Protocol::name)))]
     pub(super) protocol: Option<String>,
-    /// Of an archive: the directory below dists/
+    /// For an archive: the directory below dists/
     #[arg(long, value_name = "SUITE")]
     pub(super) suite: Option<String>,
-    /// Of an archive: a component whose packages count
+    /// For an archive: a component whose packages count
     #[arg(long, value_name = "NAME")]
     pub(super) component: Vec<String>,
-    /// Of an archive: where below dists/SUITE/ the list is of what it did not build
+    /// For an archive: the list below dists/SUITE/ of packages that it did not build
     #[arg(long, value_name = "PATH")]
     pub(super) taken_over: Option<String>,
-    /// How to reach the people
+    /// How to contact the rebuilder
     #[arg(long, value_name = "TEXT")]
     pub(super) contact: Option<String>,
-    /// Ask it only for packages of this architecture; "all" is one of its own
+    /// Ask it only for packages of this architecture ("all" is separate)
     #[arg(long, value_name = "ARCH")]
     pub(super) architecture: Vec<String>,
-    /// How many rebuilders must confirm a package from now on
-    #[arg(long, value_name = "COUNT")]
-    pub(super) threshold: Option<i64>,
-    /// The URL of an endpoint, the name of a description that came with the package, or the path
-    /// of another one
+    /// The URL of an endpoint, the name of a shipped description, or the path of a description
     #[arg(value_name = "URL|NAME|FILE")]
     pub(super) what: String,
 }
@@ -338,7 +325,7 @@ pub(super) struct RebuilderAdd {
 #[derive(Debug, Args)]
 pub(super) struct RebuilderAddKey {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     #[command(flatten)]
     pub(super) trust: Trust,
     /// The rebuilder
@@ -346,16 +333,16 @@ pub(super) struct RebuilderAddKey {
     pub(super) name: String,
 }
 
-/// How somebody says that keys are the right ones.
+/// The confirmation that keys are the right ones.
 #[derive(Debug, Args)]
 pub(super) struct Trust {
-    /// Trust the key in this file, PEM or an armoured certificate, and not what endpoints say
+    /// Trust the key in this file (PEM or armoured certificate) instead of published keys
     #[arg(long, value_name = "FILE")]
     pub(super) key: Vec<PathBuf>,
-    /// A key that is to be trusted, by the first 32 or more digits of its id
+    /// Trust the key whose id begins with these 32 or more digits
     #[arg(long, value_name = "HEX")]
     pub(super) fingerprint: Vec<String>,
-    /// Do not ask; every key must have its --fingerprint
+    /// Do not ask; each key needs its --fingerprint
     #[arg(long)]
     pub(super) yes: bool,
 }
@@ -363,11 +350,11 @@ pub(super) struct Trust {
 #[derive(Debug, Args)]
 pub(super) struct RebuilderRefresh {
     #[command(flatten)]
-    pub(super) directory: Directory,
-    /// Print JSON, as apt-quorum(1) describes it
+    pub(super) directory: ConfigDirectory,
+    /// Print JSON (see apt-quorum(1))
     #[arg(long)]
     pub(super) json: bool,
-    /// The rebuilder, or all
+    /// The rebuilder; default: all
     #[arg(value_name = "NAME")]
     pub(super) name: Option<String>,
 }
@@ -375,7 +362,7 @@ pub(super) struct RebuilderRefresh {
 #[derive(Debug, Args)]
 pub(super) struct RebuilderRemove {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// Do not ask
     #[arg(long)]
     pub(super) yes: bool,
@@ -384,33 +371,27 @@ pub(super) struct RebuilderRemove {
     pub(super) name: String,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Evidence {
-    #[command(subcommand)]
-    pub(super) command: EvidenceCommand,
-}
-
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum EvidenceCommand {
-    /// Write the attestations that are on this machine to a bundle or a tree
+    /// Write the attestations on this machine to a bundle or a tree
     Export(EvidenceExport),
-    /// Take attestations from a bundle or a tree into the cache
+    /// Read attestations from a bundle or a tree into the cache
     Import(EvidenceImport),
-    /// Ask all rebuilders about packages, so that their attestations are in the cache
+    /// Fetch attestations about packages into the cache
     Fetch(EvidenceFetch),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct EvidenceExport {
     #[command(flatten)]
-    pub(super) directory: Directory,
-    /// Where to: a bundle, or a tree if it ends in a slash
+    pub(super) directory: ConfigDirectory,
+    /// Write to this bundle, or to this tree if the path ends in /
     #[arg(long, value_name = "PATH", default_value = "evidence.tar.gz")]
     pub(super) output: PathBuf,
-    /// Print JSON, as apt-quorum(1) describes it
+    /// Print JSON (see apt-quorum(1))
     #[arg(long)]
     pub(super) json: bool,
-    /// Only what is about these packages: a file, NAME or NAME=VERSION
+    /// Only attestations about these packages: a .deb, NAME or NAME=VERSION
     #[arg(value_name = "PACKAGE")]
     pub(super) wanted: Vec<String>,
 }
@@ -418,8 +399,8 @@ pub(super) struct EvidenceExport {
 #[derive(Debug, Args)]
 pub(super) struct EvidenceImport {
     #[command(flatten)]
-    pub(super) directory: Directory,
-    /// Print JSON, as apt-quorum(1) describes it
+    pub(super) directory: ConfigDirectory,
+    /// Print JSON (see apt-quorum(1))
     #[arg(long)]
     pub(super) json: bool,
     /// The bundle or tree
@@ -431,20 +412,20 @@ pub(super) struct EvidenceImport {
 #[command(group = clap::ArgGroup::new("what").args(["files", "packages", "upgrades"]).required(true).multiple(true))]
 pub(super) struct EvidenceFetch {
     #[command(flatten)]
-    pub(super) directory: Directory,
-    /// Ask about the package in this file
+    pub(super) directory: ConfigDirectory,
+    /// Ask about the package in this .deb
     #[arg(long = "for", value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
-    /// Ask about the packages in this list, with NAME VERSION ARCH or NAME=VERSION in each line
+    /// Ask about the packages in this list: NAME VERSION ARCH or NAME=VERSION on each line
     #[arg(long, value_name = "LIST")]
     pub(super) packages: Vec<PathBuf>,
-    /// Ask about all that apt would upgrade
+    /// Ask about all packages that apt would upgrade
     #[arg(long)]
     pub(super) upgrades: bool,
-    /// Write what is known about these packages to a bundle, or to a tree if it ends in a slash
+    /// Then write the evidence to this bundle, or to this tree if the path ends in /
     #[arg(long, value_name = "PATH")]
     pub(super) output: Option<PathBuf>,
-    /// Print JSON, as apt-quorum(1) describes it
+    /// Print JSON (see apt-quorum(1))
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -453,32 +434,23 @@ pub(super) struct EvidenceFetch {
 #[command(group = clap::ArgGroup::new("what_to_judge").args(["words", "archives", "check"]).required(true))]
 pub(super) struct Bootstrap {
     #[command(flatten)]
-    pub(super) directory: Directory,
-    /// More attestations, as for verify
-    #[arg(long, value_name = "PATH")]
-    pub(super) evidence: Vec<PathBuf>,
-    /// Ask nobody over the network
-    #[arg(long)]
-    pub(super) offline: bool,
-    /// Print the decisions as JSON, as apt-quorum(1) describes it
-    #[arg(long)]
-    pub(super) json: bool,
-    /// Keep receipts in this directory, and not in TARGET/var/lib/apt-quorum
+    pub(super) judging: Judging,
+    /// Keep receipts in this directory instead of TARGET/var/lib/apt-quorum
     #[arg(long, value_name = "DIR")]
     pub(super) receipts: Option<PathBuf>,
     /// Keep no receipts
     #[arg(long, conflicts_with = "receipts")]
     pub(super) no_receipts: bool,
-    /// Only judge every *.deb in this directory, from which they are going to be unpacked
+    /// Only judge every *.deb in this directory, from which they will be unpacked
     #[arg(long, value_name = "DIR")]
     pub(super) archives: Option<PathBuf>,
-    /// With --archives: apt's verified indexes, for rules and exceptions that go by the archive
+    /// With --archives: apt's verified indexes, for rules and exceptions by repository
     #[arg(long, value_name = "DIR", requires = "archives")]
     pub(super) lists: Option<PathBuf>,
-    /// Only say whether the configuration is one to build with
+    /// Only check that the configuration can be used for a build
     #[arg(long)]
     pub(super) check: bool,
-    /// debootstrap's own options, the suite, the directory, the mirror and the script
+    /// debootstrap's options, suite, target, mirror and script
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
     pub(super) words: Vec<String>,
 }
@@ -488,11 +460,4 @@ pub(super) struct Complete {
     /// The words behind the program's name; the last one is to be completed
     #[arg(last = true, value_name = "WORD")]
     pub(super) words: Vec<OsString>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Directory {
-    /// Use the configuration in this directory
-    #[arg(long = "config", value_name = "DIR")]
-    pub(super) config: Option<PathBuf>,
 }

@@ -4,17 +4,15 @@ use serde::Serialize;
 
 use super::Exit;
 use super::args::Check;
+use super::judging::Court;
 use super::output::json;
 use super::simulate::{self, Simulated};
-use super::world::{Stop, end, say, say_remarks, show};
-use crate::evidence::Network;
-use crate::gate::{Ask, Environment, Gate, Outlook, apt_configuration};
+use super::world::{Stop, say, say_remarks, show};
+use crate::gate::{Ask, Outlook};
 use crate::policy::{Mode, Policy};
-use crate::receipt;
 use crate::report::RecordedAssessment;
-use crate::sys::secure::Trusted;
 use crate::sys::terminal::Progress;
-use crate::types::{Identity, Timestamp};
+use crate::types::Identity;
 
 /// The JSON that `--json` prints.
 #[derive(Serialize)]
@@ -31,27 +29,17 @@ struct Checked<'a> {
     odd: &'a [String],
 }
 
-pub(super) fn run(arguments: &Check) -> Exit {
-    end(checked(arguments))
-}
-
-fn checked(arguments: &Check) -> Result<Exit, Stop> {
-    let apt = apt_configuration(Environment::Heard).map_err(Stop::wrong)?;
-    let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now())
-        .that_tells_signers();
-    let config =
-        gate.config().map_err(|problems| Stop::wrong(format!("nothing passes:\n{problems}.")))?;
+pub(super) fn run(arguments: &Check) -> Result<Exit, Stop> {
+    let court = Court::of(&arguments.directory, &[], arguments.offline)?.that_tells_signers();
+    let (gate, config) = (&court.gate, court.config()?);
     let Simulated { packages, odd } = would_be_installed(arguments)?;
     if packages.is_empty() && odd.is_empty() && !arguments.json {
         return Ok(say("apt would install nothing: there is nothing to check.\n", Exit::Admitted));
     }
-    let network = if arguments.offline { Network::Denied } else { Network::Allowed };
-    let mut gatherer = gate.gatherer(&apt, network).map_err(Stop::wrong)?;
-    let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
-    // By the same clock as the hook.
-    let now = Timestamp::from(receipt::present(&state, std::time::SystemTime::now()).now);
+    let mut gatherer = court.gatherer()?;
+    let now = court.present();
     let files = gate.files_of(&packages);
-    say_remarks(&gate);
+    say_remarks(gate);
     let bar = Progress::of("", files.len());
     let progress = |done| bar.at(done);
     let assessed = gate.assess(files, |_| Vec::new(), Ask::All, &mut *gatherer, now, progress);
@@ -75,22 +63,23 @@ fn checked(arguments: &Check) -> Result<Exit, Stop> {
     for it in unlisted.iter().take(SHOWN) {
         text += &if unhashed.contains(it) {
             format!(
-                "  without a SHA-256 in its index: {it}: no exception by name or archive applies to it; apt-quorum verify judges its file, and apt-quorum exception add FILE makes one by its SHA-256.\n"
+                "  no SHA-256 in its index: {it}: no exception by name or repository applies. Check its file: apt-quorum verify FILE. Exempt its file: apt-quorum exception add FILE\n"
             )
         } else {
-            format!("  in no index: {it}: apt-quorum verify judges its file.\n")
+            format!("  in no index: {it}. Check its file: apt-quorum verify FILE\n")
         };
     }
     for line in odd.iter().take(SHOWN) {
-        text += &format!("  not understood: {line}: apt-quorum verify judges its file.\n");
+        text += &format!("  not understood: {line}. Check its file: apt-quorum verify FILE\n");
     }
-    text += match exit {
-        Exit::Admitted => "As things stand, apt would install all of it.\n",
-        _ if outlook.refused().is_empty() => {
-            "As things stand, apt would install all that an index lists.\n"
-        }
-        _ => {
-            "As things stand, apt would install none of it: apt-quorum explain PACKAGE=VERSION tells more.\n"
+    text += &match (exit, outlook.refused().first()) {
+        (Exit::Admitted, _) => "apt would install all of these packages.\n".to_owned(),
+        (_, None) => "apt would install all of these packages that an index lists.\n".to_owned(),
+        (_, Some(it)) => {
+            let Identity { package, version, .. } = &it.named.identity;
+            format!(
+                "apt would install none of these packages. See why: apt-quorum explain {package}={version}\n"
+            )
         }
     };
     Ok(show(&text, exit))
@@ -100,15 +89,13 @@ fn checked(arguments: &Check) -> Result<Exit, Stop> {
 const SHOWN: usize = 20;
 
 fn would_be_installed(arguments: &Check) -> Result<Simulated, Stop> {
-    let mut action = vec!["install", "--"];
     if arguments.upgrades {
-        return simulate::installed_by(&["dist-upgrade"]).map_err(|why| {
-            Stop::silent(format!("apt-get does not tell what it would upgrade: {why}"))
-        });
+        return simulate::upgraded();
     }
+    let mut action = vec!["install", "--"];
     action.extend(arguments.packages.iter().map(String::as_str));
     simulate::installed_by(&action)
-        .map_err(|why| Stop::wrong(format!("apt-get does not tell what it would install: {why}")))
+        .map_err(|why| Stop::wrong(format!("cannot ask apt-get what it would install: {why}")))
 }
 
 fn recorded(it: &crate::gate::Assessed) -> RecordedAssessment {

@@ -3,7 +3,7 @@
 //!
 //! The shells' own parts (`completions/`) only hand over words and show the answer. They need no
 //! quoting: words that would need some are left out here. So no name of a file and no package of a
-//! hostile archive can become a command. The command only reads, and asks no rebuilder.
+//! hostile repository can become a command. The command only reads, and asks no rebuilder.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use std::process::{Command as Process, Stdio};
 use clap::{Arg, Command, ValueHint};
 
 use super::Exit;
-use super::args::{Complete, Directory};
+use super::args::{Complete, ConfigDirectory};
 use super::exception::{conditions, place};
 use super::output::print;
-use super::world::World;
+use super::world::{Stop, World};
 use crate::audit::System;
 use crate::config::{DESCRIPTIONS, Description};
 use crate::gate::{Environment, Keyrings, Root, apt_configuration};
@@ -60,7 +60,7 @@ const KNOWN: &[(&str, &str, Names, bool)] = &[
 
 /// A word that could come next.
 #[derive(Debug, PartialEq, Eq)]
-struct Candidate {
+struct NextWord {
     word: String,
     /// Its description for people
     about: String,
@@ -68,13 +68,13 @@ struct Candidate {
 
 /// The words that could come next.
 #[derive(Debug, Default)]
-struct Found {
-    candidates: Vec<Candidate>,
+struct NextWords {
+    candidates: Vec<NextWord>,
     files: bool,
 }
 
 /// The place on the command line that the words lead to.
-struct Place<'a> {
+struct Position<'a> {
     command: &'a Command,
     /// Its names from the program's on
     path: Vec<String>,
@@ -88,7 +88,7 @@ struct Place<'a> {
     config: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Complete) -> Exit {
+pub(super) fn run(arguments: &Complete) -> Result<Exit, Stop> {
     let lossy = |it: &OsString| it.to_string_lossy().into_owned();
     let mut words: Vec<String> = arguments.words.iter().map(lossy).collect();
     let current = words.pop().unwrap_or_default();
@@ -96,7 +96,7 @@ pub(super) fn run(arguments: &Complete) -> Exit {
     program.build();
     let found = complete(&program, &words, &current);
     let mut text = String::new();
-    for Candidate { word, about } in found.candidates.iter().filter(|it| is_plain(&it.word)) {
+    for NextWord { word, about } in found.candidates.iter().filter(|it| is_plain(&it.word)) {
         text += word;
         if !about.is_empty() {
             text += &format!("\t{}", printable(about));
@@ -106,7 +106,7 @@ pub(super) fn run(arguments: &Complete) -> Exit {
     if found.files {
         text += &format!("{FILES}\n");
     }
-    print(&text, Exit::Admitted)
+    Ok(print(&text, Exit::Admitted))
 }
 
 /// Returns true if every shell takes a word as it is.
@@ -116,9 +116,9 @@ fn is_plain(word: &str) -> bool {
 }
 
 /// Returns the words that can replace `current` behind `words`.
-fn complete(program: &Command, words: &[String], current: &str) -> Found {
-    let place = Place::of(program, words);
-    let mut found = Found::default();
+fn complete(program: &Command, words: &[String], current: &str) -> NextWords {
+    let place = Position::of(program, words);
+    let mut found = NextWords::default();
     if let Some(option) = place.waiting {
         place.add_values(option, current, &mut found);
     } else if let (Some((name, value)), false) =
@@ -148,7 +148,7 @@ fn complete(program: &Command, words: &[String], current: &str) -> Found {
     found
 }
 
-impl<'a> Place<'a> {
+impl<'a> Position<'a> {
     fn of(program: &'a Command, words: &[String]) -> Self {
         let mut place = Self {
             command: program,
@@ -199,7 +199,7 @@ impl<'a> Place<'a> {
         all.get(self.positionals).or(last).copied()
     }
 
-    fn add_values(&self, argument: &Arg, current: &str, found: &mut Found) {
+    fn add_values(&self, argument: &Arg, current: &str, found: &mut NextWords) {
         for it in argument.get_possible_values().iter().filter(|it| !it.is_hide_set()) {
             found.add(it.get_name().to_owned(), about(it.get_help()));
         }
@@ -214,7 +214,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn add_names(&self, names: Names, current: &str, found: &mut Found) {
+    fn add_names(&self, names: Names, current: &str, found: &mut NextWords) {
         match names {
             Names::Rebuilders => {
                 let Some(world) = self.world() else { return };
@@ -251,14 +251,14 @@ impl<'a> Place<'a> {
     /// Opens the configuration. One with mistakes has no names: the commands that change it would
     /// refuse it.
     fn world(&self) -> Option<World> {
-        World::open(&Directory { config: self.config.clone() }).ok()
+        World::open(&ConfigDirectory { config: self.config.clone() }).ok()
     }
 }
 
-impl Found {
+impl NextWords {
     fn add(&mut self, word: String, about: String) {
         if self.candidates.len() < MAX_NAMES {
-            self.candidates.push(Candidate { word, about });
+            self.candidates.push(NextWord { word, about });
         }
     }
 }
@@ -298,7 +298,7 @@ fn packages(start: &str) -> Vec<PackageName> {
 mod tests {
     use super::*;
 
-    fn words(line: &str) -> Found {
+    fn words(line: &str) -> NextWords {
         let mut program = crate::cli::command();
         program.build();
         let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
@@ -347,7 +347,7 @@ mod tests {
         program.build();
         for (path, id, ..) in KNOWN {
             let words: Vec<String> = path.split(' ').map(str::to_owned).collect();
-            let place = Place::of(&program, &words);
+            let place = Position::of(&program, &words);
             assert_eq!(place.path.join(" "), *path);
             assert!(place.command.get_arguments().any(|it| it.get_id() == id), "{path} {id}");
         }

@@ -1,10 +1,11 @@
 //! `apt-quorum config check`: checks the configuration, as visudo does for sudo.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
-use super::args::{Config, ConfigCommand, Directory};
+use super::args::{ConfigCommand, ConfigDirectory};
 use super::output::{complain, counted, print};
+use super::world::{Stop, now};
 use super::{Exit, loose};
 use crate::apt::configuration::Configuration;
 use crate::attest::Accepted;
@@ -14,41 +15,39 @@ use crate::policy::{Mode, Policy};
 use crate::sys::secure::Trusted;
 use crate::types::{PublicKey, RebuilderName, Timestamp, printable};
 
-pub(super) fn run(arguments: &Config) -> Exit {
-    let ConfigCommand::Check { directory } = &arguments.command;
-    match load(directory) {
-        Ok((loaded, apt)) => print(&describe(&loaded, &apt), Exit::Admitted),
-        Err(exit) => exit,
-    }
+pub(super) fn run(ConfigCommand::Check { directory }: &ConfigCommand) -> Result<Exit, Stop> {
+    let (loaded, apt) = load(directory)?;
+    Ok(print(&describe(&loaded, &apt), Exit::Admitted))
 }
 
 /// Reads the configuration, or prints the mistakes in it. Returns it with apt's configuration,
 /// which says where it is.
-pub(super) fn load(directory: &Directory) -> Result<(Loaded, Configuration), Exit> {
+pub(super) fn load(directory: &ConfigDirectory) -> Result<(Loaded, Configuration), Stop> {
     let apt = apt_configuration(Environment::Heard).map_err(|error| {
-        complain(&format!("apt-quorum: {error}. Until then, nothing is installed.\n"));
-        Exit::Wrong
+        Stop::wrong(format!("{error}. Until you fix this, nothing is installed."))
     })?;
-    let directory = directory
-        .config
-        .clone()
-        .unwrap_or_else(|| apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY));
-    match config::load(&directory, Trusted::now()) {
+    match config::load(&super::world::directory(directory, &apt), Trusted::now()) {
         Ok(loaded) => Ok((loaded, apt)),
         Err(problems) => {
-            complain(&format!("{problems}; with any, every package is refused.\n"));
-            Err(Exit::Wrong)
+            complain(&broken(&problems));
+            Err(Stop::silently(Exit::Wrong))
         }
     }
+}
+
+/// Returns the mistakes in a configuration, and their consequence.
+pub(super) fn broken(problems: impl Display) -> String {
+    format!("{problems}. Every package is refused until you fix the configuration.\n")
 }
 
 /// Describes a configuration without mistakes, in a few lines.
 fn describe(config: &Loaded, apt: &Configuration) -> String {
     let policy = &config.policy;
-    let mut text = format!("The configuration in {} is good.\n", config.directory.display());
+    let mut text =
+        format!("The configuration in {} has no mistakes.\n", config.directory.display());
     let mode = match policy.mode() {
-        Mode::Enforce => "enforce (what is not confirmed is refused)",
-        Mode::Warn => "warn (what is not confirmed is let through, with a warning)",
+        Mode::Enforce => "enforce (unconfirmed packages are refused)",
+        Mode::Warn => "warn (unconfirmed packages pass with a warning)",
     };
     let _ = writeln!(text, "  mode: {mode}");
     let _ = writeln!(text, "  threshold: {}", threshold(policy));
@@ -60,7 +59,7 @@ fn describe(config: &Loaded, apt: &Configuration) -> String {
         counted(policy.rules().len(), "rule"),
         counted(policy.exceptions().len(), "exception")
     );
-    let now = Timestamp::from(std::time::SystemTime::now());
+    let now = now();
     let ways = ways(&config.endpoints, apt, config.timeouts.answer, Commands::Own);
     for note in notes(config, now).into_iter().chain(ways) {
         let _ = writeln!(text, "  note: {}.", printable(&note));
@@ -73,8 +72,7 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
     let policy = &config.policy;
     let mut notes = Vec::new();
     if config.direct == Direct::Pass {
-        notes
-            .push("dpkg = \"pass\": archives that dpkg is given without apt are not judged".into());
+        notes.push("dpkg = \"pass\": files that dpkg gets without apt are not checked".into());
     }
     for exception in policy.exceptions().iter().filter(|it| it.expires() <= now) {
         let date = exception.expires().date();
@@ -91,7 +89,7 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
         match (key.not_after.filter(|end| *end <= now), fault) {
             (None, None) => drop(voters.insert(&key.rebuilder)),
             (Some(end), _) => {
-                notes.push(format!("{}'s key {id} was good until {}", key.rebuilder, end.date()));
+                notes.push(format!("{}'s key {id} expired on {}", key.rebuilder, end.date()));
             }
             (None, Some(fault)) => {
                 notes.push(format!(
@@ -103,15 +101,13 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
     }
     if let Some(needed) = policy.default_requirement().map(|default| default.threshold()) {
         if !needed.is_met_by(voters.len()) {
-            notes.push(
-                "too few rebuilders have a key that is still good to meet the threshold".into(),
-            );
+            notes.push("the threshold cannot be met: too few rebuilders have a valid key".into());
         }
     }
     for rebuilder in policy.rebuilders() {
         if !config.endpoints.iter().any(|endpoint| endpoint.rebuilder == *rebuilder) {
             notes.push(format!(
-                "{rebuilder} has no endpoint, so it is asked about nothing; only attestations at hand count"
+                "{rebuilder} has no endpoint: only its attestations on this machine count"
             ));
         }
     }
@@ -128,7 +124,7 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
         .collect();
     for rebuilder in overheard {
         notes.push(format!(
-            "{rebuilder} is asked without encryption: others can see which packages you ask about"
+            "{rebuilder} is contacted without encryption: others can see which packages you ask about"
         ));
     }
     notes
@@ -144,12 +140,12 @@ fn useless_links(config: &Loaded, rebuilder: &RebuilderName) -> Option<String> {
         |it: &&Endpoint| matches!(it.protocol, Protocol::Rebuilderd | Protocol::IntotoMetadata);
     let protocol = endpoints.into_iter().find(gives_links)?.protocol.name();
     Some(format!(
-        "{rebuilder}'s {protocol} endpoint gives links, and none of them counts, because its \
-         [[statement]] tables name other kinds: add one with type = \"link\" if they should"
+        "{rebuilder}'s {protocol} endpoint publishes links, but its [[statement]] tables accept only \
+         other kinds: to accept links, add one with type = \"link\""
     ))
 }
 
-/// Returns true if nobody else sees the plain HTTP to this host.
+/// Returns true if no other party sees the plain HTTP to this host.
 fn stays_private(host: Option<&str>) -> bool {
     host.is_some_and(|host| {
         matches!(host, "127.0.0.1" | "[::1]" | "localhost") || host.ends_with(".onion")
@@ -163,6 +159,6 @@ fn threshold(policy: &Policy) -> String {
             default.threshold().count(),
             counted(default.counted().len(), "rebuilder")
         ),
-        None => "none yet, for there is no rebuilder: see apt-quorum.toml(5)".to_owned(),
+        None => "none, because there is no rebuilder: apt-quorum setup".to_owned(),
     }
 }

@@ -1,12 +1,12 @@
-//! Rules and exceptions that any archive can claim for itself.
+//! Rules and exceptions that any repository can claim for itself.
 //!
-//! An archive says its `origin`, `label` and the like of itself, and apt takes that from every
-//! archive whose key it is told to take. Only the site, the key and the bytes belong to one
-//! archive.
+//! A repository sets its own `origin`, `label` and the like, and apt takes these from every
+//! repository whose key it accepts. Only the site, the key and the bytes belong to one repository.
 
+use super::output::list;
 use crate::policy::{Binding, Exception, Matcher, Policy, Rule};
 
-/// The conditions that are an archive's own word, as the configuration calls them.
+/// The conditions that a repository sets for itself, as the configuration calls them.
 const ITS_OWN: [&str; 5] = ["origin", "label", "suite", "codename", "component"];
 
 /// Returns a sentence for each, without a full stop.
@@ -19,8 +19,8 @@ fn rule(it: &Rule) -> Option<String> {
     let place = it.place();
     (it.matcher().binding() == Binding::ArchivesWord).then(|| {
         format!(
-            "the rule in {place} is for every archive that says so of itself ({}): bind it with site \
-             or signed_by",
+            "the rule in {place} applies to every repository that claims this {} for itself: limit it \
+             with site or signed_by",
             own_words(it.matcher())
         )
     })
@@ -32,14 +32,14 @@ pub(super) fn exception(it: &Exception) -> Option<String> {
     match it.matcher().binding() {
         Binding::Fixed => None,
         Binding::ArchivesWord => Some(format!(
-            "the exception in {place} is for every archive that says so of itself ({}), whoever \
-             signed it: bind it with site or signed_by",
+            "the exception in {place} applies to every repository that claims this {} for itself, \
+             whatever key signed it: limit it with site or signed_by",
             own_words(it.matcher())
         )),
         Binding::AnyArchive if it.matcher().names_packages() => None,
         Binding::AnyArchive => Some(format!(
-            "the exception in {place} names neither packages nor an archive, so that every archive can \
-             use it for any package: bind it with site or signed_by"
+            "the exception in {place} names neither packages nor a repository, so every repository can \
+             use it for any package: limit it with site or signed_by"
         )),
     }
 }
@@ -47,5 +47,5 @@ pub(super) fn exception(it: &Exception) -> Option<String> {
 fn own_words(matcher: &Matcher) -> String {
     let conditions = matcher.conditions();
     let keys = conditions.iter().map(|(key, _)| *key).filter(|key| ITS_OWN.contains(key));
-    keys.collect::<Vec<_>>().join(", ")
+    list(keys)
 }

@@ -11,7 +11,9 @@ mod config;
 mod evidence;
 mod exception;
 mod explain;
+mod files;
 mod import;
+mod judging;
 mod loose;
 mod mode;
 mod output;
@@ -23,21 +25,16 @@ mod verify;
 mod verify_image;
 mod world;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::deb::{self, Control, Examined};
-use crate::evidence::AtHand;
-use crate::sys::plain;
-use crate::types::{Sha256Digest, printable};
 use args::{Arguments, Subcommand};
 
 /// Exit codes, as apt-quorum(1) lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
-    /// Everything asked for is admitted
+    /// Everything asked for is accepted
     Admitted,
     /// Something is refused
     Refused,
@@ -45,6 +42,21 @@ enum Exit {
     Wrong,
     /// Something is refused, and only for want of an answer
     CouldNotFindOut,
+}
+
+impl Exit {
+    /// Returns the exit code for the packages that do not pass. `open` has true for each that may
+    /// pass when rebuilders answer.
+    fn of(open: impl IntoIterator<Item = bool>) -> Self {
+        let mut open = open.into_iter().peekable();
+        if open.peek().is_none() {
+            Self::Admitted
+        } else if open.all(|is_transient| is_transient) {
+            Self::CouldNotFindOut
+        } else {
+            Self::Refused
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -73,59 +85,25 @@ pub fn run() -> ExitCode {
             return output::print(&text, Exit::Admitted).into();
         }
     };
-    match arguments.command {
-        Subcommand::Setup(arguments) => setup::run(&arguments).into(),
-        Subcommand::Verify(arguments) => verify::run(&arguments).into(),
-        Subcommand::Config(arguments) => config::run(&arguments).into(),
-        Subcommand::Rebuilder(arguments) => rebuilder::run(&arguments).into(),
-        Subcommand::Status(arguments) => status::run(&arguments).into(),
-        Subcommand::Check(arguments) => check::run(&arguments).into(),
-        Subcommand::Explain(arguments) => explain::run(&arguments).into(),
-        Subcommand::Audit(arguments) => audit::run(&arguments).into(),
-        Subcommand::Attest(arguments) => attest::run(&arguments).into(),
-        Subcommand::VerifyImage(arguments) => verify_image::run(&arguments).into(),
-        Subcommand::Evidence(arguments) => evidence::run(&arguments).into(),
-        Subcommand::Mode(arguments) => mode::run(&arguments).into(),
-        Subcommand::Exception(arguments) => exception::run(&arguments).into(),
-        Subcommand::Import(arguments) => import::run(&arguments).into(),
-        Subcommand::Bootstrap(arguments) => bootstrap::run(&arguments).into(),
-        Subcommand::Complete(arguments) => complete::run(&arguments).into(),
-    }
-}
-
-/// The attestations that the command line names.
-fn evidence_at_hand(paths: &[PathBuf]) -> Result<Vec<AtHand>, String> {
-    let open = |path: &PathBuf| {
-        let named = |why| format!("--evidence {}: {why}", printable(&path.to_string_lossy()));
-        AtHand::open(path).map_err(named)
+    let done = match arguments.command {
+        Subcommand::Setup(arguments) => setup::run(&arguments),
+        Subcommand::Verify(arguments) => verify::run(&arguments),
+        Subcommand::Config(arguments) => config::run(&arguments),
+        Subcommand::Rebuilder(arguments) => rebuilder::run(&arguments),
+        Subcommand::Status(arguments) => status::run(&arguments),
+        Subcommand::Check(arguments) => check::run(&arguments),
+        Subcommand::Explain(arguments) => explain::run(&arguments),
+        Subcommand::Audit(arguments) => audit::run(&arguments),
+        Subcommand::Attest(arguments) => attest::run(&arguments),
+        Subcommand::VerifyImage(arguments) => verify_image::run(&arguments),
+        Subcommand::Evidence(arguments) => evidence::run(&arguments),
+        Subcommand::Mode(arguments) => mode::run(&arguments),
+        Subcommand::Exception(arguments) => exception::run(&arguments),
+        Subcommand::Import(arguments) => import::run(&arguments),
+        Subcommand::Bootstrap(arguments) => bootstrap::run(&arguments),
+        Subcommand::Complete(arguments) => complete::run(&arguments),
     };
-    paths.iter().map(open).collect()
-}
-
-/// Returns true if an argument is meant as a file, not as the name of a package.
-fn is_file(what: &str) -> bool {
-    what.contains('/') || what.ends_with(".deb")
-}
-
-/// Reads a package that the command line names. Returns its control data and its SHA-256.
-fn package_file(path: &Path) -> Result<(Control, Sha256Digest), String> {
-    let examined = examined_file(path)?;
-    let control = examined.control().map_err(|error| named(path, error))?;
-    Ok((control.clone(), examined.sha256()))
-}
-
-/// Reads a file that the command line names, whatever it is.
-fn examined_file(path: &Path) -> Result<Examined, String> {
-    let failed = |error: std::io::Error| named(path, &plain(&error));
-    let file = std::fs::File::open(path).map_err(failed)?;
-    if !file.metadata().is_ok_and(|it| it.is_file()) {
-        return Err(named(path, &"not a file"));
-    }
-    deb::examine(file).map_err(failed)
-}
-
-fn named(path: &Path, why: &dyn std::fmt::Display) -> String {
-    format!("{}: {why}", printable(&path.to_string_lossy()))
+    world::end(done).into()
 }
 
 /// The command line as clap sees it, for man pages and completions.

@@ -1,10 +1,13 @@
 //! Output for people. A closed pipe is no reason to panic, and no success either.
 
+use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::Path;
 
 use super::Exit;
 use crate::report;
 use crate::sys::terminal;
+use crate::types::printable;
 
 /// Writes to standard output. Returns `exit`, or a failure if the text could not be written.
 pub(super) fn print(text: &str, exit: Exit) -> Exit {
@@ -51,4 +54,20 @@ pub(super) fn json(value: &impl serde::Serialize) -> String {
 /// Returns a count with its noun: `1 package`, `2 packages`.
 pub(super) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Returns a path that can be shown.
+pub(super) fn path(path: &Path) -> String {
+    printable(&path.to_string_lossy()).to_string()
+}
+
+/// Returns a sentence about a file or directory that the command line names.
+pub(super) fn about(path: &Path, why: &dyn Display) -> String {
+    format!("{}: {why}", self::path(path))
+}
+
+/// Returns a list in text: `a, b, c`.
+pub(super) fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(|it| it.to_string()).collect();
+    items.join(", ")
 }

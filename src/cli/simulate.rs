@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
+use super::world::Stop;
 use crate::apt::simulation;
 use crate::sys::plain;
 use crate::types::{Identity, printable};
@@ -35,6 +36,12 @@ pub(super) fn installed_by(action: &[&str]) -> Result<Simulated, String> {
     let (packages, odd) = simulation::installed(&text);
     let odd = odd.into_iter().map(|line| printable(line).to_string()).collect();
     Ok(Simulated { packages, odd })
+}
+
+/// Returns the packages that `apt-get dist-upgrade` would install.
+pub(super) fn upgraded() -> Result<Simulated, Stop> {
+    installed_by(&["dist-upgrade"])
+        .map_err(|why| Stop::silent(format!("cannot ask apt-get what it would upgrade: {why}")))
 }
 
 fn run(action: &[&str]) -> std::io::Result<Output> {

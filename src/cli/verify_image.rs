@@ -6,35 +6,30 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::VerifyImage;
-use super::attest::{Failed, ended, hashed, not_done, patterns, put, shown, wrong};
-use super::output::{json, print, show};
-use super::world::say_remarks;
-use super::{Exit, audit as audit_command, evidence_at_hand};
+use super::attest::{hashed, patterns, put};
+use super::judging::{Court, LateProgress};
+use super::output::{about, json, list, print, show};
+use super::world::{Stop, now, say_remarks};
+use super::{Exit, audit as audit_command, files};
 use crate::attest::{Rejection, unseal};
-use crate::audit::{self, Audited, Record, System};
+use crate::audit::{self, AuditRecord, Audited, System};
 use crate::deb::Control;
 use crate::deb822::status::Installed;
-use crate::evidence::Network;
-use crate::gate::{Environment, Gate, apt_configuration};
 use crate::image::{
-    self, Expected, Manifest, Problem, Statement, Told, check_file, check_installed,
-    check_statement, check_tree, manifest,
+    self, ExpectedStatement, ImageStatement, Manifest, Problem, StatedState, check_file,
+    check_installed, check_statement, check_tree, manifest,
 };
-use crate::sys::files::read_bounded;
-use crate::sys::plain;
-use crate::sys::secure::Trusted;
-use crate::sys::terminal::Progress;
 use crate::types::{Called, PublicKey, Sha256Digest, Timestamp, printable};
 
 /// The JSON that `--json` prints.
 #[derive(Serialize)]
-struct Verified {
+struct VerifiedImage {
     schema: u32,
     /// `verified`, `refused` or `could-not-find-out`
     result: &'static str,
     /// The statement's own data; none if its signature is not good
     #[serde(skip_serializing_if = "Option::is_none")]
-    statement: Option<Said>,
+    statement: Option<StatementSummary>,
     /// The tree that was found
     #[serde(skip_serializing_if = "Option::is_none")]
     tree: Option<Sha256Digest>,
@@ -45,11 +40,11 @@ struct Verified {
     notes: Vec<String>,
     /// The states of the statement's packages, by one's own policy
     #[serde(skip_serializing_if = "Option::is_none")]
-    audit: Option<Record>,
+    audit: Option<AuditRecord>,
 }
 
 #[derive(Serialize)]
-struct Said {
+struct StatementSummary {
     verifier: String,
     resource: String,
     time: Timestamp,
@@ -58,32 +53,30 @@ struct Said {
     excluded: Vec<String>,
 }
 
-pub(super) fn run(arguments: &VerifyImage) -> Exit {
-    ended(verify(arguments))
-}
-
-fn verify(arguments: &VerifyImage) -> Result<Exit, Failed> {
-    let now = Timestamp::from(std::time::SystemTime::now());
+pub(super) fn run(arguments: &VerifyImage) -> Result<Exit, Stop> {
+    let now = now();
     let accepted = patterns(&arguments.exclude)?;
     if arguments.manifest.is_some() && arguments.root.is_none() {
-        return Err(wrong("--manifest needs the tree that it is of: --root"));
+        return Err(Stop::wrong("--manifest needs --root DIR"));
     }
     let key = public(&arguments.key)?;
-    let envelope = envelope(&arguments.statement)?;
-    let evidence = evidence_at_hand(&arguments.evidence).map_err(wrong)?;
-    let apt = apt_configuration(Environment::Heard).map_err(|error| wrong(error.to_string()))?;
-    let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now());
-    let config = gate
-        .config()
-        .map_err(|problems| wrong(format!("no image can be verified:\n{problems}.")))?;
+    let statement = &arguments.statement;
+    let envelope =
+        files::plain_file(statement, image::MAX_STATEMENT, "not a statement, or too large")
+            .map_err(Stop::wrong)?;
+    let court = Court::of(&arguments.directory, &arguments.evidence, true)?;
+    let config = court.config()?;
 
     // Nothing is told of a statement that is not known to be signed.
     let statement = match signed(&envelope, &key) {
         Ok(statement) => statement,
-        Err(problem) => return Ok(told(arguments, &[], Verified::refused(problem), Exit::Refused)),
+        Err(problem) => {
+            let verified = VerifiedImage { problems: vec![problem], ..VerifiedImage::new(None) };
+            return Ok(told(arguments, &[], verified, Exit::Refused));
+        }
     };
-    let mut verified = Verified::about(&statement);
-    let expected = Expected {
+    let mut verified = VerifiedImage::new(Some(StatementSummary::of(&statement)));
+    let expected = ExpectedStatement {
         verifier: arguments.verifier.as_deref(),
         resource: arguments.resource.as_deref(),
         excluded: &accepted,
@@ -99,24 +92,28 @@ fn verify(arguments: &VerifyImage) -> Result<Exit, Failed> {
         verified.problems.extend(check_file(&statement, found));
     }
     if arguments.root.is_none() && arguments.image.is_none() {
-        verified.note("no image was looked at: only what the statement says of its packages");
+        verified.note(
+            "no image was checked, only the packages in the statement: add --root or --image",
+        );
     } else if arguments.root.is_none() {
-        verified.note("the tree was not looked at, only the image as a file");
+        verified.note("the tree was not checked, only the image file: add --root");
     }
     if statement.predicate.policy.digest.sha256 != config.digest {
-        verified.note("it was made by another policy than this one, which is what counts here");
+        verified.note(
+            "the statement was made with another policy; the policy of this machine was applied",
+        );
     }
 
-    let mut gatherer = gate.gatherer(&apt, Network::Denied).map_err(wrong)?;
-    let mut bar: Option<Progress> = None;
-    let progress = |done, total| bar.get_or_insert_with(|| Progress::of("", total)).at(done);
+    let mut gatherer = court.gatherer()?;
     let packages = packages(&statement);
     let count = packages.len();
-    let audited = audit::assess_told(packages, &gate, &evidence, &mut *gatherer, now, progress);
+    let (gate, evidence, mut bar) = (&court.gate, &court.evidence, LateProgress::default());
+    let progress = |done, total| bar.at(done, total);
+    let audited = audit::assess_told(packages, gate, evidence, &mut *gatherer, now, progress);
     drop(bar);
-    say_remarks(&gate);
+    say_remarks(gate);
     if audited.len() != count {
-        return Err(not_done("not every package could be assessed"));
+        return Err(Stop::refused("not every package could be assessed"));
     }
     let exit = match audit_command::exit_code(&audited) {
         _ if !verified.problems.is_empty() => Exit::Refused,
@@ -124,38 +121,30 @@ fn verify(arguments: &VerifyImage) -> Result<Exit, Failed> {
     };
     verified.notes.extend(disagreements(&statement, &audited));
     let root = arguments.root.as_deref().map(Path::to_string_lossy).unwrap_or_default();
-    verified.audit = Some(Record::of(&audited, &root, config.digest, now));
+    verified.audit = Some(AuditRecord::of(&audited, &root, config.digest, now));
     Ok(told(arguments, &audited, verified, exit))
 }
 
-impl Verified {
-    fn refused(problem: Problem) -> Self {
-        Self {
-            schema: 1,
-            result: "refused",
-            statement: None,
-            tree: None,
-            image: None,
-            problems: vec![problem],
-            notes: Vec::new(),
-            audit: None,
-        }
-    }
-
-    fn about(statement: &Statement) -> Self {
+impl StatementSummary {
+    fn of(statement: &ImageStatement) -> Self {
         let summary = &statement.predicate;
-        let said = Said {
+        Self {
             verifier: statement.verifier().to_owned(),
             resource: summary.resource_uri.clone(),
             time: summary.time_verified,
             policy: summary.policy.digest.sha256,
             tree: statement.tree(),
             excluded: summary.image.excluded.clone(),
-        };
+        }
+    }
+}
+
+impl VerifiedImage {
+    fn new(statement: Option<StatementSummary>) -> Self {
         Self {
             schema: 1,
             result: "verified",
-            statement: Some(said),
+            statement,
             tree: None,
             image: None,
             problems: Vec::new(),
@@ -172,10 +161,9 @@ impl Verified {
     fn look_at(
         &mut self,
         root: &Path,
-        statement: &Statement,
+        statement: &ImageStatement,
         arguments: &VerifyImage,
-    ) -> Result<(), Failed> {
-        let failed = |error: &dyn std::fmt::Display| wrong(format!("{}: {error}", shown(root)));
+    ) -> Result<(), Stop> {
         let text = match arguments.manifest {
             Some(_) => manifest::Text::Kept,
             None => manifest::Text::Dropped,
@@ -195,7 +183,7 @@ impl Verified {
         }
         self.tree = Some(found.sha256);
         self.problems.extend(check_tree(statement, found.sha256));
-        let system = System::at(root).map_err(|error| failed(&error))?;
+        let system = System::at(root).map_err(|error| Stop::wrong(about(root, &error)))?;
         match system.installed() {
             Ok(installed) => {
                 let told = &statement.predicate.image.packages;
@@ -211,8 +199,8 @@ impl Verified {
 }
 
 /// Returns the packages of a statement, as if they were installed.
-fn packages(statement: &Statement) -> Vec<(Installed, Sha256Digest)> {
-    let installed = |it: &image::Package| {
+fn packages(statement: &ImageStatement) -> Vec<(Installed, Sha256Digest)> {
+    let installed = |it: &image::StatedPackage| {
         let (identity, source) = (it.identity(), (it.source.clone(), it.source_version.clone()));
         let called = Called::from(identity.clone());
         (Installed { called, control: Ok(Control { identity, source }), whole: true }, it.sha256)
@@ -221,31 +209,32 @@ fn packages(statement: &Statement) -> Vec<(Installed, Sha256Digest)> {
 }
 
 /// Lists the packages with different results for the signer and the verifier, both good enough.
-fn disagreements(statement: &Statement, audited: &[Audited]) -> Vec<String> {
+fn disagreements(statement: &ImageStatement, audited: &[Audited]) -> Vec<String> {
     let packages = statement.predicate.image.packages.iter();
-    let differs = |(told, it): (&image::Package, &Audited)| {
-        let differs = told.state == Told::Excepted && it.state == audit::State::Confirmed;
+    let differs = |(told, it): (&image::StatedPackage, &Audited)| {
+        let differs =
+            told.state == StatedState::Excepted && it.state == audit::PackageState::Confirmed;
         differs.then(|| it.installed.called.to_string())
     };
     let names: Vec<String> = packages.zip(audited).filter_map(differs).collect();
-    let note = format!("confirmed here, and by an exception there: {}", names.join(", "));
+    let note = format!("confirmed here, exempted by the signer: {}", list(&names));
     if names.is_empty() { Vec::new() } else { vec![note] }
 }
 
 /// Returns the statement in an envelope, if the key signed it.
-fn signed(envelope: &[u8], key: &PublicKey) -> Result<Statement, Problem> {
+fn signed(envelope: &[u8], key: &PublicKey) -> Result<ImageStatement, Problem> {
     let payload = unseal(envelope, key).map_err(|error| match error {
         Rejection::UnknownKey { .. } | Rejection::BadSignature { .. } => {
             Problem::new("not-signed", "the statement is not signed with this key")
         }
         error => Problem::new(error.code(), format!("the statement: {error}")),
     })?;
-    let read = Statement::read(&payload);
+    let read = ImageStatement::read(&payload);
     read.map_err(|why| Problem::new("not-a-statement", format!("signed, but {why}")))
 }
 
-fn told(arguments: &VerifyImage, audited: &[Audited], verified: Verified, exit: Exit) -> Exit {
-    let verified = Verified { result: result(exit), ..verified };
+fn told(arguments: &VerifyImage, audited: &[Audited], verified: VerifiedImage, exit: Exit) -> Exit {
+    let verified = VerifiedImage { result: result(exit), ..verified };
     if arguments.json {
         return print(&json(&verified), exit);
     }
@@ -260,7 +249,7 @@ const fn result(exit: Exit) -> &'static str {
     }
 }
 
-fn text(verified: &Verified, audited: &[Audited], all: bool) -> String {
+fn text(verified: &VerifiedImage, audited: &[Audited], all: bool) -> String {
     let mut text = String::new();
     if let Some(said) = &verified.statement {
         let (verifier, resource) = (printable(&said.verifier), printable(&said.resource));
@@ -277,26 +266,16 @@ fn text(verified: &Verified, audited: &[Audited], all: bool) -> String {
         text += &audit_command::text(audited, all);
     }
     text + match verified.result {
-        "verified" => "verified: the statement holds by this policy.\n",
-        "could-not-find-out" => "refused: the evidence that is at hand does not tell.\n",
-        _ => "refused: the statement does not hold.\n",
+        "verified" => "verified: the statement passes this policy.\n",
+        "could-not-find-out" => {
+            "refused: the evidence on this machine is not enough. Add more: --evidence PATH\n"
+        }
+        _ => "refused: the verification failed.\n",
     }
 }
 
-fn public(path: &Path) -> Result<PublicKey, Failed> {
-    let named = |why: &dyn std::fmt::Display| wrong(format!("--key {}: {why}", shown(path)));
-    let real = path.canonicalize().map_err(|error| named(&plain(&error)))?;
-    let bytes = read_bounded(&real, PublicKey::MAX_LENGTH)
-        .ok_or_else(|| named(&"not a file with a public key"))?;
-    let text = String::from_utf8(bytes).map_err(|_| named(&"not a file with a public key"))?;
-    PublicKey::ed25519_from_pem(&text).map_err(|error| named(&error))
-}
-
-fn envelope(path: &Path) -> Result<Vec<u8>, Failed> {
-    // Followed if it is a link: a person named it.
-    let real = path
-        .canonicalize()
-        .map_err(|error| wrong(format!("{}: {}", shown(path), plain(&error))))?;
-    read_bounded(&real, image::MAX_STATEMENT)
-        .ok_or_else(|| wrong(format!("{}: not a file that is a statement", shown(path))))
+fn public(path: &Path) -> Result<PublicKey, Stop> {
+    let named = |why: String| Stop::wrong(format!("--key {}", about(path, &why)));
+    let text = files::text_of_key(path).map_err(named)?;
+    PublicKey::ed25519_from_pem(&text).map_err(|error| named(error.to_string()))
 }

@@ -1,31 +1,55 @@
 //! The common parts of commands that look at the configuration and change it: their start, their
-//! end, and their questions.
+//! end, their questions, and the change itself.
 
 use std::io::{self, BufRead, IsTerminal, Read};
+use std::path::{Path, PathBuf};
 
 use super::Exit;
-use super::args::Directory;
-use super::output::{self, complain, print};
+use super::args::ConfigDirectory;
+use super::output::{self, complain, path, print};
 use crate::apt::configuration::Configuration;
-use crate::config::{self, ChangeError, Config};
+use crate::attest::PinnedKey;
+use crate::config::{self, Change, ChangeError, Config, Draft, with_setting, with_threshold};
 use crate::gate::{Environment, Gate, apt_configuration};
-use crate::sys::secure::Trusted;
-use crate::types::{RebuilderName, printable};
+use crate::policy::Mode;
+use crate::sys::secure::{SecureError, Trusted};
+use crate::types::{PublicKey, RebuilderName, Threshold, Timestamp, printable};
 
 /// Longest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 4096;
 
+/// The file with the policy, below the directory of the configuration.
+pub(super) const POLICY: &str = "policy.toml";
+
+/// Largest file of the configuration that is changed, in bytes.
+const MAX_FILE: usize = 1 << 20;
+
 /// Returns the exit code of a command, and prints the reason if it was stopped.
 pub(super) fn end(done: Result<Exit, Stop>) -> Exit {
     done.unwrap_or_else(|stop| {
-        complain(&plain(&format!("apt-quorum: {}\n", stop.why)));
+        if !stop.why.is_empty() {
+            complain(&plain(&format!("apt-quorum: {}\n", stop.why)));
+        }
         stop.exit
     })
+}
+
+/// Returns the time of this machine's clock.
+pub(super) fn now() -> Timestamp {
+    Timestamp::from(std::time::SystemTime::now())
 }
 
 /// Prints lines that may have text from outside in them.
 pub(super) fn say(text: &str, exit: Exit) -> Exit {
     print(&plain(text), exit)
+}
+
+/// Prints what a person must see before a decision.
+pub(super) fn say_first(text: &str) -> Result<(), Stop> {
+    match say(text, Exit::Admitted) {
+        Exit::Admitted => Ok(()),
+        _ => Err(Stop::refused("cannot write to standard output. Nothing was changed.")),
+    }
 }
 
 /// Prints verdicts in the same way, in colour at a terminal.
@@ -45,10 +69,11 @@ fn plain(text: &str) -> String {
     text.chars().map(|c| if matches!(c, ' '..='~' | '\n') { c } else { '?' }).collect()
 }
 
-/// Asks at a terminal; anything but yes is no. Where there is none, the error says `without`.
-pub(super) fn ask(question: &str, without: &str) -> Result<(), Stop> {
+/// Asks at a terminal; any answer but yes is no. Where there is no terminal, the error says to add
+/// `flags`.
+pub(super) fn ask(question: &str, flags: &str) -> Result<(), Stop> {
     if !io::stdin().is_terminal() {
-        return Err(Stop::refused(format!("nobody can be asked: {without}. Nothing was changed.")));
+        return Err(Stop::refused(format!("no terminal: add {flags}. Nothing was changed.")));
     }
     match answer(question)?.as_str() {
         "yes" => Ok(()),
@@ -59,9 +84,7 @@ pub(super) fn ask(question: &str, without: &str) -> Result<(), Stop> {
 /// Returns what a person types at the terminal, without white space around it. Fails at the end of
 /// the input (Ctrl-D), which means that nothing is to be done.
 pub(super) fn answer(question: &str) -> Result<String, Stop> {
-    if say(question, Exit::Admitted) != Exit::Admitted {
-        return Err(Stop::refused("the question could not be shown: nothing was changed."));
-    }
+    say_first(question)?;
     let mut answer = Vec::new();
     let read = io::stdin().lock().take(MAX_ANSWER).read_until(b'\n', &mut answer);
     if read.is_err() || !answer.ends_with(b"\n") {
@@ -75,10 +98,16 @@ pub(super) fn answer(question: &str) -> Result<String, Stop> {
 /// The reason why a command ends without having done anything, with its exit code.
 pub(super) struct Stop {
     pub(super) exit: Exit,
+    /// Empty if the reason was printed already
     pub(super) why: String,
 }
 
 impl Stop {
+    /// The reason was printed already.
+    pub(super) const fn silently(exit: Exit) -> Self {
+        Self { exit, why: String::new() }
+    }
+
     /// The command line or the configuration is wrong.
     pub(super) fn wrong(why: impl ToString) -> Self {
         Self { exit: Exit::Wrong, why: why.to_string() }
@@ -120,15 +149,18 @@ pub(super) struct World {
     pub(super) trusted: Trusted,
 }
 
+/// Returns the directory of the configuration: the one that was named, or the one that apt names.
+pub(super) fn directory(named: &ConfigDirectory, apt: &Configuration) -> PathBuf {
+    let default = || apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY);
+    named.config.clone().unwrap_or_else(default)
+}
+
 impl World {
-    pub(super) fn open(directory: &Directory) -> Result<Self, Stop> {
+    pub(super) fn open(named: &ConfigDirectory) -> Result<Self, Stop> {
         let apt = apt_configuration(Environment::Heard).map_err(Stop::wrong)?;
-        let directory = directory
-            .config
-            .clone()
-            .unwrap_or_else(|| apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY));
         let trusted = Trusted::now();
-        let config = config::load(&directory, trusted).map_err(ChangeError::BrokenBefore)?;
+        let config =
+            config::load(&directory(named, &apt), trusted).map_err(ChangeError::BrokenBefore)?;
         Ok(Self { apt, config, trusted })
     }
 
@@ -139,9 +171,9 @@ impl World {
     ) -> Result<(&RebuilderName, &config::Rebuilder), Stop> {
         let found = self.config.rebuilders.iter().find(|(it, _)| it.as_str() == name);
         found.ok_or_else(|| {
-            let name = printable(name);
+            let (name, option) = (printable(name), self.option());
             Stop::wrong(format!(
-                "there is no rebuilder {name}: apt-quorum rebuilder list shows who there is."
+                "there is no rebuilder {name}. See the list: apt-quorum rebuilder list{option}"
             ))
         })
     }
@@ -156,12 +188,60 @@ impl World {
     }
 
     /// Returns the path of a file of the configuration, relative to its directory.
-    pub(super) fn relative(&self, path: &std::path::Path) -> Result<std::path::PathBuf, Stop> {
-        path.strip_prefix(&self.config.directory).map(ToOwned::to_owned).map_err(|_| {
-            let path = printable(&path.to_string_lossy()).to_string();
-            Stop::refused(format!("{path} is not below the configuration: change it by hand."))
+    pub(super) fn relative(&self, of: &Path) -> Result<PathBuf, Stop> {
+        of.strip_prefix(&self.config.directory).map(ToOwned::to_owned).map_err(|_| {
+            Stop::refused(format!(
+                "{} is outside the configuration directory: edit it by hand.",
+                path(of)
+            ))
         })
     }
+
+    /// Returns the text of a file below the directory of the configuration.
+    pub(super) fn read(&self, file: &Path) -> Result<String, SecureError> {
+        self.trusted.read(&self.config.directory.join(file), MAX_FILE)
+    }
+
+    /// Returns the change that adds these rebuilders and sets the threshold and the mode, where
+    /// they are given.
+    pub(super) fn change<'d>(
+        &self,
+        drafts: impl IntoIterator<Item = &'d Draft>,
+        threshold: Option<Threshold>,
+        mode: Option<Mode>,
+    ) -> Result<Change, Stop> {
+        let mut change = Change::of(&self.config.directory);
+        for draft in drafts {
+            draft.create_in(&mut change);
+        }
+        let unchanged = |why: String| Stop::refused(format!("{why}. Nothing was changed."));
+        let was = self.read(Path::new(POLICY)).map_err(|error| unchanged(error.to_string()))?;
+        let mut text = Some(was.clone());
+        if let Some(threshold) = threshold {
+            text = text.and_then(|it| with_threshold(&it, threshold));
+        }
+        if let Some(mode) = mode {
+            let word = format!("\"{}\"", super::mode::word(mode));
+            text = text.and_then(|it| with_setting(&it, "mode", &word));
+        }
+        let text = text.ok_or_else(|| {
+            let file = self.config.directory.join(POLICY);
+            unchanged(format!("cannot write the threshold and the mode into {}", file.display()))
+        })?;
+        if text != was {
+            change.edit(POLICY, was, text);
+        }
+        Ok(change)
+    }
+}
+
+/// Returns true if signatures of this key count now.
+pub(super) fn is_valid(key: &PinnedKey, now: Timestamp) -> bool {
+    let can_sign = match &key.key {
+        PublicKey::OpenPgp(certificate) => certificate.can_sign(now).is_ok(),
+        _ => true,
+    };
+    can_sign && key.is_good_at(now)
 }
 
 /// Returns the URI of a source as it is shown: without a password.

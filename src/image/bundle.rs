@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::statement::{Digests, Named};
+use super::statement::{Digests, ResourceDescriptor};
 use crate::attest::{self, Wanted};
 use crate::audit::Audited;
 use crate::evidence::bundle::{PackError, Packer};
@@ -13,7 +13,7 @@ use crate::types::{ArtifactName, Sha256Digest, Timestamp};
 #[derive(Debug)]
 pub struct Bundled {
     /// All of them, sorted, each under its name in a bundle
-    pub attestations: Vec<Named>,
+    pub attestations: Vec<ResourceDescriptor>,
     /// The packages whose attestations are not all in the bundle. Where an archive is a rebuilder,
     /// its evidence is its indexes, not an attestation about one package
     pub not_in_bundles: Vec<ArtifactName>,
@@ -38,7 +38,7 @@ pub fn bundle(audited: &[Audited], policy: &Policy, now: Timestamp) -> Bundled {
             }
         }
     }
-    let named = |(name, sha256)| Named { name, digest: Digests { sha256 } };
+    let named = |(name, sha256)| ResourceDescriptor { name, digest: Digests { sha256 } };
     Bundled { attestations: attestations.into_iter().map(named).collect(), not_in_bundles, within }
 }
 

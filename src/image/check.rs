@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::statement::{Package, Statement, name_of_key};
+use super::statement::{ImageStatement, StatedPackage, name_of_key};
 use crate::deb::Control;
 use crate::deb822::status::Installed;
 use crate::types::{Glob, Identity, PublicKey, Sha256Digest, Timestamp, printable};
@@ -18,7 +18,7 @@ const DAY: i64 = 24 * 60 * 60;
 
 /// The verifier's expectations of a statement.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Expected<'a> {
+pub struct ExpectedStatement<'a> {
     /// The verifier in whose name it is; none for the signer's own name
     pub verifier: Option<&'a str>,
     /// The name of the image; none for any name
@@ -50,44 +50,46 @@ impl Problem {
 /// Checks that it leaves out only what the verifier agrees to.
 #[must_use]
 pub fn check_statement(
-    statement: &Statement,
+    statement: &ImageStatement,
     key: &PublicKey,
-    expected: Expected<'_>,
+    expected: ExpectedStatement<'_>,
     now: Timestamp,
 ) -> Vec<Problem> {
-    let Expected { verifier, resource, excluded: accepted, max_age } = expected;
+    let ExpectedStatement { verifier, resource, excluded: accepted, max_age } = expected;
     let mut problems = Vec::new();
+    let mut problem = |code, text: String| problems.push(Problem::new(code, text));
     let own = name_of_key(key);
     if statement.verifier() != verifier.unwrap_or(&own) {
         let by = printable(statement.verifier());
-        let text = format!(
-            "it is in the name of {by}: if that is whose key it is, say so with --verifier"
+        problem(
+            "other-verifier",
+            format!(
+                "the statement names {by} as verifier: if this key may sign for it, add --verifier"
+            ),
         );
-        problems.push(Problem::new("other-verifier", text));
     }
     let summary = &statement.predicate;
     if resource.is_some_and(|it| it != summary.resource_uri) {
-        let text = format!("it is about {}, another image", printable(&summary.resource_uri));
-        problems.push(Problem::new("other-resource", text));
+        let other = printable(&summary.resource_uri);
+        problem("other-resource", format!("the statement is about another image, {other}"));
     }
     let age = now.as_unix().saturating_sub(summary.time_verified.as_unix());
     if let Some(most) = max_age.filter(|most| age > i64::from(*most) * DAY) {
-        let text = format!(
-            "it is of {}, which is more than {most} days ago: ask for a newer one",
-            summary.time_verified.date()
-        );
-        problems.push(Problem::new("too-old", text));
+        let date = summary.time_verified.date();
+        let text =
+            format!("the statement is of {date}, more than {most} days ago: get a newer one");
+        problem("too-old", text);
     }
     if age < -AHEAD {
-        problems.push(Problem::new("from-the-future", "it is from the future"));
+        let text = "the statement is from the future: check the clock";
+        problem("from-the-future", text.to_owned());
     }
     for pattern in &summary.image.excluded {
         if !accepted.iter().any(|it| it.as_str() == pattern) {
             let pattern = printable(pattern);
-            let text = format!(
-                "it leaves out {pattern}: if you agree to that, say so with --exclude '{pattern}'"
-            );
-            problems.push(Problem::new("left-out", text));
+            let text =
+                format!("the statement leaves out {pattern}: to agree, add --exclude '{pattern}'");
+            problem("left-out", text);
         }
     }
     problems
@@ -95,12 +97,12 @@ pub fn check_statement(
 
 /// Checks that the tree is the one in the statement.
 #[must_use]
-pub fn check_tree(statement: &Statement, found: Sha256Digest) -> Option<Problem> {
+pub fn check_tree(statement: &ImageStatement, found: Sha256Digest) -> Option<Problem> {
     let meant = statement.tree()?;
     let text = || {
         format!(
-            "the tree is another one: its manifest has the sha256 {found} and not {meant}. \
-             Compare the manifests (--manifest)"
+            "the tree differs: its manifest has the sha256 {found}, not {meant}. To find the \
+             difference, compare the manifests (--manifest)"
         )
     };
     (found != meant).then(|| Problem::new("other-tree", text()))
@@ -108,58 +110,52 @@ pub fn check_tree(statement: &Statement, found: Sha256Digest) -> Option<Problem>
 
 /// Checks that the image as a file is the one in the statement.
 #[must_use]
-pub fn check_file(statement: &Statement, found: Sha256Digest) -> Option<Problem> {
+pub fn check_file(statement: &ImageStatement, found: Sha256Digest) -> Option<Problem> {
     if statement.files().any(|it| it.digest.sha256 == found) {
         return None;
     }
     let text = match statement.files().next() {
-        None => "it says nothing about the image as a file".to_owned(),
-        Some(_) => format!("the image as a file is another one: it has the sha256 {found} now"),
+        None => "the statement has no image file".to_owned(),
+        Some(_) => format!("the image file differs: its sha256 is {found} now"),
     };
     Some(Problem::new("other-file", text))
 }
 
 /// Checks that the packages of the statement are exactly those that are installed.
 #[must_use]
-pub fn check_installed(told: &[Package], installed: &[Installed]) -> Vec<Problem> {
-    let told: BTreeMap<Identity, &Package> = told.iter().map(|it| (it.identity(), it)).collect();
+pub fn check_installed(told: &[StatedPackage], installed: &[Installed]) -> Vec<Problem> {
+    let told: BTreeMap<Identity, &StatedPackage> =
+        told.iter().map(|it| (it.identity(), it)).collect();
     let mut problems = Vec::new();
+    let mut problem = |code, text: String| problems.push(Problem::new(code, text));
     let mut there: BTreeMap<&Identity, (&Control, &Installed)> = BTreeMap::new();
     for it in installed {
         match &it.control {
             Ok(control) => drop(there.insert(&control.identity, (control, it))),
             Err(why) => {
-                let text = format!(
-                    "{} is installed, and its entry in the database is odd: {why}",
-                    it.called
+                problem(
+                    "not-in-statement",
+                    format!(
+                        "{} is installed, but its entry in dpkg's database is invalid: {why}",
+                        it.called
+                    ),
                 );
-                problems.push(Problem::new("not-in-statement", text));
             }
         }
     }
-    for (identity, (control, installed)) in &there {
-        match told.get(identity) {
-            None => {
-                let text = format!("{identity} is installed and the statement does not name it");
-                problems.push(Problem::new("not-in-statement", text));
+    for (identity, (Control { source, .. }, installed)) in &there {
+        let (code, what) = match told.get(identity) {
+            None => ("not-in-statement", "is installed but not in the statement"),
+            Some(told) if (&told.source, &told.source_version) != (&source.0, &source.1) => {
+                ("other-source", "has another source package in the statement")
             }
-            Some(told)
-                if (&told.source, &told.source_version)
-                    != (&control.source.0, &control.source.1) =>
-            {
-                let text = format!("{identity} is said to be of another source than it is");
-                problems.push(Problem::new("other-source", text));
-            }
-            Some(_) if !installed.whole => {
-                let text = format!("{identity} is not wholly installed");
-                problems.push(Problem::new("unfinished", text));
-            }
-            Some(_) => {}
-        }
+            Some(_) if !installed.whole => ("unfinished", "is not completely installed"),
+            Some(_) => continue,
+        };
+        problem(code, format!("{identity} {what}"));
     }
     for identity in told.keys().filter(|it| !there.contains_key(it)) {
-        let text = format!("{identity} is in the statement and not installed");
-        problems.push(Problem::new("not-installed", text));
+        problem("not-installed", format!("{identity} is in the statement but not installed"));
     }
     problems
 }

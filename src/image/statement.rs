@@ -38,11 +38,11 @@ const EXCEPTED: &str = "APT_QUORUM_EXCEPTED";
 
 /// A statement about an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Statement {
+pub struct ImageStatement {
     #[serde(rename = "_type")]
     kind: String,
     /// The manifest of the tree, and the image as a file if there is one
-    pub subject: Vec<Named>,
+    pub subject: Vec<ResourceDescriptor>,
     #[serde(rename = "predicateType")]
     predicate_type: String,
     /// The verification summary of the image
@@ -51,7 +51,7 @@ pub struct Statement {
 
 /// Something with a name and a hash: a resource descriptor of in-toto.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Named {
+pub struct ResourceDescriptor {
     /// Its name
     pub name: String,
     /// Its hashes
@@ -69,7 +69,7 @@ pub struct Digests {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    verifier: Verifier,
+    verifier: VerifierName,
     /// The time of the verification
     pub time_verified: Timestamp,
     /// The name of the image
@@ -77,7 +77,7 @@ pub struct Summary {
     /// The policy that it was verified by
     pub policy: PolicyUsed,
     /// All attestations that this rests on, each under the name that it would have in a bundle
-    pub input_attestations: Vec<Named>,
+    pub input_attestations: Vec<ResourceDescriptor>,
     verification_result: String,
     verified_levels: Vec<String>,
     dependency_levels: BTreeMap<String, usize>,
@@ -87,7 +87,7 @@ pub struct Summary {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Verifier {
+struct VerifierName {
     id: String,
 }
 
@@ -105,13 +105,13 @@ pub struct Image {
     /// Patterns of paths that the manifest leaves out
     pub excluded: Vec<String>,
     /// Every installed package, sorted by name, version and architecture
-    pub packages: Vec<Package>,
+    pub packages: Vec<StatedPackage>,
 }
 
 /// An installed package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Package {
+pub struct StatedPackage {
     /// Its name
     pub package: PackageName,
     /// Its version
@@ -125,7 +125,7 @@ pub struct Package {
     /// The SHA-256 of the file that it came from
     pub sha256: Sha256Digest,
     /// Its state: confirmed or excepted
-    pub state: Told,
+    pub state: StatedState,
     /// The rebuilders that signed that very file
     pub confirmed_by: Vec<Confirmation>,
     /// The rebuilders that signed another file under its name
@@ -133,13 +133,13 @@ pub struct Package {
     pub conflicts: Vec<Confirmation>,
     /// The exception that it needed
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exception: Option<Exception>,
+    pub exception: Option<StatedException>,
 }
 
 /// The state of a package, as the statement tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Told {
+pub enum StatedState {
     /// Enough rebuilders signed its file.
     Confirmed,
     /// Too few rebuilders signed its file, and an exception was in force.
@@ -159,7 +159,7 @@ pub struct Confirmation {
 
 /// An exception that was in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Exception {
+pub struct StatedException {
     /// The reason for which it was granted
     pub reason: String,
     /// The time at which it ends
@@ -168,7 +168,7 @@ pub struct Exception {
 
 /// The parts of a statement that are not about its packages.
 #[derive(Debug, Clone)]
-pub struct About {
+pub struct StatementFacts {
     /// The name of the verifier
     pub verifier: String,
     /// The time of the verification
@@ -208,11 +208,11 @@ pub fn name_of_policy(digest: Sha256Digest) -> String {
 /// # Errors
 /// The packages that a statement cannot have: neither confirmed nor excepted, or not wholly
 /// installed.
-pub fn packages(audited: &[Audited]) -> Result<Vec<Package>, Vec<&Audited>> {
+pub fn packages(audited: &[Audited]) -> Result<Vec<StatedPackage>, Vec<&Audited>> {
     let mut open = Vec::new();
     let mut packages = Vec::new();
     for it in audited {
-        match Package::of(it) {
+        match StatedPackage::of(it) {
             Some(package) => packages.push(package),
             None => open.push(it),
         }
@@ -220,16 +220,16 @@ pub fn packages(audited: &[Audited]) -> Result<Vec<Package>, Vec<&Audited>> {
     if open.is_empty() { Ok(packages) } else { Err(open) }
 }
 
-impl Package {
+impl StatedPackage {
     fn of(audited: &Audited) -> Option<Self> {
         let (sha256, _) = audited.file?;
         let assessed = audited.assessed.as_ref()?;
         let assessment = &assessed.assessment;
         let (state, exception) = match assessment {
-            Assessment::Confirmed { .. } => (Told::Confirmed, None),
+            Assessment::Confirmed { .. } => (StatedState::Confirmed, None),
             Assessment::Excepted { reason, expires, .. } => {
                 let (reason, expires) = (reason.clone(), *expires);
-                (Told::Excepted, Some(Exception { reason, expires }))
+                (StatedState::Excepted, Some(StatedException { reason, expires }))
             }
             Assessment::Unconfirmed { .. } => return None,
         };
@@ -280,23 +280,27 @@ fn confirmations(claims: &[crate::attest::Claim]) -> Vec<Confirmation> {
 }
 
 /// Counts the packages on each level.
-fn levels(packages: &[Package]) -> BTreeMap<String, usize> {
+fn levels(packages: &[StatedPackage]) -> BTreeMap<String, usize> {
     let mut levels = BTreeMap::new();
     for it in packages {
         let level = match it.state {
-            Told::Confirmed => CONFIRMED,
-            Told::Excepted => EXCEPTED,
+            StatedState::Confirmed => CONFIRMED,
+            StatedState::Excepted => EXCEPTED,
         };
         *levels.entry(level.to_owned()).or_default() += 1;
     }
     levels
 }
 
-impl Statement {
+impl ImageStatement {
     /// Puts a statement together.
     #[must_use]
-    pub fn new(about: About, packages: Vec<Package>, attestations: Vec<Named>) -> Self {
-        let named = |name: String, sha256| Named { name, digest: Digests { sha256 } };
+    pub fn new(
+        about: StatementFacts,
+        packages: Vec<StatedPackage>,
+        attestations: Vec<ResourceDescriptor>,
+    ) -> Self {
+        let named = |name: String, sha256| ResourceDescriptor { name, digest: Digests { sha256 } };
         let mut subject = vec![named(MANIFEST.to_owned(), about.tree)];
         subject.extend(about.file.map(|(name, sha256)| named(name, sha256)));
         let dependency_levels = levels(&packages);
@@ -307,7 +311,7 @@ impl Statement {
             subject,
             predicate_type: PREDICATE.to_owned(),
             predicate: Summary {
-                verifier: Verifier { id: about.verifier },
+                verifier: VerifierName { id: about.verifier },
                 time_verified: about.time,
                 resource_uri: about.resource,
                 policy: PolicyUsed { uri, digest: Digests { sha256 } },
@@ -338,7 +342,7 @@ impl Statement {
     pub fn read(payload: &[u8]) -> Result<Self, String> {
         let statement: Self = serde_json::from_slice(payload).map_err(|error| {
             format!(
-                "it is no statement about an image: {}",
+                "it is not a statement about an image: {}",
                 crate::types::printable(&error.to_string())
             )
         })?;
@@ -354,21 +358,22 @@ impl Statement {
             return Err("it does not say that the image passed");
         }
         let packages = &summary.image.packages;
-        let order = |(one, next): (&Package, &Package)| one.identity() < next.identity();
+        let order =
+            |(one, next): (&StatedPackage, &StatedPackage)| one.identity() < next.identity();
         if packages.is_empty() || !packages.iter().zip(packages.iter().skip(1)).all(order) {
-            return Err("its packages are none, or not in order");
+            return Err("it has no packages, or they are not sorted");
         }
         let of_levels = levels(packages);
         let level = if of_levels.contains_key(EXCEPTED) { EXCEPTED } else { CONFIRMED };
         if summary.dependency_levels != of_levels || summary.verified_levels != [level] {
-            return Err("what it says of all packages is not what it says of each");
+            return Err("its summary contradicts its packages");
         }
         let manifests = self.subject.iter().filter(|it| it.name == MANIFEST).count();
         let mut names: Vec<&str> = self.subject.iter().map(|it| it.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         if manifests != 1 || names.len() != self.subject.len() {
-            return Err("it does not name one manifest, or one name twice");
+            return Err("it must name one manifest, and no name twice");
         }
         Ok(())
     }
@@ -386,7 +391,7 @@ impl Statement {
     }
 
     /// Returns its other subjects: the image as a file.
-    pub fn files(&self) -> impl Iterator<Item = &Named> {
+    pub fn files(&self) -> impl Iterator<Item = &ResourceDescriptor> {
         self.subject.iter().filter(|it| it.name != MANIFEST)
     }
 }

@@ -11,7 +11,7 @@ const MAX_ITEMS: usize = 64;
 
 /// The settings that apt-transport-in-toto runs by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct InTotoSettings {
     /// The layout
     pub layout: PathBuf,
     /// The ids of the keys that must have signed it: in lower case, full fingerprints
@@ -45,7 +45,7 @@ pub enum SettingsError {
     #[error("{0} is not set")]
     Missing(&'static str),
     /// An item has a value that is not valid.
-    #[error("{item} says {}, which is {why}", printable(.value))]
+    #[error("{item} is {}, {why}", printable(.value))]
     Wrong {
         /// The item
         item: &'static str,
@@ -55,11 +55,11 @@ pub enum SettingsError {
         why: &'static str,
     },
     /// An item has more values than anybody needs.
-    #[error("{0} has more values than are read")]
+    #[error("{0} has too many values")]
     TooMany(&'static str),
 }
 
-impl Settings {
+impl InTotoSettings {
     /// Takes the items of apt's configuration below `APT::Intoto`, in their order, without that
     /// part of their names. Follows the method itself in two points. The last of several values
     /// counts where there can be only one. An item counts as a list or without.
@@ -78,7 +78,7 @@ impl Settings {
         let layout = values("Layout").pop().ok_or(SettingsError::Missing("APT::Intoto::Layout"))?;
         let absolute = |item, value: &str| {
             let path = PathBuf::from(value);
-            let why = "no absolute path";
+            let why = "not an absolute path";
             let wrong = SettingsError::Wrong { item, value: value.to_owned(), why };
             if path.is_absolute() { Ok(path) } else { Err(wrong) }
         };
@@ -116,7 +116,7 @@ fn key_id(value: &str) -> Result<String, SettingsError> {
     if id.len() == 40 && id.bytes().all(|it| it.is_ascii_hexdigit()) {
         return Ok(id);
     }
-    let why = "no full fingerprint of 40 digits, and a shorter one fits others' keys too";
+    let why = "not a full fingerprint of 40 digits; shorter ones match other keys too";
     Err(SettingsError::Wrong { item: "APT::Intoto::Keyids", value: value.to_owned(), why })
 }
 
@@ -125,7 +125,7 @@ fn rebuilder(value: &str) -> Result<Url, SettingsError> {
     whole.parse().map_err(|_| SettingsError::Wrong {
         item: "APT::Intoto::Rebuilders",
         value: value.to_owned(),
-        why: "no URL",
+        why: "not a URL",
     })
 }
 
@@ -133,9 +133,9 @@ fn rebuilder(value: &str) -> Result<Url, SettingsError> {
 mod tests {
     use super::*;
 
-    fn read(items: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    fn read(items: &[(&str, &str)]) -> Result<InTotoSettings, SettingsError> {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Settings::of(&items.iter().map(own).collect::<Vec<_>>())
+        InTotoSettings::of(&items.iter().map(own).collect::<Vec<_>>())
     }
 
     const KEY: &str = "88876A89E3D4698F83D3DB0E72E33CA3E0E04E46";
@@ -172,10 +172,10 @@ mod tests {
             (vec![("Layout", "")], "nothing below"),
             (vec![("Keyids::", KEY)], "Layout is not set"),
             (vec![layout], "Keyids is not set"),
-            (vec![layout, ("Keyids::", "E0E04E46")], "no full fingerprint"),
-            (vec![("Layout::", "root.layout"), ("Keyids::", KEY)], "no absolute path"),
-            (vec![layout, ("Keyids::", KEY), ("Rebuilders::", "nowhere")], "no URL"),
-            (vec![layout, ("Keyids::", KEY), ("GPGHomedir", "x")], "no absolute path"),
+            (vec![layout, ("Keyids::", "E0E04E46")], "not a full fingerprint"),
+            (vec![("Layout::", "root.layout"), ("Keyids::", KEY)], "not an absolute path"),
+            (vec![layout, ("Keyids::", KEY), ("Rebuilders::", "nowhere")], "not a URL"),
+            (vec![layout, ("Keyids::", KEY), ("GPGHomedir", "x")], "not an absolute path"),
         ] {
             let error = read(&items).unwrap_err().to_string();
             assert!(error.contains(part), "{items:?}: {error}");

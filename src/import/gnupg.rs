@@ -73,9 +73,11 @@ pub fn export(
     if text.is_empty() {
         return Ok(None);
     }
-    let text = String::from_utf8(text).map_err(|_| format!("{GPG}: its answer is no text"))?;
+    let text = String::from_utf8(text).map_err(|_| format!("{GPG}: its output is not text"))?;
     let certificate = Certificate::from_armor(&text)
         .map_err(|error| format!("{fingerprint} in {}: {error}", home.display()))?;
     let found = certificate.fingerprints().any(|it| it == fingerprint);
-    found.then_some(Some(certificate)).ok_or_else(|| format!("{GPG}: another certificate came out"))
+    found
+        .then_some(Some(certificate))
+        .ok_or_else(|| format!("{GPG}: it exported another certificate"))
 }

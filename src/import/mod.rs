@@ -6,24 +6,19 @@
 
 pub mod apt_transport;
 pub mod gnupg;
-mod policy_text;
 pub mod rebuilders;
 pub mod repro_threshold;
 mod shown;
 
+use std::fmt::Display;
 use std::path::Path;
 
-use crate::config::{Change, Config, Draft, toml_text};
-use crate::policy::Mode;
-use crate::sys::plain;
-use crate::sys::secure::{SecureError, Trusted};
+use crate::config::{Change, Config, Draft, exception_table};
+use crate::policy::{Matcher, Mode};
 use crate::types::{PackageName, RebuilderName, Threshold, Timestamp};
 
 /// Largest file that is read here, in bytes.
 pub const MAX_FILE: usize = 1024 * 1024;
-
-/// The policy's path below the directory of the configuration.
-const POLICY: &str = "policy.toml";
 
 /// The settings to import.
 #[derive(Debug, Clone)]
@@ -37,16 +32,18 @@ pub struct Plan {
     /// The mode, if it is to be set
     pub mode: Option<Mode>,
     /// The packages that may pass without a quorum
-    pub exceptions: Option<Exceptions>,
+    pub exceptions: Option<ExemptPackages>,
     /// The settings that are not imported or mean something else here, a sentence each
     pub notes: Vec<String>,
 }
 
 /// Packages that may pass without a quorum.
 #[derive(Debug, Clone)]
-pub struct Exceptions {
+pub struct ExemptPackages {
     /// The name of their file in `exceptions.d`
     pub file: &'static str,
+    /// A comment about them in that file
+    pub comment: &'static str,
     /// The reason why they may pass
     pub reason: &'static str,
     /// The packages
@@ -68,101 +65,68 @@ pub enum OnDifference {
 /// The reason why a plan cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// The policy cannot be read, or could be written by others.
-    #[error("{0}; nothing was written.")]
-    Policy(SecureError),
-    /// The policy is not TOML, or has an unexpected form.
-    #[error("{0} cannot be edited: see apt-quorum config check; nothing was written.")]
-    NotToml(String),
-    /// The policy has another value.
+    /// The policy has another threshold.
     #[error(
-        "{path} says {key} = {found}, and this would make it {wanted}; give --replace if you want that. Nothing was written."
+        "{path} has threshold = {found}, and the import needs {wanted}. Nothing was written. To change it, add --replace"
     )]
     Differs {
         /// The path of the policy
         path: String,
-        /// The key in the policy
-        key: &'static str,
-        /// Its value in the policy
-        found: String,
-        /// The value to import
-        wanted: String,
+        /// The threshold in the policy
+        found: u32,
+        /// The threshold to import
+        wanted: u32,
     },
     /// Several keys belong to one rebuilder, which leaves too few rebuilders.
-    #[error("{threshold} must confirm, but these keys are those of {} here, and a rebuilder has one vote: give fewer of them the same name. Nothing was written.", rebuilders_of(*.rebuilders))]
+    #[error("{threshold} rebuilders must confirm, but these keys belong to {}, each with one vote: give fewer keys the same name. Nothing was written.", rebuilders_of(*.rebuilders))]
     TooFewRebuilders {
         /// The number of rebuilders that must confirm
         threshold: u32,
         /// The number of rebuilders that there would be
         rebuilders: usize,
     },
-    /// The operating system refused.
-    #[error("{0}; nothing was written.")]
-    System(String),
-}
-
-/// The changes that a plan makes in a configuration.
-#[derive(Debug)]
-pub struct Prepared {
-    /// The change to write
-    pub change: Change,
-    /// The new values in the policy, a line each
-    pub policy: Vec<String>,
 }
 
 impl Plan {
-    /// Returns the changes to make below `directory`. Writes nothing yet.
+    /// Returns the new values in the policy, a line each. `config` is the configuration before.
     ///
     /// # Errors
-    /// If the policy cannot be read or edited, has another value, or would need more rebuilders than
-    /// the plan has.
-    pub fn prepare(
+    /// If the policy has another threshold, or the plan has too few rebuilders for its own.
+    pub fn policy(
         &self,
-        directory: &Path,
-        trusted: Trusted,
+        config: &Config,
         difference: OnDifference,
-    ) -> Result<Prepared, PlanError> {
-        if !self.threshold.is_met_by(self.rebuilders.len()) {
-            let (threshold, rebuilders) = (self.threshold.count(), self.rebuilders.len());
+    ) -> Result<Vec<String>, PlanError> {
+        let (threshold, rebuilders) = (self.threshold.count(), self.rebuilders.len());
+        if !self.threshold.is_met_by(rebuilders) {
             return Err(PlanError::TooFewRebuilders { threshold, rebuilders });
         }
-        let directory =
-            std::path::absolute(directory).map_err(|error| PlanError::System(plain(&error)))?;
-        let path = directory.join(POLICY);
-        let was = trusted.read(&path, MAX_FILE).map_err(PlanError::Policy)?;
-        let mut text = was.clone();
-        let mut policy = Vec::new();
-        let shown = path.display().to_string();
-        if let Some(mode) = self.mode {
-            let wanted = mode_word(mode);
-            let edited = policy_text::set(&text, "mode", &wanted)
-                .ok_or_else(|| PlanError::NotToml(shown.clone()))?;
-            // The command line asks for this value.
-            policy.push(became("mode", &wanted, edited.found));
-            text = edited.text;
-        }
-        let wanted = self.threshold.count().to_string();
-        let edited = policy_text::set_threshold(&text, self.threshold)
-            .ok_or_else(|| PlanError::NotToml(shown.clone()))?;
-        match edited.found {
-            Some(found) if found != wanted && difference == OnDifference::Refuse => {
-                return Err(PlanError::Differs { path: shown, key: "threshold", found, wanted });
+        let before = config.policy.default_requirement().map(|it| it.threshold().count());
+        if let Some(found) = before.filter(|it| *it != threshold) {
+            if difference == OnDifference::Refuse {
+                let path = config.directory.join("policy.toml").display().to_string();
+                return Err(PlanError::Differs { path, found, wanted: threshold });
             }
-            found => policy.push(became("threshold", &wanted, found)),
         }
-        text = edited.text;
-        let mut change = Change::of(&directory);
-        for draft in &self.rebuilders {
-            draft.create_in(&mut change);
-        }
-        if let Some(exceptions) = self.exceptions.as_ref().filter(|it| !it.packages.is_empty()) {
-            let path = Path::new("exceptions.d").join(exceptions.file);
-            change.create(path, exceptions.to_toml());
-        }
-        if text != was {
-            change.edit(POLICY, was, text);
-        }
-        Ok(Prepared { change, policy })
+        // The command line asks for this mode.
+        let mode = self
+            .mode
+            .map(|mode| became("mode", mode_word(mode), Some(mode_word(config.policy.mode()))));
+        Ok(mode.into_iter().chain([became("threshold", threshold, before)]).collect())
+    }
+
+    /// Adds the exceptions to a change, one for each package, so that each can be removed by itself.
+    pub fn add_exceptions(&self, change: &mut Change) {
+        let Some(it) = self.exceptions.as_ref().filter(|it| !it.packages.is_empty()) else {
+            return;
+        };
+        let table = |package: &PackageName| {
+            let package = package.as_str().parse().ok().map(|it| vec![it]);
+            let matcher = Matcher { package, ..Matcher::default() };
+            exception_table(it.comment, &matcher, it.reason, it.expires)
+        };
+        let tables: Vec<String> = it.packages.iter().map(table).collect();
+        change.create(Path::new("exceptions.d").join(it.file), tables.join("\n"));
     }
 
     /// Returns the rebuilders of the new configuration `config` that count beside those of this
@@ -174,27 +138,8 @@ impl Plan {
     }
 }
 
-impl Exceptions {
-    /// Writes one exception for each package, so that each can be removed by itself.
-    fn to_toml(&self) -> String {
-        let mut text = String::new();
-        for package in &self.packages {
-            if !text.is_empty() {
-                text.push('\n');
-            }
-            text.push_str(&format!(
-                "[[exception]]\npackage = [{}]\nreason = {}\nexpires = {}\n",
-                toml_text(package.as_str()),
-                toml_text(self.reason),
-                self.expires.date()
-            ));
-        }
-        text
-    }
-}
-
 /// Describes the new value, with the one before.
-fn became(key: &str, wanted: &str, found: Option<String>) -> String {
+fn became<T: PartialEq + Display>(key: &str, wanted: T, found: Option<T>) -> String {
     match found {
         None => format!("{key} = {wanted} (not set before)"),
         Some(found) if found == wanted => format!("{key} = {wanted} (as before)"),
@@ -202,11 +147,11 @@ fn became(key: &str, wanted: &str, found: Option<String>) -> String {
     }
 }
 
-fn mode_word(mode: Mode) -> String {
-    toml_text(match mode {
-        Mode::Enforce => "enforce",
-        Mode::Warn => "warn",
-    })
+const fn mode_word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "\"enforce\"",
+        Mode::Warn => "\"warn\"",
+    }
 }
 
 fn rebuilders_of(count: usize) -> String {

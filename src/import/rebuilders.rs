@@ -13,7 +13,7 @@ const FEWEST_DIGITS: usize = 8;
 
 /// The owner of a key, as a person named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
+pub struct KeyOwner {
     /// The id of the key, or the first digits of it
     pub key: String,
     /// The rebuilder that has it
@@ -25,23 +25,19 @@ pub struct Owner {
 pub enum RebuildersError {
     /// The layout has only the numbers of these keys, and no certificate.
     #[error(
-        "the layout has only the numbers of these OpenPGP keys, and their certificates are needed, which say whether they still hold: {}. Nothing was written. Get each by a way that you trust, or export it where it is known, and name the file with --certificate:\n{}",
+        "the layout has only the numbers of these OpenPGP keys. Their certificates are needed, because they tell if a key was revoked: {}. Nothing was written. Get each certificate in a way that you trust, or export it from a keyring, and give its file with --certificate:\n{}",
         .0.join(", "),
         exports(.0)
     )]
     NoCertificate(Vec<String>),
     /// The fingerprint of this certificate matches the layout, and its numbers do not.
-    #[error(
-        "the certificate {0} is not made of the numbers that the layout gives for it; nothing was written."
-    )]
+    #[error("the certificate {0} does not match the numbers in the layout. Nothing was written.")]
     OtherNumbers(String),
     /// The layout expires today, and a key's end is written as a day.
-    #[error(
-        "the layout holds only for the rest of this day: whoever made it must renew and sign it; nothing was written."
-    )]
+    #[error("the layout expires today: its author must renew and sign it. Nothing was written.")]
     EndsToday,
     /// A name was given for no key of the layout, or for several.
-    #[error("--rebuilder {}: {why}; nothing was written.", printable(.key))]
+    #[error("--rebuilder {}: {why}. Nothing was written.", printable(.key))]
     Owner {
         /// The key that was named
         key: String,
@@ -50,7 +46,7 @@ pub enum RebuildersError {
     },
 }
 
-impl std::str::FromStr for Owner {
+impl std::str::FromStr for KeyOwner {
     type Err = String;
 
     /// Parses `KEYID=NAME`.
@@ -76,7 +72,7 @@ impl std::str::FromStr for Owner {
 pub fn of_layout(
     layout: &Layout,
     certificates: &[Certificate],
-    owners: &[Owner],
+    owners: &[KeyOwner],
     urls: &[Url],
     now: Timestamp,
     notes: &mut Vec<String>,
@@ -105,7 +101,7 @@ pub fn of_layout(
         };
         let draft = drafts.entry(name.clone()).or_insert_with(|| {
             let mut draft = Draft::new(name);
-            draft.comments.push("Taken over from an in-toto layout.".to_owned());
+            draft.comments.push("Imported from an in-toto layout.".to_owned());
             let endpoint = |url: &Url| DraftEndpoint {
                 protocol: Protocol::IntotoMetadata,
                 url: url.clone(),
@@ -118,14 +114,14 @@ pub fn of_layout(
         draft.keys.push(DraftKey {
             key: public,
             not_after: Some(layout.expires),
-            comments: vec!["As long as the layout holds.".to_owned()],
+            comments: vec!["Valid as long as the layout.".to_owned()],
         });
     }
     if !missing.is_empty() {
         return Err(RebuildersError::NoCertificate(missing));
     }
     notes.push(format!(
-        "the keys count until {}, because the layout does; change not_after when it is renewed",
+        "the keys count until {}, like the layout; change not_after when the layout is renewed",
         layout.expires.date()
     ));
     if drafts.len() < layout.keys.len() {
@@ -136,7 +132,7 @@ pub fn of_layout(
     }
     if urls.len() > 1 && drafts.len() > 1 {
         notes.push(
-            "which address is whose was not said, so every rebuilder is asked at each; whose word it is, the signature says. Take away what you know to be another's"
+            "the layout does not say which address belongs to which rebuilder, so each rebuilder is asked at every address; the signature, not the server, decides whose vote it is. Remove the addresses of others"
                 .to_owned(),
         );
     }
@@ -144,21 +140,22 @@ pub fn of_layout(
 }
 
 /// Returns the name of each key's owner, in the order of the layout.
-fn names(layout: &Layout, owners: &[Owner]) -> Result<Vec<RebuilderName>, RebuildersError> {
+fn names(layout: &Layout, owners: &[KeyOwner]) -> Result<Vec<RebuilderName>, RebuildersError> {
     let wrong = |key: &str, why| RebuildersError::Owner { key: key.to_owned(), why };
-    let called = |key: &StepKey, owner: &Owner| key.id.to_ascii_lowercase().starts_with(&owner.key);
+    let called =
+        |key: &StepKey, owner: &KeyOwner| key.id.to_ascii_lowercase().starts_with(&owner.key);
     for owner in owners {
         match layout.keys.iter().filter(|key| called(key, owner)).count() {
             0 => return Err(wrong(&owner.key, "the step has no such key")),
             1 => {}
-            _ => return Err(wrong(&owner.key, "several keys of the step begin so")),
+            _ => return Err(wrong(&owner.key, "several keys of the step begin with it")),
         }
     }
     let name = |key: &StepKey| {
         let mut given = owners.iter().filter(|owner| called(key, owner));
         match (given.next(), given.next()) {
             (Some(owner), None) => Ok(owner.name.clone()),
-            (Some(_), Some(second)) => Err(wrong(&second.key, "this key was given a name before")),
+            (Some(_), Some(second)) => Err(wrong(&second.key, "this key has a name already")),
             (None, _) => {
                 let start: String = key.id.to_ascii_lowercase().chars().take(16).collect();
                 format!("key-{start}").parse().map_err(|_| {

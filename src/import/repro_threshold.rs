@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::Exceptions;
+use super::ExemptPackages;
 use crate::config::{Draft, DraftEndpoint, DraftKey, Protocol};
 use crate::types::{
     KeyError, KeyKind, PackageName, PublicKey, RebuilderName, Threshold, Timestamp, printable,
@@ -20,15 +20,17 @@ pub const DEFAULT_PATH: &str = "/etc/repro-threshold.conf";
 /// Most rebuilders, and most packages.
 const MAX_ITEMS: usize = 1000;
 
-const REASON: &str = "taken over from repro-threshold; nobody confirms it";
+const COMMENT: &str = "Imported from repro-threshold.";
+
+const REASON: &str = "imported from repro-threshold; no rebuilder confirms it";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct ForeignFile {
     #[serde(default)]
-    rules: Rules,
+    rules: ForeignRules,
     #[serde(default)]
-    trusted_rebuilder: Vec<Rebuilder>,
+    trusted_rebuilder: Vec<ForeignRebuilder>,
     // repro-threshold lists these without trusting them.
     #[serde(default, rename = "custom_rebuilder")]
     _custom: Vec<serde::de::IgnoredAny>,
@@ -38,7 +40,7 @@ struct File {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rules {
+struct ForeignRules {
     #[serde(default)]
     required_threshold: i64,
     #[serde(default)]
@@ -47,7 +49,7 @@ struct Rules {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rebuilder {
+struct ForeignRebuilder {
     name: String,
     url: String,
     #[serde(default)]
@@ -61,13 +63,13 @@ struct Rebuilder {
 
 /// The imported settings.
 #[derive(Debug, Clone)]
-pub struct Taken {
+pub struct ReproSettings {
     /// The rebuilders, one for each host
     pub rebuilders: Vec<Draft>,
     /// The number of rebuilders that must confirm
     pub threshold: Threshold,
     /// The packages that pass without a quorum
-    pub exceptions: Exceptions,
+    pub exceptions: ExemptPackages,
     /// The settings that are not imported, or are other than they were, a sentence each
     pub notes: Vec<String>,
 }
@@ -84,11 +86,11 @@ pub enum TakeError {
     )]
     NoThreshold(i64),
     /// It has more items than are read.
-    #[error("it has more {0} than are read")]
+    #[error("it has too many {0}")]
     TooMany(&'static str),
     /// An item that is trusted blindly is not a package's name. A pattern matches nothing there,
     /// and many packages here.
-    #[error("blindly_trust has {}, which is no name of a package", printable(.0))]
+    #[error("blindly_trust has {}, which is not a package name", printable(.0))]
     NotAPackage(String),
     /// The address of a rebuilder has no host that can be its name.
     #[error("the rebuilder {} has the address {}, whose host is not a valid name of a rebuilder", printable(.name), printable(.url))]
@@ -112,8 +114,8 @@ pub enum TakeError {
 ///
 /// # Errors
 /// See [`TakeError`].
-pub fn read(text: &str, expires: Timestamp) -> Result<Taken, TakeError> {
-    let file: File = toml::from_str(text).map_err(|error| {
+pub fn read(text: &str, expires: Timestamp) -> Result<ReproSettings, TakeError> {
+    let file: ForeignFile = toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|it| text.get(..it.start));
         let line = before.map_or_else(String::new, |before| {
             format!(", line {}", 1 + before.matches('\n').count())
@@ -145,12 +147,18 @@ pub fn read(text: &str, expires: Timestamp) -> Result<Taken, TakeError> {
             ));
         }
     }
-    let exceptions = Exceptions { file: "repro-threshold.toml", reason: REASON, packages, expires };
-    Ok(Taken { rebuilders: drafts.into_values().collect(), threshold, exceptions, notes })
+    let exceptions = ExemptPackages {
+        file: "repro-threshold.toml",
+        comment: COMMENT,
+        reason: REASON,
+        packages,
+        expires,
+    };
+    Ok(ReproSettings { rebuilders: drafts.into_values().collect(), threshold, exceptions, notes })
 }
 
 fn take(
-    rebuilder: &Rebuilder,
+    rebuilder: &ForeignRebuilder,
     drafts: &mut BTreeMap<RebuilderName, Draft>,
     notes: &mut Vec<String>,
 ) -> Result<(), TakeError> {
@@ -162,14 +170,10 @@ fn take(
     }
     let (first, more) = first_key(&rebuilder.signing_keyring);
     if more {
-        notes.push(format!(
-            "{name} has several keys, of which only the first counts there, and is taken"
-        ));
+        notes.push(format!("{name} has several keys; only the first counts there and is imported"));
     }
     let Some(pem) = first else {
-        notes.push(format!(
-            "{name} has no key, so its word does not count there, and it is left out"
-        ));
+        notes.push(format!("{name} has no key, so it does not count there and is left out"));
         return Ok(());
     };
     let key = PublicKey::read(KeyKind::Ed25519, pem)
@@ -180,7 +184,7 @@ fn take(
         url.host_str().and_then(|host| host.parse().ok()).ok_or_else(no_name)?;
     let draft = drafts.entry(host.clone()).or_insert_with(|| {
         let mut draft = Draft::new(host);
-        draft.comments.push("Taken over from repro-threshold.".to_owned());
+        draft.comments.push(COMMENT.to_owned());
         draft
     });
     draft.contact = draft.contact.take().or_else(|| rebuilder.contact.clone());
@@ -268,11 +272,11 @@ mod tests {
             ("[rules]\nrequired_threshold = -1\n".into(), "required_threshold is -1"),
             (
                 "[rules]\nrequired_threshold = 1\nblindly_trust = [\"linux-*\"]\n".into(),
-                "no name of a package",
+                "not a package name",
             ),
             (
                 "[rules]\nrequired_threshold = 1\nblindly_trust = [\"\\u001b[2J\"]\n".into(),
-                "no name of a package",
+                "not a package name",
             ),
             ("[rules]\nrequired_threshold = 1\nstricter = true\n".into(), "line 3"),
             ("[rules]\nrequired_threshold = 1\n[other]\n".into(), "not understood"),

@@ -1,27 +1,26 @@
 //! A plan as people see it before it is carried out.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
-use super::{Plan, Prepared};
+use super::Plan;
 use crate::config::{Config, Draft};
 use crate::types::{RebuilderName, printable};
 
 impl Plan {
     /// Lists the changes that will be written, and the settings of the other program that will not.
-    /// `config` is the configuration with those changes.
+    /// `policy` are the new values in the policy, and `config` is the configuration with those changes.
     #[must_use]
-    pub fn shown(&self, directory: &Path, prepared: &Prepared, config: &Config) -> String {
+    pub fn shown(&self, policy: &[String], config: &Config) -> String {
         let mut text = String::new();
         for from in &self.from {
             let _ = writeln!(text, "{}", printable(from));
         }
-        let place = directory.display().to_string();
+        let place = config.directory.display().to_string();
         let _ = writeln!(text, "This would be written to {}:", printable(&place));
         for draft in &self.rebuilders {
             rebuilder(&mut text, draft);
         }
-        for line in &prepared.policy {
+        for line in policy {
             let _ = writeln!(text, "  policy.toml: {}.", printable(line));
         }
         if let Some(exceptions) = &self.exceptions {
@@ -44,7 +43,7 @@ impl Plan {
             );
         }
         if !self.notes.is_empty() {
-            let _ = writeln!(text, "Not taken over, or other than it was:");
+            let _ = writeln!(text, "Not imported, or changed:");
         }
         for note in &self.notes {
             let _ = writeln!(text, "  {}.", printable(note));
@@ -69,9 +68,6 @@ fn rebuilder(text: &mut String, draft: &Draft) {
         let _ = writeln!(text, "    endpoint  {protocol} {}", printable(url));
     }
     if draft.endpoints.is_empty() {
-        let _ = writeln!(
-            text,
-            "    no endpoint: it is asked about nothing; only attestations at hand count"
-        );
+        let _ = writeln!(text, "    no endpoint: only its attestations on this machine count");
     }
 }

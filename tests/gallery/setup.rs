@@ -165,10 +165,10 @@ pub fn by_questions() -> String {
     fresh.machine.world.write("shipped/alpha.toml", described("alpha", &servers[0].0.url(), ""));
     let chosen = format!("1 {beta} {gamma} {alpha} ftp://x.example/");
     let names = "Numbers, names or URLs, with spaces between them: ";
-    let more = format!("{names}[no more] ");
+    let more = format!("{names}[done] ");
     let how_many = "How many rebuilders must confirm a package? [2] ";
     let mode = "Mode, enforce or warn? [warn] ";
-    let look = "See how the packages that are installed would fare? It asks the rebuilders about each. [yes] ";
+    let look = "Check the installed packages by this policy? apt-quorum asks the rebuilders about each. [yes] ";
     let sources = "Which sources? all, none, or their numbers [all] ";
     let mut it = Told::new(fresh);
     it.ask(

@@ -384,7 +384,7 @@ fn debian_and_a_vendor(world: &World, add: impl Fn(&[u8], &str)) -> [super::serv
     exception(&format!("signed_by = [\"{}\"]\n", fingerprint(&debian)));
     world.install("unknown").fails().says("unknown 1.0-1 all: no rebuilder confirms it");
     assert!(!world.has_run("unknown") && !world.is_unpacked("unknown"));
-    world.sh("apt-quorum config check").succeeds().never_says("whoever signed it");
+    world.sh("apt-quorum config check").succeeds().never_says("whatever key signed it");
     // What each archive is signed with is shown.
     let said = format!("its index is signed_by {}", fingerprint(&vendor));
     world.sh("apt-quorum explain --offline unknown || true").says(&said).says("would be refused");

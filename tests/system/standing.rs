@@ -17,16 +17,16 @@ fn status_entrances(world: &World) {
     world
         .sh("apt-quorum status")
         .succeeds()
-        .says("guarded: mode enforce: what fewer than 2 of 3 rebuilders confirm is refused.")
-        .says("1 judged on the way")
-        .says("apt's hook: active")
-        .says("dpkg's gate: active")
-        .says("before the prompt: active")
-        .says(" confirmed 1 of the last 1 packages, heard on ");
+        .says("guarded: mode enforce: packages need 2 of 3 confirmations.")
+        .says("checked during download: 1")
+        .says("before unpacking (apt): active")
+        .says("before unpacking (dpkg): active")
+        .says("before apt's prompt: active")
+        .says(" confirmed 1 of the last 1 packages, last answer on ");
     for file in ["/etc/apt/apt.conf.d/00apt-quorum", "/etc/dpkg/dpkg.cfg.d/apt-quorum"] {
         world.sh(&format!("mv {file} {file}.disabled")).succeeds();
         let missed = world.sh("apt-quorum status").falls_short();
-        missed.says("NOT GUARDED").says(&format!("does not ask it: {file} was put aside"));
+        missed.says("NOT GUARDED").says(&format!("does not run it: {file} was renamed to"));
         world.sh(&format!("mv {file}.disabled {file}")).succeeds();
     }
     world.sh("apt-quorum mode warn; apt-quorum status").falls_short().says("NOT GUARDED: mode warn");
@@ -38,21 +38,21 @@ fn explained(world: &World) {
     world.source(source_of(&[good, unknown]));
     two_attest(world, good);
     world.alice.attests(unknown);
-    world.sh("apt-quorum check good").succeeds().says("apt would install all of it.");
+    world.sh("apt-quorum check good").succeeds().says("apt would install all of these packages.");
     let check = world.sh("apt-quorum check good unknown").falls_short();
     check.says("1 confirmed, 1 refused.").says("refused: unknown 1.0-1 all: only 1 rebuilder");
     world.install("unknown").fails();
     let explained = world.sh("apt-quorum explain unknown").falls_short();
     explained
         .says("unknown 1.0-1 all: would be refused: only 1 rebuilder confirms it, 2 must.")
-        .says("1 more of bob and carol must confirm this very file");
+        .says("1 more of bob and carol must confirm this file");
     world.install("good").succeeds();
     world
         .sh("apt-quorum explain good")
         .succeeds()
         .says("good 1.0-1 all: installed, and confirmed by enough rebuilders.")
-        .says("(by root's receipt)")
-        .says("by a quorum, on 2 attestations");
+        .says("(from root's receipt)")
+        .says(": quorum, 2 attestations");
     world.sh("apt-quorum status").succeeds().says("refused    unknown 1.0-1 all: only 1 rebuilder");
     // The words that explain proposed.
     world

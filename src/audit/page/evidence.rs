@@ -2,23 +2,24 @@
 
 use super::confirming;
 use super::markup::Markup;
-use crate::audit::{RecordedPackage, Source, State};
+use crate::audit::{HashSource, PackageState, RecordedPackage};
 use crate::policy::Standing;
 use crate::report::{self, RecordedClaim};
+use crate::types::RebuilderName;
 
 /// Writes the cause of the state in a few words, as the line that is seen first.
 pub(super) fn why(page: &mut Markup, package: &RecordedPackage) {
     if let Some(exception) = &package.exception {
-        page.raw("until ").text(&exception.expires.date()).raw(": ").text(&exception.reason);
-    } else if package.state == State::Confirmed {
-        let by: Vec<&str> = confirming(package).map(crate::types::RebuilderName::as_str).collect();
-        page.raw("by ").text(&by.join(", "));
+        page.fill("until {}: {}", &[&exception.expires.date(), &exception.reason]);
+    } else if package.state == PackageState::Confirmed {
+        let by: Vec<&str> = confirming(&package.rebuilders).map(RebuilderName::as_str).collect();
+        page.fill("by {}", &[&by.join(", ")]);
     } else if let Some(reason) = &package.reason {
         page.text(&reason.text);
     }
     // Where that is the state, the reader has seen it already.
-    if !package.conflicts.is_empty() && package.state != State::Conflict {
-        page.raw(" <strong class=\"alarm\">another file was signed under this name</strong>");
+    if !package.conflicts.is_empty() && package.state != PackageState::Conflict {
+        page.raw(" <strong class=\"alarm\">a different file was signed under this name</strong>");
     }
     if package.unfinished {
         page.raw(" <em>not completely installed</em>");
@@ -27,73 +28,55 @@ pub(super) fn why(page: &mut Markup, package: &RecordedPackage) {
 
 /// Writes everything else, which is seen when the row is opened.
 pub(super) fn details(page: &mut Markup, package: &RecordedPackage) {
-    page.raw("<dl>");
-    item(page, "Source", |page| {
-        page.text(&package.source);
-    });
-    item(page, "SHA-256", |page| file(page, package));
-    if let Some(time) = package.admitted {
-        item(page, "Let in", |page| {
-            page.text(&time.to_string()).raw(", by ");
-            page.text(package.basis.as_deref().unwrap_or_default());
-        });
+    page.fill("<dl><dt>Source</dt><dd>{}</dd><dt>SHA-256</dt><dd>", &[&package.source]);
+    match (package.sha256, package.sha256_from) {
+        (Some(sha256), from) => {
+            let from = match from {
+                Some(HashSource::Receipt) => "computed when the file was accepted",
+                Some(HashSource::Index) => "from a signed index of apt",
+                Some(HashSource::Statement) => "from a signed statement about the image",
+                None => "",
+            };
+            page.fill("<code>{}</code> <small>{}</small></dd>", &[&sha256, &from]);
+        }
+        (None, _) => drop(page.raw("unknown</dd>")),
+    }
+    if let (Some(time), basis) = (package.admitted, package.basis.as_deref()) {
+        page.fill("<dt>Accepted</dt><dd>{}, by {}</dd>", &[&time, &basis.unwrap_or_default()]);
     }
     if let Some(reason) = &package.reason {
         let title = if package.exception.is_some() { "Otherwise" } else { "Reason" };
-        item(page, title, |page| {
-            page.text(&reason.text).raw(" <small>(").raw(reason.code).raw(")</small>");
-        });
+        page.fill(
+            "<dt>{}</dt><dd>{} <small>({})</small></dd>",
+            &[&title, &reason.text, &reason.code],
+        );
     }
-    if let Some(exception) = &package.exception {
-        item(page, "Exception", |page| {
-            page.text(&exception.reason).raw(", until ").text(&exception.expires.date());
-            page.raw(", in ").text(&exception.place);
-        });
+    if let Some(it) = &package.exception {
+        page.fill(
+            "<dt>Exception</dt><dd>{}, until {}, in {}</dd>",
+            &[&it.reason, &it.expires.date(), &it.place],
+        );
     }
     if let Some(threshold) = package.threshold {
-        item(page, "Needed", |page| {
-            page.text(&threshold.to_string());
-            page.raw(if threshold == 1 { " rebuilder, by " } else { " rebuilders, by " });
-            page.text(package.rule.as_deref().unwrap_or("the default"));
-        });
+        let rebuilders = if threshold == 1 { "rebuilder" } else { "rebuilders" };
+        let rule = package.rule.as_deref().unwrap_or("the default");
+        page.fill("<dt>Needed</dt><dd>{} {}, by {}</dd>", &[&threshold, &rebuilders, &rule]);
     }
     page.raw("</dl>");
     if !package.rebuilders.is_empty() {
         rebuilders(page, package);
     }
-    claims(page, "Who signed this file", &package.claims);
-    claims(page, "Who signed another file under this name", &package.conflicts);
-}
-
-fn item(page: &mut Markup, title: &str, write: impl FnOnce(&mut Markup)) {
-    page.raw("<dt>").raw(title).raw("</dt><dd>");
-    write(page);
-    page.raw("</dd>");
-}
-
-fn file(page: &mut Markup, package: &RecordedPackage) {
-    let Some(sha256) = package.sha256 else {
-        page.raw("not known");
-        return;
-    };
-    page.raw("<code>").text(&sha256.to_string()).raw("</code> <small>").raw(
-        match package.sha256_from {
-            Some(Source::Receipt) => "as computed when it was let in",
-            Some(Source::Index) => "as a signed index of apt lists it",
-            Some(Source::Statement) => "as a signed statement about the image says",
-            None => "",
-        },
-    );
-    page.raw("</small>");
+    claims(page, "Signatures for this file", &package.claims);
+    claims(page, "Signatures for a different file under this name", &package.conflicts);
 }
 
 fn rebuilders(page: &mut Markup, package: &RecordedPackage) {
-    page.raw("<h3>What each rebuilder says</h3><dl>");
+    page.raw("<h3>Answer of each rebuilder</h3><dl>");
     for (name, standing) in &package.rebuilders {
-        page.raw("<dt>").text(name.as_str()).raw("</dt><dd>");
+        page.fill("<dt>{}</dt><dd>", &[name]);
         match standing {
             Standing::Says { status, more: Some(more) } => {
-                page.text(&status.to_string()).raw(", see ").link(more);
+                page.fill("{}, see ", &[status]).link(more);
             }
             other => {
                 page.text(&report::standing(other));
@@ -108,21 +91,12 @@ fn claims(page: &mut Markup, title: &str, claims: &[RecordedClaim]) {
     if claims.is_empty() {
         return;
     }
-    page.raw("<h3>").raw(title).raw("</h3>");
-    for claim in claims {
-        page.raw("<dl class=\"claim\">");
-        item(page, "Rebuilder", |page| {
-            page.text(claim.rebuilder.as_str());
-        });
-        for (title, digest) in [
-            ("Key", claim.key.clone()),
-            ("Got", claim.sha256.to_string()),
-            ("Attestation", claim.attestation.to_string()),
-        ] {
-            item(page, title, |page| {
-                page.raw("<code>").text(&digest).raw("</code>");
-            });
-        }
-        page.raw("</dl>");
+    page.fill("<h3>{}</h3>", &[&title]);
+    for RecordedClaim { rebuilder, key, sha256, attestation, .. } in claims {
+        page.fill(
+            "<dl class=\"claim\"><dt>Rebuilder</dt><dd>{}</dd><dt>Key</dt><dd><code>{}</code></dd>\
+             <dt>Result</dt><dd><code>{}</code></dd><dt>Attestation</dt><dd><code>{}</code></dd></dl>",
+            &[rebuilder, key, sha256, attestation],
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! HTML that is put together so that no text from outside becomes a part of it.
 
+use std::fmt::Display;
+
 /// A page that is being written. All text but the constants of this program goes through
 /// [`Markup::text`].
 #[derive(Debug, Default)]
@@ -8,9 +10,21 @@ pub(super) struct Markup {
 }
 
 impl Markup {
-    /// Adds markup as it is.
-    pub(super) fn raw(&mut self, markup: &str) -> &mut Self {
+    /// Adds markup as it is: a constant of this program.
+    pub(super) fn raw(&mut self, markup: &'static str) -> &mut Self {
         self.out.push_str(markup);
+        self
+    }
+
+    /// Adds markup with a text in the place of each `{}`, as content or within a quoted attribute.
+    pub(super) fn fill(&mut self, markup: &'static str, texts: &[&dyn Display]) -> &mut Self {
+        let mut texts = texts.iter();
+        let mut parts = markup.split("{}");
+        self.out.push_str(parts.next().unwrap_or_default());
+        for part in parts {
+            self.text(&texts.next().map(ToString::to_string).unwrap_or_default());
+            self.out.push_str(part);
+        }
         self
     }
 
@@ -35,10 +49,10 @@ impl Markup {
     /// Adds an address as a link, if it is one that a browser may be led to, or else as text.
     pub(super) fn link(&mut self, address: &str) -> &mut Self {
         if !is_web_address(address) {
-            return self.raw("<code>").text(address).raw("</code>");
+            return self.fill("<code>{}</code>", &[&address]);
         }
-        self.raw("<a rel=\"noreferrer noopener\" href=\"").text(address).raw("\">");
-        self.text(address).raw("</a>")
+        let link = "<a rel=\"noreferrer noopener\" href=\"{}\">{}</a>";
+        self.fill(link, &[&address, &address])
     }
 
     pub(super) fn into_string(self) -> String {
@@ -79,6 +93,14 @@ mod tests {
             written(|it| it.text(hostile)),
             "&lt;/td&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;amp;&quot; \
              onload=&quot;x\u{fffd}\u{fffd} \u{fffd}\u{e9}"
+        );
+    }
+
+    #[test]
+    fn a_text_that_fills_a_gap_becomes_no_markup_and_no_gap() {
+        assert_eq!(
+            written(|it| it.fill("<b class=\"{}\">{}</b>{}", &[&"\"{}", &"<i>"])),
+            "<b class=\"&quot;{}\">&lt;i&gt;</b>"
         );
     }
 

@@ -13,52 +13,58 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{Counts, Record, RecordedPackage, State};
-use crate::policy::Standing;
-use crate::types::{RebuilderName, Sha256Digest};
+use super::{AuditRecord, Counts, PackageState, RecordedPackage, confirming};
+use crate::types::{Called, RebuilderName, Sha256Digest};
 use markup::Markup;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// The states from the worst to the best, so that the urgent ones are seen first.
-const WORST_FIRST: [State; 5] =
-    [State::Conflict, State::Unknown, State::Debt, State::Excepted, State::Confirmed];
+const WORST_FIRST: [PackageState; 5] = [
+    PackageState::Conflict,
+    PackageState::Unknown,
+    PackageState::Debt,
+    PackageState::Excepted,
+    PackageState::Confirmed,
+];
 
 /// Writes an audit as an HTML page.
 #[must_use]
-pub fn html(record: &Record) -> String {
+pub fn html(record: &AuditRecord) -> String {
     let mut page = Markup::default();
-    page.raw("<!DOCTYPE html>\n<html lang=\"en\">\n");
     head(&mut page, record);
-    page.raw("<body>\n");
     header(&mut page, record);
     page.raw("<main>\n");
     controls(&mut page, record);
     table(&mut page, record);
     page.raw("</main>\n");
-    footer(&mut page, record);
+    let AuditRecord { time, policy, .. } = record;
+    page.fill(FOOTER, &[time, time, policy]);
     page.raw("<script>").raw(SCRIPT).raw("</script>\n</body>\n</html>\n");
     page.into_string()
 }
 
-fn head(page: &mut Markup, record: &Record) {
+const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+    <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+    base-uri 'none'; form-action 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'\">\n\
+    <meta name=\"referrer\" content=\"no-referrer\">\n\
+    <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+    <meta name=\"color-scheme\" content=\"light dark\">\n<title>Audit of {}</title>\n";
+
+const FOOTER: &str = "<footer>\n<p>Made by apt-quorum on <time datetime=\"{}\">{}</time>, by the policy \
+    with the SHA-256 <code>{}</code>. It relies on the system's own records: dpkg's database, the \
+    receipts of accepted files, and apt's indexes.</p>\n</footer>\n";
+
+fn head(page: &mut Markup, record: &AuditRecord) {
     let hash = |text: &str| BASE64.encode(Sha256Digest::of(text.as_bytes()).as_bytes());
-    page.raw("<head>\n<meta charset=\"utf-8\">\n");
-    page.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; ");
-    page.raw("base-uri 'none'; form-action 'none'; style-src 'sha256-").raw(&hash(STYLE));
-    page.raw("'; script-src 'sha256-").raw(&hash(SCRIPT)).raw("'\">\n");
-    page.raw("<meta name=\"referrer\" content=\"no-referrer\">\n");
-    page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    page.raw("<meta name=\"color-scheme\" content=\"light dark\">\n");
-    page.raw("<title>Audit of ").text(&record.root).raw("</title>\n");
-    page.raw("<style>").raw(STYLE).raw("</style>\n</head>\n");
+    page.fill(HEAD, &[&hash(STYLE), &hash(SCRIPT), &record.root]);
+    page.raw("<style>").raw(STYLE).raw("</style>\n</head>\n<body>\n");
 }
 
 /// Writes the result of the audit in one sentence, in numbers, and as a bar.
-fn header(page: &mut Markup, record: &Record) {
+fn header(page: &mut Markup, record: &AuditRecord) {
     let Counts { installed, confirmed, excepted, .. } = record.counts;
-    page.raw("<header>\n<h1>Audit of ").text(&record.root).raw("</h1>\n<p class=\"lead\">");
     let open = installed.saturating_sub(confirmed).saturating_sub(excepted);
     let sentence = match (open, excepted) {
         (0, 0) => format!("All {installed} installed packages are confirmed."),
@@ -69,21 +75,24 @@ fn header(page: &mut Markup, record: &Record) {
             "{confirmed} of {installed} installed packages are confirmed, {open} are neither confirmed nor excepted."
         ),
     };
-    page.text(&sentence);
+    let lead = "<header>\n<h1>Audit of {}</h1>\n<p class=\"lead\">{}";
+    page.fill(lead, &[&record.root, &sentence]);
     let alarms = record.packages.iter().filter(|it| is_alarm(it)).count();
     if alarms > 0 {
-        let of = if alarms == 1 { "Of 1 package" } else { &format!("Of {alarms} packages") };
-        page.raw(" <strong class=\"alarm\">").text(of);
-        page.raw(" a rebuilder signed another file under the same name.</strong>");
+        let packages = if alarms == 1 { "package" } else { "packages" };
+        page.fill(
+            " <strong class=\"alarm\">Of {} {} a rebuilder signed a different file under the same name.</strong>",
+            &[&alarms, &packages],
+        );
     }
     page.raw("</p>\n");
     bar(page, record.counts);
     page.raw("<dl class=\"counts\">\n");
     for state in WORST_FIRST {
-        let (code, count) = (code(state), count(record.counts, state));
-        page.raw("<div class=\"").raw(code).raw("\"><dt>").raw(title(state)).raw("</dt><dd>");
-        page.text(&count.to_string()).raw("</dd><dd class=\"means\">");
-        page.raw(meaning(state)).raw("</dd></div>\n");
+        page.fill(
+            "<div class=\"{}\"><dt>{}</dt><dd>{}</dd><dd class=\"means\">{}</dd></div>\n",
+            &[&code(state), &title(state), &count(record.counts, state), &meaning(state)],
+        );
     }
     page.raw("</dl>\n</header>\n");
 }
@@ -98,8 +107,10 @@ fn bar(page: &mut Markup, counts: Counts) {
         if count > 0 {
             // A single bad one must be visible too; the good ones at the end give way.
             let part = (count * 1000).checked_div(counts.installed).unwrap_or_default().max(5);
-            page.raw("<rect class=\"").raw(code(state)).raw("\" height=\"10\" x=\"");
-            page.raw(&percent(before)).raw("%\" width=\"").raw(&percent(part)).raw("%\"/>\n");
+            page.fill(
+                "<rect class=\"{}\" height=\"10\" x=\"{}%\" width=\"{}%\"/>\n",
+                &[&code(state), &percent(before), &percent(part)],
+            );
             before += part;
         }
     }
@@ -112,87 +123,76 @@ fn percent(of_thousand: usize) -> String {
 
 /// Writes the controls, hidden until the script takes the attribute away: without it they would do
 /// nothing.
-fn controls(page: &mut Markup, record: &Record) {
-    page.raw("<form id=\"controls\" role=\"search\" aria-label=\"Packages\" autocomplete=\"off\" hidden>\n");
-    page.raw("<p><label for=\"find\">Search</label> <input id=\"find\" type=\"search\" ");
-    page.raw("placeholder=\"name, version, source, rebuilder\" autocomplete=\"off\" spellcheck=\"false\"></p>\n");
-    page.raw("<fieldset><legend>State</legend>\n");
+fn controls(page: &mut Markup, record: &AuditRecord) {
+    page.raw(
+        "<form id=\"controls\" role=\"search\" aria-label=\"Packages\" autocomplete=\"off\" hidden>\n\
+         <p><label for=\"find\">Search</label> <input id=\"find\" type=\"search\" \
+         placeholder=\"name, version, source, rebuilder\" autocomplete=\"off\" spellcheck=\"false\"></p>\n\
+         <fieldset><legend>State</legend>\n",
+    );
     for state in WORST_FIRST {
-        let code = code(state);
-        page.raw("<label class=\"")
-            .raw(code)
-            .raw("\"><input type=\"checkbox\" name=\"state\" value=\"");
-        page.raw(code).raw("\" checked> ").raw(title(state)).raw(" <b>");
-        page.text(&count(record.counts, state).to_string()).raw("</b></label>\n");
+        page.fill(
+            "<label class=\"{}\"><input type=\"checkbox\" name=\"state\" value=\"{}\" checked> {} <b>{}</b></label>\n",
+            &[&code(state), &code(state), &title(state), &count(record.counts, state)],
+        );
     }
     page.raw(
-        "</fieldset>\n<p><label for=\"rebuilder\">Rebuilder</label> <select id=\"rebuilder\">\n",
-    );
-    page.raw(
-        "<option value=\"\">any</option>\n<option value=\"!\">who signed another file</option>\n",
+        "</fieldset>\n<p><label for=\"rebuilder\">Rebuilder</label> <select id=\"rebuilder\">\n\
+         <option value=\"\">any</option>\n<option value=\"!\">that signed a different file</option>\n",
     );
     let rebuilders: BTreeSet<&RebuilderName> =
         record.packages.iter().flat_map(|it| it.rebuilders.keys()).collect();
-    for (sign, label) in [("+", "Confirmed by"), ("-", "Not confirmed by")] {
-        page.raw("<optgroup label=\"").raw(label).raw("\">\n");
+    for (sign, not, label) in [("+", "", "Confirmed by"), ("-", "not ", "Not confirmed by")] {
+        page.fill("<optgroup label=\"{}\">\n", &[&label]);
         for name in &rebuilders {
-            page.raw("<option value=\"").raw(sign).text(name.as_str()).raw("\">");
-            page.raw(if sign == "+" { "" } else { "not " }).text(name.as_str());
-            page.raw("</option>\n");
+            page.fill("<option value=\"{}{}\">{}{}</option>\n", &[&sign, name, &not, name]);
         }
         page.raw("</optgroup>\n");
     }
-    page.raw("</select></p>\n<p><button type=\"reset\">Show all</button></p>\n");
-    page.raw("<p id=\"shown\" role=\"status\"></p>\n</form>\n");
+    page.raw(
+        "</select></p>\n<p><button type=\"reset\">Show all</button></p>\n\
+         <p id=\"shown\" role=\"status\"></p>\n</form>\n",
+    );
 }
 
-fn table(page: &mut Markup, record: &Record) {
-    page.raw("<table id=\"packages\">\n<caption>Every installed package, the worst first. ");
-    page.raw("Each opens to what its state rests on.</caption>\n<thead><tr>");
-    for (key, name) in [
-        ("state", "State"),
-        ("package", "Package"),
-        ("version", "Version"),
-        ("architecture", "Arch"),
-    ] {
-        page.raw("<th scope=\"col\" data-key=\"").raw(key).raw("\">").raw(name).raw("</th>");
-    }
-    page.raw("<th scope=\"col\">Why, and what it rests on</th></tr></thead>\n<tbody>\n");
+fn table(page: &mut Markup, record: &AuditRecord) {
+    page.raw(
+        "<table id=\"packages\">\n<caption>Every installed package, the worst first. \
+         Open a row to see its evidence.</caption>\n<thead><tr>\
+         <th scope=\"col\" data-key=\"state\">State</th>\
+         <th scope=\"col\" data-key=\"package\">Package</th>\
+         <th scope=\"col\" data-key=\"version\">Version</th>\
+         <th scope=\"col\" data-key=\"architecture\">Arch</th>\
+         <th scope=\"col\">Reason and evidence</th></tr></thead>\n<tbody>\n",
+    );
     let mut packages: Vec<&RecordedPackage> = record.packages.iter().collect();
     // Stable: packages are sorted already.
     packages.sort_by_key(|it| (Reverse(it.state), !is_alarm(it)));
     packages.into_iter().for_each(|it| row(page, it));
-    page.raw("</tbody>\n</table>\n<p id=\"none\" hidden>No package is like this.</p>\n");
+    page.raw("</tbody>\n</table>\n<p id=\"none\" hidden>No package matches.</p>\n");
 }
 
 fn row(page: &mut Markup, package: &RecordedPackage) {
-    let id = &package.identity;
-    page.raw("<tr class=\"").raw(code(package.state)).raw("\" data-find=\"");
-    page.text(&package.source);
-    for name in confirming(package) {
-        page.raw(" ").text(name.as_str());
+    let Called { package: name, version, architecture } = &package.identity;
+    let state = package.state;
+    page.fill("<tr class=\"{}\" data-find=\"{}", &[&code(state), &package.source]);
+    for name in confirming(&package.rebuilders) {
+        page.fill(" {}", &[name]);
     }
     page.raw("\" data-by=\"");
-    for name in confirming(package) {
-        page.raw(" ").text(name.as_str());
+    for name in confirming(&package.rebuilders) {
+        page.fill(" {}", &[name]);
     }
     page.raw(if is_alarm(package) { " \" data-alarm" } else { " \"" });
-    page.raw("><td class=\"state\"><span>").raw(title(package.state)).raw("</span></td>");
-    page.raw("<th scope=\"row\">").text(&id.package).raw("</th><td>");
-    page.text(&id.version).raw("</td><td>").text(&id.architecture);
-    page.raw("</td><td class=\"why\"><details><summary>");
+    page.fill(
+        "><td class=\"state\"><span>{}</span></td><th scope=\"row\">{}</th><td>{}</td><td>{}</td>\
+         <td class=\"why\"><details><summary>",
+        &[&title(state), name, version, architecture],
+    );
     evidence::why(page, package);
     page.raw("</summary>");
     evidence::details(page, package);
     page.raw("</details></td></tr>\n");
-}
-
-fn footer(page: &mut Markup, record: &Record) {
-    page.raw("<footer>\n<p>Made by apt-quorum on <time datetime=\"");
-    page.text(&record.time.to_string()).raw("\">").text(&record.time.to_string());
-    page.raw("</time>, by the policy with the SHA-256 <code>").text(&record.policy.to_string());
-    page.raw("</code>. It says what the system says of itself: dpkg's database, the receipts ");
-    page.raw("of what was let in, and apt's indexes.</p>\n</footer>\n");
 }
 
 /// Returns true if a rebuilder signed another file under its name, even where enough confirm this
@@ -201,48 +201,45 @@ fn is_alarm(package: &RecordedPackage) -> bool {
     !package.conflicts.is_empty()
 }
 
-fn confirming(package: &RecordedPackage) -> impl Iterator<Item = &RebuilderName> {
-    let confirms = |(name, it): (_, &Standing)| matches!(it, Standing::Confirms).then_some(name);
-    package.rebuilders.iter().filter_map(confirms)
-}
-
 /// The class of a state in HTML, and its value in the filter.
-const fn code(state: State) -> &'static str {
+const fn code(state: PackageState) -> &'static str {
     match state {
-        State::Confirmed => "confirmed",
-        State::Excepted => "excepted",
-        State::Debt => "debt",
-        State::Unknown => "unknown",
-        State::Conflict => "conflict",
+        PackageState::Confirmed => "confirmed",
+        PackageState::Excepted => "excepted",
+        PackageState::Debt => "debt",
+        PackageState::Unknown => "unknown",
+        PackageState::Conflict => "conflict",
     }
 }
 
-const fn title(state: State) -> &'static str {
+const fn title(state: PackageState) -> &'static str {
     match state {
-        State::Confirmed => "Confirmed",
-        State::Excepted => "Excepted",
-        State::Debt => "Debt",
-        State::Unknown => "Unknown",
-        State::Conflict => "Conflict",
+        PackageState::Confirmed => "Confirmed",
+        PackageState::Excepted => "Excepted",
+        PackageState::Debt => "Debt",
+        PackageState::Unknown => "Unknown",
+        PackageState::Conflict => "Conflict",
     }
 }
 
-const fn meaning(state: State) -> &'static str {
+const fn meaning(state: PackageState) -> &'static str {
     match state {
-        State::Confirmed => "enough rebuilders signed the very same bytes",
-        State::Excepted => "the administrator made an exception, which ends",
-        State::Debt => "let in without a quorum, and there is none still",
-        State::Unknown => "nothing tells, or nobody's word is enough",
-        State::Conflict => "not confirmed, and somebody signed another file under its name",
+        PackageState::Confirmed => "enough rebuilders signed the very same bytes",
+        PackageState::Excepted => "exempted by the administrator until a date",
+        PackageState::Debt => "accepted without a quorum, and still not confirmed",
+        PackageState::Unknown => "unverified or unidentified",
+        PackageState::Conflict => {
+            "not confirmed, and a rebuilder signed a different file under its name"
+        }
     }
 }
 
-const fn count(counts: Counts, state: State) -> usize {
+const fn count(counts: Counts, state: PackageState) -> usize {
     match state {
-        State::Confirmed => counts.confirmed,
-        State::Excepted => counts.excepted,
-        State::Debt => counts.debt,
-        State::Unknown => counts.unknown,
-        State::Conflict => counts.conflict,
+        PackageState::Confirmed => counts.confirmed,
+        PackageState::Excepted => counts.excepted,
+        PackageState::Debt => counts.debt,
+        PackageState::Unknown => counts.unknown,
+        PackageState::Conflict => counts.conflict,
     }
 }

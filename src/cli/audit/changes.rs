@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::super::Exit;
-use super::super::output::{json, print};
+use super::super::output::{about, counted, json, print};
+use super::super::world::Stop;
 use super::{notify, summary};
-use crate::audit::{Change, Changes, Record};
+use crate::audit::{AuditChange, AuditRecord, Changes};
 use crate::sys::files::{Prepared, read_bounded};
 use crate::sys::plain;
-use crate::types::printable;
 
 /// The last outcome, below `APT::Quorum::State`.
 const LAST: &str = "audit.json";
@@ -27,21 +27,17 @@ const INFO: &str = "<6>";
 /// # Errors
 /// If the result cannot be kept: every run would report the same changes.
 pub(super) fn tell(
-    record: &Record,
+    record: &AuditRecord,
     state: &Path,
     as_json: bool,
     exit: Exit,
-) -> Result<Exit, String> {
+) -> Result<Exit, Stop> {
     let path = state.join(LAST);
     let changes = Changes::between(read_bounded(&path, MAX_LAST).as_deref(), record);
     // Written first and put in its place last: a change that could not be printed is reported
     // again.
     let failed = |error: std::io::Error| {
-        format!(
-            "cannot keep the outcome in {}: {}",
-            printable(&path.to_string_lossy()),
-            plain(&error)
-        )
+        Stop::wrong(format!("cannot keep the result in {}", about(&path, &plain(&error))))
     };
     let prepared = Prepared::write(&path, json(record).as_bytes()).map_err(failed)?;
     // The journal reads the priority of a line; other readers have no use for it.
@@ -67,14 +63,13 @@ fn lines(changes: &Changes, for_journal: bool) -> String {
     let whole = match (changes.since, changes.changes.len()) {
         (None, _) => format!("The first audit: {summary}"),
         (Some(since), 0) => format!("Nothing changed since {since}: {summary}"),
-        (Some(since), 1) => format!("1 change since {since}: {summary}"),
-        (Some(since), count) => format!("{count} changes since {since}: {summary}"),
+        (Some(since), count) => format!("{} since {since}: {summary}", counted(count, "change")),
     };
     add(INFO, whole.trim_end());
     text
 }
 
-fn priority(change: &Change) -> &'static str {
+fn priority(change: &AuditChange) -> &'static str {
     if !change.conflicts.is_empty() {
         ERROR
     } else if change.is_bad() {

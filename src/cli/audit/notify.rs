@@ -10,7 +10,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::audit::{Change, Changes};
+use crate::audit::{AuditChange, Changes};
+use crate::cli::output::counted;
 
 /// A file that every VM of Qubes has.
 const MARKER: &str = "/usr/share/qubes/marker-vm";
@@ -27,7 +28,7 @@ pub(super) fn desktop(changes: &Changes) {
     if worse == 0 || !nix::unistd::geteuid().is_root() || !Path::new(MARKER).exists() {
         return;
     }
-    let conflicts = changes.changes.iter().any(|it: &Change| !it.conflicts.is_empty());
+    let conflicts = changes.changes.iter().any(|it: &AuditChange| !it.conflicts.is_empty());
     let body = body(worse, conflicts);
     let Ok(sessions) = fs::read_dir(SESSIONS) else { return };
     for session in sessions.filter_map(Result::ok).take(MAX_SESSIONS) {
@@ -40,10 +41,8 @@ pub(super) fn desktop(changes: &Changes) {
 /// Returns the text of the note. No text from outside is in it, because the program that shows it
 /// interprets markup.
 fn body(worse: usize, conflicts: bool) -> String {
-    let what = match worse {
-        1 => "1 package stands worse than before".to_owned(),
-        _ => format!("{worse} packages stand worse than before"),
-    };
+    let verb = if worse == 1 { "is" } else { "are" };
+    let what = format!("{} {verb} worse than before", counted(worse, "package"));
     let alarm = if conflicts {
         ", and a rebuilder signed a different file under the same name"
     } else {
@@ -85,8 +84,8 @@ mod tests {
     fn the_note_says_how_many_and_whether_it_is_an_alarm() {
         assert_eq!(
             body(1, false),
-            "1 package stands worse than before. See: journalctl -u apt-quorum-audit"
+            "1 package is worse than before. See: journalctl -u apt-quorum-audit"
         );
-        assert!(body(3, true).starts_with("3 packages stand worse than before, and a rebuilder"));
+        assert!(body(3, true).starts_with("3 packages are worse than before, and a rebuilder"));
     }
 }

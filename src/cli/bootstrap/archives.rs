@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::cli::output::{about, path as shown};
 use crate::gate::Candidate;
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
@@ -24,10 +25,10 @@ pub(super) fn candidates(directory: &Path) -> Result<Vec<Candidate>, String> {
     let mut candidates = Vec::new();
     for name in names.iter().filter(|name| name.as_bytes().ends_with(b".deb")) {
         let path = directory.join(name);
-        let named = |why: &str| format!("{}: {why}", printable(&path.to_string_lossy()));
+        let named = |why: &str| about(&path, &why);
         let seen = path.symlink_metadata().map_err(|error| named(&plain(&error).to_string()))?;
         if !seen.is_file() {
-            return Err(named("this is no plain file"));
+            return Err(named("this is not a plain file"));
         }
         let stem = name.to_str().and_then(|name| name.strip_suffix(".deb"));
         let requested = stem.and_then(Identity::of_stem).map(Called::from);
@@ -37,8 +38,7 @@ pub(super) fn candidates(directory: &Path) -> Result<Vec<Candidate>, String> {
         candidates.push(Candidate { path, requested: Some(requested) });
     }
     if candidates.is_empty() {
-        let directory = directory.to_string_lossy();
-        return Err(format!("there is no package in {}", printable(&directory)));
+        return Err(format!("there is no package in {}", shown(directory)));
     }
     Ok(candidates)
 }
@@ -58,8 +58,8 @@ pub(super) fn are_all_of(target: &Path, candidates: &[Candidate]) -> Result<(), 
     for line in text.lines() {
         let (package, path) = line.split_once(' ').unwrap_or((line, ""));
         if !known.contains(&(package, &*target.join(path.trim_start_matches('/')))) {
-            let list = printable(&list.to_string_lossy()).to_string();
-            return Err(format!("{list} names what was not judged: {}", printable(line)));
+            let (list, line) = (shown(&list), printable(line));
+            return Err(format!("{list} names a file that was not judged: {line}"));
         }
     }
     Ok(())
@@ -110,10 +110,10 @@ mod tests {
         }
         let link = directory(&["aa_1_all.deb"]);
         symlink("aa_1_all.deb", link.path().join("bb_1_all.deb")).unwrap();
-        assert!(candidates(link.path()).is_err_and(|why| why.contains("no plain file")));
+        assert!(candidates(link.path()).is_err_and(|why| why.contains("not a plain file")));
         let inner = directory(&["aa_1_all.deb"]);
         fs::create_dir(inner.path().join("bb_1_all.deb")).unwrap();
-        assert!(candidates(inner.path()).is_err_and(|why| why.contains("no plain file")));
+        assert!(candidates(inner.path()).is_err_and(|why| why.contains("not a plain file")));
     }
 
     #[test]

@@ -128,9 +128,9 @@ impl Words {
             // It is always passed on, unless the opposite is asked for.
             ("force-check-gpg" | "force-check-sig", None) => {}
             (name, _) if OTHER_WORK.contains(&name) => {
-                return Err(format!("{shown} bootstraps nothing: call debootstrap itself"));
+                return Err(format!("{shown} does not bootstrap: run debootstrap itself"));
             }
-            _ => return Err(format!("{shown} is no option of debootstrap that is known here")),
+            _ => return Err(format!("{shown} is not a known option of debootstrap")),
         }
         if self.foreign && self.download_only {
             return Err("--foreign and --download-only exclude each other".to_owned());

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::output::Output;
-use super::{Failed, Rejected, counted, not_done, open, package, reasons, wrong};
-use crate::cli::Exit;
+use super::output::EvidenceOutput;
+use super::{Rejected, open, reasons};
 use crate::cli::args::EvidenceExport;
-use crate::cli::output::{json, print};
+use crate::cli::judging::Court;
+use crate::cli::output::{counted, json, path as shown, print};
+use crate::cli::world::{Stop, now};
+use crate::cli::{Exit, files};
 use crate::gate::Stock;
 use crate::sys::plain;
 use crate::types::{ArtifactName, DebVersion, PackageName, Timestamp, printable};
@@ -27,15 +29,18 @@ pub(super) struct Exported {
     missing: Vec<String>,
 }
 
-pub(super) fn run(arguments: &EvidenceExport) -> Result<Exit, Failed> {
-    let now = Timestamp::from(std::time::SystemTime::now());
-    let wanted =
-        arguments.wanted.iter().map(|text| Wanted::read(text)).collect::<Result<Vec<_>, _>>()?;
-    let (apt, gate) = open(&arguments.directory)?;
-    let stock = gate.stock(&apt).ok_or_else(|| wrong("the configuration cannot be used"))?;
+pub(super) fn run(arguments: &EvidenceExport) -> Result<Exit, Stop> {
+    let now = now();
+    let wanted = arguments
+        .wanted
+        .iter()
+        .map(|text| WantedEvidence::read(text))
+        .collect::<Result<Vec<_>, _>>()?;
+    let court = open(&arguments.directory)?;
+    let stock = stock(&court)?;
     let all = stock
         .artifacts()
-        .map_err(|error| not_done(format!("the cache cannot be read: {}", plain(&error))))?;
+        .map_err(|error| Stop::refused(format!("the cache cannot be read: {}", plain(&error))))?;
     let chosen =
         |artifact: &&ArtifactName| wanted.is_empty() || wanted.iter().any(|it| it.is(artifact));
     let chosen: BTreeSet<ArtifactName> = all.iter().filter(chosen).cloned().collect();
@@ -46,16 +51,21 @@ pub(super) fn run(arguments: &EvidenceExport) -> Result<Exit, Failed> {
     Ok(print(&if arguments.json { json(&exported) } else { exported.text() }, exit))
 }
 
+/// Returns the evidence on this machine.
+pub(super) fn stock(court: &Court) -> Result<Stock<'_>, Stop> {
+    let stock = court.gate.stock(&court.apt);
+    stock.ok_or_else(|| Stop::wrong("the configuration cannot be used"))
+}
+
 /// Writes the attestations at hand about these artifacts.
 pub(super) fn write(
     stock: &Stock<'_>,
     artifacts: &BTreeSet<ArtifactName>,
     path: &Path,
     now: Timestamp,
-) -> Result<Exported, Failed> {
-    let shown = printable(&path.to_string_lossy()).to_string();
-    let mut exported = Exported { schema: 1, output: shown, ..Exported::default() };
-    let mut output = Output::begin(path)?;
+) -> Result<Exported, Stop> {
+    let mut exported = Exported { schema: 1, output: shown(path), ..Exported::default() };
+    let mut output = EvidenceOutput::begin(path)?;
     for artifact in artifacts {
         let (signed, rejected) = stock.about(artifact, now);
         rejected.iter().for_each(|it| super::count(&mut exported.rejected, it));
@@ -71,8 +81,8 @@ pub(super) fn write(
     }
     if exported.attestations == 0 {
         output.abandon();
-        return Err(not_done(
-            "there is nothing to export: no attestation at hand is signed with a pinned key",
+        return Err(Stop::refused(
+            "nothing to export: no attestation on this machine is signed with a trusted key",
         ));
     }
     output.finish()?;
@@ -88,14 +98,14 @@ impl Exported {
             text += &format!("  left out: {}.\n", reasons(&self.rejected));
         }
         for missing in &self.missing {
-            text += &format!("  nothing is at hand about {}.\n", printable(missing));
+            text += &format!("  no attestation on this machine about {}.\n", printable(missing));
         }
         text
     }
 }
 
 /// One argument of an export.
-struct Wanted {
+struct WantedEvidence {
     text: String,
     what: What,
 }
@@ -106,18 +116,15 @@ enum What {
     Package(PackageName, Option<DebVersion>),
 }
 
-impl Wanted {
+impl WantedEvidence {
     /// Reads a file if the text is written as one. Otherwise parses `NAME` or `NAME=VERSION`.
-    fn read(text: &str) -> Result<Self, Failed> {
-        let what = if text.contains('/') || text.ends_with(".deb") {
-            let (control, _) = package(Path::new(text))?;
+    fn read(text: &str) -> Result<Self, Stop> {
+        let what = if files::is_file(text) {
+            let (control, _) = files::package(Path::new(text)).map_err(Stop::wrong)?;
             What::File(control.identity.artifact_name())
         } else {
-            let (name, version) = match text.split_once('=') {
-                Some((name, version)) => (name, Some(version)),
-                None => (text, None),
-            };
-            let named = |error| wrong(format!("{}: {error}", printable(text)));
+            let (name, version) = files::name_and_version(text);
+            let named = |error| Stop::wrong(format!("{}: {error}", printable(text)));
             let version = version.map(str::parse::<DebVersion>).transpose().map_err(named)?;
             What::Package(name.parse().map_err(named)?, version)
         };

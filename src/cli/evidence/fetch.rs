@@ -6,26 +6,22 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::export::{self, Exported};
-use super::{Failed, counted, open, package, wrong};
-use crate::cli::Exit;
+use super::open;
 use crate::cli::args::EvidenceFetch;
-use crate::cli::output::{complain, json, print};
-use crate::cli::simulate;
-use crate::evidence::{Network, Question};
+use crate::cli::output::{about, complain, counted, json, list, path as shown, print};
+use crate::cli::world::{Stop, now};
+use crate::cli::{Exit, files, simulate};
+use crate::evidence::Question;
 use crate::gate::{Gate, Surveyed};
-use crate::sys::files::read_bounded;
 use crate::sys::plain;
 use crate::sys::terminal::Progress;
-use crate::types::{
-    Architecture, DebVersion, Identity, PackageName, RebuilderName, Sha256Digest, Timestamp,
-    printable,
-};
+use crate::types::{Architecture, DebVersion, Identity, PackageName, Sha256Digest};
 
 /// Largest list of packages that is read, in bytes.
 const MAX_LIST: usize = 16 * 1024 * 1024;
 
 /// A package as a list names it.
-struct Named {
+struct Wished {
     package: PackageName,
     version: DebVersion,
     architecture: Option<Architecture>,
@@ -33,29 +29,18 @@ struct Named {
 
 /// The JSON that `--json` prints.
 #[derive(Serialize)]
-struct Fetched<'a> {
+struct FetchRecord<'a> {
     schema: u32,
-    packages: Vec<FetchedPackage<'a>>,
+    packages: &'a [Surveyed],
     #[serde(skip_serializing_if = "Option::is_none")]
     exported: Option<&'a Exported>,
 }
 
-#[derive(Serialize)]
-struct FetchedPackage<'a> {
-    #[serde(flatten)]
-    identity: &'a Identity,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sha256: Option<Sha256Digest>,
-    signed: &'a BTreeSet<RebuilderName>,
-    differ: &'a BTreeSet<RebuilderName>,
-    silent: &'a BTreeSet<RebuilderName>,
-}
-
-pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Failed> {
-    let now = Timestamp::from(std::time::SystemTime::now());
+pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Stop> {
+    let now = now();
     let mut questions = Vec::new();
     for path in &arguments.files {
-        let (control, sha256) = package(path)?;
+        let (control, sha256) = files::package(path).map_err(Stop::wrong)?;
         let (identity, source) = (control.identity, Some(control.source));
         questions.push(Question { identity, source, sha256: Some(sha256) });
     }
@@ -63,11 +48,12 @@ pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Failed> {
     for path in &arguments.packages {
         named.extend(read_list(path)?);
     }
-    let (apt, gate) = open(&arguments.directory)?;
+    let court = open(&arguments.directory)?;
+    let gate = &court.gate;
     if arguments.upgrades {
         named.extend(upgrades()?);
     }
-    let unlisted = resolve(&gate, named, &mut questions);
+    let unlisted = resolve(gate, named, &mut questions);
     for named in &unlisted {
         complain(&format!(
             "apt-quorum: no index of apt lists {} {}: name its architecture as well.\n",
@@ -78,15 +64,15 @@ pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Failed> {
     questions.sort_by(|a, b| (&a.identity, a.sha256).cmp(&(&b.identity, b.sha256)));
     questions.dedup_by(|a, b| (&a.identity, a.sha256) == (&b.identity, b.sha256));
 
-    let mut gatherer = gate.gatherer(&apt, Network::Allowed).map_err(wrong)?;
-    can_be_kept(&gate)?;
+    let mut gatherer = court.gatherer()?;
+    can_be_kept(gate)?;
     let progress = Progress::of("", questions.len());
     let surveyed = gate.survey(questions, &mut *gatherer, now, |done| progress.at(done));
     drop(progress);
     drop(gatherer);
 
     let export = |path| {
-        let stock = gate.stock(&apt).ok_or_else(|| wrong("the configuration cannot be used"))?;
+        let stock = export::stock(&court)?;
         let about = surveyed.iter().map(|it| it.identity.artifact_name()).collect();
         export::write(&stock, &about, path, now)
     };
@@ -94,8 +80,7 @@ pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Failed> {
     let exported = arguments.output.as_deref().map(export).transpose();
     let written = exported.as_ref().ok().and_then(Option::as_ref);
     let said = if arguments.json {
-        let packages = surveyed.iter().map(shown).collect();
-        json(&Fetched { schema: 1, packages, exported: written })
+        json(&FetchRecord { schema: 1, packages: &surveyed, exported: written })
     } else {
         text(&surveyed) + &written.map(Exported::text).unwrap_or_default()
     };
@@ -103,19 +88,9 @@ pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Failed> {
     exported.map(|_| exit)
 }
 
-fn shown(it: &Surveyed) -> FetchedPackage<'_> {
-    FetchedPackage {
-        identity: &it.identity,
-        sha256: it.sha256,
-        signed: &it.signed,
-        differ: &it.differ,
-        silent: &it.silent,
-    }
-}
-
 /// Returns the exit code. A silent rebuilder matters only where no other one was heard: any
 /// attestation is enough to go on with.
-fn exit_of(surveyed: &[Surveyed], unlisted: &[Named]) -> Exit {
+fn exit_of(surveyed: &[Surveyed], unlisted: &[Wished]) -> Exit {
     if !unlisted.is_empty() {
         Exit::Refused
     } else if surveyed.iter().any(|it| it.signed.is_empty() && !it.silent.is_empty()) {
@@ -126,25 +101,22 @@ fn exit_of(surveyed: &[Surveyed], unlisted: &[Named]) -> Exit {
 }
 
 fn text(surveyed: &[Surveyed]) -> String {
-    let names = |list: &BTreeSet<RebuilderName>| {
-        list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
     let mut text = String::new();
     for it in surveyed {
         text += &match it.signed.len() {
-            0 => format!("{}: nobody signed it", it.identity),
+            0 => format!("{}: no signature", it.identity),
             count => format!(
                 "{}: signed by {} ({})",
                 it.identity,
                 counted(count, "rebuilder"),
-                names(&it.signed)
+                list(&it.signed)
             ),
         };
         if !it.differ.is_empty() {
-            text += &format!("; ANOTHER FILE signed by {}", names(&it.differ));
+            text += &format!("; A DIFFERENT FILE signed by {}", list(&it.differ));
         }
         if !it.silent.is_empty() {
-            text += &format!("; not heard: {}", names(&it.silent));
+            text += &format!("; no answer: {}", list(&it.silent));
         }
         text += ".\n";
     }
@@ -155,7 +127,7 @@ fn text(surveyed: &[Surveyed]) -> String {
 }
 
 /// Checks that the user can write to the cache, because the evidence that is fetched goes there.
-fn can_be_kept(gate: &Gate) -> Result<(), Failed> {
+fn can_be_kept(gate: &Gate) -> Result<(), Stop> {
     if nix::unistd::geteuid().is_root() {
         return Ok(());
     }
@@ -163,38 +135,32 @@ fn can_be_kept(gate: &Gate) -> Result<(), Failed> {
     let writable = std::fs::create_dir_all(directory)
         .and_then(|()| Ok(nix::unistd::access(directory, nix::unistd::AccessFlags::W_OK)?));
     writable.map_err(|error| {
-        wrong(format!(
-            "what is fetched cannot be kept in {}: {}. Run this as root, or name another cache \
-             (APT::Quorum::Cache)",
-            directory.display(),
-            plain(&error)
+        Stop::wrong(format!(
+            "cannot write to the cache {}. Run this as root, or set another cache in apt's \
+             configuration (APT::Quorum::Cache)",
+            about(directory, &plain(&error))
         ))
     })
 }
 
 /// Reads a list of packages: `NAME VERSION ARCH` or `NAME=VERSION` in each line, and comments.
-fn read_list(path: &Path) -> Result<Vec<Named>, Failed> {
-    let shown = printable(&path.to_string_lossy()).to_string();
-    let unreadable = || {
-        wrong(format!("{shown}: not a file of text with at most {MAX_LIST} bytes that can be read"))
-    };
-    // Followed if it is a link: a person named it.
-    let real = path.canonicalize().map_err(|error| wrong(format!("{shown}: {}", plain(&error))))?;
-    let bytes = read_bounded(&real, MAX_LIST).ok_or_else(unreadable)?;
-    let text = String::from_utf8(bytes).map_err(|_| unreadable())?;
+fn read_list(path: &Path) -> Result<Vec<Wished>, Stop> {
+    let wanted = format!("not a readable text file of at most {MAX_LIST} bytes");
+    let bytes = files::plain_file(path, MAX_LIST, &wanted).map_err(Stop::wrong)?;
+    let text = String::from_utf8(bytes).map_err(|_| Stop::wrong(about(path, &wanted)))?;
     let mut list = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
             continue;
         }
-        let named = named(line).map_err(|why| wrong(format!("{shown}:{}: {why}", at + 1)))?;
-        list.push(named);
+        let wrong = |why| Stop::wrong(format!("{}:{}: {why}", shown(path), at + 1));
+        list.push(named(line).map_err(wrong)?);
     }
     Ok(list)
 }
 
-fn named(line: &str) -> Result<Named, String> {
+fn named(line: &str) -> Result<Wished, String> {
     let parts: Vec<&str> = line.split_ascii_whitespace().collect();
     let (package, version, architecture) = match parts.as_slice() {
         [package, version, architecture] => (*package, *version, Some(*architecture)),
@@ -205,7 +171,7 @@ fn named(line: &str) -> Result<Named, String> {
         _ => return Err("write NAME VERSION ARCH or NAME=VERSION".to_owned()),
     };
     let text = |error: crate::types::NameError| error.to_string();
-    Ok(Named {
+    Ok(Wished {
         package: package.parse().map_err(text)?,
         version: version.parse().map_err(text)?,
         architecture: architecture.map(str::parse).transpose().map_err(text)?,
@@ -213,25 +179,24 @@ fn named(line: &str) -> Result<Named, String> {
 }
 
 /// Returns the packages that apt would upgrade, as it would do it.
-fn upgrades() -> Result<Vec<Named>, Failed> {
-    let simulated = simulate::installed_by(&["dist-upgrade"]).map_err(|why| Failed {
-        exit: Exit::CouldNotFindOut,
-        why: format!("apt-get does not tell what it would upgrade: {why}"),
-    })?;
-    let named = |it: Identity| Named {
+fn upgrades() -> Result<Vec<Wished>, Stop> {
+    let simulated = simulate::upgraded()?;
+    let named = |it: Identity| Wished {
         package: it.package,
         version: it.version,
         architecture: Some(it.architecture),
     };
     for line in &simulated.odd {
-        complain(&format!("apt-quorum: not understood, so nobody is asked about it: {line}.\n"));
+        complain(&format!(
+            "apt-quorum: not understood, so no rebuilder is asked about it: {line}.\n"
+        ));
     }
     Ok(simulated.packages.into_iter().map(named).collect())
 }
 
 /// Looks up the hashes of these packages in apt's indexes, and the architectures of those that are
 /// named without one. Returns the packages that cannot be asked about.
-fn resolve(gate: &Gate, named: Vec<Named>, questions: &mut Vec<Question>) -> Vec<Named> {
+fn resolve(gate: &Gate, named: Vec<Wished>, questions: &mut Vec<Question>) -> Vec<Wished> {
     let mut found: BTreeMap<(PackageName, DebVersion), BTreeSet<(Identity, Sha256Digest)>> = named
         .iter()
         .map(|it| ((it.package.clone(), it.version.clone()), BTreeSet::new()))

@@ -8,16 +8,17 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use serde::Serialize;
 
-use super::{Failed, Rejected, count, counted, not_done, open, reasons, wrong};
+use super::{Rejected, count, open, reasons};
 use crate::cache::Stored;
 use crate::cli::Exit;
 use crate::cli::args::EvidenceImport;
-use crate::cli::output::{json, print};
+use crate::cli::output::{about, counted, json, print};
+use crate::cli::world::{Stop, now};
 use crate::evidence::bundle::Bundle;
 use crate::evidence::each_in_tree;
 use crate::gate::Taken;
 use crate::sys::plain;
-use crate::types::{ArtifactName, Timestamp, printable};
+use crate::types::ArtifactName;
 
 /// The result of an import, as JSON.
 #[derive(Debug, Default, Serialize)]
@@ -36,20 +37,20 @@ struct Imported {
     why: Option<String>,
 }
 
-pub(super) fn run(arguments: &EvidenceImport) -> Result<Exit, Failed> {
-    let now = Timestamp::from(std::time::SystemTime::now());
+pub(super) fn run(arguments: &EvidenceImport) -> Result<Exit, Stop> {
+    let now = now();
     let path = &arguments.path;
-    let named =
-        |why: &dyn std::fmt::Display| format!("{}: {why}", printable(&path.to_string_lossy()));
+    let named = |why: &dyn std::fmt::Display| about(path, why);
     let file = File::options()
         .read(true)
         .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
         .open(path)
-        .map_err(|error| wrong(named(&plain(&error))))?;
+        .map_err(|error| Stop::wrong(named(&plain(&error))))?;
     let is_tree = file.metadata().is_ok_and(|it| it.is_dir());
-    let (apt, gate) = open(&arguments.directory)?;
-    if let Some(user) = gate.unprivileged(&apt).map_err(wrong)? {
-        user.become_it().map_err(|error| wrong(error.to_string()))?;
+    let court = open(&arguments.directory)?;
+    let gate = &court.gate;
+    if let Some(user) = gate.unprivileged(&court.apt).map_err(Stop::wrong)? {
+        user.become_it().map_err(Stop::wrong)?;
     }
     let mut imported = Imported { schema: 1, ..Imported::default() };
     let mut take = |artifact: ArtifactName, bytes: Vec<u8>| match gate.take(&artifact, &bytes, now)
@@ -64,12 +65,12 @@ pub(super) fn run(arguments: &EvidenceImport) -> Result<Exit, Failed> {
     };
     if is_tree {
         each_in_tree(path, take).map_err(|error| {
-            let user = "what is brought is read as apt's unprivileged user";
-            not_done(named(&format!("{} ({user})", plain(&error))))
+            let user = "evidence is read as apt's unprivileged user";
+            Stop::refused(named(&format!("{} ({user})", plain(&error))))
         })?;
     } else {
-        let bundle = Bundle::of_file(file).map_err(|error| not_done(named(&error)))?;
-        bundle.each(&mut take).map_err(|error| not_done(named(&error)))?;
+        let bundle = Bundle::of_file(file).map_err(|error| Stop::refused(named(&error)))?;
+        bundle.each(&mut take).map_err(|error| Stop::refused(named(&error)))?;
     }
     let exit = imported.exit();
     Ok(print(&if arguments.json { json(&imported) } else { imported.text() }, exit))
@@ -98,7 +99,7 @@ impl Imported {
         }
         if self.taken + self.known + self.failed == 0 && self.rejected.is_empty() {
             text +=
-                "  nothing there is called NAME_VERSION_ARCH.deb/... or NAME_VERSION_ARCH.deb...\n";
+                "  no file there is named NAME_VERSION_ARCH.deb/... or NAME_VERSION_ARCH.deb...\n";
         }
         text
     }

@@ -4,14 +4,15 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Failed, not_done, wrong};
+use crate::cli::output::{about, path as shown};
+use crate::cli::world::Stop;
 use crate::evidence::bundle::{LIST, Packer, SUFFIX, list};
 use crate::sys::files::write_whole;
 use crate::sys::plain;
-use crate::types::{ArtifactName, Sha256Digest, printable};
+use crate::types::{ArtifactName, Sha256Digest};
 
 /// An output that is being written.
-pub(super) enum Output {
+pub(super) enum EvidenceOutput {
     /// A bundle, under another name until it is complete
     Bundle {
         packer: Box<Packer<BufWriter<File>>>,
@@ -21,19 +22,19 @@ pub(super) enum Output {
     Tree(PathBuf),
 }
 
-impl Output {
+impl EvidenceOutput {
     /// Begins an output: a tree if the path ends in a slash, and a bundle otherwise.
-    pub(super) fn begin(path: &Path) -> Result<Self, Failed> {
+    pub(super) fn begin(path: &Path) -> Result<Self, Stop> {
         let text = path.to_string_lossy();
-        let failed = |why: &dyn std::fmt::Display| not_done(format!("{}: {why}", printable(&text)));
+        let failed = |why: &dyn std::fmt::Display| Stop::refused(about(path, why));
         if text.ends_with('/') {
             fs::create_dir_all(path).map_err(|error| failed(&plain(&error)))?;
             return Ok(Self::Tree(path.to_owned()));
         }
         if !text.ends_with(SUFFIX) || path.is_dir() {
-            return Err(wrong(format!(
-                "{}: the name of a bundle ends in {SUFFIX}, that of a tree in /",
-                printable(&text)
+            return Err(Stop::wrong(format!(
+                "{}: end the name in {SUFFIX} for a bundle, or in / for a tree",
+                shown(path)
             )));
         }
         let mut temporary = path.as_os_str().to_owned();
@@ -50,11 +51,11 @@ impl Output {
     }
 
     /// Adds the attestations about one artifact.
-    pub(super) fn add(&mut self, artifact: &ArtifactName, all: &[Vec<u8>]) -> Result<(), Failed> {
+    pub(super) fn add(&mut self, artifact: &ArtifactName, all: &[Vec<u8>]) -> Result<(), Stop> {
         match self {
-            Self::Bundle { packer, path, .. } => packer
-                .add(artifact, all)
-                .map_err(|error| not_done(format!("{}: {error}", shown(path)))),
+            Self::Bundle { packer, path, .. } => {
+                packer.add(artifact, all).map_err(|error| Stop::refused(about(path, &error)))
+            }
             Self::Tree(path) => {
                 let directory = path.join(artifact.as_str());
                 let write = || {
@@ -64,14 +65,13 @@ impl Output {
                     }
                     write_whole(&directory.join(LIST), list(all).as_bytes())
                 };
-                write()
-                    .map_err(|error| not_done(format!("{}: {}", shown(&directory), plain(&error))))
+                write().map_err(|error| Stop::refused(about(&directory, &plain(&error))))
             }
         }
     }
 
     /// Ends the output, which is then there as a whole.
-    pub(super) fn finish(self) -> Result<(), Failed> {
+    pub(super) fn finish(self) -> Result<(), Stop> {
         let Self::Bundle { packer, temporary, path } = self else { return Ok(()) };
         let write = || {
             let mut file = packer.finish().map_err(|error| error.to_string())?;
@@ -82,7 +82,7 @@ impl Output {
         if written.is_err() {
             let _ = fs::remove_file(&temporary);
         }
-        written.map_err(|why| not_done(format!("{}: {why}", shown(&path))))
+        written.map_err(|why| Stop::refused(about(&path, &why)))
     }
 
     /// Gives the output up, so that nothing half-written stays.
@@ -91,8 +91,4 @@ impl Output {
             let _ = fs::remove_file(temporary);
         }
     }
-}
-
-fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy()).to_string()
 }

@@ -3,18 +3,19 @@
 use std::path::Path;
 
 use super::args::ExceptionAdd;
-use super::{DAY, Exit, MAX_FILE, Stop, World, file, list, say};
-use crate::cli::loose;
+use super::{DAY, Exit, Stop, World, file, list, now, say};
+use crate::cli::output::about;
+use crate::cli::{files, loose};
 use crate::config::{Change, exception_table};
 use crate::policy::{Exception, Matcher};
 use crate::types::{DebVersion, Glob, PackageName, Timestamp, printable};
 
 pub(super) fn run(arguments: &ExceptionAdd) -> Result<Exit, Stop> {
-    let now = Timestamp::from(std::time::SystemTime::now());
+    let now = now();
     let matcher = matcher(arguments)?;
     let expires = expires(arguments, now)?;
     if arguments.reason.trim().is_empty() {
-        return Err(Stop::wrong("--reason is empty: why may this pass without a quorum?"));
+        return Err(Stop::wrong("--reason is empty: write why these packages are exempted."));
     }
     let path = file(name(&arguments.file)?);
     let world = World::open(&arguments.directory)?;
@@ -22,10 +23,10 @@ pub(super) fn run(arguments: &ExceptionAdd) -> Result<Exit, Stop> {
     let comment = format!("Added with apt-quorum exception add on {}.", now.date());
     let table = exception_table(&comment, &matcher, &arguments.reason, expires);
     let place = world.config.directory.join(&path);
-    let was = match world.trusted.read(&place, MAX_FILE) {
+    let was = match world.read(&path) {
         Ok(was) => Some(was),
         Err(error) if error.is_missing() => None,
-        Err(error) => return Err(Stop::refused(format!("{error}; nothing was changed."))),
+        Err(error) => return Err(Stop::refused(format!("{error}. Nothing was changed."))),
     };
     let before = match &was {
         Some(was) if was.is_empty() || was.ends_with("\n\n") => was.clone(),
@@ -46,20 +47,20 @@ pub(super) fn run(arguments: &ExceptionAdd) -> Result<Exit, Stop> {
     let written = written.filter(|it| is_as_meant(it, &matcher, arguments, expires));
     let written = written.ok_or_else(|| {
         Stop::refused(format!(
-            "{} was written, and does not say what it should: look at it.",
+            "{} was written, but its content is not as intended: check it.",
             place.display()
         ))
     })?;
     let mut text = list::line(written, now);
     text += match () {
         () if written.is_bound_to_bytes() && written.matcher().package.is_none() => {
-            "It holds for exactly the file with this SHA-256, whatever its control data says.\n"
+            "Applies to the file with this SHA-256 only, whatever its control data says.\n"
         }
-        () if written.is_bound_to_bytes() => "It holds for exactly this file.\n",
+        () if written.is_bound_to_bytes() => "Applies to this file only.\n",
         () if matcher.version.is_none() => {
-            "It holds for every version to come: --version binds it to some, a file to its bytes.\n"
+            "Applies to all future versions; use --version or a .deb to limit it.\n"
         }
-        () => "It holds for what an index of apt lists under this name and version.\n",
+        () => "Applies to this name and version where an index of apt lists them.\n",
     };
     if let Some(note) = loose::exception(written) {
         text += &format!("note: {note}.\n");
@@ -104,7 +105,7 @@ fn matcher(arguments: &ExceptionAdd) -> Result<Matcher, Stop> {
     if matcher.package.is_some() {
         return Err(twice("--package"));
     }
-    if crate::cli::is_file(what) {
+    if files::is_file(what) {
         if matcher.sha256.is_some() {
             return Err(twice("--sha256"));
         }
@@ -112,7 +113,7 @@ fn matcher(arguments: &ExceptionAdd) -> Result<Matcher, Stop> {
             return Err(twice("--version"));
         }
         let path = Path::new(what);
-        let examined = crate::cli::examined_file(path).map_err(Stop::wrong)?;
+        let examined = files::examined(path).map_err(Stop::wrong)?;
         match examined.control() {
             // The hash is what binds; the name and version are for people who read it later.
             Ok(control) => {
@@ -120,22 +121,19 @@ fn matcher(arguments: &ExceptionAdd) -> Result<Matcher, Stop> {
                 matcher.version = Some(vec![exactly(control.identity.version.as_str())?]);
             }
             Err(why) if why.is_beyond_exceptions() => {
-                return Err(Stop::wrong(format!("{}.", crate::cli::named(path, why))));
+                return Err(Stop::wrong(format!("{}.", about(path, why))));
             }
             // The exception is for the bytes alone, whatever dpkg takes the file for.
             Err(why) if !matcher.is_empty() => {
-                let flags = "an exception for it can have no other condition than its SHA-256";
-                return Err(Stop::wrong(format!("{}; {flags}.", crate::cli::named(path, why))));
+                let flags = "exempt it by its SHA-256 alone, without other conditions";
+                return Err(Stop::wrong(format!("{}: {flags}.", about(path, why))));
             }
             Err(_) => {}
         }
         matcher.sha256 = Some(vec![examined.sha256()]);
         return Ok(matcher);
     }
-    let (name, version) = match what.split_once('=') {
-        Some((name, version)) => (name, Some(version)),
-        None => (what.as_str(), None),
-    };
+    let (name, version) = files::name_and_version(what);
     let wrong = |why: &dyn std::fmt::Display| {
         Stop::wrong(format!(
             "{}: {why} (a file is named with a / or .deb, patterns are given with --package).",
@@ -172,11 +170,10 @@ fn expires(arguments: &ExceptionAdd, now: Timestamp) -> Result<Timestamp, Stop> 
     };
     match expires {
         Some(expires) if expires > now => Ok(expires),
-        Some(expires) => Err(Stop::wrong(format!(
-            "an exception until {} would hold for nothing: it is past.",
-            expires.date()
-        ))),
-        None => Err(Stop::wrong("no calendar has so many days.")),
+        Some(expires) => {
+            Err(Stop::wrong(format!("expiry date {} is in the past.", expires.date())))
+        }
+        None => Err(Stop::wrong("--days is too large.")),
     }
 }
 

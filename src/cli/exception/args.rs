@@ -2,23 +2,17 @@
 
 use clap::{ArgGroup, Args};
 
-use super::super::args::Directory;
+use super::super::args::{ConfigDirectory, ListArguments};
 use super::super::import::args::day;
 use crate::types::{Fingerprint, Glob, Sha256Digest, Timestamp};
 
-#[derive(Debug, Args)]
-pub(in crate::cli) struct Exception {
-    #[command(subcommand)]
-    pub(in crate::cli) command: ExceptionCommand,
-}
-
 #[derive(Debug, clap::Subcommand)]
 pub(in crate::cli) enum ExceptionCommand {
-    /// Let packages through without a quorum until a day, for a reason
+    /// Let packages pass without a quorum until a date, for a reason
     Add(Box<ExceptionAdd>),
-    /// List the exceptions with the days that are left
-    List(ExceptionList),
-    /// Take an exception away
+    /// List the exceptions with their remaining days
+    List(ListArguments),
+    /// Remove an exception
     Remove(ExceptionRemove),
 }
 
@@ -33,78 +27,68 @@ pub(in crate::cli) enum ExceptionCommand {
 ]))]
 pub(in crate::cli) struct ExceptionAdd {
     #[command(flatten)]
-    pub(super) directory: Directory,
-    /// Only packages whose name this pattern matches, with * and ?
+    pub(super) directory: ConfigDirectory,
+    /// Only packages whose name matches this pattern, with * and ?
     #[arg(long, value_name = "PATTERN")]
     pub(super) package: Vec<Glob>,
-    /// Only versions that this pattern matches
+    /// Only versions that match this pattern
     #[arg(long, value_name = "PATTERN")]
     pub(super) version: Vec<Glob>,
-    /// Only packages whose source package's name this pattern matches
+    /// Only packages whose source package matches this pattern
     #[arg(long, value_name = "PATTERN")]
     pub(super) source: Vec<Glob>,
-    /// Only packages of this architecture; "all" is one of its own
+    /// Only packages of this architecture ("all" is separate)
     #[arg(long, value_name = "PATTERN")]
     pub(super) architecture: Vec<Glob>,
     /// Only the file with this SHA-256
     #[arg(long, value_name = "HEX")]
     pub(super) sha256: Vec<Sha256Digest>,
-    /// Only packages that an archive with this Origin lists
+    /// Only packages in a repository with this Origin
     #[arg(long, value_name = "PATTERN")]
     pub(super) origin: Vec<Glob>,
-    /// Only packages that an archive with this Label lists
+    /// Only packages in a repository with this Label
     #[arg(long, value_name = "PATTERN")]
     pub(super) label: Vec<Glob>,
-    /// Only packages that an archive with this Suite lists
+    /// Only packages in a repository with this Suite
     #[arg(long, value_name = "PATTERN")]
     pub(super) suite: Vec<Glob>,
-    /// Only packages that an archive with this Codename lists
+    /// Only packages in a repository with this Codename
     #[arg(long, value_name = "PATTERN")]
     pub(super) codename: Vec<Glob>,
-    /// Only packages that an archive lists in this component
+    /// Only packages in this component of a repository
     #[arg(long, value_name = "PATTERN")]
     pub(super) component: Vec<Glob>,
-    /// Only packages that an archive on this host lists
+    /// Only packages in a repository on this host
     #[arg(long, value_name = "PATTERN")]
     pub(super) site: Vec<Glob>,
-    /// Only packages that an archive lists whose index this certificate's key signed
+    /// Only packages in a repository that is signed with this certificate
     #[arg(long, value_name = "FINGERPRINT")]
     pub(super) signed_by: Vec<Fingerprint>,
-    /// Why they may pass without a quorum
+    /// Reason for the exception
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: String,
-    /// The first day on which they may not any more, as 2027-03-01
+    /// First day without the exception, such as 2027-03-01 (UTC)
     #[arg(long, value_name = "DATE", value_parser = day)]
     pub(super) expires: Option<Timestamp>,
-    /// For how many days from today they may
+    /// Days from today for which the exception applies
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(super) days: Option<u32>,
-    /// The file in exceptions.d to write to
+    /// Write to this file in exceptions.d
     #[arg(long, value_name = "NAME", default_value = "local.toml")]
     pub(super) file: String,
-    /// A package's file, for exactly which the exception is then; or the name of a package, with
-    /// or without a version
+    /// A .deb; only this file is exempted. Or the name of a package, with or without a version
     #[arg(value_name = "FILE|NAME|NAME=VERSION")]
     pub(super) what: Option<String>,
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct ExceptionList {
-    #[command(flatten)]
-    pub(super) directory: Directory,
-    /// Print JSON, as apt-quorum(1) describes it
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(in crate::cli) struct ExceptionRemove {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// Do not ask
     #[arg(long)]
     pub(super) yes: bool,
-    /// Where it stands, as list shows it
+    /// The exception, as the list shows it
     #[arg(value_name = "PLACE")]
     pub(super) place: String,
 }

@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::args::ExceptionList;
-use super::{Exit, Stop, World, conditions, days_left, left, place, say};
+use super::{Exit, Stop, World, conditions, days_left, left, now, place, say};
+use crate::cli::args::ListArguments;
 use crate::cli::output::{json, print};
 use crate::policy::Exception;
 use crate::types::{Timestamp, printable};
 
 /// The JSON that `--json` prints.
 #[derive(Serialize)]
-struct Exceptions {
+struct ListedExceptions {
     schema: u32,
-    exceptions: Vec<Listed>,
+    exceptions: Vec<ListedException>,
 }
 
 /// An exception as it is listed.
 #[derive(Serialize)]
-pub(in crate::cli) struct Listed {
+pub(in crate::cli) struct ListedException {
     place: String,
     conditions: BTreeMap<&'static str, Vec<String>>,
     reason: String,
@@ -29,13 +29,13 @@ pub(in crate::cli) struct Listed {
     days_left: Option<i64>,
 }
 
-pub(super) fn run(arguments: &ExceptionList) -> Result<Exit, Stop> {
+pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Stop> {
     let world = World::open(&arguments.directory)?;
-    let now = Timestamp::from(std::time::SystemTime::now());
+    let now = now();
     let exceptions = world.config.policy.exceptions();
     if arguments.json {
-        let exceptions = exceptions.iter().map(|it| Listed::of(it, now)).collect();
-        return Ok(print(&json(&Exceptions { schema: 1, exceptions }), Exit::Admitted));
+        let exceptions = exceptions.iter().map(|it| ListedException::of(it, now)).collect();
+        return Ok(print(&json(&ListedExceptions { schema: 1, exceptions }), Exit::Admitted));
     }
     if exceptions.is_empty() {
         return Ok(say("There is no exception.\n", Exit::Admitted));
@@ -55,7 +55,7 @@ pub(in crate::cli) fn line(exception: &Exception, now: Timestamp) -> String {
     )
 }
 
-impl Listed {
+impl ListedException {
     pub(in crate::cli) fn of(exception: &Exception, now: Timestamp) -> Self {
         let days_left = days_left(exception.expires(), now);
         Self {

@@ -7,29 +7,27 @@ mod remove;
 
 use std::path::{Path, PathBuf};
 
-pub(super) use list::{Listed, line};
+pub(super) use list::{ListedException, line};
 
 use super::Exit;
-use super::world::{Stop, World, end, say};
+use super::output;
+use super::world::{Stop, World, now, say, say_first};
 use crate::policy;
 use crate::types::{Timestamp, printable};
-use args::{Exception, ExceptionCommand};
+use args::ExceptionCommand;
 
 /// The directory of exceptions, below the directory of a configuration.
 const DIRECTORY: &str = "exceptions.d";
 
-/// Largest file of exceptions that is changed, in bytes.
-const MAX_FILE: usize = 1 << 20;
-
 /// Seconds in a day.
 const DAY: i64 = 24 * 60 * 60;
 
-pub(super) fn run(arguments: &Exception) -> Exit {
-    end(match &arguments.command {
+pub(super) fn run(command: &ExceptionCommand) -> Result<Exit, Stop> {
+    match command {
         ExceptionCommand::Add(arguments) => add::run(arguments),
         ExceptionCommand::List(arguments) => list::run(arguments),
         ExceptionCommand::Remove(arguments) => remove::run(arguments),
-    })
+    }
 }
 
 /// Returns the place of an exception, as people type it: `exceptions.d/local.toml:12`. The
@@ -48,8 +46,10 @@ pub(super) fn left(expires: Timestamp, now: Timestamp) -> String {
     match days_left(expires, now) {
         None => format!("EXPIRED on {until}"),
         Some(0) => format!("until {until}, less than a day left"),
-        Some(1) => format!("until {until}, 1 day left"),
-        Some(days) => format!("until {until}, {days} days left"),
+        Some(days) => {
+            let days = output::counted(usize::try_from(days).unwrap_or(usize::MAX), "day");
+            format!("until {until}, {days} left")
+        }
     }
 }
 
@@ -65,7 +65,7 @@ pub(super) fn conditions(matcher: &policy::Matcher) -> String {
             values.iter().map(|it| format!("\"{}\"", printable(it))).collect();
         format!("{key} {}", values.join(" or "))
     };
-    matcher.conditions().into_iter().map(one).collect::<Vec<_>>().join(", ")
+    output::list(matcher.conditions().into_iter().map(one))
 }
 
 /// Returns the path of a file of exceptions, below the directory of the configuration.

@@ -1,32 +1,32 @@
 //! `apt-quorum exception remove`: an exception ends before its day.
 
 use super::args::ExceptionRemove;
-use super::{DIRECTORY, Exit, MAX_FILE, Stop, World, file, list, say};
+use super::{DIRECTORY, Exit, Stop, World, file, list, now, say, say_first};
+use crate::cli::output::counted;
 use crate::cli::world::ask;
 use crate::config::{Change, Removed, without_exception};
-use crate::types::{Timestamp, printable};
+use crate::types::printable;
 
 pub(super) fn run(arguments: &ExceptionRemove) -> Result<Exit, Stop> {
     let world = World::open(&arguments.directory)?;
     let shown = printable(&arguments.place).to_string();
     let (name, line) = read(&arguments.place).ok_or_else(|| {
-        Stop::wrong(format!("{shown} is no place: write it as {DIRECTORY}/local.toml:12."))
+        Stop::wrong(format!("\"{shown}\" is not an exception reference, such as {DIRECTORY}/local.toml:12. See the list: apt-quorum exception list"))
     })?;
     let called = format!("{name} line {line}");
     let exceptions = world.config.policy.exceptions();
     let exception = exceptions.iter().find(|it| it.place() == called).ok_or_else(|| {
         Stop::refused(format!(
-            "no exception begins at {shown}: apt-quorum exception list{} shows where they are. Nothing was changed.",
+            "there is no exception at {shown}. Nothing was changed. See the list: apt-quorum exception list{}",
             world.option()
         ))
     })?;
     let path = file(name);
-    let was =
-        world.trusted.read(&world.config.directory.join(&path), MAX_FILE).map_err(Stop::refused)?;
+    let was = world.read(&path).map_err(Stop::refused)?;
     let mut change = Change::of(&world.config.directory);
     let by_hand = || {
         Stop::refused(format!(
-            "the exception at {shown} has no header of its own, or is written in a way that only people can take apart: take it out by hand. Nothing was changed."
+            "the exception at {shown} has no [[exception]] line of its own, or an unusual form: remove it with an editor. Nothing was changed."
         ))
     };
     match without_exception(&was, line).ok_or_else(by_hand)? {
@@ -34,21 +34,14 @@ pub(super) fn run(arguments: &ExceptionRemove) -> Result<Exit, Stop> {
         Removed::Nothing => change.remove_only(&path, was),
     }
     change.check(world.trusted)?;
-    let now = Timestamp::from(std::time::SystemTime::now());
-    if say(&list::line(exception, now), Exit::Admitted) != Exit::Admitted {
-        return Err(Stop::refused("the exception could not be shown: nothing was changed."));
-    }
+    say_first(&list::line(exception, now()))?;
     if !arguments.yes {
-        ask("Take this exception away? Type yes: ", "without a terminal, give --yes")?;
+        ask("Remove this exception? Type yes: ", "--yes")?;
     }
     let config = change.apply(world.trusted)?;
+    let left = counted(config.policy.exceptions().len(), "exception");
     let text = format!(
-        "It is gone. What was installed under it stays, as debt until a quorum confirms it; {} left.\n",
-        match config.policy.exceptions().len() {
-            0 => "no exception is".to_owned(),
-            1 => "1 exception is".to_owned(),
-            count => format!("{count} exceptions are"),
-        }
+        "Exception removed. Packages installed under it stay as debt until a quorum confirms them. {left} left.\n"
     );
     Ok(say(&text, Exit::Admitted))
 }

@@ -1,54 +1,46 @@
 //! Advice on how a package could pass, in plain words. It follows from the reason that the policy
 //! gave; nothing is weighed here.
 
-use super::Case;
+use super::ExplainedCase;
 use crate::config::Config;
 use crate::policy::{Mode, Reason, Report, Standing, UnsignedStatus};
 use crate::types::RebuilderName;
 
 /// Returns sentences without a full stop; none if it passes by a quorum.
-pub(super) fn of(case: &Case, config: &Config) -> Vec<String> {
+pub(super) fn of(case: &ExplainedCase, config: &Config) -> Vec<String> {
     let Some(reason) = case.reason() else {
         return match case {
-            Case::Installed(it) if it.assessed.is_none() => vec![
-                "install it again through apt: the file is judged then, and its receipt kept"
-                    .to_owned(),
-            ],
+            ExplainedCase::Installed(it) if it.assessed.is_none() => vec![format!(
+                "reinstall it, so that apt-quorum checks its file: apt-get install --reinstall {}",
+                it.installed.called.package
+            )],
             _ => Vec::new(),
         };
     };
+    let says = |text: &str| vec![text.to_owned()];
     let mut advice = match reason {
-        Reason::Configuration { .. } => {
-            vec!["mend the configuration: apt-quorum config check shows what is wrong".to_owned()]
-        }
-        Reason::Unreadable { .. } | Reason::Missing => {
-            vec!["name a file that can be read".to_owned()]
-        }
-        Reason::Changeable { .. } => {
-            vec![
-                "copy it to a local directory of root's and install it from there; in a source of apt's, write copy: in place of file:"
-                    .to_owned(),
-            ]
-        }
+        Reason::Configuration { .. } => says("fix the configuration: apt-quorum config check"),
+        Reason::Unreadable { .. } | Reason::Missing => says("name a readable file"),
+        Reason::Changeable { .. } => says(
+            "copy it to a local directory of root and install it from there. In apt's sources, write copy: instead of file:",
+        ),
         Reason::NotAPackage(why) if !why.is_beyond_exceptions() => {
-            vec!["no confirmation could help it: take another file".to_owned()]
+            says("this file can never be confirmed: use another file")
         }
         Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => {
-            vec!["nothing: take another file".to_owned()]
+            says("nothing helps: use another file")
         }
         Reason::Conflict { rebuilders } => vec![format!(
-            "find out why {} signed another file; until then the policy refuses it",
+            "ask {} about the different file; until then the policy refuses this one",
             names(rebuilders)
         )],
-        Reason::NoRebuilders => {
-            vec!["choose rebuilders: apt-quorum setup".to_owned()]
-        }
+        Reason::NoRebuilders => says("choose rebuilders: apt-quorum setup"),
         Reason::NotConfirmed { confirmed, needed, missing } => {
             let needed = usize::try_from(*needed).unwrap_or(usize::MAX);
             more(case.report(), needed.saturating_sub(*confirmed), missing)
         }
         Reason::CouldNotFindOut { silent, .. } => {
-            vec![format!("try again when {} can be heard", names(silent))]
+            vec![format!("try again when {} can be reached", names(silent))]
         }
     };
     let can_be_excepted = match reason {
@@ -78,12 +70,12 @@ fn more(report: Option<&Report>, lacking: usize, missing: &[RebuilderName]) -> V
     // There is no choice where all that are left are needed.
     let all = lacking > 0 && lacking >= others.len();
     if all {
-        advice.push(format!("{} must confirm this very file", names(&others)));
+        advice.push(format!("{} must confirm this file", names(&others)));
     } else if lacking > 0 {
-        advice.push(format!("{lacking} more of {} must confirm this very file", names(&others)));
+        advice.push(format!("{lacking} more of {} must confirm this file", names(&others)));
     }
     if !missing.is_empty() && !all {
-        advice.push(format!("{} must be among those who confirm it", names(missing)));
+        advice.push(format!("{} must be among the rebuilders that confirm it", names(missing)));
     }
     for name in &others {
         advice.extend(report.standings.get(name).and_then(|it| hindrance(name, it)));
@@ -97,16 +89,18 @@ fn hindrance(name: &RebuilderName, standing: &Standing) -> Option<String> {
             let see =
                 more.as_ref().map_or_else(String::new, |_| " (see its link above)".to_owned());
             Some(format!(
-                "{name} got something else: what differs is for the package's maintainer to mend{see}"
+                "{name}'s result differs: report the difference to the package's maintainer{see}"
             ))
         }
         Standing::Says { status: UnsignedStatus::NotBuilt, .. } => {
             Some(format!("{name} has not rebuilt it yet: wait"))
         }
         Standing::SignedAnother { .. } => {
-            Some(format!("{name} got something else and signed it: find out why"))
+            Some(format!("{name} signed a different result: contact the rebuilder"))
         }
-        Standing::Unknown => Some(format!("{name} does not know it: wait, or ask its people")),
+        Standing::Unknown => {
+            Some(format!("{name} has no result for it: wait, or contact the rebuilder"))
+        }
         Standing::NotAsked => {
             Some(format!("{name} was not asked: it has no endpoint for this architecture"))
         }
@@ -114,18 +108,18 @@ fn hindrance(name: &RebuilderName, standing: &Standing) -> Option<String> {
     }
 }
 
-fn exception(case: &Case, config: &Config) -> Option<String> {
+fn exception(case: &ExplainedCase, config: &Config) -> Option<String> {
     let what = match case {
         // Only the bytes tell what a file is.
-        Case::File(it) => as_argument(&it.path.to_string_lossy()),
+        ExplainedCase::File(it) => as_argument(&it.path.to_string_lossy()),
         _ => {
             let identity = case.identity()?;
             format!("{}={}", identity.package, identity.version)
         }
     };
     let or = match config.policy.mode() {
-        Mode::Enforce => "or, if you know better",
-        Mode::Warn => "it is let through in mode warn; to say why",
+        Mode::Enforce => "To allow it anyway",
+        Mode::Warn => "it passes in mode warn. To record a reason",
     };
     Some(format!("{or}: apt-quorum exception add {what} --days 30 --reason TEXT"))
 }
@@ -139,7 +133,7 @@ fn as_argument(path: &str) -> String {
 
 fn names(rebuilders: &[RebuilderName]) -> String {
     match rebuilders {
-        [] => "nobody".to_owned(),
+        [] => "no rebuilder".to_owned(),
         [one] => one.to_string(),
         [all @ .., last] => {
             let all: Vec<&str> = all.iter().map(RebuilderName::as_str).collect();

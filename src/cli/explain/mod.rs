@@ -4,31 +4,26 @@ mod advice;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::args::Explain;
+use super::files::{is_file, name_and_version};
+use super::judging::Court;
 use super::output::json;
-use super::world::{Stop, end, say, say_remarks, show};
-use super::{Exit, evidence_at_hand, is_file, simulate};
-use crate::apt::configuration::Configuration;
+use super::world::{Stop, say, say_remarks, show};
+use super::{Exit, simulate};
 use crate::attest::Claim;
 use crate::audit::{self, Audited, RecordedPackage, System};
 use crate::config::Config;
-use crate::evidence::{AtHand, Network};
-use crate::gate::{
-    Ask, Assessed, Candidate, Environment, Gate, Gatherer, Installing, Judged, Look,
-    apt_configuration,
-};
+use crate::gate::{Ask, Assessed, Candidate, Gatherer, Installing, Judged, Look};
 use crate::policy::{Assessment, Decision, Mode, Reason, Report};
-use crate::receipt::{self, Admitted};
+use crate::receipt::Admitted;
 use crate::report::{Entrance, Record, RecordedAssessment};
-use crate::sys::secure::Trusted;
 use crate::types::{Called, Identity, PackageName, RebuilderName, Timestamp, printable};
 
 /// A package and what is known about it, by where it is.
-enum Case {
+enum ExplainedCase {
     Installed(Box<Audited>),
     /// A package that apt would install
     Listed(Box<Assessed>),
@@ -40,19 +35,19 @@ enum Case {
 struct Explanations {
     schema: u32,
     mode: &'static str,
-    packages: Vec<Recorded>,
+    packages: Vec<Explanation>,
 }
 
 #[derive(Serialize)]
-struct Recorded {
+struct Explanation {
     #[serde(flatten)]
     case: RecordedCase,
     /// The administrator's reason for the rule that matched
     rule_reason: Option<String>,
     /// The attestations about it, and since when each is known
-    answers: Vec<Answer>,
+    answers: Vec<AttestedAnswer>,
     /// The time and basis of root's decision to let this very file in
-    receipt: Option<Receipt>,
+    receipt: Option<ExplainedReceipt>,
     /// Advice for people on how it could pass; empty if it does
     to_pass: Vec<String>,
 }
@@ -66,7 +61,7 @@ enum RecordedCase {
 }
 
 #[derive(Serialize)]
-struct Receipt {
+struct ExplainedReceipt {
     time: Timestamp,
     basis: String,
     attestations: usize,
@@ -74,7 +69,7 @@ struct Receipt {
 
 /// A rebuilder's attestation, whatever its content.
 #[derive(Serialize)]
-struct Answer {
+struct AttestedAnswer {
     rebuilder: RebuilderName,
     /// The id of its key, as claims have it
     key: String,
@@ -89,71 +84,54 @@ struct Answer {
 /// A package as the command line names it: `NAME[:ARCH][=VERSION]`.
 ///
 /// An installed package can have a version that is not valid by dpkg's own rules.
-struct Wanted {
+struct WantedPackage {
     name: PackageName,
     architecture: Option<String>,
     version: Option<String>,
 }
 
-/// All that a judgement on a package needs.
-struct Court<'a> {
-    apt: &'a Configuration,
-    gate: &'a Gate,
+/// The command at work.
+struct Explaining<'a> {
+    court: &'a Court,
     config: &'a Config,
-    evidence: Vec<AtHand>,
     now: Timestamp,
 }
 
-pub(super) fn run(arguments: &Explain) -> Exit {
-    end(explained(arguments))
-}
-
-fn explained(arguments: &Explain) -> Result<Exit, Stop> {
-    let evidence = evidence_at_hand(&arguments.evidence).map_err(Stop::wrong)?;
-    let apt = apt_configuration(Environment::Heard).map_err(Stop::wrong)?;
-    let gate = Gate::open(&apt, arguments.directory.config.as_deref(), Trusted::now())
-        .that_tells_signers();
-    let config = gate.config().map_err(|problems| {
-        Stop::wrong(format!(
-            "with a mistake in the configuration every package is refused:\n{problems}."
-        ))
-    })?;
-    let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
-    // By the same clock as the hook.
-    let now = Timestamp::from(receipt::present(&state, std::time::SystemTime::now()).now);
-    let court = Court { apt: &apt, gate: &gate, config, evidence, now };
-    let network = if arguments.offline { Network::Denied } else { Network::Allowed };
-    let mut gatherer = gate.gatherer(&apt, network).map_err(Stop::wrong)?;
-    let cases = court.cases(&arguments.what, &mut *gatherer)?;
-    drop(gatherer);
-    let explained: BTreeSet<&Identity> = cases.iter().filter_map(Case::identity).collect();
-    let admitted = System::running(&apt).and_then(|it| it.admitted(|it| explained.contains(it)));
+pub(super) fn run(arguments: &Explain) -> Result<Exit, Stop> {
+    let court = Court::open(&arguments.judging)?.that_tells_signers();
+    let (config, now) = (court.config()?, court.present());
+    let explaining = Explaining { court: &court, config, now };
+    let cases = explaining.cases(&arguments.what, &mut *court.gatherer()?)?;
+    let explained: BTreeSet<&Identity> = cases.iter().filter_map(ExplainedCase::identity).collect();
+    let admitted =
+        System::running(&court.apt).and_then(|it| it.admitted(|it| explained.contains(it)));
     let admitted = admitted.unwrap_or_default().into_iter().map(|(of, (_, it))| (of, it)).collect();
-    say_remarks(court.gate);
+    say_remarks(&court.gate);
     let exit = exit_code(&cases, config);
-    if arguments.json {
-        let packages = cases.iter().map(|it| court.recorded(it, &admitted)).collect();
+    if arguments.judging.json {
+        let packages = cases.iter().map(|it| explaining.recorded(it, &admitted)).collect();
         let mode = super::mode::word(config.policy.mode());
         return Ok(say(&json(&Explanations { schema: 1, mode, packages }), exit));
     }
-    let text_of =
-        |it: &Case| text::of(it, config, &court.answers(it), receipt_of(it, &admitted), now);
+    let text_of = |it: &ExplainedCase| {
+        text::of(it, config, &explaining.answers(it), receipt_of(it, &admitted), now)
+    };
     let texts: Vec<String> = cases.iter().map(text_of).collect();
     Ok(show(&texts.join("\n"), exit))
 }
 
-impl Court<'_> {
-    fn cases(&self, what: &str, gatherer: &mut dyn Gatherer) -> Result<Vec<Case>, Stop> {
+impl Explaining<'_> {
+    fn cases(&self, what: &str, gatherer: &mut dyn Gatherer) -> Result<Vec<ExplainedCase>, Stop> {
         if is_file(what) {
-            return Ok(self.file(what.into(), gatherer));
+            return Ok(self.file(what, gatherer));
         }
         let wanted = read(what)?;
-        let system = System::running(self.apt).map_err(Stop::wrong)?;
+        let system = System::running(&self.court.apt).map_err(Stop::wrong)?;
         let is_it = |it: &Called| wanted.is(it);
-        let audited = audit::audit_some(
+        let audited = audit::audit(
             &system,
-            self.gate,
-            &self.evidence,
+            &self.court.gate,
+            &self.court.evidence,
             Ask::All,
             gatherer,
             self.now,
@@ -162,7 +140,10 @@ impl Court<'_> {
         );
         let audited = audited.map_err(Stop::wrong)?;
         if !audited.is_empty() {
-            return Ok(audited.into_iter().map(|it| Case::Installed(Box::new(it))).collect());
+            return Ok(audited
+                .into_iter()
+                .map(|it| ExplainedCase::Installed(Box::new(it)))
+                .collect());
         }
         let shown = printable(what).to_string();
         let simulated = simulate::installed_by(&["install", "--", what]).map_err(|why| {
@@ -170,35 +151,40 @@ impl Court<'_> {
         })?;
         let is_it = |it: &Identity| wanted.is(&Called::from(it.clone()));
         let packages: Vec<Identity> = simulated.packages.into_iter().filter(is_it).collect();
-        let files = self.gate.files_of(&packages);
+        let gate = &self.court.gate;
+        let files = gate.files_of(&packages);
         let at_hand = |named: &crate::policy::Named| {
             let artifact = named.identity.artifact_name();
-            self.evidence.iter().flat_map(|it| it.about(&artifact)).collect()
+            self.court.evidence.iter().flat_map(|it| it.about(&artifact)).collect()
         };
-        let assessed = self.gate.assess(files, at_hand, Ask::All, gatherer, self.now, |_| {});
+        let assessed = gate.assess(files, at_hand, Ask::All, gatherer, self.now, |_| {});
         if assessed.is_empty() {
-            let unhashed = self.gate.listed_without_hash(&packages);
+            let unhashed = gate.listed_without_hash(&packages);
             return Err(Stop::wrong(match unhashed.first() {
                 Some(it) => format!(
-                    "{it} is in an index of apt that has no SHA-256, so no exception by name or archive applies to it: name its file."
+                    "apt's index lists {it} without a SHA-256, so no exception by name or repository applies. Name its file: apt-quorum explain FILE"
                 ),
                 None => format!(
-                    "{shown} is not installed, and no index of apt lists it with a SHA-256: name its file."
+                    "{shown} is not installed, and no index of apt lists it with a SHA-256. Name its file: apt-quorum explain FILE"
                 ),
             }));
         }
-        Ok(assessed.into_iter().map(|it| Case::Listed(Box::new(it))).collect())
+        Ok(assessed.into_iter().map(|it| ExplainedCase::Listed(Box::new(it))).collect())
     }
 
-    fn file(&self, path: PathBuf, gatherer: &mut dyn Gatherer) -> Vec<Case> {
-        let look = Look { evidence: &self.evidence, installing: Installing::No };
-        let candidates = vec![Candidate { path, requested: None }];
-        let judged = self.gate.judge(candidates, look, gatherer, self.now, |_| {});
-        judged.into_iter().map(|it| Case::File(Box::new(it))).collect()
+    fn file(&self, path: &str, gatherer: &mut dyn Gatherer) -> Vec<ExplainedCase> {
+        let look = Look { evidence: &self.court.evidence, installing: Installing::No };
+        let candidates = vec![Candidate { path: path.into(), requested: None }];
+        let judged = self.court.gate.judge(candidates, look, gatherer, self.now, |_| {});
+        judged.into_iter().map(|it| ExplainedCase::File(Box::new(it))).collect()
     }
 
-    fn recorded(&self, case: &Case, admitted: &BTreeMap<Identity, Admitted>) -> Recorded {
-        let receipt = receipt_of(case, admitted).map(|it| Receipt {
+    fn recorded(
+        &self,
+        case: &ExplainedCase,
+        admitted: &BTreeMap<Identity, Admitted>,
+    ) -> Explanation {
+        let receipt = receipt_of(case, admitted).map(|it| ExplainedReceipt {
             time: it.time,
             basis: it.basis.clone(),
             attestations: it.claims.len(),
@@ -207,40 +193,46 @@ impl Court<'_> {
         let rule_reason = case.report().and_then(|it| text::rule_reason(it, self.config));
         let to_pass = advice::of(case, self.config);
         let case = match case {
-            Case::Installed(it) => RecordedCase::Installed(Box::new(RecordedPackage::of(it))),
-            Case::Listed(it) => {
+            ExplainedCase::Installed(it) => {
+                RecordedCase::Installed(Box::new(RecordedPackage::of(it)))
+            }
+            ExplainedCase::Listed(it) => {
                 let record = RecordedAssessment::of(&it.named, &it.assessment);
                 RecordedCase::Listed(Box::new(record))
             }
-            Case::File(it) => {
+            ExplainedCase::File(it) => {
                 let digest = Some(self.config.digest);
                 let record = Record::of(&it.decision, Entrance::Verify, &it.path, digest, self.now);
                 RecordedCase::File(Box::new(Record { notes: it.notes.clone(), ..record }))
             }
         };
-        Recorded { case, rule_reason, answers, receipt, to_pass }
+        Explanation { case, rule_reason, answers, receipt, to_pass }
     }
 
     /// Returns the attestations about a package, for it and against it.
-    fn answers(&self, case: &Case) -> Vec<Answer> {
+    fn answers(&self, case: &ExplainedCase) -> Vec<AttestedAnswer> {
         let Some(report) = case.report() else { return Vec::new() };
         let answer = |claim: &Claim| {
             let key = claim.key().key_id();
             let rebuilder = self.config.rebuilders.get(claim.rebuilder());
             let file = rebuilder.and_then(|it| it.keys.get(&key));
-            Answer {
+            AttestedAnswer {
                 rebuilder: claim.rebuilder().clone(),
                 key: key.as_str().to_owned(),
                 key_file: file.map(|it| it.to_string_lossy().into_owned()),
                 dated: claim.dated(),
-                kept_since: self.gate.cache().kept_since(claim.artifact(), claim.attestation()),
+                kept_since: self
+                    .court
+                    .gate
+                    .cache()
+                    .kept_since(claim.artifact(), claim.attestation()),
             }
         };
         report.votes.iter().chain(&report.conflicts).map(answer).collect()
     }
 }
 
-impl Case {
+impl ExplainedCase {
     /// Returns its name, version and architecture, if they are known.
     fn identity(&self) -> Option<&Identity> {
         match self {
@@ -305,37 +297,32 @@ impl Case {
 
 /// Returns root's receipt for this very file.
 fn receipt_of<'a>(
-    case: &'a Case,
+    case: &'a ExplainedCase,
     admitted: &'a BTreeMap<Identity, Admitted>,
 ) -> Option<&'a Admitted> {
     let sha256 = match case {
-        Case::Installed(it) => return it.admitted.as_ref(),
-        Case::Listed(it) => it.named.sha256,
-        Case::File(it) => it.decision.subject()?.sha256(),
+        ExplainedCase::Installed(it) => return it.admitted.as_ref(),
+        ExplainedCase::Listed(it) => it.named.sha256,
+        ExplainedCase::File(it) => it.decision.subject()?.sha256(),
     };
     admitted.get(case.identity()?).filter(|it| it.sha256 == sha256)
 }
 
-fn exit_code(cases: &[Case], config: &Config) -> Exit {
-    let is_open = |case: &&Case| match case {
-        Case::File(it) => it.decision.refusal().is_some(),
-        Case::Installed(it) => it.is_open(),
-        Case::Listed(it) => {
+fn exit_code(cases: &[ExplainedCase], config: &Config) -> Exit {
+    let is_open = |case: &&ExplainedCase| match case {
+        ExplainedCase::File(it) => it.decision.refusal().is_some(),
+        ExplainedCase::Installed(it) => it.is_open(),
+        ExplainedCase::Listed(it) => {
             config.policy.mode() == Mode::Enforce
                 && matches!(it.assessment, Assessment::Unconfirmed { .. })
         }
     };
-    let mut open = cases.iter().filter(is_open).peekable();
-    if open.peek().is_none() {
-        Exit::Admitted
-    } else if open.all(|it| matches!(it.reason(), Some(Reason::CouldNotFindOut { .. }))) {
-        Exit::CouldNotFindOut
-    } else {
-        Exit::Refused
-    }
+    let is_transient =
+        |it: &ExplainedCase| matches!(it.reason(), Some(Reason::CouldNotFindOut { .. }));
+    Exit::of(cases.iter().filter(is_open).map(is_transient))
 }
 
-impl Wanted {
+impl WantedPackage {
     fn is(&self, it: &Called) -> bool {
         self.name.as_str().eq_ignore_ascii_case(&it.package)
             && self.version.as_ref().is_none_or(|version| *version == it.version)
@@ -343,22 +330,19 @@ impl Wanted {
     }
 }
 
-fn read(what: &str) -> Result<Wanted, Stop> {
+fn read(what: &str) -> Result<WantedPackage, Stop> {
     let wrong = |why: &dyn std::fmt::Display| {
         Stop::wrong(format!(
             "{}: {why} (write NAME, NAME=VERSION or the path of a file).",
             printable(what)
         ))
     };
-    let (name, version) = match what.split_once('=') {
-        Some((name, version)) => (name, Some(version)),
-        None => (what, None),
-    };
+    let (name, version) = name_and_version(what);
     let (name, architecture) = match name.split_once(':') {
         Some((name, architecture)) => (name, Some(architecture)),
         None => (name, None),
     };
-    Ok(Wanted {
+    Ok(WantedPackage {
         name: name.parse().map_err(|why| wrong(&why))?,
         architecture: architecture.map(str::to_owned),
         version: version.map(str::to_owned),

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{Answer, Case, advice};
-use crate::audit::{Source, State};
+use super::{AttestedAnswer, ExplainedCase, advice};
+use crate::audit::{HashSource, PackageState};
+use crate::cli::output::{counted, list};
 use crate::config::Config;
 use crate::policy::{Decision, Listing, Mode, OnConflict, Reason, Report, Standing};
 use crate::receipt::Admitted;
@@ -12,9 +13,9 @@ use crate::report;
 use crate::types::{RebuilderName, Timestamp, printable};
 
 pub(super) fn of(
-    case: &Case,
+    case: &ExplainedCase,
     config: &Config,
-    answers: &[Answer],
+    answers: &[AttestedAnswer],
     receipt: Option<&Admitted>,
     now: Timestamp,
 ) -> String {
@@ -26,7 +27,7 @@ pub(super) fn of(
         line("file", &value);
     }
     if let Some(receipt) = receipt {
-        line("receipt", &let_in(receipt));
+        line("receipt", &accepted(receipt));
     }
     let Some(report) = case.report() else {
         for it in advice::of(case, config) {
@@ -66,115 +67,112 @@ pub(super) fn of(
     text
 }
 
-fn name(case: &Case) -> String {
+fn name(case: &ExplainedCase) -> String {
     match (case, case.identity()) {
-        (Case::Installed(it), _) => it.installed.called.to_string(),
+        (ExplainedCase::Installed(it), _) => it.installed.called.to_string(),
         (_, Some(identity)) => identity.to_string(),
-        (Case::File(it), None) => printable(&it.path.to_string_lossy()).to_string(),
-        (Case::Listed(_), None) => "a package".to_owned(),
+        (ExplainedCase::File(it), None) => printable(&it.path.to_string_lossy()).to_string(),
+        (ExplainedCase::Listed(_), None) => "a package".to_owned(),
     }
 }
 
 /// Returns the outcome, in one sentence.
-fn verdict(case: &Case, config: &Config) -> String {
+fn verdict(case: &ExplainedCase, config: &Config) -> String {
     let because = case.reason().map(report::reason).unwrap_or_default();
     let warns = config.policy.mode() == Mode::Warn;
     match case {
-        Case::Installed(it) => match it.state {
-            State::Confirmed => "installed, and confirmed by enough rebuilders.".to_owned(),
-            State::Excepted => format!("installed, under an exception: {because}."),
-            State::Debt => {
-                format!("installed without a quorum (debt), and there is none still: {because}.")
+        ExplainedCase::Installed(it) => match it.state {
+            PackageState::Confirmed => "installed, and confirmed by enough rebuilders.".to_owned(),
+            PackageState::Excepted => format!("installed, under an exception: {because}."),
+            PackageState::Debt => {
+                format!("installed without a quorum (debt), and still not confirmed: {because}.")
             }
-            State::Conflict => format!("installed, and IN CONFLICT: {because}."),
-            State::Unknown if it.assessed.is_none() => {
-                format!("installed, and {}.", it.why_unknown().unwrap_or_default())
+            PackageState::Conflict => format!("installed, and IN CONFLICT: {because}."),
+            PackageState::Unknown if it.assessed.is_none() => {
+                format!("installed; {}.", it.why_unknown().unwrap_or_default())
             }
-            State::Unknown => format!("installed, and not confirmed: {because}."),
+            PackageState::Unknown => format!("installed, and not confirmed: {because}."),
         },
         _ if case.exception().is_some() => format!("would pass, under an exception: {because}."),
         _ => match case.reason() {
             None => "would pass: enough rebuilders confirm it.".to_owned(),
             Some(Reason::NoRebuilders) if warns => {
-                "would pass unchecked: nobody is configured who could confirm it.".to_owned()
+                "would pass unchecked: no rebuilder is configured.".to_owned()
             }
             Some(_) if warns && !refused(case) => {
-                format!("would pass with a warning, for the mode is warn: {because}.")
+                format!("would pass with a warning (mode warn): {because}.")
             }
             Some(_) => format!("would be refused: {because}."),
         },
     }
 }
 
-fn refused(case: &Case) -> bool {
-    matches!(case, Case::File(it) if matches!(it.decision, Decision::Refuse(_)))
+fn refused(case: &ExplainedCase) -> bool {
+    matches!(case, ExplainedCase::File(it) if matches!(it.decision, Decision::Refuse(_)))
 }
 
-/// Describes the file, the source of its SHA-256, and the archives that offer it.
-fn file(case: &Case) -> Vec<String> {
+/// Describes the file, the source of its SHA-256, and the repositories that offer it.
+fn file(case: &ExplainedCase) -> Vec<String> {
     let (sha256, who, source, listings): (_, _, _, &[Listing]) = match case {
-        Case::Installed(it) => {
+        ExplainedCase::Installed(it) => {
             let Some((sha256, from)) = it.file else { return Vec::new() };
             let who = match from {
-                Source::Receipt => "by root's receipt",
-                Source::Index => "by a signed index of apt",
-                Source::Statement => "by a statement about the image",
+                HashSource::Receipt => "from root's receipt",
+                HashSource::Index => "from a signed index of apt",
+                HashSource::Statement => "from a statement about the image",
             };
             let listings = it.assessed.as_ref().map(|it| it.named.listings.as_slice());
             let source = it.installed.control.as_ref().ok().map(|it| &it.source);
             (sha256, who, source, listings.unwrap_or_default())
         }
-        Case::Listed(it) => {
+        ExplainedCase::Listed(it) => {
             let named = &it.named;
-            (named.sha256, "by an index of apt", named.source.as_ref(), &named.listings)
+            (named.sha256, "from an index of apt", named.source.as_ref(), &named.listings)
         }
-        Case::File(it) => {
+        ExplainedCase::File(it) => {
             let Some(subject) = it.decision.subject() else { return Vec::new() };
             let source = subject.control().ok().map(|it| &it.source);
-            (subject.sha256(), "as computed now", source, subject.listings())
+            (subject.sha256(), "computed now", source, subject.listings())
         }
     };
     let mut lines = vec![format!("sha256 {sha256} ({who})")];
     lines.extend(source.map(|(name, version)| format!("built from {name} ({version})")));
     for it in listings {
-        lines.push(format!("offered by {}", archive(it)));
+        lines.push(format!("offered by {}", repository(it)));
         lines.push(signers(it));
     }
     lines
 }
 
-fn archive(listing: &Listing) -> String {
+fn repository(listing: &Listing) -> String {
     let Listing { origin, suite, codename, component, site, .. } = listing;
     let suite = if suite.is_empty() { codename } else { suite };
     let words = [origin, suite, component].map(|it| printable(it).to_string());
     let words: Vec<String> = words.into_iter().filter(|it| !it.is_empty()).collect();
     let words =
-        if words.is_empty() { "an archive without a name".to_owned() } else { words.join(" ") };
+        if words.is_empty() { "a repository without a name".to_owned() } else { words.join(" ") };
     let site =
         if site.is_empty() { "this machine".to_owned() } else { printable(site).to_string() };
     format!("{words} (on {site})")
 }
 
-/// Names the keys that signed the archive's index, as a policy can ask for them.
+/// Names the keys that signed the repository's index, as a policy can ask for them.
 fn signers(listing: &Listing) -> String {
-    let all: Vec<String> = listing.signed_by.iter().map(ToString::to_string).collect();
-    if all.is_empty() {
-        return "its index is signed by no key that is known here: no signed_by matches it"
-            .to_owned();
+    if listing.signed_by.is_empty() {
+        return "no known key signed its index: no signed_by matches".to_owned();
     }
-    format!("its index is signed_by {}", all.join(", "))
+    format!("its index is signed_by {}", list(&listing.signed_by))
 }
 
-fn let_in(receipt: &Admitted) -> String {
-    let on = match receipt.basis.as_str() {
-        "quorum" => "by a quorum",
-        "exception" => "under an exception",
-        "warn-mode" => "in mode warn, without a quorum",
-        _ => "in a way that is not known here",
+fn accepted(receipt: &Admitted) -> String {
+    let basis = match receipt.basis.as_str() {
+        "quorum" => "quorum",
+        "exception" => "exception",
+        "warn-mode" => "mode warn, without a quorum",
+        _ => "unknown basis",
     };
-    let count = receipt.claims.len();
-    let noun = if count == 1 { "attestation" } else { "attestations" };
-    format!("let in on {} {on}, on {count} {noun}", receipt.time.date())
+    let attestations = counted(receipt.claims.len(), "attestation");
+    format!("accepted {}: {basis}, {attestations}", receipt.time.date())
 }
 
 /// Returns the reason for the rule that matched, if the administrator gave one.
@@ -186,18 +184,15 @@ pub(super) fn rule_reason(report: &Report, config: &Config) -> Option<String> {
 
 fn rule(report: &Report, config: &Config) -> String {
     match (&report.rule, rule_reason(report, config)) {
-        (None, _) => "no rule matches it: what stands at the top of policy.toml holds".to_owned(),
-        (Some(place), None) => format!("{place} matches it"),
-        (Some(place), Some(reason)) => format!("{place} matches it ({})", printable(&reason)),
+        (None, _) => "no rule matches; the default threshold applies".to_owned(),
+        (Some(place), None) => format!("{place} matches"),
+        (Some(place), Some(reason)) => format!("{place} matches ({})", printable(&reason)),
     }
 }
 
 fn needs(report: &Report) -> String {
     let Some(requirement) = &report.requirement else {
-        return "somebody who could confirm anything: there is no rebuilder".to_owned();
-    };
-    let list = |names: &std::collections::BTreeSet<RebuilderName>| {
-        names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        return "a rebuilder: none is configured".to_owned();
     };
     let counted = requirement.counted();
     let mut text = format!(
@@ -207,10 +202,10 @@ fn needs(report: &Report) -> String {
         list(counted)
     );
     if !requirement.required().is_empty() {
-        let _ = write!(text, ", among them {}", list(requirement.required()));
+        let _ = write!(text, ", including {}", list(requirement.required()));
     }
     if requirement.on_conflict() == OnConflict::Refuse {
-        text.push_str(", and no conflict");
+        text.push_str(", without a conflict");
     }
     text
 }
@@ -219,7 +214,7 @@ fn rebuilder(
     name: &RebuilderName,
     standing: &Standing,
     report: &Report,
-    answers: &[Answer],
+    answers: &[AttestedAnswer],
 ) -> String {
     let counts = report.requirement.as_ref().is_none_or(|it| it.counted().contains(name));
     let counts = if counts { "" } else { " (does not count here)" };
@@ -231,7 +226,7 @@ fn rebuilder(
 }
 
 /// Describes the key that a rebuilder signed with, and the time if it is known.
-fn signed(answer: &Answer) -> String {
+fn signed(answer: &AttestedAnswer) -> String {
     let mut text = format!("key {}", answer.key);
     if let Some(file) = &answer.key_file {
         let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy();
@@ -239,12 +234,12 @@ fn signed(answer: &Answer) -> String {
     }
     match (answer.dated, answer.kept_since) {
         (Some(dated), _) => {
-            let _ = write!(text, ", signed with the date {dated}");
+            let _ = write!(text, ", dated {dated}");
         }
         (None, Some(since)) => {
-            let _ = write!(text, ", here since {since}, not dated");
+            let _ = write!(text, ", kept since {since}, undated");
         }
-        (None, None) => text.push_str(", heard now, not dated"),
+        (None, None) => text.push_str(", received now, undated"),
     }
     text
 }

@@ -1,11 +1,11 @@
-//! The arguments of what takes over from other programs. No logic here.
+//! The arguments of imports of other tools' settings. No logic here.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::args::Directory;
-use crate::import::rebuilders::Owner;
+use crate::cli::args::ConfigDirectory;
+use crate::import::rebuilders::KeyOwner;
 use crate::import::repro_threshold;
 use crate::types::Timestamp;
 
@@ -14,7 +14,7 @@ use crate::types::Timestamp;
 pub(in crate::cli) struct ImportLayout {
     #[command(flatten)]
     pub(super) keys: Keys,
-    /// Where the links of the step are: a tree as PackageRebuilder makes it
+    /// The URL of the links of the step, in a tree as PackageRebuilder makes it
     #[arg(long, value_name = "URL")]
     pub(super) url: Vec<reqwest::Url>,
     #[command(flatten)]
@@ -25,28 +25,22 @@ pub(in crate::cli) struct ImportLayout {
 }
 
 /// `import`
-#[derive(Debug, Args)]
-pub(in crate::cli) struct Import {
-    #[command(subcommand)]
-    pub(super) command: ImportCommand,
-}
-
 #[derive(Debug, clap::Subcommand)]
-pub(super) enum ImportCommand {
-    /// Take over apt-transport-in-toto's settings, with the layout that they name
+pub(in crate::cli) enum ImportCommand {
+    /// Import apt-transport-in-toto's settings and the layout that they name
     AptTransportInToto(AptTransport),
-    /// Take over repro-threshold's rebuilders, threshold and exemptions
+    /// Import repro-threshold's rebuilders, threshold and exemptions
     ReproThreshold(ReproThreshold),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct AptTransport {
-    /// Read this file of apt's configuration alone, and not all that apt reads
+pub(in crate::cli) struct AptTransport {
+    /// Read only this file of apt's configuration
     #[arg(long, value_name = "FILE")]
     pub(super) from: Option<PathBuf>,
     #[command(flatten)]
     pub(super) keys: Keys,
-    /// What happens to packages that are not confirmed; without it, what the policy says already
+    /// What happens to unconfirmed packages; default: unchanged
     #[arg(long, value_name = "MODE")]
     pub(super) mode: Option<ChosenMode>,
     #[command(flatten)]
@@ -54,50 +48,50 @@ pub(super) struct AptTransport {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ReproThreshold {
-    /// Its configuration
+pub(in crate::cli) struct ReproThreshold {
+    /// The configuration of repro-threshold
     #[arg(long, value_name = "FILE", default_value = repro_threshold::DEFAULT_PATH)]
     pub(super) from: PathBuf,
-    /// The first day on which the exceptions no longer hold, as 2027-03-01; without it, in 90 days
+    /// First day without the exceptions, such as 2027-03-01; default: in 90 days
     #[arg(long, value_name = "DATE", value_parser = day)]
     pub(super) expires: Option<Timestamp>,
     #[command(flatten)]
     pub(super) writing: Writing,
 }
 
-/// Whose a layout is, and whose its keys are.
+/// The keys of a layout's author and of its step.
 #[derive(Debug, Args)]
 pub(super) struct Keys {
-    /// A key with which the layout must be signed; with several, with each of them
+    /// A key that must have signed the layout; if repeated, every one of them
     #[arg(long, value_name = "FILE")]
     pub(super) key: Vec<PathBuf>,
-    /// A certificate of a key of the layout, which has only its numbers
+    /// The certificate of an OpenPGP key in the layout, which has only its numbers
     #[arg(long, value_name = "FILE")]
     pub(super) certificate: Vec<PathBuf>,
-    /// Whose a key of the layout is; keys with the same name are one rebuilder
+    /// Name of the owner of a key in the layout; keys with one name are one rebuilder
     #[arg(long, value_name = "KEYID=NAME")]
-    pub(super) rebuilder: Vec<Owner>,
+    pub(super) rebuilder: Vec<KeyOwner>,
 }
 
-/// How it is written.
+/// The way in which the result is written.
 #[derive(Debug, Args)]
 pub(super) struct Writing {
-    /// Set the threshold although the policy has another one
+    /// Replace the threshold if the policy has another one
     #[arg(long)]
     pub(super) replace: bool,
     /// Write without asking
     #[arg(long)]
     pub(super) yes: bool,
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
 }
 
 /// A mode, as the policy writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum ChosenMode {
-    /// Refuse them
+    /// Refuse packages that are not confirmed
     Enforce,
-    /// Let them through and warn
+    /// Let them pass with a warning
     Warn,
 }
 

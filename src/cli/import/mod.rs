@@ -3,25 +3,28 @@
 pub(super) mod args;
 mod files;
 
+use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::os::fd::AsRawFd;
+use std::path::Path;
 
-use args::{AptTransport, ChosenMode, Import, ImportCommand, ImportLayout, Keys, ReproThreshold};
+use args::{AptTransport, ChosenMode, ImportCommand, ImportLayout, Keys, ReproThreshold};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use reqwest::Url;
 
-use super::Exit;
-use super::world::{Stop, ask, end, say};
+use super::output::{about, path as shown};
+use super::world::{Stop, World, ask, now, say, say_first};
+use super::{Exit, files as common};
 use crate::apt::configuration::dumped_below;
 use crate::attest::{self, Layout, Stated};
-use crate::config;
-use crate::gate::{Environment, apt_configuration, apt_dump};
-use crate::import::apt_transport::{NoFail, Settings};
+use crate::gate::{Environment, apt_dump};
+use crate::import::apt_transport::{InTotoSettings, NoFail};
 use crate::import::rebuilders::of_layout;
-use crate::import::{OnDifference, Plan, PlanError, gnupg, repro_threshold};
+use crate::import::{OnDifference, Plan, gnupg, repro_threshold};
 use crate::policy::Mode;
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
-use crate::types::{Certificate, PublicKey, Timestamp, printable};
+use crate::types::{Certificate, PublicKey, Timestamp};
 
 /// The keyring that GnuPG uses for root unless told otherwise.
 const GPG_HOME: &str = "/root/.gnupg";
@@ -31,47 +34,39 @@ const EXCEPTIONS_LAST: i64 = 90 * 24 * 60 * 60;
 
 /// The command line names something that cannot be used.
 fn wrong(why: impl std::fmt::Display) -> Stop {
-    Stop::wrong(format!("{why}; nothing was written."))
+    Stop::wrong(format!("{why}. Nothing was written."))
 }
 
 /// The settings that were read must not be imported.
 fn refused(why: impl std::fmt::Display) -> Stop {
-    Stop::refused(format!("{why}; nothing was written."))
+    Stop::refused(format!("{why}. Nothing was written."))
 }
 
-pub(super) fn run(arguments: &Import) -> Exit {
-    let now = Timestamp::from(std::time::SystemTime::now());
-    let (plan, writing) = match &arguments.command {
+pub(super) fn run(command: &ImportCommand) -> Result<Exit, Stop> {
+    let now = now();
+    let (plan, writing) = match command {
         ImportCommand::AptTransportInToto(it) => (apt_transport(it, now), &it.writing),
         ImportCommand::ReproThreshold(it) => (repro_threshold(it, now), &it.writing),
     };
-    end(plan.and_then(|plan| carry_out(&plan, writing)))
+    carry_out(&plan?, writing)
 }
 
 pub(super) fn layout(arguments: &ImportLayout) -> Result<Exit, Stop> {
-    let now = Timestamp::from(std::time::SystemTime::now());
-    let keys: Vec<PublicKey> = read_all(&arguments.keys.key, files::key)?;
+    let now = now();
+    let keys = files::keys(&arguments.keys.key).map_err(wrong)?;
     if keys.is_empty() {
-        return Err(wrong("give --key FILE: whose signature must the layout have?"));
+        return Err(wrong("give the key that must have signed the layout: --key FILE"));
     }
-    let certificates = read_all(&arguments.keys.certificate, files::certificate)?;
+    let certificates = files::certificates(&arguments.keys.certificate).map_err(wrong)?;
     let layout = read_layout(&arguments.layout, &keys, now)?;
     let urls = &arguments.url;
     let plan = of_keys(&arguments.layout, &layout, &arguments.keys, &certificates, urls, now)?;
     carry_out(&plan, &arguments.writing)
 }
 
-fn read_all<T>(
-    paths: &[PathBuf],
-    read: impl Fn(&Path) -> Result<T, String>,
-) -> Result<Vec<T>, Stop> {
-    paths.iter().map(|path| read(path).map_err(wrong)).collect()
-}
-
 fn read_layout(path: &Path, keys: &[PublicKey], now: Timestamp) -> Result<Layout, Stop> {
-    let bytes = files::read(path, attest::MAX_BYTES).map_err(wrong)?;
-    Layout::read(&bytes, keys, now)
-        .map_err(|error| refused(format!("{}: {error}", printable(&path.to_string_lossy()))))
+    let bytes = common::read(path, attest::MAX_BYTES).map_err(|why| wrong(about(path, &why)))?;
+    Layout::read(&bytes, keys, now).map_err(|error| refused(about(path, &error)))
 }
 
 /// Makes a plan from a layout that was read.
@@ -87,7 +82,7 @@ fn of_keys(
     let rebuilders = of_layout(layout, certificates, &given.rebuilder, urls, now, &mut notes)
         .map_err(Stop::refused)?;
     let mut from =
-        vec![format!("The layout {} holds until {}.", path.display(), layout.expires.date())];
+        vec![format!("The layout {} is valid until {}.", path.display(), layout.expires.date())];
     from.extend(layout.signed_by.iter().map(|key| format!("It is signed with the key {key}.")));
     Ok(Plan { from, rebuilders, threshold: layout.threshold, mode: None, exceptions: None, notes })
 }
@@ -97,16 +92,15 @@ fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stop>
         // Only apt's files decide, and not what was set for this run.
         None => apt_dump(Environment::Ignored, None)
             .map_err(wrong)?
-            .ok_or_else(|| wrong("there is no apt here, so it has no configuration"))?,
+            .ok_or_else(|| wrong("apt is not installed, so it has no configuration"))?,
         Some(path) => dump_of(path)?,
     };
-    let place =
-        arguments.from.as_ref().map_or("apt's configuration".into(), |it| it.display().to_string());
-    let settings = Settings::of(&dumped_below(&dump, "APT::Intoto"))
-        .map_err(|error| wrong(format!("{}: {error}", printable(&place))))?;
+    let place = arguments.from.as_deref().map_or("apt's configuration".into(), shown);
+    let settings = InTotoSettings::of(&dumped_below(&dump, "APT::Intoto"))
+        .map_err(|error| wrong(format!("{place}: {error}")))?;
     let home = settings.gpg_home.clone().unwrap_or_else(|| GPG_HOME.into());
-    let mut certificates = read_all(&arguments.keys.certificate, files::certificate)?;
-    let given = read_all(&arguments.keys.key, files::key)?;
+    let mut certificates = files::certificates(&arguments.keys.certificate).map_err(wrong)?;
+    let given = files::keys(&arguments.keys.key).map_err(wrong)?;
     let mut keys = Vec::new();
     for id in &settings.key_ids {
         let known = given.iter().find(|it| it.is_called(id)).cloned();
@@ -118,9 +112,9 @@ fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stop>
             Some(key) => key,
             None => exported(&home, id)?.map(PublicKey::OpenPgp).ok_or_else(|| {
                 wrong(format!(
-                    "the keyring in {} does not have {id}, with which the layout must be signed: \
-                     export it where it is known (gpg --armor --export {id}) and name the file with --key",
-                    printable(&home.to_string_lossy())
+                    "the keyring in {} lacks the key {id} that must have signed the layout. Export it \
+                     from another keyring (gpg --armor --export {id}) and give its file with --key",
+                    shown(&home)
                 ))
             })?,
         };
@@ -151,66 +145,29 @@ fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stop>
     });
     if settings.no_fail == NoFail::On {
         plan.notes.push(match plan.mode {
-            None => "NoFail lets packages through that too few confirm, as mode = \"warn\" does here; the mode stays as it is unless --mode says otherwise".to_owned(),
-            Some(_) => "NoFail lets packages through that too few confirm, as mode = \"warn\" does here".to_owned(),
+            None => "NoFail lets unconfirmed packages pass, as mode = \"warn\" does here; the mode stays as it is: set it with --mode".to_owned(),
+            Some(_) => "NoFail lets unconfirmed packages pass, as mode = \"warn\" does here".to_owned(),
         });
     }
     for item in &settings.unknown {
         plan.notes.push(format!("APT::Intoto::{item} is not understood"));
     }
-    plan.notes.push("apt-transport-in-toto itself stays as it is: write http:// or quorum+http:// instead of intoto:// into your sources, and take it away".to_owned());
+    plan.notes.push("apt-transport-in-toto stays installed: replace intoto:// in apt's sources with http:// or quorum+http://, then remove it".to_owned());
     Ok(plan)
 }
 
 /// Returns the configuration that apt reads from one file alone. apt reads a copy, because the text
-/// was checked to be root's and the file could change.
+/// was checked to be root's and the file could change. The copy is in memory, and apt inherits it.
 fn dump_of(path: &Path) -> Result<String, Stop> {
     let text = files::read_trusted(path).map_err(wrong)?;
-    let copy = Copy::new(&format!(
-        "Dir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n{text}\n"
-    ))
-    .map_err(|error| wrong(plain(&error)))?;
-    apt_dump(Environment::Ignored, Some(&copy.0)).ok().flatten().ok_or_else(|| {
-        wrong(format!("apt does not understand {}", printable(&path.to_string_lossy())))
-    })
-}
-
-/// A file that nobody else can write, for as long as it is needed.
-struct Copy(PathBuf);
-
-impl Copy {
-    fn new(text: &str) -> std::io::Result<Self> {
-        use std::os::unix::fs::OpenOptionsExt;
-        // Nobody can have put anything there: a name that is taken is an error.
-        let mut at = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |it| it.subsec_nanos());
-        loop {
-            let name = format!("apt-quorum-import.{}.{at}", std::process::id());
-            let path = Path::new("/tmp").join(name);
-            let options =
-                std::fs::File::options().write(true).create_new(true).mode(0o600).open(&path);
-            match options {
-                Ok(mut file) => {
-                    let copy = Self(path);
-                    file.write_all(text.as_bytes())?;
-                    return Ok(copy);
-                }
-                Err(error)
-                    if error.kind() == std::io::ErrorKind::AlreadyExists && at < u32::MAX =>
-                {
-                    at += 1;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+    let failed = |error: std::io::Error| wrong(plain(&error));
+    let copy = memfd_create(c"apt-quorum-import", MFdFlags::empty());
+    let mut copy = File::from(copy.map_err(|error| failed(error.into()))?);
+    let only = "Dir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n";
+    copy.write_all(format!("{only}{text}\n").as_bytes()).map_err(failed)?;
+    let name = format!("/proc/self/fd/{}", copy.as_raw_fd());
+    let dump = apt_dump(Environment::Ignored, Some(Path::new(&name))).ok().flatten();
+    dump.ok_or_else(|| wrong(format!("apt does not understand {}", shown(path))))
 }
 
 fn exported(home: &Path, id: &str) -> Result<Option<Certificate>, Stop> {
@@ -221,26 +178,23 @@ fn repro_threshold(arguments: &ReproThreshold, now: Timestamp) -> Result<Plan, S
     let text = files::read_trusted(&arguments.from).map_err(wrong)?;
     let expires = match arguments.expires {
         Some(day) if day <= now => {
-            return Err(wrong("--expires: exceptions that are over already are of no use"));
+            return Err(wrong("--expires: the expiry date is in the past"));
         }
         Some(day) => day,
         None => {
             Timestamp::from_unix(now.as_unix().saturating_add(EXCEPTIONS_LAST)).map_err(wrong)?
         }
     };
-    let place = arguments.from.display().to_string();
+    let place = shown(&arguments.from);
     let taken = repro_threshold::read(&text, expires)
-        .map_err(|error| refused(format!("{}: {error}", printable(&place))))?;
+        .map_err(|error| refused(format!("{place}: {error}")))?;
     if taken.rebuilders.is_empty() {
-        return Err(refused(format!(
-            "{}: it trusts no rebuilder of Debian whose key is known",
-            printable(&place)
-        )));
+        return Err(refused(format!("{place}: it has no rebuilder of Debian with a key")));
     }
     let mut notes = taken.notes;
-    notes.push("repro-threshold itself stays as it is: write http:// or quorum+http:// instead of reproduced+http:// into your sources".to_owned());
+    notes.push("repro-threshold stays installed: replace reproduced+http:// in apt's sources with http:// or quorum+http://".to_owned());
     Ok(Plan {
-        from: vec![format!("{place} is what repro-threshold goes by.")],
+        from: vec![format!("{place} is the configuration of repro-threshold.")],
         rebuilders: taken.rebuilders,
         threshold: taken.threshold,
         mode: None,
@@ -251,25 +205,18 @@ fn repro_threshold(arguments: &ReproThreshold, now: Timestamp) -> Result<Plan, S
 
 /// Shows the plan, asks, and writes all of it or nothing.
 fn carry_out(plan: &Plan, writing: &args::Writing) -> Result<Exit, Stop> {
-    let directory = match &writing.directory.config {
-        Some(directory) => directory.clone(),
-        None => apt_configuration(Environment::Heard)
-            .map_err(wrong)?
-            .path("APT::Quorum::Config", config::DEFAULT_DIRECTORY),
-    };
+    let world = World::open(&writing.directory)?;
     let difference = if writing.replace { OnDifference::Replace } else { OnDifference::Refuse };
-    let prepared =
-        plan.prepare(&directory, Trusted::now(), difference).map_err(|error| match error {
-            PlanError::Differs { .. } | PlanError::TooFewRebuilders { .. } => Stop::refused(error),
-            _ => Stop::wrong(error),
-        })?;
-    let would_be = prepared.change.check(Trusted::now())?;
-    if say(&plan.shown(&directory, &prepared, &would_be), Exit::Admitted) != Exit::Admitted {
-        return Err(wrong("what would be written could not be shown"));
-    }
+    let policy = plan.policy(&world.config, difference).map_err(Stop::refused)?;
+    let mut change = world.change(&plan.rebuilders, Some(plan.threshold), plan.mode)?;
+    plan.add_exceptions(&mut change);
+    let would_be = change.check(world.trusted)?;
+    say_first(&plan.shown(&policy, &would_be))?;
     if !writing.yes {
-        ask("Write this? Type yes: ", "without a terminal, give --yes")?;
+        ask("Write this? Type yes: ", "--yes")?;
     }
-    prepared.change.apply(Trusted::now())?;
-    Ok(say("Written. See what it comes to: apt-quorum config check\n", Exit::Admitted))
+    change.apply(world.trusted)?;
+    let option = world.option();
+    let text = format!("Written. Check the result: apt-quorum config check{option}\n");
+    Ok(say(&text, Exit::Admitted))
 }

@@ -4,31 +4,21 @@ use std::fmt::Write as _;
 
 use super::super::Exit;
 use super::super::args::RebuilderAdd;
-use super::candidate::Candidate;
+use super::candidate::Newcomer;
 use super::target::Target;
-use super::{Stop, World, say, show, trust};
-use crate::config::{Change, with_threshold};
-use crate::types::{Threshold, Timestamp};
+use super::{Stop, World, now, say, say_first, show, trust};
+use crate::types::Threshold;
 
 pub(super) fn run(arguments: &RebuilderAdd) -> Result<Exit, Stop> {
-    let fingerprints = trust::fingerprints(&arguments.trust)?;
+    let fingerprints = trust::fingerprints(&arguments.trust.fingerprint)?;
     let world = World::open(&arguments.directory)?;
-    let target = Target::of(arguments, &world)?;
+    let target = Target::of(&arguments.new, &world)?;
     target.must_be_new(&world)?;
     let threshold = threshold(arguments, &world)?;
-    let candidate = Candidate::of(target, &arguments.trust.key, &world)?;
-    let now = Timestamp::from(std::time::SystemTime::now());
+    let candidate = Newcomer::of(target, &arguments.trust.key, &world)?;
+    let now = now();
     let draft = candidate.draft("rebuilder add", now);
-    let mut change = Change::of(&world.config.directory);
-    draft.create_in(&mut change);
-    if let Some(threshold) = threshold {
-        let path = world.config.directory.join("policy.toml");
-        let was = world.trusted.read(&path, 1 << 20).map_err(Stop::refused)?;
-        let text = with_threshold(&was, threshold).ok_or_else(|| {
-            Stop::refused(format!("the threshold cannot be written into {}.", path.display()))
-        })?;
-        change.edit("policy.toml", was, text);
-    }
+    let change = world.change([&draft], threshold, None)?;
     // Before a person is asked: a change that cannot be made is not worth a comparison of keys.
     change.check(world.trusted)?;
 
@@ -36,16 +26,15 @@ pub(super) fn run(arguments: &RebuilderAdd) -> Result<Exit, Stop> {
     if let Some(threshold) = threshold {
         let _ = writeln!(text, "  threshold will be {} from now on", threshold.count());
     }
-    if say(&text, Exit::Admitted) != Exit::Admitted {
-        return Err(Stop::refused("the keys could not be shown: nothing was changed."));
-    }
-    trust::confirm(candidate.keys(), &arguments.trust, &fingerprints)?;
+    say_first(&text)?;
+    trust::confirm(candidate.name(), candidate.keys(), arguments.trust.yes, &fingerprints)?;
     let config = change.apply(world.trusted)?;
 
     let file = config.directory.join(draft.path());
-    let mut text = format!("{} is a rebuilder now: {} was written.\n", draft.name, file.display());
+    let mut text = format!("{} is now a rebuilder: {} was written.\n", draft.name, file.display());
     show::policy(&mut text, &config, &world.option());
-    let _ = writeln!(text, "Next, look at all of it: apt-quorum config check{}", world.option());
+    let _ =
+        writeln!(text, "Next, check the configuration: apt-quorum config check{}", world.option());
     Ok(say(&text, Exit::Admitted))
 }
 
@@ -57,7 +46,7 @@ fn threshold(arguments: &RebuilderAdd, world: &World) -> Result<Option<Threshold
         return match now {
             Some(_) => Ok(None),
             None => Err(Stop::wrong(
-                "the policy has no threshold yet, and needs one as soon as there is a rebuilder. How many must confirm a package? For the first rebuilder add: --threshold 1 (raise it with each of the next)",
+                "policy.toml has no threshold, which the first rebuilder needs: add --threshold 1 (raise it with each new rebuilder)",
             )),
         };
     };
@@ -65,7 +54,7 @@ fn threshold(arguments: &RebuilderAdd, world: &World) -> Result<Option<Threshold
         .map_err(|error| Stop::wrong(format!("--threshold: {error}.")))?;
     match now {
         Some(now) if wanted < now => Err(Stop::refused(format!(
-            "the threshold is {} now, and this command only raises it: lower it in policy.toml.",
+            "the threshold is {}, and this command only raises it: to lower it, edit policy.toml.",
             now.count()
         ))),
         Some(now) if wanted == now => Ok(None),

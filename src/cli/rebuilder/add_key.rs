@@ -3,12 +3,11 @@
 use super::super::Exit;
 use super::super::args::RebuilderAddKey;
 use super::offer::{Offered, from_endpoints, from_files, publishes_keys};
-use super::{Stop, World, say, show, trust};
+use super::{Stop, World, now, say, say_first, show, trust};
 use crate::config::{Change, Draft, DraftEndpoint, DraftKey};
-use crate::types::Timestamp;
 
 pub(super) fn run(arguments: &RebuilderAddKey) -> Result<Exit, Stop> {
-    let fingerprints = trust::fingerprints(&arguments.trust)?;
+    let fingerprints = trust::fingerprints(&arguments.trust.fingerprint)?;
     let world = World::open(&arguments.directory)?;
     let (name, rebuilder) = world.rebuilder(&arguments.name)?;
     let mut keys = from_files(&arguments.trust.key)?;
@@ -39,17 +38,17 @@ pub(super) fn run(arguments: &RebuilderAddKey) -> Result<Exit, Stop> {
     };
     keys.retain(|key| !pinned(key));
     if keys.is_empty() {
-        return Ok(say(&format!("{name} has no key that is not there already.\n"), Exit::Admitted));
+        return Ok(say(&format!("{name} has no new key.\n"), Exit::Admitted));
     }
-    let now = Timestamp::from(std::time::SystemTime::now());
+    let now = now();
     let added = format!("Added with apt-quorum rebuilder add-key on {}.", now.date());
-    let key = |it: &Offered| DraftKey {
-        key: it.key.clone(),
-        not_after: None,
-        comments: it.from.iter().map(|it| it.said.clone()).chain([added.clone()]).collect(),
+    let key = |it: &Offered| {
+        let mut draft: DraftKey = it.draft();
+        draft.comments.push(added.clone());
+        draft
     };
     let draft = Draft { keys: keys.iter().map(key).collect(), ..Draft::new(name.clone()) };
-    let was = world.trusted.read(&rebuilder.file, 1 << 20).map_err(Stop::refused)?;
+    let was = world.read(&rebuilder.file).map_err(Stop::refused)?;
     let mut change = Change::of(&world.config.directory);
     for (path, text) in draft.key_files() {
         change.replace(path, text);
@@ -61,13 +60,11 @@ pub(super) fn run(arguments: &RebuilderAddKey) -> Result<Exit, Stop> {
 
     let mut text = format!("{name} ({})\n", rebuilder.file.display());
     show::keys(&mut text, &keys, now);
-    if say(&text, Exit::Admitted) != Exit::Admitted {
-        return Err(Stop::refused("the keys could not be shown: nothing was changed."));
-    }
-    trust::confirm(&keys, &arguments.trust, &fingerprints)?;
+    say_first(&text)?;
+    trust::confirm(name, &keys, arguments.trust.yes, &fingerprints)?;
     change.apply(world.trusted)?;
     let text = format!(
-        "{} was written. A key that {name} uses no more is taken out there by hand.\n",
+        "{} was written. To stop trusting an old key of {name}, remove it from that file.\n",
         rebuilder.file.display()
     );
     Ok(say(&text, Exit::Admitted))

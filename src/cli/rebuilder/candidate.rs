@@ -1,22 +1,21 @@
 //! A rebuilder that could be trusted: its name, its endpoints, and its keys.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::offer::{Offered, from_endpoints, from_files, publishes_keys};
 use super::target::Target;
 use super::{Stop, World, show};
-use crate::config::{Draft, DraftKey, Protocol};
+use crate::config::{Draft, Protocol};
 use crate::types::{RebuilderName, Timestamp, printable};
 
-/// A rebuilder that nobody trusts yet.
+/// A rebuilder that is not trusted yet.
 #[derive(Clone)]
-pub(in crate::cli) struct Candidate {
+pub(in crate::cli) struct Newcomer {
     target: Target,
     keys: Vec<Offered>,
 }
 
-impl Candidate {
+impl Newcomer {
     /// Reads the keys in these files; without any, asks the rebuilder's endpoints for theirs.
     pub(in crate::cli) fn of(
         mut target: Target,
@@ -38,30 +37,28 @@ impl Candidate {
     /// Returns the text that people see before they decide.
     pub(in crate::cli) fn shown(&self, now: Timestamp) -> String {
         let mut text = format!("{}\n", self.target.name);
-        if let Some(description) = &self.target.description {
-            let _ = writeln!(text, "  about     {}", printable(description));
+        let (about, contact) = (&self.target.description, &self.target.contact);
+        for (label, value) in [("about", about), ("contact", contact)] {
+            if let Some(value) = value {
+                show::line(&mut text, label, printable(value));
+            }
         }
-        if let Some(contact) = &self.target.contact {
-            let _ = writeln!(text, "  contact   {}", printable(contact));
+        for it in &self.target.endpoints {
+            let (protocol, url) = (it.protocol.name(), it.url.as_str());
+            show::endpoint(&mut text, protocol, url, it.architectures.as_ref());
         }
-        show::endpoints(&mut text, &self.target.endpoints);
         show::keys(&mut text, &self.keys, now);
         text
     }
 
     /// Returns its file. `command` is the command that adds it.
     pub(in crate::cli) fn draft(&self, command: &str, now: Timestamp) -> Draft {
-        let key = |it: &Offered| DraftKey {
-            key: it.key.clone(),
-            not_after: None,
-            comments: it.from.iter().map(|it| it.said.clone()).collect(),
-        };
         let target = &self.target;
         let added = format!("Added with apt-quorum {command} on {}.", now.date());
         Draft {
             contact: target.contact.clone(),
             comments: target.description.iter().cloned().chain([added]).collect(),
-            keys: self.keys.iter().map(key).collect(),
+            keys: self.keys.iter().map(Offered::draft).collect(),
             endpoints: target.endpoints.clone(),
             ..Draft::new(target.name.clone())
         }
@@ -85,7 +82,7 @@ fn keys(target: &mut Target, files: &[PathBuf], world: &World) -> Result<Vec<Off
     let answers = from_endpoints(&target.name, &asked, world)?;
     if let Some(silent) = answers.silent.first() {
         let guess = if target.guessed {
-            " If it is no rebuilderd, say what it speaks with --protocol, and give its key with --key FILE."
+            " If it is not a rebuilderd, add its --protocol and its key with --key FILE."
         } else if asked.len() > 1 {
             " With --architecture you can leave out endpoints that you do not need."
         } else {
@@ -98,7 +95,7 @@ fn keys(target: &mut Target, files: &[PathBuf], world: &World) -> Result<Vec<Off
     }
     if let Some(without) = answers.without.first() {
         return Err(Stop::refused(format!(
-            "{without} publishes no keys as rebuilderd does since version 0.25: nothing was changed. Say what it speaks with --protocol, and give the rebuilder's key with --key FILE."
+            "{without} publishes no keys, as rebuilderd does since version 0.25: nothing was changed. Add its --protocol and its key with --key FILE."
         )));
     }
     Ok(if given.is_empty() { answers.offered } else { given })
@@ -114,7 +111,7 @@ fn found_out(
     let name = protocol.name();
     if protocol == Protocol::Archive {
         return Err(Stop::wrong(format!(
-            "{url} looks like an archive: say so with --protocol {name}, what of it counts with --suite, --component and --taken-over, and give the rebuilder's certificate with --key FILE."
+            "{url} looks like an archive: add --protocol {name}, --suite, --component, --taken-over, and the rebuilder's certificate with --key FILE."
         )));
     }
     if given.is_empty() {

@@ -1,23 +1,25 @@
 //! `apt-quorum rebuilder list`.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
 use super::super::Exit;
-use super::super::args::RebuilderList;
+use super::super::args::ListArguments;
 use super::super::output::{json, print};
-use crate::config::{Config, Protocol};
-use crate::types::RebuilderName;
+use super::{Stop, show};
+use crate::config::{Config, Endpoint, Protocol, Rebuilder};
+use crate::types::{Architecture, RebuilderName, printable};
+
+/// The message where there is no rebuilder.
+pub(super) const NONE: &str = "No rebuilder is configured. Choose some: apt-quorum setup\n";
 
 /// A rebuilder as it is listed.
 #[derive(Serialize)]
-struct Listed<'a> {
+struct ListedRebuilder<'a> {
     name: &'a RebuilderName,
     contact: Option<&'a str>,
     file: String,
     keys: Vec<ListedKey>,
-    endpoints: Vec<ListedEndpoint>,
+    endpoints: Vec<ListedEndpoint<'a>>,
     /// The kinds of its statements that count, for people
     accepts: Vec<String>,
 }
@@ -31,100 +33,72 @@ struct ListedKey {
 }
 
 #[derive(Serialize)]
-struct ListedEndpoint {
+struct ListedEndpoint<'a> {
     protocol: Protocol,
-    url: String,
-    architectures: Option<Vec<String>>,
+    url: &'a str,
+    architectures: Option<Vec<&'a str>>,
 }
 
-pub(super) fn run(arguments: &RebuilderList) -> Exit {
-    let config = match super::super::config::load(&arguments.directory) {
-        Ok((config, _)) => config,
-        Err(exit) => return exit,
+pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Stop> {
+    let (config, _) = crate::cli::config::load(&arguments.directory)?;
+    let listed = |(name, it)| ListedRebuilder::of(name, it, &config);
+    let rebuilders: Vec<ListedRebuilder<'_>> = config.rebuilders.iter().map(listed).collect();
+    let text = match arguments.json {
+        true => json(&serde_json::json!({ "schema": 1, "rebuilders": rebuilders })),
+        false if rebuilders.is_empty() => NONE.to_owned(),
+        false => rebuilders.iter().map(ListedRebuilder::text).collect(),
     };
-    let rebuilders: Vec<Listed<'_>> = list(&config);
-    if arguments.json {
-        let text = json(&serde_json::json!({ "schema": 1, "rebuilders": rebuilders }));
-        return print(&text, Exit::Admitted);
-    }
-    print(&table(&rebuilders), Exit::Admitted)
+    Ok(print(&text, Exit::Admitted))
 }
 
-fn list(config: &Config) -> Vec<Listed<'_>> {
-    let one = |(name, rebuilder): (&'_ RebuilderName, &'_ crate::config::Rebuilder)| {
+impl<'a> ListedRebuilder<'a> {
+    fn of(name: &'a RebuilderName, rebuilder: &'a Rebuilder, config: &'a Config) -> Self {
         let keys = config.policy.keys().iter().filter(|key| key.rebuilder == *name);
         let endpoints = config.endpoints.iter().filter(|endpoint| endpoint.rebuilder == *name);
-        (
-            keys.map(|key| ListedKey {
-                r#type: key.key.kind().name(),
-                id: key.key.key_id().as_str().to_owned(),
-                not_after: key.not_after.map(|date| date.date()),
-            })
-            .collect(),
-            endpoints
-                .map(|endpoint| ListedEndpoint {
-                    protocol: endpoint.protocol,
-                    url: endpoint.url.to_string(),
-                    architectures: endpoint
-                        .architectures
-                        .as_ref()
-                        .map(|list| list.iter().map(ToString::to_string).collect()),
-                })
-                .collect(),
-            rebuilder.file.display().to_string(),
-        )
-    };
-    config
-        .rebuilders
-        .iter()
-        .map(|(name, rebuilder)| {
-            let (keys, endpoints, file) = one((name, rebuilder));
-            let accepts = config.policy.keys().accepted(name).iter().map(ToString::to_string);
-            let (contact, accepts) = (rebuilder.contact.as_deref(), accepts.collect());
-            Listed { name, contact, file, keys, endpoints, accepts }
-        })
-        .collect()
-}
-
-/// The message where there is no rebuilder.
-pub(super) const NOBODY: &str =
-    "There is no rebuilder yet: nobody's word counts. See apt-quorum.toml(5).\n";
-
-fn table(rebuilders: &[Listed<'_>]) -> String {
-    if rebuilders.is_empty() {
-        return NOBODY.to_owned();
-    }
-    let mut text = String::new();
-    for rebuilder in rebuilders {
-        let _ = writeln!(text, "{} ({})", rebuilder.name, rebuilder.file);
-        if let Some(contact) = rebuilder.contact {
-            let _ = writeln!(text, "  contact   {}", crate::types::printable(contact));
+        let accepts = config.policy.keys().accepted(name).iter().map(ToString::to_string);
+        let key = |it: &crate::attest::PinnedKey| ListedKey {
+            r#type: it.key.kind().name(),
+            id: it.key.key_id().as_str().to_owned(),
+            not_after: it.not_after.map(|date| date.date()),
+        };
+        Self {
+            name,
+            contact: rebuilder.contact.as_deref(),
+            file: rebuilder.file.display().to_string(),
+            keys: keys.map(key).collect(),
+            endpoints: endpoints.map(ListedEndpoint::of).collect(),
+            accepts: accepts.collect(),
         }
-        for key in &rebuilder.keys {
-            let until = key.not_after.as_ref().map(|date| format!(" (until {date})"));
-            let _ = writeln!(
-                text,
-                "  key       {} {}{}",
-                key.r#type,
-                key.id,
-                until.unwrap_or_default()
-            );
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{} ({})\n", self.name, self.file);
+        if let Some(contact) = self.contact {
+            show::line(&mut text, "contact", printable(contact));
+        }
+        for ListedKey { r#type, id, not_after } in &self.keys {
+            let until = not_after.as_ref().map(|date| format!(" (until {date})"));
+            let until = until.unwrap_or_default();
+            show::line(&mut text, "key", format_args!("{type} {id}{until}", type = r#type));
         }
         // Links are the usual kind, and so not worth a line.
-        for accepted in rebuilder.accepts.iter().filter(|_| rebuilder.accepts != ["links"]) {
-            let _ = writeln!(text, "  accepts   {accepted}");
+        for accepted in self.accepts.iter().filter(|_| self.accepts != ["links"]) {
+            show::line(&mut text, "accepts", accepted);
         }
-        for endpoint in &rebuilder.endpoints {
-            let only =
-                endpoint.architectures.as_ref().map(|list| format!(" (only {})", list.join(", ")));
-            let protocol = endpoint.protocol.name();
-            let _ = writeln!(
-                text,
-                "  endpoint  {protocol} {}{}",
-                endpoint.url,
-                only.unwrap_or_default()
-            );
+        for it in &self.endpoints {
+            show::endpoint(&mut text, it.protocol.name(), it.url, it.architectures.as_ref());
+        }
+        text
+    }
+}
+
+impl<'a> ListedEndpoint<'a> {
+    fn of(endpoint: &'a Endpoint) -> Self {
+        let architectures = endpoint.architectures.as_ref();
+        Self {
+            protocol: endpoint.protocol,
+            url: endpoint.url.as_str(),
+            architectures: architectures.map(|it| it.iter().map(Architecture::as_str).collect()),
         }
     }
-    text
 }

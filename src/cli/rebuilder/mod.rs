@@ -14,24 +14,23 @@ mod show;
 mod target;
 mod trust;
 
-pub(super) use candidate::Candidate;
-pub(super) use offer::Offered;
+pub(super) use candidate::Newcomer;
 pub(super) use refresh::who_answers;
 pub(super) use show::policy as comes_to;
 pub(super) use target::{Target, descriptions};
-pub(super) use trust::{digits, named};
+pub(super) use trust::{asked, fingerprints, named};
 
 use super::Exit;
-use super::args::{Rebuilder, RebuilderCommand};
-use super::world::{Stop, World, end, say};
+use super::args::RebuilderCommand;
+use super::world::{Stop, World, now, say, say_first};
 
-pub(super) fn run(arguments: &Rebuilder) -> Exit {
-    end(match &arguments.command {
-        RebuilderCommand::List(arguments) => return list::run(arguments),
+pub(super) fn run(command: &RebuilderCommand) -> Result<Exit, Stop> {
+    match command {
+        RebuilderCommand::List(arguments) => list::run(arguments),
         RebuilderCommand::Add(arguments) => add::run(arguments),
         RebuilderCommand::AddKey(arguments) => add_key::run(arguments),
         RebuilderCommand::Refresh(arguments) => refresh::run(arguments),
         RebuilderCommand::Remove(arguments) => remove::run(arguments),
         RebuilderCommand::ImportLayout(arguments) => super::import::layout(arguments),
-    })
+    }
 }

@@ -10,12 +10,11 @@ use serde::Serialize;
 use super::super::Exit;
 use super::super::args::RebuilderRefresh;
 use super::super::output::json;
-use super::offer::{Answers, Offered, publishes_keys};
+use super::offer::{Offered, PublishedKeys, published, publishes_keys};
 use super::{Stop, World, say};
 use crate::apt::configuration::Configuration;
 use crate::config::{Config, Endpoint};
-use crate::evidence::{Network, Published, Routes, Setup};
-use crate::gate::keys_of_endpoints;
+use crate::evidence::Published;
 use crate::types::{KeyKind, PublicKey, RebuilderName};
 
 /// The comparison of one rebuilder's keys, as JSON.
@@ -23,9 +22,9 @@ use crate::types::{KeyKind, PublicKey, RebuilderName};
 struct Compared {
     name: RebuilderName,
     /// Keys that are published and not pinned
-    new: Vec<Listed>,
+    new: Vec<ComparedKey>,
     /// Keys that are pinned, and not published by any of its endpoints
-    gone: Vec<Listed>,
+    gone: Vec<ComparedKey>,
     /// URLs of endpoints that publish no keys
     without_keys: Vec<String>,
     /// Endpoints that could not be asked, with the reason
@@ -33,7 +32,7 @@ struct Compared {
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct ComparedKey {
     r#type: &'static str,
     /// in-toto's key id
     id: String,
@@ -49,29 +48,12 @@ pub(super) fn run(arguments: &RebuilderRefresh) -> Result<Exit, Stop> {
         Some(name) => vec![world.rebuilder(name)?.0],
         None => world.config.rebuilders.keys().collect(),
     };
-    let asked: Vec<Endpoint> = world
-        .config
-        .endpoints
-        .iter()
-        .filter(|it| names.contains(&&it.rebuilder) && publishes_keys(it.protocol))
-        .cloned()
-        .collect();
-    let setup = Setup {
-        endpoints: asked,
-        timeouts: world.config.timeouts,
-        authorities: world.config.authorities.clone(),
-        apt: world.apt.clone(),
-        routes: Routes::default(),
-        network: Network::Allowed,
-        keep: None,
-    };
-    let published = if setup.endpoints.is_empty() {
-        Vec::new()
-    } else {
-        keys_of_endpoints(&setup).map_err(|why| Stop::silent(format!("{why}.")))?
-    };
+    let asked = world.config.endpoints.iter();
+    let asked = asked.filter(|it| names.contains(&&it.rebuilder) && publishes_keys(it.protocol));
+    let asked: Vec<Endpoint> = asked.cloned().collect();
+    let published = published(&asked, &world.config, &world.apt)?;
     let compared: Vec<Compared> =
-        names.into_iter().map(|name| compare(name, &setup.endpoints, &published, &world)).collect();
+        names.into_iter().map(|name| compare(name, &asked, &published, &world)).collect();
     let exit = if compared.iter().any(|it| !it.new.is_empty() || !it.gone.is_empty()) {
         Exit::Refused
     } else if compared.iter().any(|it| !it.unreachable.is_empty()) {
@@ -81,7 +63,7 @@ pub(super) fn run(arguments: &RebuilderRefresh) -> Result<Exit, Stop> {
     };
     let text = match arguments.json {
         true => json(&serde_json::json!({ "schema": 1, "rebuilders": compared })),
-        false if compared.is_empty() => super::list::NOBODY.to_owned(),
+        false if compared.is_empty() => super::list::NONE.to_owned(),
         false => compared.iter().map(|it| described(it, &world)).collect(),
     };
     Ok(say(&text, exit))
@@ -95,26 +77,14 @@ pub(in crate::cli) fn who_answers(
 ) -> BTreeMap<RebuilderName, String> {
     let endpoints: Vec<Endpoint> =
         config.endpoints.iter().filter(|it| publishes_keys(it.protocol)).cloned().collect();
-    let setup = Setup {
-        endpoints,
-        timeouts: config.timeouts,
-        authorities: config.authorities.clone(),
-        apt: apt.clone(),
-        routes: Routes::default(),
-        network: Network::Allowed,
-        keep: None,
-    };
+    let published = published(&endpoints, config, apt);
     let mut said = BTreeMap::new();
-    if setup.endpoints.is_empty() {
-        return said;
-    }
-    let published = keys_of_endpoints(&setup);
-    for (at, endpoint) in setup.endpoints.iter().enumerate() {
+    for (at, endpoint) in endpoints.iter().enumerate() {
         let answer = match &published {
-            Err(why) => why.clone(),
+            Err(stop) => stop.why.clone(),
             Ok(published) => {
                 let own = published.get(at).cloned().into_iter().collect();
-                let silent = Answers::of(std::slice::from_ref(endpoint), own).silent;
+                let silent = PublishedKeys::of(std::slice::from_ref(endpoint), own).silent;
                 silent.into_iter().next().unwrap_or_else(|| "answers".to_owned())
             }
         };
@@ -136,7 +106,7 @@ fn compare(
     let own = endpoints.iter().zip(published).filter(|(it, _)| it.rebuilder == *name);
     let (endpoints, published): (Vec<Endpoint>, Vec<Published>) =
         own.map(|(endpoint, published)| (endpoint.clone(), published.clone())).unzip();
-    let mut answers = Answers::of(&endpoints, published);
+    let mut answers = PublishedKeys::of(&endpoints, published);
     let complete = answers.silent.is_empty() && answers.without.is_empty();
     let others = world.config.endpoints.iter();
     let others = others.filter(|it| it.rebuilder == *name && !publishes_keys(it.protocol));
@@ -146,7 +116,7 @@ fn compare(
         .offered
         .iter()
         .filter(|it| !pinned().any(|pinned| pinned.rebuilder == *name && pinned.key == it.key));
-    let listed_new = |Offered { key, from }: &Offered| Listed {
+    let listed_new = |Offered { key, from }: &Offered| ComparedKey {
         pinned_for: pinned().find(|it| it.key == *key).map(|it| it.rebuilder.clone()),
         ..listed(key, from.iter().map(ToString::to_string).collect())
     };
@@ -169,9 +139,9 @@ fn compare(
     }
 }
 
-fn listed(key: &PublicKey, from: Vec<String>) -> Listed {
+fn listed(key: &PublicKey, from: Vec<String>) -> ComparedKey {
     let id = key.key_id().as_str().to_owned();
-    Listed { r#type: key.kind().name(), id, from, pinned_for: None }
+    ComparedKey { r#type: key.kind().name(), id, from, pinned_for: None }
 }
 
 fn described(it: &Compared, world: &World) -> String {
@@ -179,7 +149,7 @@ fn described(it: &Compared, world: &World) -> String {
     let mut text = String::new();
     let file = world.config.rebuilders.get(name).map(|it| it.file.display().to_string());
     for key in &it.new {
-        let _ = writeln!(text, "{name}: a key that is not trusted: {} {}", key.r#type, key.id);
+        let _ = writeln!(text, "{name}: published but not trusted: {} {}", key.r#type, key.id);
         for from in &key.from {
             let _ = writeln!(text, "  {from}");
         }
@@ -187,7 +157,7 @@ fn described(it: &Compared, world: &World) -> String {
             Some(other) => writeln!(text, "  It is the key of {other}: are the two one party?"),
             None => writeln!(
                 text,
-                "  If it is right: apt-quorum rebuilder add-key {name} --fingerprint {}{}",
+                "  If it is the right key: apt-quorum rebuilder add-key {name} --fingerprint {}{}",
                 key.id,
                 world.option()
             ),
@@ -201,7 +171,7 @@ fn described(it: &Compared, world: &World) -> String {
         );
         let _ = writeln!(
             text,
-            "  It still counts. Ask the rebuilder; to trust it no more take it out of {}.",
+            "  It still counts. Contact the rebuilder; to stop trusting the key, remove it from {}.",
             file.as_deref().unwrap_or_default()
         );
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::super::Exit;
 use super::super::args::RebuilderRemove;
 use super::super::world::ask;
-use super::{Stop, World, say, show};
+use super::{Stop, World, say, say_first, show};
 use crate::config::Change;
 
 pub(super) fn run(arguments: &RebuilderRemove) -> Result<Exit, Stop> {
@@ -19,20 +19,18 @@ pub(super) fn run(arguments: &RebuilderRemove) -> Result<Exit, Stop> {
     // A file elsewhere, or one that another rebuilder's file names, is not this rebuilder's alone.
     let keys = rebuilder.key_files.iter().filter(|it| it.starts_with(&own) && !kept.contains(it));
     let mut change = Change::of(&world.config.directory);
-    let mut text = format!("{name}: these files will be gone:\n");
+    let mut text = format!("{name}: these files will be deleted:\n");
     for path in std::iter::once(&rebuilder.file).chain(keys) {
         change.remove(world.relative(path)?);
         let _ = writeln!(text, "  {}", path.display());
     }
     change.check(world.trusted)?;
-    if say(&text, Exit::Admitted) != Exit::Admitted {
-        return Err(Stop::refused("the files could not be shown: nothing was changed."));
-    }
+    say_first(&text)?;
     if !arguments.yes {
-        ask("Take them away? Type yes: ", "without a terminal, give --yes")?;
+        ask("Delete them? Type yes: ", "--yes")?;
     }
     let config = change.apply(world.trusted)?;
-    let mut text = format!("{name} is no rebuilder any more.\n");
+    let mut text = format!("{name} is no longer a rebuilder.\n");
     show::policy(&mut text, &config, &world.option());
     Ok(say(&text, Exit::Admitted))
 }

@@ -1,51 +1,56 @@
-//! The texts that people see before they decide.
+//! The texts that people see of a rebuilder, before they decide and in lists.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use super::offer::Offered;
-use crate::config::{Config, DraftEndpoint};
+use crate::cli::output::{counted, list};
+use crate::config::Config;
 use crate::policy::Mode;
 use crate::types::{PublicKey, Timestamp, printable};
 
-/// The keys, with where each came from.
+/// One line about a rebuilder, below its name.
+pub(super) fn line(text: &mut String, label: &str, value: impl Display) {
+    let _ = writeln!(text, "  {label:<9} {value}");
+}
+
+/// The keys, with the source of each.
 pub(super) fn keys(text: &mut String, keys: &[Offered], now: Timestamp) {
     for Offered { key, from } in keys {
-        let _ = writeln!(text, "  key       {} {}", key.kind().name(), key.key_id());
+        line(text, "key", format_args!("{} {}", key.kind().name(), key.key_id()));
         for from in from {
-            let _ = writeln!(text, "            {from}");
+            line(text, "", from);
         }
         if let PublicKey::OpenPgp(certificate) = key {
             if let Err(fault) = certificate.can_sign(now) {
-                let _ = writeln!(text, "            no key in it can sign: {fault}");
+                line(text, "", format_args!("no key in it can sign: {fault}"));
             }
         }
     }
 }
 
-pub(super) fn endpoints(text: &mut String, endpoints: &[DraftEndpoint]) {
-    for it in endpoints {
-        let only = it.architectures.as_ref().map(|list| {
-            let list: Vec<String> = list.iter().map(ToString::to_string).collect();
-            format!(" (only {})", list.join(", "))
-        });
-        let (protocol, only) = (it.protocol.name(), only.unwrap_or_default());
-        let _ = writeln!(text, "  endpoint  {protocol} {}{only}", printable(it.url.as_str()));
-    }
+pub(super) fn endpoint<T: Display>(
+    text: &mut String,
+    protocol: &str,
+    url: &str,
+    only: Option<impl IntoIterator<Item = T>>,
+) {
+    let only = only.map(|it| format!(" (only {})", list(it))).unwrap_or_default();
+    line(text, "endpoint", format_args!("{protocol} {}{only}", printable(url)));
 }
 
 /// Describes the policy as it is now, and the next steps. `option` is the option with which a
 /// command means this configuration.
 pub(in crate::cli) fn policy(text: &mut String, config: &Config, option: &str) {
     let count = config.policy.rebuilders().len();
-    let rebuilders = if count == 1 { "rebuilder" } else { "rebuilders" };
     if let Some(default) = config.policy.default_requirement() {
         let needed = default.threshold().count();
-        let _ = writeln!(text, "{needed} of {count} {rebuilders} must confirm a package.");
+        let rebuilders = counted(count, "rebuilder");
+        let _ = writeln!(text, "{needed} of {rebuilders} must confirm a package.");
         if default.threshold().is_met_by(count / 2) {
             let policy = config.directory.join("policy.toml");
             let _ = writeln!(
                 text,
-                "That is no majority: set a higher threshold in {} as soon as you can.",
+                "That is not a majority: set a higher threshold in {} as soon as you can.",
                 policy.display()
             );
         }
@@ -53,7 +58,7 @@ pub(in crate::cli) fn policy(text: &mut String, config: &Config, option: &str) {
     if config.policy.mode() == Mode::Warn {
         let _ = writeln!(
             text,
-            "Nothing is refused yet: when you have seen what would be, run apt-quorum mode enforce{option}."
+            "Nothing is refused yet. To start refusing: apt-quorum mode enforce{option}"
         );
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::super::args::RebuilderAdd;
+use super::super::args::NewRebuilder;
 use super::{Stop, World};
 use crate::attest::archive::Terms;
+use crate::cli::output::list;
 use crate::config::{BUNDLE_SUFFIX, DESCRIPTIONS, Description, DraftEndpoint, Protocol};
 use crate::types::{Architecture, RebuilderName, printable};
 
@@ -21,7 +22,7 @@ pub(in crate::cli) struct Target {
 }
 
 impl Target {
-    pub(in crate::cli) fn of(arguments: &RebuilderAdd, world: &World) -> Result<Self, Stop> {
+    pub(in crate::cli) fn of(arguments: &NewRebuilder, world: &World) -> Result<Self, Stop> {
         let wanted = arguments.architecture.iter().map(|text| {
             let shown = printable(text);
             text.parse().map_err(|error| Stop::wrong(format!("--architecture {shown}: {error}.")))
@@ -33,7 +34,7 @@ impl Target {
         } else {
             if arguments.protocol.is_some() {
                 return Err(Stop::wrong(
-                    "a description says itself which protocol is spoken: leave --protocol out.",
+                    "a description gives the protocol itself: leave --protocol out.",
                 ));
             }
             let path = if what.contains('/') || what.ends_with(".toml") {
@@ -57,9 +58,10 @@ impl Target {
         match world.config.rebuilders.get(&self.name) {
             None => Ok(()),
             Some(there) => Err(Stop::refused(format!(
-                "there is a rebuilder {} already ({}): apt-quorum rebuilder add-key gives it another key, and --name another name.",
-                self.name,
-                there.file.display()
+                "there is a rebuilder {name} already ({}). To add a key: apt-quorum rebuilder add-key {name}{}. For another rebuilder, add --name",
+                there.file.display(),
+                world.option(),
+                name = self.name,
             ))),
         }
     }
@@ -95,7 +97,7 @@ impl Target {
         let Description { name, description, contact, endpoints } =
             Description::read(&path, world.trusted).map_err(|problems| {
                 Stop::wrong(format!(
-                    "this is no description of a rebuilder:\n\n{}",
+                    "this is not a description of a rebuilder:\n\n{}",
                     problems.lines()
                 ))
             })?;
@@ -107,7 +109,7 @@ impl Target {
         Ok(Self { name, description: Some(description), contact, endpoints, guessed: false })
     }
 
-    fn at_url(arguments: &RebuilderAdd, wanted: &BTreeSet<Architecture>) -> Result<Self, Stop> {
+    fn at_url(arguments: &NewRebuilder, wanted: &BTreeSet<Architecture>) -> Result<Self, Stop> {
         let shown = printable(&arguments.what);
         let wrong = |why: &str| Stop::wrong(format!("{shown}: {why}."));
         let mut url: reqwest::Url =
@@ -130,14 +132,12 @@ impl Target {
             (None, "file") => Protocol::Directory,
             (None, "http" | "https") if bundle => Protocol::Directory,
             (None, "http" | "https") => Protocol::Rebuilderd,
-            (None, _) => return Err(wrong("only https, http and file are spoken here")),
+            (None, _) => return Err(wrong("only https, http and file URLs are supported")),
         };
         let name = match (&arguments.name, url.host_str()) {
             (Some(name), _) => rebuilder_name(name)?,
-            (None, Some(host)) => {
-                host.parse().map_err(|_| wrong("say what to call it, with --name"))?
-            }
-            (None, None) => return Err(wrong("say what to call it, with --name")),
+            (None, Some(host)) => host.parse().map_err(|_| wrong("give it a name with --name"))?,
+            (None, None) => return Err(wrong("give it a name with --name")),
         };
         let architectures = Some(wanted.clone()).filter(|it| !it.is_empty());
         let archive = terms(arguments, protocol, &name)?;
@@ -153,7 +153,7 @@ impl Target {
 
 /// Returns the terms by which an archive counts as a rebuilder; none for another protocol.
 fn terms(
-    arguments: &RebuilderAdd,
+    arguments: &NewRebuilder,
     protocol: Protocol,
     name: &RebuilderName,
 ) -> Result<Option<Terms>, Stop> {
@@ -165,9 +165,9 @@ fn terms(
             components: arguments.component.clone(),
             taken_over: taken_over.clone(),
         })),
-        (Protocol::Archive, _) => Err(Stop::wrong(
-            "of an archive, say with --suite, --component and --taken-over what counts.".to_owned(),
-        )),
+        (Protocol::Archive, _) => {
+            Err(Stop::wrong("an archive needs --suite, --component and --taken-over.".to_owned()))
+        }
         (_, (None, [], None)) => Ok(None),
         _ => Err(Stop::wrong(
             "--suite, --component and --taken-over belong to --protocol archive.".to_owned(),
@@ -199,14 +199,12 @@ fn shipped(name: &str, world: &World) -> Result<PathBuf, Stop> {
     match names.iter().find(|it| it.as_str() == name) {
         Some(name) => Ok(directory.join(format!("{name}.toml"))),
         None => {
-            let known: Vec<&str> = names.iter().map(RebuilderName::as_str).take(50).collect();
-            let known = if known.is_empty() {
-                "which describes nobody".to_owned()
-            } else {
-                format!("where there is: {}", known.join(", "))
+            let known = match names.is_empty() {
+                true => "none".to_owned(),
+                false => list(names.iter().take(50)),
             };
             Err(Stop::wrong(format!(
-                "{} is neither a URL, nor a path with a / in it, nor described in {}, {known}.",
+                "{} is not a URL, a path with a / in it, or a description in {}. Descriptions there: {known}.",
                 printable(name),
                 directory.display()
             )))

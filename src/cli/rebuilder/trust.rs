@@ -1,21 +1,19 @@
 //! The confirmation that these are the right keys, by fingerprints or by a person.
 
-use super::super::args::Trust;
-use super::super::world::{Stop, ask};
+use super::super::world::{Stop, answer, ask};
 use super::offer::Offered;
-use crate::types::printable;
+use crate::types::{RebuilderName, printable};
 
 /// Fewest digits of a key's id that can name it: 128 bits. An attacker with many machines can make
 /// a key whose id begins with 64 bits of his choice.
 const LEAST_DIGITS: usize = 32;
 
 /// The fingerprints of the command line, as digits only.
-pub(super) fn fingerprints(trust: &Trust) -> Result<Vec<String>, Stop> {
-    trust.fingerprint.iter().map(|text| digits(text)).collect()
+pub(in crate::cli) fn fingerprints(texts: &[String]) -> Result<Vec<String>, Stop> {
+    texts.iter().map(|text| digits(text)).collect()
 }
 
-/// A fingerprint as digits only.
-pub(in crate::cli) fn digits(text: &str) -> Result<String, Stop> {
+fn digits(text: &str) -> Result<String, Stop> {
     let wrong = |why: &str| Stop::wrong(format!("--fingerprint {}: {why}.", printable(text)));
     let digits: String =
         text.chars().filter(|c| !matches!(c, ' ' | ':')).map(|c| c.to_ascii_lowercase()).collect();
@@ -31,19 +29,28 @@ pub(in crate::cli) fn digits(text: &str) -> Result<String, Stop> {
 /// Succeeds only if the keys are the right ones: fingerprints name each of them and nothing else,
 /// or a person at a terminal confirms them. The keys must have been shown before.
 pub(super) fn confirm(
+    name: &RebuilderName,
     keys: &[Offered],
-    trust: &Trust,
+    yes: bool,
     fingerprints: &[String],
 ) -> Result<(), Stop> {
-    if !fingerprints.is_empty() || trust.yes {
+    if !fingerprints.is_empty() || yes {
         named(keys, fingerprints)?;
     }
-    if trust.yes {
+    if yes {
         return Ok(());
     }
+    ask(&question(name, keys), "--yes and a --fingerprint for each key")
+}
+
+/// Returns true if a person at the terminal confirms the keys.
+pub(in crate::cli) fn asked(name: &RebuilderName, keys: &[Offered]) -> Result<bool, Stop> {
+    Ok(answer(&question(name, keys))? == "yes")
+}
+
+fn question(name: &RebuilderName, keys: &[Offered]) -> String {
     let what = if keys.len() == 1 { "this key" } else { "these keys" };
-    let without = "without a terminal, give --yes and a --fingerprint for each key";
-    ask(&format!("Trust {what}? Type yes: "), without)
+    format!("Trust {what} as {name}'s? Type yes: ")
 }
 
 /// Succeeds only if fingerprints name each key and nothing else.

@@ -4,56 +4,55 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::args::{ChosenMode, Directory};
+use crate::cli::args::{ChosenMode, ConfigDirectory};
 
 /// `setup`
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Setup {
+pub(in crate::cli) struct SetupArguments {
     #[command(flatten)]
-    pub(super) directory: Directory,
-    /// Trust this rebuilder: the name of a description that came with the package, the path of
-    /// another one, or the URL of an endpoint, with what to call it in front if you like
+    pub(super) directory: ConfigDirectory,
+    /// Trust this rebuilder: the name of a shipped description, the path of a description, or the
+    /// URL of an endpoint, which can have a name in front
     #[arg(long, value_name = "NAME|FILE|[NAME=]URL")]
     pub(super) rebuilder: Vec<String>,
-    /// Ask the new rebuilders only for packages of this architecture; without it, of this
-    /// machine's
+    /// Ask the new rebuilders only for packages of this architecture; default: this machine's
     #[arg(long, value_name = "ARCH")]
     pub(super) architecture: Vec<String>,
-    /// Trust the key in this file as this rebuilder's, and not what its endpoints say
+    /// Trust the key in this file for this rebuilder, instead of published keys
     #[arg(long, value_name = "NAME=FILE")]
     pub(super) key: Vec<String>,
-    /// A key that is to be trusted, by the first 32 or more digits of its id
+    /// Trust the key whose id begins with these 32 or more digits
     #[arg(long, value_name = "HEX")]
     pub(super) fingerprint: Vec<String>,
-    /// How many rebuilders must confirm a package
+    /// Number of rebuilders that must confirm a package
     #[arg(long, value_name = "COUNT")]
     pub(super) threshold: Option<i64>,
-    /// What happens to packages that are not confirmed
+    /// What happens to unconfirmed packages
     #[arg(long, value_name = "MODE")]
     pub(super) mode: Option<ChosenMode>,
-    /// Have packages judged already while apt downloads them: from all sources, from none, or
-    /// from the source with this URI
+    /// Check packages during download: from all sources, from none, or from the source with
+    /// this URI
     #[arg(long, value_name = "all|none|URI")]
     pub(super) sources: Vec<String>,
-    /// Do not look at what is installed before anything is written
+    /// Do not try the policy on the installed packages
     #[arg(long)]
     pub(super) no_dry_run: bool,
-    /// Look at what is installed, and write nothing
+    /// Try the policy on the installed packages, and write nothing
     #[arg(long, conflicts_with = "no_dry_run")]
     pub(super) dry_run: bool,
-    /// More attestations for the dry run, as for verify
+    /// Also use the attestations in this file, directory or bundle for the dry run
     #[arg(long, value_name = "PATH")]
     pub(super) evidence: Vec<PathBuf>,
-    /// Ask nobody over the network about what is installed
+    /// Do not contact rebuilders for the dry run
     #[arg(long)]
     pub(super) offline: bool,
-    /// Name every package that would be refused, not only the first ones
+    /// Name every package that would be refused
     #[arg(long)]
     pub(super) all: bool,
-    /// Ask nothing; every new key must have its --fingerprint
+    /// Do not ask; each new key needs its --fingerprint
     #[arg(long)]
     pub(super) yes: bool,
-    /// Print JSON, as apt-quorum(1) describes it, and ask nothing
+    /// Print JSON (see apt-quorum(1)), and do not ask
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -2,20 +2,16 @@
 //!
 //! It assesses and decides nothing: no `Admit` can come of it.
 
-use std::time::SystemTime;
-
 use serde::Serialize;
 
-use crate::audit::{Audited, State, System, audit};
+use crate::audit::{Audited, PackageState, System};
 use crate::cli::Exit;
 use crate::cli::audit::{exit_code, remark};
-use crate::cli::world::World;
-use crate::config::Config;
-use crate::evidence::{AtHand, Network};
-use crate::gate::Gate;
-use crate::receipt;
-use crate::sys::terminal::Progress;
-use crate::types::{Called, Timestamp};
+use crate::cli::judging::Court;
+use crate::cli::output::counted;
+use crate::cli::world::Stop;
+use crate::gate::Ask;
+use crate::types::Called;
 
 /// Most packages of a kind that are named unless all are asked for.
 const NAMED: usize = 20;
@@ -27,7 +23,7 @@ pub(super) struct DryRun {
 
 /// The number of packages of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Counts {
+pub(super) struct RunCounts {
     installed: usize,
     confirmed: usize,
     excepted: usize,
@@ -37,7 +33,7 @@ pub(super) struct Counts {
 
 /// A package that would not pass, in JSON.
 #[derive(Serialize)]
-pub(super) struct Open<'a> {
+pub(super) struct OpenPackage<'a> {
     #[serde(flatten)]
     identity: &'a Called,
     /// `refused` or `could-not-find-out`
@@ -47,26 +43,11 @@ pub(super) struct Open<'a> {
 }
 
 impl DryRun {
-    pub(super) fn of(
-        world: &World,
-        config: Config,
-        evidence: &[AtHand],
-        offline: bool,
-    ) -> Result<Self, String> {
-        let apt = &world.apt;
-        let gate = Gate::proposed(apt, config);
-        let network = if offline { Network::Denied } else { Network::Allowed };
-        let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
-        // By the same clock as the hook.
-        let now = Timestamp::from(receipt::present(&state, SystemTime::now()).now);
-        let failed = |error| format!("what is installed cannot be looked at: {error}");
-        let system = System::running(apt).map_err(failed)?;
-        let mut gatherer = gate.gatherer(apt, network)?;
-        let mut bar: Option<Progress> = None;
-        let progress = |done, total| bar.get_or_insert_with(|| Progress::of("", total)).at(done);
-        let audited = audit(&system, &gate, evidence, &mut *gatherer, now, progress);
-        drop(bar);
-        Ok(Self { audited: audited.map_err(failed)? })
+    /// Assesses the packages that are installed. The court goes by the proposed configuration.
+    pub(super) fn of(court: &Court) -> Result<Self, Stop> {
+        let failed = |error| Stop::wrong(format!("cannot check the installed packages: {error}"));
+        let system = System::running(&court.apt).map_err(failed)?;
+        Ok(Self { audited: court.audit(&system, Ask::All, court.present(), failed)? })
     }
 
     /// Returns the exit code that an audit would have.
@@ -74,21 +55,21 @@ impl DryRun {
         exit_code(&self.audited)
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(super) fn counts(&self) -> RunCounts {
         let count = |is: &dyn Fn(&Audited) -> bool| self.audited.iter().filter(|it| is(it)).count();
-        Counts {
+        RunCounts {
             installed: self.audited.len(),
-            confirmed: count(&|it| it.state == State::Confirmed),
-            excepted: count(&|it| it.state == State::Excepted),
+            confirmed: count(&|it| it.state == PackageState::Confirmed),
+            excepted: count(&|it| it.state == PackageState::Excepted),
             refused: count(&is_refused),
             could_not_find_out: count(&is_unclear),
         }
     }
 
     /// Returns the packages that would not pass.
-    pub(super) fn open(&self) -> Vec<Open<'_>> {
+    pub(super) fn open(&self) -> Vec<OpenPackage<'_>> {
         let open = self.audited.iter().filter(|it| it.is_open());
-        open.map(|it| Open {
+        open.map(|it| OpenPackage {
             identity: &it.installed.called,
             outlook: if is_refused(it) { "refused" } else { "could-not-find-out" },
             reason: remark(it),
@@ -99,15 +80,15 @@ impl DryRun {
     /// Returns the counts, and a line for each package that would not pass: the first ones, or
     /// `all`.
     pub(super) fn text(&self, all: bool) -> String {
-        let Counts { installed, confirmed, excepted, refused, could_not_find_out } = self.counts();
+        let RunCounts { installed, confirmed, excepted, refused, could_not_find_out } =
+            self.counts();
         let passing = confirmed + excepted;
-        let noun = if installed == 1 { "package" } else { "packages" };
-        let mut text =
-            format!("With this policy {passing} of {installed} installed {noun} would pass");
+        let installed = counted(installed, "installed package");
+        let mut text = format!("With this policy {passing} of {installed} would pass");
         for (count, what) in [
             (excepted, "of them under an exception"),
             (refused, "would be refused"),
-            (could_not_find_out, "could not be found out about"),
+            (could_not_find_out, "undetermined"),
         ] {
             if count > 0 {
                 text += &format!(", {count} {what}");
@@ -116,10 +97,10 @@ impl DryRun {
         text += ".\n";
         let most = if all { usize::MAX } else { NAMED };
         self.add(&mut text, most, "refused", is_refused);
-        self.add(&mut text, most, "not found out", is_unclear);
+        self.add(&mut text, most, "undetermined", is_unclear);
         if self.audited.iter().any(|it| it.installed.control.is_ok() && it.assessed.is_none()) {
             text +=
-                "apt's indexes tell from which file a package came: apt-get update fetches them.\n";
+                "To find the files that packages came from, fetch apt's indexes: apt-get update\n";
         }
         text
     }
@@ -131,7 +112,7 @@ impl DryRun {
         }
         if let Some(more) = found.len().checked_sub(most).filter(|more| *more > 0) {
             *text += &format!(
-                "  and {more} more such packages: --all names them, and so does apt-quorum audit afterwards.\n"
+                "  and {more} more such packages: add --all, or run apt-quorum audit afterwards.\n"
             );
         }
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::apt::configuration::{Configuration, dumped_below};
 use crate::apt::sources::{Entry, Format, PREFIX, Way, judged, read, unquoted};
+use crate::cli::output::path;
 use crate::cli::world::{Stop, shown_uri};
 use crate::config::Change;
 use crate::evidence::NATIVE;
@@ -30,10 +31,10 @@ const METHODS_DIRECTORY: &str = "/usr/lib/apt/methods";
 const MAX_FILE: usize = 1 << 20;
 
 /// The parts of a machine that a setup looks at, outside of the configuration.
-pub(super) struct Machine {
+pub(super) struct LocalMachine {
     /// The architecture that apt calls native, and the others that it installs
     architectures: Vec<Architecture>,
-    files: Vec<SourceFile>,
+    files: Vec<AptSourceFile>,
     /// Files that were left alone, each with the reason
     unread: Vec<String>,
     /// True if apt asks the gate for all sources
@@ -47,7 +48,7 @@ pub(super) struct Machine {
 }
 
 /// A file with sources.
-struct SourceFile {
+struct AptSourceFile {
     path: PathBuf,
     text: String,
     entries: Vec<Entry>,
@@ -55,7 +56,7 @@ struct SourceFile {
 
 /// A source that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Choice {
+pub(super) struct SourceChoice {
     pub(super) uri: String,
     pub(super) file: PathBuf,
 }
@@ -71,7 +72,7 @@ pub(super) enum Chosen {
     These(BTreeSet<String>),
 }
 
-impl Machine {
+impl LocalMachine {
     pub(super) fn look(apt: &Configuration, trusted: Trusted) -> Result<Self, AptUnreadable> {
         let dump = apt_dump(Environment::Heard, None)?.unwrap_or_default();
         let listed = dumped_below(&dump, "APT::Architectures");
@@ -128,7 +129,7 @@ impl Machine {
         match trusted.read(&path, MAX_FILE) {
             Ok(text) => {
                 let entries = read(&text, format);
-                self.files.push(SourceFile { path, text, entries });
+                self.files.push(AptSourceFile { path, text, entries });
             }
             Err(error) => self.unread.push(error.to_string()),
         }
@@ -157,10 +158,10 @@ impl Machine {
 
     /// Returns the sources whose packages could be judged while apt downloads and are not, each
     /// once, as written in their files.
-    pub(super) fn choices(&self) -> Vec<Choice> {
-        let mut choices: Vec<Choice> = Vec::new();
+    pub(super) fn choices(&self) -> Vec<SourceChoice> {
+        let mut choices: Vec<SourceChoice> = Vec::new();
         for (file, it) in self.entries(Way::Plain) {
-            let choice = Choice { uri: it.uri.clone(), file: file.path.clone() };
+            let choice = SourceChoice { uri: it.uri.clone(), file: file.path.clone() };
             if !choices.contains(&choice) {
                 choices.push(choice);
             }
@@ -168,7 +169,7 @@ impl Machine {
         choices
     }
 
-    fn entries(&self, way: Way) -> impl Iterator<Item = (&SourceFile, &Entry)> {
+    fn entries(&self, way: Way) -> impl Iterator<Item = (&AptSourceFile, &Entry)> {
         let entries =
             self.files.iter().flat_map(|file| file.entries.iter().map(move |it| (file, it)));
         entries.filter(move |(_, it)| it.enabled && it.way() == way)
@@ -178,19 +179,21 @@ impl Machine {
     pub(super) fn left_alone(&self) -> BTreeSet<String> {
         let mut lines = BTreeSet::new();
         for file in &self.files {
-            let place = printable(&file.path.to_string_lossy()).to_string();
+            let place = path(&file.path);
             for it in &file.entries {
                 let uri = shown_uri(&it.uri);
                 if !it.enabled {
-                    lines.insert(format!("{uri} ({place}) is switched off"));
+                    lines.insert(format!("{uri} ({place}) is disabled"));
                     continue;
                 }
                 match it.way() {
                     Way::Plain => {}
-                    Way::Judged => drop(lines.insert(format!("{uri} ({place}) is judged already"))),
+                    Way::Judged => drop(
+                        lines.insert(format!("{uri} ({place}) is checked during download already")),
+                    ),
                     Way::Other => {
                         lines.insert(format!(
-                            "{uri} ({place}) stays as it is: only http and https are wrapped"
+                            "{uri} ({place}) stays as it is: only http and https can be checked during download"
                         ));
                     }
                 }
@@ -227,7 +230,7 @@ impl Machine {
             };
             if found.is_empty() && !judged() {
                 return Err(Stop::wrong(format!(
-                    "--sources {}: apt has no source with this URI whose method is wrapped (http or https), or its file cannot be changed. Nothing was changed.",
+                    "--sources {}: no http or https source of apt has this URI, or its file cannot be changed. Nothing was changed.",
                     printable(word)
                 )));
             }
@@ -273,7 +276,7 @@ impl Machine {
         // An administrator wrote that for a reason, and apt may read it after our file.
         if let Some(program) = &self.foreign {
             return Err(Stop::refused(format!(
-                "apt's configuration has {} in the place of a method already (Dir::Bin::Methods): take that out, or name the sources one by one. Nothing was changed.",
+                "apt's configuration replaces a method with {} (Dir::Bin::Methods): remove that, or name the sources one by one. Nothing was changed.",
                 printable(program)
             )));
         }
@@ -289,7 +292,7 @@ impl Machine {
         };
         if was.as_ref().is_some_and(|it| *it != text) {
             return Err(Stop::refused(format!(
-                "{} is there already and says something else: look at it first. Nothing was changed.",
+                "{} exists with other content: check it first. Nothing was changed.",
                 path.display()
             )));
         }

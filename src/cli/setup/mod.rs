@@ -15,19 +15,20 @@ mod threshold;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use args::Setup;
+use args::SetupArguments;
 use dry_run::DryRun;
-use machine::{Chosen, Machine};
-use plan::Plan;
-use threshold::{Voters, proposal, rebuilders as so_many};
+use machine::{Chosen, LocalMachine};
+use plan::SetupPlan;
+use threshold::{Voters, proposal};
 
 use super::Exit;
 use super::args::ChosenMode;
-use super::evidence_at_hand;
-use super::output::{complain, json};
-use super::rebuilder::{Candidate, comes_to};
-use super::world::{Stop, World, answer, ask, end, say};
+use super::judging::{self, Court};
+use super::output::{complain, counted, json};
+use super::rebuilder::{Newcomer, comes_to};
+use super::world::{Stop, World, answer, ask, now, say, say_first};
 use crate::config::Config;
+use crate::gate::Gate;
 use crate::policy::Mode;
 use crate::sys::interrupt::Watch;
 use crate::types::{Threshold, Timestamp, printable};
@@ -41,11 +42,7 @@ enum Decides {
     Flags,
 }
 
-pub(super) fn run(arguments: &Setup) -> Exit {
-    end(set_up(arguments))
-}
-
-fn set_up(arguments: &Setup) -> Result<Exit, Stop> {
+pub(super) fn run(arguments: &SetupArguments) -> Result<Exit, Stop> {
     let quiet = arguments.yes || arguments.json;
     let decides =
         if !quiet && std::io::stdin().is_terminal() { Decides::Person } else { Decides::Flags };
@@ -54,17 +51,17 @@ fn set_up(arguments: &Setup) -> Result<Exit, Stop> {
         Decides::Flags => None,
     };
     let world = World::open(&arguments.directory)?;
-    let machine = Machine::look(&world.apt, world.trusted).map_err(Stop::wrong)?;
+    let machine = LocalMachine::look(&world.apt, world.trusted).map_err(Stop::wrong)?;
     if decides == Decides::Flags {
         nothing_is_missing(arguments, &world)?;
     }
     let session = Session { arguments, decides, world: &world, machine: &machine, now: now() };
     session.tell(&text::there_is(&world, &machine))?;
     if decides == Decides::Person {
-        session.tell("Nothing is written before you have seen all of it and said yes.\n")?;
+        session.tell("Nothing is written before you have seen every change and typed yes.\n")?;
     }
     let sources = session.named_sources()?;
-    let mut plan = Plan::of(session.rebuilders()?);
+    let mut plan = SetupPlan::of(session.rebuilders()?);
     session.threshold(&mut plan)?;
     let dry_run = session.dry_run(&plan)?;
     if arguments.dry_run {
@@ -76,16 +73,12 @@ fn set_up(arguments: &Setup) -> Result<Exit, Stop> {
             &config,
             change.writes(),
             dry_run.as_ref(),
-            Written::Nothing(exit),
+            SetupEnd::Nothing(exit),
         );
     }
     session.mode(&mut plan, dry_run.as_ref())?;
     session.sources(&mut plan, sources)?;
     session.write(&plan, dry_run.as_ref(), watch.as_ref())
-}
-
-fn now() -> Timestamp {
-    Timestamp::from(std::time::SystemTime::now())
 }
 
 /// Tells a user who leaves with Ctrl-C that nothing was done.
@@ -95,15 +88,8 @@ fn watch() -> Result<Watch, Stop> {
     Watch::begin(code, said).map_err(|error| Stop::refused(crate::sys::plain(&error)))
 }
 
-fn show(text: &str) -> Result<(), Stop> {
-    match say(text, Exit::Admitted) {
-        Exit::Admitted => Ok(()),
-        _ => Err(Stop::refused("this could not be shown: nothing was changed.")),
-    }
-}
-
 /// Checks that each answer is a flag, where no person is asked.
-fn nothing_is_missing(arguments: &Setup, world: &World) -> Result<(), Stop> {
+fn nothing_is_missing(arguments: &SetupArguments, world: &World) -> Result<(), Stop> {
     let policy = &world.config.policy;
     let first = policy.rebuilders().is_empty();
     let mut missing = Vec::new();
@@ -127,15 +113,17 @@ fn nothing_is_missing(arguments: &Setup, world: &World) -> Result<(), Stop> {
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Stop::wrong(format!(
-        "nobody can be asked, and the command line does not say: {}. Nothing was changed.",
-        missing.join(", ")
-    )))
+    // At a terminal, --yes or --json kept the questions away.
+    let why = match std::io::stdin().is_terminal() {
+        true => "--yes and --json ask no questions",
+        false => "no terminal",
+    };
+    Err(Stop::wrong(format!("{why}: add {}. Nothing was changed.", missing.join(", "))))
 }
 
 /// The extent of what was written, and the exit code of a setup that wrote nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Written {
+enum SetupEnd {
     /// All that was decided
     All,
     /// Nothing
@@ -144,21 +132,21 @@ enum Written {
 
 /// One setup: the party that decides, and the subjects of its decisions.
 struct Session<'a> {
-    arguments: &'a Setup,
+    arguments: &'a SetupArguments,
     decides: Decides,
     world: &'a World,
-    machine: &'a Machine,
+    machine: &'a LocalMachine,
     now: Timestamp,
 }
 
 impl Session<'_> {
     /// Shows the text that people read along the way. JSON has all of it at the end.
     fn tell(&self, text: &str) -> Result<(), Stop> {
-        if self.arguments.json { Ok(()) } else { show(text) }
+        if self.arguments.json { Ok(()) } else { say_first(text) }
     }
 
     /// Returns the rebuilders that are new.
-    fn rebuilders(&self) -> Result<Vec<Candidate>, Stop> {
+    fn rebuilders(&self) -> Result<Vec<Newcomer>, Stop> {
         let named = rebuilders::named_by_flags(self)?;
         if self.decides == Decides::Person && self.arguments.rebuilder.is_empty() {
             return rebuilders::asked_for(self);
@@ -166,7 +154,7 @@ impl Session<'_> {
         Ok(named)
     }
 
-    fn threshold(&self, plan: &mut Plan) -> Result<(), Stop> {
+    fn threshold(&self, plan: &mut SetupPlan) -> Result<(), Stop> {
         // A configuration without a threshold is enough to count the rebuilders that could vote.
         let config = plan.config(self.world, self.now)?;
         let voters = Voters::of(&config, self.machine, self.now);
@@ -189,43 +177,37 @@ impl Session<'_> {
         }
         let proposed = there.map_or(proposed, |there| proposed.max(there.count()));
         self.tell(&text::about_threshold(&voters, there))?;
-        loop {
-            let said =
-                answer(&format!("How many rebuilders must confirm a package? [{proposed}] "))?;
-            let said = if said.is_empty() { proposed.to_string() } else { said };
-            let wanted = said
-                .parse::<i64>()
-                .map_err(|_| "a number is wanted here".to_owned())
-                .and_then(|it| Threshold::try_from(it).map_err(|error| error.to_string()))
-                .and_then(|it| self.possible(plan, &voters, it));
-            match wanted {
-                Ok(wanted) => return self.decided(plan, &voters, wanted, there),
-                Err(why) => self.tell(&format!("  {why}\n"))?,
-            }
-        }
+        let question = format!("How many rebuilders must confirm a package? [{proposed}] ");
+        let wanted = self.asked(&question, |said| {
+            let said = if said.is_empty() { &proposed.to_string() } else { said };
+            let count = said.parse::<i64>().map_err(|_| "Type a number.".to_owned())?;
+            let wanted = Threshold::try_from(count).map_err(|error| error.to_string())?;
+            self.possible(plan, &voters, wanted)
+        })?;
+        self.decided(plan, &voters, wanted, there)
     }
 
     /// Returns the threshold, if any package could pass with it. Asks the reader of the
     /// configuration too, which knows more than this.
     fn possible(
         &self,
-        plan: &Plan,
+        plan: &SetupPlan,
         voters: &Voters,
         wanted: Threshold,
     ) -> Result<Threshold, String> {
         if voters.are_too_few_for(wanted) {
             return Err(format!(
-                "nothing could pass: only {} can confirm packages of this machine.",
-                so_many(voters.count())
+                "no package could pass: only {} can confirm packages of this machine.",
+                counted(voters.count(), "rebuilder")
             ));
         }
-        let plan = Plan { threshold: Some(wanted), ..plan.clone() };
+        let plan = SetupPlan { threshold: Some(wanted), ..plan.clone() };
         plan.config(self.world, self.now).map(|_| wanted).map_err(|stop| stop.why)
     }
 
     fn decided(
         &self,
-        plan: &mut Plan,
+        plan: &mut SetupPlan,
         voters: &Voters,
         wanted: Threshold,
         there: Option<Threshold>,
@@ -233,40 +215,50 @@ impl Session<'_> {
         plan.threshold = (there != Some(wanted)).then_some(wanted);
         let mut remarks = voters.remarks(wanted);
         if let Some(there) = there.filter(|there| wanted < *there) {
-            remarks.insert(0, format!("{} were needed until now, which is more", there.count()));
+            remarks
+                .insert(0, format!("the threshold was {} until now, which is more", there.count()));
         }
         self.tell(&remarks.iter().map(|it| format!("  note: {it}.\n")).collect::<String>())
     }
 
-    fn dry_run(&self, plan: &Plan) -> Result<Option<DryRun>, Stop> {
+    fn dry_run(&self, plan: &SetupPlan) -> Result<Option<DryRun>, Stop> {
         if self.arguments.no_dry_run {
             return Ok(None);
         }
         if self.decides == Decides::Person && !self.arguments.dry_run {
-            let question = "See how the packages that are installed would fare? It asks the rebuilders about each. [yes] ";
-            if !self.yes_or_no(question, true)? {
+            let question = "Check the installed packages by this policy? apt-quorum asks the rebuilders about each. [yes] ";
+            let wanted = self.asked(question, |said| match said {
+                "" | "yes" => Ok(true),
+                "no" => Ok(false),
+                _ => Err("Type yes or no.".to_owned()),
+            })?;
+            if !wanted {
                 return Ok(None);
             }
         }
-        let evidence = evidence_at_hand(&self.arguments.evidence).map_err(Stop::wrong)?;
-        let config = plan.config(self.world, self.now)?;
-        let run = DryRun::of(self.world, config, &evidence, self.arguments.offline);
-        match run {
+        let court = Court {
+            apt: self.world.apt.clone(),
+            gate: Gate::proposed(&self.world.apt, plan.config(self.world, self.now)?),
+            evidence: judging::at_hand(&self.arguments.evidence)?,
+            network: judging::network(self.arguments.offline),
+        };
+        match DryRun::of(&court) {
             Ok(run) => {
                 self.tell(&run.text(self.arguments.all))?;
                 Ok(Some(run))
             }
-            Err(why) if self.decides == Decides::Person => {
-                self.tell(&format!("  {}.\n", printable(&why)))?;
+            Err(stop) if self.decides == Decides::Person => {
+                self.tell(&format!("  {}.\n", printable(&stop.why)))?;
                 Ok(None)
             }
-            Err(why) => Err(Stop::wrong(format!(
-                "{why}. Nothing was changed; --no-dry-run does without looking at what is installed."
+            Err(stop) => Err(Stop::wrong(format!(
+                "{}. Nothing was changed. To skip the installed packages: --no-dry-run",
+                stop.why
             ))),
         }
     }
 
-    fn mode(&self, plan: &mut Plan, dry_run: Option<&DryRun>) -> Result<(), Stop> {
+    fn mode(&self, plan: &mut SetupPlan, dry_run: Option<&DryRun>) -> Result<(), Stop> {
         let there = self.world.config.policy.mode();
         let wanted = match self.arguments.mode {
             Some(ChosenMode::Enforce) => Mode::Enforce,
@@ -282,17 +274,14 @@ impl Session<'_> {
         // Where all packages are known to pass, enforcing can begin at once.
         let all_pass = dry_run.is_some_and(|it| it.exit() == Exit::Admitted);
         let proposed = if all_pass { Mode::Enforce } else { there };
-        self.tell("What is to happen to packages that are not confirmed?\n  enforce  they are refused\n  warn     they are let through, with a warning, and counted as debt\n")?;
-        loop {
-            let said =
-                answer(&format!("Mode, enforce or warn? [{}] ", super::mode::word(proposed)))?;
-            match said.as_str() {
-                "" => return Ok(proposed),
-                "enforce" => return Ok(Mode::Enforce),
-                "warn" => return Ok(Mode::Warn),
-                _ => self.tell("  Type enforce or warn.\n")?,
-            }
-        }
+        self.tell("What should happen to unconfirmed packages?\n  enforce  they are refused\n  warn     they pass with a warning and count as debt\n")?;
+        let question = format!("Mode, enforce or warn? [{}] ", super::mode::word(proposed));
+        self.asked(&question, |said| match said {
+            "" => Ok(proposed),
+            "enforce" => Ok(Mode::Enforce),
+            "warn" => Ok(Mode::Warn),
+            _ => Err("Type enforce or warn.".to_owned()),
+        })
     }
 
     /// Returns the sources that the command line names, if any. Reports a mistake there before the
@@ -304,14 +293,14 @@ impl Session<'_> {
         let chosen = self.machine.chosen(&self.arguments.sources)?;
         if chosen != Chosen::AsTheyAre && !self.apt_goes_by_this() {
             return Err(Stop::wrong(format!(
-                "--sources: apt does not go by the configuration in {}, so its sources have nothing to do with it: give --sources none. Nothing was changed.",
+                "--sources: apt does not use the configuration in {}, so its sources stay as they are: add --sources none. Nothing was changed.",
                 self.world.config.directory.display()
             )));
         }
         Ok(Some(chosen))
     }
 
-    fn sources(&self, plan: &mut Plan, named: Option<Chosen>) -> Result<(), Stop> {
+    fn sources(&self, plan: &mut SetupPlan, named: Option<Chosen>) -> Result<(), Stop> {
         plan.sources = match named {
             Some(chosen) => {
                 if chosen != Chosen::AsTheyAre {
@@ -338,9 +327,8 @@ impl Session<'_> {
         if choices.is_empty() || self.machine.all_are_judged() {
             return Ok(Chosen::AsTheyAre);
         }
-        loop {
-            let said = answer("Which sources? all, none, or their numbers [all] ")?;
-            match said.as_str() {
+        self.asked("Which sources? all, none, or their numbers [all] ", |said| {
+            match said {
                 "" | "all" => return Ok(Chosen::All),
                 "none" => return Ok(Chosen::AsTheyAre),
                 _ => {}
@@ -350,32 +338,30 @@ impl Session<'_> {
                 choices.get(number).map(|it| it.uri.clone())
             };
             let words = said.split([' ', ',']).filter(|it| !it.is_empty());
-            match words.map(number).collect::<Option<_>>() {
-                Some(uris) => return Ok(Chosen::These(uris)),
-                None => self.tell("  Type all, none, or numbers of the list.\n")?,
-            }
-        }
+            let uris = words.map(number).collect::<Option<_>>();
+            uris.map(Chosen::These).ok_or_else(|| "Type all, none, or numbers of the list.".into())
+        })
     }
 
     /// Asks for a last yes, and makes the change.
     fn write(
         &self,
-        plan: &Plan,
+        plan: &SetupPlan,
         dry_run: Option<&DryRun>,
         watch: Option<&Watch>,
     ) -> Result<Exit, Stop> {
         let world = self.world;
         let change = plan.change(world, self.machine, self.now)?;
         if change.is_empty() {
-            self.tell("All is as you want it.\n")?;
-            let written = Written::Nothing(Exit::Admitted);
+            self.tell("Nothing needs to change.\n")?;
+            let written = SetupEnd::Nothing(Exit::Admitted);
             return self.ended(plan, &world.config, Vec::new(), dry_run, written);
         }
         let would_be = change.check(world.trusted)?;
         let files = change.writes();
         self.tell(&text::will_be(&change, &would_be, plan, &self.world.apt))?;
         if self.decides == Decides::Person {
-            ask("Write this? Type yes: ", "without a terminal, give --yes")?;
+            ask("Write this? Type yes: ", "--yes")?;
         }
         // From here on Ctrl-C waits: it would come too late to be true.
         let _uninterrupted = watch.map(Watch::pause);
@@ -384,38 +370,41 @@ impl Session<'_> {
         comes_to(&mut text, &config, &world.option());
         text += &text::next(plan, &world.option());
         self.tell(&text)?;
-        self.ended(plan, &config, files, dry_run, Written::All)
+        self.ended(plan, &config, files, dry_run, SetupEnd::All)
     }
 
     fn ended(
         &self,
-        plan: &Plan,
+        plan: &SetupPlan,
         config: &Config,
         files: Vec<(PathBuf, bool)>,
         dry_run: Option<&DryRun>,
-        written: Written,
+        written: SetupEnd,
     ) -> Result<Exit, Stop> {
         let exit = match written {
-            Written::All => Exit::Admitted,
-            Written::Nothing(exit) => exit,
+            SetupEnd::All => Exit::Admitted,
+            SetupEnd::Nothing(exit) => exit,
         };
         if self.arguments.json {
-            let record = text::Record::of(self, plan, config, files, dry_run, written);
+            let record = text::SetupRecord::of(self, plan, config, files, dry_run, written);
             return Ok(say(&json(&record), exit));
         }
-        if matches!(written, Written::Nothing(_)) {
-            show("Nothing was written.\n")?;
+        if matches!(written, SetupEnd::Nothing(_)) {
+            say_first("Nothing was written.\n")?;
         }
         Ok(exit)
     }
 
-    fn yes_or_no(&self, question: &str, proposed: bool) -> Result<bool, Stop> {
+    /// Asks until `read` understands the answer, and tells why it does not.
+    fn asked<T>(
+        &self,
+        question: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Stop> {
         loop {
-            match answer(question)?.as_str() {
-                "" => return Ok(proposed),
-                "yes" => return Ok(true),
-                "no" => return Ok(false),
-                _ => self.tell("  Type yes or no.\n")?,
+            match read(&answer(question)?) {
+                Ok(it) => return Ok(it),
+                Err(why) => self.tell(&format!("  {why}\n"))?,
             }
         }
     }

@@ -1,24 +1,17 @@
 //! The decisions so far, and the change that they make.
 
-use super::machine::{Chosen, Machine};
-use crate::cli::mode;
-use crate::cli::rebuilder::Candidate;
+use super::machine::{Chosen, LocalMachine};
+use crate::cli::rebuilder::Newcomer;
 use crate::cli::world::{Stop, World};
-use crate::config::{Change, Config, with_setting, with_threshold};
+use crate::config::{Change, Config, Draft};
 use crate::policy::Mode;
 use crate::types::{Threshold, Timestamp};
 
-/// The file with the policy, below the directory of the configuration.
-const POLICY: &str = "policy.toml";
-
-/// Largest policy that is changed, in bytes.
-const MAX_FILE: usize = 1 << 20;
-
 /// The settings that are to change. All others stay as they are.
 #[derive(Clone)]
-pub(super) struct Plan {
+pub(super) struct SetupPlan {
     /// Rebuilders that are trusted from now on
-    pub(super) added: Vec<Candidate>,
+    pub(super) added: Vec<Newcomer>,
     /// The threshold, if it is another one
     pub(super) threshold: Option<Threshold>,
     /// The mode, if it is another one
@@ -27,8 +20,8 @@ pub(super) struct Plan {
     pub(super) sources: Chosen,
 }
 
-impl Plan {
-    pub(super) const fn of(added: Vec<Candidate>) -> Self {
+impl SetupPlan {
+    pub(super) const fn of(added: Vec<Newcomer>) -> Self {
         Self { added, threshold: None, mode: None, sources: Chosen::AsTheyAre }
     }
 
@@ -41,7 +34,7 @@ impl Plan {
     pub(super) fn change(
         &self,
         world: &World,
-        machine: &Machine,
+        machine: &LocalMachine,
         now: Timestamp,
     ) -> Result<Change, Stop> {
         let mut change = self.own(world, now)?;
@@ -51,30 +44,8 @@ impl Plan {
 
     /// Returns the change to the configuration alone.
     fn own(&self, world: &World, now: Timestamp) -> Result<Change, Stop> {
-        let mut change = Change::of(&world.config.directory);
-        for it in &self.added {
-            it.draft("setup", now).create_in(&mut change);
-        }
-        let path = world.config.directory.join(POLICY);
-        let was = world.trusted.read(&path, MAX_FILE).map_err(Stop::refused)?;
-        let mut text = Some(was.clone());
-        if let Some(threshold) = self.threshold.or_else(|| self.any_threshold(world)) {
-            text = text.and_then(|it| with_threshold(&it, threshold));
-        }
-        if let Some(mode) = self.mode {
-            let word = format!("\"{}\"", mode::word(mode));
-            text = text.and_then(|it| with_setting(&it, "mode", &word));
-        }
-        let text = text.ok_or_else(|| {
-            Stop::refused(format!(
-                "the threshold and the mode cannot be written into {}. Nothing was changed.",
-                path.display()
-            ))
-        })?;
-        if text != was {
-            change.edit(POLICY, was, text);
-        }
-        Ok(change)
+        let drafts: Vec<Draft> = self.added.iter().map(|it| it.draft("setup", now)).collect();
+        world.change(&drafts, self.threshold.or_else(|| self.any_threshold(world)), self.mode)
     }
 
     /// Returns a threshold of 1 as long as there is none: a configuration with a rebuilder and no

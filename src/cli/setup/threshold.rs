@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::machine::Machine;
+use super::machine::LocalMachine;
+use crate::cli::output::counted;
+use crate::cli::world::is_valid;
 use crate::config::Config;
-use crate::types::{Architecture, PublicKey, RebuilderName, Threshold, Timestamp};
+use crate::types::{Architecture, RebuilderName, Threshold, Timestamp};
 
 /// The rebuilders that could confirm packages on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,14 +17,10 @@ pub(super) struct Voters {
 
 impl Voters {
     /// Counts the rebuilders that have a key that is good now and are asked about the architecture.
-    /// A rebuilder without any endpoint counts too: it confirms by attestations that somebody
-    /// brings along.
-    pub(super) fn of(config: &Config, machine: &Machine, now: Timestamp) -> Self {
-        let can_sign = |it: &&crate::attest::PinnedKey| match &it.key {
-            PublicKey::OpenPgp(certificate) => certificate.can_sign(now).is_ok(),
-            _ => true,
-        };
-        let keys = config.policy.keys().iter().filter(|it| it.is_good_at(now)).filter(can_sign);
+    /// A rebuilder without any endpoint counts too: it confirms by attestations that are
+    /// imported.
+    pub(super) fn of(config: &Config, machine: &LocalMachine, now: Timestamp) -> Self {
+        let keys = config.policy.keys().iter().filter(|it| is_valid(it, now));
         let able: BTreeSet<&RebuilderName> = keys.map(|it| &it.rebuilder).collect();
         let covers = |name: &RebuilderName, architecture: &Architecture| {
             let mut own = config.endpoints.iter().filter(|it| it.rebuilder == *name).peekable();
@@ -54,7 +52,7 @@ impl Voters {
             if !threshold.is_met_by(*count) {
                 let able = match count {
                     0 => "no rebuilder".to_owned(),
-                    _ => format!("only {}", rebuilders(*count)),
+                    _ => format!("only {}", counted(*count, "rebuilder")),
                 };
                 remarks.push(format!(
                     "no package of the architecture {architecture} can pass: {able} can confirm those"
@@ -64,14 +62,14 @@ impl Voters {
         let count = self.count();
         let needed = usize::try_from(threshold.count()).unwrap_or(usize::MAX);
         if count == 1 {
-            remarks.push("with one rebuilder there is no quorum of several: it alone decides, and you trust it as much as the archive".to_owned());
+            remarks.push("one rebuilder is not a quorum: it decides alone, and you trust it as much as the repository".to_owned());
         } else if needed == count {
             remarks.push(format!(
-                "all {count} must confirm, so one that is silent or slow blocks every package"
+                "all {count} must confirm, so one silent or slow rebuilder blocks every package"
             ));
         } else if needed.saturating_mul(2) <= count {
             remarks.push(format!(
-                "{needed} of {count} is no majority: the others may say something else and are not heard"
+                "{needed} of {count} is not a majority: the others may disagree and do not count"
             ));
         }
         remarks
@@ -81,10 +79,6 @@ impl Voters {
 /// Returns more than half of the voters, and fewer than all where that is possible.
 pub(super) fn proposal(voters: usize) -> u32 {
     u32::try_from(voters / 2).unwrap_or(u32::MAX).saturating_add(1)
-}
-
-pub(super) fn rebuilders(count: usize) -> String {
-    format!("{count} rebuilder{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -112,12 +106,12 @@ mod tests {
         let said = |voters: &Voters, count| voters.remarks(threshold(count)).join("; ");
         let three = voters(&[("amd64", 3), ("all", 3)]);
         assert_eq!((three.count(), said(&three, 2).as_str()), (3, ""));
-        assert!(said(&three, 3).contains("all 3 must confirm, so one that is silent"));
-        assert!(said(&three, 1).contains("1 of 3 is no majority"));
+        assert!(said(&three, 3).contains("all 3 must confirm, so one silent"));
+        assert!(said(&three, 1).contains("1 of 3 is not a majority"));
         let two = voters(&[("amd64", 2), ("all", 2)]);
         assert!(said(&two, 2).contains("all 2 must confirm"));
         let one = voters(&[("amd64", 1), ("all", 1)]);
-        assert!(said(&one, 1).contains("no quorum of several"));
+        assert!(said(&one, 1).contains("is not a quorum"));
         assert!(one.are_too_few_for(threshold(2)));
         // No rebuilder is asked about packages of every architecture.
         let half = voters(&[("amd64", 3), ("all", 0)]);

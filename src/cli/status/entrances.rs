@@ -1,5 +1,5 @@
-//! The entrances, at which apt and dpkg ask the gate: the files that make them ask, and the
-//! programs that they start.
+//! The hooks, at which apt and dpkg ask the gate: the files that make them ask, and the programs
+//! that they start.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::cli::world::shown_uri;
 use crate::config::Direct;
 
 /// The name of the hook for people. This entrance counts for every package.
-pub(super) const APTS_HOOK: &str = "apt's hook";
+pub(super) const APTS_HOOK: &str = "before unpacking (apt)";
 
 /// The program that apt starts as its hook.
 const HOOK: &str = "/usr/lib/apt-quorum/pre-install-pkgs";
@@ -35,7 +35,7 @@ const MAX_FILE: usize = 1 << 20;
 
 /// A place at which packages are judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Entrance {
+pub(super) struct ActiveEntrance {
     pub(super) name: &'static str,
     pub(super) active: bool,
     /// True if packages come in unjudged without it
@@ -54,11 +54,11 @@ pub(super) struct Sources {
 }
 
 /// Returns all entrances of the system in `root`, by apt's configuration there as it prints it.
-pub(super) fn of(dump: &str, root: &Path, direct: Option<Direct>) -> Vec<Entrance> {
+pub(super) fn of(dump: &str, root: &Path, direct: Option<Direct>) -> Vec<ActiveEntrance> {
     vec![hook(dump, root), dpkg(root, direct), before_prompt(dump, root)]
 }
 
-fn hook(dump: &str, root: &Path) -> Entrance {
+fn hook(dump: &str, root: &Path) -> ActiveEntrance {
     let hooks = dumped_below(dump, "DPkg::Pre-Install-Pkgs");
     let hooks: Vec<&str> =
         hooks.iter().map(|(_, it)| it.as_str()).filter(|it| !it.is_empty()).collect();
@@ -68,15 +68,15 @@ fn hook(dump: &str, root: &Path) -> Entrance {
     let remark = match hooks.iter().position(|it| *it == HOOK) {
         None => Some(not_asked(root, "etc/apt/apt.conf.d/00apt-quorum", "apt")),
         Some(_) if version != Some("3") => {
-            Some("apt does not tell it enough: 00apt-quorum was changed".to_owned())
+            Some("apt gives it too little data: 00apt-quorum was changed".to_owned())
         }
         Some(at) if at > 0 => Some("another package's hook runs before it".to_owned()),
         Some(_) => cannot_run(root, HOOK),
     };
-    Entrance { name: APTS_HOOK, active: remark.is_none(), needed: true, remark }
+    ActiveEntrance { name: APTS_HOOK, active: remark.is_none(), needed: true, remark }
 }
 
-fn before_prompt(dump: &str, root: &Path) -> Entrance {
+fn before_prompt(dump: &str, root: &Path) -> ActiveEntrance {
     let asks = |kind: &str| {
         let hooks = dumped_below(dump, &format!("AptCli::Hooks::{kind}"));
         // The latter, behind a condition, was what the package shipped once.
@@ -89,10 +89,10 @@ fn before_prompt(dump: &str, root: &Path) -> Entrance {
     } else {
         Some(not_asked(root, "etc/apt/apt.conf.d/90apt-quorum-before-prompt", "apt"))
     };
-    Entrance { name: "before the prompt", active: remark.is_none(), needed: false, remark }
+    ActiveEntrance { name: "before apt's prompt", active: remark.is_none(), needed: false, remark }
 }
 
-fn dpkg(root: &Path, direct: Option<Direct>) -> Entrance {
+fn dpkg(root: &Path, direct: Option<Direct>) -> ActiveEntrance {
     let parts = below(root, DPKG_PARTS);
     let asks = std::fs::read_dir(parts).into_iter().flatten().flatten().any(|entry| {
         let name = entry.file_name();
@@ -101,13 +101,18 @@ fn dpkg(root: &Path, direct: Option<Direct>) -> Entrance {
         name.as_encoded_bytes().iter().all(plain) && starts_gate(&entry.path())
     });
     let remark = if direct == Some(Direct::Pass) {
-        Some("the policy says dpkg = \"pass\": only apt is gated".to_owned())
+        Some("policy.toml has dpkg = \"pass\": only apt is checked".to_owned())
     } else if asks {
         cannot_run(root, DPKG_HOOK)
     } else {
         Some(not_asked(root, "etc/dpkg/dpkg.cfg.d/apt-quorum", "dpkg"))
     };
-    Entrance { name: "dpkg's gate", active: remark.is_none(), needed: true, remark }
+    ActiveEntrance {
+        name: "before unpacking (dpkg)",
+        active: remark.is_none(),
+        needed: true,
+        remark,
+    }
 }
 
 /// Returns true if dpkg starts the gate because of this file, or of the file that this link leads
@@ -125,13 +130,13 @@ fn starts_gate(path: &Path) -> bool {
 /// Returns the reason why `who` does not ask, as far as the files tell.
 fn not_asked(root: &Path, file: &str, who: &str) -> String {
     if std::fs::symlink_metadata(root.join(format!("{file}.disabled"))).is_ok() {
-        format!("{who} does not ask it: /{file} was put aside as /{file}.disabled")
+        format!("{who} does not run it: /{file} was renamed to /{file}.disabled")
     } else if root.join(file).exists() {
-        format!("{who} does not ask it, although there is /{file}")
+        format!("{who} does not run it, although there is /{file}")
     } else if root.join(file).is_symlink() {
-        format!("{who} does not ask it: /{file} leads nowhere")
+        format!("{who} does not run it: /{file} is a broken link")
     } else {
-        format!("{who} does not ask it: there is no /{file}")
+        format!("{who} does not run it: there is no /{file}")
     }
 }
 
@@ -139,7 +144,7 @@ fn not_asked(root: &Path, file: &str, who: &str) -> String {
 fn cannot_run(root: &Path, program: &str) -> Option<String> {
     match std::fs::metadata(below(root, program)) {
         Ok(it) if it.is_file() && it.permissions().mode() & 0o111 != 0 => None,
-        Ok(_) => Some(format!("{program} is no program")),
+        Ok(_) => Some(format!("{program} is not executable")),
         Err(_) => Some(format!("{program} is missing: nothing can be installed")),
     }
 }
@@ -229,7 +234,7 @@ mod tests {
         let root = system();
         assert_eq!(remarks(DUMP, root.path(), Direct::Judge), [None, None, None]);
         let passed = remarks(DUMP, root.path(), Direct::Pass).remove(1).unwrap();
-        assert_eq!(passed, "the policy says dpkg = \"pass\": only apt is gated");
+        assert_eq!(passed, "policy.toml has dpkg = \"pass\": only apt is checked");
     }
 
     #[test]
@@ -239,11 +244,11 @@ mod tests {
         for (dump, expected) in [
             (
                 DUMP.replace("Pre-Install-Pkgs:: \"/usr/lib", "X:: \"/usr/lib"),
-                "apt does not ask it: there is no /etc/apt/apt.conf.d/00apt-quorum",
+                "apt does not run it: there is no /etc/apt/apt.conf.d/00apt-quorum",
             ),
             (
                 DUMP.replace("::Version \"3\"", "::Version \"2\""),
-                "apt does not tell it enough: 00apt-quorum was changed",
+                "apt gives it too little data: 00apt-quorum was changed",
             ),
             (
                 format!("DPkg::Pre-Install-Pkgs:: \"/bin/true\";\n{DUMP}"),
@@ -254,24 +259,27 @@ mod tests {
         }
         let half = DUMP.replace("AptCli::Hooks::Upgrade", "AptCli::Hooks::Search");
         let prompt = remarks(&half, root.path(), Direct::Judge).remove(2).unwrap();
-        assert!(prompt.starts_with("apt does not ask it: "), "{prompt}");
+        assert!(prompt.starts_with("apt does not run it: "), "{prompt}");
         let gate = at("etc/dpkg/dpkg.cfg.d/apt-quorum");
         fs::rename(&gate, gate.with_extension("disabled")).unwrap();
         let aside = remarks(DUMP, root.path(), Direct::Judge).remove(1).unwrap();
         assert_eq!(
             aside,
-            "dpkg does not ask it: /etc/dpkg/dpkg.cfg.d/apt-quorum was put aside as /etc/dpkg/dpkg.cfg.d/apt-quorum.disabled"
+            "dpkg does not run it: /etc/dpkg/dpkg.cfg.d/apt-quorum was renamed to /etc/dpkg/dpkg.cfg.d/apt-quorum.disabled"
         );
         fs::rename(gate.with_extension("disabled"), &gate).unwrap();
         fs::rename(at("shipped"), at("gone")).unwrap();
         let astray = remarks(DUMP, root.path(), Direct::Judge).remove(1).unwrap();
-        assert_eq!(astray, "dpkg does not ask it: /etc/dpkg/dpkg.cfg.d/apt-quorum leads nowhere");
+        assert_eq!(
+            astray,
+            "dpkg does not run it: /etc/dpkg/dpkg.cfg.d/apt-quorum is a broken link"
+        );
         fs::remove_file(&gate).unwrap();
         fs::write(&gate, "# pre-invoke=/usr/lib/apt-quorum/dpkg-pre-invoke\n").unwrap();
         let commented = remarks(DUMP, root.path(), Direct::Judge).remove(1).unwrap();
         assert_eq!(
             commented,
-            "dpkg does not ask it, although there is /etc/dpkg/dpkg.cfg.d/apt-quorum"
+            "dpkg does not run it, although there is /etc/dpkg/dpkg.cfg.d/apt-quorum"
         );
         fs::set_permissions(below(root.path(), BEFORE_PROMPT), fs::Permissions::from_mode(0o644))
             .unwrap();
@@ -281,7 +289,7 @@ mod tests {
             all[0].as_deref(),
             Some("/usr/lib/apt-quorum/pre-install-pkgs is missing: nothing can be installed")
         );
-        assert_eq!(all[2].as_deref(), Some("/usr/lib/apt-quorum/before-prompt is no program"));
+        assert_eq!(all[2].as_deref(), Some("/usr/lib/apt-quorum/before-prompt is not executable"));
     }
 
     #[test]

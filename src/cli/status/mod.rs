@@ -10,11 +10,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Exit;
-use super::args::Status as Arguments;
-use super::exception::Listed;
+use super::args::StatusArguments as Arguments;
+use super::exception::ListedException;
+use super::judging::present;
 use super::output::json;
 use super::rebuilder::who_answers;
-use super::world::{Stop, end, say, show};
+use super::world::{Stop, directory, is_valid, say, show};
 use crate::apt::configuration::Configuration;
 use crate::audit::System;
 use crate::config::{self, Config};
@@ -22,9 +23,9 @@ use crate::gate::{Commands, Environment, apt_dump, ways};
 use crate::policy::{Exception, Mode};
 use crate::receipt;
 use crate::sys::secure::Trusted;
-use crate::types::{PublicKey, RebuilderName, Timestamp};
-use entrances::{Entrance, Sources};
-use history::{Debt, Event, Heard, History};
+use crate::types::{RebuilderName, Timestamp};
+use entrances::{ActiveEntrance, Sources};
+use history::{Debt, Heard, History, PastEvent};
 
 /// The whole status, which `--json` prints.
 #[derive(Serialize)]
@@ -34,15 +35,15 @@ struct Status {
     /// True if the entrances, the configuration and the mode are as they should be
     guarded: bool,
     configuration: Configured,
-    entrances: Vec<Entrance>,
+    entrances: Vec<ActiveEntrance>,
     sources: Option<Sources>,
-    rebuilders: Vec<Rebuilder>,
+    rebuilders: Vec<HeardRebuilder>,
     /// Unusual settings for asking rebuilders, for people
     network: Vec<String>,
     debt: Option<Debt>,
-    exceptions: Vec<Listed>,
-    conflicts: Vec<Event>,
-    refusals: Vec<Event>,
+    exceptions: Vec<ListedException>,
+    conflicts: Vec<PastEvent>,
+    refusals: Vec<PastEvent>,
 }
 
 #[derive(Serialize)]
@@ -56,36 +57,29 @@ struct Configured {
 }
 
 #[derive(Serialize)]
-struct Rebuilder {
+struct HeardRebuilder {
     name: RebuilderName,
     endpoints: usize,
-    keys: Vec<Key>,
+    keys: Vec<HeardKey>,
     heard: Heard,
     /// The result of asking it now: `answers`, or why it does not; none if it was not asked
     now: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Key {
+struct HeardKey {
     id: String,
     until: Option<Timestamp>,
     good: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
-    let dump = match apt_dump(Environment::Heard, None) {
-        Ok(dump) => dump.unwrap_or_default(),
-        Err(error) => return end(Err(Stop::wrong(error))),
-    };
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stop> {
+    let dump = apt_dump(Environment::Heard, None).map_err(Stop::wrong)?.unwrap_or_default();
     let mut apt = Configuration::default();
     apt.add_dump(&dump);
-    let directory = arguments
-        .directory
-        .config
-        .clone()
-        .unwrap_or_else(|| apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY));
+    let directory = directory(&arguments.directory, &apt);
     let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
-    let now = Timestamp::from(receipt::present(&state, std::time::SystemTime::now()).now);
+    let now = present(&apt);
     let loaded = config::load(&directory, Trusted::now());
     let history = History::read(&state);
     let loaded = loaded.as_ref();
@@ -114,7 +108,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             .map(|it| ways(&it.endpoints, &apt, it.timeouts.answer, Commands::Left))
             .unwrap_or_default(),
         debt: System::running(&apt).and_then(|it| history::debt(&it)).ok(),
-        exceptions: exceptions.iter().map(|it| Listed::of(it, now)).collect(),
+        exceptions: exceptions.iter().map(|it| ListedException::of(it, now)).collect(),
         conflicts: history.conflicts.into_iter().rev().collect(),
         refusals: history.refusals.into_iter().rev().collect(),
     };
@@ -124,9 +118,9 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         (None, false) => Exit::Refused,
     };
     if arguments.json {
-        return say(&json(&status), exit);
+        return Ok(say(&json(&status), exit));
     }
-    show(&text::of(&status, exceptions), exit)
+    Ok(show(&text::of(&status, exceptions), exit))
 }
 
 fn rebuilders(
@@ -134,16 +128,12 @@ fn rebuilders(
     history: &History,
     answers: &BTreeMap<RebuilderName, String>,
     now: Timestamp,
-) -> Vec<Rebuilder> {
+) -> Vec<HeardRebuilder> {
     let keys = |name: &RebuilderName| {
         let own = config.policy.keys().iter().filter(|it| it.rebuilder == *name);
         own.map(|it| {
-            let can_sign = match &it.key {
-                PublicKey::OpenPgp(certificate) => certificate.can_sign(now).is_ok(),
-                _ => true,
-            };
             let id = it.key.key_id().as_str().to_owned();
-            Key { id, until: it.not_after, good: can_sign && it.is_good_at(now) }
+            HeardKey { id, until: it.not_after, good: is_valid(it, now) }
         })
         .collect()
     };
@@ -151,7 +141,7 @@ fn rebuilders(
         .policy
         .rebuilders()
         .iter()
-        .map(|name| Rebuilder {
+        .map(|name| HeardRebuilder {
             name: name.clone(),
             endpoints: config.endpoints.iter().filter(|it| it.rebuilder == *name).count(),
             keys: keys(name),

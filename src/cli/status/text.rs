@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::entrances::{APTS_HOOK, Sources};
-use super::history::{Debt, Event, Heard};
-use super::{Rebuilder, Status};
+use super::history::{Debt, Heard, PastEvent};
+use super::{HeardRebuilder, Status};
 use crate::cli::exception::line as exception_line;
 use crate::policy::Exception;
 use crate::types::{Timestamp, printable};
@@ -19,9 +19,9 @@ pub(super) fn of(status: &Status, exceptions: &[Exception]) -> String {
     };
     for it in &status.entrances {
         match &it.remark {
-            None => line("entrance", &format!("{}: active", it.name)),
-            Some(why) if it.needed => line("entrance", &format!("{}: NOT ACTIVE, {why}", it.name)),
-            Some(why) => line("entrance", &format!("{}: off, {why}", it.name)),
+            None => line("hook", &format!("{}: active", it.name)),
+            Some(why) if it.needed => line("hook", &format!("{}: NOT ACTIVE, {why}", it.name)),
+            Some(why) => line("hook", &format!("{}: off, {why}", it.name)),
         }
     }
     if let Some(it) = &status.sources {
@@ -46,7 +46,7 @@ pub(super) fn of(status: &Status, exceptions: &[Exception]) -> String {
         line("exception", &format!("and {more} more: apt-quorum exception list"));
     }
     for (label, events) in [("CONFLICT", &status.conflicts), ("refused", &status.refusals)] {
-        for Event { time, what, why, .. } in events {
+        for PastEvent { time, what, why, .. } in events {
             line(label, &format!("{what}: {why} (on {})", time.date()));
         }
     }
@@ -73,11 +73,11 @@ fn headline(status: &Status) -> String {
 
 fn sources(sources: &Sources, hook_is_active: bool) -> String {
     let otherwise = if hook_is_active {
-        "by the hook once they are there"
+        "before unpacking"
     } else {
-        "NOT, for the hook is not active"
+        "NOT CHECKED, because the hook is not active"
     };
-    let judged = format!("{} judged on the way", sources.judged);
+    let judged = format!("checked during download: {}", sources.judged);
     if sources.others.is_empty() {
         return judged;
     }
@@ -85,21 +85,21 @@ fn sources(sources: &Sources, hook_is_active: bool) -> String {
     if sources.others.len() > SHOWN {
         shown.push("...");
     }
-    format!("{judged}, {} {otherwise} ({})", sources.others.len(), shown.join(" "))
+    format!("{judged}; {otherwise}: {} ({})", sources.others.len(), shown.join(" "))
 }
 
-fn rebuilder(rebuilder: &Rebuilder, now: Timestamp) -> String {
-    let Rebuilder { name, endpoints, keys, heard, now: answer } = rebuilder;
+fn rebuilder(rebuilder: &HeardRebuilder, now: Timestamp) -> String {
+    let HeardRebuilder { name, endpoints, keys, heard, now: answer } = rebuilder;
     let good = keys.iter().filter(|it| it.good).count();
     let mut parts = vec![match keys.len() {
         1 if good == 1 => "1 key".to_owned(),
         all if good == all => format!("{all} keys"),
-        all => format!("{good} of {all} keys still good"),
+        all => format!("{good} of {all} keys valid"),
     }];
     let ends = keys.iter().filter(|it| it.good).filter_map(|it| it.until).min();
     parts.extend(ends.map(|it| {
         let days = (it.as_unix() - now.as_unix()) / (24 * 60 * 60);
-        format!("the next ends on {}, in {days} days", it.date())
+        format!("the next expires on {}, in {days} days", it.date())
     }));
     if *endpoints == 0 {
         parts.push("no endpoint".to_owned());
@@ -108,7 +108,7 @@ fn rebuilder(rebuilder: &Rebuilder, now: Timestamp) -> String {
         Some(last) => {
             let Heard { confirmed, of, rebuilt, answered, .. } = heard;
             parts.push(format!(
-                "confirmed {confirmed} of the last {of} packages, heard on {}",
+                "confirmed {confirmed} of the last {of} packages, last answer on {}",
                 last.date()
             ));
             let coverage = match answered {
@@ -117,7 +117,7 @@ fn rebuilder(rebuilder: &Rebuilder, now: Timestamp) -> String {
             };
             parts.push(format!("coverage {coverage}; lag {}", lag(heard.lag)));
         }
-        None => parts.push("not heard yet".to_owned()),
+        None => parts.push("no answer yet".to_owned()),
     }
     parts.extend(answer.as_ref().map(|it| format!("now: {}", printable(it))));
     format!("{name}: {}", parts.join("; "))
@@ -139,6 +139,6 @@ fn lag(seconds: Option<i64>) -> String {
 fn debt(debt: Debt) -> String {
     let Debt { installed, without_quorum, without_receipt } = debt;
     format!(
-        "{without_quorum} of {installed} packages were let in without a quorum, {without_receipt} have no receipt: apt-quorum audit tells more"
+        "{without_quorum} of {installed} packages were accepted without a quorum, {without_receipt} have no receipt. For details: apt-quorum audit"
     )
 }

@@ -12,11 +12,13 @@ use crate::policy::Policy;
 use crate::types::{Identity, RebuilderName, Sha256Digest, Timestamp};
 
 /// The result of asking about one package.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct Surveyed {
     /// The package
+    #[serde(flatten)]
     pub identity: Identity,
     /// The SHA-256 of its file, if an index or the file itself told it
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256Digest>,
     /// The rebuilders that signed it: this very file, if its hash is known
     pub signed: BTreeSet<RebuilderName>,
