@@ -5,7 +5,7 @@
 #
 # For daily work, once all is compiled:
 #
-#   make quick   rustfmt, clippy, unit tests, the tests of sources and documents
+#   make quick   rustfmt, clippy, unit tests, the tests of crates, sources and documents
 #
 # Each installs what it needs from Debian if it is missing. All that they make is in target/.
 
@@ -15,7 +15,7 @@ help:
 	@sed '/^$$/q; s/^# \{0,1\}//' Makefile
 	@echo 'The parts: make quick, build, deb, reproducible, static, demo-template, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, test-page, test-sessions, templates, faults, bench, clean'
 
-# rustfmt, clippy, the unit tests, and the tests of sources and documents.
+# rustfmt, clippy, the unit tests, and the tests of crates, sources and documents.
 quick:
 	scripts/quick
 

@@ -1,6 +1,6 @@
 """Looks at pages of an audit in Chromium, as somebody would who uses them.
 
-page.py PAGES SCRATCH: PAGES holds many.html and hostile.html, made by tests/audit_page.rs.
+page.py PAGES SCRATCH: PAGES holds many.html and hostile.html, made by tests/program/audit_page.rs.
 Speaks the protocol of WebDriver (https://www.w3.org/TR/webdriver2/) to chromedriver.
 """
 

@@ -2,7 +2,7 @@
 //! them, `bench rebuilder LIST PORT SEED` is a rebuilder that has built them.
 
 mod mirror;
-#[allow(dead_code, reason = "tests/budget.rs uses the rest")]
+#[allow(dead_code, reason = "tests/alone/budget.rs uses the rest")]
 mod rebuilder;
 
 use std::fmt::Write as _;

@@ -1,6 +1,6 @@
 //! The crate `in-toto`, with which rebuilderd signs, as a second opinion about whether a link is
 //! signed. Where the two differ for a reason that is known, [`Known`] names it;
-//! `tests/second_opinion.rs` has each of them as an example and says who is right. Everything else
+//! `tests/core/second_opinion.rs` has each of them as an example and says who is right. Everything else
 //! is a finding.
 #![no_main]
 

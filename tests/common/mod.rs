@@ -51,6 +51,41 @@ pub fn left_out(what: &str) {
     std::io::stderr().write_all(note.as_bytes()).unwrap();
 }
 
+/// Set in a process that has one test to do.
+const ALONE: &str = "APT_QUORUM_TEST_ALONE";
+
+/// Does the work of the test with this name in a process that does nothing else: for what the system
+/// measures of a process, or of all its children together.
+#[allow(clippy::disallowed_macros, reason = "the harness keeps it, unless the test fails")]
+pub fn alone(test: &str, work: fn()) {
+    if std::env::var_os(ALONE).is_some() {
+        return work();
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).env(ALONE, "1");
+    // What was left out is said there, and not kept by the harness.
+    let Output { status, stdout, .. } = command.stderr(Stdio::inherit()).output().unwrap();
+    let stdout = String::from_utf8_lossy(&stdout);
+    println!("{stdout}");
+    let did = stdout.contains("test result: ok. 1 passed;");
+    assert!(status.success() && did, "{test} failed, or there is no such test");
+}
+
+/// A number of `/proc/self/status`, in KiB.
+fn status(field: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
+
+/// The most memory that `work` needs beside what is there already, in KiB, if it is [`alone`].
+pub fn memory_of<T>(work: impl FnOnce() -> T) -> (T, u64) {
+    fs::write("/proc/self/clear_refs", "5").unwrap(); // the peak starts anew: proc(5)
+    let before = status("VmRSS:");
+    let result = work();
+    (result, status("VmHWM:").saturating_sub(before))
+}
+
 pub fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
@@ -395,6 +430,16 @@ pub fn finish(child: Child) -> Ended {
 pub fn copy_of_program(to: &Path) {
     let program = env!("CARGO_BIN_EXE_apt-quorum");
     assert!(Command::new("cp").arg(program).arg(to).status().unwrap().success());
+    set_mode(to, 0o755);
+}
+
+/// Writes a script, by another process for the same reason.
+pub fn write_script(to: &Path, text: &str) {
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec cat >\"$0\""]).arg(to).stdin(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
     set_mode(to, 0o755);
 }
 

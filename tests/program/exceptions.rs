@@ -1,0 +1,368 @@
+//! Adding, listing and removing exceptions, with the real program: what it writes, and what it
+//! leaves alone.
+
+use std::fs;
+
+use crate::common::{self, Deb, Ended, Key, World, run};
+
+/// A file of exceptions as people write it.
+const WRITTEN: &str = "# exceptions of this machine\n\n\
+    # the kernel, see bug 1234\n\
+    [[exception]]\n\
+    package = [\"linux-image-*\"]   # all of them\n\
+    reason = \"signed elsewhere\"\n\
+    expires = 2199-01-01\n\n\
+    # over since long\n\
+    [[exception]]\n\
+    package = [\"old\"]\n\
+    reason = \"bug 7\"\n\
+    expires = 2020-01-01\n";
+
+fn world() -> World {
+    let world = World::new();
+    world.policy("mode = \"enforce\"\nthreshold = 1\n");
+    world.rebuilder("alpha", &Key::new(), &[]);
+    world
+}
+
+fn exception(world: &World, arguments: &[&str]) -> Ended {
+    let mut command = world.command();
+    command.arg("exception").args(arguments).arg("--config").arg(world.path("etc"));
+    let ended = run(&mut command);
+    ended.assert_plain();
+    ended
+}
+
+fn add(world: &World, arguments: &[&str]) -> Ended {
+    exception(world, &[&["add"], arguments].concat())
+}
+
+fn read(world: &World, name: &str) -> Option<String> {
+    fs::read_to_string(world.path(&format!("etc/exceptions.d/{name}"))).ok()
+}
+
+/// The day so many days from today, in UTC.
+fn day_in(days: i64) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let at = i64::try_from(now.as_secs()).unwrap() + days * 24 * 60 * 60;
+    apt_quorum::types::Timestamp::from_unix(at).unwrap().date()
+}
+
+#[test]
+fn a_file_passes_by_an_exception_for_its_bytes_and_no_other_file_does() {
+    let world = world();
+    let hello = Deb::new("hello", "2.10-5", "amd64");
+    let path = world.put(&hello);
+    world.verify(&hello).assert_code(1);
+    let path = path.to_str().unwrap();
+    let ended = add(&world, &[path, "--reason", "a \"b\" \u{1b}[2J\nmode = 1", "--days", "30"]);
+    ended.assert_code(0);
+    // Midnight may come between here and there.
+    let until = [31, 32].map(day_in);
+    let expected = until.clone().map(|until| {
+        format!(
+            "exceptions.d/local.toml:2: package \"hello\", version \"2.10-5\", sha256 \"{}\": a \"b\" ?[2J mode = 1 (until {until}, 30 days left).\nApplies to this file only.\n",
+            hello.sha256()
+        )
+    });
+    assert!(expected.contains(&ended.stdout), "{ended:?}");
+    let written = read(&world, "local.toml").unwrap();
+    let lines: Vec<&str> = written.lines().collect();
+    assert!(lines[0].starts_with("# Added with apt-quorum exception add on "), "{written}");
+    assert_eq!(lines[1..4], ["[[exception]]", "package = [\"hello\"]", "version = [\"2.10-5\"]"]);
+    assert_eq!(lines[5], "reason = \"a \\\"b\\\" \\U0000001B[2J\\U0000000Amode = 1\"");
+    assert_eq!(lines.len(), 7);
+    let verified = world.verify(&hello);
+    verified.assert_code(0);
+    assert!(verified.stdout.starts_with("exception: hello 2.10-5 amd64: "), "{verified:?}");
+    world.verify(&hello.differently_built()).assert_code(1);
+}
+
+/// It has no name that everybody reads in the same way, so nothing but its bytes says which it is.
+#[test]
+fn a_file_that_could_be_two_packages_passes_by_its_bytes_alone() {
+    let world = world();
+    let control = "Package: odd\nVersion: 1\nArchitecture: all\nSource: a(1)\nDescription: x\n";
+    let odd = Deb { bytes: common::deb(control), ..Deb::new("odd", "1", "all") };
+    let path = world.put(&odd);
+    world.verify(&odd).assert_code(1);
+    let given = [path.to_str().unwrap(), "--reason", "r", "--days", "3"];
+    let ended = add(&world, &[&given[..], &["--architecture", "all"]].concat());
+    ended.assert_code(2);
+    let said = "can have no other condition than its SHA-256";
+    assert!(ended.stderr.contains(said), "{ended:?}");
+    let ended = add(&world, &given);
+    ended.assert_code(0);
+    let said = "exactly the file with this SHA-256, whatever its control data says.\n";
+    assert!(ended.stdout.ends_with(said), "{ended:?}");
+    let written = read(&world, "local.toml").unwrap();
+    assert!(!written.contains("package =") && !written.contains("version ="), "{written}");
+    world.verify(&odd).assert_code(0);
+    world.verify(&odd.differently_built()).assert_code(1);
+    // dpkg installs nothing of that.
+    let nothing = world.write("files/nothing.deb", "MZ");
+    add(&world, &[nothing.to_str().unwrap(), "--reason", "r", "--days", "3"]).assert_code(2);
+}
+
+#[test]
+fn conditions_are_written_as_they_were_given_behind_what_is_there() {
+    let world = world();
+    world.write("etc/exceptions.d/site.toml", WRITTEN.trim_end());
+    let ended = add(
+        &world,
+        &[
+            "--file",
+            "site.toml",
+            "--package",
+            "linux-*",
+            "--package",
+            "firmware-?",
+            "--version",
+            "6.12.*",
+            "--source",
+            "linux",
+            "--architecture",
+            "amd64",
+            "--origin",
+            "Debian",
+            "--label",
+            "Debian",
+            "--suite",
+            "stable",
+            "--codename",
+            "trixie",
+            "--component",
+            "main",
+            "--site",
+            "deb.debian.org",
+            "--reason",
+            "why",
+            "--expires",
+            "2199-03-01",
+        ],
+    );
+    ended.assert_code(0);
+    let text = read(&world, "site.toml").unwrap();
+    let (before, new) = text.split_once("\n\n# Added with").unwrap();
+    assert_eq!(before, WRITTEN.trim_end());
+    let (_, new) = new.split_once('\n').unwrap();
+    let expected = "[[exception]]\npackage = [\"linux-*\", \"firmware-?\"]\nversion = [\"6.12.*\"]\n\
+        source = [\"linux\"]\narchitecture = [\"amd64\"]\norigin = [\"Debian\"]\nlabel = [\"Debian\"]\n\
+        suite = [\"stable\"]\ncodename = [\"trixie\"]\ncomponent = [\"main\"]\nsite = [\"deb.debian.org\"]\n\
+        reason = \"why\"\nexpires = 2199-03-01\n";
+    assert_eq!(new, expected);
+    assert!(
+        ended.stdout.starts_with("exceptions.d/site.toml:16: package \"linux-*\" or "),
+        "{ended:?}"
+    );
+
+    // Names and versions stand for themselves.
+    let two = ["--reason", "why", "--expires", "2199-03-01"];
+    add(&world, &[&["libc6=2.41-12+deb13u1"], &two[..]].concat()).assert_code(0);
+    let ended = add(&world, &[&["zlib1g"], &two[..]].concat());
+    assert!(ended.stdout.contains("\nApplies to all future versions; use "), "{ended:?}");
+    let text = read(&world, "local.toml").unwrap();
+    assert!(text.contains("\npackage = [\"libc6\"]\nversion = [\"2.41-12+deb13u1\"]\n"), "{text}");
+    assert!(text.contains("\npackage = [\"zlib1g\"]\nreason"), "{text}");
+}
+
+#[test]
+fn what_would_be_no_exception_is_refused_and_nothing_is_written() {
+    let world = world();
+    let why = ["--reason", "why"];
+    let until = ["--expires", "2199-03-01"];
+    let both = [&why[..], &until[..]].concat();
+    let cases: &[(Vec<&str>, &str)] = &[
+        ([&["hello"], &why[..]].concat(), "<--expires <DATE>|--days <COUNT>>"),
+        ([&["hello"], &until[..]].concat(), "--reason <TEXT>"),
+        (both.clone(), "--package <PATTERN>"),
+        ([&["hello", "--days", "3"], &both[..]].concat(), "cannot be used with"),
+        ([&["hello", "--days", "0"], &why[..]].concat(), "0 is not in 1..=3650"),
+        (
+            [&["hello", "--reason", " "], &until[..]].concat(),
+            "--reason is empty: why may this pass",
+        ),
+        (
+            [&["hello", "--expires", "2020-01-01"], &why[..]].concat(),
+            "until 2020-01-01 would hold for nothing: it is past.",
+        ),
+        (
+            [&["hello", "--expires", "2199-02-30"], &why[..]].concat(),
+            "'2199-02-30' for '--expires <DATE>': write a day as 2027-03-01",
+        ),
+        ([&["hello", "--expires", "tomorrow"], &why[..]].concat(), "write a day as 2027-03-01"),
+        ([&["he*"], &both[..]].concat(), "patterns are given with --package"),
+        ([&["hello=1 2"], &both[..]].concat(), "hello=1 2: "),
+        (
+            [&["hello", "--package", "x"], &both[..]].concat(),
+            "hello says that already: leave --package out.",
+        ),
+        (
+            [&["hello=1", "--version", "2"], &both[..]].concat(),
+            "hello=1 says that already: leave --version out.",
+        ),
+        ([&["./no.deb"], &both[..]].concat(), "./no.deb: "),
+        ([&["/dev/null"], &both[..]].concat(), "/dev/null: not a file"),
+        ([&["--package", "[a]"], &both[..]].concat(), "only * and ? are special"),
+        (
+            [&["hello", "--file", "../policy.toml"], &both[..]].concat(),
+            "--file ../policy.toml: write the name of a file in exceptions.d",
+        ),
+        ([&["hello", "--file", "local"], &both[..]].concat(), "--file local: write the name"),
+    ];
+    for (arguments, said) in cases {
+        let ended = add(&world, arguments);
+        ended.assert_code(2);
+        assert!(ended.stderr.contains(said), "{arguments:?}: {ended:?}");
+    }
+    assert_eq!(fs::read_dir(world.path("etc/exceptions.d")).unwrap().count(), 0);
+    // With a mistake in another file nothing is changed either.
+    world.policy("mode = \"enforce\"\nthreshold = 0\n");
+    let ended = add(&world, &[&["hello"], &both[..]].concat());
+    ended.assert_code(2);
+    assert!(ended.stderr.contains("mend that first: nothing was changed."), "{ended:?}");
+    assert_eq!(fs::read_dir(world.path("etc/exceptions.d")).unwrap().count(), 0);
+}
+
+#[test]
+fn exceptions_are_listed_with_what_is_left_of_them() {
+    let world = world();
+    let empty = exception(&world, &["list"]);
+    assert_eq!(empty.stdout, "There is no exception.\n");
+    world.write("etc/exceptions.d/site.toml", WRITTEN);
+    let list = exception(&world, &["list"]);
+    list.assert_code(0);
+    let lines: Vec<&str> = list.stdout.lines().collect();
+    let begins =
+        "exceptions.d/site.toml:4: package \"linux-image-*\": signed elsewhere (until 2199-01-01, ";
+    assert!(lines[0].starts_with(begins) && lines[0].ends_with(" days left)."), "{}", lines[0]);
+    let expired = "exceptions.d/site.toml:10: package \"old\": bug 7 (EXPIRED on 2020-01-01).";
+    assert_eq!(lines[1..], [expired]);
+
+    let json = exception(&world, &["list", "--json"]).json();
+    assert_eq!(json["schema"], 1);
+    let old = &json["exceptions"][1];
+    let expected = serde_json::json!({
+        "place": "exceptions.d/site.toml:10", "conditions": { "package": ["old"] },
+        "reason": "bug 7", "expires": "2020-01-01T00:00:00Z", "expired": true, "days_left": null,
+    });
+    assert_eq!(*old, expected);
+    assert!(json["exceptions"][0]["days_left"].as_i64().unwrap() > 60_000);
+}
+
+#[test]
+fn one_exception_is_taken_out_and_all_else_stays_as_it_is_written() {
+    let world = world();
+    world.write("etc/exceptions.d/site.toml", WRITTEN);
+    let asked = exception(&world, &["remove", "exceptions.d/site.toml:4"]);
+    asked.assert_code(1);
+    let said = "apt-quorum: no terminal: add --yes. Nothing was changed.\n";
+    assert_eq!(asked.stderr, said);
+    assert_eq!(read(&world, "site.toml").as_deref(), Some(WRITTEN));
+
+    let gone = exception(&world, &["remove", "--yes", "exceptions.d/site.toml:4"]);
+    gone.assert_code(0);
+    assert!(
+        gone.stdout.starts_with("exceptions.d/site.toml:4: package \"linux-image-*\": "),
+        "{gone:?}"
+    );
+    let last = "Exception removed. Packages installed under it stay as debt until a quorum confirms them. 1 exception left.";
+    assert_eq!(gone.stdout.lines().last(), Some(last));
+    let (head, rest) = WRITTEN.split_once("# the kernel").unwrap();
+    let (_, second) = rest.split_once("\n\n").unwrap();
+    assert_eq!(read(&world, "site.toml").unwrap(), format!("{head}{second}"));
+
+    for wrong in ["site.toml:1", "exceptions.d/site.toml:10", "other.toml:4"] {
+        let ended = exception(&world, &["remove", "--yes", wrong]);
+        ended.assert_code(1);
+        assert!(ended.stderr.contains("there is no exception at"), "{ended:?}");
+    }
+    exception(&world, &["remove", "--yes", "site.toml"]).assert_code(2);
+
+    // The last one leaves a file that has something to say, and takes one that has not.
+    exception(&world, &["remove", "--yes", "site.toml line 4"]).assert_code(0);
+    assert_eq!(read(&world, "site.toml").as_deref(), Some("# exceptions of this machine\n\n"));
+    add(&world, &["hello", "--reason", "why", "--days", "1"]).assert_code(0);
+    world.write(
+        "etc/exceptions.d/local.toml",
+        "[[exception]]\npackage = [\"a\"]\nreason = \"b\"\nexpires = 2199-01-01\n",
+    );
+    exception(&world, &["remove", "--yes", "exceptions.d/local.toml:1"]).assert_code(0);
+    assert_eq!(read(&world, "local.toml"), None);
+}
+
+#[test]
+fn what_only_people_can_take_apart_stays() {
+    let world = world();
+    let text = "exception = [\n{ package = [\"a\"], reason = \"a\", expires = 2199-01-01 },\n]\n";
+    world.write("etc/exceptions.d/list.toml", text);
+    let ended = exception(&world, &["remove", "--yes", "list.toml:2"]);
+    ended.assert_code(1);
+    assert!(ended.stderr.contains("remove it with an editor. Nothing was changed."), "{ended:?}");
+    assert_eq!(read(&world, "list.toml").as_deref(), Some(text));
+}
+
+/// What an archive says of itself, every archive can say.
+#[test]
+fn what_binds_a_condition_is_told() {
+    let key = "04b54c3cdca79751b16bc6b5225629df75b188bd";
+    for (arguments, told) in [
+        (&["--origin", "Debian"][..], Some("claims this origin for itself, whatever key")),
+        (
+            &["--component", "main", "--suite", "x"],
+            Some("claims this suite, component for itself, whatever key"),
+        ),
+        (
+            &["--label", "x", "--codename", "y"],
+            Some("claims this label, codename for itself, whatever key"),
+        ),
+        (
+            &["--origin", "Debian", "--package", "a"],
+            Some("claims this origin for itself, whatever key"),
+        ),
+        (
+            &["--origin", "Debian", "--site", "*"],
+            Some("claims this origin for itself, whatever key"),
+        ),
+        (&["--source", "linux"], Some("names neither packages nor a repository")),
+        (&["--site", "**?", "--package", "*"], Some("names neither packages nor a repository")),
+        (&["--origin", "Debian", "--site", "deb.debian.org"], None),
+        (&["--origin", "Debian", "--signed-by", key], None),
+        (&["--signed-by", key], None),
+        (&["--package", "a"], None),
+    ] {
+        let world = world();
+        let ended = add(&world, &[arguments, &["--reason", "r", "--days", "3"]].concat());
+        ended.assert_code(0);
+        let mut check = world.command();
+        let checked = run(check.args(["config", "check", "--config"]).arg(world.path("etc")));
+        checked.assert_code(0);
+        for said in [&ended.stdout, &checked.stdout] {
+            let note = "limit it with site or signed_by";
+            assert_eq!(said.contains(note), told.is_some(), "{arguments:?}: {said}");
+            assert!(told.is_none_or(|told| said.contains(told)), "{arguments:?}: {said}");
+        }
+        // As the administrator would find it before a setup.
+        let mut setup = world.command();
+        setup.args(["setup", "--yes", "--no-dry-run", "--config"]).arg(world.path("etc"));
+        let said = run(setup.args(["--threshold", "1", "--mode", "enforce"])).stdout;
+        assert_eq!(said.contains("limit it with"), told.is_some(), "{arguments:?}: {said}");
+    }
+    // A rule, and a fingerprint in whatever form it was copied, and only a whole one.
+    let world = world();
+    world.policy("mode = \"enforce\"\nthreshold = 1\n[[rule]]\nlabel = [\"x\"]\nthreshold = 1\n");
+    let mut check = world.command();
+    let said = run(check.args(["config", "check", "--config"]).arg(world.path("etc"))).stdout;
+    let note = "  note: the rule in policy.toml line 3 applies to every repository that claims this label for itself: limit it with site or signed_by.\n";
+    assert!(said.contains(note), "{said}");
+    let spaced = "04B5 4C3C DCA7 9751 B16B  C6B5 2256 29DF 75B1 88BD";
+    add(&world, &["--signed-by", spaced, "--reason", "r", "--days", "3"]).assert_code(0);
+    let text = read(&world, "local.toml").unwrap();
+    assert!(
+        text.contains("signed_by = [\"04B54C3CDCA79751B16BC6B5225629DF75B188BD\"]\n"),
+        "{text}"
+    );
+    let ended = add(&world, &["--signed-by", "225629DF75B188BD", "--reason", "r", "--days", "3"]);
+    ended.assert_code(2);
+    assert!(ended.stderr.contains("a fingerprint is 40 hexadecimal digits"), "{ended:?}");
+}

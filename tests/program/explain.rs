@@ -1,0 +1,255 @@
+//! `apt-quorum explain`: the whole judgement on a package, wherever it is.
+
+use crate::common::apt::with_archive;
+use crate::common::rebuilder::Rebuilder;
+use crate::common::{self, Deb, Ended, Key, World, run};
+
+fn half() -> Deb {
+    Deb::new("half", "2.0-1", "all")
+}
+
+/// Of three rebuilders alpha confirms the package, beta signed another file, and gamma knows
+/// nothing.
+fn world() -> Option<(World, [Key; 3], Vec<common::server::Server>)> {
+    let keys = [Key::new(), Key::new(), Key::new()];
+    let servers = vec![
+        Rebuilder::confirming(&keys[0], [&half()]).serve(),
+        Rebuilder::confirming(&keys[1], [&half().differently_built()]).serve(),
+        Rebuilder::default().serve(),
+    ];
+    let world = World::new();
+    for ((name, key), server) in ["alpha", "beta", "gamma"].into_iter().zip(&keys).zip(&servers) {
+        world.rebuilder(name, key, &[server.endpoint()]);
+    }
+    policy(&world, "enforce");
+    let installed = ["old 1.0-1", "here 1.0-1"];
+    let is_there = with_archive(&world, &[&half()], &installed);
+    is_there.then_some((world, keys, servers))
+}
+
+fn policy(world: &World, mode: &str) {
+    world.policy(&format!(
+        "mode = \"{mode}\"\nthreshold = 3\n\n[[rule]]\npackage = [\"h*\"]\nthreshold = 2\nrequire = [\"gamma\"]\nreason = \"see bug 12\"\n\n[network]\nanswer_timeout = 1\ntotal_timeout = 3\n"
+    ));
+}
+
+/// The cache's times are those of this run.
+fn without_times(text: &str) -> String {
+    let mut parts = text.split("here since ");
+    let mut out = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (time, rest) = part.split_at(20);
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
+        out += &format!("here since TIME{rest}");
+    }
+    out
+}
+
+fn explain(world: &World, arguments: &[&str]) -> Ended {
+    let mut command = world.command();
+    command.arg("explain").args(arguments).arg("--config").arg(world.path("etc"));
+    let mut ended = run(&mut command);
+    ended.assert_plain();
+    ended.stdout = without_times(&ended.stdout);
+    for line in ended.stdout.lines().filter(|_| !arguments.contains(&"--json")) {
+        let last = line.rsplit(' ').next().unwrap();
+        assert!(last.parse::<f64>().is_err(), "{line:?} ends in a number");
+    }
+    ended
+}
+
+/// What every view of the package says about who said what.
+fn standings(keys: &[Key; 3], path: &str, how: &str, exception: &str) -> String {
+    let (alpha, beta) = (keys[0].id(), keys[1].id());
+    let (sha256, other) = (half().sha256(), half().differently_built().sha256());
+    format!(
+        "  file       sha256 {sha256} ({how})\n  \
+           file       built from half (2.0-1)\n{path}  \
+           rule       policy.toml line 4 matches it (see bug 12)\n  \
+           needs      2 of 3 rebuilders (alpha, beta, gamma), among them gamma\n  \
+           rebuilder  alpha: confirmed (key {alpha} in alpha.pem, here since TIME, not dated)\n  \
+           rebuilder  beta: signed a different file under this name (key {beta} in beta.pem, here since TIME, not dated)\n  \
+           rebuilder  gamma: does not know it\n  \
+           CONFLICT   beta signed a different file under this name (sha256 {other}, key {beta}).\n  \
+           to pass    1 more of beta and gamma must confirm this file\n  \
+           to pass    gamma must be among those who confirm it\n  \
+           to pass    beta got something else and signed it: find out why\n  \
+           to pass    gamma does not know it: wait, or ask its people\n  \
+           to pass    {exception} --days 30 --reason TEXT\n"
+    )
+}
+
+const WHY: &str = "only 1 rebuilder confirms it, 2 must, gamma among them.\n";
+
+#[test]
+fn a_file_and_what_apt_would_install_are_explained_alike() {
+    let Some((world, keys, _servers)) = world() else { return };
+    let path = world.put(&half()).display().to_string();
+    let file = explain(&world, &[&path]);
+    file.assert_code(1);
+    let add = format!("To allow it anyway: apt-quorum exception add {path}");
+    let expected = format!("half 2.0-1 all: would be refused: {WHY}");
+    assert_eq!(file.stdout, expected.clone() + &standings(&keys, "", "computed now", &add));
+
+    let offered = "  file       offered by a repository without a name (on this machine)\n  file       no known key signed its index: no signed_by matches\n";
+    let add = "To allow it anyway: apt-quorum exception add half=2.0-1";
+    let expected = expected + &standings(&keys, offered, "from an index of apt", add);
+    for name in ["half", "half=2.0-1", "half:all"] {
+        let listed = explain(&world, &["--offline", name]);
+        listed.assert_code(3);
+        let listed = explain(&world, &[name]);
+        assert_eq!(listed.stdout, expected, "{listed:?}");
+        listed.assert_code(1);
+    }
+
+    let json = explain(&world, &["--json", "half"]).json();
+    let it = &json["packages"][0];
+    assert_eq!((&json["mode"], &it["kind"]), (&"enforce".into(), &"listed".into()));
+    assert_eq!((&it["rule_reason"], &it["receipt"]), (&"see bug 12".into(), &().into()));
+    assert_eq!(it["claims"][0]["key"], keys[0].id());
+    assert_eq!(it["to_pass"].as_array().unwrap().len(), 5);
+    let answers = it["answers"].as_array().unwrap();
+    assert_eq!(answers.len(), 2);
+    assert_eq!((&answers[1]["rebuilder"], &answers[1]["dated"]), (&"beta".into(), &().into()));
+    assert_eq!(
+        answers[1]["key_file"],
+        world.path("etc/rebuilders.d/beta.pem").display().to_string()
+    );
+    assert!(answers[1]["kept_since"].as_str().unwrap().starts_with("20"));
+    let json = explain(&world, &["--json", &path]).json();
+    let it = &json["packages"][0];
+    assert_eq!((&it["kind"], &it["decision"]), (&"file".into(), &"refuse".into()));
+
+    policy(&world, "warn");
+    let warned = explain(&world, &["half"]);
+    warned.assert_code(0);
+    let said = format!("half 2.0-1 all: would pass with a warning (mode warn): {WHY}");
+    assert!(warned.stdout.starts_with(&said), "{warned:?}");
+    assert!(
+        warned.stdout.contains("it passes in mode warn. To record a reason: apt-quorum exception")
+    );
+}
+
+#[test]
+fn exceptions_are_explained_while_they_hold_and_afterwards() {
+    let Some((world, _, _servers)) = world() else { return };
+    world.exception(
+        "[[exception]]\npackage = [\"half\"]\nreason = \"why 5\"\nexpires = 2199-01-01\n",
+    );
+    let held = explain(&world, &["half"]);
+    held.assert_code(0);
+    assert!(held.stdout.starts_with("half 2.0-1 all: would pass, under an exception: only 1 "));
+    let line = "\n  exception  test.toml line 1: why 5 (until 2199-01-01, ";
+    assert!(held.stdout.contains(line) && held.stdout.contains(" days left)\n"), "{held:?}");
+    assert!(!held.stdout.contains("exception add"), "{held:?}");
+    world
+        .exception("[[exception]]\npackage = [\"half\"]\nreason = \"why\"\nexpires = 2020-01-01\n");
+    let over = explain(&world, &["half"]);
+    over.assert_code(1);
+    let line = "\n  exception  test.toml line 1 would apply, but EXPIRED on 2020-01-01\n";
+    assert!(over.stdout.contains(line), "{over:?}");
+}
+
+#[test]
+fn what_is_installed_is_explained_by_its_receipt() {
+    let Some((world, keys, _servers)) = world() else { return };
+    let status = std::fs::read_to_string(world.path("status")).unwrap();
+    world.write("status", status.replace("old", "half").replace("1.0-1", "2.0-1"));
+    world.make_directory("state");
+    world.make_directory("state/receipts");
+    let receipt = format!(
+        r#"{{"schema":1,"time":"2026-01-02T03:04:05Z","package":"half","version":"2.0-1","architecture":"all","sha256":"{}","decision":"admit","basis":"warn-mode"}}"#,
+        half().sha256()
+    );
+    world.write("state/receipts/hook.jsonl", receipt + "\n");
+    let half = explain(&world, &["half"]);
+    half.assert_code(1);
+    let add = "To allow it anyway: apt-quorum exception add half=2.0-1";
+    let more = "  file       offered by a repository without a name (on this machine)\n  file       no known key signed its index: no signed_by matches\n  receipt    accepted 2026-01-02: mode warn, without a quorum, 0 attestations\n";
+    let expected = format!(
+        "half 2.0-1 all: installed, and IN CONFLICT: {WHY}{}",
+        standings(&keys, more, "from root's receipt", add)
+    );
+    assert_eq!(half.stdout, expected);
+    let json = explain(&world, &["--json", "half"]).json();
+    let it = &json["packages"][0];
+    assert_eq!((&it["kind"], &it["state"]), (&"installed".into(), &"conflict".into()));
+    assert_eq!(it["receipt"]["basis"], "warn-mode");
+
+    let here = explain(&world, &["here"]);
+    here.assert_code(1);
+    let expected = "here 2.0-1 all: installed, and original .deb unknown (no receipt, in no signed index).\n  to pass    install it again through apt: the file is judged then, and its receipt kept\n";
+    assert_eq!(here.stdout, expected);
+}
+
+#[test]
+fn what_there_is_not_is_a_mistake_of_the_command_line() {
+    let Some((world, _, _servers)) = world() else { return };
+    for (what, said) in [
+        (
+            "nothing",
+            "nothing is not installed, and apt-get says: E: Unable to locate package nothing\n",
+        ),
+        ("half=9", "half=9 is not installed, and apt-get says: "),
+        ("-oX=1", "unexpected argument"),
+        ("H@lf", "(write NAME, NAME=VERSION or the path of a file).\n"),
+    ] {
+        let ended = explain(&world, &[what]);
+        ended.assert_code(2);
+        assert!(ended.stderr.contains(said), "{what}: {ended:?}");
+    }
+    let ended = explain(&world, &["./no.deb"]);
+    ended.assert_code(1);
+    assert!(ended.stdout.starts_with("./no.deb: would be refused: cannot be read ("), "{ended:?}");
+    world.policy("mode = 1\n");
+    explain(&world, &["half"]).assert_code(2);
+}
+
+#[test]
+fn what_is_dated_and_what_differs_is_shown_with_where_to_look() {
+    let world = World::new();
+    world.policy("mode = \"enforce\"\nthreshold = 2\n");
+    let key = Key::new();
+    world.make_directory("attestations");
+    let directory = format!("directory file://{}", world.path("attestations").display());
+    world.rebuilder("alpha", &key, &[directory]);
+    let file = "etc/rebuilders.d/alpha.toml";
+    let text = std::fs::read_to_string(world.path(file)).unwrap();
+    let accepted = "\n[[statement]]\ntype = \"svr\"\nverifier = \"https://v.example/\"\nproperty = [\"REBUILT\"]\nmax_age_days = 3660\n";
+    world.write(file, text + accepted);
+    let statement = serde_json::json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": half().file_name(), "digest": {"sha256": half().sha256()}}],
+        "predicateType": "https://in-toto.io/attestation/svr/v0.1",
+        "predicate": {
+            "verifier": {"id": "https://v.example/"},
+            "timeCreated": "2024-01-02T03:04:05Z",
+            "properties": ["REBUILT"],
+        },
+    });
+    let signed = key.dsse(&statement.to_string());
+    world.write(&format!("attestations/{}.alpha", half().file_name()), signed);
+    let mut rebuilder = Rebuilder::default();
+    rebuilder.build(&half(), "BAD", None);
+    let server = rebuilder.serve();
+    world.rebuilder("beta", &Key::new(), &[server.endpoint()]);
+
+    let path = world.put(&half()).display().to_string();
+    let ended = explain(&world, &[&path]);
+    ended.assert_code(1);
+    let id = key.id();
+    let more = format!("{}api/v1/builds/1/artifacts/1001/diffoscope", server.url());
+    for line in [
+        format!(
+            "  rebuilder  alpha: confirmed (key {id} in alpha.pem, signed with the date 2024-01-02T03:04:05Z)\n"
+        ),
+        format!("  rebuilder  beta: rebuilt it and got something else, see {more}\n"),
+    ] {
+        assert!(ended.stdout.contains(&line), "{line}: {ended:?}");
+    }
+    let json = explain(&world, &["--json", &path]).json();
+    let it = &json["packages"][0];
+    assert_eq!(it["answers"][0]["dated"], "2024-01-02T03:04:05Z");
+    assert_eq!(it["claims"][0]["dated"], "2024-01-02T03:04:05Z");
+    assert_eq!(it["answers"][0]["rebuilder"], "alpha");
+}
