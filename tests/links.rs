@@ -8,17 +8,30 @@ use std::path::{Component, Path, PathBuf};
 
 /// The directories whose files documents name from the root of the repository.
 const NAMED: &[&str] = &[
-    ".github/", "apt-conf/", "benches/", "builder/", "completions/", "crates/", "debian/", "demo/",
-    "docs/", "fuzz/", "man/", "scripts/", "src/", "testbed/", "tests/",
+    ".github/",
+    "apt-conf/",
+    "benches/",
+    "builder/",
+    "completions/",
+    "crates/",
+    "debian/",
+    "demo/",
+    "docs/",
+    "fuzz/",
+    "man/",
+    "scripts/",
+    "src/",
+    "testbed/",
+    "tests/",
 ];
 
 /// Files of past versions are named in it.
 const OF_THE_PAST: &str = "CHANGELOG.md";
 
-/// A document without its blocks of code.
+/// A document without its fenced blocks of code.
 struct Page {
     path: PathBuf,
-    /// Each line that is prose, with its number
+    /// Each line with its number
     lines: Vec<(usize, String)>,
 }
 
@@ -52,11 +65,8 @@ fn page(path: PathBuf) -> Page {
     for (number, line) in text.lines().enumerate() {
         if line.trim_start().starts_with("```") {
             code = !code;
-        } else if !code && !line.starts_with("    ") && !line.starts_with('\t') {
-            lines.push((number + 1, line.to_owned()));
         } else if !code {
-            // An indented line is code, or the rest of an item of a list. Links are in both.
-            lines.push((number + 1, line.trim_start().to_owned()));
+            lines.push((number + 1, line.to_owned()));
         }
     }
     Page { path, lines }
@@ -187,12 +197,14 @@ fn every_file_that_a_document_names_is_there() {
                 if !NAMED.iter().any(|it| name.starts_with(it)) || !name.chars().all(plain) {
                     continue;
                 }
-                // A name with capitals stands for many names.
-                if name.split('/').any(|it| it.len() > 1 && it == it.to_uppercase() && it != "") {
+                // A part in capitals is a placeholder: tests/vectors/NAME.
+                if name.split('/').any(|it| it.len() > 1 && it == it.to_uppercase()) {
                     continue;
                 }
                 seen += 1;
-                if !root().join(name).exists() {
+                // Some pages name files from their own directory.
+                let beside = resolve(&page.path, name).is_some_and(|it| root().join(it).exists());
+                if !root().join(name).exists() && !beside {
                     wrong.push(format!("{}:{number}: {name}", page.path.display()));
                 }
             }
@@ -200,4 +212,41 @@ fn every_file_that_a_document_names_is_there() {
     }
     assert!(seen > 100, "only {seen} names were looked at");
     assert!(wrong.is_empty(), "these files are not there:\n{}", wrong.join("\n"));
+}
+
+/// docs/README.md is the table of contents of the website, too.
+#[test]
+fn every_document_is_in_the_index() {
+    let index = Path::new("docs/README.md");
+    let listed: BTreeSet<PathBuf> = page(index.to_path_buf())
+        .lines
+        .iter()
+        .filter(|(_, line)| line.starts_with("- ["))
+        .flat_map(|(_, line)| addresses(line))
+        .filter_map(|it| resolve(index, &it))
+        .collect();
+    let manual = fs::read_dir(root().join("man")).expect("it can be read");
+    let mut all: Vec<PathBuf> =
+        manual.map(|it| Path::new("man").join(it.expect("it can be read").file_name())).collect();
+    all.extend(pages().into_iter().map(|it| it.path));
+    for path in all {
+        // The first page of all, the index, and decisions, which have an index of their own.
+        let elsewhere = path == Path::new("README.md")
+            || path == index
+            || path.starts_with("docs/decisions") && !path.ends_with("README.md")
+            || path.starts_with(".github");
+        assert!(elsewhere || listed.contains(&path), "docs/README.md lacks {}", path.display());
+    }
+}
+
+/// The index of decisions names each of them.
+#[test]
+fn every_decision_is_in_its_index() {
+    let index = page("docs/decisions/README.md".into());
+    let listed: Vec<String> = index.lines.iter().flat_map(|(_, line)| addresses(line)).collect();
+    for page in pages().iter().filter(|it| it.path.starts_with("docs/decisions")) {
+        let name = page.path.file_name().and_then(|it| it.to_str()).expect("it has a name");
+        let there = name == "README.md" || listed.iter().any(|it| it == name);
+        assert!(there, "docs/decisions/README.md lacks {name}");
+    }
 }
