@@ -22,7 +22,7 @@ quick: ## 20 s | rustfmt, clippy, unit tests, tests of sources and documents
 test: ## 50 min | everything that CI runs: most of what follows, and the demo
 	scripts/test
 
-demo: ## 2.5 min | the gate, on real packages and three real rebuilders; the first time 8 min
+demo: ## 2.5 min | the gate, on real packages and three real rebuilders; up to 10 min the first time
 	demo/demo
 
 demo-template: ## 3 min | a template for Qubes, built and audited, once there is a package
