@@ -3,96 +3,82 @@
 #   make demo    the gate, on real packages and real rebuilders
 #   make test    everything that CI runs
 #
-# For daily work, once all is compiled:
-#
-#   make quick   rustfmt, clippy, unit tests, the tests of crates, sources and documents
-#
-# Each installs what it needs from Debian if it is missing. All that they make is in target/.
+# For daily work there is make quick. Each installs from Debian what is missing. All that they make is in
+# target/. The times are those of two idle processors with crates compiled and chroots made; the
+# first run adds a few minutes to most.
 
-.PHONY: help quick build deb reproducible static demo demo-template test lint fuzz msrv lintian test-package test-system test-builds test-page test-sessions templates faults bench clean
+.PHONY: help quick test demo demo-template build deb static reproducible site lint fuzz msrv lintian \
+	test-package test-system test-builds templates test-page test-sessions faults bench clean
 
-help:
+# What stands behind ## is what `make help` prints: the time, and what the target does.
+help: ## 0 s | this list
 	@sed '/^$$/q; s/^# \{0,1\}//' Makefile
-	@echo 'The parts: make quick, build, deb, reproducible, static, demo-template, lint, fuzz, msrv, lintian, test-package, test-system, test-builds, test-page, test-sessions, templates, faults, bench, clean'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\) | \(.*\)/\1|\2|\3/p' Makefile | \
+		awk -F '|' '{ printf "  make %-13s  %-9s  %s\n", $$1, $$2, $$3 }'
 
-# rustfmt, clippy, the unit tests, and the tests of crates, sources and documents.
-quick:
+quick: ## 20 s | rustfmt, clippy, unit tests, tests of crates, sources and documents
 	scripts/quick
 
-# The program, as target/release/apt-quorum.
-build:
-	scripts/cargo build --release --locked
-
-# The package, as target/deb/apt-quorum_*.deb.
-deb:
-	scripts/build-deb
-
-# Builds the package a second time, under other circumstances: every byte must be the same.
-reproducible:
-	scripts/reproduce
-
-# The program without shared libraries, as target/static/apt-quorum-static.
-static:
-	scripts/build-static
-
-demo:
-	demo/demo
-
-# A template for Qubes, from the first download to the page of its audit.
-demo-template:
-	demo/template
-
-test:
+test: ## 50 min | everything that CI runs: most of what follows, and the demo
 	scripts/test
 
-# What reads the source without running it: rustfmt, clippy, rustdoc, cargo deny, shellcheck.
-lint:
+demo: ## 2.5 min | the gate, on real packages and three real rebuilders; up to 10 min the first time
+	demo/demo
+
+demo-template: ## 3 min | a template for Qubes, built and audited, once there is a package
+	demo/template
+
+build: ## 4 min | the program, as target/release/apt-quorum
+	scripts/cargo build --release --locked
+
+deb: ## 8-12 min | both packages, with Debian 13's own Rust, in target/deb
+	scripts/build-deb
+
+static: ## 8-12 min | the program without shared libraries, as target/static/apt-quorum-static
+	scripts/build-static
+
+reproducible: ## 15 min | builds the package again in another way: every byte must be the same
+	scripts/reproduce
+
+site: ## 10 s | the documents and the manual as a website with search, in target/site
+	scripts/site
+
+lint: ## 6 min | rustfmt, clippy, rustdoc, cargo deny, shellcheck, the fuzz targets
 	scripts/lint
 
-# Each parser of outside bytes against libFuzzer, for a minute or as long as SECONDS=number says.
-fuzz:
+fuzz: ## 25 min | each parser of outside bytes against libFuzzer for a minute, or SECONDS=number
 	scripts/fuzz $(or $(SECONDS),60)
 
-# Unit tests with Debian 13's own Rust.
-msrv:
+msrv: ## 5 min | unit tests with Debian 13's own Rust, the oldest that is supported
 	scripts/msrv
 
-lintian:
+lintian: ## 20 s | the package in target/deb, by Debian's lintian
 	scripts/lintian
 
-# The package's life in chroots of Debian 12, 13 and forky.
-test-package:
+test-package: ## 7 min | the package's life in Debian 12, 13 and forky
 	scripts/test-package
 
-# Real apt in chroots of Debian 12, 13 and forky; SCENARIO=word,word runs those rows.
-test-system:
+test-system: ## 10 min | real apt of Debian 12, 13 and forky; SCENARIO=word,word runs those rows
 	scripts/test-system
 
-# Images built with debootstrap, mmdebstrap and others, from the package in target/deb.
-test-builds:
+test-builds: ## 5 min | images built with debootstrap, mmdebstrap and others, of Debian 13
 	scripts/test-builds
 
-# The same of every release.
-templates:
+templates: ## 15 min | the same for Debian 12, 13 and forky
 	FULL=1 scripts/test-builds
 
-# The page of an audit, in headless Chromium without a network.
-test-page:
+test-page: ## 1 min | the page of an audit, in headless Chromium without a network
 	tests/page
 
-# What is typed in docs/sessions, in a real terminal, against what was recorded there.
-test-sessions:
+test-sessions: ## 2.5 min | docs/sessions typed into a real terminal, against what is recorded
 	scripts/sessions --check
 
-# The entrances killed or failed by the system at every single step of a run (long).
-faults:
+faults: ## hours | the gate killed or failed by the system at every single step of a run
 	FAULTS=all SCENARIO=fault_ scripts/test-system
 
-# How fast it is beside plain apt and others, on loopback: half an hour on a machine that does
-# nothing else. QUICK=1 leaves most cases out.
-bench:
+bench: ## 30 min | how fast it is beside plain apt and others; QUICK=1 leaves most cases out
 	benches/run $(if $(QUICK),--quick)
 
 # The chroots in target/ belong to root.
-clean:
+clean: ## 5 s | removes target/
 	rm -rf target 2>/dev/null || sudo rm -rf target

@@ -9,7 +9,19 @@ rebuilders=(alpha beta gamma) mirror=$state/mirrors/demo archive_port=18080 othe
 # The clock of the whole demo, across its processes.
 export DEMO_STARTED=${DEMO_STARTED:-$(date +%s)}
 
-stage() { printf '\n== [%3d s] %s\n' $(($(date +%s) - DEMO_STARTED)) "$*"; }
+# stage TITLE: begins a part, and says how long the one before took.
+part_started=
+stage() {
+    stage_ends
+    part_started=$(date +%s)
+    printf '\n== [%3d s] %s\n' $((part_started - DEMO_STARTED)) "$*"
+}
+
+# For the last part of a script: the next one begins in another.
+stage_ends() {
+    [[ -z $part_started ]] || printf -- '-- took %d s\n' $(($(date +%s) - part_started))
+    part_started=
+}
 
 # The lines of the scenario, with | between fields and no spaces around them.
 steps() {

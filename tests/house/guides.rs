@@ -255,7 +255,7 @@ fn the_recipes_for_security_updates_are_about_nothing_else() {
     let security =
         archive("Debian", "Debian-Security", "trixie-security", "main", "deb.debian.org");
     let security = signed(security, SECURITY);
-    let heading = "The security archive";
+    let heading = "The security repository";
     let update = || Package("openssl 3.5.4-1 amd64", "", Some(security.clone()));
     assert_eq!(by(heading, 0, &update()), "1 of alice bob carol");
     assert_eq!(by(heading, 1, &update()), "excepted");
@@ -321,22 +321,22 @@ fn the_other_recipes_match_what_they_are_for_and_not_its_neighbours() {
         ("Firmware and non-free", 0, "firmware-iwlwifi 20250410-2 all", &firmware, "excepted"),
         ("Firmware and non-free", 0, "firmware-iwlwifi 20250410-2 all", &debian(), default),
         ("Firmware and non-free", 0, "libc6 2.99-1 amd64", &liar, default),
-        ("Archives of others", 2, "example-agent 1 amd64", &unsigned, default),
-        ("Archives of others", 2, "example-agent 1 amd64", &liar, default),
+        ("Repositories of others", 2, "example-agent 1 amd64", &unsigned, default),
+        ("Repositories of others", 2, "example-agent 1 amd64", &liar, default),
         ("Backports", 0, "tree 2.2.1-1~bpo13+1 amd64", &backports, "1 of alice bob carol"),
         ("Backports", 0, "tree 2.2.1-1 amd64", &debian(), default),
-        ("Archives of others", 0, "example-agent 1 amd64", &vendor, "1 of example-rebuilder"),
+        ("Repositories of others", 0, "example-agent 1 amd64", &vendor, "1 of example-rebuilder"),
         (
-            "Archives of others",
+            "Repositories of others",
             0,
             "tree 2.2.1-1 amd64",
             &debian(),
             "2 of alice bob carol example-rebuilder",
         ),
-        ("Archives of others", 1, "example-agent 1 amd64", &vendor, "1 of example-rebuilder"),
-        ("Archives of others", 1, "tree 2.2.1-1 amd64", &debian(), default),
-        ("Archives of others", 2, "example-agent-plugins 1 amd64", &vendor, "excepted"),
-        ("Archives of others", 2, "libc6 2.99-1 amd64", &vendor, default),
+        ("Repositories of others", 1, "example-agent 1 amd64", &vendor, "1 of example-rebuilder"),
+        ("Repositories of others", 1, "tree 2.2.1-1 amd64", &debian(), default),
+        ("Repositories of others", 2, "example-agent-plugins 1 amd64", &vendor, "excepted"),
+        ("Repositories of others", 2, "libc6 2.99-1 amd64", &vendor, default),
         ("Qubes OS", 0, "qubes-core-agent 4.3.30-1 amd64", &qubes, "excepted"),
         ("Qubes OS", 0, "libc6 2.99-1 amd64", &qubes, default),
         ("Qubes OS", 0, "qubes-core-agent 4.3.30-1 amd64", &debian(), default),

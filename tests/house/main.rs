@@ -18,6 +18,7 @@ mod gallery;
 mod guides;
 mod houses;
 mod layers;
+mod links;
 mod manual;
 mod security;
 mod sources;
