@@ -239,25 +239,25 @@ fn a_rejection_tells_people_whose_key_it_was_and_until_when() {
         key_ids: ids.iter().map(|&id| id.to_owned()).collect(),
     };
     for (rejection, told) in [
-        (unknown(&[]), "signed by keys that it does not name and by no pinned key".to_owned()),
+        (unknown(&[]), "signed by unnamed keys, not by a trusted key".to_owned()),
         // DSSE needs no key ids.
         (
             unknown(&["", ""]),
-            "signed by keys that it does not name and by no pinned key".to_owned(),
+            "signed by unnamed keys, not by a trusted key".to_owned(),
         ),
-        (unknown(&["", "ab"]), "signed by ab and by no pinned key".to_owned()),
-        (unknown(&["ab"]), "signed by ab and by no pinned key".to_owned()),
+        (unknown(&["", "ab"]), "signed by ab, not by a trusted key".to_owned()),
+        (unknown(&["ab"]), "signed by ab, not by a trusted key".to_owned()),
         (
             unknown(&["1", "2", "\u{1b}[2J", "4"]),
-            "signed by 1, 2, ?[2J, ... and by no pinned key".to_owned(),
+            "signed by 1, 2, ?[2J, ..., not by a trusted key".to_owned(),
         ),
         (
             unknown(&["1", "2", "0123456789abcdef0123"]),
-            "signed by 1, 2, 0123456789abcdef and by no pinned key".to_owned(),
+            "signed by 1, 2, 0123456789abcdef, not by a trusted key".to_owned(),
         ),
         (
             Rejection::BadSignature { rebuilder: alpha.clone(), key_id: key_id.clone() },
-            format!("the signature in the name of alpha's key {short} does not verify"),
+            format!("invalid signature for alpha's key {short}"),
         ),
         (
             Rejection::ExpiredKey {
@@ -265,7 +265,7 @@ fn a_rejection_tells_people_whose_key_it_was_and_until_when() {
                 key_id: key_id.clone(),
                 not_after: moment("2026-01-01T00:00:00Z"),
             },
-            format!("alpha's key {short} was good until 2026-01-01"),
+            format!("alpha's key {short} expired on 2026-01-01"),
         ),
     ] {
         assert_eq!(rejection.to_string(), told);
@@ -332,26 +332,26 @@ fn what_is_not_read_is_refused_in_words_that_fit() {
         )
     };
     let unsigned = envelope.replace(r#"{"sig":"AAAA"}"#, "");
-    let nobody = "signed by keys that it does not name and by no pinned key";
+    let nobody = "signed by unnamed keys, not by a trusted key";
     for (text, words) in [
         (envelope.to_owned(), nobody),
         (format!("{envelope}\n{envelope}\n"), nobody),
         // Of several that are of no use, the last one's reason is told.
-        (format!("{envelope}\n{unsigned}\n"), "the attestation carries no signature"),
+        (format!("{envelope}\n{unsigned}\n"), "the attestation has no signature"),
         (format!("{unsigned}\n{envelope}\n"), nobody),
         (
             r#"{"signed":{},"signatures":[],"dsseEnvelope":{}}"#.to_owned(),
-            "the attestation carries no signature",
+            "the attestation has no signature",
         ),
         (
             bundle(r#""certificate":{"rawBytes":"AAAA"}"#),
-            "a Sigstore bundle that is signed with a key that its certificate gives for minutes, which nobody can pin: ask its publisher for one that is signed with a public key",
+            "a Sigstore bundle that is signed with a short-lived certificate: ask its publisher for a bundle that is signed with a public key",
         ),
-        (bundle(r#""publicKey":{"hint":"some key"}"#), "signed by some key and by no pinned key"),
+        (bundle(r#""publicKey":{"hint":"some key"}"#), "signed by some key, not by a trusted key"),
         (bundle(""), nobody),
         (
             format!("{envelope}\n").repeat(5),
-            "not an in-toto Metablock or DSSE envelope: it has more envelopes, a line each, than are read",
+            "not an in-toto Metablock or DSSE envelope: it has too many envelopes",
         ),
     ] {
         assert_eq!(told(&text), words, "{text}");
@@ -370,18 +370,18 @@ fn what_was_signed_and_does_not_count_is_called_what_it_is() {
         (
             "text/plain",
             "{}",
-            "signed, but what is in the envelope is no in-toto: its type is text/plain",
+            "signed, but the envelope's payload is not in-toto: its type is text/plain",
         ),
-        ("", "{}", "signed, but what is in the envelope is no in-toto: its type is not said"),
+        ("", "{}", "signed, but the envelope's payload is not in-toto: its type is missing"),
         (
             IN_TOTO,
             "{}",
-            "signed, but neither a link nor an in-toto statement: its type is not said",
+            "signed, but neither a link nor an in-toto statement: its type is missing",
         ),
         (
             IN_TOTO,
             r#"{"_type":"link"}"#,
-            "signed, but a link for another step than a rebuild: its name is not said",
+            "signed, but the link is not for the step rebuild: its name is missing",
         ),
         (
             IN_TOTO,

@@ -77,7 +77,7 @@ fn the_certificate_that_signed_is_known_by_its_primary_key() {
     assert_eq!(signers(lists.path(), &[&making.certificate]), own);
     assert_eq!(signers(lists.path(), &[armored(&making.certificate).as_bytes()]), own);
     let nobody = Signed::read(&making.inline(), None, &[], now()).unwrap_err().to_string();
-    assert_eq!(nobody, "its Release file is signed by no certificate that apt is told to take");
+    assert_eq!(nobody, "its Release file is signed by no certificate of apt's configuration");
     // Nobody is known, or only others.
     assert_eq!(signers(lists.path(), &[]), []);
     let other = certificate(&PgpKey::new(CREATED));

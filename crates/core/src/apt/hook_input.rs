@@ -29,7 +29,7 @@ pub struct HookInput {
 
 /// A line about a package that is not as the format says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} of what apt says cannot be understood ({why})")]
+#[error("line {line} of apt's list is malformed ({why})")]
 pub struct OddLine {
     /// Its number, from 1
     pub line: usize,
@@ -41,18 +41,18 @@ pub struct OddLine {
 #[derive(Debug, thiserror::Error)]
 pub enum HookInputError {
     /// Reading failed.
-    #[error("cannot read what apt says: {}", crate::types::plain(.0))]
+    #[error("cannot read apt's list: {}", crate::types::plain(.0))]
     Io(#[from] io::Error),
     /// More than is read.
-    #[error("apt says more than {} MiB", MAX_INPUT >> 20)]
+    #[error("apt's list is longer than {} MiB", MAX_INPUT >> 20)]
     TooLarge,
     /// Not version 3: the options under `DPkg::Tools::Options` are not in force.
     #[error(
-        "apt speaks version {0:?} of the hook protocol where 3 was asked for: is /etc/apt/apt.conf.d/00apt-quorum complete?"
+        "apt used version {0:?} of the hook protocol instead of version 3: check that /etc/apt/apt.conf.d/00apt-quorum is complete"
     )]
     Version(String),
     /// It ends in the middle of something.
-    #[error("what apt says ends too early")]
+    #[error("apt's list is cut off")]
     Truncated,
 }
 
@@ -111,7 +111,7 @@ fn archive(line: &[u8]) -> Result<Option<(PathBuf, Called)>, String> {
         path if path.starts_with(b"/") => {}
         path => {
             let path = String::from_utf8_lossy(path);
-            return Err(format!("{} is no absolute path", printable(&path)));
+            return Err(format!("{} is not an absolute path", printable(&path)));
         }
     }
     let called =
@@ -122,7 +122,7 @@ fn archive(line: &[u8]) -> Result<Option<(PathBuf, Called)>, String> {
 fn word(field: &[u8]) -> Result<String, String> {
     let text = String::from_utf8_lossy(field).into_owned();
     if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(format!("'{}' is no word", printable(&text)));
+        return Err(format!("'{}' is not one word", printable(&text)));
     }
     Ok(text)
 }

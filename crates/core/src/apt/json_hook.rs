@@ -49,16 +49,16 @@ pub enum Message {
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
     /// Reading failed.
-    #[error("cannot read what apt says: {}", crate::types::plain(.0))]
+    #[error("cannot read apt's message: {}", crate::types::plain(.0))]
     Io(#[from] io::Error),
     /// It is longer than any real one.
-    #[error("apt says more than {} MiB at once", MAX_MESSAGE >> 20)]
+    #[error("apt's message is longer than {} MiB", MAX_MESSAGE >> 20)]
     TooLong,
     /// It is not of the format.
-    #[error("what apt says cannot be understood (line {}, column {})", .0.line(), .0.column())]
+    #[error("apt's message is malformed (line {}, column {})", .0.line(), .0.column())]
     Malformed(#[from] serde_json::Error),
     /// No version of the protocol that is known here.
-    #[error("apt speaks a version of the hook protocol that is not known")]
+    #[error("apt uses an unknown version of the hook protocol")]
     Version,
 }
 

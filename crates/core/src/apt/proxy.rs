@@ -230,7 +230,7 @@ impl Settings<'_> {
             _ => match Proxy::parse(said).filter(|it| is_fit(it, self.goes_by_tor(url))) {
                 Some(proxy) => self.through(proxy, host),
                 None => Route::Closed(format!(
-                    "the command {command} (Proxy-Auto-Detect) names no proxy that apt can use for it"
+                    "the command {command} (Proxy-Auto-Detect) names no proxy that apt can use"
                 )),
             },
         }
@@ -368,7 +368,7 @@ fn is_fit(proxy: &Proxy, tor: bool) -> bool {
 
 fn unusable(host: &str) -> Route {
     Route::Closed(format!(
-        "apt's proxy for {host} is none that apt can use: it must begin with http://, https:// or socks5h://"
+        "apt cannot use its proxy for {host}: it must begin with http://, https:// or socks5h://"
     ))
 }
 

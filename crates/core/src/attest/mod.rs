@@ -141,7 +141,7 @@ pub struct Wanted<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// More bytes than [`MAX_BYTES`].
-    #[error("the attestation has {size} bytes, more than the {MAX_BYTES} that are read")]
+    #[error("the attestation has {size} bytes, over the limit of {MAX_BYTES}")]
     TooLarge {
         /// Its size in bytes.
         size: usize,
@@ -154,23 +154,23 @@ pub enum Rejection {
     Shape(&'static str),
     /// More signatures than [`MAX_SIGNATURES`].
     #[error(
-        "the attestation carries {count} signatures, more than the {MAX_SIGNATURES} that are read"
+        "the attestation has {count} signatures, over the limit of {MAX_SIGNATURES}"
     )]
     TooManySignatures {
         /// The number of signatures that it carries.
         count: usize,
     },
     /// It has no signature at all.
-    #[error("the attestation carries no signature")]
+    #[error("the attestation has no signature")]
     Unsigned,
     /// Signatures, but none made with a pinned key.
-    #[error("signed by {} and by no pinned key", shown_key_ids(.key_ids))]
+    #[error("signed by {}, not by a trusted key", shown_key_ids(.key_ids))]
     UnknownKey {
         /// The key ids that it names; chosen by whoever wrote it.
         key_ids: Vec<String>,
     },
     /// A signature in the name of a pinned key that does not verify.
-    #[error("the signature in the name of {rebuilder}'s key {} does not verify", short(.key_id))]
+    #[error("invalid signature for {rebuilder}'s key {}", short(.key_id))]
     BadSignature {
         /// The key's owner.
         rebuilder: RebuilderName,
@@ -178,7 +178,7 @@ pub enum Rejection {
         key_id: KeyId,
     },
     /// Signed well, but only with keys that the administrator let expire.
-    #[error("{rebuilder}'s key {} was good until {}", short(.key_id), .not_after.date())]
+    #[error("{rebuilder}'s key {} expired on {}", short(.key_id), .not_after.date())]
     ExpiredKey {
         /// The key's owner.
         rebuilder: RebuilderName,
@@ -204,7 +204,7 @@ pub enum Rejection {
         found: String,
     },
     /// An envelope with something else in it than in-toto's.
-    #[error("signed, but what is in the envelope is no in-toto: its type is {}", shown(.found))]
+    #[error("signed, but the envelope's payload is not in-toto: its type is {}", shown(.found))]
     WrongPayload {
         /// The type of the payload.
         found: String,
@@ -214,7 +214,7 @@ pub enum Rejection {
     Sigstore(&'static str),
     /// A statement or link of a kind that is not accepted from its signer.
     #[error(
-        "signed, but its kind is one of those that are not accepted from this rebuilder: its type is {}",
+        "signed, but this kind of statement is not accepted from this rebuilder: its type is {}",
         shown(.found)
     )]
     PredicateNotAccepted {
@@ -233,7 +233,7 @@ pub enum Rejection {
     #[error("signed, but {0}")]
     PredicateContent(&'static str),
     /// A link of another step than a rebuild.
-    #[error("signed, but a link for another step than a rebuild: its name is {}", shown(.found))]
+    #[error("signed, but the link is not for the step rebuild: its name is {}", shown(.found))]
     WrongStep {
         /// The value of `name`.
         found: String,
@@ -245,13 +245,13 @@ pub enum Rejection {
         product: String,
     },
     /// Two products that are both the file by name or by hash.
-    #[error("{count} of its products match the file, where one must")]
+    #[error("{count} of its products match the file instead of one")]
     AmbiguousProducts {
         /// The number of products that match.
         count: usize,
     },
     /// The same bytes under another name: names never make a vote, but they can take one away.
-    #[error("signed for {}, a file of another name", named(.found))]
+    #[error("signed for another file name: {}", named(.found))]
     OtherName {
         /// The product's name.
         found: String,
@@ -293,16 +293,16 @@ impl Rejection {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureFault {
     /// It is over a text or a key, not over data.
-    #[error("it is no signature over data")]
+    #[error("it is not a signature over data")]
     NotOverData,
     /// Its hash can be made to fit another text.
     #[error("its hash is too weak (SHA-1, MD5 or another old one)")]
     WeakHash,
     /// It says something that must be understood and is not.
-    #[error("it says something critical that is not understood")]
+    #[error("it has a critical part that is not understood")]
     NotUnderstood,
     /// It does not say when it was made.
-    #[error("it is not dated")]
+    #[error("it has no date")]
     Undated,
     /// It is older than its key, or from the future.
     #[error("it is older than its key, or from the future")]
@@ -311,7 +311,7 @@ pub enum SignatureFault {
     #[error("it has expired")]
     Expired,
     /// The key in the certificate may not sign.
-    #[error("of the key {}: {why}", .key.get(..16).unwrap_or_default())]
+    #[error("for its signing key {}: {why}", .key.get(..16).unwrap_or_default())]
     Key {
         /// The fingerprint of the key
         key: String,
@@ -441,7 +441,7 @@ fn lines(text: &[u8]) -> Option<Result<Vec<json::Value>, Rejection>> {
         }
         if documents.len() == MAX_LINES {
             return Some(Err(Rejection::Shape(
-                "it has more envelopes, a line each, than are read",
+                "it has too many envelopes",
             )));
         }
         documents.push(json::parse(line).ok()?);
@@ -538,7 +538,7 @@ fn short(key_id: &KeyId) -> &str {
 /// The text in printable form, or a note that there is none.
 fn shown(found: &str) -> String {
     match found.trim() {
-        "" => "not said".to_owned(),
+        "" => "missing".to_owned(),
         _ => crate::types::printable(found).to_string(),
     }
 }
@@ -554,7 +554,7 @@ fn named(name: &str) -> String {
 fn shown_key_ids(key_ids: &[String]) -> String {
     let named: Vec<&String> = key_ids.iter().filter(|it| !it.is_empty()).collect();
     if named.is_empty() {
-        return "keys that it does not name".to_owned();
+        return "unnamed keys".to_owned();
     }
     let shown: Vec<String> = named
         .iter()

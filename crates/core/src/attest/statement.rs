@@ -117,7 +117,7 @@ impl Statement {
                 let build_type = self.text(&["buildDefinition", "buildType"]);
                 // Says that two files are alike, not that anybody built one of them.
                 match build_type.starts_with(OSS_REBUILD) {
-                    true => Err(Rejection::PredicateContent("it is OSS Rebuild's: accept that")),
+                    true => Err(Rejection::PredicateContent("it is a statement of OSS Rebuild, which has a kind of its own")),
                     false => Ok(()),
                 }
             }
@@ -141,7 +141,7 @@ impl Statement {
     fn check_equivalence(&self, subject: Sha256Digest) -> Result<(), Rejection> {
         let build_type = self.text(&["buildDefinition", "buildType"]);
         if build_type != EQUIVALENCE {
-            return Err(Rejection::PredicateContent("it is no artifact equivalence"));
+            return Err(Rejection::PredicateContent("it is not an artifact equivalence"));
         }
         let compared = self.predicate(&["buildDefinition", "resolvedDependencies"]);
         let compared = compared.and_then(Value::as_array).unwrap_or_default();
@@ -149,12 +149,12 @@ impl Statement {
             it.member("name").and_then(Value::as_str).is_some_and(|it| it.starts_with("rebuild/"))
         });
         let (Some(rebuilt), None) = (rebuilt.next(), rebuilt.next()) else {
-            return Err(Rejection::PredicateContent("it does not name one rebuilt file"));
+            return Err(Rejection::PredicateContent("it does not name exactly one rebuilt file"));
         };
         if sha256(rebuilt) == Some(subject) {
             Ok(())
         } else {
-            Err(Rejection::PredicateContent("what was rebuilt is another file"))
+            Err(Rejection::PredicateContent("the rebuilt file differs from the subject"))
         }
     }
 
@@ -169,15 +169,15 @@ impl Statement {
         let found = self.predicate(&[properties]).and_then(Value::as_array).unwrap_or_default();
         let has = |wanted: &String| found.iter().any(|it| it.as_str() == Some(wanted));
         if !verified.properties.iter().any(has) {
-            return Err(Rejection::PredicateContent("none of the accepted properties is in it"));
+            return Err(Rejection::PredicateContent("it has none of the accepted properties"));
         }
         let time: Timestamp = self
             .text(&[time])
             .parse()
-            .map_err(|_| Rejection::PredicateContent("it does not say when it was verified"))?;
+            .map_err(|_| Rejection::PredicateContent("it has no valid time of verification"))?;
         let age = now.as_unix().saturating_sub(time.as_unix());
         if age < -AHEAD {
-            Err(Rejection::PredicateContent("it is from the future"))
+            Err(Rejection::PredicateContent("its date is in the future"))
         } else if age >= verified.lasts {
             Err(Rejection::PredicateContent("it is too old"))
         } else {

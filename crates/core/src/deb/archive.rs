@@ -32,7 +32,7 @@ pub enum DebError {
     Truncated,
     /// A part of a package that was split (deb-split(5)): what dpkg installs is put together from
     /// several files.
-    #[error("a part of a package that was split: dpkg-split --join puts the package together")]
+    #[error("one part of a split package: join the parts with dpkg-split --join")]
     Part,
     /// A damaged header of a member.
     #[error("the archive has a damaged member header")]
@@ -41,22 +41,22 @@ pub enum DebError {
     #[error("unexpected archive member {}", crate::types::printable(.0))]
     Member(String),
     /// A compression that dpkg does not know for control data, or that we do not.
-    #[error("control data compressed in an unknown way ({})", crate::types::printable(.0))]
+    #[error("unknown compression of the control data ({})", crate::types::printable(.0))]
     Compression(String),
     /// The compressed control data is damaged or needs too much memory.
     #[error("the control data cannot be unpacked")]
     Damaged,
     /// More than one compressed stream, or something behind the archive: readers differ there.
-    #[error("something follows the control archive that readers could understand differently")]
+    #[error("data after the control archive, which programs could read differently")]
     Trailing,
     /// Unpacks to more than any real one.
     #[error("the control data unpacks to more than {} MiB", MAX_CONTROL_ARCHIVE >> 20)]
     TooLarge,
     /// An entry that is no plain file or directory, or whose path is odd.
-    #[error("the control archive has an odd entry, {}", crate::types::printable(.0))]
+    #[error("the control archive has an unexpected entry, {}", crate::types::printable(.0))]
     Entry(String),
     /// There must be one file called `control`.
-    #[error("the control archive has {0} files called control, where one must be")]
+    #[error("the control archive has {0} files called control instead of one")]
     ControlFiles(usize),
     /// The control file itself is not as deb-control(5) says.
     #[error("{0}")]

@@ -24,19 +24,19 @@ pub enum ControlError {
     #[error("the control file is malformed: {0}")]
     Malformed(#[from] Malformed),
     /// There must be exactly one stanza.
-    #[error("the control file has {0} stanzas, where one must be")]
+    #[error("the control file has {0} stanzas instead of one")]
     Stanzas(usize),
     /// A field that every package has is missing.
     #[error("the control file has no {0}")]
     Missing(&'static str),
     /// A field whose value dpkg takes with the line end before it.
-    #[error("the control file's {0} does not stand on the line of its name")]
+    #[error("the control file's {0} has its value below the line of its name")]
     Below(&'static str),
     /// A field of before 1996 from which dpkg still adds to the version.
-    #[error("the control file has {0}, from which dpkg makes another version")]
+    #[error("the control file has {0}, which changes the version for dpkg")]
     Revision(&'static str),
     /// The end of a file on MS-DOS, where dpkg ends the line and others go on.
-    #[error("the control file has an end-of-file character in it")]
+    #[error("the control file has an end-of-file character")]
     EndOfFile,
     /// A source that dpkg and apt do not read in the same way.
     #[error("the control file's Source is not a name, or a name and a version in brackets")]

@@ -59,14 +59,14 @@ pub enum PolicyError {
     #[error("mode \"enforce\" needs at least one rebuilder: without any, everything is refused")]
     EnforceWithoutRebuilders,
     /// Rebuilders, but no default threshold.
-    #[error("threshold is missing: how many rebuilders must confirm?")]
+    #[error("threshold is missing: set how many rebuilders must confirm")]
     NoThreshold,
     /// A rebuilder whose vote could never be verified.
     #[error("rebuilder {0} has no key")]
     RebuilderWithoutKey(RebuilderName),
     /// A rule or the default that counts a rebuilder that is not configured: its vote could never
     /// come.
-    #[error("rebuilder {0} counts, but is not configured")]
+    #[error("rebuilder {0} is counted, but not configured")]
     UnknownRebuilder(RebuilderName),
     /// A key that belongs to no configured rebuilder.
     #[error("a key belongs to {0}, which is not configured")]

@@ -90,19 +90,19 @@ pub enum KeyFault {
     Revoked,
     /// The certificate has a revocation that cannot be verified: by a key that its owner appointed
     /// for that, or in its own name and damaged.
-    #[error("its certificate holds a revocation that cannot be verified here: ask its owner")]
+    #[error("its certificate has a revocation that cannot be verified: ask its owner")]
     PerhapsRevoked,
     /// Its time is over.
     #[error("it expired on {}", .0.date())]
     Expired(Timestamp),
     /// No signature of the certificate makes it part of it, or none that is strong enough.
-    #[error("nothing valid binds it to its certificate (signatures with SHA-1 or MD5 do not)")]
+    #[error("it has no valid binding signature (SHA-1 and MD5 do not count)")]
     Unbound,
     /// The latest signature that binds it has something in it that must be understood and is not.
-    #[error("what binds it to its certificate says something critical that is not understood")]
+    #[error("its binding signature has a critical part that is not understood")]
     NotUnderstood,
     /// It is for encryption, certification or something else, or too weak for anything.
-    #[error("it is not a key for signing data, or too weak")]
+    #[error("it cannot sign data, or is too weak")]
     NotForSigning,
 }
 

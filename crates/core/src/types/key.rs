@@ -74,7 +74,7 @@ pub enum KeyError {
     },
     /// Not one armoured OpenPGP block.
     #[error(
-        "expected one block that begins with -----BEGIN PGP PUBLIC KEY BLOCK-----, and nothing behind its end (gpg --armor --export)"
+        "expected one block that begins with -----BEGIN PGP PUBLIC KEY BLOCK-----, and nothing after its end (gpg --armor --export)"
     )]
     NotArmor,
     /// Not exactly one certificate.
@@ -84,14 +84,14 @@ pub enum KeyError {
     #[error("only OpenPGP certificates of version 4 are understood")]
     OpenPgpVersion,
     /// A certificate with more keys than anybody needs.
-    #[error("this certificate has more than {most} keys in it")]
+    #[error("this certificate has more than {most} keys")]
     TooManyKeys {
         /// The largest number of keys that is accepted
         most: usize,
     },
     /// A certificate with a packet in it that has no place in one, or that nobody here understands.
     #[error(
-        "this certificate has a packet of type {kind} in it that is not understood, and could take back what the others say: export it anew (gpg --armor --export-options export-minimal --export)"
+        "this certificate has a packet of the unknown type {kind}, which could be a revocation: export it again (gpg --armor --export-options export-minimal --export)"
     )]
     OddPacket {
         /// The type
@@ -99,7 +99,7 @@ pub enum KeyError {
     },
     /// A certificate with so many signatures that fit nothing in it that they are not all tried.
     #[error(
-        "this certificate has too many signatures that fit nothing in it: export it anew (gpg --armor --export-options export-minimal --export)"
+        "this certificate has too many unrelated signatures: export it again (gpg --armor --export-options export-minimal --export)"
     )]
     TooManySignatures,
     /// The file holds more than a key could.

@@ -48,7 +48,7 @@ impl Index {
         };
         unpack(file, listed, MAX_TEXT, |text| packages::packages(BufReader::new(text), each))?;
         if too_many {
-            return Err(unreadable(listed, "lists more packages than are read"));
+            return Err(unreadable(listed, "lists too many packages"));
         }
         files.sort_unstable();
         files.dedup();
@@ -111,7 +111,7 @@ impl TakenOver {
             return Err(unreadable(listed, "has a line that is not SHA256  NAME"));
         }
         if all.names.len() > MAX_PACKAGES {
-            return Err(unreadable(listed, "has more lines than are read"));
+            return Err(unreadable(listed, "has too many lines"));
         }
         all.files.sort_unstable();
         all.names.sort_unstable();
@@ -173,10 +173,10 @@ fn unpack(
         Ok(bounded.limit())
     });
     match unpacked {
-        Ok(0) => Err(unreadable(listed, "unpacks to more than is read")),
+        Ok(0) => Err(unreadable(listed, "is too large when unpacked")),
         Ok(_) => Ok(()),
         Err(Fault::Damaged) => Err(unreadable(listed, "cannot be unpacked")),
-        Err(Fault::Trailing) => Err(unreadable(listed, "has something behind its end")),
+        Err(Fault::Trailing) => Err(unreadable(listed, "has data after its end")),
     }
 }
 
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(whole.len(), 1000);
         assert_eq!(whole.files.capacity() * size_of::<(Half, Sha256Digest)>(), 48 * 1000);
         let error = read(&(text + &stanza(1000, 1))).unwrap_err();
-        assert_eq!(error.to_string(), "x/Packages lists more packages than are read");
+        assert_eq!(error.to_string(), "x/Packages lists too many packages");
     }
 
     #[test]
@@ -254,7 +254,7 @@ mod tests {
         archive.add(index("a/Packages", MAX_PACKAGES - 1));
         assert_eq!(archive.check_room(&index("b/Packages", 1)), Ok(()));
         let error = archive.check_room(&index("b/Packages", 2)).unwrap_err();
-        let said = "b/Packages and the indexes before it list more packages than are read";
+        let said = "b/Packages and the indexes before it list too many packages";
         assert_eq!(error.to_string(), said);
     }
 

@@ -65,16 +65,16 @@ pub enum Rejection {
     #[error("its Release file {0}")]
     Release(&'static str),
     /// Its Release file is that of another suite.
-    #[error("its Release file is that of {}", crate::types::printable(.found))]
+    #[error("its Release file is for another suite: {}", crate::types::printable(.found))]
     OtherSuite {
         /// The suite or codename that the file states
         found: String,
     },
     /// It is not good any more.
-    #[error("its Release file was good until {}", .0.date())]
+    #[error("its Release file expired on {}", .0.date())]
     NoLongerValid(Timestamp),
     /// An older one than was seen before.
-    #[error("its Release file of {} is older than one seen before, of {}", .found.date(), .seen.date())]
+    #[error("its Release file of {} is older than an earlier one, of {}", .found.date(), .seen.date())]
     Older {
         /// Its date
         found: Timestamp,
@@ -88,7 +88,7 @@ pub enum Rejection {
         path: String,
     },
     /// A file that is not there, or not the one that its Release file has the hash of.
-    #[error("{} is missing, or not the file that its Release file lists", crate::types::printable(.path))]
+    #[error("{} is missing, or differs from what its Release file lists", crate::types::printable(.path))]
     OtherFile {
         /// The path of the file
         path: String,
@@ -108,7 +108,7 @@ pub enum Rejection {
     #[error("it has several different files of this name, version and architecture")]
     Ambiguous,
     /// It took the file over.
-    #[error("it took this file over and did not build it")]
+    #[error("it took this file over from another repository and did not build it")]
     TakenOver,
 }
 
@@ -169,7 +169,7 @@ impl Archive {
         if all <= MAX_PACKAGES {
             return Ok(());
         }
-        let why = "and the indexes before it list more packages than are read";
+        let why = "and the indexes before it list too many packages";
         Err(Rejection::Unreadable { path: index.path().to_owned(), why })
     }
 

@@ -91,13 +91,13 @@ impl Release {
             None => Ok(None),
         };
         let (Ok(Some(date)), Ok(valid_until)) = (date("Date"), date("Valid-Until")) else {
-            return Err(Rejection::Release("has no Date, or one that is none"));
+            return Err(Rejection::Release("has no valid Date, or an invalid Valid-Until"));
         };
         if date.as_unix() > now.as_unix().saturating_add(AHEAD) {
-            return Err(Rejection::Release("is from the future"));
+            return Err(Rejection::Release("is dated in the future"));
         }
         let files = files(stanza.field("SHA256").unwrap_or_default())
-            .ok_or(Rejection::Release("lists files in an odd way"))?;
+            .ok_or(Rejection::Release("has a malformed list of files"))?;
         Ok(Self {
             digest,
             signers,
@@ -202,7 +202,7 @@ impl Release {
 
 /// The text of an InRelease file as it was signed, and its signatures (RFC 9580 section 7).
 pub(super) fn inline(file: &[u8]) -> Result<(Vec<u8>, Signatures), Rejection> {
-    const UNFIT: Rejection = Rejection::Release("is not one text with signatures");
+    const UNFIT: Rejection = Rejection::Release("is not a signed text");
     let text = std::str::from_utf8(file).map_err(|_| UNFIT)?;
     // What stands around the frame is signed by nobody; apt refuses it, too.
     let framed = text.starts_with("-----BEGIN PGP SIGNED MESSAGE-----\n")
@@ -221,7 +221,7 @@ pub(super) fn inline(file: &[u8]) -> Result<(Vec<u8>, Signatures), Rejection> {
 
 /// The signatures in a file of their own, armoured or not.
 pub(super) fn detached(message: &[u8], signature: &[u8]) -> Result<Signatures, Rejection> {
-    const UNFIT: Rejection = Rejection::Release("has a signature beside it that is none");
+    const UNFIT: Rejection = Rejection::Release("has a malformed detached signature");
     if signature.len() > MAX_SIGNATURE {
         return Err(UNFIT);
     }

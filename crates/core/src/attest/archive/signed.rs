@@ -51,7 +51,7 @@ impl Signed {
         }
         let signers = signers.good(certificates, now);
         if signers.is_empty() {
-            return Err(Rejection::Release("is signed by no certificate that apt is told to take"));
+            return Err(Rejection::Release("is signed by no certificate of apt's configuration"));
         }
         let files = listed(&text)?;
         Ok(Self { text, files, signers })
@@ -83,7 +83,7 @@ fn listed(text: &[u8]) -> Result<BTreeMap<String, Sha256Digest>, Rejection> {
         return Err(Rejection::Release("is not one stanza of fields"));
     };
     let files = files(stanza.field("SHA256").unwrap_or_default())
-        .ok_or(Rejection::Release("lists files in an odd way"))?;
+        .ok_or(Rejection::Release("has a malformed list of files"))?;
     Ok(files.into_iter().map(|(path, (sha256, _))| (path, sha256)).collect())
 }
 
