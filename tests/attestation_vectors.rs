@@ -21,7 +21,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use apt_quorum::attest::{self, Claim, KeyRing, PinnedKey, Rejection, Remembered, Wanted};
+use apt_quorum::attest::{self, Claim, KeyRing, PinnedKey, Rejection, Remembered, WantedFile};
 use apt_quorum::types::{KeyKind, PublicKey, Sha256Digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -41,7 +41,7 @@ fn run(directory: &Path) -> Result<(), String> {
     let sha256 = Sha256Digest::of(b"the file being judged");
     let Built { ring, envelope, is_spelt_out, .. } = vector.build(sha256)?;
 
-    let wanted = Wanted { artifact: &artifact, sha256: (!attack.any_hash).then_some(sha256) };
+    let wanted = WantedFile { artifact: &artifact, sha256: (!attack.any_hash).then_some(sha256) };
     let result = attest::verify(&envelope, &ring, wanted, now());
     remembered_signatures_change_nothing(&envelope, &ring, wanted, &result)?;
     let expected = expected(&attack.expect)?;
@@ -71,7 +71,7 @@ fn run(directory: &Path) -> Result<(), String> {
 fn remembered_signatures_change_nothing(
     envelope: &[u8],
     ring: &KeyRing,
-    wanted: Wanted<'_>,
+    wanted: WantedFile<'_>,
     expected: &Result<Vec<Claim>, Rejection>,
 ) -> Result<(), String> {
     let by = |remembered: &Arc<Remembered>| {
@@ -223,7 +223,7 @@ fn an_attestation_of_exactly_the_largest_size_is_read() {
     let ring = KeyRing::new(vec![pinned]).unwrap();
     let mut bytes = support::attestation(artifact.as_str(), sha256, &[&key]);
     bytes.resize(attest::MAX_BYTES, b' ');
-    let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
+    let wanted = WantedFile { artifact: &artifact, sha256: Some(sha256) };
     let verify = |bytes: &[u8]| attest::verify(bytes, &ring, wanted, now());
     assert_eq!(verify(&bytes).map(|claims| claims.len()), Ok(1));
     bytes.push(b' ');
@@ -241,10 +241,7 @@ fn a_rejection_tells_people_whose_key_it_was_and_until_when() {
     for (rejection, told) in [
         (unknown(&[]), "signed by unnamed keys, not by a trusted key".to_owned()),
         // DSSE needs no key ids.
-        (
-            unknown(&["", ""]),
-            "signed by unnamed keys, not by a trusted key".to_owned(),
-        ),
+        (unknown(&["", ""]), "signed by unnamed keys, not by a trusted key".to_owned()),
         (unknown(&["", "ab"]), "signed by ab, not by a trusted key".to_owned()),
         (unknown(&["ab"]), "signed by ab, not by a trusted key".to_owned()),
         (
@@ -282,7 +279,7 @@ fn no_flipped_bit_makes_another_claim() {
     let ring = KeyRing::new(vec![support::pinned("alpha", &key, None)]).unwrap();
     let good = support::attestation(artifact.as_str(), sha256, &[&key]);
     let signed = find(&good, br#","signed":"#).unwrap() + br#","signed":"#.len();
-    let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
+    let wanted = WantedFile { artifact: &artifact, sha256: Some(sha256) };
     let mut taken = 0;
     for at in 0..good.len() {
         for bit in 0..8 {
@@ -312,7 +309,7 @@ fn a_link_as_in_toto_3_0_0_wrote_it_is_read() {
     let artifact = identity("hello 2.10-3 amd64").artifact_name();
     let link = fs::read(made.join("hello.link")).unwrap();
     let sha256 = Sha256Digest::of(b"hi\n");
-    let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
+    let wanted = WantedFile { artifact: &artifact, sha256: Some(sha256) };
     let claims = attest::verify(&link, &ring, wanted, now()).unwrap();
     assert_eq!(claims.iter().map(Claim::sha256).collect::<Vec<_>>(), [sha256]);
 }
@@ -322,7 +319,7 @@ fn a_link_as_in_toto_3_0_0_wrote_it_is_read() {
 fn what_is_not_read_is_refused_in_words_that_fit() {
     let ring = KeyRing::new(vec![support::pinned("alpha", &Key::new(), None)]).unwrap();
     let artifact = identity("hello 2.10-3 amd64").artifact_name();
-    let wanted = Wanted { artifact: &artifact, sha256: Some(Sha256Digest::of(b"")) };
+    let wanted = WantedFile { artifact: &artifact, sha256: Some(Sha256Digest::of(b"")) };
     let told =
         |text: &str| attest::verify(text.as_bytes(), &ring, wanted, now()).unwrap_err().to_string();
     let envelope = r#"{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":[{"sig":"AAAA"}]}"#;
@@ -364,7 +361,7 @@ fn what_was_signed_and_does_not_count_is_called_what_it_is() {
     let key = Key::new();
     let ring = KeyRing::new(vec![support::pinned("alpha", &key, None)]).unwrap();
     let artifact = identity("hello 2.10-3 amd64").artifact_name();
-    let wanted = Wanted { artifact: &artifact, sha256: Some(Sha256Digest::of(b"")) };
+    let wanted = WantedFile { artifact: &artifact, sha256: Some(Sha256Digest::of(b"")) };
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
     for (kind, payload, words) in [
         (
@@ -373,11 +370,7 @@ fn what_was_signed_and_does_not_count_is_called_what_it_is() {
             "signed, but the envelope's payload is not in-toto: its type is text/plain",
         ),
         ("", "{}", "signed, but the envelope's payload is not in-toto: its type is missing"),
-        (
-            IN_TOTO,
-            "{}",
-            "signed, but neither a link nor an in-toto statement: its type is missing",
-        ),
+        (IN_TOTO, "{}", "signed, but neither a link nor an in-toto statement: its type is missing"),
         (
             IN_TOTO,
             r#"{"_type":"link"}"#,

@@ -69,9 +69,7 @@ fn the_first_time_tells_how_it_is_and_later_ones_what_changed_since_once() {
     machine.world.policy("mode = \"enforce\"\nthreshold = 3\n");
     assert_eq!(
         said(&changes(&machine, 1)),
-        [
-            "hello 2.10-3 amd64: was confirmed, is now CONFLICT: 2 of 3 required confirmations."
-        ]
+        ["hello 2.10-3 amd64: was confirmed, is now CONFLICT: 2 of 3 required confirmations."]
     );
     machine.world.policy("mode = \"enforce\"\nthreshold = 2\n");
     assert_eq!(said(&changes(&machine, 0)).len(), 1);

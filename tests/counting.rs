@@ -500,7 +500,7 @@ fn a_requirement_that_counts_somebody_who_is_no_rebuilder_makes_no_policy() {
 fn rebuilders_are_enough_by_every_rule_only_if_they_are_by_each() {
     let world = World::new(&["a", "b", "c"]);
     let default = || requirement(2, &["a", "b", "c"]);
-    let rule = |requirement| Rule::new("rule 1".to_owned(), Matcher::default(), requirement, None);
+    let rule = |requirement| support::rule("rule 1", Matcher::default(), requirement);
     let enough = |rules: Vec<Requirement>, names: &[&str]| {
         let rules = rules.into_iter().map(rule).collect();
         let policy = world.policy_of(Mode::Enforce, default(), rules, Vec::new());

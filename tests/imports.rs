@@ -506,7 +506,11 @@ fn a_layout_counts_only_with_the_signatures_that_were_asked_for() {
             whole.replace(&root.sign(canonical(&good).as_bytes()), &other.sign(b"")).into(),
             "its signature is invalid",
         ),
-        ("tampered", whole.replace("\"threshold\":1", "\"threshold\":2").into(), "its signature is invalid"),
+        (
+            "tampered",
+            whole.replace("\"threshold\":1", "\"threshold\":2").into(),
+            "its signature is invalid",
+        ),
         (
             "member-added",
             whole.replace("\"readme\":\"\"", "\"readme\":\"\",\"s\":1").into(),

@@ -303,7 +303,9 @@ fn syslog_is_told_where_there_is_no_journal() {
         "confirmed: good 1:1.0-1 all [alpha: confirmed; beta: confirmed; gamma: confirmed] (hook, sha256 {sha256})."
     );
     assert_eq!(text(86, &lines[0]), expected);
-    assert!(text(84, &lines[1]).starts_with("refused: other 2.0 all: 1 of 2 required confirmations"));
+    assert!(
+        text(84, &lines[1]).starts_with("refused: other 2.0 all: 1 of 2 required confirmations")
+    );
     assert!(text(83, &lines[2]).starts_with("CONFLICT: other 2.0 all: beta"));
 }
 
@@ -530,6 +532,9 @@ fn the_real_journal_and_two_real_syslogds_take_it() {
         let lines: Vec<&str> = out.lines().filter(|it| it.contains(" apt-quorum[")).collect();
         assert_eq!(lines.len(), 3, "{package}: {out} {ended:?}");
         assert!(lines[0].contains("]: confirmed: good 1:1.0-1 all ["), "{out}");
-        assert!(lines[1].contains("]: refused: other 2.0 all: 1 of 2 required confirmations"), "{out}");
+        assert!(
+            lines[1].contains("]: refused: other 2.0 all: 1 of 2 required confirmations"),
+            "{out}"
+        );
     }
 }

@@ -227,8 +227,8 @@ impl Package {
         let assessment = &assessed.assessment;
         let (state, exception) = match assessment {
             Assessment::Confirmed { .. } => (Told::Confirmed, None),
-            Assessment::Excepted { reason, expires, .. } => {
-                let (reason, expires) = (reason.clone(), *expires);
+            Assessment::Excepted { exemption, .. } => {
+                let (reason, expires) = (exemption.reason.clone(), exemption.expires);
                 (Told::Excepted, Some(Exception { reason, expires }))
             }
             Assessment::Unconfirmed { .. } => return None,

@@ -433,7 +433,12 @@ fn archives_by_apt_ftparchive_and_reprepro() {
         confirms(&world, &hello, &[]);
         let ended = verify(&world, &taken, &[]);
         ended.assert_code(1);
-        assert!(ended.stdout.contains("it took this file over from another repository and did not build it"), "{ended:?}");
+        assert!(
+            ended
+                .stdout
+                .contains("it took this file over from another repository and did not build it"),
+            "{ended:?}"
+        );
         println!("{made}: an archive by Debian's tools confirms what it built, and nothing else");
     }
 }

@@ -133,8 +133,8 @@ pub(in crate::cli) fn remark(it: &Audited) -> String {
             let by: Vec<String> = report.standings.iter().filter_map(confirms).collect();
             format!("by {}", by.join(", "))
         }
-        Assessment::Excepted { place, reason, expires, .. } => {
-            format!("until {} ({place}): {}", expires.date(), printable(reason))
+        Assessment::Excepted { exemption: it, .. } => {
+            format!("until {} ({}): {}", it.expires.date(), it.place, printable(&it.reason))
         }
         Assessment::Unconfirmed { reason, .. } => {
             let standing = |(name, it): (&_, &_)| format!("{name}: {}", report::standing(it));

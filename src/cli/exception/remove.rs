@@ -14,7 +14,7 @@ pub(super) fn run(arguments: &ExceptionRemove) -> Result<Exit, Stop> {
     })?;
     let called = format!("{name} line {line}");
     let exceptions = world.config.policy.exceptions();
-    let exception = exceptions.iter().find(|it| it.place() == called).ok_or_else(|| {
+    let exception = exceptions.iter().find(|it| it.exemption.place == called).ok_or_else(|| {
         Stop::refused(format!(
             "no exception begins at {shown}: apt-quorum exception list{} shows where they are. Nothing was changed.",
             world.option()

@@ -4,8 +4,7 @@
 //! There is one reader for all of them, so that what is foreseen by an index is what is judged when the
 //! file is there.
 
-use super::source::{self, SourceError};
-use super::{Malformed, Stanza, stanzas};
+use super::{Malformed, Stanza, source, stanzas};
 use crate::types::{DebVersion, Identity, NameError, PackageName, SourceName};
 
 /// The control fields by which a package is judged.
@@ -96,7 +95,7 @@ pub fn of_stanza(stanza: &Stanza<'_>) -> Result<Control, ControlError> {
         None if stanza.has("Source") => return Err(ControlError::Source),
         // dpkg and apt take an empty one for none.
         None | Some("") => (SourceName::from(&package), version.clone()),
-        Some(text) => source::parse(text, &version).map_err(|SourceError| ControlError::Source)?,
+        Some(text) => source::parse(text, &version).ok_or(ControlError::Source)?,
     };
     Ok(Control { identity: Identity { package, version, architecture }, source })
 }
@@ -153,7 +152,7 @@ mod tests {
         for (text, problem) in [
             (String::new(), "0 stanzas"),
             (format!("{good}\n{good}"), "2 stanzas"),
-            (format!("{good}package: bar\n"), "twice"),
+            (format!("{good}package: bar\n"), "duplicate field package"),
             (good.replace("Version: 1\n", ""), "no Version"),
             (good.replace("foo", "../foo"), "Package is invalid"),
             (good.replace("foo", "foo\n bar"), "Package is invalid"),

@@ -5,8 +5,9 @@
 
 pub mod control;
 pub mod packages;
-pub mod source;
 pub mod status;
+
+mod source;
 
 use std::cmp::Ordering;
 

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::attest::Claim;
-use crate::policy::{Basis, Decision, Reason, Refusal, Report, Standing};
+use crate::policy::{Basis, Decision, Exemption, Reason, Refusal, Report, Standing, Subject};
 use crate::types::{RebuilderName, printable};
 
 /// The results for a number of files, with one line for each file that was not simply confirmed.
@@ -18,52 +18,33 @@ pub fn summary(decisions: &[(&Path, &Decision)], outcome: &str) -> String {
     let mut lines = Vec::new();
     let (mut confirmed, mut excepted, mut warned, mut refused, mut unchecked) = (0, 0, 0, 0, 0);
     for (path, decision) in decisions {
-        match decision {
+        let (count, shown) = match decision {
             Decision::Admit(admit) => match admit.basis() {
-                Basis::Quorum => confirmed += 1,
-                Basis::Exception { place, reason, expires, .. } => {
-                    excepted += 1;
-                    lines.push(format!(
-                        "  exception: {}: {} (until {}, {place}).",
-                        name(decision, path),
-                        printable(reason),
-                        expires.date()
-                    ));
-                }
+                Basis::Quorum => (&mut confirmed, None),
+                Basis::Exception { .. } => (&mut excepted, Some(String::new())),
                 // As installed, before anybody was chosen: said once, not for every package.
-                Basis::WarnMode { otherwise: Reason::NoRebuilders } => unchecked += 1,
-                Basis::WarnMode { otherwise } => {
-                    warned += 1;
-                    lines.push(format!(
-                        "  warning: {}: {}{}.",
-                        name(decision, path),
-                        self::reason(otherwise),
-                        standings(decision.report())
-                    ));
-                }
+                Basis::WarnMode { otherwise: Reason::NoRebuilders } => (&mut unchecked, None),
+                Basis::WarnMode { .. } => (&mut warned, Some(standings(decision.report()))),
             },
-            Decision::Refuse(refusal) => {
-                refused += 1;
-                // A broken configuration refuses every file for the same reason: said once, below.
-                if !matches!(refusal.reason, Reason::Configuration { .. }) {
-                    lines.push(format!("  refused: {}.", refusal_line(refusal, path)));
-                }
+            // A broken configuration refuses every file for the same reason: said once, below.
+            Decision::Refuse(Refusal { reason: Reason::Configuration { .. }, .. }) => {
+                (&mut refused, None)
             }
-        }
+            Decision::Refuse(_) => (&mut refused, Some(standings(decision.report()))),
+        };
+        *count += 1;
+        lines.extend(shown.map(|it| format!("  {}{it}.", outcome_of(decision, path))));
         lines.extend(conflict_line(decision, path));
     }
-    let mut counts = Vec::new();
-    for (count, what) in [
+    let counts = [
         (confirmed, "confirmed"),
         (excepted, "under an exception"),
         (warned, "accepted unconfirmed (mode: warn)"),
         (unchecked, "accepted unchecked (no rebuilder is configured: run apt-quorum setup)"),
         (refused, "refused"),
-    ] {
-        if count > 0 {
-            counts.push(format!("{count} {what}"));
-        }
-    }
+    ];
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
     let mut text = format!("apt-quorum: {}.\n", counts.join(", "));
     for line in lines {
         let _ = writeln!(text, "{line}");
@@ -83,22 +64,7 @@ pub fn summary(decisions: &[(&Path, &Decision)], outcome: &str) -> String {
 /// The verdict on one file, on one line and one more for each alarm.
 #[must_use]
 pub fn verdict(path: &Path, decision: &Decision) -> String {
-    let name = name(decision, path);
-    let standings = standings(decision.report());
-    let line = match decision {
-        Decision::Refuse(refusal) => format!("refused: {}", refusal_line(refusal, path)),
-        Decision::Admit(admit) => match admit.basis() {
-            Basis::Quorum => format!("confirmed: {name}{standings}"),
-            Basis::Exception { place, reason, expires, .. } => format!(
-                "exception: {name}: {} (until {}, {place}){standings}",
-                printable(reason),
-                expires.date()
-            ),
-            Basis::WarnMode { otherwise } => {
-                format!("warning: {name}: {}{standings}", self::reason(otherwise))
-            }
-        },
-    };
+    let line = outcome_of(decision, path) + &standings(decision.report());
     let mut text = format!("{line}.\n");
     if let Some(conflict) = conflict_line(decision, path) {
         let _ = writeln!(text, "{conflict}");
@@ -106,16 +72,32 @@ pub fn verdict(path: &Path, decision: &Decision) -> String {
     text
 }
 
+/// The reason for an exception, when it ends and where it is.
+#[must_use]
+pub fn exempted(Exemption { place, reason, expires }: &Exemption) -> String {
+    format!("{} (until {}, {place})", printable(reason), expires.date())
+}
+
+/// The verdict and the reason for it.
+fn outcome_of(decision: &Decision, path: &Path) -> String {
+    let name = name(decision.subject(), path);
+    match decision {
+        Decision::Refuse(refusal) => format!("refused: {name}: {}", reason(&refusal.reason)),
+        Decision::Admit(admit) => match admit.basis() {
+            Basis::Quorum => format!("confirmed: {name}"),
+            Basis::Exception { exemption, .. } => {
+                format!("exception: {name}: {}", exempted(exemption))
+            }
+            Basis::WarnMode { otherwise } => format!("warning: {name}: {}", reason(otherwise)),
+        },
+    }
+}
+
 /// A refusal on one line, without a full stop: what, why, and where each rebuilder stands.
 #[must_use]
 pub fn refusal_line(refusal: &Refusal, path: &Path) -> String {
-    let decision = Decision::Refuse(refusal.clone());
-    format!(
-        "{}: {}{}",
-        name(&decision, path),
-        reason(&refusal.reason),
-        standings(refusal.report.as_ref())
-    )
+    let (name, why) = (name(refusal.subject.as_ref(), path), reason(&refusal.reason));
+    format!("{name}: {why}{}", standings(refusal.report.as_ref()))
 }
 
 /// A reason, as the predicate of a sentence about a package.
@@ -208,7 +190,8 @@ pub fn standing(standing: &Standing) -> String {
 
 /// The alarm about a decision, shown every time.
 fn conflict_line(decision: &Decision, path: &Path) -> Option<String> {
-    Some(format!("  {}.", conflict(&name(decision, path), &decision.report()?.conflicts)?))
+    let name = name(decision.subject(), path);
+    Some(format!("  {}.", conflict(&name, &decision.report()?.conflicts)?))
 }
 
 /// An alarm about a package, without a full stop: the rebuilders that signed another file. Nothing
@@ -276,8 +259,8 @@ fn explain(refusal: &Refusal) -> String {
 }
 
 /// The name of the file: the one in its control data, or else its path.
-fn name(decision: &Decision, path: &Path) -> String {
-    match decision.subject().and_then(|subject| subject.control().ok()) {
+fn name(subject: Option<&Subject>, path: &Path) -> String {
+    match subject.and_then(|subject| subject.control().ok()) {
         Some(control) => control.identity.to_string(),
         None => printable(&path.to_string_lossy()).to_string(),
     }
@@ -285,7 +268,7 @@ fn name(decision: &Decision, path: &Path) -> String {
 
 fn names(rebuilders: &[RebuilderName]) -> String {
     match rebuilders {
-        [] => "nobody".to_owned(),
+        [] => "no rebuilder".to_owned(),
         [one] => one.to_string(),
         [all @ .., last] => {
             let all: Vec<&str> = all.iter().map(RebuilderName::as_str).collect();

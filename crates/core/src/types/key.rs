@@ -1,7 +1,5 @@
 //! Public keys, as the configuration pins them.
 
-use std::fmt;
-
 use super::pem::{self, hex};
 use super::{Certificate, Sha256Digest, hex_decode};
 
@@ -9,7 +7,7 @@ use super::{Certificate, Sha256Digest, hex_decode};
 ///
 /// Two values are equal exactly when they are the same key, however it was written down: votes
 /// are counted by the owner of these bytes, never by a key id that somebody chose.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum PublicKey {
     /// An Ed25519 key that decodes to a point which is not of small order (RFC 8032).
@@ -39,16 +37,16 @@ pub enum KeyKind {
 }
 
 /// A point of the curve P-256, not the one at infinity.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EcdsaP256Key([u8; 65]);
 
 /// An RSA key of 2,048 to 8,192 bits.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RsaKey(Vec<u8>);
 
 /// The numbers that make up a key, without the format around them. One party must not get two votes
 /// by putting one key into a PEM file and into a certificate.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct KeyMaterial(Vec<u8>);
 
 /// Text that is not a public key.
@@ -113,7 +111,7 @@ pub enum KeyError {
 /// The name of a key in in-toto's Metablock: for an Ed25519 key the SHA-256 over the canonical JSON
 /// of its description, for a certificate its fingerprint, in hexadecimal. Other programs name the
 /// same key differently, so this is only a hint.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyId(String);
 
 impl KeyKind {
@@ -414,33 +412,8 @@ impl KeyMaterial {
     }
 }
 
-impl KeyId {
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 super::package::shown_as_text!(KeyId);
-
-impl fmt::Debug for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyId({self})")
-    }
-}
-
-impl fmt::Debug for EcdsaP256Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "EcdsaP256Key({})", hex(&self.0))
-    }
-}
-
-impl fmt::Debug for RsaKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RsaKey({})", hex(&self.0))
-    }
-}
+super::package::written_as_text!(KeyId);
 
 #[cfg(test)]
 mod tests {
