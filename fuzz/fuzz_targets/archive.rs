@@ -4,7 +4,7 @@
 #![no_main]
 
 use apt_quorum::attest::KeyRing;
-use apt_quorum::attest::archive::{Archive, Index, Listed, Release, TakenOver, Terms};
+use apt_quorum::attest::repository::{Index, ListedFile, Release, Repository, TakenOver, Terms};
 use apt_quorum::fuzzing::release_as_if_signed;
 use apt_quorum::types::{Identity, Sha256Digest, Timestamp};
 use libfuzzer_sys::fuzz_target;
@@ -22,8 +22,8 @@ fn now() -> Timestamp {
     Timestamp::from_unix(1_780_000_000).unwrap()
 }
 
-fn listed(path: &str, bytes: &[u8]) -> Listed {
-    Listed { path: path.to_owned(), sha256: Sha256Digest::of(bytes), size: bytes.len() }
+fn listed(path: &str, bytes: &[u8]) -> ListedFile {
+    ListedFile { path: path.to_owned(), sha256: Sha256Digest::of(bytes), size: bytes.len() }
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -50,7 +50,7 @@ fuzz_target!(|data: &[u8]| {
     let at = listed(&format!("main/binary-amd64/Packages{suffix}"), second);
     let Ok(index) = Index::read(second, &at) else { return };
     let Ok(taken_over) = TakenOver::read(third, &listed("main/taken-over", third)) else { return };
-    let mut archive = Archive::new(release, taken_over);
+    let mut archive = Repository::new(release, taken_over);
     assert!(archive.check_room(&index).is_ok(), "one index is never too much");
     archive.add(index);
     let identity = Identity {

@@ -30,7 +30,7 @@ fn seen(input: &HookInput) -> Vec<Vec<u8>> {
         line.extend(path.as_os_str().as_bytes());
         line
     };
-    input.archives.iter().map(archive).collect()
+    input.files.iter().map(archive).collect()
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -46,10 +46,10 @@ fuzz_target!(|data: &[u8]| {
             if input.odd.is_empty() && all_utf8 {
                 assert_eq!(plainly(data), Some(seen(&input)));
             }
-            assert!(input.archives.iter().all(|(path, _)| path.is_absolute()));
+            assert!(input.files.iter().all(|(path, _)| path.is_absolute()));
             // A further line that is not understood is told.
             let more = [data, b"\n"].concat();
-            if input.archives.is_empty() && data.ends_with(b"\n\n") {
+            if input.files.is_empty() && data.ends_with(b"\n\n") {
                 let more = HookInput::read(more.as_slice()).expect("the same and a line");
                 assert_eq!(more.odd.len(), input.odd.len() + 1);
             }
@@ -60,7 +60,7 @@ fuzz_target!(|data: &[u8]| {
             // And one more archive is seen.
             let more = [data, b"ab - - none < 1 all none /x y.deb\n"].concat();
             let more = HookInput::read(more.as_slice()).map(|more| seen(&more).len());
-            assert_eq!(more.ok(), Some(input.archives.len() + 1));
+            assert_eq!(more.ok(), Some(input.files.len() + 1));
             // Cut off in its last line, it is no longer understood. An empty line, which is odd,
             // is nothing without its end.
             let cut = HookInput::read(&data[..data.len() - 1]);

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use apt_quorum::attest::{JsonError, KeyRing, Rejection, Wanted, json, verify};
+use apt_quorum::attest::{JsonError, KeyRing, Rejection, WantedFile, json, verify};
 use apt_quorum::types::Sha256Digest;
 use apt_quorum_fuzz::support::{Key, identity, now, pinned};
 use apt_quorum_fuzz::{canonical, fixed_key, parts};
@@ -57,7 +57,7 @@ fn has_escapes(canonical: &[u8]) -> bool {
 /// Whether the signature of the alpha key is good, in our eyes, whatever the link says.
 fn ours(bytes: &[u8]) -> Result<(), Rejection> {
     let file = identity("hello 2.10-3 amd64").artifact_name();
-    let wanted = Wanted { artifact: &file, sha256: Some(Sha256Digest::of(b"hello")) };
+    let wanted = WantedFile { artifact: &file, sha256: Some(Sha256Digest::of(b"hello")) };
     match verify(bytes, &KEY.1, wanted, now()) {
         Ok(_)
         | Err(

@@ -3,7 +3,7 @@
 
 use std::io::BufReader;
 
-use apt_quorum::apt::json_hook::{self, Message};
+use apt_quorum::apt::json_hook::{self, HookMessage};
 use apt_quorum_fuzz::Dripping;
 use libfuzzer_sys::fuzz_target;
 
@@ -14,11 +14,11 @@ fn messages(data: &[u8], drip: usize) -> Vec<String> {
     loop {
         match json_hook::read(&mut from) {
             Ok(Some(message)) => {
-                if let Message::Hello { answer, .. } = &message {
+                if let HookMessage::Hello { answer, .. } = &message {
                     assert!(answer.is_ascii() && answer.ends_with("}\n\n"));
                     assert_eq!(answer.matches('\n').count(), 2, "one object, one empty line");
                 }
-                if let Message::BeforePrompt { packages, .. } = &message {
+                if let HookMessage::BeforePrompt { packages, .. } = &message {
                     assert!(packages.is_sorted(), "{packages:?}");
                 }
                 all.push(format!("{message:?}"));

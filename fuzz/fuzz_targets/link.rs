@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use apt_quorum::attest::{
-    KeyRing, MAX_BYTES, MAX_SIGNATURES, PinnedKey, Rejection, Wanted, verify,
+    KeyRing, MAX_BYTES, MAX_SIGNATURES, PinnedKey, Rejection, WantedFile, verify,
 };
 use apt_quorum::types::{Identity, PublicKey, Sha256Digest};
 use apt_quorum_fuzz::support::{Key, identity, moment, now, pinned};
@@ -103,7 +103,7 @@ fuzz_target!(|data: &[u8]| {
     let (text, other) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let bytes = envelope(how, text, other, world);
     let artifact = world.identity.artifact_name();
-    let wanted = Wanted { artifact: &artifact, sha256: Some(world.sha256) };
+    let wanted = WantedFile { artifact: &artifact, sha256: Some(world.sha256) };
     let verdict = verify(&bytes, &world.ring, wanted, now());
 
     let envelope: Result<Value, _> = serde_json::from_slice(&bytes);

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use apt_quorum::attest::{KeyRing, PinnedKey, Wanted, verify};
+use apt_quorum::attest::{KeyRing, PinnedKey, WantedFile, verify};
 use apt_quorum::types::{Certificate, PublicKey, Sha256Digest, Timestamp};
 use apt_quorum_fuzz::support::openpgp::{Back, CERTIFY, CREATED, PgpKey, Recipe, SIGN, Says, Sub};
 use apt_quorum_fuzz::support::{hex, identity, link_text, now, rebuilder};
@@ -90,7 +90,7 @@ fuzz_target!(|data: &[u8]| {
             );
             let identity = identity("hello 2.10-3 amd64");
             let artifact = identity.artifact_name();
-            let wanted = Wanted { artifact: &artifact, sha256: Some(Sha256Digest::of(b"hello")) };
+            let wanted = WantedFile { artifact: &artifact, sha256: Some(Sha256Digest::of(b"hello")) };
             let good = headers == world.headers && signature == world.signature;
             let now: Timestamp = now();
             let verdict = verify(bytes.as_bytes(), &world.ring, wanted, now);

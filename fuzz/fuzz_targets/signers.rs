@@ -3,7 +3,7 @@
 #![no_main]
 
 use apt_quorum::apt::sources::{Format, judged, read, signed_by};
-use apt_quorum::attest::archive::Signed;
+use apt_quorum::attest::repository::SignedRelease;
 use apt_quorum::types::Unverified;
 use libfuzzer_sys::fuzz_target;
 
@@ -19,8 +19,8 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     for signature in [None, Some(one)] {
-        assert!(Signed::read(two, signature, &[], now).is_err(), "signed by nobody");
-        if let Ok(signed) = Signed::read(two, signature, &certificates, now) {
+        assert!(SignedRelease::read(two, signature, &[], now).is_err(), "signed by nobody");
+        if let Ok(signed) = SignedRelease::read(two, signature, &certificates, now) {
             let known = |it: &&apt_quorum::types::Fingerprint| {
                 let name = it.to_string().to_ascii_lowercase();
                 certificates.iter().any(|it| it.fingerprint() == name)

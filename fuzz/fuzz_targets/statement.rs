@@ -7,7 +7,7 @@
 
 use std::sync::LazyLock;
 
-use apt_quorum::attest::{Accepted, KeyRing, Rejection, Verified, Wanted, verify};
+use apt_quorum::attest::{Accepted, KeyRing, Rejection, Findings, WantedFile, verify};
 use apt_quorum::types::{Identity, Sha256Digest};
 use apt_quorum_fuzz::support::{Key, identity, now, rebuilder, pinned};
 use apt_quorum_fuzz::{fixed_key, parts};
@@ -27,7 +27,7 @@ struct World {
 
 static WORLD: LazyLock<World> = LazyLock::new(|| {
     let keys = [1, 2, 3].map(fixed_key);
-    let verified = || Verified {
+    let verified = || Findings {
         verifier: "v".to_owned(),
         properties: vec!["R".to_owned()],
         lasts: 30 * 24 * 60 * 60,
@@ -94,7 +94,7 @@ fuzz_target!(|data: &[u8]| {
     let bytes =
         format!(r#"{{"payloadType":{named},"payload":"{payload_text}","signatures":[{element}]}}"#);
     let artifact = world.identity.artifact_name();
-    let wanted = Wanted { artifact: &artifact, sha256: Some(world.sha256) };
+    let wanted = WantedFile { artifact: &artifact, sha256: Some(world.sha256) };
     match verify(bytes.as_bytes(), &world.ring, wanted, now()) {
         Ok(claims) => {
             assert!(signer < 2 && bytes.contains(&signature), "nobody signed it");

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Audited, HashSource, PackageState};
-use crate::policy::{Assessment, Listing, Standing};
-use crate::report::{RecordedClaim, RecordedException, RecordedReason};
+use crate::policy::{Assessment, Exemption, Listing, Standing};
+use crate::report::{RecordedClaim, RecordedReason};
 use crate::types::{Called, RebuilderName, Sha256Digest, Timestamp};
 
 /// Version of the JSON that [`AuditRecord`] becomes. It grows by new members; a member that changes its
@@ -82,7 +82,7 @@ pub struct RecordedPackage {
     pub reason: Option<RecordedReason>,
     /// The exception that is in force
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub exception: Option<RecordedException>,
+    pub exception: Option<Exemption>,
     /// The rule that matched; none if the default applies
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
@@ -159,13 +159,7 @@ impl RecordedPackage {
                 || (audited.is_open() && admitted.is_some_and(|it| it.basis != "quorum")),
             reason: why(audited),
             exception: match assessment {
-                Some(Assessment::Excepted { place, reason, expires, .. }) => {
-                    Some(RecordedException {
-                        place: place.clone(),
-                        reason: reason.clone(),
-                        expires: *expires,
-                    })
-                }
+                Some(Assessment::Excepted { exemption, .. }) => Some(exemption.clone()),
                 _ => None,
             },
             rule: report.and_then(|it| it.rule.clone()),

@@ -230,7 +230,7 @@ impl<'a> Position<'a> {
             Names::Exceptions => {
                 let Some(world) = self.world() else { return };
                 for it in world.config.policy.exceptions() {
-                    let about = format!("{}: {}", conditions(it.matcher()), it.reason());
+                    let about = format!("{}: {}", conditions(&it.matcher), it.exemption.reason);
                     found.add(place(it), about);
                 }
             }

@@ -74,9 +74,9 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
     if config.direct == Direct::Pass {
         notes.push("dpkg = \"pass\": files that dpkg gets without apt are not checked".into());
     }
-    for exception in policy.exceptions().iter().filter(|it| it.expires() <= now) {
-        let date = exception.expires().date();
-        notes.push(format!("the exception in {} expired on {date}", exception.place()));
+    for exception in policy.exceptions().iter().filter(|it| it.exemption.expires <= now) {
+        let date = exception.exemption.expires.date();
+        notes.push(format!("the exception in {} expired on {date}", exception.exemption.place));
     }
     notes.extend(loose::notes(policy));
     let mut voters = BTreeSet::new();

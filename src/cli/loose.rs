@@ -16,28 +16,28 @@ pub(super) fn notes(policy: &Policy) -> Vec<String> {
 }
 
 fn rule(it: &Rule) -> Option<String> {
-    let place = it.place();
-    (it.matcher().binding() == Binding::ArchivesWord).then(|| {
+    let place = &it.place;
+    (it.matcher.binding() == Binding::RepositorysOwn).then(|| {
         format!(
             "the rule in {place} applies to every repository that claims this {} for itself: limit it \
              with site or signed_by",
-            own_words(it.matcher())
+            own_words(&it.matcher)
         )
     })
 }
 
 /// Returns the same for one exception.
 pub(super) fn exception(it: &Exception) -> Option<String> {
-    let place = it.place();
-    match it.matcher().binding() {
+    let place = &it.exemption.place;
+    match it.matcher.binding() {
         Binding::Fixed => None,
-        Binding::ArchivesWord => Some(format!(
+        Binding::RepositorysOwn => Some(format!(
             "the exception in {place} applies to every repository that claims this {} for itself, \
              whatever key signed it: limit it with site or signed_by",
-            own_words(it.matcher())
+            own_words(&it.matcher)
         )),
-        Binding::AnyArchive if it.matcher().names_packages() => None,
-        Binding::AnyArchive => Some(format!(
+        Binding::AnyRepository if it.matcher.names_packages() => None,
+        Binding::AnyRepository => Some(format!(
             "the exception in {place} names neither packages nor a repository, so every repository can \
              use it for any package: limit it with site or signed_by"
         )),

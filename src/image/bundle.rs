@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::statement::{Digests, ResourceDescriptor};
-use crate::attest::{self, Wanted};
+use crate::attest::{self, WantedFile};
 use crate::audit::Audited;
 use crate::evidence::bundle::{PackError, Packer};
 use crate::policy::Policy;
@@ -28,7 +28,7 @@ pub fn bundle(audited: &[Audited], policy: &Policy, now: Timestamp) -> Bundled {
     let mut not_in_bundles = Vec::new();
     for it in audited.iter().filter_map(|it| it.assessed.as_ref()) {
         let artifact = it.named.identity.artifact_name();
-        let wanted = Wanted { artifact: &artifact, sha256: Some(it.named.sha256) };
+        let wanted = WantedFile { artifact: &artifact, sha256: Some(it.named.sha256) };
         for (sha256, bytes) in &it.signed {
             attestations.insert(format!("{artifact}/{sha256}"), *sha256);
             if attest::verify(bytes, policy.keys(), wanted, now).is_ok() {

@@ -227,8 +227,8 @@ impl StatedPackage {
         let assessment = &assessed.assessment;
         let (state, exception) = match assessment {
             Assessment::Confirmed { .. } => (StatedState::Confirmed, None),
-            Assessment::Excepted { reason, expires, .. } => {
-                let (reason, expires) = (reason.clone(), *expires);
+            Assessment::Excepted { exemption, .. } => {
+                let (reason, expires) = (exemption.reason.clone(), exemption.expires);
                 (StatedState::Excepted, Some(StatedException { reason, expires }))
             }
             Assessment::Unconfirmed { .. } => return None,

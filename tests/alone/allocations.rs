@@ -18,7 +18,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use apt_quorum::apt::message::Message;
-use apt_quorum::attest::{self, Wanted, json};
+use apt_quorum::attest::{self, WantedFile, json};
 use apt_quorum::deb::examine;
 use apt_quorum::policy::decide;
 use support::*;
@@ -78,7 +78,7 @@ fn no_step_asks_for_memory_more_often_than_it_did() {
     let found = read();
     let ring = world.ring();
     let artifact = world.identity.artifact_name();
-    let wanted = Wanted { artifact: &artifact, sha256: Some(world.file.sha256()) };
+    let wanted = WantedFile { artifact: &artifact, sha256: Some(world.file.sha256()) };
     for (step, asked, most) in [
         ("canonical JSON", asked(|| json::parse(&link).unwrap().canonical()), 35),
         ("a link", asked(|| attest::verify(&link, &ring, wanted, now()).unwrap()), 50),

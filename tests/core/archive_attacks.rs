@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use apt_quorum::attest::KeyRing;
-use apt_quorum::attest::archive::{Archive, Index, Listed, Rejection, Release, TakenOver};
+use apt_quorum::attest::repository::{
+    Index, ListedFile, Release, Repository, RepositoryRejection, TakenOver,
+};
 use apt_quorum::types::{Certificate, PublicKey, Sha256Digest};
 
 use crate::support::archive::{BINARY, Files, Making, TEXT, digest, inline, recipe, stanza, terms};
@@ -39,12 +41,12 @@ fn judged(published: &Published) -> String {
     judge(published).unwrap_or_else(|rejection| rejection.code().to_owned())
 }
 
-fn judge(it: &Published) -> Result<String, Rejection> {
+fn judge(it: &Published) -> Result<String, RepositoryRejection> {
     let wanted = Sha256Digest::of(b"hello");
     let release = Release::read(&it.release, it.signature.as_deref(), &it.keys, &terms(), now())?;
     let listed = release.taken_over()?;
     let taken_over = TakenOver::read(&it.files[&listed.path], &listed)?;
-    let mut archive = Archive::new(release.clone(), taken_over);
+    let mut archive = Repository::new(release.clone(), taken_over);
     for path in terms().indexes(&"amd64".parse().unwrap()) {
         let listed = release.file(&path).expect("it is listed");
         archive.add(Index::read(&it.files[&listed.path], &listed)?);
@@ -278,7 +280,7 @@ fn index_rows() -> Vec<Row> {
     let compressed = |suffix| after(|it| it.suffix = suffix);
     let packages = |text: String| after(|it| it.packages = text);
     let hello = digest("hello");
-    // Listed as it is, so that the reader sees what is inside.
+    // ListedFile as it is, so that the reader sees what is inside.
     let raw = |suffix: &'static str, bytes: Vec<u8>| {
         tampered(|it| {
             let mut making = good();
@@ -404,11 +406,11 @@ fn two_indexes_of_an_archive_must_not_contradict_each_other() {
         let making = good();
         let read = |path: &str, text: String| {
             let sha256 = Sha256Digest::of(text.as_bytes());
-            let listed = Listed { path: path.to_owned(), sha256, size: text.len() };
+            let listed = ListedFile { path: path.to_owned(), sha256, size: text.len() };
             Index::read(text.as_bytes(), &listed).unwrap()
         };
         let release = Release::read(&making.inline(), None, &making.ring(), &terms(), now());
-        let mut archive = Archive::new(release.unwrap(), TakenOver::default());
+        let mut archive = Repository::new(release.unwrap(), TakenOver::default());
         for (path, sha256) in [("main/Packages", &*hello), ("contrib/Packages", other)] {
             assert!(!archive.has(path));
             archive.add(read(path, stanza(HELLO, sha256)));

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use apt_quorum::attest::{self, Claim, KeyRing, PinnedKey, Rejection, Remembered, Wanted};
+use apt_quorum::attest::{self, Claim, KeyRing, PinnedKey, Rejection, Remembered, WantedFile};
 use apt_quorum::types::{KeyKind, PublicKey, Sha256Digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -30,7 +30,7 @@ fn run(directory: &Path) -> Result<(), String> {
     let sha256 = Sha256Digest::of(b"the file being judged");
     let Built { ring, envelope, is_spelt_out, .. } = vector.build(sha256)?;
 
-    let wanted = Wanted { artifact: &artifact, sha256: (!attack.any_hash).then_some(sha256) };
+    let wanted = WantedFile { artifact: &artifact, sha256: (!attack.any_hash).then_some(sha256) };
     let result = attest::verify(&envelope, &ring, wanted, now());
     remembered_signatures_change_nothing(&envelope, &ring, wanted, &result)?;
     let expected = expected(&attack.expect)?;
@@ -60,7 +60,7 @@ fn run(directory: &Path) -> Result<(), String> {
 fn remembered_signatures_change_nothing(
     envelope: &[u8],
     ring: &KeyRing,
-    wanted: Wanted<'_>,
+    wanted: WantedFile<'_>,
     expected: &Result<Vec<Claim>, Rejection>,
 ) -> Result<(), String> {
     let by = |remembered: &Arc<Remembered>| {
@@ -212,7 +212,7 @@ fn an_attestation_of_exactly_the_largest_size_is_read() {
     let ring = KeyRing::new(vec![pinned]).unwrap();
     let mut bytes = support::attestation(artifact.as_str(), sha256, &[&key]);
     bytes.resize(attest::MAX_BYTES, b' ');
-    let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
+    let wanted = WantedFile { artifact: &artifact, sha256: Some(sha256) };
     let verify = |bytes: &[u8]| attest::verify(bytes, &ring, wanted, now());
     assert_eq!(verify(&bytes).map(|claims| claims.len()), Ok(1));
     bytes.push(b' ');
@@ -228,25 +228,22 @@ fn a_rejection_tells_people_whose_key_it_was_and_until_when() {
         key_ids: ids.iter().map(|&id| id.to_owned()).collect(),
     };
     for (rejection, told) in [
-        (unknown(&[]), "signed by keys that it does not name and by no pinned key".to_owned()),
+        (unknown(&[]), "signed by unnamed keys, not by a trusted key".to_owned()),
         // DSSE needs no key ids.
-        (
-            unknown(&["", ""]),
-            "signed by keys that it does not name and by no pinned key".to_owned(),
-        ),
-        (unknown(&["", "ab"]), "signed by ab and by no pinned key".to_owned()),
-        (unknown(&["ab"]), "signed by ab and by no pinned key".to_owned()),
+        (unknown(&["", ""]), "signed by unnamed keys, not by a trusted key".to_owned()),
+        (unknown(&["", "ab"]), "signed by ab, not by a trusted key".to_owned()),
+        (unknown(&["ab"]), "signed by ab, not by a trusted key".to_owned()),
         (
             unknown(&["1", "2", "\u{1b}[2J", "4"]),
-            "signed by 1, 2, ?[2J, ... and by no pinned key".to_owned(),
+            "signed by 1, 2, ?[2J, ..., not by a trusted key".to_owned(),
         ),
         (
             unknown(&["1", "2", "0123456789abcdef0123"]),
-            "signed by 1, 2, 0123456789abcdef and by no pinned key".to_owned(),
+            "signed by 1, 2, 0123456789abcdef, not by a trusted key".to_owned(),
         ),
         (
             Rejection::BadSignature { rebuilder: alpha.clone(), key_id: key_id.clone() },
-            format!("the signature in the name of alpha's key {short} does not verify"),
+            format!("invalid signature for alpha's key {short}"),
         ),
         (
             Rejection::ExpiredKey {
@@ -254,7 +251,7 @@ fn a_rejection_tells_people_whose_key_it_was_and_until_when() {
                 key_id: key_id.clone(),
                 not_after: moment("2026-01-01T00:00:00Z"),
             },
-            format!("alpha's key {short} was good until 2026-01-01"),
+            format!("alpha's key {short} expired on 2026-01-01"),
         ),
     ] {
         assert_eq!(rejection.to_string(), told);
@@ -271,7 +268,7 @@ fn no_flipped_bit_makes_another_claim() {
     let ring = KeyRing::new(vec![support::pinned("alpha", &key, None)]).unwrap();
     let good = support::attestation(artifact.as_str(), sha256, &[&key]);
     let signed = find(&good, br#","signed":"#).unwrap() + br#","signed":"#.len();
-    let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
+    let wanted = WantedFile { artifact: &artifact, sha256: Some(sha256) };
     let mut taken = 0;
     for at in 0..good.len() {
         for bit in 0..8 {
@@ -301,7 +298,7 @@ fn a_link_as_in_toto_3_0_0_wrote_it_is_read() {
     let artifact = identity("hello 2.10-3 amd64").artifact_name();
     let link = fs::read(made.join("hello.link")).unwrap();
     let sha256 = Sha256Digest::of(b"hi\n");
-    let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
+    let wanted = WantedFile { artifact: &artifact, sha256: Some(sha256) };
     let claims = attest::verify(&link, &ring, wanted, now()).unwrap();
     assert_eq!(claims.iter().map(Claim::sha256).collect::<Vec<_>>(), [sha256]);
 }
@@ -311,7 +308,7 @@ fn a_link_as_in_toto_3_0_0_wrote_it_is_read() {
 fn what_is_not_read_is_refused_in_words_that_fit() {
     let ring = KeyRing::new(vec![support::pinned("alpha", &Key::new(), None)]).unwrap();
     let artifact = identity("hello 2.10-3 amd64").artifact_name();
-    let wanted = Wanted { artifact: &artifact, sha256: Some(Sha256Digest::of(b"")) };
+    let wanted = WantedFile { artifact: &artifact, sha256: Some(Sha256Digest::of(b"")) };
     let told =
         |text: &str| attest::verify(text.as_bytes(), &ring, wanted, now()).unwrap_err().to_string();
     let envelope = r#"{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":[{"sig":"AAAA"}]}"#;
@@ -321,26 +318,26 @@ fn what_is_not_read_is_refused_in_words_that_fit() {
         )
     };
     let unsigned = envelope.replace(r#"{"sig":"AAAA"}"#, "");
-    let nobody = "signed by keys that it does not name and by no pinned key";
+    let nobody = "signed by unnamed keys, not by a trusted key";
     for (text, words) in [
         (envelope.to_owned(), nobody),
         (format!("{envelope}\n{envelope}\n"), nobody),
         // Of several that are of no use, the last one's reason is told.
-        (format!("{envelope}\n{unsigned}\n"), "the attestation carries no signature"),
+        (format!("{envelope}\n{unsigned}\n"), "the attestation has no signature"),
         (format!("{unsigned}\n{envelope}\n"), nobody),
         (
             r#"{"signed":{},"signatures":[],"dsseEnvelope":{}}"#.to_owned(),
-            "the attestation carries no signature",
+            "the attestation has no signature",
         ),
         (
             bundle(r#""certificate":{"rawBytes":"AAAA"}"#),
-            "a Sigstore bundle that is signed with a key that its certificate gives for minutes, which nobody can pin: ask its publisher for one that is signed with a public key",
+            "a Sigstore bundle that is signed with a short-lived certificate: ask its publisher for a bundle that is signed with a public key",
         ),
-        (bundle(r#""publicKey":{"hint":"some key"}"#), "signed by some key and by no pinned key"),
+        (bundle(r#""publicKey":{"hint":"some key"}"#), "signed by some key, not by a trusted key"),
         (bundle(""), nobody),
         (
             format!("{envelope}\n").repeat(5),
-            "not an in-toto Metablock or DSSE envelope: it has more envelopes, a line each, than are read",
+            "not an in-toto Metablock or DSSE envelope: it has too many envelopes",
         ),
     ] {
         assert_eq!(told(&text), words, "{text}");
@@ -353,24 +350,20 @@ fn what_was_signed_and_does_not_count_is_called_what_it_is() {
     let key = Key::new();
     let ring = KeyRing::new(vec![support::pinned("alpha", &key, None)]).unwrap();
     let artifact = identity("hello 2.10-3 amd64").artifact_name();
-    let wanted = Wanted { artifact: &artifact, sha256: Some(Sha256Digest::of(b"")) };
+    let wanted = WantedFile { artifact: &artifact, sha256: Some(Sha256Digest::of(b"")) };
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
     for (kind, payload, words) in [
         (
             "text/plain",
             "{}",
-            "signed, but what is in the envelope is no in-toto: its type is text/plain",
+            "signed, but the envelope's payload is not in-toto: its type is text/plain",
         ),
-        ("", "{}", "signed, but what is in the envelope is no in-toto: its type is not said"),
-        (
-            IN_TOTO,
-            "{}",
-            "signed, but neither a link nor an in-toto statement: its type is not said",
-        ),
+        ("", "{}", "signed, but the envelope's payload is not in-toto: its type is missing"),
+        (IN_TOTO, "{}", "signed, but neither a link nor an in-toto statement: its type is missing"),
         (
             IN_TOTO,
             r#"{"_type":"link"}"#,
-            "signed, but a link for another step than a rebuild: its name is not said",
+            "signed, but the link is not for the step rebuild: its name is missing",
         ),
         (
             IN_TOTO,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use apt_quorum::attest::{Claim, KeyRing, KeyRingError};
 use apt_quorum::policy::{
     Decision, Evidence, Matcher, Mode, OnConflict, Policy, PolicyError, Reason, Requirement,
-    RequirementError, Rule, decide,
+    RequirementError, decide,
 };
 use apt_quorum::types::{RebuilderName, Sha256Digest};
 
@@ -492,7 +492,7 @@ fn a_requirement_that_counts_somebody_who_is_no_rebuilder_makes_no_policy() {
 fn rebuilders_are_enough_by_every_rule_only_if_they_are_by_each() {
     let world = World::new(&["a", "b", "c"]);
     let default = || requirement(2, &["a", "b", "c"]);
-    let rule = |requirement| Rule::new("rule 1".to_owned(), Matcher::default(), requirement, None);
+    let rule = |requirement| rule("rule 1", Matcher::default(), requirement);
     let enough = |rules: Vec<Requirement>, names: &[&str]| {
         let rules = rules.into_iter().map(rule).collect();
         let policy = world.policy_of(Mode::Enforce, default(), rules, Vec::new());

@@ -1,12 +1,12 @@
 //! What the judgement means, line by line: each test is a sentence about who may pass that must
 //! hold whatever else changes.
 
-use apt_quorum::attest::{Wanted, verify};
+use apt_quorum::attest::{WantedFile, verify};
 use apt_quorum::deb::examine;
 use apt_quorum::policy::{
-    Assessment, Basis, Clearance, Decision, Epoch, Evidence, Exception, Listing, Matcher, Mode,
-    Named, OnConflict, Outcome, Policy, Reason, Refusal, Rule, Standing, Subject, UnsignedStatus,
-    assess_early, decide, decide_early,
+    Assessment, Basis, Clearance, Decision, Epoch, Evidence, Exception, Exemption, Listing,
+    Matcher, Mode, Named, OnConflict, Outcome, Policy, Reason, Refusal, Rule, Standing, Subject,
+    UnsignedStatus, assess_early, decide, decide_early,
 };
 use apt_quorum::types::{Glob, Identity, Sha256Digest};
 
@@ -37,8 +37,8 @@ fn says(status: UnsignedStatus) -> Outcome {
 fn a_file_that_others_could_swap_is_not_confirmed_by_anybody() {
     let world = World::new(&ALL);
     let swappable = || world.subject().that_others_can_change("it belongs to user 1000".to_owned());
-    assert_eq!(swappable().changeable(), Some("it belongs to user 1000"));
-    assert_eq!(world.subject().changeable(), None);
+    assert_eq!(swappable().changeable.as_deref(), Some("it belongs to user 1000"));
+    assert_eq!(world.subject().changeable, None);
     let all = claimed(world.votes(&ALL));
     let policy = world.policy(requirement(2, &ALL));
     assert_eq!(judge(&policy, &world.subject(), &all), "admit:quorum");
@@ -87,7 +87,7 @@ fn a_claim_that_was_verified_for_another_name_is_no_vote_for_this_one() {
     // bears, the judgement does not take the claim.
     let world = World::new(&["a"]);
     let other = identity("hello 2.10-2 amd64").artifact_name();
-    let wanted = Wanted { artifact: &other, sha256: Some(world.file.sha256()) };
+    let wanted = WantedFile { artifact: &other, sha256: Some(world.file.sha256()) };
     let bytes = attestation(other.as_str(), world.file.sha256(), &[world.key("a")]);
     let claims = verify(&bytes, &world.ring(), wanted, now()).unwrap();
     assert_eq!(claims[0].sha256(), world.file.sha256());
@@ -217,8 +217,7 @@ fn an_exception_for_bytes_that_could_be_two_packages_ends_when_it_says() {
 /// dpkg installs `Hello` in the place of `hello`.
 #[test]
 fn no_package_slips_past_a_rule_by_the_case_of_its_name() {
-    let strict =
-        |name| vec![Rule::new("strict".to_owned(), package_is(name), requirement(3, &ALL), None)];
+    let strict = |name| vec![rule("strict", package_is(name), requirement(3, &ALL))];
     for (package, name) in [("Hello", "hello"), ("hello", "Hello"), ("hELLO", "h*lo")] {
         let world = World::with_package(&ALL, &format!("{package} 2.10-3 amd64"));
         let policy = world.policy_of(Mode::Enforce, requirement(1, &ALL), strict(name), vec![]);
@@ -587,11 +586,12 @@ fn a_rule_sets_the_threshold_narrows_who_counts_and_names_who_must() {
 fn a_rule_keeps_its_place_and_the_reason_that_the_administrator_gave() {
     let of = |reason: Option<&str>| {
         let place = "policy.toml line 3".to_owned();
-        Rule::new(place, Matcher::default(), requirement(1, &["a"]), reason.map(str::to_owned))
+        let (matcher, requirement) = (Matcher::default(), requirement(1, &["a"]));
+        Rule { place, matcher, requirement, reason: reason.map(str::to_owned) }
     };
-    assert_eq!(of(None).reason(), None);
-    assert_eq!(of(Some("by hand")).reason(), Some("by hand"));
-    assert_eq!(of(None).place(), "policy.toml line 3");
+    assert_eq!(of(None).reason, None);
+    assert_eq!(of(Some("by hand")).reason.as_deref(), Some("by hand"));
+    assert_eq!(of(None).place, "policy.toml line 3");
 }
 
 /// One key of a matcher at a time: what matches `hello 1:2.10-3 amd64` and what does not.
@@ -831,9 +831,8 @@ fn an_exception_admits_what_no_quorum_confirms_and_says_why() {
     let policy = with_exceptions(&world, vec![exception("kernel.toml line 1", package_is("h*"))]);
     let decision = decide(&policy, &world.listed(), &claimed(world.votes(&["a"])), now());
     let Decision::Admit(admit) = &decision else { panic!("{decision:?}") };
-    let Basis::Exception { place, reason, expires, otherwise } = admit.basis() else {
-        panic!("{admit:?}")
-    };
+    let Basis::Exception { exemption, otherwise } = admit.basis() else { panic!("{admit:?}") };
+    let Exemption { place, reason, expires } = exemption;
     assert_eq!((place.as_str(), reason.as_str()), ("kernel.toml line 1", "not reproducible"));
     assert_eq!(*expires, moment("2027-01-01T00:00:00Z"));
     let missing = Reason::NotConfirmed { confirmed: 1, needed: 2, missing: vec![] };
@@ -894,7 +893,9 @@ fn an_expired_exception_does_not_stand_in_the_way_of_one_that_holds() {
     let policy = with_exceptions(&world, vec![old.clone(), new]);
     let decision = decide(&policy, &world.listed(), &claimed(vec![]), now());
     let Decision::Admit(admit) = &decision else { panic!("{decision:?}") };
-    assert!(matches!(admit.basis(), Basis::Exception { place, .. } if place == "new"));
+    assert!(
+        matches!(admit.basis(), Basis::Exception { exemption, .. } if exemption.place == "new")
+    );
     // Of two that have expired the first is named.
     let policy = with_exceptions(&world, vec![old, older]);
     let decision = decide(&policy, &world.listed(), &claimed(vec![]), now());
@@ -1124,7 +1125,7 @@ fn named(world: &World) -> Named {
         source: Some(control.source),
         epoch: Epoch::Known,
         sha256: world.file.sha256(),
-        listings: world.listed().listings().to_vec(),
+        listings: world.listed().listings,
     }
 }
 
@@ -1195,7 +1196,7 @@ fn a_package_for_which_several_rules_must_hold_awaits_every_answer() {
     let world = World::new(&ALL);
     let strict = |matcher| {
         let refuses = requirement_of(1, &ALL, &[], OnConflict::Refuse);
-        vec![Rule::new("strict".to_owned(), matcher, refuses, None)]
+        vec![rule("strict", matcher, refuses)]
     };
     let of_source = Matcher { source: globs(&["special"]), ..Matcher::default() };
     let of_version = Matcher { version: globs(&["9:*"]), ..Matcher::default() };

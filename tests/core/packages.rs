@@ -719,13 +719,13 @@ fn with_control(text: &[u8]) -> Vec<u8> {
 #[test]
 fn a_control_file_must_be_one_stanza_without_doubt() {
     const LINE: &str = "control: the control file is malformed: \
-                        a line is neither a field nor goes on with one";
-    const TWO: &str = "control: the control file has 2 stanzas, where one must be";
-    const NONE: &str = "control: the control file has 0 stanzas, where one must be";
+                        a line is neither a field nor a continuation";
+    const TWO: &str = "control: the control file has 2 stanzas instead of one";
+    const NONE: &str = "control: the control file has 0 stanzas instead of one";
     const PACKAGE_TWICE: &str = "control: the control file is malformed: \
-                                 the field Package stands twice";
-    const OTHER_TWICE: &str = "control: the control file is malformed: the field x-a stands twice";
-    const MSDOS: &str = "control: the control file has an end-of-file character in it";
+                                 duplicate field Package";
+    const OTHER_TWICE: &str = "control: the control file is malformed: duplicate field x-a";
+    const MSDOS: &str = "control: the control file has an end-of-file character";
     let before = |text: &str| with_control(format!("{text}{MINIMAL}").as_bytes());
     let package_in_description = MINIMAL
         .replace("Package: hello\n", "")
@@ -743,12 +743,12 @@ fn a_control_file_must_be_one_stanza_without_doubt() {
         (
             "a second Package in another case",
             with("pAcKaGe: evil\n"),
-            "control: the control file is malformed: the field pAcKaGe stands twice",
+            "control: the control file is malformed: duplicate field pAcKaGe",
         ),
         (
             "a second Version",
             with("Version: 9\n"),
-            "control: the control file is malformed: the field Version stands twice",
+            "control: the control file is malformed: duplicate field Version",
         ),
         ("another field twice", with("X-A: 1\nx-a: 1\n"), OTHER_TWICE),
         ("no Package", instead("Package: hello\n", ""), "control: the control file has no Package"),
@@ -798,11 +798,11 @@ fn the_fields_by_which_a_package_is_judged_must_be_good_and_read_as_dpkg_reads_t
     let brackets = "control: the control file's Source is not a name, \
                     or a name and a version in brackets";
     let revision = |field: &str| {
-        format!("control: the control file has {field}, from which dpkg makes another version")
+        format!("control: the control file has {field}, which changes the version for dpkg")
     };
     let source_is = |value: &str| with(&format!("Source: {value}\n"));
     let below = |field: &str| {
-        format!("control: the control file's {field} does not stand on the line of its name")
+        format!("control: the control file's {field} has its value below the line of its name")
     };
     let rows: Vec<(&str, Vec<u8>, String)> = vec![
         ("a name on the next line", instead(": hello\n", ":\n hello\n"), below("Package")),

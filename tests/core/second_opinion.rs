@@ -97,7 +97,7 @@ fn new_their_key() -> (PrivateKey, PublicKey) {
 
 #[test]
 fn what_the_crate_builds_and_signs_verifies_with_ours() {
-    use apt_quorum::attest::{KeyRing, PinnedKey, Wanted, verify};
+    use apt_quorum::attest::{KeyRing, PinnedKey, WantedFile, verify};
     let (daemon, public) = new_their_key();
     let (worker, _) = new_their_key();
     let pinned = PinnedKey { rebuilder: support::rebuilder("alpha"), key: public, not_after: None };
@@ -107,7 +107,7 @@ fn what_the_crate_builds_and_signs_verifies_with_ours() {
     let sha256 = world.file.sha256();
     for keys in [vec![&daemon], vec![&worker, &daemon]] {
         let bytes = built_by_theirs(artifact.as_str(), sha256, &keys);
-        let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
+        let wanted = WantedFile { artifact: &artifact, sha256: Some(sha256) };
         let claims = verify(&bytes, &ring, wanted, support::now()).unwrap();
         assert_eq!(claims.len(), 1);
         assert_eq!(claims[0].sha256(), sha256);

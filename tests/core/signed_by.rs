@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use apt_quorum::apt::configuration::Configuration;
-use apt_quorum::attest::archive::Signed;
+use apt_quorum::attest::repository::SignedRelease;
 use apt_quorum::gate::{Keyrings, Listings, Root, Signers};
 use apt_quorum::policy::{Decision, Listing, Matcher, Mode, Subject, decide};
 use apt_quorum::sys::inside::Inside;
@@ -66,8 +66,8 @@ fn the_certificate_that_signed_is_known_by_its_primary_key() {
     let own = [fingerprint(&making.key)];
     assert_eq!(signers(lists.path(), &[&making.certificate]), own);
     assert_eq!(signers(lists.path(), &[armored(&making.certificate).as_bytes()]), own);
-    let nobody = Signed::read(&making.inline(), None, &[], now()).unwrap_err().to_string();
-    assert_eq!(nobody, "its Release file is signed by no certificate that apt is told to take");
+    let nobody = SignedRelease::read(&making.inline(), None, &[], now()).unwrap_err().to_string();
+    assert_eq!(nobody, "its Release file is signed by no certificate of apt's configuration");
     // Nobody is known, or only others.
     assert_eq!(signers(lists.path(), &[]), []);
     let other = certificate(&PgpKey::new(CREATED));
@@ -174,7 +174,7 @@ fn what_is_not_certain_is_nobodys_word() {
     assert_eq!(listed(found.path(), &[&good.certificate])[0].signed_by, []);
 }
 
-/// Signed words that somebody else put around the text do not count.
+/// SignedRelease words that somebody else put around the text do not count.
 #[test]
 fn the_fields_are_those_that_were_signed() {
     let making = making();

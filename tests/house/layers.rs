@@ -1,6 +1,7 @@
 //! Imports point downward only (ARCHITECTURE.md, "Crates and modules"): what stands below cannot come
 //! to depend on what stands above it without anybody noticing.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -116,4 +117,127 @@ fn code_lines(path: &Path) -> usize {
     let text = fs::read_to_string(path).expect("it can be read");
     let lines = text.lines().map(str::trim).take_while(|it| *it != "#[cfg(test)]");
     lines.filter(|it| !it.is_empty() && !it.starts_with("//")).count()
+}
+
+const PRIVATE: &str = "each is private to its module";
+const ONE_IS_PUBLIC: &str = "one is public, the others are private to their modules";
+const COMMAND: &str = "arguments of a command are called as the command, and what it is about, too";
+
+/// The names that several types may have, each with the reason. Everywhere else one name is one
+/// type, so that a reader who meets it knows which.
+const SHARED_NAMES: &[(&str, usize, &str)] = &[
+    ("Answer", 2, ONE_IS_PUBLIC),
+    ("Answers", 2, PRIVATE),
+    ("Archive", 2, PRIVATE),
+    ("Asked", 3, PRIVATE),
+    ("Before", 2, PRIVATE),
+    ("Candidate", 3, ONE_IS_PUBLIC),
+    ("Case", 3, PRIVATE),
+    ("Change", 2, "a change to files, and a change since an audit"),
+    ("Config", 2, COMMAND),
+    ("Counts", 2, ONE_IS_PUBLIC),
+    ("Decided", 2, ONE_IS_PUBLIC),
+    ("Directory", 3, COMMAND),
+    ("Entrance", 2, ONE_IS_PUBLIC),
+    ("Entry", 4, ONE_IS_PUBLIC),
+    ("Event", 2, ONE_IS_PUBLIC),
+    ("Evidence", 2, COMMAND),
+    ("Exception", 3, "of the policy, and of a statement about an image"),
+    ("Exceptions", 2, ONE_IS_PUBLIC),
+    ("Extent", 2, ONE_IS_PUBLIC),
+    ("Failed", 2, PRIVATE),
+    ("Fetched", 3, ONE_IS_PUBLIC),
+    ("File", 2, PRIVATE),
+    ("Files", 2, ONE_IS_PUBLIC),
+    ("Found", 2, ONE_IS_PUBLIC),
+    ("Given", 2, PRIVATE),
+    ("Item", 2, PRIVATE),
+    ("Kind", 3, ONE_IS_PUBLIC),
+    ("Known", 2, PRIVATE),
+    ("Line", 3, PRIVATE),
+    ("List", 2, PRIVATE),
+    ("Listed", 3, PRIVATE),
+    ("Listing", 2, ONE_IS_PUBLIC),
+    ("Listings", 2, ONE_IS_PUBLIC),
+    ("Machine", 2, PRIVATE),
+    ("Mode", 2, COMMAND),
+    ("Named", 4, "a package without a file, and one in a statement"),
+    ("Network", 2, ONE_IS_PUBLIC),
+    ("Open", 2, PRIVATE),
+    ("Outcome", 2, ONE_IS_PUBLIC),
+    ("Owner", 2, ONE_IS_PUBLIC),
+    ("Package", 2, ONE_IS_PUBLIC),
+    ("Place", 5, ONE_IS_PUBLIC),
+    ("Places", 2, PRIVATE),
+    ("Plan", 2, ONE_IS_PUBLIC),
+    ("Prepared", 2, "a file before its rename, and an import before it is written"),
+    ("Process", 2, PRIVATE),
+    ("Published", 2, "an index that is kept, and keys that a rebuilder shows"),
+    ("Rebuilder", 5, COMMAND),
+    ("Record", 4, "of a decision, and of an audit"),
+    ("Release", 2, ONE_IS_PUBLIC),
+    ("Setup", 2, COMMAND),
+    ("Source", 2, ONE_IS_PUBLIC),
+    ("SourceFile", 2, ONE_IS_PUBLIC),
+    ("State", 4, ONE_IS_PUBLIC),
+    ("Status", 2, COMMAND),
+    ("Taken", 3, "what is in stock, and what an import took"),
+    ("Told", 2, "by dpkg, and by a statement about an image"),
+    ("Tree", 2, ONE_IS_PUBLIC),
+    ("UnderWay", 2, PRIVATE),
+    ("Verified", 2, PRIVATE),
+    ("Wanted", 4, PRIVATE),
+    ("Written", 4, PRIVATE),
+];
+
+/// A name that is one type's today cannot become another's as well, and a row above goes when its
+/// name is one type's again.
+#[test]
+fn a_name_means_one_type() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in ["src", "crates"].iter().flat_map(|it| rust_files(&root.join(it))) {
+        let is_test = |it: &Path| it.ends_with("tests.rs") || it.iter().any(|it| it == "tests");
+        if is_test(path.strip_prefix(root).expect("it is below")) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("it can be read");
+        let code = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
+        for name in code.filter_map(defined) {
+            let place = path.strip_prefix(root).expect("it is below").display().to_string();
+            found.entry(name.to_owned()).or_default().push(place);
+        }
+    }
+    assert!(found.len() > 400, "only {} names were found", found.len());
+    found.retain(|_, places| places.len() > 1);
+    let allowed = |name: &str| SHARED_NAMES.iter().find(|(it, _, _)| *it == name);
+    for (name, places) in &found {
+        let count = allowed(name).map_or(1, |(_, count, _)| *count);
+        assert_eq!(places.len(), count, "{name} is defined in {places:?}: rename, or list it");
+    }
+    for (name, _, reason) in SHARED_NAMES {
+        assert!(found.contains_key(*name), "{name} is one type's: take it from the list");
+        assert!(reason.len() > 10, "{name} has no reason");
+    }
+}
+
+/// The type that a line defines. Types that belong to a trait's implementation have no name of
+/// their own.
+fn defined(line: &str) -> Option<&str> {
+    let start = line.trim_start();
+    let item = match start.strip_prefix("pub") {
+        Some(rest) => match rest.strip_prefix('(') {
+            Some(rest) => rest.split_once(") ")?.1,
+            None => rest.strip_prefix(' ')?,
+        },
+        None => start,
+    };
+    let (kind, rest) = item.split_once(' ')?;
+    let is_one = match kind {
+        "struct" | "enum" | "trait" | "union" => true,
+        "type" => start.len() == line.len(),
+        _ => false,
+    };
+    let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+    rest.get(..end).filter(|name| is_one && name.starts_with(char::is_uppercase))
 }

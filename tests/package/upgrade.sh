@@ -69,9 +69,9 @@ kept() {
 # Neither apt nor dpkg lets in what nobody confirms, and what is confirmed gets in.
 shut() {
     apt 100 install ./aq-one.deb
-    says 'refused: aq-one 1 all: no rebuilder confirms it'
+    says 'refused: aq-one 1 all: 0 of 1 required confirmations'
     dpkg 2 --install /root/aq-one.deb
-    says 'refused: aq-one 1 all: no rebuilder confirms it'
+    says 'refused: aq-one 1 all: 0 of 1 required confirmations'
     gone "$machine/usr/share/aq-one"
 }
 
@@ -99,7 +99,7 @@ with_first_release() {
 step "the first release, enforcing: an upgrade of apt-quorum must be confirmed like any other"
 with_first_release upgraded
 apt 100 install ./apt-quorum.deb
-says 'refused: apt-quorum .*: no rebuilder confirms it'
+says 'refused: apt-quorum .*: 0 of 1 required confirmations'
 [[ $(version) == '0.1.0~first installed' ]] || wrong "it is $(version)"
 
 step "upgraded from the first release: nothing is asked, and all that was changed is kept"

@@ -132,7 +132,7 @@ fn what_it_does_not_have_built_otherwise_or_took_over_is_no_vote() {
     let (kind, why, ended) = of(&taken);
     ended.assert_code(1);
     assert_eq!(kind, "rejected");
-    assert_eq!(why, "it took this file over and did not build it");
+    assert_eq!(why, "it took this file over from another repository and did not build it");
     let (kind, _, ended) = of(&odd);
     ended.assert_code(1);
     assert_eq!(kind, "signed-another");
@@ -230,7 +230,7 @@ fn what_is_new_is_taken_and_what_is_old_is_not() {
     let (kind, why, ended) = standing(&world, &hello(), &[]);
     ended.assert_code(3);
     assert_eq!(kind, "unreachable");
-    assert!(why.contains("older than one seen before, of 2026-01-02"), "{why}");
+    assert!(why.contains("older than an earlier one, of 2026-01-02"), "{why}");
 }
 
 #[test]

@@ -365,10 +365,10 @@ fn people_see_the_worst_first_and_confirmed_packages_only_if_they_ask() {
     let ended = machine.audit(&[]);
     ended.assert_code(1).assert_plain();
     let expected = "\
-CONFLICT   conflict 1.0-1 amd64  no rebuilder confirms it, 2 must [alpha: not asked; beta: signed a different file under this name; gamma: not asked]
+CONFLICT   conflict 1.0-1 amd64  0 of 2 required confirmations [alpha: not asked; beta: signed a different file under this name; gamma: not asked]
            CONFLICT: beta signed a different file under this name (sha256 HASH).
 unknown    unknown 1.0-1 amd64   original .deb unknown (no receipt, in no signed index)
-debt       debt 1.0-1 amd64      only 1 rebuilder confirms it, 2 must [alpha: not asked; beta: not asked; gamma: confirmed]
+debt       debt 1.0-1 amd64      1 of 2 required confirmations [alpha: not asked; beta: not asked; gamma: confirmed]
 excepted   excepted 1.0-1 amd64  until 9999-01-01 (test.toml line 1): has a date in it
 confirmed  alarm 1.0-1 amd64     by alpha, beta
            CONFLICT: gamma signed a different file under this name (sha256 HASH).

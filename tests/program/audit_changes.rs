@@ -61,9 +61,7 @@ fn the_first_time_tells_how_it_is_and_later_ones_what_changed_since_once() {
     machine.world.policy("mode = \"enforce\"\nthreshold = 3\n");
     assert_eq!(
         said(&changes(&machine, 1)),
-        [
-            "hello 2.10-3 amd64: was confirmed, is now CONFLICT: only 2 rebuilders confirm it, 3 must."
-        ]
+        ["hello 2.10-3 amd64: was confirmed, is now CONFLICT: 2 of 3 required confirmations."]
     );
     machine.world.policy("mode = \"enforce\"\nthreshold = 2\n");
     assert_eq!(said(&changes(&machine, 0)).len(), 1);
@@ -74,7 +72,7 @@ fn the_first_time_tells_how_it_is_and_later_ones_what_changed_since_once() {
     machine.signed(&good, &["alpha", "beta"]);
     assert_eq!(
         said(&changes(&machine, 1)),
-        ["bad 1 all: new, and debt: no rebuilder confirms it, 2 must."]
+        ["bad 1 all: new, and debt: 0 of 2 required confirmations."]
     );
     assert_eq!(said(&changes(&machine, 1)), [""; 0]);
 }
@@ -98,7 +96,7 @@ fn an_exception_that_begins_and_ends_is_a_change() {
     exception("2020-01-01");
     assert_eq!(
         said(&changes(&machine, 1)),
-        ["hello 2.10-3 amd64: was excepted, is now unknown: no rebuilder confirms it, 2 must."]
+        ["hello 2.10-3 amd64: was excepted, is now unknown: 0 of 2 required confirmations."]
     );
 }
 

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use apt_quorum::audit::page::html;
 use apt_quorum::audit::{AuditRecord, Counts, HashSource, PackageState, RecordedPackage};
-use apt_quorum::policy::{Standing, UnsignedStatus};
-use apt_quorum::report::{RecordedClaim, RecordedException, RecordedReason};
+use apt_quorum::policy::{Exemption, Standing, UnsignedStatus};
+use apt_quorum::report::{RecordedClaim, RecordedReason};
 use apt_quorum::types::{Called, Sha256Digest, Timestamp};
 use base64::Engine;
 use sha2::Digest;
@@ -69,7 +69,7 @@ fn hostile_package(state: PackageState, more: &str) -> RecordedPackage {
         unfinished: true,
         debt: true,
         reason: Some(RecordedReason { code: "not-confirmed", text: EVIL.to_owned() }),
-        exception: excepted.then(|| RecordedException {
+        exception: excepted.then(|| Exemption {
             place: EVIL.to_owned(),
             reason: EVIL.to_owned(),
             expires: time(),

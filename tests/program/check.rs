@@ -53,7 +53,7 @@ fn what_apt_would_install_is_told_as_before_its_question() {
     assert_eq!(
         all.stdout,
         "apt-quorum: of 3 packages, 1 confirmed, 1 under an exception, 1 refused.\n  \
-         refused: half 2.0-1 all: only 1 rebuilder confirms it, 2 must [alpha: confirmed; beta: signed a different file under this name].\n  \
+         refused: half 2.0-1 all: 1 of 2 required confirmations [alpha: confirmed; beta: signed a different file under this name].\n  \
          exception: excepted 3.0-1 all: why (until 2199-01-01, test.toml line 1).\n  \
          CONFLICT: half 2.0-1 all: beta signed a different file under this name (sha256 OTHER).\n\
          apt would install none of these packages. See why: apt-quorum explain half=2.0-1\n"
@@ -165,7 +165,7 @@ fn an_index_without_sha256_is_called_what_it_is() {
     let said = "excepted 3.0-1 all is in an index of apt that has no SHA-256, so no exception by name or archive applies to it: name its file.\n";
     assert!(ended.stderr.contains(said), "{ended:?}");
     // What judges the file says why the exception is of no use, and what is.
-    let said = "its index has no SHA-256, so the exception in test.toml line 1 does not apply: apt-quorum exception add FILE makes one by the file's own";
+    let said = "its index has no SHA-256, so the exception in test.toml line 1 does not apply; to allow the file: apt-quorum exception add FILE";
     let file = world.put(&deb);
     let ended = world.verify(&deb);
     ended.assert_code(1);

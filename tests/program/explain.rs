@@ -69,7 +69,7 @@ fn standings(keys: &[Key; 3], path: &str, how: &str, exception: &str) -> String 
            needs      2 of 3 rebuilders (alpha, beta, gamma), among them gamma\n  \
            rebuilder  alpha: confirmed (key {alpha} in alpha.pem, here since TIME, not dated)\n  \
            rebuilder  beta: signed a different file under this name (key {beta} in beta.pem, here since TIME, not dated)\n  \
-           rebuilder  gamma: does not know it\n  \
+           rebuilder  gamma: has no result for it\n  \
            CONFLICT   beta signed a different file under this name (sha256 {other}, key {beta}).\n  \
            to pass    1 more of beta and gamma must confirm this file\n  \
            to pass    gamma must be among those who confirm it\n  \
@@ -79,7 +79,7 @@ fn standings(keys: &[Key; 3], path: &str, how: &str, exception: &str) -> String 
     )
 }
 
-const WHY: &str = "only 1 rebuilder confirms it, 2 must, gamma among them.\n";
+const WHY: &str = "1 of 2 required confirmations; gamma must be among them.\n";
 
 #[test]
 fn a_file_and_what_apt_would_install_are_explained_alike() {
@@ -138,7 +138,7 @@ fn exceptions_are_explained_while_they_hold_and_afterwards() {
     );
     let held = explain(&world, &["half"]);
     held.assert_code(0);
-    assert!(held.stdout.starts_with("half 2.0-1 all: would pass, under an exception: only 1 "));
+    assert!(held.stdout.starts_with("half 2.0-1 all: would pass, under an exception: 1 of 2 "));
     let line = "\n  exception  test.toml line 1: why 5 (until 2199-01-01, ";
     assert!(held.stdout.contains(line) && held.stdout.contains(" days left)\n"), "{held:?}");
     assert!(!held.stdout.contains("exception add"), "{held:?}");
@@ -243,7 +243,7 @@ fn what_is_dated_and_what_differs_is_shown_with_where_to_look() {
         format!(
             "  rebuilder  alpha: confirmed (key {id} in alpha.pem, signed with the date 2024-01-02T03:04:05Z)\n"
         ),
-        format!("  rebuilder  beta: rebuilt it and got something else, see {more}\n"),
+        format!("  rebuilder  beta: rebuilt it; the result differs, see {more}\n"),
     ] {
         assert!(ended.stdout.contains(&line), "{line}: {ended:?}");
     }

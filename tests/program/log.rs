@@ -222,7 +222,7 @@ fn a_refusal_a_conflict_an_exception_and_a_warning_are_told_apart() {
     assert_eq!(of(refused, "APT_QUORUM_CONFLICT"), ["beta"]);
     assert_eq!(of(refused, "PRIORITY"), ["4"]);
     let message = of(refused, "MESSAGE").concat();
-    assert!(message.starts_with("refused: other 2.0 all: only 1 rebuilder confirms it, 2 must ["));
+    assert!(message.starts_with("refused: other 2.0 all: 1 of 2 required confirmations ["));
     let message = of(&messages[2], "MESSAGE").concat();
     assert!(message.starts_with("CONFLICT: other 2.0 all: beta signed a different file under"));
     assert_eq!(of(&messages[2], "PRIORITY"), ["3"]);
@@ -257,7 +257,7 @@ fn what_was_never_judged_or_recorded_is_told_too() {
     let messages = stage.messages();
     assert_eq!(messages.len(), 2, "{messages:?}");
     assert_eq!(of(&messages[0], "APT_QUORUM_REASON"), ["configuration"]);
-    assert!(of(&messages[1], "MESSAGE").concat().starts_with("refused: apt speaks version "));
+    assert!(of(&messages[1], "MESSAGE").concat().starts_with("refused: apt used version "));
     for message in messages {
         assert_eq!(of(&message, "MESSAGE_ID"), [REFUSED]);
         assert_eq!(of(&message, "APT_QUORUM_ENTRANCE"), ["hook"]);
@@ -293,7 +293,9 @@ fn syslog_is_told_where_there_is_no_journal() {
         "confirmed: good 1:1.0-1 all [alpha: confirmed; beta: confirmed; gamma: confirmed] (hook, sha256 {sha256})."
     );
     assert_eq!(text(86, &lines[0]), expected);
-    assert!(text(84, &lines[1]).starts_with("refused: other 2.0 all: only 1 rebuilder"));
+    assert!(
+        text(84, &lines[1]).starts_with("refused: other 2.0 all: 1 of 2 required confirmations")
+    );
     assert!(text(83, &lines[2]).starts_with("CONFLICT: other 2.0 all: beta"));
 }
 
@@ -519,6 +521,9 @@ fn the_real_journal_and_two_real_syslogds_take_it() {
         let lines: Vec<&str> = out.lines().filter(|it| it.contains(" apt-quorum[")).collect();
         assert_eq!(lines.len(), 3, "{package}: {out} {ended:?}");
         assert!(lines[0].contains("]: confirmed: good 1:1.0-1 all ["), "{out}");
-        assert!(lines[1].contains("]: refused: other 2.0 all: only 1 rebuilder"), "{out}");
+        assert!(
+            lines[1].contains("]: refused: other 2.0 all: 1 of 2 required confirmations"),
+            "{out}"
+        );
     }
 }

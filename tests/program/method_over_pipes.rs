@@ -399,7 +399,7 @@ fn an_unconfirmed_package_fails_the_item_and_then_the_run() {
     all.extend(method.until_settled());
     all.extend(method.until_settled());
     assert_eq!(codes(&all)[codes(&all).len() - 2..], [400, 401]);
-    refused(&all, "good 1.0-1 all: no rebuilder confirms it, 1 must [alice: does not know it]");
+    refused(&all, "good 1.0-1 all: 0 of 1 required confirmations [alice: has no result for it]");
     assert_eq!(
         all.iter().find(|it| it.code() == 400).unwrap().text_field("Transient-Failure"),
         None
@@ -601,7 +601,7 @@ fn apt_is_told_what_it_waits_for() {
     // Bob goes away without a word.
     drop(silent);
     let refusal = method.until_settled();
-    refused(&refusal, "could not find out, for bob did not answer");
+    refused(&refusal, "undetermined: bob did not respond");
 
     // With a quorum it is the other way round: the file is announced, and is there.
     stage.write("config/policy.toml", "mode = \"enforce\"\nthreshold = 1\n");
@@ -649,7 +649,7 @@ fn rebuilders_are_asked_only_if_some_rule_could_want_more_than_what_is_at_hand()
     method.say(&request(&url(&good), &destination, &expected));
     drop(silent.accept().unwrap());
     drop(silent);
-    refused(&method.until_settled(), "could not find out, for bob did not answer");
+    refused(&method.until_settled(), "undetermined: bob did not respond");
 }
 
 #[test]

@@ -95,8 +95,8 @@ fn in_mode_warn_the_hook_stops_at_nothing() {
         // Root leaves the asking to somebody who is not there.
         (hello.clone(), "nobody-at-all", Some("nobody-at-all")),
         (line(&odd), "odd_1_all.deb", None),
-        (hello.clone() + "odd - - none < 1 all none odd.deb\n", "line 8 of what apt says", None),
-        ("odd - - none < 1\n".to_owned() + &hello, "line 7 of what apt says", None),
+        (hello.clone() + "odd - - none < 1 all none odd.deb\n", "line 8 of apt's list", None),
+        ("odd - - none < 1\n".to_owned() + &hello, "line 7 of apt's list", None),
     ] {
         if user.is_some() && !is_root() {
             left_out("only root leaves the asking to another user");

@@ -270,8 +270,8 @@ fn nobody_is_asked_past_a_proxy_that_a_command_does_not_name() {
         ("sleep 60", Some("it did not answer in time")),
         ("sleep 60 & wait", Some("it did not answer in time")),
         ("yes | tr -d '\\n'", Some("it failed")),
-        ("echo PROXY a:1", Some("names no proxy that apt can use for it")),
-        ("echo socks5://127.0.0.1:9", Some("names no proxy that apt can use for it")),
+        ("echo PROXY a:1", Some("names no proxy that apt can use")),
+        ("echo socks5://127.0.0.1:9", Some("names no proxy that apt can use")),
     ] {
         let world = world(&key, &rebuilder.url());
         command(&world, text);
@@ -557,7 +557,7 @@ fn what_a_proxy_does_is_called_the_proxys() {
         let expected = "the name of the proxy http://proxy.invalid:3128 cannot be looked up";
         assert!(said.starts_with(expected), "{said}");
         set(&world, "Acquire::http::Proxy \"ftp://u:secret@proxy.invalid/\";\n");
-        let expected = "not asked: apt's proxy for alice.example is none that apt can use: it must begin with http://, https:// or socks5h://";
+        let expected = "not asked: apt cannot use its proxy for alice.example: it must begin with http://, https:// or socks5h://";
         assert_eq!(why(&world), expected);
     }
     for (reply, expected) in [

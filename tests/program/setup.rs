@@ -60,7 +60,7 @@ fn the_dry_run_tells_who_would_be_refused_and_writes_nothing() {
     ended.assert_code(1);
     for expected in [
         "With this policy 1 of 2 installed packages would pass, 1 would be refused.\n",
-        "  refused: other 1 all: only 1 rebuilder confirms it, 2 must",
+        "  refused: other 1 all: 1 of 2 required confirmations",
         "note: all 2 must confirm, so one silent",
         "Nothing was written.\n",
     ] {

@@ -70,7 +70,7 @@ fn world() -> Option<(World, common::server::Server)> {
             "refused",
             "refuse",
             &format!(
-                r#""reason":{{"code":"not-confirmed","text":"no rebuilder confirms it, 2\u001b must"}},{unknown}"#
+                r#""reason":{{"code":"not-confirmed","text":"0 of 2\u001b required confirmations"}},{unknown}"#
             ),
         ),
         "{\"cut\": ".to_owned(),
@@ -127,7 +127,7 @@ fn one_screen_tells_where_the_machine_stands() {
     assert_eq!(lines(&ended, "CONFLICT"), [conflict]);
     let refused = [
         "on-the-way 1.0 all: why (on 2026-01-06)",
-        "refused 1.0 all: no rebuilder confirms it, 2? must (on 2026-01-04)",
+        "refused 1.0 all: 0 of 2? required confirmations (on 2026-01-04)",
     ];
     assert_eq!(lines(&ended, "refused"), refused);
 

@@ -23,7 +23,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use apt_quorum::apt::message::Message;
-use apt_quorum::attest::{self, Wanted};
+use apt_quorum::attest::{self, WantedFile};
 use apt_quorum::types::{Identity, Sha256Digest, Timestamp};
 use serde_json::{Value, json};
 
@@ -435,7 +435,7 @@ fn put_to_all(stage: &Stage, vector: &Vector, deb: &Deb, now: Timestamp) -> Came
     let sha256: Sha256Digest = deb.sha256().parse().unwrap();
     let built = vector.build(sha256).unwrap();
     let artifact = vector.subject().artifact_name();
-    let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
+    let wanted = WantedFile { artifact: &artifact, sha256: Some(sha256) };
     let verified = attest::verify(&built.envelope, &built.ring, wanted, now);
     let later = Timestamp::from_unix(now.as_unix() + 60 * 60).unwrap();
     let verified_later = attest::verify(&built.envelope, &built.ring, wanted, later);

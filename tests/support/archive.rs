@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use apt_quorum::attest::archive::Terms;
+use apt_quorum::attest::repository::Terms;
 use apt_quorum::attest::{KeyRing, PinnedKey};
 use apt_quorum::types::{Certificate, PublicKey, Sha256Digest};
 

@@ -11,7 +11,7 @@ pub mod deb;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
-use apt_quorum::attest::{self, Claim, KeyRing, PinnedKey, Rejection, Wanted};
+use apt_quorum::attest::{self, Claim, KeyRing, PinnedKey, Rejection, WantedFile};
 use apt_quorum::deb::{Examined, examine};
 use apt_quorum::policy::{
     Answer, Decision, Evidence, Exception, Listing, Matcher, Mode, OnConflict, Outcome, Policy,
@@ -194,7 +194,7 @@ impl World {
     /// What the attestation comes to when it is verified for the package of this world.
     pub fn verify(&self, attestation: &[u8]) -> Result<Vec<Claim>, Rejection> {
         let artifact = self.identity.artifact_name();
-        let wanted = Wanted { artifact: &artifact, sha256: Some(self.file.sha256()) };
+        let wanted = WantedFile { artifact: &artifact, sha256: Some(self.file.sha256()) };
         attest::verify(attestation, &self.ring(), wanted, now())
     }
 
@@ -269,7 +269,7 @@ pub fn package_is(pattern: &str) -> Matcher {
 }
 
 pub fn rule(place: &str, matcher: Matcher, requirement: Requirement) -> Rule {
-    Rule::new(place.to_owned(), matcher, requirement, None)
+    Rule { place: place.to_owned(), matcher, requirement, reason: None }
 }
 
 /// An exception that holds until the end of 2026.

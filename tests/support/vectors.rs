@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use apt_quorum::attest::{Accepted, Claim, KeyRing, PinnedKey, Rejection, Verified, json};
+use apt_quorum::attest::{Accepted, Claim, Findings, KeyRing, PinnedKey, Rejection, json};
 use apt_quorum::types::{Certificate, Identity, KeyKind, PublicKey, Sha256Digest, Timestamp};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -58,7 +58,7 @@ impl VectorAccept {
     fn accepted(&self) -> Result<Accepted, String> {
         let builder = || self.builder.clone().ok_or("builder is missing");
         let verified = || {
-            Ok::<_, String>(Verified {
+            Ok::<_, String>(Findings {
                 verifier: self.verifier.clone().ok_or("verifier is missing")?,
                 properties: self.property.clone().ok_or("property is missing")?,
                 lasts: self.days.ok_or("days is missing")? * 24 * 60 * 60,

@@ -62,7 +62,7 @@ fn as_installed(world: &World) {
     world
         .install("unknown")
         .succeeds()
-        .says("1 let through unchecked (no rebuilder is configured yet");
+        .says("1 accepted unchecked (no rebuilder is configured");
     assert!(world.has_run("unknown"));
     let receipt = &world.receipts("hook")[0];
     assert_eq!(
@@ -79,8 +79,8 @@ fn warn(world: &World) {
     world
         .install("unknown")
         .succeeds()
-        .says("1 let through unconfirmed (mode is warn)")
-        .says("unknown 1.0-1 all: no rebuilder confirms it");
+        .says("1 accepted unconfirmed (mode: warn)")
+        .says("unknown 1.0-1 all: 0 of 2 required confirmations");
     assert!(world.has_run("unknown"));
 }
 
@@ -233,7 +233,7 @@ fn leftovers(world: &World) {
     world.write("/etc/apt-quorum/exceptions.d/.x.toml", exception);
     for scheme in ["quorum+http", "http"] {
         world.sources(&[(scheme, &server)]);
-        world.install("unknown").fails().says("only 1 rebuilder confirms it, 2 must");
+        world.install("unknown").fails().says("1 of 2 required confirmations");
         assert!(!world.has_run("unknown"));
     }
     world.install("good").succeeds();

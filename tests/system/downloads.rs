@@ -25,7 +25,7 @@ fn download(world: &World) {
     two_attest(world, good);
     for directory in ["/root", "/tmp", "/var/cache/apt/archives"] {
         let there = format!("cd {directory}; apt-get download");
-        world.sh(&format!("{there} unknown")).fails().says("no rebuilder confirms it");
+        world.sh(&format!("{there} unknown")).fails().says("0 of 2 required confirmations");
         assert_eq!(debs(world, directory), [""; 0], "{directory}");
         world.sh(&format!("{there} good; dpkg-deb -I good_1.0-1_all.deb")).succeeds();
         assert_eq!(debs(world, directory), ["good_1.0-1_all.deb"], "{directory}");
@@ -59,7 +59,7 @@ fn unprivileged_download(world: &World) {
     world.sh("mkdir -m 777 /srv/any").succeeds();
     let as_nobody =
         "cd /srv/any; setpriv --reuid=65534 --regid=65534 --clear-groups apt-get download";
-    world.sh(&format!("{as_nobody} unknown")).fails().says("no rebuilder confirms it");
+    world.sh(&format!("{as_nobody} unknown")).fails().says("0 of 2 required confirmations");
     assert_eq!(debs(world, "/srv/any"), [""; 0]);
     world.sh(&format!("{as_nobody} good; dpkg-deb -I good_1.0-1_all.deb")).succeeds();
     assert_eq!(debs(world, "/srv/any"), ["good_1.0-1_all.deb"]);
@@ -124,7 +124,7 @@ fn source(world: &World) {
             // Again: all is there.
             world.sh(&format!("cd {directory}; {who}apt-get source -d good")).succeeds();
             let refused = world.sh(&format!("{there} source --download-only odd")).fails();
-            refused.says("no rebuilder confirms it");
+            refused.says("0 of 2 required confirmations");
             world.sh(&format!("cd {directory}; ls odd_1.0.orig*")).falls_short();
         }
         world.sh("apt-get build-dep --simulate good || true").says("good has no build depends");
@@ -206,7 +206,7 @@ fn relative(world: &World) {
                 -o Dir::Etc::SourceList=/srv/here/sources.list -o Dir::State::Status=/var/lib/dpkg/status";
     world.sh(&format!("{here} update")).succeeds();
     let refused = world.sh(&format!("{here} -y -d {PAST_THE_PROMPT} install unknown")).fails();
-    refused.says("no rebuilder confirms it");
+    refused.says("0 of 2 required confirmations");
     world.sh("cd /srv/here/cache/archives; ! ls *unknown* partial/*unknown*").succeeds();
     world.sh(&format!("{here} -y -d install good; ls ../cache/archives/good_1.0-1_all.deb")).succeeds();
 }
@@ -226,7 +226,7 @@ fn not_packages(world: &World) {
     world
         .sh(&format!("/usr/lib/apt/apt-helper download-file {url}/x.dsc.deb /root/y.dsc"))
         .fails()
-        .says("no rebuilder confirms it");
+        .says("0 of 2 required confirmations");
 }
 
 fn interrupted(world: &World) {

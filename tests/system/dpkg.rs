@@ -38,7 +38,7 @@ fn judged(world: &World, command: &str) -> Ran {
     let ran = world
         .sh(&command.replace("FILE", "/root/unknown.deb"))
         .fails()
-        .says("refused: unknown 1.0-1 all: no rebuilder confirms it");
+        .says("refused: unknown 1.0-1 all: 0 of 2 required confirmations");
     assert!(!world.has_run("unknown") && !world.is_unpacked("unknown"), "{command}");
     world.sh(&command.replace("FILE", "/root/good.deb")).succeeds();
     assert!(world.is_unpacked("good"), "{command}");
@@ -300,7 +300,7 @@ fn dpkg_swapped(world: &World) {
         world
             .sh(command)
             .fails()
-            .says("could be swapped between this check and its installation")
+            .says("another user could replace the file after this check")
             .says("a process has it open for writing");
     }
     drop(open);

@@ -43,7 +43,7 @@ fn downgrade(world: &World) {
         let server = serve(archive("Test", &[(lie.clone(), old)]));
         world.sources(&[(scheme, &server)]);
         world.install("ageing").fails().says(
-            "not what was asked for: the file is ageing 1.0-1 all, apt asked for ageing 2.0-1 all",
+            "wrong package: the file is ageing 1.0-1 all, apt asked for ageing 2.0-1 all",
         );
         assert!(!world.has_run("ageing"));
         world.sh("rm -f /var/cache/apt/archives/*.deb").succeeds();
@@ -72,7 +72,7 @@ fn signed_index(world: &World) {
         (lie(world, good, |it| it.version = "9.9".to_owned()), good, "the file is good 1.0-1 all, apt asked for good 9.9 all"),
         (lie(world, &native, |_| ()), &native, "the file is good 1.0-1 amd64, apt asked for good 1.0-1 all"),
         (lie(world, good, |it| it.architecture = "amd64".to_owned()), good, "the file is good 1.0-1 all, apt asked for good 1.0-1 amd64"),
-        (lie(world, &higher, |it| it.version = "9.9".to_owned()), &higher, "no rebuilder confirms it"),
+        (lie(world, &higher, |it| it.version = "9.9".to_owned()), &higher, "0 of 2 required confirmations"),
     ] {
         let mut files = archive("Test", &[(stanza, file)]);
         let key = sign(&mut files);
@@ -123,7 +123,7 @@ fn lying_file_names(world: &World) {
     ));
     for scheme in ["quorum+http", "http"] {
         world.sources(&[(scheme, &server)]);
-        world.install("unknown").fails().says("unknown 1.0-1 all: no rebuilder confirms it");
+        world.install("unknown").fails().says("unknown 1.0-1 all: 0 of 2 required confirmations");
         assert!(!world.has_run("unknown"));
         world.install("--reinstall good").succeeds();
         world.sh("apt-get clean").succeeds();
@@ -170,7 +170,7 @@ fn several_products(world: &World) {
         rebuilder.attests_to(unknown, &swapped);
         rebuilder.attests_to(good, &honest);
     }
-    world.install("unknown").fails().says("2 of its products match the file, where one must");
+    world.install("unknown").fails().says("2 of its products match the file instead of one");
     assert!(!world.has_run("unknown"));
     world.install("good").succeeds();
 }

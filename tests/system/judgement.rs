@@ -16,7 +16,7 @@ rows! {
     one_of_many: "several packages at once: one refused, then none is installed" => METHOD;
     many: "all of several packages confirmed" => INSTALLED;
     hanging: "a server that hangs delays nothing that two others confirm" => INSTALLED;
-    failing: "a server that fails: could not find out" => METHOD;
+    failing: "a server that fails: undetermined" => METHOD;
     cached_evidence: "nobody is asked again whose word is in the cache" => INSTALLED;
     conflict: "a conflict is shown, and refuses where the policy says so" => METHOD;
     remembered_signature: "a record of _apt's that a false signature verified" => METHOD;
@@ -58,8 +58,8 @@ fn refused(world: &World) {
     world
         .install("unknown")
         .fails()
-        .says("unknown 1.0-1 all: only 1 rebuilder confirms it, 2 must [alice: confirmed; bob: rebuilt it and got something else")
-        .says("carol: does not know it");
+        .says("unknown 1.0-1 all: 1 of 2 required confirmations [alice: confirmed; bob: rebuilt it; the result differs")
+        .says("carol: has no result for it");
     assert!(!world.has_run("unknown"));
     assert_eq!(world.receipts("method")[0]["reason"]["code"], "not-confirmed");
     // Nothing is lost: the next run works, and downloads nothing again.
@@ -78,7 +78,7 @@ fn odd_names(world: &World) {
     world
         .install("epoch+pkg")
         .fails()
-        .says("epoch+pkg 1:2.0+b1~rc1-1 all: no rebuilder confirms it");
+        .says("epoch+pkg 1:2.0+b1~rc1-1 all: 0 of 2 required confirmations");
     two_attest(world, epoch);
     world.install("epoch+pkg").succeeds();
     assert!(world.has_run("epoch+pkg"));
@@ -125,7 +125,7 @@ fn failing(world: &World) {
     world.source(source_of(&[good]));
     world.alice.attests(good);
     world.carol.is(Mood::Fails);
-    world.install("good").fails().says("could not find out, for carol did not answer");
+    world.install("good").fails().says("undetermined: carol did not respond");
     world.carol.is(Mood::Hangs);
     world.policy(
         "mode = \"enforce\"\nthreshold = 2\n[network]\nanswer_timeout = 1\ntotal_timeout = 5\n",
@@ -149,7 +149,7 @@ fn cached_evidence(world: &World) {
     assert_eq!((asked(&world.alice), asked(&world.bob)), before);
     // What is in the cache is verified again: nonsense in it is passed over.
     world.sh("apt-get purge -y good; for f in /var/cache/apt-quorum/attestations/*/*; do sed -i s/rebuild/Rebuild/ $f; done").succeeds();
-    world.install("good").fails().says("could not find out");
+    world.install("good").fails().says("undetermined: ");
 }
 
 fn conflict(world: &World) {
@@ -174,7 +174,7 @@ fn exceptions(world: &World) {
     let forged = Package::make("unknown", "6.6.6", "all", "forged");
     world.write("/root/forged.deb", &forged.bytes);
     world.source(source_of(&[unknown]));
-    world.install("/root/forged.deb").fails().says("no rebuilder confirms it");
+    world.install("/root/forged.deb").fails().says("0 of 2 required confirmations");
     assert!(!world.has_run("unknown"));
     world.lets_in("an exception by its name");
     world.install("unknown").succeeds().says(
@@ -268,7 +268,7 @@ fn remembered_signature(world: &World) {
     for (owner, mode) in [("_apt", "644"), ("root", "666")] {
         world.write(file, &record);
         world.sh(&format!("chown {owner} {file}; chmod {mode} {file}")).succeeds();
-        world.install("unknown").fails().says("only 1 rebuilder confirms it, 2 must");
+        world.install("unknown").fails().says("1 of 2 required confirmations");
         assert!(!world.has_run("unknown"));
     }
     world.write(file, &record);
@@ -382,7 +382,7 @@ fn debian_and_a_vendor(world: &World, add: impl Fn(&[u8], &str)) -> [super::serv
         );
     };
     exception(&format!("signed_by = [\"{}\"]\n", fingerprint(&debian)));
-    world.install("unknown").fails().says("unknown 1.0-1 all: no rebuilder confirms it");
+    world.install("unknown").fails().says("unknown 1.0-1 all: 0 of 2 required confirmations");
     assert!(!world.has_run("unknown") && !world.is_unpacked("unknown"));
     world.sh("apt-quorum config check").succeeds().never_says("whatever key signed it");
     // What each archive is signed with is shown.

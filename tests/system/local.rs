@@ -21,7 +21,7 @@ fn local(world: &World) {
     world
         .install("'/root/a b/c  d.deb'")
         .fails()
-        .says("unknown 1.0-1 all: no rebuilder confirms it");
+        .says("unknown 1.0-1 all: 0 of 2 required confirmations");
     assert!(!world.has_run("unknown"));
     world.install("/root/good.deb").succeeds();
     world.install("--reinstall '/root/a b/g o.deb'").succeeds();
@@ -35,8 +35,8 @@ fn local_changeable(world: &World) {
     world
         .install("/srv/user/good.deb")
         .fails()
-        .says("could be swapped between this check and its installation (/srv/user belongs to user 1000)")
-        .says("Copy such files to a local directory of root's, such as /root, and install them from there");
+        .says("another user could replace the file after this check (/srv/user belongs to user 1000)")
+        .says("Copy the file to a directory that only root can change, such as /root, and install it from there");
     assert!(!world.has_run("good"));
     world.sh("chown -R root /srv/user").succeeds();
     world.install("/srv/user/good.deb").succeeds();
@@ -93,7 +93,7 @@ fn local_newline(world: &World) {
     files.insert("pool/x.deb".to_owned(), good.bytes.clone());
     world.disk("/srv/disk", &files);
     world.urls(&["file:/srv/disk"]);
-    world.install("good").fails().says("good 1.0-1 all: no rebuilder confirms it");
+    world.install("good").fails().says("good 1.0-1 all: 0 of 2 required confirmations");
     assert!(!world.has_run("good"));
     world.sh(": >/etc/apt/sources.list; apt-get update").succeeds();
     world.install("/root/good.deb").succeeds();

@@ -120,7 +120,7 @@ fn odd_packages(world: &World) {
     for package in &all {
         let deb = format!("/root/{}.deb", package.name);
         world.write(&deb, &package.bytes);
-        let why = format!("{} {} all: no rebuilder confirms it, 2 must", package.name, package.version);
+        let why = format!("{} {} all: 0 of 2 required confirmations", package.name, package.version);
         world.install(&deb).fails().says("Nothing was installed").says(&why);
         assert!(!world.is_unpacked(&known_as(package)), "{}", package.name);
     }
@@ -130,7 +130,7 @@ fn odd_packages(world: &World) {
     for package in &all {
         let (name, known) = (&package.name, known_as(package));
         let deb = format!("/root/{name}.deb");
-        let why = format!("{} all: no rebuilder confirms it, 2 must", package.version);
+        let why = format!("{} all: 0 of 2 required confirmations", package.version);
         for command in [
             format!("apt-quorum check {known}"),
             format!("apt-quorum explain {known}"),
@@ -182,7 +182,7 @@ fn odd_packages(world: &World) {
 /// `explain` has its own words for the same.
 fn no_rebuilder<'w>(command: &str, why: &'w str) -> &'w str {
     match command.contains("explain") {
-        true => "no rebuilder confirms it, 2 must",
+        true => "0 of 2 required confirmations",
         false => why,
     }
 }

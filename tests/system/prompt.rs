@@ -72,7 +72,7 @@ fn before_prompt(world: &World) {
             .sh(command)
             .fails()
             .says("apt-quorum: of 2 packages, 1 confirmed, 1 refused.")
-            .says("refused: unknown 1.0-1 all: only 1 rebuilder confirms it, 2 must [alice: confirmed")
+            .says("refused: unknown 1.0-1 all: 1 of 2 required confirmations [alice: confirmed")
             .says("Nothing was downloaded or installed.")
             // What apt adds: one path, and no shell line.
             .says("Failure running hook /usr/lib/apt-quorum/ask-before-prompt");
@@ -112,7 +112,7 @@ fn before_prompt_quiet(world: &World) {
     assert!(world.alice.server().requests().is_empty(), "nobody was asked");
     assert_eq!(downloads(&server), 0);
     // What decides does not go by that.
-    world.sh("apt-get -qq install good unknown").fails().says("no rebuilder confirms it");
+    world.sh("apt-get -qq install good unknown").fails().says("0 of 2 required confirmations");
     world.urls(&[&format!("http://{}/debian", server.authority())]);
     world.sh("apt-get -qq install unknown").fails().says("Nothing was installed.");
     world.sh("apt-get -qq install good").succeeds();

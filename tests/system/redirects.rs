@@ -23,7 +23,7 @@ fn redirect(world: &World) {
     world.write("/etc/hosts", "127.0.0.1 localhost\n");
     world.sources(&[("quorum+http", &server)]);
     two_attest(world, good);
-    world.install("unknown").fails().says("no rebuilder confirms it");
+    world.install("unknown").fails().says("0 of 2 required confirmations");
     world.install("good").succeeds();
     assert!(target.requests().iter().any(|path| path.contains("good")));
 }
@@ -37,7 +37,7 @@ fn redirect_interposed(world: &World) {
     world.write("/etc/hosts", "127.0.0.1 localhost\n");
     world.sources(&[("http", &server)]);
     two_attest(world, good);
-    world.install("unknown").fails().says("no rebuilder confirms it");
+    world.install("unknown").fails().says("0 of 2 required confirmations");
     assert_eq!(world.receipts("method").len(), 1);
     world.install("good").succeeds();
 }
@@ -99,7 +99,7 @@ fn redirect_to_https(world: &World) {
     let server = redirecting(&format!("https://localhost:{}", target.port()), files);
     world.sources(&[("quorum+http", &server)]);
     two_attest(world, good);
-    world.install("unknown").fails().says("no rebuilder confirms it");
+    world.install("unknown").fails().says("0 of 2 required confirmations");
     assert_eq!(world.receipts("method").len(), 1);
     world.install("good").succeeds();
     assert!(target.requests().iter().any(|path| path.contains("good")));

@@ -101,7 +101,7 @@ fn slow_refused(world: &World) {
     world.alice.attests(unknown);
     world.carol.attests(unknown);
     world.carol.is(Mood::Slow(Duration::from_secs(8)));
-    let says = "could not find out, for carol did not answer; only 1 rebuilder confirms it, 2 must [alice: confirmed; bob: does not know it; carol: unreachable: slow: used up its ";
+    let says = "undetermined: carol did not respond; 1 of 2 required confirmations [alice: confirmed; bob: has no result for it; carol: unreachable: slow: used up its ";
     world.install("unknown").fails().says(says);
     // A later run waits again, and what comes in time counts.
     world.carol.is(Mood::Slow(Duration::from_millis(300)));

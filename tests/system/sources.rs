@@ -34,7 +34,7 @@ fn interposed(world: &World) {
     let server = serve(source_of(&[good, unknown]));
     world.sources(&[("http", &server)]);
     two_attest(world, good);
-    world.install("unknown").fails().says("unknown 1.0-1 all: no rebuilder confirms it");
+    world.install("unknown").fails().says("unknown 1.0-1 all: 0 of 2 required confirmations");
     assert_eq!(world.receipts("method").len(), 1);
     world.install("good").succeeds();
 }
@@ -51,7 +51,7 @@ fn https(world: &World) {
     world.write("/etc/apt-quorum/rebuilders.d/dave.toml", dave.0.configuration());
     world.sources(&[("quorum+https", &server)]);
     world.alice.attests(good);
-    world.install("unknown").fails().says("no rebuilder confirms it");
+    world.install("unknown").fails().says("0 of 2 required confirmations");
     dave.0.attests(good);
     world.install("good").succeeds();
     // Without the authority neither the archive nor the rebuilder is believed to be who it is.
@@ -387,7 +387,7 @@ fn mirrored(world: &World, urls: &[String]) {
     for url in urls {
         world.urls(&[url]);
         let ran = world.install("unknown").fails();
-        assert!(ran.text.contains("no rebuilder confirms it"), "{url}:\n{}", ran.text);
+        assert!(ran.text.contains("0 of 2 required confirmations"), "{url}:\n{}", ran.text);
         assert!(!world.has_run("unknown"), "{url}");
         world.install("--reinstall good").succeeds();
         world.sh("apt-get clean").succeeds();

@@ -40,11 +40,11 @@ fn explained(world: &World) {
     world.alice.attests(unknown);
     world.sh("apt-quorum check good").succeeds().says("apt would install all of these packages.");
     let check = world.sh("apt-quorum check good unknown").falls_short();
-    check.says("1 confirmed, 1 refused.").says("refused: unknown 1.0-1 all: only 1 rebuilder");
+    check.says("1 confirmed, 1 refused.").says("refused: unknown 1.0-1 all: 1 of 2 required confirmations");
     world.install("unknown").fails();
     let explained = world.sh("apt-quorum explain unknown").falls_short();
     explained
-        .says("unknown 1.0-1 all: would be refused: only 1 rebuilder confirms it, 2 must.")
+        .says("unknown 1.0-1 all: would be refused: 1 of 2 required confirmations.")
         .says("1 more of bob and carol must confirm this file");
     world.install("good").succeeds();
     world
@@ -53,7 +53,7 @@ fn explained(world: &World) {
         .says("good 1.0-1 all: installed, and confirmed by enough rebuilders.")
         .says("(from root's receipt)")
         .says(": quorum, 2 attestations");
-    world.sh("apt-quorum status").succeeds().says("refused    unknown 1.0-1 all: only 1 rebuilder");
+    world.sh("apt-quorum status").succeeds().says("refused    unknown 1.0-1 all: 1 of 2 required confirmations");
     // The words that explain proposed.
     world
         .sh("apt-quorum exception add unknown=1.0-1 --days 1 --reason why && apt-quorum check unknown")

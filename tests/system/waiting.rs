@@ -27,7 +27,7 @@ fn waiting(world: &World) {
     let ran = ran.says("Waiting for evidence about unknown (2 of 3 rebuilders answered)");
     // The hook, by itself. Nothing of the bar stays.
     let bar = "apt-quorum: [..............................] 0 of 1 package";
-    let summary = "apt-quorum: \u{1b}[33m1 let through unconfirmed\u{1b}[0m (mode is warn)";
+    let summary = "apt-quorum: \u{1b}[33m1 accepted unconfirmed\u{1b}[0m (mode: warn)";
     let wiped = format!("\r{:1$}\r{summary}", "", bar.len());
     let ran = ran.says(bar).says(&wiped);
     // apt's own bar comes after that and ends as it does without us.

@@ -78,25 +78,25 @@ impl Compression {
         read: impl FnOnce(&mut dyn Read) -> Result<T, E>,
     ) -> Result<T, E> {
         let flow = Flow::default();
-        let mut from = Input { inner: input, flow: &flow };
+        let mut from = CountedInput { inner: input, flow: &flow };
         match self {
             Self::Plain => read(from.inner),
             Self::Gzip => {
                 let mut stream = flate2::bufread::GzDecoder::new(io::BufReader::new(from));
-                let found = read(&mut Output { inner: &mut stream, flow: &flow })?;
+                let found = read(&mut CountedOutput { inner: &mut stream, flow: &flow })?;
                 nothing_left(&mut stream.into_inner())?;
                 Ok(found)
             }
             Self::Xz => {
                 let mut stream = lzma_rust2::XzReader::new_mem_limit(from, false, MAX_XZ_MEMORY);
-                let found = read(&mut Output { inner: &mut stream, flow: &flow })?;
+                let found = read(&mut CountedOutput { inner: &mut stream, flow: &flow })?;
                 nothing_left(&mut stream.into_inner())?;
                 Ok(found)
             }
             Self::Zstandard => {
                 let mut stream = ruzstd::decoding::StreamingDecoder::new(&mut from)
                     .map_err(|_| Fault::Damaged)?;
-                let found = read(&mut Output { inner: &mut stream, flow: &flow })?;
+                let found = read(&mut CountedOutput { inner: &mut stream, flow: &flow })?;
                 nothing_left(&mut from)?;
                 Ok(found)
             }
@@ -112,12 +112,12 @@ struct Flow {
 }
 
 /// The input of a stream. Reading it fails where it yields too little output.
-struct Input<'a, R> {
+struct CountedInput<'a, R> {
     inner: &'a mut R,
     flow: &'a Flow,
 }
 
-impl<R: Read> Read for Input<'_, R> {
+impl<R: Read> Read for CountedInput<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let got = self.inner.read(buffer)?;
         let taken = add(&self.flow.taken, got);
@@ -128,12 +128,12 @@ impl<R: Read> Read for Input<'_, R> {
 }
 
 /// The output of a stream, which is counted.
-struct Output<'a, R> {
+struct CountedOutput<'a, R> {
     inner: &'a mut R,
     flow: &'a Flow,
 }
 
-impl<R: Read> Read for Output<'_, R> {
+impl<R: Read> Read for CountedOutput<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let step = buffer.len().min(STEP);
         let got = self.inner.read(buffer.get_mut(..step).unwrap_or_default())?;

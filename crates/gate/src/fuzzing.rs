@@ -2,7 +2,7 @@
 //! `--cfg fuzzing`.
 #![allow(missing_docs)]
 
-use crate::attest::archive;
+use crate::attest::repository;
 use crate::evidence::http::DoorError;
 use crate::evidence::{Published, Question};
 use crate::policy::Outcome;
@@ -13,10 +13,10 @@ pub use crate::gate::fuzzing::*;
 /// A Release file as if somebody had signed its text.
 pub fn release_as_if_signed(
     text: &[u8],
-    terms: &archive::Terms,
+    terms: &repository::Terms,
     now: Timestamp,
-) -> Result<archive::Release, archive::Rejection> {
-    archive::as_if_signed(text, terms, now)
+) -> Result<repository::Release, repository::RepositoryRejection> {
+    repository::as_if_signed(text, terms, now)
 }
 
 /// Asks a simulated rebuilderd instance at `base`, which gives these answers, and returns the

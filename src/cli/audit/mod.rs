@@ -90,8 +90,8 @@ pub(in crate::cli) fn remark(it: &Audited) -> String {
     let report = assessed.assessment.report();
     match &assessed.assessment {
         Assessment::Confirmed { .. } => format!("by {}", list(confirming(&report.standings))),
-        Assessment::Excepted { place, reason, expires, .. } => {
-            format!("until {} ({place}): {}", expires.date(), printable(reason))
+        Assessment::Excepted { exemption: it, .. } => {
+            format!("until {} ({}): {}", it.expires.date(), it.place, printable(&it.reason))
         }
         Assessment::Unconfirmed { reason, .. } => {
             format!("{}{}", report::reason(reason), report::standings(Some(report)))

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &ExceptionAdd) -> Result<Exit, Stop> {
     }
     let config = change.apply(world.trusted)?;
     let called = format!("{} line {line}", printable(&arguments.file));
-    let written = config.policy.exceptions().iter().find(|it| it.place() == called);
+    let written = config.policy.exceptions().iter().find(|it| it.exemption.place == called);
     // The configuration, read again, must have the exception that was asked for.
     let written = written.filter(|it| is_as_meant(it, &matcher, arguments, expires));
     let written = written.ok_or_else(|| {
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &ExceptionAdd) -> Result<Exit, Stop> {
     })?;
     let mut text = list::line(written, now);
     text += match () {
-        () if written.is_bound_to_bytes() && written.matcher().package.is_none() => {
+        () if written.is_bound_to_bytes() && written.matcher.package.is_none() => {
             "Applies to the file with this SHA-256 only, whatever its control data says.\n"
         }
         () if written.is_bound_to_bytes() => "Applies to this file only.\n",
@@ -74,9 +74,9 @@ fn is_as_meant(
     arguments: &ExceptionAdd,
     expires: Timestamp,
 ) -> bool {
-    written.matcher().conditions() == matcher.conditions()
-        && written.reason() == arguments.reason
-        && written.expires() == expires
+    written.matcher.conditions() == matcher.conditions()
+        && written.exemption.reason == arguments.reason
+        && written.exemption.expires == expires
 }
 
 /// Returns the conditions of the exception.

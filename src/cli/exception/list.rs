@@ -49,20 +49,20 @@ pub(in crate::cli) fn line(exception: &Exception, now: Timestamp) -> String {
     format!(
         "{}: {}: {} ({}).\n",
         place(exception),
-        conditions(exception.matcher()),
-        printable(exception.reason()),
-        left(exception.expires(), now),
+        conditions(&exception.matcher),
+        printable(&exception.exemption.reason),
+        left(exception.exemption.expires, now),
     )
 }
 
 impl ListedException {
     pub(in crate::cli) fn of(exception: &Exception, now: Timestamp) -> Self {
-        let days_left = days_left(exception.expires(), now);
+        let days_left = days_left(exception.exemption.expires, now);
         Self {
             place: place(exception),
-            conditions: exception.matcher().conditions().into_iter().collect(),
-            reason: exception.reason().to_owned(),
-            expires: exception.expires(),
+            conditions: exception.matcher.conditions().into_iter().collect(),
+            reason: exception.exemption.reason.clone(),
+            expires: exception.exemption.expires,
             expired: days_left.is_none(),
             days_left,
         }

@@ -33,7 +33,7 @@ pub(super) fn run(command: &ExceptionCommand) -> Result<Exit, Stop> {
 /// Returns the place of an exception, as people type it: `exceptions.d/local.toml:12`. The
 /// configuration calls the same place `local.toml line 12`.
 pub(super) fn place(exception: &policy::Exception) -> String {
-    let place = exception.place();
+    let place = &exception.exemption.place;
     match place.rsplit_once(" line ") {
         Some((file, line)) => format!("{DIRECTORY}/{file}:{line}"),
         None => format!("{DIRECTORY}/{place}"),

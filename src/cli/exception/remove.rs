@@ -15,7 +15,7 @@ pub(super) fn run(arguments: &ExceptionRemove) -> Result<Exit, Stop> {
     })?;
     let called = format!("{name} line {line}");
     let exceptions = world.config.policy.exceptions();
-    let exception = exceptions.iter().find(|it| it.place() == called).ok_or_else(|| {
+    let exception = exceptions.iter().find(|it| it.exemption.place == called).ok_or_else(|| {
         Stop::refused(format!(
             "there is no exception at {shown}. Nothing was changed. See the list: apt-quorum exception list{}",
             world.option()

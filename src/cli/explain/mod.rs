@@ -280,15 +280,15 @@ impl ExplainedCase {
         match (self, self.assessment()) {
             (Self::File(it), _) => match &it.decision {
                 Decision::Admit(admit) => match admit.basis() {
-                    Basis::Exception { place, reason, expires, .. } => {
-                        Some((place, reason, *expires))
+                    Basis::Exception { exemption: it, .. } => {
+                        Some((&it.place, &it.reason, it.expires))
                     }
                     _ => None,
                 },
                 Decision::Refuse(_) => None,
             },
-            (_, Some(Assessment::Excepted { place, reason, expires, .. })) => {
-                Some((place, reason, *expires))
+            (_, Some(Assessment::Excepted { exemption: it, .. })) => {
+                Some((&it.place, &it.reason, it.expires))
             }
             _ => None,
         }

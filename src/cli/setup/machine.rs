@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::apt::configuration::{Configuration, dumped_below};
-use crate::apt::sources::{Entry, Format, PREFIX, Way, judged, read, unquoted};
+use crate::apt::sources::{Format, PREFIX, SourceUri, Way, judged, read, unquoted};
 use crate::cli::output::path;
 use crate::cli::world::{Stop, shown_uri};
 use crate::config::Change;
@@ -51,7 +51,7 @@ pub(super) struct LocalMachine {
 struct AptSourceFile {
     path: PathBuf,
     text: String,
-    entries: Vec<Entry>,
+    entries: Vec<SourceUri>,
 }
 
 /// A source that can be chosen.
@@ -169,7 +169,7 @@ impl LocalMachine {
         choices
     }
 
-    fn entries(&self, way: Way) -> impl Iterator<Item = (&AptSourceFile, &Entry)> {
+    fn entries(&self, way: Way) -> impl Iterator<Item = (&AptSourceFile, &SourceUri)> {
         let entries =
             self.files.iter().flat_map(|file| file.entries.iter().map(move |it| (file, it)));
         entries.filter(move |(_, it)| it.enabled && it.way() == way)
@@ -251,10 +251,11 @@ impl LocalMachine {
             Chosen::All if self.overridden => Ok(()),
             Chosen::All => self.override_all(change, trusted),
             Chosen::These(uris) => {
-                let is_wanted =
-                    |it: &&Entry| it.enabled && it.way() == Way::Plain && uris.contains(&it.uri);
+                let is_wanted = |it: &&SourceUri| {
+                    it.enabled && it.way() == Way::Plain && uris.contains(&it.uri)
+                };
                 for file in &self.files {
-                    let wanted: Vec<&Entry> = file.entries.iter().filter(is_wanted).collect();
+                    let wanted: Vec<&SourceUri> = file.entries.iter().filter(is_wanted).collect();
                     if wanted.is_empty() {
                         continue;
                     }

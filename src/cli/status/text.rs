@@ -38,7 +38,7 @@ pub(super) fn of(status: &Status, exceptions: &[Exception]) -> String {
         line("debt", &self::debt(debt));
     }
     let mut soonest: Vec<&Exception> = exceptions.iter().collect();
-    soonest.sort_by_key(|it| it.expires());
+    soonest.sort_by_key(|it| it.exemption.expires);
     for it in soonest.iter().take(SHOWN) {
         line("exception", exception_line(it, status.time).trim_end());
     }

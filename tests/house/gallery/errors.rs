@@ -11,7 +11,7 @@ use apt_quorum::attest::{self, JsonError, KeyRingError, LayoutError, SignatureFa
 use apt_quorum::audit::SystemError;
 use apt_quorum::config::{self, ChangeError};
 use apt_quorum::deb::{DebError, examine};
-use apt_quorum::deb822::{self, source::SourceError, status::StatusError};
+use apt_quorum::deb822::{self, status::StatusError};
 use apt_quorum::evidence::bundle::{BundleError, PackError};
 use apt_quorum::evidence::http::DoorError;
 use apt_quorum::gate::AptUnreadable;
@@ -190,7 +190,6 @@ fn packages(errors: &mut Errors) {
             deb822::Malformed::TooMany,
         ],
     );
-    errors.add("deb822::source::SourceError", vec![SourceError]);
     errors.add(
         "deb822::status::StatusError",
         vec![
@@ -266,7 +265,7 @@ fn attestations(errors: &mut Errors) {
             Rejection::Sigstore("has no \"dsseEnvelope\""),
             Rejection::PredicateNotAccepted { found: text("https://example.org/x/v1") },
             Rejection::OtherParty { what: "builder", found: text("https://example.org/") },
-            Rejection::PredicateContent("it is from the future"),
+            Rejection::PredicateContent("its date is in the future"),
             Rejection::WrongStep { found: text("build") },
             Rejection::NoSha256 { product: text("hello_2.10-3_amd64.deb") },
             Rejection::AmbiguousProducts { count: 2 },
@@ -326,18 +325,18 @@ fn attestations(errors: &mut Errors) {
             LayoutError::Key { id: text("00ff"), why: text("it has no public part") },
         ],
     );
-    archives(errors);
+    repositories(errors);
 }
 
-fn archives(errors: &mut Errors) {
-    use attest::archive::Rejection;
+fn repositories(errors: &mut Errors) {
+    use attest::repository::RepositoryRejection as Rejection;
     let path = || "main/binary-amd64/Packages.xz".to_owned();
     let (found, seen) = (moment("2026-01-01T00:00:00Z"), moment("2026-02-01T00:00:00Z"));
     errors.add(
-        "attest::archive::Rejection",
+        "attest::repository::RepositoryRejection",
         vec![
             Rejection::Signature(attest::Rejection::Unsigned),
-            Rejection::Release("has no Date, or one that is none"),
+            Rejection::Release("has no valid Date, or an invalid Valid-Until"),
             Rejection::OtherSuite { found: "trixie".to_owned() },
             Rejection::NoLongerValid(found),
             Rejection::Older { found, seen },
@@ -551,12 +550,12 @@ fn conversations(errors: &mut Errors) {
     );
     let not_json = serde_json::from_str::<u8>("x").unwrap_err();
     errors.add(
-        "apt::json_hook::MessageError",
+        "apt::json_hook::HookMessageError",
         vec![
-            json_hook::MessageError::Io(refused()),
-            json_hook::MessageError::TooLong,
-            json_hook::MessageError::Malformed(not_json),
-            json_hook::MessageError::Version,
+            json_hook::HookMessageError::Io(refused()),
+            json_hook::HookMessageError::TooLong,
+            json_hook::HookMessageError::Malformed(not_json),
+            json_hook::HookMessageError::Version,
         ],
     );
     errors.add(

@@ -4,7 +4,7 @@
 
 use zeroize::Zeroizing;
 
-use super::proxy::{Kind, Login, Proxy};
+use super::proxy::{Login, Proxy, ProxyKind};
 
 /// The texts of these files, in the order in which apt reads them. They are overwritten in memory
 /// when they are dropped, and never shown.
@@ -18,7 +18,7 @@ impl std::fmt::Debug for Logins {
 }
 
 /// The kind of the next word.
-enum Expected {
+enum ExpectedWord {
     Machine,
     Place,
     /// Something about the machine that is looked for
@@ -43,26 +43,26 @@ impl Logins {
 
 fn in_text(text: &str, proxy: &Proxy) -> Option<Login> {
     let mut login = Login::default();
-    let mut expected = Expected::Machine;
+    let mut expected = ExpectedWord::Machine;
     for word in text.lines().flat_map(|line| line.split([' ', '\t'])).filter(|it| !it.is_empty()) {
         expected = match expected {
-            Expected::Machine if word == "machine" => Expected::Place,
-            Expected::Machine => Expected::Machine,
-            Expected::Place if is_meant(word, proxy) => Expected::Own,
-            Expected::Place => Expected::Machine,
-            Expected::Own => match word {
-                "login" => Expected::User,
-                "password" => Expected::Password,
+            ExpectedWord::Machine if word == "machine" => ExpectedWord::Place,
+            ExpectedWord::Machine => ExpectedWord::Machine,
+            ExpectedWord::Place if is_meant(word, proxy) => ExpectedWord::Own,
+            ExpectedWord::Place => ExpectedWord::Machine,
+            ExpectedWord::Own => match word {
+                "login" => ExpectedWord::User,
+                "password" => ExpectedWord::Password,
                 "machine" => break,
-                _ => Expected::Own,
+                _ => ExpectedWord::Own,
             },
-            Expected::User => {
+            ExpectedWord::User => {
                 word.clone_into(&mut login.user);
-                Expected::Own
+                ExpectedWord::Own
             }
-            Expected::Password => {
+            ExpectedWord::Password => {
                 word.clone_into(&mut login.password);
-                Expected::Own
+                ExpectedWord::Own
             }
         };
     }
@@ -74,7 +74,7 @@ fn in_text(text: &str, proxy: &Proxy) -> Option<Login> {
 fn is_meant(place: &str, proxy: &Proxy) -> bool {
     let place = match place.split_once("://") {
         Some((scheme, rest)) if scheme == proxy.kind().scheme() => rest,
-        None if proxy.kind() == Kind::Https => place,
+        None if proxy.kind() == ProxyKind::Https => place,
         _ => return false,
     };
     let (port, path) = proxy.written();
@@ -89,7 +89,7 @@ fn is_meant(place: &str, proxy: &Proxy) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::configuration::Configuration;
-    use super::super::proxy::{Choice, Route, Settings, Variables};
+    use super::super::proxy::{ProxySettings, ProxyVariables, Route, RouteChoice};
     use super::*;
 
     /// Finds the login for a proxy in these files.
@@ -98,10 +98,11 @@ mod tests {
         apt.set("Acquire::http::Proxy", proxy.to_owned());
         let mut logins = Logins::default();
         files.iter().for_each(|text| logins.add(Zeroizing::new((*text).to_owned())));
-        let variables = Variables::default();
-        let settings = Settings { apt: &apt, variables: &variables, logins: &logins, tor: false };
+        let variables = ProxyVariables::default();
+        let settings =
+            ProxySettings { apt: &apt, variables: &variables, logins: &logins, tor: false };
         match settings.choice(&"http://x.org/".parse().unwrap()) {
-            Choice::Known(Route::Through(it)) => {
+            RouteChoice::Known(Route::Through(it)) => {
                 it.login().map(|it| (it.user.clone(), it.password.clone()))
             }
             other => panic!("{other:?}"),

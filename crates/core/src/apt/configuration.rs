@@ -30,11 +30,8 @@ impl Configuration {
 
     /// Adds what `apt-config dump` printed: lines of `Name "value";`.
     pub fn add_dump(&mut self, dump: &str) {
-        for line in dump.lines() {
-            let parts = line.strip_suffix("\";").and_then(|line| line.split_once(" \""));
-            if let Some((name, value)) = parts {
-                self.set(name, value.to_owned());
-            }
+        for (name, value) in dumped(dump) {
+            self.set(name, value.to_owned());
         }
     }
 
@@ -46,16 +43,10 @@ impl Configuration {
         (!value.is_empty()).then_some(value)
     }
 
-    /// Returns true when an item is set to a value that apt takes for yes (`StringToBool`,
-    /// apt-pkg/contrib/strutl.cc): a number that is not zero, or a word.
+    /// Returns true when an item is set to a value that apt takes for yes.
     #[must_use]
     pub fn is_on(&self, name: &str) -> bool {
-        self.find(name).is_some_and(|value| match value.parse::<i64>() {
-            Ok(number) => number != 0,
-            Err(_) => ["yes", "true", "with", "on", "enable"]
-                .iter()
-                .any(|word| value.eq_ignore_ascii_case(word)),
-        })
+        self.find(name).and_then(truth) == Some(true)
     }
 
     /// Only the items that are, or stand below, one of `names`.
@@ -90,16 +81,15 @@ impl Configuration {
         }
         // From the directory that apt was called in.
         if path.starts_with("./") || path.starts_with("../") {
-            return PathBuf::from(path);
+            return path.into();
         }
         if !path.starts_with('/') {
             path.insert(0, '/');
         }
         if path == "/dev/null" {
-            return PathBuf::from(path);
+            return path.into();
         }
-        let joined = format!("{}/{}", root.trim_end_matches('/'), path.trim_start_matches('/'));
-        PathBuf::from(joined)
+        format!("{}/{}", root.trim_end_matches('/'), path.trim_start_matches('/')).into()
     }
 }
 
@@ -112,10 +102,24 @@ pub fn dumped_below(dump: &str, name: &str) -> Vec<(String, String)> {
         let rest = rest.strip_prefix("::").or_else(|| rest.is_empty().then_some(rest));
         rest.filter(|_| start.eq_ignore_ascii_case(name)).map(ToOwned::to_owned)
     };
-    dump.lines()
-        .filter_map(|line| line.strip_suffix("\";")?.split_once(" \""))
-        .filter_map(|(item, value)| Some((below(item)?, value.to_owned())))
-        .collect()
+    dumped(dump).filter_map(|(item, value)| Some((below(item)?, value.to_owned()))).collect()
+}
+
+/// The items that `apt-config dump` printed.
+fn dumped(dump: &str) -> impl Iterator<Item = (&str, &str)> {
+    dump.lines().filter_map(|line| line.strip_suffix("\";")?.split_once(" \""))
+}
+
+/// The values that apt takes for yes or no (`StringToBool`, apt-pkg/contrib/strutl.cc): numbers
+/// and some words.
+pub(super) fn truth(value: &str) -> Option<bool> {
+    let is = |words: [&str; 5]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    match value.parse::<i64>() {
+        Ok(number) => Some(number != 0),
+        Err(_) if is(["yes", "true", "with", "on", "enable"]) => Some(true),
+        Err(_) if is(["no", "false", "without", "off", "disable"]) => Some(false),
+        Err(_) => None,
+    }
 }
 
 /// Undoes apt's quoting, `%xx` for a byte. A `%` that no two digits follow stands for itself, as

@@ -21,7 +21,7 @@ pub struct HookInput {
     /// apt's configuration
     pub configuration: Configuration,
     /// The files that are going to be unpacked, and the package that apt takes each for
-    pub archives: Vec<(PathBuf, Called)>,
+    pub files: Vec<(PathBuf, Called)>,
     /// Lines that cannot be understood. Each may be about a package, so where packages are refused
     /// nothing may be installed then
     pub odd: Vec<OddLine>,
@@ -29,7 +29,7 @@ pub struct HookInput {
 
 /// A line about a package that is not as the format says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} of what apt says cannot be understood ({why})")]
+#[error("line {line} of apt's list is malformed ({why})")]
 pub struct OddLine {
     /// Its number, from 1
     pub line: usize,
@@ -41,18 +41,18 @@ pub struct OddLine {
 #[derive(Debug, thiserror::Error)]
 pub enum HookInputError {
     /// Reading failed.
-    #[error("cannot read what apt says: {}", crate::types::plain(.0))]
+    #[error("cannot read apt's list: {}", crate::types::plain(.0))]
     Io(#[from] io::Error),
     /// More than is read.
-    #[error("apt says more than {} MiB", MAX_INPUT >> 20)]
+    #[error("apt's list is longer than {} MiB", MAX_INPUT >> 20)]
     TooLarge,
     /// Not version 3: the options under `DPkg::Tools::Options` are not in force.
     #[error(
-        "apt speaks version {0:?} of the hook protocol where 3 was asked for: is /etc/apt/apt.conf.d/00apt-quorum complete?"
+        "apt used version {0:?} of the hook protocol instead of version 3: check that /etc/apt/apt.conf.d/00apt-quorum is complete"
     )]
     Version(String),
     /// It ends in the middle of something.
-    #[error("what apt says ends too early")]
+    #[error("apt's list is cut off")]
     Truncated,
 }
 
@@ -87,8 +87,8 @@ impl HookInput {
             result.configuration.add(&String::from_utf8_lossy(line));
         }
         for (at, line) in lines {
-            match archive(line) {
-                Ok(archive) => result.archives.extend(archive),
+            match file(line) {
+                Ok(file) => result.files.extend(file),
                 Err(why) => result.odd.push(OddLine { line: at + 1, why }),
             }
         }
@@ -100,7 +100,7 @@ impl HookInput {
 ///
 /// The name, version and architecture in the line are only compared with those in the file, so they
 /// can be any text that stands between two spaces.
-fn archive(line: &[u8]) -> Result<Option<(PathBuf, Called)>, String> {
+fn file(line: &[u8]) -> Result<Option<(PathBuf, Called)>, String> {
     let fields: Vec<&[u8]> = line.splitn(9, |&byte| byte == b' ').collect();
     let [name, _, _, _, _, version, architecture, _, path] = fields.as_slice() else {
         return Err("it has fewer than nine fields".to_owned());
@@ -111,7 +111,7 @@ fn archive(line: &[u8]) -> Result<Option<(PathBuf, Called)>, String> {
         path if path.starts_with(b"/") => {}
         path => {
             let path = String::from_utf8_lossy(path);
-            return Err(format!("{} is no absolute path", printable(&path)));
+            return Err(format!("{} is not an absolute path", printable(&path)));
         }
     }
     let called =
@@ -122,7 +122,7 @@ fn archive(line: &[u8]) -> Result<Option<(PathBuf, Called)>, String> {
 fn word(field: &[u8]) -> Result<String, String> {
     let text = String::from_utf8_lossy(field).into_owned();
     if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(format!("'{}' is no word", printable(&text)));
+        return Err(format!("'{}' is not one word", printable(&text)));
     }
     Ok(text)
 }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn archives_are_found_and_nothing_else() {
+    fn files_are_found_and_nothing_else() {
         let input = read(
             "zlib1g - - none < 1:1.3-1 amd64 same /var/cache/apt/archives/zlib1g_1%3a1.3-1_amd64.deb\n\
              old 1 all none > - - none **REMOVE**\n\
@@ -147,8 +147,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(input.configuration.find("apt::architecture"), Some("amd64"));
-        let all: Vec<_> =
-            input.archives.iter().map(|(p, i)| format!("{} {i}", p.display())).collect();
+        let all: Vec<_> = input.files.iter().map(|(p, i)| format!("{} {i}", p.display())).collect();
         assert_eq!(
             all,
             [
@@ -160,8 +159,8 @@ mod tests {
 
     #[test]
     fn nothing_to_do_is_understood() {
-        assert!(read("").unwrap().archives.is_empty());
-        assert!(HookInput::read(b"VERSION 3\n\n".as_slice()).unwrap().archives.is_empty());
+        assert!(read("").unwrap().files.is_empty());
+        assert!(HookInput::read(b"VERSION 3\n\n".as_slice()).unwrap().files.is_empty());
     }
 
     #[test]
@@ -190,19 +189,16 @@ mod tests {
     #[test]
     fn the_line_that_is_not_understood_is_named() {
         let input = read("aa - - none < 1 all none /a.deb\nbb\n").unwrap();
-        assert_eq!((input.archives.len(), input.odd.len()), (1, 1));
+        assert_eq!((input.files.len(), input.odd.len()), (1, 1));
         assert_eq!(input.odd[0].line, 6);
         let said = input.odd[0].to_string();
-        assert_eq!(
-            said,
-            "line 6 of what apt says cannot be understood (it has fewer than nine fields)"
-        );
+        assert_eq!(said, "line 6 of apt's list is malformed (it has fewer than nine fields)");
     }
 
     /// Such packages are installed by apt and dpkg. What is odd about a name is seen when the file
     /// is judged.
     #[test]
-    fn packages_with_odd_names_are_archives_like_all_others() {
+    fn packages_with_odd_names_are_files_like_all_others() {
         let input = read(
             "node_exporter - - none < 1.0 all none /a.deb\n\
              nomachine - - none < 8 amd64 none /b.deb\n\
@@ -212,7 +208,7 @@ mod tests {
         )
         .unwrap();
         assert!(input.odd.is_empty(), "{:?}", input.odd);
-        let all: Vec<String> = input.archives.iter().map(|(_, it)| it.to_string()).collect();
+        let all: Vec<String> = input.files.iter().map(|(_, it)| it.to_string()).collect();
         assert_eq!(
             all,
             [
@@ -235,16 +231,16 @@ mod tests {
             )
         };
         let input = read(&(0..8000).map(line).collect::<String>()).unwrap();
-        assert_eq!(input.archives.len(), 8000);
+        assert_eq!(input.files.len(), 8000);
     }
 
     #[test]
     fn as_much_as_may_be_is_read_and_no_byte_more() {
-        // The last line names an archive: to cut it off would let that through.
+        // The last line names a file: to cut it off would let that through.
         let last = "\n\nxx 1 all none < 2 all none /x.deb\n";
         let filling = usize::try_from(MAX_INPUT).unwrap() - "VERSION 3\nA=".len() - last.len();
         let mut most = ["VERSION 3\nA=", &"b".repeat(filling), last].concat();
-        assert_eq!(HookInput::read(most.as_bytes()).unwrap().archives.len(), 1);
+        assert_eq!(HookInput::read(most.as_bytes()).unwrap().files.len(), 1);
         most.push_str("yy 1 all none < 2 all none /y.deb\n");
         assert!(matches!(HookInput::read(most.as_bytes()), Err(HookInputError::TooLarge)));
     }

@@ -1,13 +1,13 @@
-//! The indexes that apt verified: which archive lists which file (Debian policy has no chapter on
+//! The indexes that apt verified: which repository lists which file (Debian policy has no chapter on
 //! them; <https://wiki.debian.org/DebianRepository/Format>).
 
 use crate::apt::configuration::dequote;
 use crate::deb822;
 use crate::types::Fingerprint;
 
-pub use crate::deb822::packages::{Entry, Listed, entries, packages};
+pub use crate::deb822::packages::{IndexEntry, ListedPackage, entries, packages};
 
-/// One archive that offers this file: the facts of apt's verified index that lists this very
+/// One repository that offers this file: the facts of apt's verified index that lists this very
 /// SHA-256 under this very name, version and architecture.
 ///
 /// Never made from the file, its URL or its name.
@@ -31,11 +31,11 @@ pub struct Listing {
     pub signed_by: Vec<Fingerprint>,
 }
 
-/// Longest value of a field that says where an archive belongs, in bytes. A longer one is as if it
+/// Longest value of a field that says where a repository belongs, in bytes. A longer one is as if it
 /// were not there: rules compare their patterns with these values.
 const MAX_VALUE: usize = 1024;
 
-/// Reads what a Release or InRelease file says about its archive.
+/// Reads what a Release or InRelease file says about its repository.
 ///
 /// `None` if it is malformed. The signature around it was checked by apt.
 #[must_use]
@@ -62,12 +62,12 @@ pub fn release(text: &[u8]) -> Option<Listing> {
 
 /// The origin of an index in apt's lists directory, as the names of the files there tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin<'n> {
+pub struct IndexOrigin<'n> {
     /// The name of its Release file
     pub release: &'n str,
     /// The host
     pub site: String,
-    /// The component; empty in an archive without any
+    /// The component; empty in a repository without any
     pub component: String,
     /// The path of the index, uncompressed, below its Release file
     pub path: String,
@@ -80,8 +80,8 @@ pub struct Origin<'n> {
 /// apt-pkg/contrib/strutl.cc): `HOST_PATH_dists_SUITE_COMPONENT_binary-ARCH_Packages` and
 /// `HOST_PATH_dists_SUITE_InRelease`. `releases` are sorted: there may be a great many.
 #[must_use]
-pub fn origin_of<'n>(packages: &str, releases: &'n [String]) -> Option<Origin<'n>> {
-    // The nearest first; of a signed and an unsigned Release of the same archive the inline-signed one.
+pub fn origin_of<'n>(packages: &str, releases: &'n [String]) -> Option<IndexOrigin<'n>> {
+    // The nearest first; of a signed and an unsigned Release of the same repository the inline-signed one.
     let prefixes = packages.rmatch_indices('_').filter_map(|(at, _)| packages.get(..=at));
     let (release, prefix) = prefixes
         .flat_map(|prefix| ["InRelease", "Release"].map(|name| (format!("{prefix}{name}"), prefix)))
@@ -94,7 +94,7 @@ pub fn origin_of<'n>(packages: &str, releases: &'n [String]) -> Option<Origin<'n
     let host = prefix.split('_').next().unwrap_or_default();
     let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
     let unnamed = |name: &str| dequote(&name.replace('_', "/"));
-    Some(Origin {
+    Some(IndexOrigin {
         release,
         site: dequote(host),
         component: unnamed(component),
@@ -167,7 +167,7 @@ mod tests {
             let expected =
                 expected.map(|(at, site, component, path): (usize, &str, &str, &str)| {
                     let [site, component, path] = [site, component, path].map(ToOwned::to_owned);
-                    Origin { release: &releases[at], site, component, path }
+                    IndexOrigin { release: &releases[at], site, component, path }
                 });
             assert_eq!(origin_of(name, &releases), expected, "{name}");
         }

@@ -20,7 +20,7 @@ const VERSIONS: [&str; 2] = ["0.2", "0.1"];
 
 /// A message from apt.
 #[derive(Debug)]
-pub enum Message {
+pub enum HookMessage {
     /// It asks which version of the protocol to speak.
     Hello {
         /// The answer to send
@@ -47,18 +47,18 @@ pub enum Message {
 
 /// A message that cannot be understood.
 #[derive(Debug, thiserror::Error)]
-pub enum MessageError {
+pub enum HookMessageError {
     /// Reading failed.
-    #[error("cannot read what apt says: {}", crate::types::plain(.0))]
+    #[error("cannot read apt's message: {}", crate::types::plain(.0))]
     Io(#[from] io::Error),
     /// It is longer than any real one.
-    #[error("apt says more than {} MiB at once", MAX_MESSAGE >> 20)]
+    #[error("apt's message is longer than {} MiB", MAX_MESSAGE >> 20)]
     TooLong,
     /// It is not of the format.
-    #[error("what apt says cannot be understood (line {}, column {})", .0.line(), .0.column())]
+    #[error("apt's message is malformed (line {}, column {})", .0.line(), .0.column())]
     Malformed(#[from] serde_json::Error),
     /// No version of the protocol that is known here.
-    #[error("apt speaks a version of the hook protocol that is not known")]
+    #[error("apt uses an unknown version of the hook protocol")]
     Version,
 }
 
@@ -78,7 +78,7 @@ struct Params {
     command: String,
     #[serde(rename = "search-terms")]
     search_terms: Vec<String>,
-    packages: Vec<Package>,
+    packages: Vec<HookPackage>,
 }
 
 #[derive(Deserialize)]
@@ -88,7 +88,7 @@ struct Setting {
 }
 
 #[derive(Deserialize)]
-struct Package {
+struct HookPackage {
     name: String,
     mode: String,
     versions: Versions,
@@ -112,13 +112,13 @@ struct Version {
 /// Reads the next message; nothing at the end.
 ///
 /// # Errors
-/// See [`MessageError`].
-pub fn read(from: &mut impl BufRead) -> Result<Option<Message>, MessageError> {
+/// See [`HookMessageError`].
+pub fn read(from: &mut impl BufRead) -> Result<Option<HookMessage>, HookMessageError> {
     loop {
         let mut line = Vec::new();
         from.by_ref().take(MAX_MESSAGE + 1).read_until(b'\n', &mut line)?;
         if u64::try_from(line.len()).unwrap_or(u64::MAX) > MAX_MESSAGE {
-            return Err(MessageError::TooLong);
+            return Err(HookMessageError::TooLong);
         }
         if line.is_empty() {
             return Ok(None);
@@ -129,12 +129,12 @@ pub fn read(from: &mut impl BufRead) -> Result<Option<Message>, MessageError> {
     }
 }
 
-fn message(request: Request) -> Result<Message, MessageError> {
+fn message(request: Request) -> Result<HookMessage, HookMessageError> {
     let Request { method, id, params } = request;
     match method.strip_prefix("org.debian.apt.hooks.") {
         Some("hello") => {
             let spoken = |it: &&str| params.versions.iter().any(|offered| offered == *it);
-            let version = VERSIONS.iter().copied().find(spoken).ok_or(MessageError::Version)?;
+            let version = VERSIONS.iter().copied().find(spoken).ok_or(HookMessageError::Version)?;
             let id = id.unwrap_or_default();
             let answer = format!(
                 "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"version\":\"{version}\"}}}}\n\n"
@@ -145,15 +145,16 @@ fn message(request: Request) -> Result<Message, MessageError> {
             };
             let configuration = (!params.options.is_empty())
                 .then(|| params.options.into_iter().fold(Configuration::default(), set));
-            Ok(Message::Hello { answer, configuration })
+            Ok(HookMessage::Hello { answer, configuration })
         }
         Some("install.pre-prompt") => {
             // "upgrade", "downgrade" and "reinstall" come as well as "install"; what stays or goes
             // does not.
-            let comes = |it: &Package| !matches!(it.mode.as_str(), "keep" | "deinstall" | "purge");
+            let comes =
+                |it: &HookPackage| !matches!(it.mode.as_str(), "keep" | "deinstall" | "purge");
             let coming = params.packages.into_iter().filter(comes);
             let (mut packages, mut odd) = (Vec::new(), Vec::new());
-            for Package { name, versions, .. } in coming {
+            for HookPackage { name, versions, .. } in coming {
                 let Some(install) = versions.install else { continue };
                 let Version { version, architecture, origins } = install;
                 let called = Called { package: name, version, architecture };
@@ -170,10 +171,10 @@ fn message(request: Request) -> Result<Message, MessageError> {
             let named = params.command == "install"
                 && packages.iter().all(|it| terms.contains(it.package.as_str()))
                 && odd.iter().all(|it| terms.contains(it.package.as_str()));
-            Ok(Message::BeforePrompt { packages, odd, named })
+            Ok(HookMessage::BeforePrompt { packages, odd, named })
         }
-        Some("bye") => Ok(Message::Bye),
-        _ => Ok(Message::Other),
+        Some("bye") => Ok(HookMessage::Bye),
+        _ => Ok(HookMessage::Other),
     }
 }
 
@@ -204,20 +205,21 @@ mod tests {
             "\n\n",
         );
         let mut from = text.as_bytes();
-        let Some(Message::Hello { answer, configuration }) = read(&mut from).unwrap() else {
+        let Some(HookMessage::Hello { answer, configuration }) = read(&mut from).unwrap() else {
             panic!("no hello")
         };
         assert_eq!(answer, "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"version\":\"0.2\"}}\n\n");
         let configuration = configuration.unwrap();
         assert_eq!(configuration.find("apt::get::assume-yes"), Some("1"));
-        let Some(Message::BeforePrompt { packages, odd, named }) = read(&mut from).unwrap() else {
+        let Some(HookMessage::BeforePrompt { packages, odd, named }) = read(&mut from).unwrap()
+        else {
             panic!("no packages")
         };
         let shown: Vec<String> = packages.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["aa 1 amd64", "bb 1:2-3 all"]);
         assert!(odd.is_empty() && !named, "aa was not asked for");
-        assert!(matches!(read(&mut from).unwrap(), Some(Message::Other)));
-        assert!(matches!(read(&mut from).unwrap(), Some(Message::Bye)));
+        assert!(matches!(read(&mut from).unwrap(), Some(HookMessage::Other)));
+        assert!(matches!(read(&mut from).unwrap(), Some(HookMessage::Bye)));
         assert!(read(&mut from).unwrap().is_none());
     }
 
@@ -236,7 +238,7 @@ mod tests {
             ("upgrade", r#""aa""#, false),
         ] {
             match read(&mut text(command, terms).as_bytes()) {
-                Ok(Some(Message::BeforePrompt { named, .. })) => assert_eq!(named, expected),
+                Ok(Some(HookMessage::BeforePrompt { named, .. })) => assert_eq!(named, expected),
                 other => panic!("{other:?}"),
             }
         }
@@ -258,7 +260,7 @@ mod tests {
             (r#"[{"archive":"stable"},{}]"#, (0, 1)),
         ] {
             match read(&mut text(origins).as_bytes()) {
-                Ok(Some(Message::BeforePrompt { packages, odd, .. })) => {
+                Ok(Some(HookMessage::BeforePrompt { packages, odd, .. })) => {
                     assert_eq!((packages.len(), odd.len()), expected, "{origins}");
                 }
                 other => panic!("{other:?}"),
@@ -302,7 +304,7 @@ mod tests {
             r#"{{"method":"org.debian.apt.hooks.install.pre-prompt","params":{{"packages":[{}]}}}}"#,
             packages.join(",")
         );
-        let Ok(Some(Message::BeforePrompt { packages, odd, .. })) = read(&mut text.as_bytes())
+        let Ok(Some(HookMessage::BeforePrompt { packages, odd, .. })) = read(&mut text.as_bytes())
         else {
             panic!("not understood")
         };

@@ -38,7 +38,7 @@ pub enum Route {
 /// A proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proxy {
-    kind: Kind,
+    kind: ProxyKind,
     host: String,
     port: Option<u16>,
     path: String,
@@ -47,7 +47,7 @@ pub struct Proxy {
 
 /// The protocol of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
+pub enum ProxyKind {
     /// HTTP (RFC 9110 section 3.7)
     Http,
     /// The same over TLS
@@ -71,9 +71,8 @@ impl fmt::Debug for Login {
     }
 }
 
-impl Kind {
-    const ALL: [(&str, Self); 3] =
-        [("http", Self::Http), ("https", Self::Https), ("socks5h", Self::Socks)];
+impl ProxyKind {
+    const ALL: [Self; 3] = [Self::Http, Self::Https, Self::Socks];
 
     /// As it stands in front of the address.
     #[must_use]
@@ -98,7 +97,7 @@ impl Proxy {
     /// Reads what a setting says; `None` for what apt does not take for a proxy.
     fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text.trim()).ok()?;
-        let (_, kind) = Kind::ALL.into_iter().find(|(scheme, _)| *scheme == url.scheme())?;
+        let kind = ProxyKind::ALL.into_iter().find(|it| it.scheme() == url.scheme())?;
         let user = dequote(url.username());
         let password = dequote(url.password().unwrap_or_default());
         Some(Self {
@@ -113,7 +112,7 @@ impl Proxy {
 
     /// The protocol of the proxy.
     #[must_use]
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> ProxyKind {
         self.kind
     }
 
@@ -128,9 +127,9 @@ impl Proxy {
     #[must_use]
     pub fn port(&self, tls: bool) -> u16 {
         let usual = match (self.kind, tls) {
-            (Kind::Socks, _) => 1080,
-            (Kind::Http, false) => 80,
-            (Kind::Http, true) | (Kind::Https, _) => 443,
+            (ProxyKind::Socks, _) => 1080,
+            (ProxyKind::Http, false) => 80,
+            (ProxyKind::Http, true) | (ProxyKind::Https, _) => 443,
         };
         self.port.unwrap_or(usual)
     }
@@ -159,7 +158,7 @@ fn port_in(text: &str) -> Option<u16> {
 /// The settings for proxies in the environment. apt ignores variables in capital letters and all
 /// other variables.
 #[derive(Debug, Clone, Default)]
-pub struct Variables {
+pub struct ProxyVariables {
     /// `http_proxy`, which is for https too
     pub http_proxy: Option<String>,
     /// `https_proxy`
@@ -170,11 +169,11 @@ pub struct Variables {
 
 /// The settings that decide how a host is asked.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings<'a> {
+pub struct ProxySettings<'a> {
     /// apt's configuration
     pub apt: &'a Configuration,
     /// The environment
-    pub variables: &'a Variables,
+    pub variables: &'a ProxyVariables,
     /// Logins for proxies
     pub logins: &'a Logins,
     /// Is true when apt has a source that it gets by Tor
@@ -183,7 +182,7 @@ pub struct Settings<'a> {
 
 /// The choice that is known before any command is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
+pub enum RouteChoice {
     /// This is the way.
     Known(Route),
     /// A command says which proxy to use (`Proxy-Auto-Detect`).
@@ -195,13 +194,13 @@ pub enum Choice {
     },
 }
 
-impl Settings<'_> {
+impl ProxySettings<'_> {
     /// Chooses the route for `url`, which is http or https.
     #[must_use]
-    pub fn choice(&self, url: &Url) -> Choice {
-        let Some(host) = url.host_str() else { return Choice::Known(Route::Direct) };
+    pub fn choice(&self, url: &Url) -> RouteChoice {
+        let Some(host) = url.host_str() else { return RouteChoice::Known(Route::Direct) };
         if self.is_excluded(host) {
-            return Choice::Known(self.direct(url, host));
+            return RouteChoice::Known(self.direct(url, host));
         }
         let scheme = url.scheme();
         for name in self.names(scheme) {
@@ -212,13 +211,13 @@ impl Settings<'_> {
             let is_a_sources_name = name == scheme || name.ends_with(&format!("+{scheme}"));
             if let Some(command) = self.command(&name).filter(|_| is_a_sources_name) {
                 let otherwise = self.without_command(url, host);
-                return Choice::Ask { command: command.to_owned(), otherwise };
+                return RouteChoice::Ask { command: command.to_owned(), otherwise };
             }
         }
-        Choice::Known(self.without_command(url, host))
+        RouteChoice::Known(self.without_command(url, host))
     }
 
-    /// The route for `url` if the command of [`Choice::Ask`] answered `said`.
+    /// The route for `url` if the command of [`RouteChoice::Ask`] answered `said`.
     #[must_use]
     pub fn answered(&self, said: &str, command: &str, url: &Url, otherwise: &Route) -> Route {
         let host = url.host_str().unwrap_or_default();
@@ -230,7 +229,7 @@ impl Settings<'_> {
             _ => match Proxy::parse(said).filter(|it| is_fit(it, self.goes_by_tor(url))) {
                 Some(proxy) => self.through(proxy, host),
                 None => Route::Closed(format!(
-                    "the command {command} (Proxy-Auto-Detect) names no proxy that apt can use for it"
+                    "the command {command} (Proxy-Auto-Detect) names no proxy that apt can use"
                 )),
             },
         }
@@ -325,7 +324,7 @@ impl Settings<'_> {
                 login.password.truncate(MAX_SOCKS_LOGIN);
             }
             let longest = login.user.len().max(login.password.len());
-            if proxy.kind == Kind::Socks && longest > MAX_SOCKS_LOGIN {
+            if proxy.kind == ProxyKind::Socks && longest > MAX_SOCKS_LOGIN {
                 return Route::Closed(format!("the login for the proxy {proxy} is too long"));
             }
         }
@@ -363,12 +362,12 @@ fn find<'a>(
 
 /// Returns true when apt takes this proxy from a command (`CompatibleProxies`).
 fn is_fit(proxy: &Proxy, tor: bool) -> bool {
-    !tor || proxy.kind == Kind::Socks
+    !tor || proxy.kind == ProxyKind::Socks
 }
 
 fn unusable(host: &str) -> Route {
     Route::Closed(format!(
-        "apt's proxy for {host} is none that apt can use: it must begin with http://, https:// or socks5h://"
+        "apt cannot use its proxy for {host}: it must begin with http://, https:// or socks5h://"
     ))
 }
 
@@ -377,14 +376,14 @@ mod tests {
     use super::*;
 
     /// The way to `url`, as people see it, and the login.
-    fn way(items: &[&str], variables: &Variables, tor: bool, url: &str) -> String {
+    fn way(items: &[&str], variables: &ProxyVariables, tor: bool, url: &str) -> String {
         let mut apt = Configuration::default();
         items.iter().for_each(|item| apt.add(item));
         let logins = Logins::default();
-        let settings = Settings { apt: &apt, variables, logins: &logins, tor };
+        let settings = ProxySettings { apt: &apt, variables, logins: &logins, tor };
         match settings.choice(&url.parse().unwrap()) {
-            Choice::Ask { command, otherwise } => format!("{command} {}", shown(&otherwise)),
-            Choice::Known(route) => shown(&route),
+            RouteChoice::Ask { command, otherwise } => format!("{command} {}", shown(&otherwise)),
+            RouteChoice::Known(route) => shown(&route),
         }
     }
 
@@ -400,7 +399,7 @@ mod tests {
     }
 
     fn plain(items: &[&str], url: &str) -> String {
-        way(items, &Variables::default(), false, url)
+        way(items, &ProxyVariables::default(), false, url)
     }
 
     const HTTP: &str = "Acquire::http::Proxy=http://a:1/";
@@ -443,13 +442,13 @@ mod tests {
     #[test]
     fn the_environment_counts_as_it_does_for_apt() {
         let some = |text: &str| Some(text.to_owned());
-        let both = Variables {
+        let both = ProxyVariables {
             http_proxy: some("http://a:1"),
             https_proxy: some("http://b:2"),
             no_proxy: some("y.org,.X.org, z.org,,*"),
         };
-        let http = Variables { https_proxy: None, ..both.clone() };
-        let off = Variables { https_proxy: some(""), ..both.clone() };
+        let http = ProxyVariables { https_proxy: None, ..both.clone() };
+        let off = ProxyVariables { https_proxy: some(""), ..both.clone() };
         for (variables, items, url, expected) in [
             (&both, &[][..], "https://w.org/", "http://b:2"),
             (&http, &[], "https://w.org/", "http://a:1"),
@@ -509,7 +508,8 @@ mod tests {
             ("PROXY a:1", "closed", "closed"),
         ] {
             for (tor, expected) in [(false, usual), (true, by_tor)] {
-                let settings = Settings { apt: &apt, variables: &variables, logins: &logins, tor };
+                let settings =
+                    ProxySettings { apt: &apt, variables: &variables, logins: &logins, tor };
                 let route = settings.answered(said, "/c", &url, &otherwise);
                 assert_eq!(shown(&route), expected, "{said} {tor}");
             }
@@ -533,12 +533,15 @@ mod tests {
             (&["Acquire::quorum::Proxy=http://c:3"], own),
         ] {
             assert_eq!(
-                way(items, &Variables::default(), true, "https://x.org/"),
+                way(items, &ProxyVariables::default(), true, "https://x.org/"),
                 expected,
                 "{items:?}"
             );
         }
-        let set = Variables { http_proxy: Some("http://a:1".to_owned()), ..Variables::default() };
+        let set = ProxyVariables {
+            http_proxy: Some("http://a:1".to_owned()),
+            ..ProxyVariables::default()
+        };
         assert_eq!(way(&[], &set, true, "https://x.org/"), own, "the environment is for others");
     }
 
@@ -550,7 +553,8 @@ mod tests {
         assert_eq!(plain(&[HTTP], "http://ab.onion/"), "http://a:1");
         let direct = "Acquire::http::Proxy::ab.onion=DIRECT";
         assert_eq!(plain(&[HTTP, direct], "http://ab.onion/"), own("abonion"));
-        let set = Variables { no_proxy: Some("onion".to_owned()), ..Variables::default() };
+        let set =
+            ProxyVariables { no_proxy: Some("onion".to_owned()), ..ProxyVariables::default() };
         assert_eq!(way(&[HTTP], &set, false, "http://ab.onion/"), own("abonion"));
         assert_eq!(plain(&["Acquire::BlockDotOnion=false"], "http://ab.onion/"), "direct");
         assert_eq!(plain(&[], "http://onion.example/"), "direct");

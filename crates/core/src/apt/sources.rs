@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use super::configuration::{dequote, truth};
+
 /// The prefix of the name of a method of apt's that is wrapped.
 pub const PREFIX: &str = "quorum+";
 
@@ -17,7 +19,7 @@ pub enum Format {
 
 /// One URI of one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct SourceUri {
     /// As apt reads it: without the quotes and escapes that a line can have
     pub uri: String,
     /// Is true when apt uses it
@@ -37,7 +39,7 @@ pub enum Way {
     Other,
 }
 
-impl Entry {
+impl SourceUri {
     /// The kind of the source, by what can be done about it.
     #[must_use]
     pub fn way(&self) -> Way {
@@ -67,17 +69,17 @@ pub fn list_of_mirrors(uri: &str) -> Option<&str> {
 
 /// The URIs in a file, in their order. What apt would not understand is passed over.
 #[must_use]
-pub fn read(text: &str, format: Format) -> Vec<Entry> {
+pub fn read(text: &str, format: Format) -> Vec<SourceUri> {
     match format {
         Format::Line => in_lines(text),
         Format::Stanza => in_stanzas(text),
     }
 }
 
-/// The text with these entries of it, which are all [`Way::Plain`], going by way of the gate.
+/// The text with these uris of it, which are all [`Way::Plain`], going by way of the gate.
 #[must_use]
-pub fn judged<'a>(text: &str, entries: impl IntoIterator<Item = &'a Entry>) -> String {
-    let mut places: Vec<usize> = entries.into_iter().map(|it| it.at).collect();
+pub fn judged<'a>(text: &str, uris: impl IntoIterator<Item = &'a SourceUri>) -> String {
+    let mut places: Vec<usize> = uris.into_iter().map(|it| it.at).collect();
     places.sort_unstable();
     places.dedup();
     let mut out = String::new();
@@ -112,13 +114,13 @@ fn word(line: &str, from: usize) -> Option<Range<usize>> {
     Some(start..length.map_or(line.len(), |length| start + length))
 }
 
-fn in_lines(text: &str) -> Vec<Entry> {
+fn in_lines(text: &str) -> Vec<SourceUri> {
     let entry = |(start, line): (usize, &str)| {
         let (line, _, at) = parts(line)?;
         let at = quoted_word(line, at)?;
         let written = line.get(at.clone())?;
         let quotes = written.len() - written.trim_start_matches('"').len();
-        Some(Entry { uri: unquoted(written), enabled: true, at: start + at.start + quotes })
+        Some(SourceUri { uri: unquoted(written), enabled: true, at: start + at.start + quotes })
     };
     lines(text).filter_map(entry).collect()
 }
@@ -174,7 +176,7 @@ fn quoted_word(line: &str, from: usize) -> Option<Range<usize>> {
 /// A word of a line as apt understands it: quotes are gone, and `%xx` stands for a byte.
 #[must_use]
 pub fn unquoted(word: &str) -> String {
-    super::configuration::dequote(&word.replace('"', ""))
+    dequote(&word.replace('"', ""))
 }
 
 /// The verifiers that the sources in a file name: paths of keyrings, fingerprints, or armoured keys
@@ -225,14 +227,14 @@ fn signed_by_in_stanzas(text: &str) -> Vec<String> {
     values.into_iter().flat_map(separate).collect()
 }
 
-fn in_stanzas(text: &str) -> Vec<Entry> {
+fn in_stanzas(text: &str) -> Vec<SourceUri> {
     let mut all = Vec::new();
-    let mut stanza: Vec<Entry> = Vec::new();
+    let mut stanza: Vec<SourceUri> = Vec::new();
     let mut enabled = true;
     let mut in_uris = false;
     for (start, line) in lines(text) {
         if line.trim_ascii().is_empty() {
-            all.extend(stanza.drain(..).map(|it| Entry { enabled, ..it }));
+            all.extend(stanza.drain(..).map(|it| SourceUri { enabled, ..it }));
             (enabled, in_uris) = (true, false);
             continue;
         }
@@ -244,26 +246,18 @@ fn in_stanzas(text: &str) -> Vec<Entry> {
             let Some((field, value)) = line.split_once(':') else { continue };
             in_uris = field.trim_ascii().eq_ignore_ascii_case("URIs");
             if field.trim_ascii().eq_ignore_ascii_case("Enabled") {
-                enabled = !is_off(value.trim_ascii());
+                enabled = truth(value.trim_ascii()) != Some(false);
             }
             from = field.len() + 1;
         }
         while let Some(at) = word(line, from).filter(|_| in_uris) {
             from = at.end;
             let uri = line.get(at.clone()).unwrap_or_default().to_owned();
-            stanza.push(Entry { uri, enabled: true, at: start + at.start });
+            stanza.push(SourceUri { uri, enabled: true, at: start + at.start });
         }
     }
-    all.extend(stanza.into_iter().map(|it| Entry { enabled, ..it }));
+    all.extend(stanza.into_iter().map(|it| SourceUri { enabled, ..it }));
     all
-}
-
-/// Returns true when apt takes the value for no (`StringToBool`, apt-pkg/contrib/strutl.cc).
-fn is_off(value: &str) -> bool {
-    value.parse::<i64>() == Ok(0)
-        || ["no", "false", "without", "off", "disable"]
-            .iter()
-            .any(|word| value.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
@@ -316,10 +310,10 @@ mod tests {
             "quorum+http://d.example/",
         ];
         assert_eq!(found, expected.map(|it| (it.to_owned(), true)));
-        let entries = read(LIST, Format::Line);
-        let ways: Vec<Way> = entries.iter().map(Entry::way).collect();
+        let uris = read(LIST, Format::Line);
+        let ways: Vec<Way> = uris.iter().map(SourceUri::way).collect();
         assert_eq!(ways, [Way::Plain, Way::Plain, Way::Other, Way::Judged]);
-        let plain: Vec<&Entry> = entries.iter().filter(|it| it.way() == Way::Plain).collect();
+        let plain: Vec<&SourceUri> = uris.iter().filter(|it| it.way() == Way::Plain).collect();
         let expected = LIST
             .replace("deb http://a.", "deb quorum+http://a.")
             .replace("] https://b.", "] quorum+https://b.");
@@ -343,8 +337,8 @@ mod tests {
             on("https://e.example/"),
         ];
         assert_eq!(uris(STANZAS, Format::Stanza), expected);
-        let entries = read(STANZAS, Format::Stanza);
-        let chosen = entries
+        let uris = read(STANZAS, Format::Stanza);
+        let chosen = uris
             .iter()
             .filter(|it| ["http://b.example/", "https://e.example/"].contains(&&*it.uri));
         let expected = STANZAS
@@ -373,10 +367,10 @@ mod tests {
             ("deb http://a/[x y]/d t m", "http://a/[x y]/d", "deb quorum+http://a/[x y]/d t m"),
             ("deb [a=#1] http://a/ t m # c", "http://a/", "deb [a=#1] quorum+http://a/ t m # c"),
         ] {
-            let entries = read(written, Format::Line);
-            let found: Vec<&str> = entries.iter().map(|it| it.uri.as_str()).collect();
+            let uris = read(written, Format::Line);
+            let found: Vec<&str> = uris.iter().map(|it| it.uri.as_str()).collect();
             assert_eq!(found, [uri], "{written}");
-            assert_eq!(judged(written, &entries), changed);
+            assert_eq!(judged(written, &uris), changed);
         }
         // What apt takes for a mistake is no source.
         for wrong in
@@ -420,8 +414,8 @@ mod tests {
             "deb",
         ] {
             for format in [Format::Line, Format::Stanza] {
-                let entries = read(text, format);
-                assert!(judged(text, &entries).len() >= text.len());
+                let uris = read(text, format);
+                assert!(judged(text, &uris).len() >= text.len());
                 assert!(signed_by(text, format).is_empty());
             }
         }

@@ -13,8 +13,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::json::{self, Value};
 use super::link::{self, Link};
 use super::signatures::{Form, MAX_SIGNATURE, Signature, Signatures};
-use super::statement::Statement;
-use super::{Content, Rejection};
+use super::statement::RebuildStatement;
+use super::{Rejection, SignedContent};
 
 /// The payload type of an in-toto Statement (in-toto attestation framework, `spec/v1/envelope.md`).
 pub(super) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
@@ -42,14 +42,9 @@ impl Envelope {
         let text = |key: &str| envelope.get(key).and_then(Value::as_str);
         let payload_type =
             text("payloadType").ok_or(Rejection::Shape("\"payloadType\" is missing"))?;
-        let payload = text("payload")
-            .and_then(decode)
-            .ok_or(Rejection::Shape("\"payload\" is not base64"))?;
-        let signatures = envelope
-            .get("signatures")
-            .and_then(Value::as_array)
-            .ok_or(Rejection::Shape("\"signatures\" is not an array"))?;
-        Signatures::check_count(signatures.len())?;
+        let payload = text("payload").and_then(decode);
+        let payload = payload.ok_or(Rejection::Shape("\"payload\" is not base64"))?;
+        let signatures = Signatures::listed(envelope)?;
         let signatures = signatures.iter().map(signature).collect();
         let message = pre_authentication_encoding(payload_type, &payload);
         Ok(Self {
@@ -66,11 +61,11 @@ impl Envelope {
 
     /// The content of the envelope: a statement, or a link as in-toto itself writes it. The caller
     /// must have verified a signature.
-    pub(super) fn content(&self) -> Result<Content, Rejection> {
+    pub(super) fn content(&self) -> Result<SignedContent, Rejection> {
         let payload = json::parse(self.payload()?)?;
         match payload.member("_type").and_then(Value::as_str) {
-            Some(link::TYPE) => Link::of(payload).map(Content::Link),
-            _ => Statement::of(payload).map(Content::Statement),
+            Some(link::TYPE) => Link::of(payload).map(SignedContent::Link),
+            _ => RebuildStatement::of(payload).map(SignedContent::Statement),
         }
     }
 

@@ -47,13 +47,13 @@ pub enum JsonError {
         column: usize,
     },
     /// A key stands twice in an object: readers disagree which one counts.
-    #[error("the key {} stands twice in one object", crate::types::printable(.key))]
+    #[error("duplicate key {} in a JSON object", crate::types::printable(.key))]
     DuplicateKey {
         /// The key.
         key: String,
     },
     /// A number that is no integer of 64 bits.
-    #[error("a number that is no 64-bit integer has no canonical form")]
+    #[error("a number is not a 64-bit integer, so there is no canonical form")]
     NotAnInteger,
     /// Nested deeper than [`MAX_DEPTH`].
     #[error("nested deeper than {MAX_DEPTH} levels")]
@@ -259,7 +259,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             }
             let member = reader.next_value_seed(inner)?;
             if members.insert(key, member).is_some() {
-                return Err(A::Error::custom("a key stands twice"));
+                return Err(A::Error::custom("duplicate key"));
             }
         }
         Ok(Value::Object(members))

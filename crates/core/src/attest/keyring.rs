@@ -58,7 +58,7 @@ impl Ready {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRingError {
     /// By two rebuilders: one party would have two votes.
-    #[error("the same key belongs to rebuilder {first} already")]
+    #[error("the same key already belongs to rebuilder {first}")]
     SharedKey {
         /// The rebuilder that already has it.
         first: RebuilderName,
@@ -66,7 +66,7 @@ pub enum KeyRingError {
         index: usize,
     },
     /// Twice by one rebuilder: the two entries could differ in when they expire.
-    #[error("the same key stands twice")]
+    #[error("the same key is given twice")]
     RepeatedKey {
         /// The second one's place in the list that was given.
         index: usize,

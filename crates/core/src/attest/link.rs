@@ -4,7 +4,7 @@
 //! own DSSE envelopes (`in-toto-run --use-dsse`) have one as their payload.
 
 use super::json::Value;
-use super::{Rejection, Wanted, check_step};
+use super::{Rejection, WantedFile, check_step};
 use crate::types::Sha256Digest;
 
 /// The `_type` of a link.
@@ -29,7 +29,7 @@ impl Link {
 
     /// The SHA-256 that it gives for the file that is wanted: equal to the wanted one, or another one
     /// under the very same name.
-    pub(super) fn product(&self, wanted: Wanted<'_>) -> Result<Sha256Digest, Rejection> {
+    pub(super) fn product(&self, wanted: WantedFile<'_>) -> Result<Sha256Digest, Rejection> {
         let products = self
             .0
             .member("products")
@@ -41,17 +41,12 @@ impl Link {
             let sha256 = hashes.member("sha256").and_then(Value::as_str).map(str::parse);
             match sha256 {
                 Some(Ok(sha256)) if same_name || Some(sha256) == wanted.sha256 => {
-                    matching.push((name, sha256));
+                    matching.push((name.as_str(), sha256));
                 }
                 Some(Ok(_)) => {}
                 _ => return Err(Rejection::NoSha256 { product: name.clone() }),
             }
         }
-        match matching.as_slice() {
-            [] => Err(Rejection::OtherArtifact),
-            [(name, sha256)] if name.as_str() == wanted.artifact.as_str() => Ok(*sha256),
-            [(name, _)] => Err(Rejection::OtherName { found: (*name).clone() }),
-            several => Err(Rejection::AmbiguousProducts { count: several.len() }),
-        }
+        wanted.only(&matching)?.ok_or(Rejection::OtherArtifact)
     }
 }

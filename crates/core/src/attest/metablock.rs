@@ -24,11 +24,7 @@ impl Metablock {
         if signed.as_object().is_none() {
             return Err(Rejection::Shape("\"signed\" is not an object"));
         }
-        let signatures = envelope
-            .get("signatures")
-            .and_then(Value::as_array)
-            .ok_or(Rejection::Shape("\"signatures\" is not an array"))?;
-        Signatures::check_count(signatures.len())?;
+        let signatures = Signatures::listed(&envelope)?;
         let signatures = signatures.iter().filter_map(signature).collect();
         Ok(Self { signatures: Signatures::new(signatures, signed.canonical()), signed })
     }

@@ -8,7 +8,6 @@
 //! [`json`] hold whatever the bytes are.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
-pub mod archive;
 mod dsse;
 pub mod json;
 mod keyring;
@@ -17,6 +16,7 @@ mod link;
 mod metablock;
 mod openpgp;
 mod remembered;
+pub mod repository;
 mod sealed;
 mod signatures;
 mod sigstore;
@@ -26,7 +26,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::types::{
-    ArtifactName, KeyFault, KeyId, PublicKey, RebuilderName, Sha256Digest, Timestamp,
+    ArtifactName, KeyFault, KeyId, PublicKey, RebuilderName, Sha256Digest, Timestamp, printable,
 };
 
 pub use json::JsonError;
@@ -34,7 +34,7 @@ pub use keyring::{KeyRing, KeyRingError, PinnedKey};
 pub use layout::{Layout, LayoutError, Numbers, Stated, StepKey, read_json_key};
 pub use remembered::Remembered;
 pub use sealed::{seal, unseal};
-pub use statement::{Accepted, Verified};
+pub use statement::{Accepted, Findings};
 
 /// Most envelopes in one attestation, a line each. OSS Rebuild's has two.
 const MAX_LINES: usize = 4;
@@ -128,7 +128,7 @@ impl Claim {
 
 /// The file for which attestations are looked at.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct WantedFile<'a> {
     /// Its canonical name, from its own control data.
     pub artifact: &'a ArtifactName,
     /// Its SHA-256. Nothing where only that counts who signed something about this name, such as for
@@ -137,11 +137,23 @@ pub struct Wanted<'a> {
     pub sha256: Option<Sha256Digest>,
 }
 
+impl WantedFile<'_> {
+    /// The digest of the only file that matches, if one does. It must bear the wanted name.
+    fn only(&self, matching: &[(&str, Sha256Digest)]) -> Result<Option<Sha256Digest>, Rejection> {
+        match matching {
+            [] => Ok(None),
+            [(name, sha256)] if *name == self.artifact.as_str() => Ok(Some(*sha256)),
+            [(name, _)] => Err(Rejection::OtherName { found: (*name).to_owned() }),
+            several => Err(Rejection::AmbiguousProducts { count: several.len() }),
+        }
+    }
+}
+
 /// The reason that an attestation makes no claim about a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// More bytes than [`MAX_BYTES`].
-    #[error("the attestation has {size} bytes, more than the {MAX_BYTES} that are read")]
+    #[error("the attestation has {size} bytes, over the limit of {MAX_BYTES}")]
     TooLarge {
         /// Its size in bytes.
         size: usize,
@@ -153,24 +165,22 @@ pub enum Rejection {
     #[error("not an in-toto Metablock or DSSE envelope: {0}")]
     Shape(&'static str),
     /// More signatures than [`MAX_SIGNATURES`].
-    #[error(
-        "the attestation carries {count} signatures, more than the {MAX_SIGNATURES} that are read"
-    )]
+    #[error("the attestation has {count} signatures, over the limit of {MAX_SIGNATURES}")]
     TooManySignatures {
         /// The number of signatures that it carries.
         count: usize,
     },
     /// It has no signature at all.
-    #[error("the attestation carries no signature")]
+    #[error("the attestation has no signature")]
     Unsigned,
     /// Signatures, but none made with a pinned key.
-    #[error("signed by {} and by no pinned key", shown_key_ids(.key_ids))]
+    #[error("signed by {}, not by a trusted key", shown_key_ids(.key_ids))]
     UnknownKey {
         /// The key ids that it names; chosen by whoever wrote it.
         key_ids: Vec<String>,
     },
     /// A signature in the name of a pinned key that does not verify.
-    #[error("the signature in the name of {rebuilder}'s key {} does not verify", short(.key_id))]
+    #[error("invalid signature for {rebuilder}'s key {}", short(.key_id))]
     BadSignature {
         /// The key's owner.
         rebuilder: RebuilderName,
@@ -178,7 +188,7 @@ pub enum Rejection {
         key_id: KeyId,
     },
     /// Signed well, but only with keys that the administrator let expire.
-    #[error("{rebuilder}'s key {} was good until {}", short(.key_id), .not_after.date())]
+    #[error("{rebuilder}'s key {} expired on {}", short(.key_id), .not_after.date())]
     ExpiredKey {
         /// The key's owner.
         rebuilder: RebuilderName,
@@ -204,7 +214,7 @@ pub enum Rejection {
         found: String,
     },
     /// An envelope with something else in it than in-toto's.
-    #[error("signed, but what is in the envelope is no in-toto: its type is {}", shown(.found))]
+    #[error("signed, but the envelope's payload is not in-toto: its type is {}", shown(.found))]
     WrongPayload {
         /// The type of the payload.
         found: String,
@@ -214,7 +224,7 @@ pub enum Rejection {
     Sigstore(&'static str),
     /// A statement or link of a kind that is not accepted from its signer.
     #[error(
-        "signed, but its kind is one of those that are not accepted from this rebuilder: its type is {}",
+        "signed, but this kind of statement is not accepted from this rebuilder: its type is {}",
         shown(.found)
     )]
     PredicateNotAccepted {
@@ -233,7 +243,7 @@ pub enum Rejection {
     #[error("signed, but {0}")]
     PredicateContent(&'static str),
     /// A link of another step than a rebuild.
-    #[error("signed, but a link for another step than a rebuild: its name is {}", shown(.found))]
+    #[error("signed, but the link is not for the step rebuild: its name is {}", shown(.found))]
     WrongStep {
         /// The value of `name`.
         found: String,
@@ -245,13 +255,13 @@ pub enum Rejection {
         product: String,
     },
     /// Two products that are both the file by name or by hash.
-    #[error("{count} of its products match the file, where one must")]
+    #[error("{count} of its products match the file instead of one")]
     AmbiguousProducts {
         /// The number of products that match.
         count: usize,
     },
     /// The same bytes under another name: names never make a vote, but they can take one away.
-    #[error("signed for {}, a file of another name", named(.found))]
+    #[error("signed for another file name: {}", named(.found))]
     OtherName {
         /// The product's name.
         found: String,
@@ -293,16 +303,16 @@ impl Rejection {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureFault {
     /// It is over a text or a key, not over data.
-    #[error("it is no signature over data")]
+    #[error("it is not a signature over data")]
     NotOverData,
     /// Its hash can be made to fit another text.
     #[error("its hash is too weak (SHA-1, MD5 or another old one)")]
     WeakHash,
     /// It says something that must be understood and is not.
-    #[error("it says something critical that is not understood")]
+    #[error("it has a critical part that is not understood")]
     NotUnderstood,
     /// It does not say when it was made.
-    #[error("it is not dated")]
+    #[error("it has no date")]
     Undated,
     /// It is older than its key, or from the future.
     #[error("it is older than its key, or from the future")]
@@ -311,7 +321,7 @@ pub enum SignatureFault {
     #[error("it has expired")]
     Expired,
     /// The key in the certificate may not sign.
-    #[error("of the key {}: {why}", .key.get(..16).unwrap_or_default())]
+    #[error("for its signing key {}: {why}", .key.get(..16).unwrap_or_default())]
     Key {
         /// The fingerprint of the key
         key: String,
@@ -355,7 +365,7 @@ impl SignatureFault {
 pub fn verify(
     attestation: &[u8],
     keys: &KeyRing,
-    wanted: Wanted<'_>,
+    wanted: WantedFile<'_>,
     now: Timestamp,
 ) -> Result<Vec<Claim>, Rejection> {
     verify_within(attestation, keys, wanted, now, &Cell::new(MAX_CHECKS))
@@ -369,21 +379,21 @@ pub fn verify(
 pub fn verify_within(
     attestation: &[u8],
     keys: &KeyRing,
-    wanted: Wanted<'_>,
+    wanted: WantedFile<'_>,
     now: Timestamp,
     checks: &Cell<usize>,
 ) -> Result<Vec<Claim>, Rejection> {
     let own = Cell::new(checks.get().min(MAX_CHECKS));
-    let (before, left) = (own.get(), &own);
-    let result = verify_by(attestation, keys, wanted, now, left);
-    checks.set(checks.get().saturating_sub(before.saturating_sub(left.get())));
+    let rest = checks.get().saturating_sub(own.get());
+    let result = verify_by(attestation, keys, wanted, now, &own);
+    checks.set(rest.saturating_add(own.get()));
     result
 }
 
 fn verify_by(
     attestation: &[u8],
     keys: &KeyRing,
-    wanted: Wanted<'_>,
+    wanted: WantedFile<'_>,
     now: Timestamp,
     checks: &Cell<usize>,
 ) -> Result<Vec<Claim>, Rejection> {
@@ -404,7 +414,7 @@ fn verify_by(
         }
     };
     let attestation = Sha256Digest::of(attestation);
-    let claims = said.into_iter().flat_map(|Said { voters, sha256, dated }| {
+    let claims = said.into_iter().flat_map(|EnvelopeSays { voters, sha256, dated }| {
         voters.into_iter().map(move |pinned| Claim {
             rebuilder: pinned.rebuilder.clone(),
             key: pinned.key.clone(),
@@ -418,7 +428,7 @@ fn verify_by(
 }
 
 /// The statement of one envelope about the file that is wanted.
-struct Said<'k> {
+struct EnvelopeSays<'k> {
     /// The pinned keys that say it, at least one
     voters: Vec<&'k PinnedKey>,
     sha256: Sha256Digest,
@@ -426,9 +436,16 @@ struct Said<'k> {
 }
 
 /// The signed content of an envelope.
-enum Content {
+enum SignedContent {
     Link(link::Link),
-    Statement(statement::Statement),
+    Statement(statement::RebuildStatement),
+}
+
+fn object(document: json::Value) -> Result<BTreeMap<String, json::Value>, Rejection> {
+    match document {
+        json::Value::Object(members) => Ok(members),
+        _ => Err(Rejection::Shape("it is not an object")),
+    }
 }
 
 /// One envelope to each line, as OSS Rebuild publishes its rebuild and the comparison (JSON Lines). In
@@ -440,9 +457,7 @@ fn lines(text: &[u8]) -> Option<Result<Vec<json::Value>, Rejection>> {
             continue;
         }
         if documents.len() == MAX_LINES {
-            return Some(Err(Rejection::Shape(
-                "it has more envelopes, a line each, than are read",
-            )));
+            return Some(Err(Rejection::Shape("it has too many envelopes")));
         }
         documents.push(json::parse(line).ok()?);
     }
@@ -453,13 +468,11 @@ fn lines(text: &[u8]) -> Option<Result<Vec<json::Value>, Rejection>> {
 fn read<'k>(
     document: json::Value,
     keys: &'k KeyRing,
-    wanted: Wanted<'_>,
+    wanted: WantedFile<'_>,
     now: Timestamp,
     checks: &Cell<usize>,
-) -> Result<Said<'k>, Rejection> {
-    let json::Value::Object(envelope) = document else {
-        return Err(Rejection::Shape("it is not an object"));
-    };
+) -> Result<EnvelopeSays<'k>, Rejection> {
+    let envelope = object(document)?;
     let dsse = |envelope: &BTreeMap<String, json::Value>| {
         let envelope = dsse::Envelope::of(envelope)?;
         let signers = envelope.signatures().signers_within(keys, now, checks)?;
@@ -470,7 +483,7 @@ fn read<'k>(
     } else if envelope.contains_key("signed") || !sigstore::Bundle::is_meant(&envelope) {
         let block = metablock::Metablock::of(envelope)?;
         let signers = block.signatures().signers_within(keys, now, checks)?;
-        (signers, Content::Link(link::Link::of(block.into_signed())?))
+        (signers, SignedContent::Link(link::Link::of(block.into_signed())?))
     } else {
         let bundle = sigstore::Bundle::of(envelope)?;
         dsse(&bundle.envelope).map_err(|why| bundle.explain(why))?
@@ -486,13 +499,13 @@ fn read<'k>(
     }
     match why {
         Some(why) if voters.is_empty() => Err(why),
-        _ => Ok(Said { voters, sha256: subject?, dated: content.dated() }),
+        _ => Ok(EnvelopeSays { voters, sha256: subject?, dated: content.dated() }),
     }
 }
 
-impl Content {
+impl SignedContent {
     /// The SHA-256 that it gives for the file that is wanted.
-    fn subject(&self, wanted: Wanted<'_>) -> Result<Sha256Digest, Rejection> {
+    fn subject(&self, wanted: WantedFile<'_>) -> Result<Sha256Digest, Rejection> {
         match self {
             Self::Link(link) => link.product(wanted),
             Self::Statement(statement) => statement.subject(wanted),
@@ -537,30 +550,24 @@ fn short(key_id: &KeyId) -> &str {
 
 /// The text in printable form, or a note that there is none.
 fn shown(found: &str) -> String {
-    match found.trim() {
-        "" => "not said".to_owned(),
-        _ => crate::types::printable(found).to_string(),
-    }
+    or_else(found, "missing")
 }
 
 /// A name that may be empty.
 fn named(name: &str) -> String {
-    match name.trim() {
-        "" => "without a name".to_owned(),
-        _ => crate::types::printable(name).to_string(),
-    }
+    or_else(name, "without a name")
+}
+
+fn or_else(text: &str, empty: &str) -> String {
+    if text.trim().is_empty() { empty.to_owned() } else { printable(text).to_string() }
 }
 
 fn shown_key_ids(key_ids: &[String]) -> String {
-    let named: Vec<&String> = key_ids.iter().filter(|it| !it.is_empty()).collect();
-    if named.is_empty() {
-        return "keys that it does not name".to_owned();
+    let mut named = key_ids.iter().filter(|it| !it.is_empty());
+    let short = |id: &String| printable(&id.chars().take(16).collect::<String>()).to_string();
+    let mut shown: Vec<String> = named.by_ref().take(3).map(short).collect();
+    if named.next().is_some() {
+        shown.push("...".to_owned());
     }
-    let shown: Vec<String> = named
-        .iter()
-        .take(3)
-        .map(|id| crate::types::printable(&id.chars().take(16).collect::<String>()).to_string())
-        .collect();
-    let more = if named.len() > shown.len() { ", ..." } else { "" };
-    format!("{}{more}", shown.join(", "))
+    if shown.is_empty() { "unnamed keys".to_owned() } else { shown.join(", ") }
 }

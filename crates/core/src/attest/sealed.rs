@@ -7,8 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::dsse::{Envelope, PAYLOAD_TYPE, pre_authentication_encoding};
-use super::json::{self, Value};
-use super::{KeyRing, PinnedKey, Rejection};
+use super::{KeyRing, PinnedKey, Rejection, json, object};
 use crate::types::{PublicKey, RebuilderName, SecretKey, Timestamp};
 
 /// Puts an in-toto Statement into an envelope that `key` signs. The same statement and key always
@@ -28,10 +27,7 @@ pub fn seal(statement: &str, key: &SecretKey) -> String {
 /// # Errors
 /// If it is no such envelope, or could be read in two ways: the reason.
 pub fn unseal(envelope: &[u8], key: &PublicKey) -> Result<Vec<u8>, Rejection> {
-    let Value::Object(envelope) = json::parse(envelope)? else {
-        return Err(Rejection::Shape("it is not an object"));
-    };
-    let envelope = Envelope::of(&envelope)?;
+    let envelope = Envelope::of(&object(json::parse(envelope)?)?)?;
     let nobody = |_| Rejection::Shape("there is no name for the key");
     let rebuilder: RebuilderName = "signer".parse().map_err(nobody)?;
     let pinned = PinnedKey { rebuilder, key: key.clone(), not_after: None };

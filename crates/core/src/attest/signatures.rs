@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use super::json::Value;
 use super::keyring::Ready;
 use super::openpgp::OpenPgpSignature;
 use super::{
@@ -55,6 +56,14 @@ impl Signatures {
     /// Takes what an envelope carries.
     pub(super) fn new(list: Vec<Signature>, message: Vec<u8>) -> Self {
         Self { list, message: Hashed::new(message) }
+    }
+
+    /// The list of signatures in an envelope.
+    pub(super) fn listed(envelope: &BTreeMap<String, Value>) -> Result<&[Value], Rejection> {
+        let list = envelope.get("signatures").and_then(Value::as_array);
+        let list = list.ok_or(Rejection::Shape("\"signatures\" is not an array"))?;
+        Self::check_count(list.len())?;
+        Ok(list)
     }
 
     /// Checks that an envelope has at least one signature and at most [`MAX_SIGNATURES`].
@@ -137,25 +146,24 @@ impl Signatures {
         expired: &[&PinnedKey],
         fault: Option<(&PinnedKey, SignatureFault)>,
     ) -> Rejection {
-        if let Some(PinnedKey { rebuilder, key, not_after: Some(not_after) }) = expired.first() {
-            let (rebuilder, key_id) = (rebuilder.clone(), key.key_id());
-            return Rejection::ExpiredKey { rebuilder, key_id, not_after: *not_after };
+        let of = |pinned: &PinnedKey| (pinned.rebuilder.clone(), pinned.key.key_id());
+        if let Some((pinned, not_after)) = expired.first().and_then(|it| Some((it, it.not_after?)))
+        {
+            let (rebuilder, key_id) = of(pinned);
+            return Rejection::ExpiredKey { rebuilder, key_id, not_after };
         }
-        if let Some((PinnedKey { rebuilder, key, .. }, fault)) = fault {
-            let (rebuilder, key_id) = (rebuilder.clone(), key.key_id());
+        if let Some((pinned, fault)) = fault {
+            let (rebuilder, key_id) = of(pinned);
             return Rejection::FaultySignature { rebuilder, key_id, fault };
         }
         let named = |pinned: &&PinnedKey| {
             self.list.iter().any(|signature| pinned.key.is_called(&signature.key_id))
         };
-        match keys.iter().find(named) {
-            Some(PinnedKey { rebuilder, key, .. }) => {
-                Rejection::BadSignature { rebuilder: rebuilder.clone(), key_id: key.key_id() }
-            }
-            None => Rejection::UnknownKey {
-                key_ids: self.list.iter().map(|it| it.key_id.clone()).collect(),
-            },
+        if let Some((rebuilder, key_id)) = keys.iter().find(named).map(of) {
+            return Rejection::BadSignature { rebuilder, key_id };
         }
+        let key_ids = self.list.iter().map(|it| it.key_id.clone()).collect();
+        Rejection::UnknownKey { key_ids }
     }
 }
 

@@ -29,7 +29,7 @@ impl Bundle {
     pub(super) fn of(mut object: BTreeMap<String, Value>) -> Result<Self, Rejection> {
         if object.contains_key("messageSignature") {
             return Err(Rejection::Sigstore(
-                "signs a file and no statement, so it does not say that anybody rebuilt it",
+                "signs a file, not a statement, so it confirms no rebuild",
             ));
         }
         let Some(Value::Object(envelope)) = object.remove("dsseEnvelope") else {
@@ -49,8 +49,8 @@ impl Bundle {
     pub(super) fn explain(&self, why: Rejection) -> Rejection {
         match why {
             Rejection::UnknownKey { .. } if self.certified => Rejection::Sigstore(
-                "is signed with a key that its certificate gives for minutes, which nobody can pin: \
-                 ask its publisher for one that is signed with a public key",
+                "is signed with a short-lived certificate: ask its publisher for a bundle that is \
+                 signed with a public key",
             ),
             Rejection::UnknownKey { mut key_ids } => {
                 key_ids.retain(|it| !it.is_empty());

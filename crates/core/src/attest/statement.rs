@@ -6,13 +6,13 @@
 //! (<https://docs.oss-rebuild.dev/>).
 //!
 //! A statement is a vote only if the administrator takes that kind from that rebuilder. "I built
-//! this" says nothing when the archive says it, and a summary says no more than its verifier
+//! this" says nothing when the repository says it, and a summary says no more than its verifier
 //! checked.
 
 use std::fmt;
 
 use super::json::Value;
-use super::{AHEAD, Rejection, Wanted, check_step};
+use super::{AHEAD, Rejection, WantedFile, check_step};
 use crate::types::{Sha256Digest, Timestamp, printable};
 
 /// A kind of statement that counts as a rebuilder's vote.
@@ -32,9 +32,9 @@ pub enum Accepted {
         builder: String,
     },
     /// A simple verification result.
-    Svr(Verified),
+    Svr(Findings),
     /// A SLSA verification summary.
-    Vsa(Verified),
+    Vsa(Findings),
 }
 
 impl fmt::Display for Accepted {
@@ -59,7 +59,7 @@ impl fmt::Display for Accepted {
 
 /// The findings that a verifier must report, and the time for which they count.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Verified {
+pub struct Findings {
     /// `verifier.id`
     pub verifier: String,
     /// Properties (of a summary: verified levels) of which it must have found one.
@@ -69,12 +69,12 @@ pub struct Verified {
 }
 
 /// The statement in a payload.
-pub(super) struct Statement {
+pub(super) struct RebuildStatement {
     predicate_type: String,
     document: Value,
 }
 
-impl Statement {
+impl RebuildStatement {
     pub(super) fn of(document: Value) -> Result<Self, Rejection> {
         let text = |key: &str| document.member(key).and_then(Value::as_str).unwrap_or_default();
         let found = text("_type");
@@ -116,10 +116,12 @@ impl Statement {
                 self.is_text(&["runDetails", "builder", "id"], "builder", builder)?;
                 let build_type = self.text(&["buildDefinition", "buildType"]);
                 // Says that two files are alike, not that anybody built one of them.
-                match build_type.starts_with(OSS_REBUILD) {
-                    true => Err(Rejection::PredicateContent("it is OSS Rebuild's: accept that")),
-                    false => Ok(()),
+                if build_type.starts_with(OSS_REBUILD) {
+                    return Err(Rejection::PredicateContent(
+                        "it is a statement of OSS Rebuild, which has a kind of its own",
+                    ));
                 }
+                Ok(())
             }
             Accepted::OssRebuild { builder } => {
                 self.is_text(&["runDetails", "builder", "id"], "builder", builder)?;
@@ -141,7 +143,7 @@ impl Statement {
     fn check_equivalence(&self, subject: Sha256Digest) -> Result<(), Rejection> {
         let build_type = self.text(&["buildDefinition", "buildType"]);
         if build_type != EQUIVALENCE {
-            return Err(Rejection::PredicateContent("it is no artifact equivalence"));
+            return Err(Rejection::PredicateContent("it is not an artifact equivalence"));
         }
         let compared = self.predicate(&["buildDefinition", "resolvedDependencies"]);
         let compared = compared.and_then(Value::as_array).unwrap_or_default();
@@ -149,18 +151,18 @@ impl Statement {
             it.member("name").and_then(Value::as_str).is_some_and(|it| it.starts_with("rebuild/"))
         });
         let (Some(rebuilt), None) = (rebuilt.next(), rebuilt.next()) else {
-            return Err(Rejection::PredicateContent("it does not name one rebuilt file"));
+            return Err(Rejection::PredicateContent("it does not name exactly one rebuilt file"));
         };
         if sha256(rebuilt) == Some(subject) {
             Ok(())
         } else {
-            Err(Rejection::PredicateContent("what was rebuilt is another file"))
+            Err(Rejection::PredicateContent("the rebuilt file differs from the subject"))
         }
     }
 
     fn check_verified(
         &self,
-        verified: &Verified,
+        verified: &Findings,
         properties: &str,
         time: &str,
         now: Timestamp,
@@ -169,15 +171,15 @@ impl Statement {
         let found = self.predicate(&[properties]).and_then(Value::as_array).unwrap_or_default();
         let has = |wanted: &String| found.iter().any(|it| it.as_str() == Some(wanted));
         if !verified.properties.iter().any(has) {
-            return Err(Rejection::PredicateContent("none of the accepted properties is in it"));
+            return Err(Rejection::PredicateContent("it has none of the accepted properties"));
         }
         let time: Timestamp = self
             .text(&[time])
             .parse()
-            .map_err(|_| Rejection::PredicateContent("it does not say when it was verified"))?;
+            .map_err(|_| Rejection::PredicateContent("it has no valid time of verification"))?;
         let age = now.as_unix().saturating_sub(time.as_unix());
         if age < -AHEAD {
-            Err(Rejection::PredicateContent("it is from the future"))
+            Err(Rejection::PredicateContent("its date is in the future"))
         } else if age >= verified.lasts {
             Err(Rejection::PredicateContent("it is too old"))
         } else {
@@ -195,7 +197,7 @@ impl Statement {
     /// The SHA-256 that the statement gives for the file that is wanted: equal to the wanted one,
     /// or another one under the very same name. Where no hash is wanted, that of the subject of this
     /// name, or else of one without a name.
-    pub(super) fn subject(&self, wanted: Wanted<'_>) -> Result<Sha256Digest, Rejection> {
+    pub(super) fn subject(&self, wanted: WantedFile<'_>) -> Result<Sha256Digest, Rejection> {
         let subjects = self
             .document
             .member("subject")
@@ -219,14 +221,10 @@ impl Statement {
                 None => {}
             }
         }
+        // A subject without a name is what its digest is.
         match matching.as_slice() {
-            [] => unnamed.ok_or(Rejection::OtherArtifact),
-            // A subject without a name (in version 0.1 that is written `_`) is what its digest is.
-            [(name, sha256)] if *name == wanted.artifact.as_str() || is_unnamed(name) => {
-                Ok(*sha256)
-            }
-            [(name, _)] => Err(Rejection::OtherName { found: (*name).to_owned() }),
-            several => Err(Rejection::AmbiguousProducts { count: several.len() }),
+            [(name, sha256)] if is_unnamed(name) => Ok(*sha256),
+            several => wanted.only(several)?.or(unnamed).ok_or(Rejection::OtherArtifact),
         }
     }
 
@@ -278,6 +276,7 @@ fn sha256(descriptor: &Value) -> Option<Sha256Digest> {
     descriptor.member("digest")?.member("sha256")?.as_str()?.parse().ok()
 }
 
+/// Returns true when a subject has no name, which version 0.1 writes as `_`.
 fn is_unnamed(name: &str) -> bool {
     matches!(name, "" | "_")
 }

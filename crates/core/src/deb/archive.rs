@@ -32,7 +32,7 @@ pub enum DebError {
     Truncated,
     /// A part of a package that was split (deb-split(5)): what dpkg installs is put together from
     /// several files.
-    #[error("a part of a package that was split: dpkg-split --join puts the package together")]
+    #[error("one part of a split package: join the parts with dpkg-split --join")]
     Part,
     /// A damaged header of a member.
     #[error("the archive has a damaged member header")]
@@ -41,22 +41,22 @@ pub enum DebError {
     #[error("unexpected archive member {}", crate::types::printable(.0))]
     Member(String),
     /// A compression that dpkg does not know for control data, or that we do not.
-    #[error("control data compressed in an unknown way ({})", crate::types::printable(.0))]
+    #[error("unknown compression of the control data ({})", crate::types::printable(.0))]
     Compression(String),
     /// The compressed control data is damaged or needs too much memory.
     #[error("the control data cannot be unpacked")]
     Damaged,
     /// More than one compressed stream, or something behind the archive: readers differ there.
-    #[error("something follows the control archive that readers could understand differently")]
+    #[error("data after the control archive, which programs could read differently")]
     Trailing,
     /// Unpacks to more than any real one.
     #[error("the control data unpacks to more than {} MiB", MAX_CONTROL_ARCHIVE >> 20)]
     TooLarge,
     /// An entry that is no plain file or directory, or whose path is odd.
-    #[error("the control archive has an odd entry, {}", crate::types::printable(.0))]
+    #[error("the control archive has an unexpected entry, {}", crate::types::printable(.0))]
     Entry(String),
     /// There must be one file called `control`.
-    #[error("the control archive has {0} files called control, where one must be")]
+    #[error("the control archive has {0} files called control instead of one")]
     ControlFiles(usize),
     /// The control file itself is not as deb-control(5) says.
     #[error("{0}")]
@@ -207,9 +207,13 @@ fn drain(member: &mut impl Read) -> Result<(), DebError> {
 /// called `control` in it.
 fn unpack(suffix: &str, member: &mut impl Read) -> Result<Vec<Vec<u8>>, DebError> {
     // zlib's own reader, which dpkg uses, would go on behind the first stream.
-    Compression::of_suffix(suffix)
-        .ok_or_else(|| DebError::Compression(suffix.to_owned()))?
-        .unpack(member, |archive| control_files(archive))
+    let compression = Compression::of_suffix(suffix);
+    compression.ok_or_else(|| DebError::Compression(suffix.to_owned()))?.unpack(member, |archive| {
+        let mut bounded = archive.take(MAX_CONTROL_ARCHIVE);
+        let found = control_files(&mut bounded);
+        // Where the limit cut it off, that is the reason, wherever it was.
+        if bounded.limit() == 0 { Err(DebError::TooLarge) } else { found }
+    })
 }
 
 impl From<Fault> for DebError {
@@ -222,14 +226,7 @@ impl From<Fault> for DebError {
 }
 
 /// Reads an unpacked control archive to its end and gives the files called `control` in it.
-fn control_files(archive: &mut dyn Read) -> Result<Vec<Vec<u8>>, DebError> {
-    let mut bounded = archive.take(MAX_CONTROL_ARCHIVE);
-    let found = named_control(&mut bounded);
-    // Where the limit cut it off, that is the reason, wherever it was.
-    if bounded.limit() == 0 { Err(DebError::TooLarge) } else { found }
-}
-
-fn named_control(archive: &mut impl Read) -> Result<Vec<Vec<u8>>, DebError> {
+fn control_files(archive: &mut impl Read) -> Result<Vec<Vec<u8>>, DebError> {
     let mut found = Vec::new();
     // What a long-name entry calls the one behind it.
     let mut long_name: Option<String> = None;
@@ -314,43 +311,23 @@ fn until_zeros(content: Vec<u8>) -> Option<String> {
 fn is_harmless(mut records: &[u8]) -> bool {
     while !records.is_empty() {
         match record(records) {
-            Some((key, rest)) if HARMLESS.iter().any(|it| it.fits(key)) => records = rest,
+            Some((key, rest)) if is_harmless_key(key) => records = rest,
             _ => return false,
         }
     }
     true
 }
 
-/// A key that says nothing about what is read here.
-enum Harmless {
-    Key(&'static str),
-    /// Every key that begins so: those of a vendor
-    Vendor(&'static str),
-}
+/// Keys that say nothing about what is read here.
+const HARMLESS: [&str; 8] = ["atime", "comment", "ctime", "gid", "gname", "mtime", "uid", "uname"];
 
-const HARMLESS: [Harmless; 11] = [
-    Harmless::Key("atime"),
-    Harmless::Key("comment"),
-    Harmless::Key("ctime"),
-    Harmless::Key("gid"),
-    Harmless::Key("gname"),
-    Harmless::Key("mtime"),
-    Harmless::Key("uid"),
-    Harmless::Key("uname"),
-    Harmless::Vendor("LIBARCHIVE."),
-    Harmless::Vendor("RHT.security."),
-    Harmless::Vendor("SCHILY."),
-];
+/// The beginnings of such keys: those of vendors.
+const VENDORS: [&str; 3] = ["LIBARCHIVE.", "RHT.security.", "SCHILY."];
 
-impl Harmless {
-    fn fits(&self, key: &[u8]) -> bool {
-        match self {
-            Self::Key(name) => key == name.as_bytes(),
-            // star's other size.
-            Self::Vendor(_) if key == b"SCHILY.realsize" => false,
-            Self::Vendor(prefix) => key.starts_with(prefix.as_bytes()),
-        }
-    }
+fn is_harmless_key(key: &[u8]) -> bool {
+    HARMLESS.iter().any(|it| key == it.as_bytes())
+        // star's other size.
+        || key != b"SCHILY.realsize" && VENDORS.iter().any(|it| key.starts_with(it.as_bytes()))
 }
 
 /// The key of the first record, and what stands behind it.

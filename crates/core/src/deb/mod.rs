@@ -69,7 +69,8 @@ impl Examined {
 /// If reading fails. A file that is no good package is no error here; [`Examined::control`]
 /// tells.
 pub fn examine(file: impl Read) -> io::Result<Examined> {
-    let mut file = Hashing { inner: file, hasher: sha2::Sha256::new(), size: 0, failure: None };
+    let mut file =
+        HashingReader { inner: file, hasher: sha2::Sha256::new(), size: 0, failure: None };
     let control = archive::read(&mut file);
     let mut buffer = vec![0; BUFFER];
     while file.read(&mut buffer).is_ok_and(|got| got != 0) {}
@@ -93,14 +94,14 @@ pub fn looks_like_a_package(first_bytes: &[u8]) -> bool {
 }
 
 /// Hashes and counts all that is read through it.
-struct Hashing<R> {
+struct HashingReader<R> {
     inner: R,
     hasher: sha2::Sha256,
     size: u64,
     failure: Option<io::Error>,
 }
 
-impl<R: Read> Read for Hashing<R> {
+impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let got = loop {
             match self.inner.read(buffer) {

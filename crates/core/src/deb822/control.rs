@@ -4,8 +4,7 @@
 //! There is one reader for all of them, so that what is foreseen by an index is what is judged when the
 //! file is there.
 
-use super::source::{self, SourceError};
-use super::{Malformed, Stanza, stanzas};
+use super::{Malformed, Stanza, source, stanzas};
 use crate::types::{DebVersion, Identity, NameError, PackageName, SourceName};
 
 /// The control fields by which a package is judged.
@@ -24,19 +23,19 @@ pub enum ControlError {
     #[error("the control file is malformed: {0}")]
     Malformed(#[from] Malformed),
     /// There must be exactly one stanza.
-    #[error("the control file has {0} stanzas, where one must be")]
+    #[error("the control file has {0} stanzas instead of one")]
     Stanzas(usize),
     /// A field that every package has is missing.
     #[error("the control file has no {0}")]
     Missing(&'static str),
     /// A field whose value dpkg takes with the line end before it.
-    #[error("the control file's {0} does not stand on the line of its name")]
+    #[error("the control file's {0} has its value below the line of its name")]
     Below(&'static str),
     /// A field of before 1996 from which dpkg still adds to the version.
-    #[error("the control file has {0}, from which dpkg makes another version")]
+    #[error("the control file has {0}, which changes the version for dpkg")]
     Revision(&'static str),
     /// The end of a file on MS-DOS, where dpkg ends the line and others go on.
-    #[error("the control file has an end-of-file character in it")]
+    #[error("the control file has an end-of-file character")]
     EndOfFile,
     /// A source that dpkg and apt do not read in the same way.
     #[error("the control file's Source is not a name, or a name and a version in brackets")]
@@ -96,7 +95,7 @@ pub fn of_stanza(stanza: &Stanza<'_>) -> Result<Control, ControlError> {
         None if stanza.has("Source") => return Err(ControlError::Source),
         // dpkg and apt take an empty one for none.
         None | Some("") => (SourceName::from(&package), version.clone()),
-        Some(text) => source::parse(text, &version).map_err(|SourceError| ControlError::Source)?,
+        Some(text) => source::parse(text, &version).ok_or(ControlError::Source)?,
     };
     Ok(Control { identity: Identity { package, version, architecture }, source })
 }
@@ -153,7 +152,7 @@ mod tests {
         for (text, problem) in [
             (String::new(), "0 stanzas"),
             (format!("{good}\n{good}"), "2 stanzas"),
-            (format!("{good}package: bar\n"), "twice"),
+            (format!("{good}package: bar\n"), "duplicate field package"),
             (good.replace("Version: 1\n", ""), "no Version"),
             (good.replace("foo", "../foo"), "Package is invalid"),
             (good.replace("foo", "foo\n bar"), "Package is invalid"),

@@ -5,8 +5,9 @@
 
 pub mod control;
 pub mod packages;
-pub mod source;
 pub mod status;
+
+mod source;
 
 use std::cmp::Ordering;
 
@@ -22,10 +23,10 @@ const WHITE: [char; 6] = [' ', '\t', '\n', '\r', '\x0b', '\x0c'];
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// A line that is neither a field nor the continuation of one.
-    #[error("a line is neither a field nor goes on with one")]
+    #[error("a line is neither a field nor a continuation")]
     Line,
     /// A field stands twice in a stanza.
-    #[error("the field {} stands twice", crate::types::printable(.0))]
+    #[error("duplicate field {}", crate::types::printable(.0))]
     Twice(String),
     /// More fields than [`MAX_FIELDS`].
     #[error("a stanza has more than {MAX_FIELDS} fields")]

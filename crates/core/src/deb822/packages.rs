@@ -17,7 +17,7 @@ pub const MAX_PACKAGES: usize = 600_000;
 
 /// A file that an index lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedPackage {
     /// The SHA-256 of the file
     pub sha256: Sha256Digest,
     /// Its control data
@@ -26,9 +26,9 @@ pub struct Listed {
 
 /// One stanza of a Packages file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
+pub enum IndexEntry {
     /// A file
-    Listed(Listed),
+    Listed(ListedPackage),
     /// A package for which the index gives no SHA-256. apt verifies it by another hash, so this
     /// program cannot tell which file it is.
     Unhashed(Identity),
@@ -39,10 +39,10 @@ pub enum Entry {
 ///
 /// # Errors
 /// If reading fails.
-pub fn packages(text: impl BufRead, mut each: impl FnMut(Listed)) -> io::Result<()> {
+pub fn packages(text: impl BufRead, mut each: impl FnMut(ListedPackage)) -> io::Result<()> {
     entries(text, |it| match it {
-        Entry::Listed(it) => each(it),
-        Entry::Unhashed(_) => {}
+        IndexEntry::Listed(it) => each(it),
+        IndexEntry::Unhashed(_) => {}
     })
 }
 
@@ -50,7 +50,7 @@ pub fn packages(text: impl BufRead, mut each: impl FnMut(Listed)) -> io::Result<
 ///
 /// # Errors
 /// If reading fails.
-pub fn entries(mut text: impl BufRead, mut each: impl FnMut(Entry)) -> io::Result<()> {
+pub fn entries(mut text: impl BufRead, mut each: impl FnMut(IndexEntry)) -> io::Result<()> {
     let mut stanza = Vec::new();
     let mut too_long = false;
     // Of a giant line the end alone is no line.
@@ -81,13 +81,13 @@ pub fn entries(mut text: impl BufRead, mut each: impl FnMut(Entry)) -> io::Resul
     }
 }
 
-fn entry(stanza: &[u8]) -> Option<Entry> {
+fn entry(stanza: &[u8]) -> Option<IndexEntry> {
     let stanza = super::parse(stanza).ok()?;
     let control = control::of_stanza(&stanza).ok()?;
     let sha256 = stanza.field("SHA256").and_then(|it| it.parse().ok());
     Some(match sha256 {
-        Some(sha256) => Entry::Listed(Listed { sha256, control }),
-        None => Entry::Unhashed(control.identity),
+        Some(sha256) => IndexEntry::Listed(ListedPackage { sha256, control }),
+        None => IndexEntry::Unhashed(control.identity),
     })
 }
 
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(all, ["one 1:2 all", "two 1:2 all"]);
         let mut unhashed = Vec::new();
         entries(text.trim_end().as_bytes(), |it| {
-            if let Entry::Unhashed(it) = it {
+            if let IndexEntry::Unhashed(it) = it {
                 unhashed.push(it.to_string());
             }
         })
@@ -154,7 +154,7 @@ mod tests {
         ]
         .concat();
         let mut all = Vec::new();
-        let each = |it: Listed| {
+        let each = |it: ListedPackage| {
             all.push(format!("{} of {}", it.control.identity.package, it.control.source.0));
         };
         packages(text.as_bytes(), each).unwrap();

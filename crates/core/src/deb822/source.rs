@@ -8,29 +8,19 @@
 
 use crate::types::{DebVersion, SourceName};
 
-/// A source that dpkg and apt do not read in the same way, or that is no text of one line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the source is not a name, or a name and a version in brackets")]
-pub struct SourceError;
-
-/// Reads the value of the field in a package of this version.
-///
-/// # Errors
-/// See [`SourceError`].
-pub fn parse(text: &str, version: &DebVersion) -> Result<(SourceName, DebVersion), SourceError> {
+/// Reads the value of the field in a package of this version. None if dpkg and apt do not read it in
+/// the same way, or if it is no text of one line.
+pub(super) fn parse(text: &str, version: &DebVersion) -> Option<(SourceName, DebVersion)> {
     // For dpkg the value ends at a NUL.
     if text.contains(char::is_control) {
-        return Err(SourceError);
+        return None;
     }
     let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
     let version = match rest.split_once('(') {
         None => version.clone(),
-        Some((_, behind)) => {
-            let (version, _) = behind.split_once(')').ok_or(SourceError)?;
-            version.trim_matches(' ').parse().map_err(|_| SourceError)?
-        }
+        Some((_, behind)) => behind.split_once(')')?.0.trim_matches(' ').parse().ok()?,
     };
-    Ok((name.parse().map_err(|_| SourceError)?, version))
+    Some((name.parse().ok()?, version))
 }
 
 #[cfg(test)]
@@ -50,11 +40,11 @@ mod tests {
             ("https://example.org/x", "https://example.org/x 1:2"),
             ("x", "x 1:2"),
         ] {
-            assert_eq!(read(text).as_deref(), Ok(expected), "{text}");
+            assert_eq!(read(text).as_deref(), Some(expected), "{text}");
         }
         for bad in ["", "a(1)", "a (", "a (b_c)", "a ()", "a\n b", "a\tb", "a)b", "(1)", "a \0(1)"]
         {
-            assert_eq!(read(bad), Err(SourceError), "{bad:?}");
+            assert_eq!(read(bad), None, "{bad:?}");
         }
     }
 }

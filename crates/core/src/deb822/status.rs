@@ -50,7 +50,7 @@ pub enum StatusError {
         why: NameError,
     },
     /// A status that dpkg does not write.
-    #[error("entry {number} has a status that is none")]
+    #[error("entry {number} has an unknown status")]
     Status {
         /// The number of the entry, from 1
         number: usize,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decision::{Admit, Assessment, Basis, Decision, Reason, Refusal, Report, Standing};
 use super::evidence::{Evidence, Outcome};
 use super::requirement::{OnConflict, Requirement};
-use super::rule::{Applies, Rule};
+use super::rule::{Applies, Exception, Rule};
 use super::subject::{Epoch, Facts, Named, Subject};
 use super::{Mode, Policy};
 use crate::attest::Claim;
@@ -15,36 +15,20 @@ use crate::types::{RebuilderName, Timestamp};
 /// Judges `subject` by `policy` and by what was found out about it. Endpoints that have not
 /// answered yet count as silent.
 pub fn decide(policy: &Policy, subject: &Subject, evidence: &Evidence, now: Timestamp) -> Decision {
-    let (reason, report) = match look_at(policy, subject, evidence, now) {
-        Weighed::Met(report) => {
-            return Decision::Admit(Admit {
-                subject: subject.clone(),
-                basis: Basis::Quorum,
-                report,
-            });
+    let (basis, report) = match look_at(policy, subject, evidence, now) {
+        Weighed::Met(report) => (Basis::Quorum, report),
+        Weighed::Unmet { reason: otherwise, report, exception: Some(exception) } => {
+            (Basis::Exception { exemption: exception.exemption.clone(), otherwise }, report)
         }
-        Weighed::Unmet { reason, report, exception: Some(exception) } => {
-            let basis = Basis::Exception {
-                place: exception.place().to_owned(),
-                reason: exception.reason().to_owned(),
-                expires: exception.expires(),
-                otherwise: reason,
-            };
-            return Decision::Admit(Admit { subject: subject.clone(), basis, report });
-        }
-        Weighed::Unmet { reason, report, exception: None } => (reason, report),
+        Weighed::Unmet { reason: otherwise, report, exception: None } => match policy.mode() {
+            Mode::Warn => (Basis::WarnMode { otherwise }, report),
+            Mode::Enforce => {
+                let (subject, report) = (Some(subject.clone()), Some(report));
+                return Decision::Refuse(Refusal { subject, reason: otherwise, report });
+            }
+        },
     };
-    match policy.mode() {
-        Mode::Enforce => Decision::Refuse(Refusal {
-            subject: Some(subject.clone()),
-            reason,
-            report: Some(report),
-        }),
-        Mode::Warn => {
-            let basis = Basis::WarnMode { otherwise: reason };
-            Decision::Admit(Admit { subject: subject.clone(), basis, report })
-        }
-    }
+    Decision::Admit(Admit { subject: subject.clone(), basis, report })
 }
 
 /// Assesses a package whose file is not here, by the policy and the evidence. The result lets
@@ -53,13 +37,10 @@ pub fn decide(policy: &Policy, subject: &Subject, evidence: &Evidence, now: Time
 pub fn assess(policy: &Policy, named: &Named, evidence: &Evidence, now: Timestamp) -> Assessment {
     match weigh(policy, named.into(), evidence, now) {
         Weighed::Met(report) => Assessment::Confirmed { report },
-        Weighed::Unmet { reason, report, exception: Some(exception) } => Assessment::Excepted {
-            place: exception.place().to_owned(),
-            reason: exception.reason().to_owned(),
-            expires: exception.expires(),
-            otherwise: reason,
-            report,
-        },
+        Weighed::Unmet { reason: otherwise, report, exception: Some(exception) } => {
+            let exemption = exception.exemption.clone();
+            Assessment::Excepted { exemption, otherwise, report }
+        }
         Weighed::Unmet { reason, report, exception: None } => {
             Assessment::Unconfirmed { reason, report }
         }
@@ -118,7 +99,20 @@ pub fn decide_early(
 /// The result of the evidence, before exceptions to it are made.
 enum Weighed<'p> {
     Met(Report),
-    Unmet { reason: Reason, report: Report, exception: Option<&'p super::Exception> },
+    Unmet { reason: Reason, report: Report, exception: Option<&'p Exception> },
+}
+
+impl<'p> Weighed<'p> {
+    fn unmet(
+        reason: Reason,
+        mut report: Report,
+        exception: Result<&'p Exception, Option<&'p Exception>>,
+    ) -> Self {
+        if let Err(Some(Exception { exemption, .. })) = exception {
+            report.expired_exception = Some((exemption.place.clone(), exemption.expires));
+        }
+        Self::Unmet { reason, report, exception: exception.ok() }
+    }
 }
 
 /// A file is weighed only if it is what it should be. Without control data that every reader reads in
@@ -134,18 +128,14 @@ fn look_at<'p>(
         Ok(control) => control,
         Err(error) => {
             let exception = exception_for_bytes(policy, subject, error, now);
-            let mut report = Report::empty(policy);
-            if let Err(Some(expired)) = exception {
-                report.expired_exception = Some((expired.place().to_owned(), expired.expires()));
-            }
-            let (reason, exception) = (Reason::NotAPackage(error.clone()), exception.ok());
-            return Weighed::Unmet { reason, report, exception };
+            let reason = Reason::NotAPackage(error.clone());
+            return Weighed::unmet(reason, Report::empty(policy), exception);
         }
     };
-    if let Some(why) = subject.changeable() {
-        return refuse(Reason::Changeable { why: why.to_owned() });
+    if let Some(why) = &subject.changeable {
+        return refuse(Reason::Changeable { why: why.clone() });
     }
-    if let Some(requested) = subject.requested().filter(|it| !it.is(&control.identity)) {
+    if let Some(requested) = subject.requested.as_ref().filter(|it| !it.is(&control.identity)) {
         return refuse(Reason::NotWhatWasAskedFor {
             requested: Box::new(requested.clone()),
             found: Box::new(control.identity.clone()),
@@ -169,8 +159,8 @@ fn weigh<'p>(
     };
     let mut met = Ok(());
     for rule in rules(policy, facts) {
-        let requirement = rule.map(Rule::requirement).or(policy.default_requirement());
-        report.rule = rule.map(|rule| rule.place().to_owned());
+        let requirement = rule.map(|rule| &rule.requirement).or(policy.default_requirement());
+        report.rule = rule.map(|rule| rule.place.clone());
         report.requirement = requirement.cloned();
         met = meets(requirement, &report);
         if met.is_err() {
@@ -181,16 +171,12 @@ fn weigh<'p>(
         return Weighed::Met(report);
     };
     let exception = exception(policy, facts, &reason, now);
-    if let Err(Some(expired)) = &exception {
-        report.expired_exception = Some((expired.place().to_owned(), expired.expires()));
-    }
-    let exception = exception.ok();
-    if exception.is_none() && facts.listings.is_empty() && !facts.unhashed.is_empty() {
+    if exception.is_err() && facts.listings.is_empty() && !facts.unhashed.is_empty() {
         let hashed = Facts { listings: facts.unhashed, unhashed: &[], ..facts };
         let would = self::exception(policy, hashed, &reason, now).ok();
-        report.unhashed_exception = would.map(|it| it.place().to_owned());
+        report.unhashed_exception = would.map(|it| it.exemption.place.clone());
     }
-    Weighed::Unmet { reason, report, exception }
+    Weighed::unmet(reason, report, exception)
 }
 
 /// The rules that must be met: the first rule that applies, or else the default (`None`). A rule
@@ -199,7 +185,7 @@ fn weigh<'p>(
 fn rules<'p>(policy: &'p Policy, facts: Facts<'_>) -> Vec<Option<&'p Rule>> {
     let mut all = Vec::new();
     for rule in policy.rules() {
-        match rule.matcher().applies(facts) {
+        match rule.matcher.applies(facts) {
             Applies::No => {}
             Applies::Perhaps => all.push(Some(rule)),
             Applies::Yes => {
@@ -282,7 +268,7 @@ fn exception<'p>(
     facts: Facts<'_>,
     reason: &Reason,
     now: Timestamp,
-) -> Result<&'p super::Exception, Option<&'p super::Exception>> {
+) -> Result<&'p Exception, Option<&'p Exception>> {
     first_in_force(policy, now, |exception| {
         // An exception by name says that nobody can be expected to confirm the package. It does
         // not say that a package which somebody contradicts may pass; only naming the very bytes
@@ -298,9 +284,9 @@ fn exception_for_bytes<'p>(
     subject: &Subject,
     error: &DebError,
     now: Timestamp,
-) -> Result<&'p super::Exception, Option<&'p super::Exception>> {
+) -> Result<&'p Exception, Option<&'p Exception>> {
     // Root's word would be for other bytes than those that are installed.
-    if error.is_beyond_exceptions() || subject.changeable().is_some() {
+    if error.is_beyond_exceptions() || subject.changeable.is_some() {
         return Err(None);
     }
     first_in_force(policy, now, |exception| exception.is_for_bytes(subject.sha256()))
@@ -309,11 +295,11 @@ fn exception_for_bytes<'p>(
 fn first_in_force(
     policy: &Policy,
     now: Timestamp,
-    applies: impl Fn(&super::Exception) -> bool,
-) -> Result<&super::Exception, Option<&super::Exception>> {
+    applies: impl Fn(&Exception) -> bool,
+) -> Result<&Exception, Option<&Exception>> {
     let mut expired = None;
     for exception in policy.exceptions().iter().filter(|it| applies(it)) {
-        if now < exception.expires() {
+        if now < exception.exemption.expires {
             return Ok(exception);
         }
         expired.get_or_insert(exception);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::requirement::Requirement;
+use super::rule::Exemption;
 use super::subject::Subject;
 use crate::attest::Claim;
 use crate::deb::DebError;
@@ -41,12 +42,8 @@ pub enum Basis {
     Quorum,
     /// The administrator made an exception. Debt.
     Exception {
-        /// The place of the exception in the configuration
-        place: String,
-        /// The reason that the administrator gave for it
-        reason: String,
-        /// The first moment at which it no longer applies
-        expires: Timestamp,
+        /// The exception
+        exemption: Exemption,
         /// The reason that the file would have been refused
         otherwise: Reason,
     },
@@ -78,12 +75,8 @@ pub enum Assessment {
     },
     /// The administrator made an exception, which is in force.
     Excepted {
-        /// The place of the exception in the configuration
-        place: String,
-        /// The reason that the administrator gave for it
-        reason: String,
-        /// The first moment at which it no longer applies
-        expires: Timestamp,
+        /// The exception
+        exemption: Exemption,
         /// The reason that the package would need it
         otherwise: Reason,
         /// The report that this rests on

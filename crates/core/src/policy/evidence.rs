@@ -91,7 +91,7 @@ impl fmt::Display for UnsignedStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Good => "says reproduced, but signed nothing",
-            Self::Bad => "rebuilt it and got something else",
+            Self::Bad => "rebuilt it; the result differs",
             Self::NotBuilt => "not built yet",
         })
     }

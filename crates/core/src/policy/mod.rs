@@ -21,7 +21,7 @@ pub use decision::{
 };
 pub use evidence::{Answer, Evidence, Outcome, UnsignedStatus};
 pub use requirement::{OnConflict, Requirement, RequirementError};
-pub use rule::{Binding, Exception, Matcher, Rule};
+pub use rule::{Binding, Exception, Exemption, Matcher, Rule};
 pub use subject::{Epoch, Named, Subject};
 
 pub use crate::apt::index::Listing;
@@ -59,14 +59,14 @@ pub enum PolicyError {
     #[error("mode \"enforce\" needs at least one rebuilder: without any, everything is refused")]
     EnforceWithoutRebuilders,
     /// Rebuilders, but no default threshold.
-    #[error("threshold is missing: how many rebuilders must confirm?")]
+    #[error("threshold is missing: set how many rebuilders must confirm")]
     NoThreshold,
     /// A rebuilder whose vote could never be verified.
     #[error("rebuilder {0} has no key")]
     RebuilderWithoutKey(RebuilderName),
     /// A rule or the default that counts a rebuilder that is not configured: its vote could never
     /// come.
-    #[error("rebuilder {0} counts, but is not configured")]
+    #[error("rebuilder {0} is counted, but not configured")]
     UnknownRebuilder(RebuilderName),
     /// A key that belongs to no configured rebuilder.
     #[error("a key belongs to {0}, which is not configured")]
@@ -102,7 +102,7 @@ impl Policy {
         for owner in owners.into_iter().filter(|name| !rebuilders.contains(name)) {
             errors.push(PolicyError::KeyWithoutRebuilder(owner.clone()));
         }
-        let requirements = default.iter().chain(rules.iter().map(Rule::requirement));
+        let requirements = default.iter().chain(rules.iter().map(|rule| &rule.requirement));
         let counted: BTreeSet<_> = requirements.flat_map(Requirement::counted).collect();
         for name in counted.into_iter().filter(|name| !rebuilders.contains(name)) {
             errors.push(PolicyError::UnknownRebuilder(name.clone()));
@@ -161,9 +161,8 @@ impl Policy {
     /// rebuilder need be asked before the file is there and is judged.
     #[must_use]
     pub fn is_met_by_every_rule(&self, confirming: &BTreeSet<&RebuilderName>) -> bool {
-        let rules = self.rules.iter().map(Rule::requirement);
         self.default.is_some()
-            && self.default.iter().chain(rules).all(|requirement| {
+            && self.requirements().all(|requirement| {
                 requirement.on_conflict() == OnConflict::Warn && requirement.is_met_by(confirming)
             })
     }
@@ -172,16 +171,13 @@ impl Policy {
     /// be heard.
     #[must_use]
     pub fn minds_conflicts(&self) -> bool {
-        let rules = self.rules.iter().map(Rule::requirement);
-        let mut all = self.default.iter().chain(rules);
-        all.any(|requirement| requirement.on_conflict() == OnConflict::Refuse)
+        self.requirements().any(|requirement| requirement.on_conflict() == OnConflict::Refuse)
     }
 
     /// Returns true when some rule, or the default, lets nothing pass without this rebuilder.
     #[must_use]
     pub fn needs(&self, rebuilder: &RebuilderName) -> bool {
-        let rules = self.rules.iter().map(Rule::requirement);
-        self.default.iter().chain(rules).any(|requirement| {
+        self.requirements().any(|requirement| {
             let others = requirement.counted().iter().filter(|it| *it != rebuilder);
             !requirement.is_met_by(&others.collect())
         })
@@ -191,15 +187,20 @@ impl Policy {
     /// repositories' indexes must be searched for it.
     #[must_use]
     pub fn needs_listings(&self) -> bool {
-        self.rules.iter().any(|rule| rule.matcher().needs_listing())
+        self.rules.iter().any(|rule| rule.matcher.needs_listing())
             || self.exceptions.iter().any(|exception| exception.needs_listing())
     }
 
     /// Returns true when any rule or exception depends on the key that signed a repository's index.
     #[must_use]
     pub fn needs_signers(&self) -> bool {
-        let rules = self.rules.iter().map(Rule::matcher);
-        let exceptions = self.exceptions.iter().map(Exception::matcher);
+        let rules = self.rules.iter().map(|it| &it.matcher);
+        let exceptions = self.exceptions.iter().map(|it| &it.matcher);
         rules.chain(exceptions).any(Matcher::needs_signer)
+    }
+
+    /// The default and those of the rules.
+    fn requirements(&self) -> impl Iterator<Item = &Requirement> {
+        self.default.iter().chain(self.rules.iter().map(|it| &it.requirement))
     }
 }

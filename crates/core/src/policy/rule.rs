@@ -43,27 +43,42 @@ pub enum Binding {
     /// These bytes, the host that the administrator named, or the key that signed
     Fixed,
     /// None: it is about packages, and not about repositories
-    AnyArchive,
+    AnyRepository,
     /// The statements that any repository may make about itself
-    ArchivesWord,
+    RepositorysOwn,
 }
 
 /// A requirement for the files that match. The first matching rule decides.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    place: String,
-    matcher: Matcher,
-    requirement: Requirement,
-    reason: Option<String>,
+    /// Its place in the configuration ("policy.toml line 12")
+    pub place: String,
+    /// Its conditions
+    pub matcher: Matcher,
+    /// The requirement that the files must meet
+    pub requirement: Requirement,
+    /// The reason for the rule, if the administrator gave one
+    pub reason: Option<String>,
 }
 
 /// A dated, reasoned exception: lets the files that it matches through without a quorum.
 #[derive(Debug, Clone)]
 pub struct Exception {
-    place: String,
-    matcher: Matcher,
-    reason: String,
-    expires: Timestamp,
+    /// Its conditions
+    pub matcher: Matcher,
+    /// Its effect
+    pub exemption: Exemption,
+}
+
+/// The effect of an exception, as people are told of it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Exemption {
+    /// The place of the exception in the configuration
+    pub place: String,
+    /// The reason that the administrator gave for it
+    pub reason: String,
+    /// The first moment at which it no longer applies
+    pub expires: Timestamp,
 }
 
 impl Matcher {
@@ -129,13 +144,13 @@ impl Matcher {
     /// The authority by which it tells repositories apart.
     #[must_use]
     pub fn binding(&self) -> Binding {
-        let archives = [&self.origin, &self.label, &self.suite, &self.codename, &self.component];
+        let own = [&self.origin, &self.label, &self.suite, &self.codename, &self.component];
         if self.sha256.is_some() || self.signed_by.is_some() || says(self.site.as_deref()) {
             Binding::Fixed
-        } else if archives.iter().any(|it| it.is_some()) {
-            Binding::ArchivesWord
+        } else if own.iter().any(|it| it.is_some()) {
+            Binding::RepositorysOwn
         } else {
-            Binding::AnyArchive
+            Binding::AnyRepository
         }
     }
 
@@ -211,72 +226,11 @@ fn any_by(patterns: Option<&[Glob]>, matches: impl Fn(&Glob) -> bool) -> bool {
     patterns.is_none_or(|patterns| patterns.iter().any(matches))
 }
 
-impl Rule {
-    /// A rule that stands at `place` ("policy.toml line 12").
-    #[must_use]
-    pub const fn new(
-        place: String,
-        matcher: Matcher,
-        requirement: Requirement,
-        reason: Option<String>,
-    ) -> Self {
-        Self { place, matcher, requirement, reason }
-    }
-
-    /// The place of the rule in the configuration.
-    #[must_use]
-    pub fn place(&self) -> &str {
-        &self.place
-    }
-
-    /// The conditions of the rule.
-    #[must_use]
-    pub const fn matcher(&self) -> &Matcher {
-        &self.matcher
-    }
-
-    /// The requirement that the files must meet.
-    #[must_use]
-    pub const fn requirement(&self) -> &Requirement {
-        &self.requirement
-    }
-
-    /// The reason for the rule, if the administrator gave one.
-    #[must_use]
-    pub fn reason(&self) -> Option<&str> {
-        self.reason.as_deref()
-    }
-}
-
 impl Exception {
     /// An exception that stands at `place` and holds until `expires`.
     #[must_use]
     pub const fn new(place: String, matcher: Matcher, reason: String, expires: Timestamp) -> Self {
-        Self { place, matcher, reason, expires }
-    }
-
-    /// The place of the exception in the configuration.
-    #[must_use]
-    pub fn place(&self) -> &str {
-        &self.place
-    }
-
-    /// The reason that the administrator gave for the exception.
-    #[must_use]
-    pub fn reason(&self) -> &str {
-        &self.reason
-    }
-
-    /// The first moment at which the exception no longer applies.
-    #[must_use]
-    pub const fn expires(&self) -> Timestamp {
-        self.expires
-    }
-
-    /// The conditions of the exception.
-    #[must_use]
-    pub const fn matcher(&self) -> &Matcher {
-        &self.matcher
+        Self { matcher, exemption: Exemption { place, reason, expires } }
     }
 
     /// Returns true when the exception names files by their SHA-256 and by nothing else, and this

@@ -8,10 +8,13 @@ use crate::types::{Called, DebVersion, Identity, Sha256Digest, SourceName};
 #[derive(Debug, Clone)]
 pub struct Subject {
     file: Examined,
-    requested: Option<Called>,
-    listings: Vec<Listing>,
+    /// The package that apt or dpkg says it is installing, where it says so
+    pub requested: Option<Called>,
+    /// The repositories that offer it
+    pub listings: Vec<Listing>,
     unhashed: Vec<Listing>,
-    changeable: Option<String>,
+    /// The reason that others than root could put another file in its place, if they could
+    pub changeable: Option<String>,
 }
 
 impl Subject {
@@ -45,12 +48,6 @@ impl Subject {
         Self { changeable: Some(why), ..self }
     }
 
-    /// The reason that others than root could put another file in its place, if they could.
-    #[must_use]
-    pub fn changeable(&self) -> Option<&str> {
-        self.changeable.as_deref()
-    }
-
     /// The file as it was read.
     #[must_use]
     pub fn into_file(self) -> Examined {
@@ -75,18 +72,6 @@ impl Subject {
     /// If it is not a package: the reason.
     pub const fn control(&self) -> Result<&Control, &DebError> {
         self.file.control()
-    }
-
-    /// The package that apt or dpkg says it is installing, where it says so.
-    #[must_use]
-    pub const fn requested(&self) -> Option<&Called> {
-        self.requested.as_ref()
-    }
-
-    /// The repositories that offer it.
-    #[must_use]
-    pub fn listings(&self) -> &[Listing] {
-        &self.listings
     }
 }
 
@@ -138,7 +123,7 @@ impl<'a> Facts<'a> {
             source: Some(&control.source.0),
             epoch: Epoch::Known,
             sha256: subject.sha256(),
-            listings: subject.listings(),
+            listings: &subject.listings,
             unhashed: &subject.unhashed,
         }
     }

@@ -13,12 +13,15 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::attest::Claim;
-use crate::policy::{Assessment, Basis, Decision, Listing, Named, Reason, Standing};
+use crate::policy::{
+    Assessment, Basis, Decision, Exemption, Listing, Named, Reason, Report, Standing,
+};
 use crate::types::{Identity, RebuilderName, Sha256Digest, Timestamp};
 
 pub use paint::painted;
 pub use text::{
-    conflict, next_step, reason, refusal_line, standing, standings, summary, unhashed, verdict,
+    conflict, exempted, next_step, reason, refusal_line, standing, standings, summary, unhashed,
+    verdict,
 };
 
 /// Version of the JSON that [`Record`] becomes. It grows by new members; a member that changes
@@ -74,25 +77,15 @@ pub struct Record {
     /// Its size in bytes
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// The archives that offer it, if the policy looks at them
+    /// The repositories that offer it, if the policy looks at them
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub listings: Vec<Listing>,
-    /// The rule that matched; none if the default holds
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
-    /// The number of rebuilders that must confirm it
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub threshold: Option<u32>,
-    /// The standing of each rebuilder
-    pub rebuilders: BTreeMap<RebuilderName, Standing>,
-    /// The votes
-    pub claims: Vec<RecordedClaim>,
-    /// The claims about other bytes of the same name
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub conflicts: Vec<RecordedClaim>,
+    /// The judgement that it rests on
+    #[serde(flatten)]
+    pub report: RecordedReport,
     /// The exception that was used
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub exception: Option<RecordedException>,
+    pub exception: Option<Exemption>,
     /// Is true when it is debt: installed without a quorum
     pub debt: bool,
     /// SHA-256 over the configuration that it was judged by
@@ -116,15 +109,23 @@ pub struct RecordedAssessment {
     pub sha256: Sha256Digest,
     /// `confirmed`, `excepted` or `unconfirmed`
     pub state: &'static str,
-    /// The archives that offer it
+    /// The repositories that offer it
     pub listings: Vec<Listing>,
     /// The reason that it is not confirmed
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<RecordedReason>,
     /// The exception that is in force
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub exception: Option<RecordedException>,
-    /// The rule that matched; none if the default holds
+    pub exception: Option<Exemption>,
+    /// The judgement that it rests on
+    #[serde(flatten)]
+    pub report: RecordedReport,
+}
+
+/// The judgement that a decision or an assessment rests on.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RecordedReport {
+    /// The rule that matched; none if the default applies
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// The number of rebuilders that must confirm it
@@ -134,7 +135,7 @@ pub struct RecordedAssessment {
     pub rebuilders: BTreeMap<RebuilderName, Standing>,
     /// The votes
     pub claims: Vec<RecordedClaim>,
-    /// The claims about other files of the same name
+    /// The claims about other bytes of the same name
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<RecordedClaim>,
 }
@@ -162,17 +163,6 @@ pub struct RecordedClaim {
     /// The time at which it was made, if the signed bytes state one
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dated: Option<Timestamp>,
-}
-
-/// An exception.
-#[derive(Debug, Clone, Serialize)]
-pub struct RecordedException {
-    /// The place of the exception in the configuration
-    pub place: String,
-    /// The reason that the administrator gave for it
-    pub reason: String,
-    /// The first moment at which it no longer applies
-    pub expires: Timestamp,
 }
 
 impl Entrance {
@@ -207,17 +197,13 @@ impl Record {
                 Basis::WarnMode { otherwise } => {
                     ("admit", Some("warn-mode"), Some(otherwise), None)
                 }
-                Basis::Exception { place, reason, expires, otherwise } => {
-                    let (place, reason) = (place.clone(), reason.clone());
-                    let exception = RecordedException { place, reason, expires: *expires };
-                    ("admit", Some("exception"), Some(otherwise), Some(exception))
+                Basis::Exception { exemption, otherwise } => {
+                    ("admit", Some("exception"), Some(otherwise), Some(exemption.clone()))
                 }
             },
         };
         let subject = decision.subject();
         let control = subject.and_then(|subject| subject.control().ok());
-        let report = decision.report();
-        let claims = |list: &[Claim]| list.iter().map(RecordedClaim::of).collect();
         Self {
             schema: SCHEMA,
             time,
@@ -230,14 +216,8 @@ impl Record {
             source: control.map(|it| format!("{} {}", it.source.0, it.source.1)),
             sha256: subject.map(|subject| subject.sha256()),
             size: subject.map(|subject| subject.size()),
-            listings: subject.map(|subject| subject.listings().to_vec()).unwrap_or_default(),
-            rule: report.and_then(|report| report.rule.clone()),
-            threshold: report
-                .and_then(|report| report.requirement.as_ref())
-                .map(|requirement| requirement.threshold().count()),
-            rebuilders: report.map(|report| report.standings.clone()).unwrap_or_default(),
-            claims: report.map(|report| claims(&report.votes)).unwrap_or_default(),
-            conflicts: report.map(|report| claims(&report.conflicts)).unwrap_or_default(),
+            listings: subject.map(|subject| subject.listings.clone()).unwrap_or_default(),
+            report: decision.report().map(RecordedReport::of).unwrap_or_default(),
             exception,
             debt: basis.is_some_and(|basis| basis != "quorum"),
             policy,
@@ -252,15 +232,11 @@ impl RecordedAssessment {
     pub fn of(named: &Named, assessment: &Assessment) -> Self {
         let (state, reason, exception) = match assessment {
             Assessment::Confirmed { .. } => ("confirmed", None, None),
-            Assessment::Excepted { place, reason, expires, otherwise, .. } => {
-                let (place, reason) = (place.clone(), reason.clone());
-                let exception = RecordedException { place, reason, expires: *expires };
-                ("excepted", Some(otherwise), Some(exception))
+            Assessment::Excepted { exemption, otherwise, .. } => {
+                ("excepted", Some(otherwise), Some(exemption.clone()))
             }
             Assessment::Unconfirmed { reason, .. } => ("unconfirmed", Some(reason), None),
         };
-        let report = assessment.report();
-        let claims = |list: &[Claim]| list.iter().map(RecordedClaim::of).collect();
         Self {
             identity: named.identity.clone(),
             source: named.source.as_ref().map(|(source, version)| format!("{source} {version}")),
@@ -269,11 +245,7 @@ impl RecordedAssessment {
             listings: named.listings.clone(),
             reason: reason.map(RecordedReason::of),
             exception,
-            rule: report.rule.clone(),
-            threshold: report.requirement.as_ref().map(|it| it.threshold().count()),
-            rebuilders: report.standings.clone(),
-            claims: claims(&report.votes),
-            conflicts: claims(&report.conflicts),
+            report: RecordedReport::of(assessment.report()),
         }
     }
 }
@@ -295,6 +267,21 @@ pub fn ascii(json: &str) -> String {
         }
     }
     out
+}
+
+impl RecordedReport {
+    /// As records have it.
+    #[must_use]
+    pub fn of(report: &Report) -> Self {
+        let claims = |list: &[Claim]| list.iter().map(RecordedClaim::of).collect();
+        Self {
+            rule: report.rule.clone(),
+            threshold: report.requirement.as_ref().map(|it| it.threshold().count()),
+            rebuilders: report.standings.clone(),
+            claims: claims(&report.votes),
+            conflicts: claims(&report.conflicts),
+        }
+    }
 }
 
 impl RecordedReason {

@@ -32,8 +32,8 @@ const WORDS: &[(&str, &str)] = &[
 const COUNTS: &[(&str, &str)] = &[
     ("confirmed", GREEN),
     ("under an exception", YELLOW),
-    ("let through unconfirmed", YELLOW),
-    ("let through unchecked", YELLOW),
+    ("accepted unconfirmed", YELLOW),
+    ("accepted unchecked", YELLOW),
     ("not confirmed", YELLOW),
     ("refused", RED),
 ];

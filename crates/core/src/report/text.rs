@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::attest::Claim;
-use crate::policy::{Basis, Decision, Reason, Refusal, Report, Standing};
+use crate::policy::{Basis, Decision, Exemption, Reason, Refusal, Report, Standing, Subject};
 use crate::types::{RebuilderName, printable};
 
 /// The results for a number of files, with one line for each file that was not simply confirmed.
@@ -18,52 +18,33 @@ pub fn summary(decisions: &[(&Path, &Decision)], outcome: &str) -> String {
     let mut lines = Vec::new();
     let (mut confirmed, mut excepted, mut warned, mut refused, mut unchecked) = (0, 0, 0, 0, 0);
     for (path, decision) in decisions {
-        match decision {
+        let (count, shown) = match decision {
             Decision::Admit(admit) => match admit.basis() {
-                Basis::Quorum => confirmed += 1,
-                Basis::Exception { place, reason, expires, .. } => {
-                    excepted += 1;
-                    lines.push(format!(
-                        "  exception: {}: {} (until {}, {place}).",
-                        name(decision, path),
-                        printable(reason),
-                        expires.date()
-                    ));
-                }
+                Basis::Quorum => (&mut confirmed, None),
+                Basis::Exception { .. } => (&mut excepted, Some(String::new())),
                 // As installed, before anybody was chosen: said once, not for every package.
-                Basis::WarnMode { otherwise: Reason::NoRebuilders } => unchecked += 1,
-                Basis::WarnMode { otherwise } => {
-                    warned += 1;
-                    lines.push(format!(
-                        "  warning: {}: {}{}.",
-                        name(decision, path),
-                        self::reason(otherwise),
-                        standings(decision.report())
-                    ));
-                }
+                Basis::WarnMode { otherwise: Reason::NoRebuilders } => (&mut unchecked, None),
+                Basis::WarnMode { .. } => (&mut warned, Some(standings(decision.report()))),
             },
-            Decision::Refuse(refusal) => {
-                refused += 1;
-                // A broken configuration refuses every file for the same reason: said once, below.
-                if !matches!(refusal.reason, Reason::Configuration { .. }) {
-                    lines.push(format!("  refused: {}.", refusal_line(refusal, path)));
-                }
+            // A broken configuration refuses every file for the same reason: said once, below.
+            Decision::Refuse(Refusal { reason: Reason::Configuration { .. }, .. }) => {
+                (&mut refused, None)
             }
-        }
+            Decision::Refuse(_) => (&mut refused, Some(standings(decision.report()))),
+        };
+        *count += 1;
+        lines.extend(shown.map(|it| format!("  {}{it}.", outcome_of(decision, path))));
         lines.extend(conflict_line(decision, path));
     }
-    let mut counts = Vec::new();
-    for (count, what) in [
+    let counts = [
         (confirmed, "confirmed"),
         (excepted, "under an exception"),
-        (warned, "let through unconfirmed (mode is warn)"),
-        (unchecked, "let through unchecked (no rebuilder is configured yet: run apt-quorum setup)"),
+        (warned, "accepted unconfirmed (mode: warn)"),
+        (unchecked, "accepted unchecked (no rebuilder is configured: run apt-quorum setup)"),
         (refused, "refused"),
-    ] {
-        if count > 0 {
-            counts.push(format!("{count} {what}"));
-        }
-    }
+    ];
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
     let mut text = format!("apt-quorum: {}.\n", counts.join(", "));
     for line in lines {
         let _ = writeln!(text, "{line}");
@@ -83,22 +64,7 @@ pub fn summary(decisions: &[(&Path, &Decision)], outcome: &str) -> String {
 /// The verdict on one file, on one line and one more for each alarm.
 #[must_use]
 pub fn verdict(path: &Path, decision: &Decision) -> String {
-    let name = name(decision, path);
-    let standings = standings(decision.report());
-    let line = match decision {
-        Decision::Refuse(refusal) => format!("refused: {}", refusal_line(refusal, path)),
-        Decision::Admit(admit) => match admit.basis() {
-            Basis::Quorum => format!("confirmed: {name}{standings}"),
-            Basis::Exception { place, reason, expires, .. } => format!(
-                "exception: {name}: {} (until {}, {place}){standings}",
-                printable(reason),
-                expires.date()
-            ),
-            Basis::WarnMode { otherwise } => {
-                format!("warning: {name}: {}{standings}", self::reason(otherwise))
-            }
-        },
-    };
+    let line = outcome_of(decision, path) + &standings(decision.report());
     let mut text = format!("{line}.\n");
     if let Some(conflict) = conflict_line(decision, path) {
         let _ = writeln!(text, "{conflict}");
@@ -106,16 +72,32 @@ pub fn verdict(path: &Path, decision: &Decision) -> String {
     text
 }
 
+/// The reason for an exception, when it ends and where it is.
+#[must_use]
+pub fn exempted(Exemption { place, reason, expires }: &Exemption) -> String {
+    format!("{} (until {}, {place})", printable(reason), expires.date())
+}
+
+/// The verdict and the reason for it.
+fn outcome_of(decision: &Decision, path: &Path) -> String {
+    let name = name(decision.subject(), path);
+    match decision {
+        Decision::Refuse(refusal) => format!("refused: {name}: {}", reason(&refusal.reason)),
+        Decision::Admit(admit) => match admit.basis() {
+            Basis::Quorum => format!("confirmed: {name}"),
+            Basis::Exception { exemption, .. } => {
+                format!("exception: {name}: {}", exempted(exemption))
+            }
+            Basis::WarnMode { otherwise } => format!("warning: {name}: {}", reason(otherwise)),
+        },
+    }
+}
+
 /// A refusal on one line, without a full stop: what, why, and where each rebuilder stands.
 #[must_use]
 pub fn refusal_line(refusal: &Refusal, path: &Path) -> String {
-    let decision = Decision::Refuse(refusal.clone());
-    format!(
-        "{}: {}{}",
-        name(&decision, path),
-        reason(&refusal.reason),
-        standings(refusal.report.as_ref())
-    )
+    let (name, why) = (name(refusal.subject.as_ref(), path), reason(&refusal.reason));
+    format!("{name}: {why}{}", standings(refusal.report.as_ref()))
 }
 
 /// A reason, as the predicate of a sentence about a package.
@@ -129,47 +111,37 @@ pub fn reason(reason: &Reason) -> String {
         }
         Reason::Unreadable { why } => format!("cannot be read ({})", printable(why)),
         // Front ends that download by themselves have apt install what they passed over.
-        Reason::Missing => "there is no such file (nala and apt-offline download nothing from quorum+ sources; for them: apt-quorum setup --sources all)".to_owned(),
+        Reason::Missing => "no such file (nala and apt-offline do not download from quorum+ sources; for them run: apt-quorum setup --sources all)".to_owned(),
         Reason::Changeable { why } => {
-            format!("could be swapped between this check and its installation ({})", printable(why))
+            format!("another user could replace the file after this check ({})", printable(why))
         }
         Reason::NotAPackage(error) => printable(&error.to_string()).to_string(),
         Reason::NotWhatWasAskedFor { requested, found } => {
-            format!("not what was asked for: the file is {found}, apt asked for {requested}")
+            format!("wrong package: the file is {found}, apt asked for {requested}")
         }
         Reason::Conflict { rebuilders } => {
             format!("{} signed a different file under this name", names(rebuilders))
         }
-        Reason::NoRebuilders => "nobody is configured who could confirm it".to_owned(),
+        Reason::NoRebuilders => "no rebuilder is configured".to_owned(),
         Reason::NotConfirmed { confirmed, needed, missing } => {
+            let count = confirmations(*confirmed, *needed);
             let few = usize::try_from(*needed).is_ok_and(|needed| *confirmed < needed);
             match (missing.as_slice(), few) {
-                ([], _) => format!("{}, {needed} must", confirmations(*confirmed)),
-                (missing, true) => {
-                    let missing = names(missing);
-                    format!("{}, {needed} must, {missing} among them", confirmations(*confirmed))
-                }
-                (missing, false) => {
-                    let missing = names(missing);
-                    let confirmed = confirmations(*confirmed).replace("only ", "");
-                    format!("{confirmed}, {needed} must, but {missing} must be among them")
-                }
+                ([], _) => count,
+                (missing, true) => format!("{count}; {} must be among them", names(missing)),
+                (missing, false) => format!("{count}, but {} must be among them", names(missing)),
             }
         }
         Reason::CouldNotFindOut { confirmed, needed, silent } => format!(
-            "could not find out, for {} did not answer; {}, {needed} must",
+            "undetermined: {} did not respond; {}",
             names(silent),
-            confirmations(*confirmed)
+            confirmations(*confirmed, *needed)
         ),
     }
 }
 
-fn confirmations(count: usize) -> String {
-    match count {
-        0 => "no rebuilder confirms it".to_owned(),
-        1 => "only 1 rebuilder confirms it".to_owned(),
-        count => format!("only {count} rebuilders confirm it"),
-    }
+fn confirmations(confirmed: usize, needed: u32) -> String {
+    format!("{confirmed} of {needed} required confirmations")
 }
 
 /// The standing of each rebuilder, in brackets behind a space; nothing if there is no rebuilder.
@@ -193,8 +165,8 @@ pub fn standings(report: Option<&Report>) -> String {
 #[must_use]
 pub fn unhashed(place: &str) -> String {
     format!(
-        "its index has no SHA-256, so the exception in {place} does not apply: apt-quorum exception \
-         add FILE makes one by the file's own"
+        "its index has no SHA-256, so the exception in {place} does not apply; to allow the file: \
+         apt-quorum exception add FILE"
     )
 }
 
@@ -204,21 +176,22 @@ pub fn standing(standing: &Standing) -> String {
     match standing {
         Standing::Confirms => "confirmed".to_owned(),
         Standing::SignedAnother { .. } => "signed a different file under this name".to_owned(),
-        Standing::Rejected { why, .. } => format!("gave no valid attestation: {}", printable(why)),
+        Standing::Rejected { why, .. } => format!("no valid attestation: {}", printable(why)),
         Standing::Says { status, more } => match more {
             Some(more) => format!("{status}, see {}", printable(more)),
             None => status.to_string(),
         },
-        Standing::Unknown => "does not know it".to_owned(),
+        Standing::Unknown => "has no result for it".to_owned(),
         Standing::Unreachable { why } => format!("unreachable: {}", printable(why)),
-        Standing::Pending => "has not answered yet".to_owned(),
+        Standing::Pending => "has not responded yet".to_owned(),
         Standing::NotAsked => "not asked".to_owned(),
     }
 }
 
 /// The alarm about a decision, shown every time.
 fn conflict_line(decision: &Decision, path: &Path) -> Option<String> {
-    Some(format!("  {}.", conflict(&name(decision, path), &decision.report()?.conflicts)?))
+    let name = name(decision.subject(), path);
+    Some(format!("  {}.", conflict(&name, &decision.report()?.conflicts)?))
 }
 
 /// An alarm about a package, without a full stop: the rebuilders that signed another file. Nothing
@@ -239,44 +212,55 @@ pub fn conflict(package: &str, claims: &[Claim]) -> Option<String> {
 /// The next step for the person who reads of these refusals, in one sentence or a few.
 #[must_use]
 pub fn next_step(refusals: &[&Refusal]) -> String {
-    let mut steps: Vec<&str> = Vec::new();
     let transient = refusals.iter().all(|refusal| refusal.is_transient());
+    let mut steps: Vec<(&str, String)> = Vec::new();
     for refusal in refusals {
-        let step = match refusal.reason {
+        let step = match &refusal.reason {
             // Nothing else can be done before.
             Reason::Configuration { .. } => {
-                return "Mend the configuration; apt-quorum config check shows what is wrong."
+                return "Fix the configuration: apt-quorum config check lists every mistake."
                     .to_owned();
             }
             Reason::Unreadable { .. } | Reason::Missing => {
                 "Find out why the file could not be read, then try again."
             }
             Reason::Changeable { .. } => {
-                "Copy such files to a local directory of root's, such as /root, and install them from there (in apt's sources: copy: for file:)."
+                "Copy the file to a directory that only root can change, such as /root, and install it from there (in apt's sources: copy: in place of file:)."
             }
-            Reason::NotAPackage(ref why) if !why.is_beyond_exceptions() => {
+            Reason::NotAPackage(why) if !why.is_beyond_exceptions() => {
                 "To allow it anyway: apt-quorum exception add FILE."
             }
-            Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => "Take another file.",
-            Reason::Conflict { .. } => {
-                "Find out why a different file was signed; apt-quorum explain PACKAGE tells more."
+            Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => "Use another file.",
+            Reason::Conflict { .. } => "To see who signed a different file: ",
+            Reason::NoRebuilders => "To choose the rebuilders that you trust: apt-quorum setup.",
+            Reason::CouldNotFindOut { .. } if transient => {
+                "Try again later; to test the rebuilders: apt-quorum status --online."
             }
-            Reason::NoRebuilders => "Choose whom to trust: apt-quorum rebuilder add.",
-            Reason::CouldNotFindOut { .. } if transient => "Try again when they answer.",
             Reason::NotConfirmed { .. } | Reason::CouldNotFindOut { .. } => {
-                "Wait until more rebuilders have rebuilt it; apt-quorum explain PACKAGE tells what is missing."
+                "Wait for more confirmations; to see what is missing: "
             }
         };
-        if !steps.contains(&step) {
-            steps.push(step);
+        // Of several packages with the same next step, the first is an example.
+        if !steps.iter().any(|(there, _)| *there == step) {
+            let command = if step.ends_with(": ") { explain(refusal) } else { String::new() };
+            steps.push((step, command));
         }
     }
+    let steps: Vec<String> =
+        steps.into_iter().map(|(step, command)| format!("{step}{command}")).collect();
     steps.join(" ")
 }
 
+/// The command that explains a refusal, with a full stop.
+fn explain(refusal: &Refusal) -> String {
+    let control = refusal.subject.as_ref().and_then(|it| it.control().ok());
+    let package = control.map_or("PACKAGE", |it| it.identity.package.as_str());
+    format!("apt-quorum explain {package}.")
+}
+
 /// The name of the file: the one in its control data, or else its path.
-fn name(decision: &Decision, path: &Path) -> String {
-    match decision.subject().and_then(|subject| subject.control().ok()) {
+fn name(subject: Option<&Subject>, path: &Path) -> String {
+    match subject.and_then(|subject| subject.control().ok()) {
         Some(control) => control.identity.to_string(),
         None => printable(&path.to_string_lossy()).to_string(),
     }
@@ -284,7 +268,7 @@ fn name(decision: &Decision, path: &Path) -> String {
 
 fn names(rebuilders: &[RebuilderName]) -> String {
     match rebuilders {
-        [] => "nobody".to_owned(),
+        [] => "no rebuilder".to_owned(),
         [one] => one.to_string(),
         [all @ .., last] => {
             let all: Vec<&str> = all.iter().map(RebuilderName::as_str).collect();

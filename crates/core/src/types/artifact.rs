@@ -30,6 +30,23 @@ impl Identity {
             self.architecture
         ))
     }
+
+    /// Reads the name, without its ending, under which apt keeps a package's file, or debootstrap:
+    /// `NAME_VERSION_ARCH`. apt writes `%3a` for a colon, as there is behind an epoch, and `%5f` for a
+    /// `_` in the package's name (`pkgAcqArchive` in its apt-pkg/acquire-item.cc); debootstrap
+    /// leaves the `_`.
+    #[must_use]
+    pub fn of_stem(stem: &str) -> Option<Self> {
+        let (package, version, architecture) = parts(stem)?;
+        if version.contains(':') {
+            return None;
+        }
+        Some(Self {
+            package: package.replace("%5f", "_").parse().ok()?,
+            version: version.replace("%3a", ":").parse().ok()?,
+            architecture: architecture.parse().ok()?,
+        })
+    }
 }
 
 /// The name, version and architecture that apt, dpkg's database or a file's name gives for a
@@ -81,29 +98,9 @@ impl From<Identity> for Called {
 
 impl fmt::Display for Called {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { package, version, architecture } = self;
-        let [package, version, architecture] =
-            [package, version, architecture].map(|it| printable(it));
+        let all = [&self.package, &self.version, &self.architecture];
+        let [package, version, architecture] = all.map(|it| printable(it));
         write!(f, "{package} {version} {architecture}")
-    }
-}
-
-impl Identity {
-    /// Reads the name, without its ending, under which apt keeps a package's file, or debootstrap:
-    /// `NAME_VERSION_ARCH`. apt writes `%3a` for a colon, as there is behind an epoch, and `%5f` for a
-    /// `_` in the package's name (`pkgAcqArchive` in its apt-pkg/acquire-item.cc); debootstrap
-    /// leaves the `_`.
-    #[must_use]
-    pub fn of_stem(stem: &str) -> Option<Self> {
-        let (package, version, architecture) = parts(stem)?;
-        if version.contains(':') {
-            return None;
-        }
-        Some(Self {
-            package: package.replace("%5f", "_").parse().ok()?,
-            version: version.replace("%3a", ":").parse().ok()?,
-            architecture: architecture.parse().ok()?,
-        })
     }
 }
 
@@ -134,12 +131,6 @@ impl fmt::Display for Identity {
 pub struct ArtifactName(String);
 
 impl ArtifactName {
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Returns true when the file belongs to this package and, if `version` is given, to this
     /// version. The comparison ignores the epoch, which file names do not have.
     #[must_use]
@@ -169,6 +160,7 @@ impl FromStr for ArtifactName {
 }
 
 super::package::shown_as_text!(ArtifactName);
+super::package::written_as_text!(ArtifactName);
 super::package::read_from_text!(ArtifactName);
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use pgp::packet::{self, Signature, SignatureType, SubpacketData};
 use pgp::ser::Serialize as _;
 use pgp::types::{PublicKeyTrait, PublicParams};
 
-use super::packets::{About, Own, Packets, is_certification};
+use super::packets::{CertificatePart, Own, Packets, is_certification};
 use super::{KeyError, KeyMaterial, Timestamp, pem};
 
 /// An OpenPGP certificate ("transferable public key", RFC 9580 section 10.1) of version 4, with
@@ -27,9 +26,9 @@ use super::{KeyError, KeyMaterial, Timestamp, pem};
 /// that the owner appointed for that cannot be verified, because that key is not here, so with any
 /// revocation that may be one no key of the certificate signs ([`KeyFault::PerhapsRevoked`]).
 #[derive(Clone)]
-pub struct Certificate(Arc<Content>);
+pub struct Certificate(Arc<CertificateContent>);
 
-struct Content {
+struct CertificateContent {
     packets: Vec<u8>,
     primary: Component,
     subkeys: Vec<Component>,
@@ -46,7 +45,7 @@ pub(crate) struct Component {
     material: Option<KeyMaterial>,
     created: i64,
     /// The latest first
-    bindings: Vec<Binding>,
+    bindings: Vec<KeyBinding>,
     revoked: bool,
 }
 
@@ -60,7 +59,7 @@ pub(crate) enum ComponentKey {
 
 /// The content of a verified signature about a key. Times are in seconds since 1970.
 #[derive(Clone, Copy)]
-struct Binding {
+struct KeyBinding {
     created: i64,
     /// The time at which the binding itself ends
     ends: Option<i64>,
@@ -90,19 +89,19 @@ pub enum KeyFault {
     Revoked,
     /// The certificate has a revocation that cannot be verified: by a key that its owner appointed
     /// for that, or in its own name and damaged.
-    #[error("its certificate holds a revocation that cannot be verified here: ask its owner")]
+    #[error("its certificate has a revocation that cannot be verified: ask its owner")]
     PerhapsRevoked,
     /// Its time is over.
     #[error("it expired on {}", .0.date())]
     Expired(Timestamp),
     /// No signature of the certificate makes it part of it, or none that is strong enough.
-    #[error("nothing valid binds it to its certificate (signatures with SHA-1 or MD5 do not)")]
+    #[error("it has no valid binding signature (SHA-1 and MD5 do not count)")]
     Unbound,
     /// The latest signature that binds it has something in it that must be understood and is not.
-    #[error("what binds it to its certificate says something critical that is not understood")]
+    #[error("its binding signature has a critical part that is not understood")]
     NotUnderstood,
     /// It is for encryption, certification or something else, or too weak for anything.
-    #[error("it is not a key for signing data, or too weak")]
+    #[error("it cannot sign data, or is too weak")]
     NotForSigning,
 }
 
@@ -147,7 +146,7 @@ impl Certificate {
         }
         let parts = Packets::read(packets)?;
         let subkeys = parts.subkeys.iter().enumerate();
-        Ok(Self(Arc::new(Content {
+        Ok(Self(Arc::new(CertificateContent {
             packets: packets.to_vec(),
             primary: Component::primary(&parts),
             subkeys: subkeys.map(|(at, key)| Component::sub(&parts, at, key)).collect(),
@@ -229,29 +228,30 @@ impl Component {
     fn primary(parts: &Packets) -> Self {
         let primary = &parts.primary;
         let signed = |it: &&Own| match it.about {
-            About::Key => it.signature.typ() == Some(SignatureType::Key),
-            About::User(_) => it.signature.typ().is_some_and(is_certification),
-            About::Subkey(_) => false,
+            CertificatePart::Key => it.signature.typ() == Some(SignatureType::Key),
+            CertificatePart::User(_) => it.signature.typ().is_some_and(is_certification),
+            CertificatePart::Subkey(_) => false,
         };
         // What was taken back binds no more (RFC 9580 section 5.2.1.11).
-        let taken_back = |about: About| {
+        let taken_back = |about: CertificatePart| {
             let revoked = parts.of_type(SignatureType::CertRevocation, about);
             // One without a date is not known to be older than anything.
             revoked.map(|it| it.signature.created().map_or(i64::MAX, |it| it.timestamp())).max()
         };
         let bindings = parts.own.iter().filter(signed).filter_map(|it| {
-            let binding = Binding::of(it, primary)?;
+            let binding = KeyBinding::of(it, primary)?;
             taken_back(it.about).is_none_or(|when| when < binding.created).then_some(binding)
         });
-        let revoked = parts.of_type(SignatureType::KeyRevocation, About::Key).next().is_some();
+        let revoked =
+            parts.of_type(SignatureType::KeyRevocation, CertificatePart::Key).next().is_some();
         let packet = ComponentKey::Primary(primary.clone());
         Self::new(packet, primary, bindings.collect(), revoked)
     }
 
     fn sub(parts: &Packets, at: usize, key: &packet::PublicSubkey) -> Self {
-        let about = About::Subkey(at);
+        let about = CertificatePart::Subkey(at);
         let bindings = parts.of_type(SignatureType::SubkeyBinding, about).filter_map(|it| {
-            let binding = Binding::of(it, key)?;
+            let binding = KeyBinding::of(it, key)?;
             // A key that signs must itself say that it belongs here: otherwise anybody could
             // put somebody else's key under his own name.
             let back = it.signature.embedded_signature();
@@ -270,7 +270,7 @@ impl Component {
     fn new(
         packet: ComponentKey,
         key: &impl PublicKeyTrait,
-        mut bindings: Vec<Binding>,
+        mut bindings: Vec<KeyBinding>,
         revoked: bool,
     ) -> Self {
         bindings.sort_by_key(|it| Reverse(it.created));
@@ -285,11 +285,11 @@ impl Component {
     }
 
     /// The binding that holds at `now`: the latest one that is not from the future and not over.
-    fn binding(&self, now: i64) -> Result<Binding, KeyFault> {
+    fn binding(&self, now: i64) -> Result<KeyBinding, KeyFault> {
         if self.revoked {
             return Err(KeyFault::Revoked);
         }
-        let holds = |it: &&Binding| it.created <= now && it.ends.is_none_or(|end| now < end);
+        let holds = |it: &&KeyBinding| it.created <= now && it.ends.is_none_or(|end| now < end);
         let binding = self.bindings.iter().find(holds).ok_or(KeyFault::Unbound)?;
         // An earlier one is what it was made to replace.
         if binding.signing == Signing::NotUnderstood {
@@ -307,12 +307,12 @@ impl Component {
 
 impl Packets {
     /// The owner's signatures of this type about this part of the certificate.
-    fn of_type(&self, kind: SignatureType, about: About) -> impl Iterator<Item = &Own> {
+    fn of_type(&self, kind: SignatureType, about: CertificatePart) -> impl Iterator<Item = &Own> {
         self.own.iter().filter(move |it| it.signature.typ() == Some(kind) && it.about == about)
     }
 }
 
-impl Binding {
+impl KeyBinding {
     /// Reads the owner's signature about `key`. Returns `None` if the signature is too weak. If it
     /// states something twice, the stricter statement counts.
     fn of(own: &Own, key: &impl PublicKeyTrait) -> Option<Self> {
@@ -419,12 +419,6 @@ impl PartialOrd for Certificate {
 impl Ord for Certificate {
     fn cmp(&self, other: &Self) -> Ordering {
         self.packets().cmp(other.packets())
-    }
-}
-
-impl Hash for Certificate {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.packets().hash(state);
     }
 }
 

@@ -42,13 +42,8 @@ impl FromStr for Sha256Digest {
     /// Reads 64 hexadecimal digits of either case.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut digest = [0_u8; 32];
-        hex_decode(text, &mut digest).map(|()| Self(digest)).ok_or_else(|| DigestError {
-            found: if text.len() == 64 {
-                "not hexadecimal".to_owned()
-            } else {
-                format!("{} characters long", text.chars().count())
-            },
-        })
+        let read = hex_decode(text, &mut digest).map(|()| Self(digest));
+        read.ok_or_else(|| DigestError { found: not_hex(text, 64) })
     }
 }
 
@@ -64,18 +59,8 @@ impl fmt::Debug for Sha256Digest {
     }
 }
 
-impl serde::Serialize for Sha256Digest {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Sha256Digest {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+super::package::written_as_text!(Sha256Digest);
+super::package::read_from_text!(Sha256Digest);
 
 /// Fills `out` from exactly `2 * out.len()` hexadecimal digits, or gives `None`.
 pub(crate) fn hex_decode(text: &str, out: &mut [u8]) -> Option<()> {
@@ -88,6 +73,14 @@ pub(crate) fn hex_decode(text: &str, out: &mut [u8]) -> Option<()> {
         *byte = (nibble(high)? << 4) | nibble(low)?;
     }
     Some(())
+}
+
+/// The fault of a text that is not so many hexadecimal digits.
+pub(super) fn not_hex(text: &str, digits: usize) -> String {
+    match text.len() == digits {
+        true => "not hexadecimal".to_owned(),
+        false => format!("{} characters long", text.chars().count()),
+    }
 }
 
 fn nibble(digit: u8) -> Option<u8> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::digest::hex_decode;
+use super::digest::{hex_decode, not_hex};
 
 /// The fingerprint of the primary key of a certificate of version 4: the SHA-1 over what the key is
 /// made of (RFC 9580 section 5.5.4.2). To have somebody else's needs a second preimage.
@@ -27,13 +27,8 @@ impl FromStr for Fingerprint {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits: String = text.chars().filter(|c| *c != ' ').collect();
         let mut bytes = [0; 20];
-        hex_decode(&digits, &mut bytes).map(|()| Self(bytes)).ok_or_else(|| FingerprintError {
-            found: if digits.len() == 40 {
-                "not hexadecimal".to_owned()
-            } else {
-                format!("{} characters long", digits.chars().count())
-            },
-        })
+        let read = hex_decode(&digits, &mut bytes).map(|()| Self(bytes));
+        read.ok_or_else(|| FingerprintError { found: not_hex(&digits, 40) })
     }
 }
 
@@ -49,18 +44,8 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-impl serde::Serialize for Fingerprint {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Fingerprint {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+super::package::written_as_text!(Fingerprint);
+super::package::read_from_text!(Fingerprint);
 
 #[cfg(test)]
 mod tests {

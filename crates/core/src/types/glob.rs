@@ -1,6 +1,5 @@
 //! The patterns of rules and exceptions.
 
-use std::fmt;
 use std::str::FromStr;
 
 /// A pattern of a rule or an exception: `*` stands for any run of characters, also none, `?`
@@ -76,12 +75,6 @@ impl Glob {
     pub fn says_nothing(&self) -> bool {
         self.0.chars().all(|c| matches!(c, '*' | '?'))
     }
-
-    /// The pattern as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl FromStr for Glob {
@@ -103,11 +96,7 @@ impl FromStr for Glob {
     }
 }
 
-impl fmt::Display for Glob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+super::package::shown_as_text!(Glob);
 
 #[cfg(test)]
 mod tests {

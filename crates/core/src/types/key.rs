@@ -1,7 +1,5 @@
 //! Public keys, as the configuration pins them.
 
-use std::fmt;
-
 use super::pem::{self, hex};
 use super::{Certificate, Sha256Digest, hex_decode};
 
@@ -9,7 +7,7 @@ use super::{Certificate, Sha256Digest, hex_decode};
 ///
 /// Two values are equal exactly when they are the same key, however it was written down: votes
 /// are counted by the owner of these bytes, never by a key id that somebody chose.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum PublicKey {
     /// An Ed25519 key that decodes to a point which is not of small order (RFC 8032).
@@ -39,16 +37,16 @@ pub enum KeyKind {
 }
 
 /// A point of the curve P-256, not the one at infinity.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EcdsaP256Key([u8; 65]);
 
 /// An RSA key of 2,048 to 8,192 bits.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RsaKey(Vec<u8>);
 
 /// The numbers that make up a key, without the format around them. One party must not get two votes
 /// by putting one key into a PEM file and into a certificate.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct KeyMaterial(Vec<u8>);
 
 /// Text that is not a public key.
@@ -74,7 +72,7 @@ pub enum KeyError {
     },
     /// Not one armoured OpenPGP block.
     #[error(
-        "expected one block that begins with -----BEGIN PGP PUBLIC KEY BLOCK-----, and nothing behind its end (gpg --armor --export)"
+        "expected one block that begins with -----BEGIN PGP PUBLIC KEY BLOCK-----, and nothing after its end (gpg --armor --export)"
     )]
     NotArmor,
     /// Not exactly one certificate.
@@ -84,14 +82,14 @@ pub enum KeyError {
     #[error("only OpenPGP certificates of version 4 are understood")]
     OpenPgpVersion,
     /// A certificate with more keys than anybody needs.
-    #[error("this certificate has more than {most} keys in it")]
+    #[error("this certificate has more than {most} keys")]
     TooManyKeys {
         /// The largest number of keys that is accepted
         most: usize,
     },
     /// A certificate with a packet in it that has no place in one, or that nobody here understands.
     #[error(
-        "this certificate has a packet of type {kind} in it that is not understood, and could take back what the others say: export it anew (gpg --armor --export-options export-minimal --export)"
+        "this certificate has a packet of the unknown type {kind}, which could be a revocation: export it again (gpg --armor --export-options export-minimal --export)"
     )]
     OddPacket {
         /// The type
@@ -99,7 +97,7 @@ pub enum KeyError {
     },
     /// A certificate with so many signatures that fit nothing in it that they are not all tried.
     #[error(
-        "this certificate has too many signatures that fit nothing in it: export it anew (gpg --armor --export-options export-minimal --export)"
+        "this certificate has too many unrelated signatures: export it again (gpg --armor --export-options export-minimal --export)"
     )]
     TooManySignatures,
     /// The file holds more than a key could.
@@ -113,7 +111,7 @@ pub enum KeyError {
 /// The name of a key in in-toto's Metablock: for an Ed25519 key the SHA-256 over the canonical JSON
 /// of its description, for a certificate its fingerprint, in hexadecimal. Other programs name the
 /// same key differently, so this is only a hint.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyId(String);
 
 impl KeyKind {
@@ -414,33 +412,8 @@ impl KeyMaterial {
     }
 }
 
-impl KeyId {
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 super::package::shown_as_text!(KeyId);
-
-impl fmt::Debug for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyId({self})")
-    }
-}
-
-impl fmt::Debug for EcdsaP256Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "EcdsaP256Key({})", hex(&self.0))
-    }
-}
-
-impl fmt::Debug for RsaKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RsaKey({})", hex(&self.0))
-    }
-}
+super::package::written_as_text!(KeyId);
 
 #[cfg(test)]
 mod tests {

@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 
 use pgp::armor::Dearmor;
 use pgp::composed::{Deserializable, SignedPublicKey};
-use pgp::packet::PacketHeader;
-use pgp::types::{KeyDetails as _, PacketLength, Tag};
+use pgp::types::{KeyDetails as _, Tag};
 
 use super::Certificate;
+use super::packets::next;
 
 const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
@@ -94,19 +94,12 @@ fn dearmored(text: &str) -> Vec<Vec<u8>> {
 /// on that has no plain length.
 fn split(packets: &[u8]) -> Vec<&[u8]> {
     let mut starts = Vec::new();
-    let mut at = 0;
-    while let Some(rest) = packets.get(at..).filter(|it| !it.is_empty()) {
-        let mut reader = rest;
-        let Ok(header) = PacketHeader::try_from_reader(&mut reader) else { break };
-        let PacketLength::Fixed(length) = header.packet_length() else { break };
-        let Ok(length) = usize::try_from(length) else { break };
-        if length > reader.len() {
-            break;
-        }
+    let (mut rest, mut at) = (packets, 0);
+    while let Some((header, _)) = next(&mut rest).ok().filter(|_| at < packets.len()) {
         if header.tag() == Tag::PublicKey {
             starts.push(at);
         }
-        at += rest.len() - reader.len() + length;
+        at = packets.len() - rest.len();
     }
     let ends = starts.iter().skip(1).copied().chain([at]);
     starts.iter().zip(ends).filter_map(|(start, end)| packets.get(*start..end)).collect()

@@ -62,12 +62,6 @@ pub struct DebVersion(String);
 pub struct Architecture(String);
 
 impl PackageName {
-    /// The name as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The name by which dpkg and apt know the package.
     #[must_use]
     pub fn in_lower_case(&self) -> Cow<'_, str> {
@@ -121,12 +115,6 @@ impl From<&PackageName> for SourceName {
 }
 
 impl DebVersion {
-    /// The version as text, epoch included.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The version as it stands in file names: the epoch and its colon are left out.
     #[must_use]
     pub fn without_epoch(&self) -> &str {
@@ -135,12 +123,6 @@ impl DebVersion {
 }
 
 impl Architecture {
-    /// The architecture as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Returns true when this is `all`, the architecture of packages that run everywhere.
     #[must_use]
     pub fn is_all(&self) -> bool {
@@ -152,7 +134,7 @@ impl FromStr for PackageName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        check("a package name", text, 1, |at, c| match c {
+        check("a package name", text, |at, c| match c {
             '+' | '-' | '.' | '_' => at > 0,
             _ => c.is_ascii_alphanumeric(),
         })?;
@@ -164,7 +146,7 @@ impl FromStr for SourceName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        check("a source", text, 1, |_, c| {
+        check("a source", text, |_, c| {
             !c.is_control() && !c.is_whitespace() && !matches!(c, '(' | ')')
         })?;
         Ok(Self(text.to_owned()))
@@ -178,18 +160,18 @@ impl FromStr for DebVersion {
     /// of digits, and a rest that begins with a digit. It can have further colons.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const WHAT: &str = "a version";
-        check(WHAT, text, 1, |_, c| {
+        check(WHAT, text, |_, c| {
             c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-' | '~' | ':')
         })?;
         let rest = match text.split_once(':') {
             Some((epoch, rest)) => {
                 // dpkg reads the epoch as a positive int; more digits would overflow there.
-                check(WHAT, epoch, 1, |at, c| at < 9 && c.is_ascii_digit())?;
+                check(WHAT, epoch, |at, c| at < 9 && c.is_ascii_digit())?;
                 rest
             }
             None => text,
         };
-        check(WHAT, rest, 1, |at, c| at > 0 || c.is_ascii_digit())?;
+        check(WHAT, rest, |at, c| at > 0 || c.is_ascii_digit())?;
         Ok(Self(text.to_owned()))
     }
 }
@@ -198,7 +180,7 @@ impl FromStr for Architecture {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        check("an architecture", text, 1, |at, c| match c {
+        check("an architecture", text, |at, c| match c {
             '-' => at > 0,
             _ => c.is_ascii_alphanumeric(),
         })?;
@@ -226,10 +208,9 @@ fn shown(c: char) -> String {
 fn check(
     what: &'static str,
     text: &str,
-    shortest: usize,
     allowed: impl Fn(usize, char) -> bool,
 ) -> Result<(), NameError> {
-    if text.len() < shortest {
+    if text.is_empty() {
         return Err(NameError::TooShort { what });
     }
     if text.len() > MAX_LENGTH {
@@ -241,23 +222,37 @@ fn check(
     }
 }
 
-/// `Display` and `Serialize` of a newtype over `String`.
+/// The text of a newtype over `String`, and its `Display`.
 macro_rules! shown_as_text {
     ($($name:ident),*) => {$(
+        impl $name {
+            /// The text as it was written.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
+    )*};
+}
+pub(super) use shown_as_text;
 
+/// `Serialize` through `Display`.
+macro_rules! written_as_text {
+    ($($name:ident),*) => {$(
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.0)
+                serializer.collect_str(self)
             }
         }
     )*};
 }
-pub(super) use shown_as_text;
+pub(super) use written_as_text;
 
 /// `Deserialize` through `FromStr`, so that no unchecked value comes in that way.
 macro_rules! read_from_text {
@@ -273,6 +268,7 @@ macro_rules! read_from_text {
 pub(super) use read_from_text;
 
 shown_as_text!(PackageName, DebVersion, Architecture);
+written_as_text!(PackageName, DebVersion, Architecture);
 read_from_text!(PackageName, SourceName, DebVersion, Architecture);
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(super) struct Packets {
 
 /// The part of a certificate that a signature is about, by its position among those of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum About {
+pub(super) enum CertificatePart {
     /// The primary key
     Key,
     /// The primary key and a user id or attribute
@@ -43,17 +43,17 @@ pub(super) enum About {
 /// A signature that the owner of a certificate made.
 pub(super) struct Own {
     pub(super) signature: Signature,
-    pub(super) about: About,
+    pub(super) about: CertificatePart,
     /// Is true when everything that was signed was understood, so that writing it again gives the
     /// same bytes
     pub(super) is_plain: bool,
 }
 
 /// A signature as it stands in a certificate.
-struct Found<'p> {
+struct FoundSignature<'p> {
     signature: Signature,
     body: &'p [u8],
-    stands_behind: About,
+    stands_behind: CertificatePart,
 }
 
 /// The party in whose name a signature was made.
@@ -73,7 +73,7 @@ impl Packets {
         let mut keys: Vec<&[u8]> = Vec::new();
         let (mut primary, mut subkeys) = (None, Vec::new());
         let (mut users, mut found) = (Vec::new(), Vec::new());
-        let mut behind = About::Key;
+        let mut behind = CertificatePart::Key;
         let mut rest = bytes;
         while !rest.is_empty() {
             let (header, body) = next(&mut rest)?;
@@ -87,17 +87,17 @@ impl Packets {
                     if keys.len() >= MOST_KEYS {
                         return Err(KeyError::TooManyKeys { most: MOST_KEYS });
                     }
-                    behind = About::Subkey(subkeys.len());
+                    behind = CertificatePart::Subkey(subkeys.len());
                     subkeys
                         .push(key(body, |it| packet::PublicSubkey::try_from_reader(header, it))?);
                     keys.push(body);
                 }
                 (Tag::UserId, _) => {
-                    behind = About::User(users.len());
+                    behind = CertificatePart::User(users.len());
                     users.push((0xb4, body));
                 }
                 (Tag::UserAttribute, _) => {
-                    behind = About::User(users.len());
+                    behind = CertificatePart::User(users.len());
                     users.push((0xd1, body));
                 }
                 (Tag::Signature, _) => {
@@ -106,7 +106,7 @@ impl Packets {
                     if signature.config().is_none() {
                         return Err(KeyError::OddPacket { kind: header.tag().into() });
                     }
-                    found.push(Found { signature, body, stands_behind: behind });
+                    found.push(FoundSignature { signature, body, stands_behind: behind });
                 }
                 (other, _) => return Err(KeyError::OddPacket { kind: other.into() }),
             }
@@ -119,7 +119,7 @@ impl Packets {
 }
 
 /// The next packet, which must say how long it is and be all there.
-fn next<'p>(rest: &mut &'p [u8]) -> Result<(PacketHeader, &'p [u8]), KeyError> {
+pub(super) fn next<'p>(rest: &mut &'p [u8]) -> Result<(PacketHeader, &'p [u8]), KeyError> {
     let header = PacketHeader::try_from_reader(&mut *rest).map_err(|_| KeyError::NotOpenPgp)?;
     let PacketLength::Fixed(length) = header.packet_length() else {
         return Err(KeyError::NotOpenPgp);
@@ -181,16 +181,16 @@ impl Messages {
         }
     }
 
-    fn of(&self, about: About) -> Option<&Hashed> {
+    fn of(&self, about: CertificatePart) -> Option<&Hashed> {
         match about {
-            About::Key => Some(&self.key),
-            About::User(at) => self.users.get(at),
-            About::Subkey(at) => self.subkeys.get(at),
+            CertificatePart::Key => Some(&self.key),
+            CertificatePart::User(at) => self.users.get(at),
+            CertificatePart::Subkey(at) => self.subkeys.get(at),
         }
     }
 
     /// All parts of the certificate that a signature of this type can be about.
-    fn all(&self, kind: SignatureType) -> impl Iterator<Item = About> {
+    fn all(&self, kind: SignatureType) -> impl Iterator<Item = CertificatePart> {
         let key = matches!(
             kind,
             SignatureType::Key | SignatureType::KeyRevocation | SignatureType::CertRevocation
@@ -200,17 +200,17 @@ impl Messages {
             matches!(kind, SignatureType::SubkeyBinding | SignatureType::SubkeyRevocation);
         let count = |is: bool, all: &[Hashed]| if is { all.len() } else { 0 };
         let (users, subkeys) = (count(users, &self.users), count(subkeys, &self.subkeys));
-        key.then_some(About::Key)
+        key.then_some(CertificatePart::Key)
             .into_iter()
-            .chain((0..users).map(About::User))
-            .chain((0..subkeys).map(About::Subkey))
+            .chain((0..users).map(CertificatePart::User))
+            .chain((0..subkeys).map(CertificatePart::Subkey))
     }
 
     /// The signatures that `primary` made, and whether there is a revocation that may be the owner's
     /// and cannot be verified.
     fn own(
         &self,
-        found: Vec<Found<'_>>,
+        found: Vec<FoundSignature<'_>>,
         primary: &packet::PublicKey,
     ) -> Result<(Vec<Own>, bool), KeyError> {
         let mut left = MOST_CHECKS;

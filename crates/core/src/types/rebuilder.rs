@@ -17,12 +17,6 @@ pub struct RebuilderNameError;
 
 impl RebuilderName {
     const MAX_LENGTH: usize = 64;
-
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl FromStr for RebuilderName {
@@ -42,6 +36,7 @@ impl FromStr for RebuilderName {
 }
 
 super::package::shown_as_text!(RebuilderName);
+super::package::written_as_text!(RebuilderName);
 super::package::read_from_text!(RebuilderName);
 
 /// The number of rebuilders that must confirm. It is never zero.

@@ -18,7 +18,7 @@ pub struct SecretKey(SigningKey);
 pub enum SecretKeyError {
     /// A key that a passphrase protects.
     #[error(
-        "this key is protected by a passphrase, which cannot be asked for: openssl pkey makes one without"
+        "this key has a passphrase, which apt-quorum cannot ask for: remove it with openssl pkey"
     )]
     Encrypted,
     /// Anything else.

@@ -11,7 +11,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::attest::archive::{Listed, MAX_INDEX, MAX_RELEASE, MAX_SIGNATURE};
+use crate::attest::repository::{ListedFile, MAX_INDEX, MAX_RELEASE, MAX_SIGNATURE};
 use crate::sys::files::{read_bounded, write_whole};
 use crate::sys::room::Room;
 use crate::types::Sha256Digest;
@@ -88,14 +88,14 @@ impl Shelf {
 
     /// A file that its Release file lists.
     #[must_use]
-    pub fn file(&self, listed: &Listed) -> Option<Vec<u8>> {
+    pub fn file(&self, listed: &ListedFile) -> Option<Vec<u8>> {
         self.read(&format!("files/{}", listed.sha256), MAX_INDEX.min(listed.size))
     }
 
     /// Returns true when a file of that name and length is there. Reading it shows whether it is
     /// the right one.
     #[must_use]
-    pub fn has(&self, listed: &Listed) -> bool {
+    pub fn has(&self, listed: &ListedFile) -> bool {
         let path = self.directory.join("files").join(listed.sha256.to_string());
         let length = u64::try_from(listed.size).unwrap_or(u64::MAX);
         path.symlink_metadata().is_ok_and(|it| it.is_file() && it.len() == length)
@@ -128,7 +128,7 @@ impl Shelf {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn store(&self, listed: &Listed, file: &[u8]) -> io::Result<()> {
+    pub fn store(&self, listed: &ListedFile, file: &[u8]) -> io::Result<()> {
         fs::create_dir_all(self.directory.join("files"))?;
         self.write(&format!("files/{}", listed.sha256), file)?;
         // At once: they are few and large. Nothing else removes them when an archive changes and is

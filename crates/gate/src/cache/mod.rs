@@ -495,7 +495,7 @@ mod tests {
         cache.kept(url).store(b"bundle", b"").unwrap();
         assert!(!bundle.exists() && file.exists() && cache.kept(url).open(100).is_some());
         let (path, sha256) = ("main/x".to_owned(), Sha256Digest::of(b"file"));
-        let listed = crate::attest::archive::Listed { path, sha256, size: 4 };
+        let listed = crate::attest::repository::ListedFile { path, sha256, size: 4 };
         let shelf = cache.shelf(url, "stable");
         shelf.store(&listed, b"file").unwrap();
         assert!(!file.exists() && shelf.has(&listed));

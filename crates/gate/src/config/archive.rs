@@ -2,7 +2,7 @@
 
 use super::diagnostic::Problems;
 use super::reader::{Located, Table};
-use crate::attest::archive::Terms;
+use crate::attest::repository::Terms;
 use crate::types::RebuilderName;
 
 /// Reads these keys, all of which are required.

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::rebuilders::StatementKind;
 use super::{Change, Protocol};
-use crate::attest::archive::Terms;
-use crate::attest::{Accepted, Verified};
+use crate::attest::repository::Terms;
+use crate::attest::{Accepted, Findings};
 use crate::types::{Architecture, PublicKey, RebuilderName, Timestamp, printable};
 
 /// Seconds in a day.
@@ -175,8 +175,8 @@ fn statement(text: &mut String, accepted: &Accepted) {
         Accepted::SlsaProvenance { builder } | Accepted::OssRebuild { builder } => {
             let _ = writeln!(text, "builder = {}", toml_text(builder));
         }
-        Accepted::Svr(Verified { verifier, properties, lasts })
-        | Accepted::Vsa(Verified { verifier, properties, lasts }) => {
+        Accepted::Svr(Findings { verifier, properties, lasts })
+        | Accepted::Vsa(Findings { verifier, properties, lasts }) => {
             let _ = writeln!(text, "verifier = {}", toml_text(verifier));
             let _ = writeln!(text, "property = {}", toml_list(properties.iter().cloned()));
             let _ = writeln!(text, "max_age_days = {}", lasts / DAY);
@@ -231,7 +231,7 @@ mod tests {
             architectures: Some(["amd64".parse().unwrap(), "all".parse().unwrap()].into()),
             archive: None,
         }];
-        let verified = || Verified {
+        let verified = || Findings {
             verifier: "v\"]\n".into(),
             properties: vec!["A".into(), "B\\".into()],
             lasts: 30 * DAY,

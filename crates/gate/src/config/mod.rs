@@ -22,7 +22,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::attest::archive::Terms;
+use crate::attest::repository::Terms;
 use crate::attest::{KeyRing, KeyRingError};
 use crate::policy::Policy;
 use crate::sys::secure::{SecureError, Trusted};

@@ -183,7 +183,10 @@ fn rule(
         conflict,
     );
     match made {
-        Ok(requirement) => Some(Rule::new(table.place_name(), matcher, requirement, reason)),
+        Ok(requirement) => {
+            let place = table.place_name();
+            Some(Rule { place, matcher, requirement, reason })
+        }
         Err(errors) => {
             for error in errors {
                 let place = if is_own { threshold.place.clone() } else { table.place() };

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use super::diagnostic::{Place, Problems, SourceFile};
 use super::reader::{Located, Table, document};
 use super::{BUNDLE_SUFFIX, Endpoint, Files, Protocol, Rebuilders, archive};
-use crate::attest::{Accepted, PinnedKey, Verified};
+use crate::attest::{Accepted, Findings, PinnedKey};
 use crate::types::{Architecture, KeyError, KeyKind, NameError, PublicKey, RebuilderName};
 
 /// Longest time for which a verifier's statement counts, in days.
@@ -260,7 +260,7 @@ fn statement(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<Accep
     let properties = properties.filter(|list| list.complete);
     let verified = || {
         let properties = properties?.items.into_iter().map(|it| it.value).collect();
-        Some(Verified { verifier: verifier?, properties, lasts: days? })
+        Some(Findings { verifier: verifier?, properties, lasts: days? })
     };
     let accepted = match kind {
         StatementKind::Link => Accepted::Link,

@@ -2,7 +2,7 @@
 //!
 //! No question is asked about one package: the Release file, the list of packages that were copied,
 //! and the Packages files are fetched once and kept. The judgement looks the package up in them
-//! ([`crate::attest::archive`]). So the archive's server does not learn which packages are
+//! ([`crate::attest::repository`]). So the archive's server does not learn which packages are
 //! installed.
 //!
 //! Fetched files are verified here only to know which to fetch next, and to keep nothing unsigned.
@@ -17,7 +17,9 @@ use super::fetch::{Collection, Failure};
 use super::http::{Door, Fetched, Validator};
 use super::{Gathering, Question, Source};
 use crate::attest::KeyRing;
-use crate::attest::archive::{Listed, MAX_INDEX, MAX_RELEASE, MAX_SIGNATURE, Release, Terms};
+use crate::attest::repository::{
+    ListedFile, MAX_INDEX, MAX_RELEASE, MAX_SIGNATURE, Release, Terms,
+};
 use crate::cache::{Published, Shelf};
 use crate::policy::Outcome;
 use crate::types::{Architecture, Sha256Digest, Timestamp};
@@ -140,7 +142,7 @@ impl Archive {
         }
     }
 
-    async fn bring_file(&self, release: &Release, listed: &Listed) -> Result<(), Failure> {
+    async fn bring_file(&self, release: &Release, listed: &ListedFile) -> Result<(), Failure> {
         if self.shelf.file(listed).is_some_and(|it| is(&it, listed)) {
             return Ok(());
         }
@@ -182,7 +184,7 @@ pub fn indexes(
     release: &Release,
     architecture: &Architecture,
     native: Option<&Architecture>,
-) -> Vec<Listed> {
+) -> Vec<ListedFile> {
     let native = native.filter(|it| architecture.is_all() && *it != architecture);
     std::iter::once(architecture)
         .chain(native)
@@ -191,7 +193,7 @@ pub fn indexes(
         .collect()
 }
 
-fn is(file: &[u8], listed: &Listed) -> bool {
+fn is(file: &[u8], listed: &ListedFile) -> bool {
     file.len() == listed.size && Sha256Digest::of(file) == listed.sha256
 }
 

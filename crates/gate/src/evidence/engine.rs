@@ -444,7 +444,7 @@ impl Peer {
 fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found, checks: &Cell<usize>) {
     let artifact = question.identity.artifact_name();
     let now = Timestamp::from(std::time::SystemTime::now());
-    let wanted = attest::Wanted { artifact: &artifact, sha256: question.sha256 };
+    let wanted = attest::WantedFile { artifact: &artifact, sha256: question.sha256 };
     let mut newest = BTreeMap::new();
     for attestation in &found.attestations {
         // An attestation whose signatures take for ever would delay the answers of all others.
@@ -471,7 +471,7 @@ fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found, chec
 mod tests {
     use super::super::line::CONNECTIONS;
     use super::*;
-    use crate::apt::proxy::{Choice, Settings};
+    use crate::apt::proxy::{ProxySettings, RouteChoice};
     use crate::attest::PinnedKey;
     use crate::types::{Identity, PublicKey, Sha256Digest};
 
@@ -489,10 +489,11 @@ mod tests {
             apt.set(&format!("Acquire::http::Proxy::{host}"), "http://127.0.0.1:8082/".to_owned());
         }
         let (variables, logins) = Default::default();
-        let settings = Settings { apt: &apt, variables: &variables, logins: &logins, tor: false };
+        let settings =
+            ProxySettings { apt: &apt, variables: &variables, logins: &logins, tor: false };
         let mut routes = Routes::default();
         for url in urls.iter().map(|it| it.parse().unwrap()) {
-            if let Choice::Known(route) = settings.choice(&url) {
+            if let RouteChoice::Known(route) = settings.choice(&url) {
                 routes.set(&url, route);
             }
         }

@@ -22,7 +22,7 @@ use super::line::{CONNECTIONS, Large, Line, Lines, SMALL, host_of};
 use super::routes::Routes;
 use super::tls;
 use super::words::{Asked, is_unanswered};
-use crate::apt::proxy::{Kind, Proxy, Route};
+use crate::apt::proxy::{Proxy, ProxyKind, Route};
 
 /// Most redirects that are followed.
 const MAX_REDIRECTS: usize = 3;
@@ -482,7 +482,7 @@ fn through(proxy: &Proxy) -> reqwest::Result<reqwest::Proxy> {
     let place =
         |tls: bool, login: &str| format!("{}://{login}{host}:{}", kind.scheme(), proxy.port(tls));
     let (plain, tls) = match (proxy.login(), kind) {
-        (Some(login), Kind::Socks) => {
+        (Some(login), ProxyKind::Socks) => {
             let login = format!("{}:{}@", escaped(&login.user), escaped(&login.password));
             (place(false, &login), place(true, &login))
         }
@@ -494,7 +494,7 @@ fn through(proxy: &Proxy) -> reqwest::Result<reqwest::Proxy> {
         _ => plain.clone(),
     };
     let custom = reqwest::Proxy::custom(by_scheme);
-    Ok(match proxy.login().filter(|_| kind != Kind::Socks) {
+    Ok(match proxy.login().filter(|_| kind != ProxyKind::Socks) {
         Some(login) => {
             let text = BASE64.encode(format!("{}:{}", login.user, login.password));
             match HeaderValue::from_str(&format!("Basic {text}")) {

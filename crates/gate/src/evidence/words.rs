@@ -225,7 +225,7 @@ impl Asked<'_> {
     pub(super) fn status(&self, status: u16) -> Option<String> {
         let Route::Through(proxy) = self.route else { return None };
         // Over TLS the proxy cannot change the answer.
-        if self.scheme == "https" || proxy.kind() == crate::apt::proxy::Kind::Socks {
+        if self.scheme == "https" || proxy.kind() == crate::apt::proxy::ProxyKind::Socks {
             return None;
         }
         let host = self.host;

@@ -1,14 +1,16 @@
 //! The entries about a file in archives of rebuilt packages, from the kept files of these archives.
 //!
 //! A process without privileges fetched the files into the cache, which is not root's. All of them
-//! are verified here again, once a run: see [`crate::attest::archive`].
+//! are verified here again, once a run: see [`crate::attest::repository`].
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::attest::archive::{Archive, Index, Listed, Rejection, Release, TakenOver, Terms};
+use crate::attest::repository::{
+    Index, ListedFile, Release, Repository, RepositoryRejection, TakenOver, Terms,
+};
 use crate::attest::{Claim, KeyRing};
 use crate::cache::{Cache, Published, Shelf};
 use crate::config::Endpoint;
@@ -44,26 +46,26 @@ struct Place {
 
 #[derive(Debug, Default)]
 struct Opened {
-    archives: BTreeMap<usize, (Archive, Signed)>,
+    archives: BTreeMap<usize, (Repository, Signed)>,
     /// The dates of the newest Release files, by the ids of the places
     dates: BTreeMap<String, Timestamp>,
     /// The reasons for which files are unusable, by the SHA-256 that they should have. A file that
     /// takes long to read and turns out unusable must not be read again for every package.
-    useless: BTreeMap<Sha256Digest, Rejection>,
+    useless: BTreeMap<Sha256Digest, RepositoryRejection>,
 }
 
 impl Place {
     /// Reads a kept file. An unusable file is read only once; a missing one may still arrive.
     fn read<T>(
         &self,
-        listed: &Listed,
-        useless: &mut BTreeMap<Sha256Digest, Rejection>,
-        read: impl FnOnce(&[u8], &Listed) -> Result<T, Rejection>,
-    ) -> Result<T, Rejection> {
+        listed: &ListedFile,
+        useless: &mut BTreeMap<Sha256Digest, RepositoryRejection>,
+        read: impl FnOnce(&[u8], &ListedFile) -> Result<T, RepositoryRejection>,
+    ) -> Result<T, RepositoryRejection> {
         if let Some(why) = useless.get(&listed.sha256) {
             return Err(why.clone());
         }
-        let missing = || Rejection::OtherFile { path: listed.path.clone() };
+        let missing = || RepositoryRejection::OtherFile { path: listed.path.clone() };
         let file = self.shelf.file(listed).ok_or_else(missing)?;
         read(&file, listed).inspect_err(|why| drop(useless.insert(listed.sha256, why.clone())))
     }
@@ -81,7 +83,7 @@ pub(super) struct Word {
 /// The reason for which an archive makes no claim that counts about a file.
 #[derive(Debug)]
 pub(super) struct Silence {
-    pub(super) why: Rejection,
+    pub(super) why: RepositoryRejection,
     /// The SHA-256 of its Release file
     pub(super) release: Sha256Digest,
 }
@@ -146,10 +148,10 @@ impl Archives {
         place: &Place,
         published: &Published,
         dates: &mut BTreeMap<String, Timestamp>,
-        useless: &mut BTreeMap<Sha256Digest, Rejection>,
+        useless: &mut BTreeMap<Sha256Digest, RepositoryRejection>,
         keys: &KeyRing,
         now: Timestamp,
-    ) -> Result<Archive, Rejection> {
+    ) -> Result<Repository, RepositoryRejection> {
         let (file, signature) = (published.file(), published.signature());
         let digest = Sha256Digest::of(file);
         if let Some(why) = useless.get(&digest) {
@@ -167,17 +169,17 @@ impl Archives {
             dates.insert(place.id.clone(), release.date());
             self.remember(dates);
         }
-        Ok(Archive::new(release, taken_over))
+        Ok(Repository::new(release, taken_over))
     }
 
     /// Adds the indexes that can contain a package.
     fn fill(
         &self,
         place: &Place,
-        archive: &mut Archive,
-        useless: &mut BTreeMap<Sha256Digest, Rejection>,
+        archive: &mut Repository,
+        useless: &mut BTreeMap<Sha256Digest, RepositoryRejection>,
         identity: &Identity,
-    ) -> Result<(), Rejection> {
+    ) -> Result<(), RepositoryRejection> {
         for listed in indexes(archive.release(), &identity.architecture, self.native.as_ref()) {
             if !archive.has(&listed.path) {
                 let index = place.read(&listed, useless, |file, listed| {
@@ -242,7 +244,7 @@ mod tests {
             taken_over: "list".to_owned(),
         };
         let place = Place { id: "a".to_owned(), terms, shelf };
-        let of = |bytes: &[u8]| Listed {
+        let of = |bytes: &[u8]| ListedFile {
             path: "main/binary-amd64/Packages".to_owned(),
             sha256: Sha256Digest::of(bytes),
             size: bytes.len(),
@@ -250,12 +252,16 @@ mod tests {
         let (bad, good) = (of(b"bad"), of(b"good"));
         let mut useless = BTreeMap::new();
         let mut times = 0;
-        let mut read = |listed: &Listed| {
+        let mut read = |listed: &ListedFile| {
             let read = place.read(listed, &mut useless, |file, listed| {
                 times += 1;
                 let why = "cannot be unpacked";
                 let path = listed.path.clone();
-                if file == b"good" { Ok(()) } else { Err(Rejection::Unreadable { path, why }) }
+                if file == b"good" {
+                    Ok(())
+                } else {
+                    Err(RepositoryRejection::Unreadable { path, why })
+                }
             });
             (read.err().map(|it| it.code()), times)
         };

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::apt::configuration::Configuration;
-use crate::attest::archive::Terms;
+use crate::attest::repository::Terms;
 use crate::attest::{self, Accepted, KeyRing, PinnedKey};
 use crate::cache::Cache;
 use crate::config::{Endpoint, Protocol, Timeouts};

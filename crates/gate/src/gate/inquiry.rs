@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::appetite::Appetite;
 use super::archives::{Archives, Silence, Word};
-use crate::attest::{self, Claim, Rejection, Wanted, archive};
+use crate::attest::{self, Claim, Rejection, WantedFile, repository};
 use crate::evidence::Found;
 use crate::policy::{
     Answer, Assessment, Decision, Evidence, Named, Outcome, Policy, Subject, assess, assess_early,
@@ -242,7 +242,7 @@ impl Inquiry {
     fn read(&mut self, policy: &Policy, identity: &Identity, sha256: Sha256Digest, now: Timestamp) {
         self.note_pending();
         let artifact = identity.artifact_name();
-        let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
+        let wanted = WantedFile { artifact: &artifact, sha256: Some(sha256) };
         for (at, found) in std::mem::take(&mut self.unread) {
             self.evidence.answers.push(Answer {
                 rebuilder: found.rebuilder.clone(),
@@ -256,7 +256,8 @@ impl Inquiry {
                     self.signed.extend(signed);
                 }
                 // Its own answer says that already.
-                None | Some(Err(Silence { why: archive::Rejection::NotInIt, .. })) => {}
+                None | Some(Err(Silence { why: repository::RepositoryRejection::NotInIt, .. })) => {
+                }
                 Some(Err(Silence { why, release })) => self.evidence.answers.push(Answer {
                     rebuilder: found.rebuilder.clone(),
                     endpoint: found.endpoint.clone(),
@@ -314,7 +315,7 @@ impl Inquiry {
         (artifact, file): (&ArtifactName, Sha256Digest),
         now: Timestamp,
     ) -> Result<(), Rejection> {
-        let wanted = Wanted { artifact, sha256: Some(file) };
+        let wanted = WantedFile { artifact, sha256: Some(file) };
         let claims = attest::verify(bytes, policy.keys(), wanted, now)?;
         self.take_claims(bytes, claims, file);
         Ok(())

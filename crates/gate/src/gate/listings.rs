@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 
 use sha2::{Digest, Sha256};
 
-use crate::apt::index::{self, Entry, Listed, Origin};
-use crate::attest::archive::{MAX_SIGNATURE, Signed};
+use crate::apt::index::{self, IndexEntry, IndexOrigin, ListedPackage};
+use crate::attest::repository::{MAX_SIGNATURE, SignedRelease};
 use crate::deb822::packages::{MAX_PACKAGES, MAX_TEXT};
 use crate::policy::Listing;
 use crate::types::{
@@ -39,14 +39,14 @@ pub struct Listings {
     /// The listed files, each with its repository. Sorted, each once
     places: Vec<(Place, u32)>,
     /// The same at full length, if it is needed. Sorted by the packages as which they are listed
-    files: Vec<(u32, Listed)>,
+    files: Vec<(u32, ListedPackage)>,
     /// Packages that are listed without a SHA-256, and their repositories
     unhashed: BTreeMap<Identity, Vec<u32>>,
     remarks: Vec<String>,
 }
 
 /// Files by the packages as which they are listed.
-pub type Files<'a> = BTreeMap<&'a Identity, BTreeMap<Sha256Digest, &'a Listed>>;
+pub type Files<'a> = BTreeMap<&'a Identity, BTreeMap<Sha256Digest, &'a ListedPackage>>;
 
 /// A file that is listed as a package: half of the SHA-256 of both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,7 +86,7 @@ struct Release {
     /// True if it is signed
     signed: bool,
     /// The valid signatures, if they were checked and there is one
-    verified: Option<Signed>,
+    verified: Option<SignedRelease>,
 }
 
 /// The kept part of each listed file.
@@ -170,7 +170,7 @@ impl Listings {
         &mut self,
         reading: Reading<'_>,
         name: &str,
-        origin: Origin<'_>,
+        origin: IndexOrigin<'_>,
         release: &Release,
         wanted: impl Fn(Option<&Sha256Digest>, &Identity) -> bool,
     ) {
@@ -178,13 +178,13 @@ impl Listings {
         let at = u32::try_from(self.archives.len()).unwrap_or(u32::MAX);
         let mut listed = 0_usize;
         let mut files: BTreeMap<Identity, usize> = BTreeMap::new();
-        let each = |it: Entry| {
+        let each = |it: IndexEntry| {
             listed = listed.saturating_add(1);
             if listed > reading.most {
                 return;
             }
             match it {
-                Entry::Listed(it) => {
+                IndexEntry::Listed(it) => {
                     let identity = &it.control.identity;
                     if !wanted(Some(&it.sha256), identity) {
                         return;
@@ -198,7 +198,7 @@ impl Listings {
                         }
                     }
                 }
-                Entry::Unhashed(it) => {
+                IndexEntry::Unhashed(it) => {
                     if self.unhashed.len() < MAX_UNHASHED && wanted(None, &it) {
                         let places = self.unhashed.entry(it).or_default();
                         if places.last() != Some(&at) {
@@ -217,7 +217,7 @@ impl Listings {
             },
             None => (unpacked(&path, |text| index::entries(text, each)).ok(), Vec::new()),
         };
-        let Origin { site, component, .. } = origin;
+        let IndexOrigin { site, component, .. } = origin;
         let listing = Listing { site, component, signed_by, ..release.listing.clone() };
         self.archives.push(Archive { listing, signed: release.signed });
 
@@ -311,7 +311,7 @@ impl Listings {
 }
 
 /// The key by which files are sorted.
-const fn by_name(listed: &Listed) -> (&Identity, Sha256Digest) {
+const fn by_name(listed: &ListedPackage) -> (&Identity, Sha256Digest) {
     (&listed.control.identity, listed.sha256)
 }
 
@@ -350,10 +350,10 @@ impl Release {
         let signature =
             beside.filter(|_| !inline).map(|it| read(&it, limit + 1).unwrap_or_default());
         let verified = signers.and_then(|it| {
-            Signed::read(&text, signature.as_deref(), &it.certificates, it.now).ok()
+            SignedRelease::read(&text, signature.as_deref(), &it.certificates, it.now).ok()
         });
         // Verified statements are read only from the signed text.
-        let listing = index::release(verified.as_ref().map_or(&text, Signed::text));
+        let listing = index::release(verified.as_ref().map_or(&text, SignedRelease::text));
         match listing {
             Some(listing) => Self { listing, signed: true, verified },
             None => Self::default(),
@@ -367,9 +367,9 @@ impl Release {
 fn is_listed(
     path: &Path,
     name: &str,
-    origin: &Origin<'_>,
-    release: &Signed,
-    each: impl FnMut(Entry),
+    origin: &IndexOrigin<'_>,
+    release: &SignedRelease,
+    each: impl FnMut(IndexEntry),
 ) -> io::Result<(Extent, bool)> {
     let mut found = None;
     let extent = unpacked(path, |text| {

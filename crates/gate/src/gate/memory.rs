@@ -72,7 +72,7 @@ impl ToRemember {
         let file = |it: &Judged| {
             let Decision::Admit(admit) = &it.decision else { return None };
             let until = match admit.basis() {
-                Basis::Exception { expires, .. } => end.min(expires.as_unix()),
+                Basis::Exception { exemption, .. } => end.min(exemption.expires.as_unix()),
                 Basis::Quorum | Basis::WarnMode { .. } => end,
             };
             Some(WrittenFile { stamp: it.stamp?, until })

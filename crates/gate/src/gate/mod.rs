@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::apt::configuration::Configuration;
-use crate::attest::{self, Wanted};
+use crate::attest::{self, WantedFile};
 use crate::cache::{self, Cache};
 use crate::config::{self, Config, Problems};
 use crate::deb::{self, Examined};
@@ -358,7 +358,7 @@ impl Gate {
         let mut heard: BTreeSet<RebuilderName> = BTreeSet::new();
         let mut verified = None;
         if let Some(sha256) = question.sha256 {
-            let wanted = Wanted { artifact: &artifact, sha256: Some(sha256) };
+            let wanted = WantedFile { artifact: &artifact, sha256: Some(sha256) };
             let keys = config.policy.keys();
             let cached = cached.into_iter().filter_map(|(giver, bytes)| {
                 let result = self.appetite.verify(&giver, |checks| {

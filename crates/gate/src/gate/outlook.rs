@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Assessed, Gate};
-use crate::apt::index::Listed;
+use crate::apt::index::ListedPackage;
 use crate::policy::{Assessment, Epoch, Mode, Named, Policy, Reason};
 use crate::report;
-use crate::types::{Identity, printable};
+use crate::types::Identity;
 
 /// Most packages of a kind that are named.
 const NAMED: usize = 20;
@@ -37,7 +37,7 @@ impl Gate {
         let files = listings.files();
         let listed = packages.iter().filter_map(|it| files.get(it)).flat_map(|it| it.values());
         listed
-            .map(|Listed { sha256, control }| Named {
+            .map(|ListedPackage { sha256, control }| Named {
                 listings: listings.of(*sha256, &control.identity),
                 identity: control.identity.clone(),
                 source: Some(control.source.clone()),
@@ -157,12 +157,9 @@ impl<'a> Outlook<'a> {
             _ => String::new(),
         });
         add_lines(&mut text, &self.excepted, |it| match &it.assessment {
-            Assessment::Excepted { reason, expires, place, .. } => format!(
-                "  exception: {}: {} (until {}, {place})",
-                it.named.identity,
-                printable(reason),
-                expires.date()
-            ),
+            Assessment::Excepted { exemption, .. } => {
+                format!("  exception: {}: {}", it.named.identity, report::exempted(exemption))
+            }
             _ => String::new(),
         });
         add_lines(&mut text, &self.conflicts, |it| {

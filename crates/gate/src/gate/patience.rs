@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, Protocol};
-use crate::policy::{Mode, Rule};
+use crate::policy::Mode;
 use crate::types::RebuilderName;
 
 /// The interval at which the run checks for which rebuilders it waits.
@@ -96,7 +96,7 @@ impl Patience {
             if config.policy.mode() == Mode::Warn {
                 return Some(0);
             }
-            let rules = config.policy.rules().iter().map(Rule::requirement);
+            let rules = config.policy.rules().iter().map(|it| &it.requirement);
             let all = config.policy.default_requirement().into_iter().chain(rules);
             let fewest = all.map(|it| it.threshold().count()).min()?;
             usize::try_from(fewest).ok()

@@ -42,7 +42,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::attest::{self, KeyRing, PinnedKey, Wanted};
+    use crate::attest::{self, KeyRing, PinnedKey, WantedFile};
     use crate::types::{PublicKey, Timestamp};
 
     /// One signature by a key of this test's, as a useless link: the signer is known before the
@@ -66,7 +66,7 @@ mod tests {
         let (bytes, keys) = attestation();
         let remembered = recall(state);
         let artifact = "x_1_all.deb".parse().unwrap();
-        let wanted = Wanted { artifact: &artifact, sha256: None };
+        let wanted = WantedFile { artifact: &artifact, sha256: None };
         let keys = keys.remembering(Arc::clone(&remembered));
         let why = attest::verify(&bytes, &keys, wanted, Timestamp::from_unix(0).unwrap());
         assert_eq!(why.unwrap_err().code(), "wrong-type");

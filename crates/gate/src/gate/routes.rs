@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::apt::auth::Logins;
 use crate::apt::configuration::Configuration;
-use crate::apt::proxy::{Choice, Kind, Route, Settings, Variables};
+use crate::apt::proxy::{ProxyKind, ProxySettings, ProxyVariables, Route, RouteChoice};
 use crate::apt::sources::{Format, goes_by_tor, list_of_mirrors, read};
 use crate::config::Endpoint;
 use crate::evidence::{Network, Routes, Setup};
@@ -70,7 +70,7 @@ pub enum Commands<'a> {
 #[derive(Debug)]
 pub struct Finder {
     apt: Configuration,
-    variables: Variables,
+    variables: ProxyVariables,
     logins: Logins,
     tor: bool,
 }
@@ -91,7 +91,7 @@ impl Finder {
         let variable = |name| std::env::var(name).ok();
         Self {
             apt: apt.clone(),
-            variables: Variables {
+            variables: ProxyVariables {
                 http_proxy: variable("http_proxy"),
                 https_proxy: variable("https_proxy"),
                 no_proxy: variable("no_proxy"),
@@ -101,9 +101,9 @@ impl Finder {
         }
     }
 
-    fn settings(&self) -> Settings<'_> {
+    fn settings(&self) -> ProxySettings<'_> {
         let Self { apt, variables, logins, tor } = self;
-        Settings { apt, variables, logins, tor: *tor }
+        ProxySettings { apt, variables, logins, tor: *tor }
     }
 
     /// Finds the routes to these endpoints, and to their possible redirects: the same host over
@@ -123,8 +123,8 @@ impl Finder {
             let _ = over_tls.set_scheme("https");
             for url in [&endpoint.url, &over_tls] {
                 match settings.choice(url) {
-                    Choice::Known(route) => routes.set(url, route),
-                    Choice::Ask { command, otherwise } => {
+                    RouteChoice::Known(route) => routes.set(url, route),
+                    RouteChoice::Ask { command, otherwise } => {
                         let key = (url.scheme().to_owned(), url.host_str().map(ToOwned::to_owned));
                         asked.entry(key).or_insert((url.clone(), command, otherwise));
                     }
@@ -162,8 +162,8 @@ impl Finder {
     /// If the command gave no usable answer; for people.
     pub fn of_source(&self, url: &Url, patience: Duration) -> Result<Option<String>, String> {
         // Sources by Tor have methods that are not wrapped.
-        let settings = Settings { tor: false, ..self.settings() };
-        let Choice::Ask { command, otherwise } = settings.choice(url) else { return Ok(None) };
+        let settings = ProxySettings { tor: false, ..self.settings() };
+        let RouteChoice::Ask { command, otherwise } = settings.choice(url) else { return Ok(None) };
         let question = std::iter::once((command.as_str(), url));
         let answers = run(question, Commands::Own, Instant::now() + patience);
         let said = answers.into_iter().next().unwrap_or_else(|| Err(NOT_RUN.to_owned()));
@@ -380,7 +380,7 @@ pub fn ways(
         let Endpoint { rebuilder, url, .. } = endpoint;
         let host = url.host_str().unwrap_or_default();
         match (routes.of(url), settings.choice(url)) {
-            (Route::Closed(_), Choice::Ask { command, .. })
+            (Route::Closed(_), RouteChoice::Ask { command, .. })
                 if matches!(commands, Commands::Left) =>
             {
                 notes.push(format!(
@@ -398,7 +398,7 @@ pub fn ways(
             }
             // Over http, proxies connect to any port.
             (Route::Through(proxy), _)
-                if proxy.kind() != Kind::Socks && url.scheme() == "https" && url.port().is_some() =>
+                if proxy.kind() != ProxyKind::Socks && url.scheme() == "https" && url.port().is_some() =>
             {
                 notes.push(format!(
                     "{rebuilder}'s endpoint {host} is asked on port {} through apt's proxy {proxy}, and there are proxies that connect over https to port 443 only",
@@ -428,7 +428,7 @@ pub fn ways(
 }
 
 /// Lists settings that apt has for its packages and that do not apply to endpoints.
-fn left_out(settings: &Settings<'_>, host: &str) -> Vec<String> {
+fn left_out(settings: &ProxySettings<'_>, host: &str) -> Vec<String> {
     let set = |setting: &str| settings.find("https", host, setting);
     let is_off = |word: &str| {
         word == "0"

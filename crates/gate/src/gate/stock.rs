@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::Gate;
 use crate::apt::configuration::Configuration;
-use crate::attest::{self, Rejection, Wanted};
+use crate::attest::{self, Rejection, WantedFile};
 use crate::cache::Stored;
 use crate::evidence::MAX_ATTESTATIONS;
 use crate::policy::Policy;
@@ -135,7 +135,7 @@ fn signers(
     bytes: &[u8],
     now: Timestamp,
 ) -> Result<BTreeSet<RebuilderName>, Rejection> {
-    let wanted = Wanted { artifact, sha256: None };
+    let wanted = WantedFile { artifact, sha256: None };
     let claims = attest::verify(bytes, policy.keys(), wanted, now)?;
     let rebuilders: BTreeSet<_> = claims.iter().map(|it| it.rebuilder().clone()).collect();
     if rebuilders.is_empty() { Err(Rejection::Unsigned) } else { Ok(rebuilders) }

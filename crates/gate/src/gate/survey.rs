@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::rounds::{Open, work_through};
 use super::{Gate, Gatherer};
-use crate::attest::{self, Wanted};
+use crate::attest::{self, WantedFile};
 use crate::evidence::{Found, Question};
 use crate::policy::Policy;
 use crate::types::{Identity, RebuilderName, Sha256Digest, Timestamp};
@@ -76,7 +76,7 @@ impl Open for UnderWay<'_> {
 impl Surveyed {
     fn read(&mut self, attestations: &[Vec<u8>], policy: &Policy, now: Timestamp) {
         let artifact = self.identity.artifact_name();
-        let wanted = Wanted { artifact: &artifact, sha256: self.sha256 };
+        let wanted = WantedFile { artifact: &artifact, sha256: self.sha256 };
         for bytes in attestations {
             for claim in attest::verify(bytes, policy.keys(), wanted, now).unwrap_or_default() {
                 let same = self.sha256.is_none_or(|sha256| sha256 == claim.sha256());

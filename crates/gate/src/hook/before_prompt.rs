@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use super::{LABEL, apt_arguments, complain, complain_in_colour, complain_raw, present, state};
 use crate::apt::configuration::Configuration;
-use crate::apt::json_hook::{self, Message, MessageError};
+use crate::apt::json_hook::{self, HookMessage, HookMessageError};
 use crate::gate::{Ask, Gate, Haste, Outlook};
 use crate::policy::Mode;
 use crate::sys::inherited;
@@ -49,14 +49,14 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn converse(socket: &File) -> Result<ExitCode, MessageError> {
+fn converse(socket: &File) -> Result<ExitCode, HookMessageError> {
     let mut from = BufReader::new(socket);
     let mut to = socket;
     let mut apt = Configuration::default();
     let mut code = ExitCode::SUCCESS;
     while let Some(message) = json_hook::read(&mut from)? {
         match message {
-            Message::Hello { answer, configuration } => {
+            HookMessage::Hello { answer, configuration } => {
                 to.write_all(answer.as_bytes())?;
                 let known = configuration.map_or_else(apt_arguments::configuration_of_apt, Ok);
                 match known {
@@ -67,11 +67,11 @@ fn converse(socket: &File) -> Result<ExitCode, MessageError> {
                     }
                 }
             }
-            Message::BeforePrompt { packages, odd, named } => {
+            HookMessage::BeforePrompt { packages, odd, named } => {
                 code = look_ahead(&apt, &packages, &odd, named);
             }
-            Message::Other => {}
-            Message::Bye => break,
+            HookMessage::Other => {}
+            HookMessage::Bye => break,
         }
     }
     Ok(code)

@@ -39,7 +39,7 @@ fn judge(input: HookInput) -> ExitCode {
             complain(&format!("{it}: let through unchecked, for the mode is warn."));
         }
     }
-    let cleared = if input.archives.is_empty() {
+    let cleared = if input.files.is_empty() {
         // A removal or a configuration: no file comes onto the system.
         Clearance::of(Vec::new()).ok()
     } else {
@@ -48,7 +48,7 @@ fn judge(input: HookInput) -> ExitCode {
         let now = present(apt);
         let gate = gate.holding_up(Haste::Hook, &state(apt), now);
         let entry = Entry { gate: &gate, apt, entrance: Entrance::Hook, now, news: News::All };
-        entry.clear(input.archives.into_iter().map(candidate).collect(), Remembering::Yes)
+        entry.clear(input.files.into_iter().map(candidate).collect(), Remembering::Yes)
     };
     exit(cleared, Vec::new())
 }

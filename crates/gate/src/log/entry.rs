@@ -152,16 +152,17 @@ fn of(record: &Record) -> Vec<(&'static str, String)> {
         ("APT_QUORUM_ARCHITECTURE", identity.map(|it| it.architecture.to_string())),
         ("APT_QUORUM_SHA256", record.sha256.map(|it| it.to_string())),
         ("APT_QUORUM_FILE", Some(record.path.clone())),
-        ("APT_QUORUM_RULE", record.rule.clone()),
-        ("APT_QUORUM_THRESHOLD", record.threshold.map(|it| it.to_string())),
+        ("APT_QUORUM_RULE", record.report.rule.clone()),
+        ("APT_QUORUM_THRESHOLD", record.report.threshold.map(|it| it.to_string())),
         ("APT_QUORUM_EXCEPTION", record.exception.as_ref().map(|it| it.place.clone())),
         ("APT_QUORUM_POLICY", record.policy.map(|it| it.to_string())),
     ];
     let mut fields: Vec<_> =
         one.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    for (name, claims) in
-        [("APT_QUORUM_REBUILDER", &record.claims), ("APT_QUORUM_CONFLICT", &record.conflicts)]
-    {
+    for (name, claims) in [
+        ("APT_QUORUM_REBUILDER", &record.report.claims),
+        ("APT_QUORUM_CONFLICT", &record.report.conflicts),
+    ] {
         fields.extend(rebuilders(claims).into_iter().map(|it| (name, it)));
     }
     fields

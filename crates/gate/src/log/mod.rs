@@ -63,7 +63,7 @@ impl Log {
     pub fn decided_for_an_image(&self, decision: &Decision, record: &Record) {
         let is_confirmed =
             matches!(decision, Decision::Admit(it) if matches!(it.basis(), Basis::Quorum));
-        if !is_confirmed || !record.conflicts.is_empty() {
+        if !is_confirmed || !record.report.conflicts.is_empty() {
             self.decided(decision, record);
         }
     }

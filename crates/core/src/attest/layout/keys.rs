@@ -45,12 +45,12 @@ pub(super) fn step_keys(signed: &Value, step: &Value) -> Result<Vec<StepKey>, La
         .ok_or(LayoutError::Shape("\"keys\" is not an object"))?;
     let ids = list(step, "pubkeys")?;
     if ids.len() > super::MAX_KEYS {
-        return Err(LayoutError::Shape("the step has more keys than are read"));
+        return Err(LayoutError::Shape("the step has too many keys"));
     }
     let mut owners: BTreeSet<KeyMaterial> = BTreeSet::new();
     let mut keys = Vec::new();
     for id in ids {
-        let id = id.as_str().ok_or(LayoutError::Shape("a key id of the step is no text"))?;
+        let id = id.as_str().ok_or(LayoutError::Shape("a key id of the step is not a text"))?;
         let key = all.get(id).ok_or_else(|| LayoutError::NoSuchKey(id.to_owned()))?;
         let stated = stated(id, key)?;
         let materials = match &stated {
@@ -95,13 +95,13 @@ fn stated(id: &str, key: &Value) -> Result<Stated, LayoutError> {
             KeyMaterial::ed25519(&point.try_into().map_err(|_| damaged())?)
         }
         other => {
-            return Err(wrong(format!("keys for {} do not count here", printable(other))));
+            return Err(wrong(format!("keys for {} are not supported", printable(other))));
         }
     };
     let fingerprint = id.to_ascii_lowercase();
     let mut twenty = [0; 20];
     if hex_decode(&fingerprint, &mut twenty).is_none() {
-        return Err(wrong("this is no fingerprint of an OpenPGP key of version 4".to_owned()));
+        return Err(wrong("this is not the fingerprint of an OpenPGP key of version 4".to_owned()));
     }
     let subkeys = match key.member("subkeys") {
         None => BTreeSet::new(),
@@ -126,7 +126,7 @@ fn plain_key(key: &Value) -> Result<PublicKey, String> {
         ("rsa", "rsassa-pss-sha256") => PublicKey::read(KeyKind::RsaPss, public),
         _ => {
             return Err(format!(
-                "keys of the type {} for {} do not count here",
+                "keys of the type {} for {} are not supported",
                 printable(kind),
                 printable(scheme)
             ));

@@ -43,16 +43,16 @@ pub struct Layout {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
     /// More bytes than an attestation may have.
-    #[error("it has {size} bytes, more than the {MAX_BYTES} that are read")]
+    #[error("it has {size} bytes, over the limit of {MAX_BYTES}")]
     TooLarge {
         /// Its size in bytes
         size: usize,
     },
     /// No key was given to hold it against, or too many.
-    #[error("give 1 to {MAX_KEYS} keys that its signatures are held against")]
+    #[error("give 1 to {MAX_KEYS} keys to verify its signatures with")]
     KeyCount,
     /// A key was given twice.
-    #[error("a key that its signatures are held against was given twice")]
+    #[error("a key to verify its signatures with is given twice")]
     RepeatedKey,
     /// Not JSON, or JSON that can be read in two ways.
     #[error("{0}")]
@@ -72,13 +72,13 @@ pub enum LayoutError {
     #[error("signed, but not a layout: its type is {}", shown(.0))]
     WrongType(String),
     /// It no longer holds.
-    #[error("it expired on {}: whoever made it must renew and sign it", .0.date())]
+    #[error("it expired on {}: its owner must renew and sign it", .0.date())]
     Expired(Timestamp),
     /// A member is missing or not what it should be.
     #[error("{0}")]
     Shape(&'static str),
     /// A member that is not known, and might demand something.
-    #[error("{place} has the member {}, which is not understood, so what it demands could not be kept", printable(.name))]
+    #[error("{place} has the unknown member {}, so the import could not keep its demand", printable(.name))]
     Unknown {
         /// The place of the member in the layout
         place: &'static str,
@@ -86,10 +86,10 @@ pub enum LayoutError {
         name: String,
     },
     /// More than one step, or none.
-    #[error("it has {0} steps; only a layout with the one step rebuild can be taken over")]
+    #[error("it has {0} steps; only a layout with the single step rebuild can be imported")]
     Steps(usize),
     /// A step that is not a rebuild.
-    #[error("its step is called {}; only the step rebuild can be taken over", printable(.0))]
+    #[error("its step is called {}; only the step rebuild can be imported", printable(.0))]
     WrongStep(String),
     /// A threshold of zero, or none.
     #[error("the step: {0}")]
@@ -103,10 +103,10 @@ pub enum LayoutError {
         keys: usize,
     },
     /// A key of the step stands in it twice, under this id or another.
-    #[error("the step has the key {} twice, which would count as two", printable(.0))]
+    #[error("the step has the key {} twice, so it would count twice", printable(.0))]
     TwoIds(String),
     /// The step names a key that the layout does not have.
-    #[error("the step names the key {}, which the layout does not have (as a key of its own)", printable(.0))]
+    #[error("the step names the key {}, which is not a key of the layout", printable(.0))]
     NoSuchKey(String),
     /// A key that cannot be taken.
     #[error("the key {}: {why}", printable(.id))]
@@ -154,7 +154,7 @@ impl Layout {
         only(signed, "the layout", &known)?;
         let expires = text(signed, "expires")
             .and_then(|it| it.parse::<Timestamp>().ok())
-            .ok_or(LayoutError::Shape("\"expires\" is no moment such as 2027-03-01T00:00:00Z"))?;
+            .ok_or(LayoutError::Shape("\"expires\" is not a time such as 2027-03-01T00:00:00Z"))?;
         if expires <= now {
             return Err(LayoutError::Expired(expires));
         }
@@ -184,7 +184,7 @@ impl Layout {
             Some(Value::Integer(number)) => {
                 Threshold::try_from(i64::try_from(*number).unwrap_or(i64::MAX))?
             }
-            _ => return Err(LayoutError::Shape("the step's threshold is no whole number")),
+            _ => return Err(LayoutError::Shape("the step's threshold is not a whole number")),
         };
         if !threshold.is_met_by(keys.len()) {
             let keys = keys.len();
@@ -216,8 +216,8 @@ fn signers(
         let id = key.key_id();
         if let Err(why) = signatures.signers(&ring, now) {
             let why = match why {
-                Rejection::BadSignature { .. } => "its signature does not verify".to_owned(),
-                Rejection::UnknownKey { .. } => "no signature is in its name".to_owned(),
+                Rejection::BadSignature { .. } => "its signature is invalid".to_owned(),
+                Rejection::UnknownKey { .. } => "it has no signature by this key".to_owned(),
                 Rejection::FaultySignature { fault, .. } => format!("it signed, but {fault}"),
                 other => other.to_string(),
             };
@@ -259,9 +259,9 @@ fn only(value: &Value, place: &'static str, known: &[&str]) -> Result<(), Layout
 
 fn envelope(why: &Rejection) -> String {
     match why {
-        Rejection::Unsigned => "it carries no signature".to_owned(),
+        Rejection::Unsigned => "it has no signature".to_owned(),
         Rejection::TooManySignatures { count } => {
-            format!("it carries {count} signatures, more than the {MAX_SIGNATURES} that are read")
+            format!("it has {count} signatures, over the limit of {MAX_SIGNATURES}")
         }
         other => other.to_string(),
     }

@@ -25,7 +25,7 @@ impl Notes {
 /// what holds here anyway: that the .deb is among the products. All others are told.
 pub(super) fn rules_of_step(step: &Value, notes: &mut Notes) -> Result<(), LayoutError> {
     if !list_or_nothing(step, "expected_command")?.is_empty() {
-        notes.push("which command the rebuilder must have run is not checked".to_owned());
+        notes.push("not checked: the rebuilder's command".to_owned());
     }
     for (member, what) in [("expected_materials", "materials"), ("expected_products", "products")] {
         let products = what == "products";
@@ -39,13 +39,13 @@ pub(super) fn rules_of_step(step: &Value, notes: &mut Notes) -> Result<(), Layou
                 ["CREATE", "*" | "*.deb"] if products => {
                     allowed = true;
                     notes.push(format!(
-                        "that what the rebuild made was not there before ({shown}) is not checked"
+                        "not checked: that the products did not exist before the rebuild ({shown})"
                     ));
                 }
                 ["ALLOW", "*"] => allowed = true,
                 ["ALLOW", "*.deb"] if products => allowed = true,
                 ["DISALLOW", "*" | "*.deb"] if products && allowed => {}
-                _ => notes.push(format!("the step's rule about {what} is not checked: {shown}")),
+                _ => notes.push(format!("not checked: the step's rule about {what}: {shown}")),
             }
         }
     }
@@ -57,7 +57,7 @@ pub(super) fn inspections(signed: &Value, notes: &mut Notes) -> Result<(), Layou
     for inspection in list_or_nothing(signed, "inspect")? {
         let name = text(inspection, "name").unwrap_or_default();
         notes.push(format!(
-            "the inspection {} is not run, and its rules are not checked: nothing of a layout is ever run",
+            "not checked: the inspection {} (apt-quorum runs no command of a layout)",
             printable(name)
         ));
     }

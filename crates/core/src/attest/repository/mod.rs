@@ -1,11 +1,11 @@
-//! Archives that were built anew from Debian's sources, such as Debian Taco's: what stands in their
+//! Repositories that were built anew from Debian's sources, such as Debian Taco's: what stands in their
 //! signed indexes is a vote.
 //!
-//! An archive's word hangs on a chain. A pinned certificate signed the Release file ([`Release`]), that
+//! A repository's word hangs on a chain. A pinned certificate signed the Release file ([`Release`]), that
 //! has the hashes of the Packages files ([`Index`]), and those have the hash of every package. But where
-//! such an archive could not build a package, it offers Debian's own file. So a list of what was
+//! such a repository could not build a package, it offers Debian's own file. So a list of what was
 //! taken over ([`TakenOver`]) must be among the files that the Release file has the hash of: without
-//! it nothing that the archive says is a vote.
+//! it nothing that the repository says is a vote.
 //!
 //! Format: <https://wiki.debian.org/DebianRepository/Format>.
 
@@ -20,8 +20,8 @@ use crate::deb822::packages::MAX_PACKAGES;
 use crate::types::{Architecture, Identity, RebuilderName, Timestamp};
 
 pub use index::{Index, TakenOver};
-pub use release::{Listed, Release};
-pub use signed::Signed;
+pub use release::{ListedFile, Release};
+pub use signed::SignedRelease;
 
 /// Largest Release file that is read, in bytes. Debian's have up to 250 kB.
 pub const MAX_RELEASE: usize = 2 * 1024 * 1024;
@@ -32,10 +32,10 @@ pub const MAX_SIGNATURE: usize = 64 * 1024;
 /// Largest index that is read, as it is published, in bytes. Debian's largest has 10 MB.
 pub const MAX_INDEX: usize = 64 * 1024 * 1024;
 
-/// The parts of an archive that count, as the administrator set them.
+/// The parts of a repository that count, as the administrator set them.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Terms {
-    /// The rebuilder that publishes the archive: only this rebuilder's keys count for it
+    /// The rebuilder that publishes the repository: only this rebuilder's keys count for it
     pub rebuilder: RebuilderName,
     /// The directory below `dists/`, which must be the Release file's suite or codename
     pub suite: String,
@@ -55,26 +55,26 @@ impl Terms {
     }
 }
 
-/// The reason that an archive makes no claim about a file.
+/// The reason that a repository makes no claim about a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// Its Release file has no valid signature by a key that counts for the archive.
+pub enum RepositoryRejection {
+    /// Its Release file has no valid signature by a key that counts for the repository.
     #[error("its Release file: {0}")]
     Signature(#[from] super::Rejection),
     /// Its Release file is none.
     #[error("its Release file {0}")]
     Release(&'static str),
     /// Its Release file is that of another suite.
-    #[error("its Release file is that of {}", crate::types::printable(.found))]
+    #[error("its Release file is for another suite: {}", crate::types::printable(.found))]
     OtherSuite {
         /// The suite or codename that the file states
         found: String,
     },
     /// It is not good any more.
-    #[error("its Release file was good until {}", .0.date())]
+    #[error("its Release file expired on {}", .0.date())]
     NoLongerValid(Timestamp),
     /// An older one than was seen before.
-    #[error("its Release file of {} is older than one seen before, of {}", .found.date(), .seen.date())]
+    #[error("its Release file of {} is older than an earlier one, of {}", .found.date(), .seen.date())]
     Older {
         /// Its date
         found: Timestamp,
@@ -88,7 +88,7 @@ pub enum Rejection {
         path: String,
     },
     /// A file that is not there, or not the one that its Release file has the hash of.
-    #[error("{} is missing, or not the file that its Release file lists", crate::types::printable(.path))]
+    #[error("{} is missing, or differs from what its Release file lists", crate::types::printable(.path))]
     OtherFile {
         /// The path of the file
         path: String,
@@ -108,11 +108,11 @@ pub enum Rejection {
     #[error("it has several different files of this name, version and architecture")]
     Ambiguous,
     /// It took the file over.
-    #[error("it took this file over and did not build it")]
+    #[error("it took this file over from another repository and did not build it")]
     TakenOver,
 }
 
-impl Rejection {
+impl RepositoryRejection {
     /// A short stable name for each reason.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -132,16 +132,16 @@ impl Rejection {
     }
 }
 
-/// All of an archive that was verified.
+/// All of a repository that was verified.
 #[derive(Debug, Clone)]
-pub struct Archive {
+pub struct Repository {
     release: Release,
     taken_over: TakenOver,
     indexes: BTreeMap<String, Index>,
 }
 
-impl Archive {
-    /// An archive without indexes.
+impl Repository {
+    /// A repository without indexes.
     #[must_use]
     pub const fn new(release: Release, taken_over: TakenOver) -> Self {
         Self { release, taken_over, indexes: BTreeMap::new() }
@@ -164,13 +164,13 @@ impl Archive {
     ///
     /// # Errors
     /// If there is no room.
-    pub fn check_room(&self, index: &Index) -> Result<(), Rejection> {
+    pub fn check_room(&self, index: &Index) -> Result<(), RepositoryRejection> {
         let all = self.indexes.values().chain([index]).map(Index::len).sum::<usize>();
         if all <= MAX_PACKAGES {
             return Ok(());
         }
-        let why = "and the indexes before it list more packages than are read";
-        Err(Rejection::Unreadable { path: index.path().to_owned(), why })
+        let why = "and the indexes before it list too many packages";
+        Err(RepositoryRejection::Unreadable { path: index.path().to_owned(), why })
     }
 
     /// Adds an index.
@@ -178,7 +178,7 @@ impl Archive {
         self.indexes.insert(index.path().to_owned(), index);
     }
 
-    /// The archive's claims about the file of a package: one claim for each pinned key of its
+    /// The repository's claims about the file of a package: one claim for each pinned key of its
     /// rebuilder that signed its Release file.
     ///
     /// # Errors
@@ -188,16 +188,16 @@ impl Archive {
         identity: &Identity,
         keys: &KeyRing,
         now: Timestamp,
-    ) -> Result<Vec<Claim>, Rejection> {
+    ) -> Result<Vec<Claim>, RepositoryRejection> {
         self.release.check_still_good(now)?;
         let mut files = self.indexes.values().filter_map(|index| index.find(identity));
-        let found = files.next().ok_or(Rejection::NotInIt)??;
+        let found = files.next().ok_or(RepositoryRejection::NotInIt)??;
         if files.any(|other| other != Ok(found)) {
-            return Err(Rejection::Ambiguous);
+            return Err(RepositoryRejection::Ambiguous);
         }
         let artifact = identity.artifact_name();
         if self.taken_over.has(&artifact, found) {
-            return Err(Rejection::TakenOver);
+            return Err(RepositoryRejection::TakenOver);
         }
         Ok(self.release.claims(&artifact, found, keys))
     }
@@ -205,7 +205,11 @@ impl Archive {
 
 /// For the fuzz targets: a Release file as if somebody had signed its text.
 #[cfg(fuzzing)]
-pub fn as_if_signed(text: &[u8], terms: &Terms, now: Timestamp) -> Result<Release, Rejection> {
+pub fn as_if_signed(
+    text: &[u8],
+    terms: &Terms,
+    now: Timestamp,
+) -> Result<Release, RepositoryRejection> {
     let digest = crate::types::Sha256Digest::of(text);
     Release::signed(text, digest, Vec::new(), terms, now)
 }

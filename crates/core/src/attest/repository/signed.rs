@@ -7,22 +7,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::release::{detached, files, inline};
-use super::{MAX_RELEASE, Rejection};
+use super::{RepositoryRejection, release};
 use crate::attest::openpgp::OpenPgpSignature;
-use crate::attest::{self, MAX_CHECKS, SignatureFault};
-use crate::deb822;
+use crate::attest::{MAX_CHECKS, SignatureFault};
 use crate::types::{Certificate, Fingerprint, KeyFault, Sha256Digest, Timestamp, Unverified};
 
 /// A Release file with a signature by a certificate that is at hand.
 #[derive(Debug, Clone)]
-pub struct Signed {
+pub struct SignedRelease {
     text: Vec<u8>,
     files: BTreeMap<String, Sha256Digest>,
     signers: BTreeSet<Fingerprint>,
 }
 
-impl Signed {
+impl SignedRelease {
     /// Reads an InRelease file, or with a `signature` beside it a Release file, and finds out which
     /// of the `certificates` signed it: by a key that may sign at `now`. Whatever is not certain is
     /// nobody's signature.
@@ -34,15 +32,9 @@ impl Signed {
         signature: Option<&[u8]>,
         certificates: &[Unverified],
         now: Timestamp,
-    ) -> Result<Self, Rejection> {
-        if file.len() > MAX_RELEASE {
-            return Err(attest::Rejection::TooLarge { size: file.len() }.into());
-        }
-        let (text, signatures) = match signature {
-            None => inline(file)?,
-            Some(signature) => (file.to_vec(), detached(file, signature)?),
-        };
-        let mut signers = Signers::default();
+    ) -> Result<Self, RepositoryRejection> {
+        let (text, signatures) = release::signed(file, signature)?;
+        let mut signers = VerifiedSigners::default();
         for packet in signatures.packets() {
             for certificate in signers.named_by(packet, certificates) {
                 let verified = packet.verify_by_any(certificate, signatures.message(), now);
@@ -51,9 +43,12 @@ impl Signed {
         }
         let signers = signers.good(certificates, now);
         if signers.is_empty() {
-            return Err(Rejection::Release("is signed by no certificate that apt is told to take"));
+            return Err(RepositoryRejection::Release(
+                "is signed by no certificate of apt's configuration",
+            ));
         }
-        let files = listed(&text)?;
+        let (_, files) = release::listed(&text)?;
+        let files = files.into_iter().map(|(path, (sha256, _))| (path, sha256)).collect();
         Ok(Self { text, files, signers })
     }
 
@@ -76,27 +71,16 @@ impl Signed {
     }
 }
 
-/// The SHA-256 of every file that the text lists.
-fn listed(text: &[u8]) -> Result<BTreeMap<String, Sha256Digest>, Rejection> {
-    let mut stanzas = deb822::stanzas(text);
-    let (Some(Ok(stanza)), None) = (stanzas.next(), stanzas.next()) else {
-        return Err(Rejection::Release("is not one stanza of fields"));
-    };
-    let files = files(stanza.field("SHA256").unwrap_or_default())
-        .ok_or(Rejection::Release("lists files in an odd way"))?;
-    Ok(files.into_iter().map(|(path, (sha256, _))| (path, sha256)).collect())
-}
-
 /// The certificates that were found to have signed.
 #[derive(Default)]
-struct Signers {
+struct VerifiedSigners {
     good: BTreeSet<Fingerprint>,
     /// The certificates of which a copy says that the key was revoked
     revoked: BTreeSet<Fingerprint>,
     checks: usize,
 }
 
-impl Signers {
+impl VerifiedSigners {
     /// The certificates with a key that the signature names. A signature that names no key would
     /// cost an attempt with every key; no program signs a repository in this way.
     fn named_by<'c>(

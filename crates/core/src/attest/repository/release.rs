@@ -1,11 +1,11 @@
-//! The signed file at the root of an archive.
+//! The signed file at the root of a repository.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgp::composed::{CleartextSignedMessage, Deserializable, DetachedSignature};
 use pgp::packet::{Signature as Packet, SignatureType};
 
-use super::{MAX_RELEASE, MAX_SIGNATURE, Rejection, Terms};
+use super::{MAX_RELEASE, MAX_SIGNATURE, RepositoryRejection, Terms};
 use crate::attest::openpgp::OpenPgpSignature;
 use crate::attest::signatures::{Form, Signature, Signatures};
 use crate::attest::{self, AHEAD, Claim, KeyRing, PinnedKey};
@@ -26,12 +26,12 @@ pub struct Release {
     date: Timestamp,
     valid_until: Option<Timestamp>,
     by_hash: bool,
-    files: BTreeMap<String, (Sha256Digest, usize)>,
+    files: ReleaseFiles,
 }
 
 /// A file that a Release file lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedFile {
     /// Its path below `dists/SUITE/`
     pub path: String,
     /// Its SHA-256
@@ -42,7 +42,7 @@ pub struct Listed {
 
 impl Release {
     /// Reads an InRelease file, or with a `signature` beside it a Release file, that must be signed
-    /// with a key of the archive's rebuilder, and be of the suite.
+    /// with a key of the repository's rebuilder, and be of the suite.
     ///
     /// [`Release::check_still_good`] tells whether the file is still good.
     ///
@@ -54,14 +54,8 @@ impl Release {
         keys: &KeyRing,
         terms: &Terms,
         now: Timestamp,
-    ) -> Result<Self, Rejection> {
-        if file.len() > MAX_RELEASE {
-            return Err(attest::Rejection::TooLarge { size: file.len() }.into());
-        }
-        let (text, signatures) = match signature {
-            None => inline(file)?,
-            Some(signature) => (file.to_vec(), detached(file, signature)?),
-        };
+    ) -> Result<Self, RepositoryRejection> {
+        let (text, signatures) = signed(file, signature)?;
         let keys = keys.of(&terms.rebuilder);
         let signers = signatures.signers(&keys, now)?;
         let signers = signers.into_iter().map(|pinned| pinned.key.clone()).collect();
@@ -76,28 +70,25 @@ impl Release {
         signers: Vec<PublicKey>,
         terms: &Terms,
         now: Timestamp,
-    ) -> Result<Self, Rejection> {
-        let mut stanzas = deb822::stanzas(text);
-        let (Some(Ok(stanza)), None) = (stanzas.next(), stanzas.next()) else {
-            return Err(Rejection::Release("is not one stanza of fields"));
-        };
+    ) -> Result<Self, RepositoryRejection> {
+        let (stanza, files) = listed(text)?;
         let suites = ["Suite", "Codename"].map(|name| stanza.field(name).unwrap_or_default());
         if !suites.contains(&terms.suite.as_str()) {
             let found = suites.into_iter().find(|it| !it.is_empty()).unwrap_or("no suite");
-            return Err(Rejection::OtherSuite { found: found.to_owned() });
+            return Err(RepositoryRejection::OtherSuite { found: found.to_owned() });
         }
         let date = |name| match stanza.field(name) {
             Some(text) => Timestamp::from_release(text).map(Some),
             None => Ok(None),
         };
         let (Ok(Some(date)), Ok(valid_until)) = (date("Date"), date("Valid-Until")) else {
-            return Err(Rejection::Release("has no Date, or one that is none"));
+            return Err(RepositoryRejection::Release(
+                "has no valid Date, or an invalid Valid-Until",
+            ));
         };
         if date.as_unix() > now.as_unix().saturating_add(AHEAD) {
-            return Err(Rejection::Release("is from the future"));
+            return Err(RepositoryRejection::Release("is dated in the future"));
         }
-        let files = files(stanza.field("SHA256").unwrap_or_default())
-            .ok_or(Rejection::Release("lists files in an odd way"))?;
         Ok(Self {
             digest,
             signers,
@@ -121,7 +112,7 @@ impl Release {
         self.date
     }
 
-    /// The parts of the archive that count.
+    /// The parts of the repository that count.
     #[must_use]
     pub const fn terms(&self) -> &Terms {
         &self.terms
@@ -138,9 +129,9 @@ impl Release {
     ///
     /// # Errors
     /// If it no longer counts: the time until which it did.
-    pub fn check_still_good(&self, now: Timestamp) -> Result<(), Rejection> {
+    pub fn check_still_good(&self, now: Timestamp) -> Result<(), RepositoryRejection> {
         match self.valid_until {
-            Some(end) if end <= now => Err(Rejection::NoLongerValid(end)),
+            Some(end) if end <= now => Err(RepositoryRejection::NoLongerValid(end)),
             _ => Ok(()),
         }
     }
@@ -149,20 +140,20 @@ impl Release {
     ///
     /// # Errors
     /// If it is older: both dates.
-    pub fn check_not_older(&self, seen: Timestamp) -> Result<(), Rejection> {
+    pub fn check_not_older(&self, seen: Timestamp) -> Result<(), RepositoryRejection> {
         if self.date < seen {
-            return Err(Rejection::Older { found: self.date, seen });
+            return Err(RepositoryRejection::Older { found: self.date, seen });
         }
         Ok(())
     }
 
     /// The file that stands under `path`, compressed in the way that makes the least of it.
     #[must_use]
-    pub fn file(&self, path: &str) -> Option<Listed> {
+    pub fn file(&self, path: &str) -> Option<ListedFile> {
         Compression::ALL.into_iter().find_map(|compression| {
             let path = format!("{path}{}", compression.suffix());
             let (sha256, size) = *self.files.get(&path)?;
-            Some(Listed { path, sha256, size })
+            Some(ListedFile { path, sha256, size })
         })
     }
 
@@ -172,13 +163,13 @@ impl Release {
         self.files.values().map(|(sha256, _)| *sha256).collect()
     }
 
-    /// The list of what the archive took over, without which nothing of it counts.
+    /// The list of what the repository took over, without which nothing of it counts.
     ///
     /// # Errors
     /// If it is not listed.
-    pub fn taken_over(&self) -> Result<Listed, Rejection> {
+    pub fn taken_over(&self) -> Result<ListedFile, RepositoryRejection> {
         let path = &self.terms.taken_over;
-        self.file(path).ok_or_else(|| Rejection::NotListed { path: path.clone() })
+        self.file(path).ok_or_else(|| RepositoryRejection::NotListed { path: path.clone() })
     }
 
     pub(super) fn claims(
@@ -200,9 +191,24 @@ impl Release {
     }
 }
 
+/// The text of an InRelease file, or with a `signature` beside it of a Release file, and its
+/// signatures.
+pub(super) fn signed(
+    file: &[u8],
+    signature: Option<&[u8]>,
+) -> Result<(Vec<u8>, Signatures), RepositoryRejection> {
+    if file.len() > MAX_RELEASE {
+        return Err(attest::Rejection::TooLarge { size: file.len() }.into());
+    }
+    match signature {
+        None => inline(file),
+        Some(signature) => Ok((file.to_vec(), detached(file, signature)?)),
+    }
+}
+
 /// The text of an InRelease file as it was signed, and its signatures (RFC 9580 section 7).
-pub(super) fn inline(file: &[u8]) -> Result<(Vec<u8>, Signatures), Rejection> {
-    const UNFIT: Rejection = Rejection::Release("is not one text with signatures");
+fn inline(file: &[u8]) -> Result<(Vec<u8>, Signatures), RepositoryRejection> {
+    const UNFIT: RepositoryRejection = RepositoryRejection::Release("is not a signed text");
     let text = std::str::from_utf8(file).map_err(|_| UNFIT)?;
     // What stands around the frame is signed by nobody; apt refuses it, too.
     let framed = text.starts_with("-----BEGIN PGP SIGNED MESSAGE-----\n")
@@ -215,13 +221,14 @@ pub(super) fn inline(file: &[u8]) -> Result<(Vec<u8>, Signatures), Rejection> {
     let signed = message.signed_text();
     let packets = message.signatures().iter().cloned();
     let signatures = signatures(packets, SignatureType::Text, signed.clone().into_bytes())?;
-    // Signed is the text with the line ends of the network, read is the one with Unix's.
+    // SignedRelease is the text with the line ends of the network, read is the one with Unix's.
     Ok((signed.replace("\r\n", "\n").into_bytes(), signatures))
 }
 
 /// The signatures in a file of their own, armoured or not.
-pub(super) fn detached(message: &[u8], signature: &[u8]) -> Result<Signatures, Rejection> {
-    const UNFIT: Rejection = Rejection::Release("has a signature beside it that is none");
+fn detached(message: &[u8], signature: &[u8]) -> Result<Signatures, RepositoryRejection> {
+    const UNFIT: RepositoryRejection =
+        RepositoryRejection::Release("has a malformed detached signature");
     if signature.len() > MAX_SIGNATURE {
         return Err(UNFIT);
     }
@@ -241,7 +248,7 @@ fn signatures(
     packets: impl ExactSizeIterator<Item = Packet>,
     expected: SignatureType,
     message: Vec<u8>,
-) -> Result<Signatures, Rejection> {
+) -> Result<Signatures, RepositoryRejection> {
     Signatures::check_count(packets.len())?;
     let signature = |packet: Packet| {
         let packet = OpenPgpSignature::of(packet, expected);
@@ -251,8 +258,23 @@ fn signatures(
     Ok(Signatures::new(packets.map(signature).collect(), message))
 }
 
+/// The files that a Release file lists, by their paths below `dists/SUITE/`.
+type ReleaseFiles = BTreeMap<String, (Sha256Digest, usize)>;
+
+/// The fields of a Release file, and the files that it lists.
+pub(super) fn listed(
+    text: &[u8],
+) -> Result<(deb822::Stanza<'_>, ReleaseFiles), RepositoryRejection> {
+    let mut stanzas = deb822::stanzas(text);
+    let (Some(Ok(stanza)), None) = (stanzas.next(), stanzas.next()) else {
+        return Err(RepositoryRejection::Release("is not one stanza of fields"));
+    };
+    let files = files(stanza.field("SHA256").unwrap_or_default());
+    Ok((stanza, files.ok_or(RepositoryRejection::Release("has a malformed list of files"))?))
+}
+
 /// The lines ` SHA256 SIZE PATH` of a Release file.
-pub(super) fn files(field: &str) -> Option<BTreeMap<String, (Sha256Digest, usize)>> {
+fn files(field: &str) -> Option<ReleaseFiles> {
     let mut files = BTreeMap::new();
     for line in field.lines().filter(|line| !line.trim().is_empty()) {
         let mut parts = line.split_ascii_whitespace();

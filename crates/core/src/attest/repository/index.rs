@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use super::release::Listed;
-use super::{MAX_INDEX, Rejection};
+use super::release::ListedFile;
+use super::{MAX_INDEX, RepositoryRejection};
 use crate::compressed::{Compression, Fault};
 use crate::deb822::packages::{self, MAX_PACKAGES, MAX_TEXT};
 use crate::types::{ArtifactName, Identity, Sha256Digest};
@@ -14,7 +14,7 @@ const MAX_LIST: u64 = 32 * 1024 * 1024;
 /// The first half of a SHA-256: enough to tell names apart, in half the memory.
 type Half = [u8; 16];
 
-/// The packages that an archive has.
+/// The packages that a repository has.
 ///
 /// Only digests are kept, of names as well, in 48 bytes for each package: 3.6 MB for the largest
 /// index of Debian, and 29 MB for the largest that is read.
@@ -31,15 +31,19 @@ impl Index {
     ///
     /// # Errors
     /// If the file is not that one, or not to be read.
-    pub fn read(file: &[u8], listed: &Listed) -> Result<Self, Rejection> {
+    pub fn read(file: &[u8], listed: &ListedFile) -> Result<Self, RepositoryRejection> {
         Self::read_some(file, listed, MAX_PACKAGES)
     }
 
     /// Reads a file that may list so many packages, each as often as it is listed.
-    fn read_some(file: &[u8], listed: &Listed, most: usize) -> Result<Self, Rejection> {
+    fn read_some(
+        file: &[u8],
+        listed: &ListedFile,
+        most: usize,
+    ) -> Result<Self, RepositoryRejection> {
         let mut files = Vec::new();
         let mut too_many = false;
-        let each = |packages::Listed { sha256, control }| {
+        let each = |packages::ListedPackage { sha256, control }| {
             if files.len() < most {
                 files.push((half(&control.identity.to_string()), sha256));
             } else {
@@ -48,7 +52,7 @@ impl Index {
         };
         unpack(file, listed, MAX_TEXT, |text| packages::packages(BufReader::new(text), each))?;
         if too_many {
-            return Err(unreadable(listed, "lists more packages than are read"));
+            return Err(unreadable(listed, "lists too many packages"));
         }
         files.sort_unstable();
         files.dedup();
@@ -68,16 +72,19 @@ impl Index {
     }
 
     /// The SHA-256 of the file of this very package, if it has the package.
-    pub(super) fn find(&self, identity: &Identity) -> Option<Result<Sha256Digest, Rejection>> {
+    pub(super) fn find(
+        &self,
+        identity: &Identity,
+    ) -> Option<Result<Sha256Digest, RepositoryRejection>> {
         let wanted = half(&identity.to_string());
         let from = self.files.partition_point(|(name, _)| *name < wanted);
         let mut same = self.files.get(from..)?.iter().take_while(|(name, _)| *name == wanted);
         let (_, sha256) = same.next()?;
-        Some(if same.next().is_none() { Ok(*sha256) } else { Err(Rejection::Ambiguous) })
+        Some(if same.next().is_none() { Ok(*sha256) } else { Err(RepositoryRejection::Ambiguous) })
     }
 }
 
-/// The files that an archive took over from another one and did not build.
+/// The files that a repository took over from another one and did not build.
 ///
 /// Each line has the SHA-256 of a file and its name, as sha256sum(1) writes them. Empty lines and
 /// those that begin with `#` say nothing. The list may be empty, but must be there.
@@ -98,7 +105,7 @@ impl TakenOver {
     /// # Errors
     /// If the file is not that one, or anything in it cannot be understood: what is passed over
     /// could be what was taken over.
-    pub fn read(file: &[u8], listed: &Listed) -> Result<Self, Rejection> {
+    pub fn read(file: &[u8], listed: &ListedFile) -> Result<Self, RepositoryRejection> {
         let mut all = Self::default();
         let mut odd = false;
         unpack(file, listed, MAX_LIST, |text| {
@@ -111,7 +118,7 @@ impl TakenOver {
             return Err(unreadable(listed, "has a line that is not SHA256  NAME"));
         }
         if all.names.len() > MAX_PACKAGES {
-            return Err(unreadable(listed, "has more lines than are read"));
+            return Err(unreadable(listed, "has too many lines"));
         }
         all.files.sort_unstable();
         all.names.sort_unstable();
@@ -149,22 +156,22 @@ fn first_half(digest: Sha256Digest) -> Half {
     digest.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
-fn unreadable(listed: &Listed, why: &'static str) -> Rejection {
-    Rejection::Unreadable { path: listed.path.clone(), why }
+fn unreadable(listed: &ListedFile, why: &'static str) -> RepositoryRejection {
+    RepositoryRejection::Unreadable { path: listed.path.clone(), why }
 }
 
 /// Checks that `file` is the one that is `listed`, and gives what comes out of it to `read`.
 fn unpack(
     file: &[u8],
-    listed: &Listed,
+    listed: &ListedFile,
     most: u64,
     read: impl FnOnce(&mut dyn Read) -> io::Result<()>,
-) -> Result<(), Rejection> {
+) -> Result<(), RepositoryRejection> {
     if file.len() > MAX_INDEX
         || file.len() != listed.size
         || Sha256Digest::of(file) != listed.sha256
     {
-        return Err(Rejection::OtherFile { path: listed.path.clone() });
+        return Err(RepositoryRejection::OtherFile { path: listed.path.clone() });
     }
     let compression = Compression::of_name(&listed.path);
     let unpacked = compression.unpack(&mut &*file, |text| -> Result<u64, Fault> {
@@ -173,27 +180,27 @@ fn unpack(
         Ok(bounded.limit())
     });
     match unpacked {
-        Ok(0) => Err(unreadable(listed, "unpacks to more than is read")),
+        Ok(0) => Err(unreadable(listed, "is too large when unpacked")),
         Ok(_) => Ok(()),
         Err(Fault::Damaged) => Err(unreadable(listed, "cannot be unpacked")),
-        Err(Fault::Trailing) => Err(unreadable(listed, "has something behind its end")),
+        Err(Fault::Trailing) => Err(unreadable(listed, "has data after its end")),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Archive, Release, Terms};
+    use super::super::{Release, Repository, Terms};
     use super::*;
 
-    fn listed(text: &str, path: &str) -> Listed {
-        Listed {
+    fn listed(text: &str, path: &str) -> ListedFile {
+        ListedFile {
             path: path.to_owned(),
             sha256: Sha256Digest::of(text.as_bytes()),
             size: text.len(),
         }
     }
 
-    fn read(text: &str) -> Result<Index, Rejection> {
+    fn read(text: &str) -> Result<Index, RepositoryRejection> {
         Index::read(text.as_bytes(), &listed(text, "main/binary-all/Packages"))
     }
 
@@ -219,7 +226,7 @@ mod tests {
             let found = index.find(&identity(version)).unwrap().unwrap();
             assert_eq!(found.to_string(), format!("{version:064x}"));
         }
-        assert_eq!(index.find(&identity(7)), Some(Err(Rejection::Ambiguous)));
+        assert_eq!(index.find(&identity(7)), Some(Err(RepositoryRejection::Ambiguous)));
         assert_eq!(index.find(&identity(1000)), None);
     }
 
@@ -232,7 +239,7 @@ mod tests {
         assert_eq!(whole.len(), 1000);
         assert_eq!(whole.files.capacity() * size_of::<(Half, Sha256Digest)>(), 48 * 1000);
         let error = read(&(text + &stanza(1000, 1))).unwrap_err();
-        assert_eq!(error.to_string(), "x/Packages lists more packages than are read");
+        assert_eq!(error.to_string(), "x/Packages lists too many packages");
     }
 
     #[test]
@@ -246,15 +253,15 @@ mod tests {
         let text = b"Suite: stable\nDate: Thu, 01 Jan 2026 00:00:00 UTC\n";
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
         let release = Release::signed(text, Sha256Digest::of(text), Vec::new(), &terms, now);
-        let mut archive = Archive::new(release.unwrap(), TakenOver::default());
+        let mut repository = Repository::new(release.unwrap(), TakenOver::default());
         let index = |path: &str, packages: usize| {
             let file = (Half::default(), Sha256Digest::from_bytes([0; 32]));
             Index { path: path.to_owned(), files: vec![file; packages] }
         };
-        archive.add(index("a/Packages", MAX_PACKAGES - 1));
-        assert_eq!(archive.check_room(&index("b/Packages", 1)), Ok(()));
-        let error = archive.check_room(&index("b/Packages", 2)).unwrap_err();
-        let said = "b/Packages and the indexes before it list more packages than are read";
+        repository.add(index("a/Packages", MAX_PACKAGES - 1));
+        assert_eq!(repository.check_room(&index("b/Packages", 1)), Ok(()));
+        let error = repository.check_room(&index("b/Packages", 2)).unwrap_err();
+        let said = "b/Packages and the indexes before it list too many packages";
         assert_eq!(error.to_string(), said);
     }
 
