@@ -15,6 +15,11 @@ pub(super) fn is_file(what: &str) -> bool {
     what.contains('/') || what.ends_with(".deb")
 }
 
+/// Splits `NAME` or `NAME=VERSION`.
+pub(super) fn name_and_version(what: &str) -> (&str, Option<&str>) {
+    what.split_once('=').map_or((what, None), |(name, version)| (name, Some(version)))
+}
+
 /// Reads a package. Returns its control data and its SHA-256.
 pub(super) fn package(path: &Path) -> Result<(Control, Sha256Digest), String> {
     let examined = examined(path)?;

@@ -44,6 +44,21 @@ enum Exit {
     CouldNotFindOut,
 }
 
+impl Exit {
+    /// Returns the exit code for the packages that do not pass. `open` has true for each that may
+    /// pass when rebuilders answer.
+    fn of(open: impl IntoIterator<Item = bool>) -> Self {
+        let mut open = open.into_iter().peekable();
+        if open.peek().is_none() {
+            Self::Admitted
+        } else if open.all(|is_transient| is_transient) {
+            Self::CouldNotFindOut
+        } else {
+            Self::Refused
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {

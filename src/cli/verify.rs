@@ -59,14 +59,9 @@ pub(super) fn run(arguments: &Verify) -> Result<Exit, Stop> {
 
 /// Returns the exit code for all judgements together.
 pub(super) fn exit_code(judged: &[Judged]) -> Exit {
-    let refusals: Vec<_> = judged.iter().filter_map(|it| it.decision.refusal()).collect();
-    if refusals.iter().any(|it| matches!(it.reason, Reason::Configuration { .. })) {
-        Exit::Wrong
-    } else if refusals.is_empty() {
-        Exit::Admitted
-    } else if refusals.iter().all(|it| it.is_transient()) {
-        Exit::CouldNotFindOut
-    } else {
-        Exit::Refused
+    let refusals = judged.iter().filter_map(|it| it.decision.refusal());
+    if refusals.clone().any(|it| matches!(it.reason, Reason::Configuration { .. })) {
+        return Exit::Wrong;
     }
+    Exit::of(refusals.map(|it| it.is_transient()))
 }

@@ -8,11 +8,12 @@ use super::Exit;
 use super::args::Directory;
 use super::output::{self, complain, path, print};
 use crate::apt::configuration::Configuration;
+use crate::attest::PinnedKey;
 use crate::config::{self, Change, ChangeError, Config, Draft, with_setting, with_threshold};
 use crate::gate::{Environment, Gate, apt_configuration};
 use crate::policy::Mode;
 use crate::sys::secure::{SecureError, Trusted};
-use crate::types::{RebuilderName, Threshold, Timestamp, printable};
+use crate::types::{PublicKey, RebuilderName, Threshold, Timestamp, printable};
 
 /// Longest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 4096;
@@ -232,6 +233,15 @@ impl World {
         }
         Ok(change)
     }
+}
+
+/// Returns true if signatures of this key count now.
+pub(super) fn is_valid(key: &PinnedKey, now: Timestamp) -> bool {
+    let can_sign = match &key.key {
+        PublicKey::OpenPgp(certificate) => certificate.can_sign(now).is_ok(),
+        _ => true,
+    };
+    can_sign && key.is_good_at(now)
 }
 
 /// Returns the URI of a source as it is shown: without a password.

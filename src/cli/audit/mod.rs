@@ -63,14 +63,7 @@ fn write_page(path: &Path, html: &str) -> Result<(), Stop> {
 }
 
 pub(in crate::cli) fn exit_code(audited: &[Audited]) -> Exit {
-    let mut open = audited.iter().filter(|it| it.is_open()).peekable();
-    if open.peek().is_none() {
-        Exit::Admitted
-    } else if open.all(Audited::is_transient) {
-        Exit::CouldNotFindOut
-    } else {
-        Exit::Refused
-    }
+    Exit::of(audited.iter().filter(|it| it.is_open()).map(Audited::is_transient))
 }
 
 /// Lists the worst packages first, and the counts at the end. Lists a conflict even where others

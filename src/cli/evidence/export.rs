@@ -31,8 +31,11 @@ pub(super) struct Exported {
 
 pub(super) fn run(arguments: &EvidenceExport) -> Result<Exit, Stop> {
     let now = now();
-    let wanted =
-        arguments.wanted.iter().map(|text| Wanted::read(text)).collect::<Result<Vec<_>, _>>()?;
+    let wanted = arguments
+        .wanted
+        .iter()
+        .map(|text| WantedEvidence::read(text))
+        .collect::<Result<Vec<_>, _>>()?;
     let court = open(&arguments.directory)?;
     let stock = stock(&court)?;
     let all = stock
@@ -102,7 +105,7 @@ impl Exported {
 }
 
 /// One argument of an export.
-struct Wanted {
+struct WantedEvidence {
     text: String,
     what: What,
 }
@@ -113,17 +116,14 @@ enum What {
     Package(PackageName, Option<DebVersion>),
 }
 
-impl Wanted {
+impl WantedEvidence {
     /// Reads a file if the text is written as one. Otherwise parses `NAME` or `NAME=VERSION`.
     fn read(text: &str) -> Result<Self, Stop> {
         let what = if files::is_file(text) {
             let (control, _) = files::package(Path::new(text)).map_err(Stop::wrong)?;
             What::File(control.identity.artifact_name())
         } else {
-            let (name, version) = match text.split_once('=') {
-                Some((name, version)) => (name, Some(version)),
-                None => (text, None),
-            };
+            let (name, version) = files::name_and_version(text);
             let named = |error| Stop::wrong(format!("{}: {error}", printable(text)));
             let version = version.map(str::parse::<DebVersion>).transpose().map_err(named)?;
             What::Package(name.parse().map_err(named)?, version)

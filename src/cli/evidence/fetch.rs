@@ -15,7 +15,7 @@ use crate::evidence::Question;
 use crate::gate::{Gate, Surveyed};
 use crate::sys::plain;
 use crate::sys::terminal::Progress;
-use crate::types::{Architecture, DebVersion, Identity, PackageName, RebuilderName, Sha256Digest};
+use crate::types::{Architecture, DebVersion, Identity, PackageName, Sha256Digest};
 
 /// Largest list of packages that is read, in bytes.
 const MAX_LIST: usize = 16 * 1024 * 1024;

@@ -133,10 +133,7 @@ fn matcher(arguments: &ExceptionAdd) -> Result<Matcher, Stop> {
         matcher.sha256 = Some(vec![examined.sha256()]);
         return Ok(matcher);
     }
-    let (name, version) = match what.split_once('=') {
-        Some((name, version)) => (name, Some(version)),
-        None => (what.as_str(), None),
-    };
+    let (name, version) = files::name_and_version(what);
     let wrong = |why: &dyn std::fmt::Display| {
         Stop::wrong(format!(
             "{}: {why} (a file is named with a / or .deb, patterns are given with --package).",

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::args::Explain;
-use super::files::is_file;
+use super::files::{is_file, name_and_version};
 use super::judging::Court;
 use super::output::json;
 use super::world::{Stop, say, say_remarks, show};
@@ -84,7 +84,7 @@ struct Answer {
 /// A package as the command line names it: `NAME[:ARCH][=VERSION]`.
 ///
 /// An installed package can have a version that is not valid by dpkg's own rules.
-struct Wanted {
+struct WantedPackage {
     name: PackageName,
     architecture: Option<String>,
     version: Option<String>,
@@ -307,17 +307,11 @@ fn exit_code(cases: &[Case], config: &Config) -> Exit {
                 && matches!(it.assessment, Assessment::Unconfirmed { .. })
         }
     };
-    let mut open = cases.iter().filter(is_open).peekable();
-    if open.peek().is_none() {
-        Exit::Admitted
-    } else if open.all(|it| matches!(it.reason(), Some(Reason::CouldNotFindOut { .. }))) {
-        Exit::CouldNotFindOut
-    } else {
-        Exit::Refused
-    }
+    let is_transient = |it: &Case| matches!(it.reason(), Some(Reason::CouldNotFindOut { .. }));
+    Exit::of(cases.iter().filter(is_open).map(is_transient))
 }
 
-impl Wanted {
+impl WantedPackage {
     fn is(&self, it: &Called) -> bool {
         self.name.as_str().eq_ignore_ascii_case(&it.package)
             && self.version.as_ref().is_none_or(|version| *version == it.version)
@@ -325,22 +319,19 @@ impl Wanted {
     }
 }
 
-fn read(what: &str) -> Result<Wanted, Stop> {
+fn read(what: &str) -> Result<WantedPackage, Stop> {
     let wrong = |why: &dyn std::fmt::Display| {
         Stop::wrong(format!(
             "{}: {why} (write NAME, NAME=VERSION or the path of a file).",
             printable(what)
         ))
     };
-    let (name, version) = match what.split_once('=') {
-        Some((name, version)) => (name, Some(version)),
-        None => (what, None),
-    };
+    let (name, version) = name_and_version(what);
     let (name, architecture) = match name.split_once(':') {
         Some((name, architecture)) => (name, Some(architecture)),
         None => (name, None),
     };
-    Ok(Wanted {
+    Ok(WantedPackage {
         name: name.parse().map_err(|why| wrong(&why))?,
         architecture: architecture.map(str::to_owned),
         version: version.map(str::to_owned),

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::machine::Machine;
 use crate::cli::output::counted;
+use crate::cli::world::is_valid;
 use crate::config::Config;
-use crate::types::{Architecture, PublicKey, RebuilderName, Threshold, Timestamp};
+use crate::types::{Architecture, RebuilderName, Threshold, Timestamp};
 
 /// The rebuilders that could confirm packages on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +20,7 @@ impl Voters {
     /// A rebuilder without any endpoint counts too: it confirms by attestations that somebody
     /// brings along.
     pub(super) fn of(config: &Config, machine: &Machine, now: Timestamp) -> Self {
-        let can_sign = |it: &&crate::attest::PinnedKey| match &it.key {
-            PublicKey::OpenPgp(certificate) => certificate.can_sign(now).is_ok(),
-            _ => true,
-        };
-        let keys = config.policy.keys().iter().filter(|it| it.is_good_at(now)).filter(can_sign);
+        let keys = config.policy.keys().iter().filter(|it| is_valid(it, now));
         let able: BTreeSet<&RebuilderName> = keys.map(|it| &it.rebuilder).collect();
         let covers = |name: &RebuilderName, architecture: &Architecture| {
             let mut own = config.endpoints.iter().filter(|it| it.rebuilder == *name).peekable();

@@ -15,7 +15,7 @@ use super::exception::ListedException;
 use super::judging::present;
 use super::output::json;
 use super::rebuilder::who_answers;
-use super::world::{Stop, directory, say, show};
+use super::world::{Stop, directory, is_valid, say, show};
 use crate::apt::configuration::Configuration;
 use crate::audit::System;
 use crate::config::{self, Config};
@@ -23,7 +23,7 @@ use crate::gate::{Commands, Environment, apt_dump, ways};
 use crate::policy::{Exception, Mode};
 use crate::receipt;
 use crate::sys::secure::Trusted;
-use crate::types::{PublicKey, RebuilderName, Timestamp};
+use crate::types::{RebuilderName, Timestamp};
 use entrances::{ActiveEntrance, Sources};
 use history::{Debt, Event, Heard, History};
 
@@ -132,12 +132,8 @@ fn rebuilders(
     let keys = |name: &RebuilderName| {
         let own = config.policy.keys().iter().filter(|it| it.rebuilder == *name);
         own.map(|it| {
-            let can_sign = match &it.key {
-                PublicKey::OpenPgp(certificate) => certificate.can_sign(now).is_ok(),
-                _ => true,
-            };
             let id = it.key.key_id().as_str().to_owned();
-            HeardKey { id, until: it.not_after, good: can_sign && it.is_good_at(now) }
+            HeardKey { id, until: it.not_after, good: is_valid(it, now) }
         })
         .collect()
     };
