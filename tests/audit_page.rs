@@ -16,7 +16,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use apt_quorum::audit::page::html;
-use apt_quorum::audit::{Counts, Record, RecordedPackage, Source, State};
+use apt_quorum::audit::{AuditRecord, Counts, HashSource, PackageState, RecordedPackage};
 use apt_quorum::policy::{Standing, UnsignedStatus};
 use apt_quorum::report::{RecordedClaim, RecordedException, RecordedReason};
 use apt_quorum::types::{Called, Sha256Digest, Timestamp};
@@ -48,7 +48,7 @@ fn claim(rebuilder: &str, n: u8) -> RecordedClaim {
 }
 
 /// A package of which every text is hostile.
-fn hostile_package(state: State, more: &str) -> RecordedPackage {
+fn hostile_package(state: PackageState, more: &str) -> RecordedPackage {
     let rebuilders: BTreeMap<_, _> = [
         ("alpha", Standing::Confirms),
         ("beta", Standing::SignedAnother { sha256: digest(3) }),
@@ -60,7 +60,7 @@ fn hostile_package(state: State, more: &str) -> RecordedPackage {
     .into_iter()
     .map(|(name, it)| (name.parse().unwrap(), it))
     .collect();
-    let excepted = state == State::Excepted;
+    let excepted = state == PackageState::Excepted;
     RecordedPackage {
         identity: Called {
             package: EVIL.to_owned(),
@@ -70,7 +70,7 @@ fn hostile_package(state: State, more: &str) -> RecordedPackage {
         source: EVIL.to_owned(),
         state,
         sha256: Some(digest(1)),
-        sha256_from: Some(Source::Receipt),
+        sha256_from: Some(HashSource::Receipt),
         listings: Vec::new(),
         admitted: Some(time()),
         basis: Some(EVIL.to_owned()),
@@ -90,18 +90,21 @@ fn hostile_package(state: State, more: &str) -> RecordedPackage {
     }
 }
 
-fn hostile() -> Record {
+fn hostile() -> AuditRecord {
     let packages = vec![
-        hostile_package(State::Confirmed, "https://rebuilder.example/log/1?a=b&c=d"),
-        hostile_package(State::Excepted, "javascript:document.body.id='evil'"),
-        hostile_package(State::Debt, EVIL),
-        hostile_package(State::Unknown, "data:text/html,<script>alert(1)</script>"),
-        hostile_package(State::Conflict, "https://rebuilder.example/\"><script>alert(1)</script>"),
+        hostile_package(PackageState::Confirmed, "https://rebuilder.example/log/1?a=b&c=d"),
+        hostile_package(PackageState::Excepted, "javascript:document.body.id='evil'"),
+        hostile_package(PackageState::Debt, EVIL),
+        hostile_package(PackageState::Unknown, "data:text/html,<script>alert(1)</script>"),
+        hostile_package(
+            PackageState::Conflict,
+            "https://rebuilder.example/\"><script>alert(1)</script>",
+        ),
     ];
     let counts =
         Counts { installed: 5, confirmed: 1, excepted: 1, debt: 1, unknown: 1, conflict: 1 };
     let root = format!("/srv/{EVIL}");
-    Record { schema: 1, time: time(), root, policy: digest(9), counts, packages }
+    AuditRecord { schema: 1, time: time(), root, policy: digest(9), counts, packages }
 }
 
 /// What stands between two marks that occur once.
@@ -217,7 +220,7 @@ fn the_page_lets_only_its_own_style_and_script_do_anything() {
 #[test]
 fn the_same_audit_gives_the_same_page() {
     assert_eq!(html(&hostile()), html(&hostile()));
-    let none = Record { packages: Vec::new(), counts: Counts::default(), ..hostile() };
+    let none = AuditRecord { packages: Vec::new(), counts: Counts::default(), ..hostile() };
     assert!(html(&none).contains("All 0 installed packages are confirmed."));
 }
 

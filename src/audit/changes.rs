@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Record, RecordedPackage, SCHEMA, State, confirming};
+use super::{AuditRecord, Counts, PackageState, RecordedPackage, SCHEMA, confirming};
 use crate::types::{Called, RebuilderName, Sha256Digest, Timestamp, printable};
 
 /// The differences between an audit and the one before. Documented in apt-quorum(1).
@@ -20,20 +20,20 @@ pub struct Changes {
     /// The number of packages in each state
     pub counts: Counts,
     /// The packages that changed, sorted by package
-    pub changes: Vec<Change>,
+    pub changes: Vec<AuditChange>,
 }
 
 /// One package whose state is not the one before, or about which there are new conflicts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
+pub struct AuditChange {
     /// Its name, version and architecture
     #[serde(flatten)]
     pub identity: Called,
     /// The state before; none if it was not installed
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub was: Option<State>,
+    pub was: Option<PackageState>,
     /// The state now
-    pub state: State,
+    pub state: PackageState,
     /// The rebuilders that signed another file under its name, and had not before
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub conflicts: BTreeSet<RebuilderName>,
@@ -43,7 +43,7 @@ pub struct Change {
 
 /// The part of an earlier audit that the comparison reads.
 #[derive(Deserialize)]
-struct Before {
+struct EarlierAudit {
     schema: u32,
     time: Timestamp,
     packages: Vec<PackageBefore>,
@@ -53,7 +53,7 @@ struct Before {
 struct PackageBefore {
     #[serde(flatten)]
     identity: Called,
-    state: State,
+    state: PackageState,
     #[serde(default)]
     conflicts: Vec<ClaimBefore>,
 }
@@ -68,14 +68,14 @@ impl Changes {
     /// Compares an audit with the JSON of the one before. Without one, and with one that cannot be
     /// parsed, there are no changes: the caller then reports the state as a whole.
     #[must_use]
-    pub fn between(before: Option<&[u8]>, now: &Record) -> Self {
-        let before = before.and_then(|json| serde_json::from_slice::<Before>(json).ok());
+    pub fn between(before: Option<&[u8]>, now: &AuditRecord) -> Self {
+        let before = before.and_then(|json| serde_json::from_slice::<EarlierAudit>(json).ok());
         let before = before.filter(|it| it.schema == SCHEMA);
         let since = before.as_ref().map(|it| it.time);
         let changes = before.map(|before| {
             let of: BTreeMap<Called, PackageBefore> =
                 before.packages.into_iter().map(|it| (it.identity.clone(), it)).collect();
-            now.packages.iter().filter_map(|it| Change::of(of.get(&it.identity), it)).collect()
+            now.packages.iter().filter_map(|it| AuditChange::of(of.get(&it.identity), it)).collect()
         });
         Self {
             schema: SCHEMA,
@@ -87,7 +87,7 @@ impl Changes {
     }
 }
 
-impl Change {
+impl AuditChange {
     fn of(before: Option<&PackageBefore>, now: &RecordedPackage) -> Option<Self> {
         let conflicts = new_conflicts(before, now);
         let was = before.map(|it| it.state);
@@ -96,7 +96,7 @@ impl Change {
         let heard = now.reason.as_ref().is_none_or(|it| it.code != "could-not-find-out");
         let moved = heard && was != Some(now.state);
         // What is installed and confirmed is as it should be.
-        let newly_well = was.is_none() && now.state == State::Confirmed;
+        let newly_well = was.is_none() && now.state == PackageState::Confirmed;
         if conflicts.is_empty() && (!moved || newly_well) {
             return None;
         }
@@ -149,7 +149,7 @@ fn because(now: &RecordedPackage) -> String {
     }
     match (&now.reason, now.state) {
         (Some(reason), _) => format!(": {}", reason.text),
-        (None, State::Confirmed) => {
+        (None, PackageState::Confirmed) => {
             let by: Vec<&str> = confirming(&now.rebuilders).map(RebuilderName::as_str).collect();
             format!(" by {}", by.join(", "))
         }

@@ -20,8 +20,8 @@ use crate::policy::{Assessment, Epoch, Named, Reason, Standing};
 use crate::receipt::Admitted;
 use crate::types::{Called, Identity, RebuilderName, Sha256Digest, Timestamp};
 
-pub use changes::{Change, Changes};
-pub use record::{Counts, Record, RecordedPackage, SCHEMA};
+pub use changes::{AuditChange, Changes};
+pub use record::{AuditRecord, Counts, RecordedPackage, SCHEMA};
 pub use system::{System, SystemError};
 
 /// Most attestations behind one receipt that are read: as many as rebuilders can be in practice.
@@ -33,9 +33,9 @@ pub struct Audited {
     /// Its entry in dpkg's database
     pub installed: Installed,
     /// Its state
-    pub state: State,
+    pub state: PackageState,
     /// The SHA-256 of the file that it came from, and the source of that SHA-256
-    pub file: Option<(Sha256Digest, Source)>,
+    pub file: Option<(Sha256Digest, HashSource)>,
     /// The time and the basis of its admission, if there is a receipt
     pub admitted: Option<Admitted>,
     /// The assessment of that file
@@ -47,7 +47,7 @@ pub struct Audited {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum PackageState {
     /// Enough rebuilders signed the file that it came from.
     Confirmed,
     /// An exception is in force.
@@ -64,7 +64,7 @@ pub enum State {
 /// The source of the SHA-256 of the file that a package came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Source {
+pub enum HashSource {
     /// Root computed it when it let the file in.
     Receipt,
     /// A signed index of apt lists it.
@@ -161,7 +161,7 @@ pub fn assess_told(
     let assessed =
         gate.assess(named, at_hand, Ask::All, gatherer, now, |done| progress(done, total));
     let conclude = |((installed, _, sha256), assessed)| Audited {
-        file: Some((sha256, Source::Statement)),
+        file: Some((sha256, HashSource::Statement)),
         ..conclude(installed, None, vec![assessed])
     };
     told.into_iter().zip(assessed).map(conclude).collect()
@@ -198,13 +198,19 @@ fn files(
 /// Concludes from the worst assessment: where archives list several files under one name, the
 /// package may have come from any of them.
 fn conclude(installed: Installed, admitted: Option<Admitted>, assessed: Vec<Assessed>) -> Audited {
-    let source = if admitted.is_some() { Source::Receipt } else { Source::Index };
+    let source = if admitted.is_some() { HashSource::Receipt } else { HashSource::Index };
     let worst = assessed
         .into_iter()
         .map(|it| (state(&it.assessment, admitted.as_ref()), it))
         .max_by_key(|(state, _)| *state);
     match worst {
-        None => Audited { installed, state: State::Unknown, file: None, admitted, assessed: None },
+        None => Audited {
+            installed,
+            state: PackageState::Unknown,
+            file: None,
+            admitted,
+            assessed: None,
+        },
         Some((state, it)) => Audited {
             installed,
             state,
@@ -215,15 +221,17 @@ fn conclude(installed: Installed, admitted: Option<Admitted>, assessed: Vec<Asse
     }
 }
 
-fn state(assessment: &Assessment, admitted: Option<&Admitted>) -> State {
+fn state(assessment: &Assessment, admitted: Option<&Admitted>) -> PackageState {
     match assessment {
-        Assessment::Confirmed { .. } => State::Confirmed,
-        Assessment::Excepted { .. } => State::Excepted,
-        Assessment::Unconfirmed { report, .. } if !report.conflicts.is_empty() => State::Conflict,
-        Assessment::Unconfirmed { .. } if admitted.is_some_and(|it| it.basis != "quorum") => {
-            State::Debt
+        Assessment::Confirmed { .. } => PackageState::Confirmed,
+        Assessment::Excepted { .. } => PackageState::Excepted,
+        Assessment::Unconfirmed { report, .. } if !report.conflicts.is_empty() => {
+            PackageState::Conflict
         }
-        Assessment::Unconfirmed { .. } => State::Unknown,
+        Assessment::Unconfirmed { .. } if admitted.is_some_and(|it| it.basis != "quorum") => {
+            PackageState::Debt
+        }
+        Assessment::Unconfirmed { .. } => PackageState::Unknown,
     }
 }
 
@@ -237,13 +245,13 @@ pub fn confirming(
 
 /// Returns the name of a state in text. An alarm is in capitals.
 #[must_use]
-pub const fn word(state: State) -> &'static str {
+pub const fn word(state: PackageState) -> &'static str {
     match state {
-        State::Confirmed => "confirmed",
-        State::Excepted => "excepted",
-        State::Debt => "debt",
-        State::Unknown => "unknown",
-        State::Conflict => "CONFLICT",
+        PackageState::Confirmed => "confirmed",
+        PackageState::Excepted => "excepted",
+        PackageState::Debt => "debt",
+        PackageState::Unknown => "unknown",
+        PackageState::Conflict => "CONFLICT",
     }
 }
 
@@ -273,7 +281,7 @@ impl Audited {
     /// Returns true if it is neither confirmed nor excepted.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        matches!(self.state, State::Debt | State::Unknown | State::Conflict)
+        matches!(self.state, PackageState::Debt | PackageState::Unknown | PackageState::Conflict)
     }
 
     /// Returns true if a rebuilder signed another file under its name, even where enough confirm

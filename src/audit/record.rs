@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Audited, Source, State};
+use super::{Audited, HashSource, PackageState};
 use crate::policy::{Assessment, Listing, Standing};
 use crate::report::{RecordedClaim, RecordedException, RecordedReason};
 use crate::types::{Called, RebuilderName, Sha256Digest, Timestamp};
 
-/// Version of the JSON that [`Record`] becomes. It grows by new members; a member that changes its
+/// Version of the JSON that [`AuditRecord`] becomes. It grows by new members; a member that changes its
 /// meaning raises it.
 pub const SCHEMA: u32 = 1;
 
 /// A whole audit.
 #[derive(Debug, Clone, Serialize)]
-pub struct Record {
+pub struct AuditRecord {
     /// [`SCHEMA`]
     pub schema: u32,
     /// The time of the audit
@@ -35,15 +35,15 @@ pub struct Record {
 pub struct Counts {
     /// All of them
     pub installed: usize,
-    /// See [`State::Confirmed`]
+    /// See [`PackageState::Confirmed`]
     pub confirmed: usize,
-    /// See [`State::Excepted`]
+    /// See [`PackageState::Excepted`]
     pub excepted: usize,
-    /// See [`State::Debt`]
+    /// See [`PackageState::Debt`]
     pub debt: usize,
-    /// See [`State::Unknown`]
+    /// See [`PackageState::Unknown`]
     pub unknown: usize,
-    /// See [`State::Conflict`]
+    /// See [`PackageState::Conflict`]
     pub conflict: usize,
 }
 
@@ -56,13 +56,13 @@ pub struct RecordedPackage {
     /// Its source package and the version of that; empty if dpkg's entry is odd
     pub source: String,
     /// Its state
-    pub state: State,
+    pub state: PackageState,
     /// The SHA-256 of the file that it came from
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256Digest>,
     /// The source of that SHA-256
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha256_from: Option<Source>,
+    pub sha256_from: Option<HashSource>,
     /// The archives that offer that file
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub listings: Vec<Listing>,
@@ -98,7 +98,7 @@ pub struct RecordedPackage {
     pub conflicts: Vec<RecordedClaim>,
 }
 
-impl Record {
+impl AuditRecord {
     /// Writes an audit down.
     #[must_use]
     pub fn of(audited: &[Audited], root: &str, policy: Sha256Digest, time: Timestamp) -> Self {
@@ -120,11 +120,11 @@ impl Counts {
         let mut counts = Self { installed: audited.len(), ..Self::default() };
         for it in audited {
             *match it.state {
-                State::Confirmed => &mut counts.confirmed,
-                State::Excepted => &mut counts.excepted,
-                State::Debt => &mut counts.debt,
-                State::Unknown => &mut counts.unknown,
-                State::Conflict => &mut counts.conflict,
+                PackageState::Confirmed => &mut counts.confirmed,
+                PackageState::Excepted => &mut counts.excepted,
+                PackageState::Debt => &mut counts.debt,
+                PackageState::Unknown => &mut counts.unknown,
+                PackageState::Conflict => &mut counts.conflict,
             } += 1;
         }
         counts
@@ -154,8 +154,8 @@ impl RecordedPackage {
             admitted: admitted.map(|it| it.time),
             basis: admitted.map(|it| it.basis.clone()),
             unfinished: !audited.installed.whole,
-            debt: audited.state == State::Debt
-                || audited.state == State::Excepted
+            debt: audited.state == PackageState::Debt
+                || audited.state == PackageState::Excepted
                 || (audited.is_open() && admitted.is_some_and(|it| it.basis != "quorum")),
             reason: why(audited),
             exception: match assessment {

@@ -11,7 +11,7 @@ use crate::config::Protocol;
 use super::exception::args::ExceptionCommand;
 use super::import::args::ImportCommand;
 pub(super) use super::import::args::{ChosenMode, ImportLayout};
-pub(super) use super::setup::args::Setup;
+pub(super) use super::setup::args::SetupArguments;
 
 /// Install a Debian package only when enough independent rebuilders, chosen by you, have rebuilt
 /// it from source and signed that they got the very same bytes.
@@ -28,11 +28,11 @@ pub(super) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Subcommand {
     /// Choose rebuilders, threshold and mode, try them, and write the configuration
-    Setup(Setup),
+    Setup(SetupArguments),
     /// Judge .deb files as an installation would
     Verify(Verify),
     /// Show the state of this machine
-    Status(Status),
+    Status(StatusArguments),
     /// Predict whether packages would pass, before apt installs them
     Check(Check),
     /// Explain the judgement on a package, and how the package could pass
@@ -47,7 +47,7 @@ pub(super) enum Subcommand {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Show or set the mode (enforce, warn)
-    Mode(Mode),
+    Mode(ModeArguments),
     /// List, add and remove rebuilders
     #[command(subcommand)]
     Rebuilder(RebuilderCommand),
@@ -68,7 +68,7 @@ pub(super) enum Subcommand {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Directory {
+pub(super) struct ConfigDirectory {
     /// Use the configuration in this directory
     #[arg(long = "config", value_name = "DIR")]
     pub(super) config: Option<PathBuf>,
@@ -78,7 +78,7 @@ pub(super) struct Directory {
 #[derive(Debug, Args)]
 pub(super) struct Judging {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// Also use the attestations in this file, directory or bundle (.tar.gz)
     #[arg(long, value_name = "PATH")]
     pub(super) evidence: Vec<PathBuf>,
@@ -92,9 +92,9 @@ pub(super) struct Judging {
 
 /// The arguments of a command that only shows a part of the configuration.
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct ListArguments {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// Print JSON (see apt-quorum(1))
     #[arg(long)]
     pub(super) json: bool,
@@ -113,7 +113,7 @@ pub(super) struct Verify {
 #[command(group = clap::ArgGroup::new("wanted").args(["packages", "upgrades"]).required(true))]
 pub(super) struct Check {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// Check all packages that apt would upgrade
     #[arg(long)]
     pub(super) upgrades: bool,
@@ -194,7 +194,7 @@ pub(super) struct Attest {
 #[derive(Debug, Args)]
 pub(super) struct VerifyImage {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// The public key of the signer, in PEM
     #[arg(long, value_name = "FILE")]
     pub(super) key: PathBuf,
@@ -238,14 +238,14 @@ pub(super) enum ConfigCommand {
     /// Check the configuration and show every mistake
     Check {
         #[command(flatten)]
-        directory: Directory,
+        directory: ConfigDirectory,
     },
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Status {
+pub(super) struct StatusArguments {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// Contact the rebuilders now
     #[arg(long)]
     pub(super) online: bool,
@@ -255,9 +255,9 @@ pub(super) struct Status {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Mode {
+pub(super) struct ModeArguments {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// The new mode
     #[arg(value_name = "MODE")]
     pub(super) mode: Option<ChosenMode>,
@@ -266,7 +266,7 @@ pub(super) struct Mode {
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum RebuilderCommand {
     /// List the rebuilders with their keys and endpoints
-    List(List),
+    List(ListArguments),
     /// Trust a rebuilder: show its keys, ask, and write its file
     Add(RebuilderAdd),
     /// Trust another key of a rebuilder
@@ -282,7 +282,7 @@ pub(super) enum RebuilderCommand {
 #[derive(Debug, Args)]
 pub(super) struct RebuilderAdd {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     #[command(flatten)]
     pub(super) trust: Trust,
     #[command(flatten)]
@@ -325,7 +325,7 @@ pub(super) struct NewRebuilder {
 #[derive(Debug, Args)]
 pub(super) struct RebuilderAddKey {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     #[command(flatten)]
     pub(super) trust: Trust,
     /// The rebuilder
@@ -350,7 +350,7 @@ pub(super) struct Trust {
 #[derive(Debug, Args)]
 pub(super) struct RebuilderRefresh {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// Print JSON (see apt-quorum(1))
     #[arg(long)]
     pub(super) json: bool,
@@ -362,7 +362,7 @@ pub(super) struct RebuilderRefresh {
 #[derive(Debug, Args)]
 pub(super) struct RebuilderRemove {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// Do not ask
     #[arg(long)]
     pub(super) yes: bool,
@@ -384,7 +384,7 @@ pub(super) enum EvidenceCommand {
 #[derive(Debug, Args)]
 pub(super) struct EvidenceExport {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// Write to this bundle, or to this tree if the path ends in /
     #[arg(long, value_name = "PATH", default_value = "evidence.tar.gz")]
     pub(super) output: PathBuf,
@@ -399,7 +399,7 @@ pub(super) struct EvidenceExport {
 #[derive(Debug, Args)]
 pub(super) struct EvidenceImport {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// Print JSON (see apt-quorum(1))
     #[arg(long)]
     pub(super) json: bool,
@@ -412,7 +412,7 @@ pub(super) struct EvidenceImport {
 #[command(group = clap::ArgGroup::new("what").args(["files", "packages", "upgrades"]).required(true).multiple(true))]
 pub(super) struct EvidenceFetch {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// Ask about the package in this .deb
     #[arg(long = "for", value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,

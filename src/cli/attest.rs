@@ -10,11 +10,11 @@ use super::output::{about, json, list, path as shown, print};
 use super::world::{Stop, now, say_remarks};
 use super::{Exit, audit as audit_command};
 use crate::attest::seal;
-use crate::audit::{Audited, Record, System};
+use crate::audit::{AuditRecord, Audited, System};
 use crate::gate::Ask;
 use crate::image::{
-    self, About, Bundled, Manifest, Statement, bundle, manifest, name_of_key, name_of_policy,
-    name_of_tree,
+    self, Bundled, ImageStatement, Manifest, StatementFacts, bundle, manifest, name_of_key,
+    name_of_policy, name_of_tree,
 };
 use crate::sys::files::Prepared;
 use crate::sys::plain;
@@ -28,13 +28,13 @@ struct Attested {
     /// True if a statement was written
     written: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    statement: Option<Written>,
-    audit: Record,
+    statement: Option<WrittenStatement>,
+    audit: AuditRecord,
 }
 
 /// The statement that was written.
 #[derive(Serialize)]
-struct Written {
+struct WrittenStatement {
     output: String,
     /// The SHA-256 of the envelope
     sha256: Sha256Digest,
@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &Attest) -> Result<Exit, Stop> {
     let system = System::at(root).map_err(failed)?;
     let audited = court.audit(&system, Ask::All, now, failed)?;
     say_remarks(&court.gate);
-    let record = || Record::of(&audited, &root.to_string_lossy(), config.digest, now);
+    let record = || AuditRecord::of(&audited, &root.to_string_lossy(), config.digest, now);
 
     let packages = match image::packages(&audited) {
         Ok(packages) if !packages.is_empty() => packages,
@@ -99,7 +99,7 @@ pub(super) fn run(arguments: &Attest) -> Result<Exit, Stop> {
     let file = file.map(|(path, name)| hashed(path).map(|sha256| (name, sha256))).transpose()?;
     let image = file.as_ref().map(|(_, sha256)| *sha256);
     let bundled = bundle(&audited, &config.policy, now);
-    let about = About {
+    let about = StatementFacts {
         verifier: arguments.verifier.clone().unwrap_or_else(|| name_of_key(&key.public())),
         time: now,
         resource: arguments.resource.clone().unwrap_or_else(|| name_of_tree(manifest.sha256)),
@@ -112,7 +112,7 @@ pub(super) fn run(arguments: &Attest) -> Result<Exit, Stop> {
         excluded,
     };
     let (verifier, resource) = (about.verifier.clone(), about.resource.clone());
-    let statement = Statement::new(about, packages, bundled.attestations.clone());
+    let statement = ImageStatement::new(about, packages, bundled.attestations.clone());
     let payload = statement
         .to_json()
         .map_err(|error| Stop::refused(format!("the statement cannot be written: {error}")))?;
@@ -122,7 +122,7 @@ pub(super) fn run(arguments: &Attest) -> Result<Exit, Stop> {
     }
     write(arguments, &manifest, &bundled, envelope.as_bytes())?;
 
-    let written = Written {
+    let written = WrittenStatement {
         output: shown(&arguments.output),
         sha256: Sha256Digest::of(envelope.as_bytes()),
         key: key.public().key_id().as_str().to_owned(),
@@ -143,7 +143,7 @@ pub(super) fn run(arguments: &Attest) -> Result<Exit, Stop> {
     Ok(print(&said, Exit::Admitted))
 }
 
-impl Written {
+impl WrittenStatement {
     fn text(&self, audited: &[Audited]) -> String {
         let mut text = audit_command::text(audited, false);
         for note in &self.notes {

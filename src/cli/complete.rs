@@ -12,7 +12,7 @@ use std::process::{Command as Process, Stdio};
 use clap::{Arg, Command, ValueHint};
 
 use super::Exit;
-use super::args::{Complete, Directory};
+use super::args::{Complete, ConfigDirectory};
 use super::exception::{conditions, place};
 use super::output::print;
 use super::world::{Stop, World};
@@ -68,7 +68,7 @@ struct NextWord {
 
 /// The words that could come next.
 #[derive(Debug, Default)]
-struct Found {
+struct NextWords {
     candidates: Vec<NextWord>,
     files: bool,
 }
@@ -116,9 +116,9 @@ fn is_plain(word: &str) -> bool {
 }
 
 /// Returns the words that can replace `current` behind `words`.
-fn complete(program: &Command, words: &[String], current: &str) -> Found {
+fn complete(program: &Command, words: &[String], current: &str) -> NextWords {
     let place = Position::of(program, words);
-    let mut found = Found::default();
+    let mut found = NextWords::default();
     if let Some(option) = place.waiting {
         place.add_values(option, current, &mut found);
     } else if let (Some((name, value)), false) =
@@ -199,7 +199,7 @@ impl<'a> Position<'a> {
         all.get(self.positionals).or(last).copied()
     }
 
-    fn add_values(&self, argument: &Arg, current: &str, found: &mut Found) {
+    fn add_values(&self, argument: &Arg, current: &str, found: &mut NextWords) {
         for it in argument.get_possible_values().iter().filter(|it| !it.is_hide_set()) {
             found.add(it.get_name().to_owned(), about(it.get_help()));
         }
@@ -214,7 +214,7 @@ impl<'a> Position<'a> {
         }
     }
 
-    fn add_names(&self, names: Names, current: &str, found: &mut Found) {
+    fn add_names(&self, names: Names, current: &str, found: &mut NextWords) {
         match names {
             Names::Rebuilders => {
                 let Some(world) = self.world() else { return };
@@ -251,11 +251,11 @@ impl<'a> Position<'a> {
     /// Opens the configuration. One with mistakes has no names: the commands that change it would
     /// refuse it.
     fn world(&self) -> Option<World> {
-        World::open(&Directory { config: self.config.clone() }).ok()
+        World::open(&ConfigDirectory { config: self.config.clone() }).ok()
     }
 }
 
-impl Found {
+impl NextWords {
     fn add(&mut self, word: String, about: String) {
         if self.candidates.len() < MAX_NAMES {
             self.candidates.push(NextWord { word, about });
@@ -298,7 +298,7 @@ fn packages(start: &str) -> Vec<PackageName> {
 mod tests {
     use super::*;
 
-    fn words(line: &str) -> Found {
+    fn words(line: &str) -> NextWords {
         let mut program = crate::cli::command();
         program.build();
         let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write as _};
 
-use super::args::{ConfigCommand, Directory};
+use super::args::{ConfigCommand, ConfigDirectory};
 use super::output::{complain, counted, print};
 use super::world::{Stop, now};
 use super::{Exit, loose};
@@ -22,7 +22,7 @@ pub(super) fn run(ConfigCommand::Check { directory }: &ConfigCommand) -> Result<
 
 /// Reads the configuration, or prints the mistakes in it. Returns it with apt's configuration,
 /// which says where it is.
-pub(super) fn load(directory: &Directory) -> Result<(Loaded, Configuration), Stop> {
+pub(super) fn load(directory: &ConfigDirectory) -> Result<(Loaded, Configuration), Stop> {
     let apt = apt_configuration(Environment::Heard).map_err(|error| {
         Stop::wrong(format!("{error}. Until you fix this, nothing is installed."))
     })?;

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::args::{Directory, Judging};
+use super::args::{ConfigDirectory, Judging};
 use super::world::Stop;
 use crate::apt::configuration::Configuration;
 use crate::audit::{self, Audited, System, SystemError};
@@ -32,7 +32,7 @@ impl Court {
     }
 
     pub(super) fn of(
-        directory: &Directory,
+        directory: &ConfigDirectory,
         evidence: &[PathBuf],
         offline: bool,
     ) -> Result<Self, Stop> {
@@ -86,7 +86,7 @@ impl Court {
         failed: impl FnOnce(SystemError) -> Stop,
     ) -> Result<Vec<Audited>, Stop> {
         let mut gatherer = self.gatherer()?;
-        let mut progress = Bar::default();
+        let mut progress = LateProgress::default();
         let progress = |done, total| progress.at(done, total);
         let (gate, evidence) = (&self.gate, &self.evidence);
         audit::audit(system, gate, evidence, ask, &mut *gatherer, now, progress, |_| true)
@@ -96,9 +96,9 @@ impl Court {
 
 /// A bar whose length is known only when the work begins.
 #[derive(Default)]
-pub(super) struct Bar(Option<Progress>);
+pub(super) struct LateProgress(Option<Progress>);
 
-impl Bar {
+impl LateProgress {
     pub(super) fn at(&mut self, done: usize, total: usize) {
         self.0.get_or_insert_with(|| Progress::of("", total)).at(done);
     }

@@ -1,7 +1,7 @@
 //! `apt-quorum mode`: shows or sets the mode, by which unconfirmed packages are refused or not.
 
 use super::Exit;
-use super::args::{ChosenMode, Mode as Arguments};
+use super::args::{ChosenMode, ModeArguments as Arguments};
 use super::output::counted;
 use super::world::{Stop, World, say};
 use crate::config::Config;

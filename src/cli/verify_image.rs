@@ -7,29 +7,29 @@ use serde::Serialize;
 
 use super::args::VerifyImage;
 use super::attest::{hashed, patterns, put};
-use super::judging::{Bar, Court};
+use super::judging::{Court, LateProgress};
 use super::output::{about, json, list, print, show};
 use super::world::{Stop, now, say_remarks};
 use super::{Exit, audit as audit_command, files};
 use crate::attest::{Rejection, unseal};
-use crate::audit::{self, Audited, Record, System};
+use crate::audit::{self, AuditRecord, Audited, System};
 use crate::deb::Control;
 use crate::deb822::status::Installed;
 use crate::image::{
-    self, Expected, Manifest, Problem, Statement, Told, check_file, check_installed,
-    check_statement, check_tree, manifest,
+    self, ExpectedStatement, ImageStatement, Manifest, Problem, StatedState, check_file,
+    check_installed, check_statement, check_tree, manifest,
 };
 use crate::types::{Called, PublicKey, Sha256Digest, Timestamp, printable};
 
 /// The JSON that `--json` prints.
 #[derive(Serialize)]
-struct Verified {
+struct VerifiedImage {
     schema: u32,
     /// `verified`, `refused` or `could-not-find-out`
     result: &'static str,
     /// The statement's own data; none if its signature is not good
     #[serde(skip_serializing_if = "Option::is_none")]
-    statement: Option<Said>,
+    statement: Option<StatementSummary>,
     /// The tree that was found
     #[serde(skip_serializing_if = "Option::is_none")]
     tree: Option<Sha256Digest>,
@@ -40,11 +40,11 @@ struct Verified {
     notes: Vec<String>,
     /// The states of the statement's packages, by one's own policy
     #[serde(skip_serializing_if = "Option::is_none")]
-    audit: Option<Record>,
+    audit: Option<AuditRecord>,
 }
 
 #[derive(Serialize)]
-struct Said {
+struct StatementSummary {
     verifier: String,
     resource: String,
     time: Timestamp,
@@ -71,12 +71,12 @@ pub(super) fn run(arguments: &VerifyImage) -> Result<Exit, Stop> {
     let statement = match signed(&envelope, &key) {
         Ok(statement) => statement,
         Err(problem) => {
-            let verified = Verified { problems: vec![problem], ..Verified::new(None) };
+            let verified = VerifiedImage { problems: vec![problem], ..VerifiedImage::new(None) };
             return Ok(told(arguments, &[], verified, Exit::Refused));
         }
     };
-    let mut verified = Verified::new(Some(Said::of(&statement)));
-    let expected = Expected {
+    let mut verified = VerifiedImage::new(Some(StatementSummary::of(&statement)));
+    let expected = ExpectedStatement {
         verifier: arguments.verifier.as_deref(),
         resource: arguments.resource.as_deref(),
         excluded: &accepted,
@@ -107,7 +107,7 @@ pub(super) fn run(arguments: &VerifyImage) -> Result<Exit, Stop> {
     let mut gatherer = court.gatherer()?;
     let packages = packages(&statement);
     let count = packages.len();
-    let (gate, evidence, mut bar) = (&court.gate, &court.evidence, Bar::default());
+    let (gate, evidence, mut bar) = (&court.gate, &court.evidence, LateProgress::default());
     let progress = |done, total| bar.at(done, total);
     let audited = audit::assess_told(packages, gate, evidence, &mut *gatherer, now, progress);
     drop(bar);
@@ -121,12 +121,12 @@ pub(super) fn run(arguments: &VerifyImage) -> Result<Exit, Stop> {
     };
     verified.notes.extend(disagreements(&statement, &audited));
     let root = arguments.root.as_deref().map(Path::to_string_lossy).unwrap_or_default();
-    verified.audit = Some(Record::of(&audited, &root, config.digest, now));
+    verified.audit = Some(AuditRecord::of(&audited, &root, config.digest, now));
     Ok(told(arguments, &audited, verified, exit))
 }
 
-impl Said {
-    fn of(statement: &Statement) -> Self {
+impl StatementSummary {
+    fn of(statement: &ImageStatement) -> Self {
         let summary = &statement.predicate;
         Self {
             verifier: statement.verifier().to_owned(),
@@ -139,8 +139,8 @@ impl Said {
     }
 }
 
-impl Verified {
-    fn new(statement: Option<Said>) -> Self {
+impl VerifiedImage {
+    fn new(statement: Option<StatementSummary>) -> Self {
         Self {
             schema: 1,
             result: "verified",
@@ -161,7 +161,7 @@ impl Verified {
     fn look_at(
         &mut self,
         root: &Path,
-        statement: &Statement,
+        statement: &ImageStatement,
         arguments: &VerifyImage,
     ) -> Result<(), Stop> {
         let text = match arguments.manifest {
@@ -199,7 +199,7 @@ impl Verified {
 }
 
 /// Returns the packages of a statement, as if they were installed.
-fn packages(statement: &Statement) -> Vec<(Installed, Sha256Digest)> {
+fn packages(statement: &ImageStatement) -> Vec<(Installed, Sha256Digest)> {
     let installed = |it: &image::StatedPackage| {
         let (identity, source) = (it.identity(), (it.source.clone(), it.source_version.clone()));
         let called = Called::from(identity.clone());
@@ -209,10 +209,11 @@ fn packages(statement: &Statement) -> Vec<(Installed, Sha256Digest)> {
 }
 
 /// Lists the packages with different results for the signer and the verifier, both good enough.
-fn disagreements(statement: &Statement, audited: &[Audited]) -> Vec<String> {
+fn disagreements(statement: &ImageStatement, audited: &[Audited]) -> Vec<String> {
     let packages = statement.predicate.image.packages.iter();
     let differs = |(told, it): (&image::StatedPackage, &Audited)| {
-        let differs = told.state == Told::Excepted && it.state == audit::State::Confirmed;
+        let differs =
+            told.state == StatedState::Excepted && it.state == audit::PackageState::Confirmed;
         differs.then(|| it.installed.called.to_string())
     };
     let names: Vec<String> = packages.zip(audited).filter_map(differs).collect();
@@ -221,19 +222,19 @@ fn disagreements(statement: &Statement, audited: &[Audited]) -> Vec<String> {
 }
 
 /// Returns the statement in an envelope, if the key signed it.
-fn signed(envelope: &[u8], key: &PublicKey) -> Result<Statement, Problem> {
+fn signed(envelope: &[u8], key: &PublicKey) -> Result<ImageStatement, Problem> {
     let payload = unseal(envelope, key).map_err(|error| match error {
         Rejection::UnknownKey { .. } | Rejection::BadSignature { .. } => {
             Problem::new("not-signed", "the statement is not signed with this key")
         }
         error => Problem::new(error.code(), format!("the statement: {error}")),
     })?;
-    let read = Statement::read(&payload);
+    let read = ImageStatement::read(&payload);
     read.map_err(|why| Problem::new("not-a-statement", format!("signed, but {why}")))
 }
 
-fn told(arguments: &VerifyImage, audited: &[Audited], verified: Verified, exit: Exit) -> Exit {
-    let verified = Verified { result: result(exit), ..verified };
+fn told(arguments: &VerifyImage, audited: &[Audited], verified: VerifiedImage, exit: Exit) -> Exit {
+    let verified = VerifiedImage { result: result(exit), ..verified };
     if arguments.json {
         return print(&json(&verified), exit);
     }
@@ -248,7 +249,7 @@ const fn result(exit: Exit) -> &'static str {
     }
 }
 
-fn text(verified: &Verified, audited: &[Audited], all: bool) -> String {
+fn text(verified: &VerifiedImage, audited: &[Audited], all: bool) -> String {
     let mut text = String::new();
     if let Some(said) = &verified.statement {
         let (verifier, resource) = (printable(&said.verifier), printable(&said.resource));

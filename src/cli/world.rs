@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use super::Exit;
-use super::args::Directory;
+use super::args::ConfigDirectory;
 use super::output::{self, complain, path, print};
 use crate::apt::configuration::Configuration;
 use crate::attest::PinnedKey;
@@ -150,13 +150,13 @@ pub(super) struct World {
 }
 
 /// Returns the directory of the configuration: the one that was named, or the one that apt names.
-pub(super) fn directory(named: &Directory, apt: &Configuration) -> PathBuf {
+pub(super) fn directory(named: &ConfigDirectory, apt: &Configuration) -> PathBuf {
     let default = || apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY);
     named.config.clone().unwrap_or_else(default)
 }
 
 impl World {
-    pub(super) fn open(named: &Directory) -> Result<Self, Stop> {
+    pub(super) fn open(named: &ConfigDirectory) -> Result<Self, Stop> {
         let apt = apt_configuration(Environment::Heard).map_err(Stop::wrong)?;
         let trusted = Trusted::now();
         let config =

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::statement::{StatedPackage, Statement, name_of_key};
+use super::statement::{ImageStatement, StatedPackage, name_of_key};
 use crate::deb::Control;
 use crate::deb822::status::Installed;
 use crate::types::{Glob, Identity, PublicKey, Sha256Digest, Timestamp, printable};
@@ -18,7 +18,7 @@ const DAY: i64 = 24 * 60 * 60;
 
 /// The verifier's expectations of a statement.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Expected<'a> {
+pub struct ExpectedStatement<'a> {
     /// The verifier in whose name it is; none for the signer's own name
     pub verifier: Option<&'a str>,
     /// The name of the image; none for any name
@@ -50,12 +50,12 @@ impl Problem {
 /// Checks that it leaves out only what the verifier agrees to.
 #[must_use]
 pub fn check_statement(
-    statement: &Statement,
+    statement: &ImageStatement,
     key: &PublicKey,
-    expected: Expected<'_>,
+    expected: ExpectedStatement<'_>,
     now: Timestamp,
 ) -> Vec<Problem> {
-    let Expected { verifier, resource, excluded: accepted, max_age } = expected;
+    let ExpectedStatement { verifier, resource, excluded: accepted, max_age } = expected;
     let mut problems = Vec::new();
     let mut problem = |code, text: String| problems.push(Problem::new(code, text));
     let own = name_of_key(key);
@@ -97,7 +97,7 @@ pub fn check_statement(
 
 /// Checks that the tree is the one in the statement.
 #[must_use]
-pub fn check_tree(statement: &Statement, found: Sha256Digest) -> Option<Problem> {
+pub fn check_tree(statement: &ImageStatement, found: Sha256Digest) -> Option<Problem> {
     let meant = statement.tree()?;
     let text = || {
         format!(
@@ -110,7 +110,7 @@ pub fn check_tree(statement: &Statement, found: Sha256Digest) -> Option<Problem>
 
 /// Checks that the image as a file is the one in the statement.
 #[must_use]
-pub fn check_file(statement: &Statement, found: Sha256Digest) -> Option<Problem> {
+pub fn check_file(statement: &ImageStatement, found: Sha256Digest) -> Option<Problem> {
     if statement.files().any(|it| it.digest.sha256 == found) {
         return None;
     }

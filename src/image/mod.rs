@@ -11,9 +11,11 @@ pub mod manifest;
 mod statement;
 
 pub use bundle::{Bundled, bundle};
-pub use check::{Expected, Problem, check_file, check_installed, check_statement, check_tree};
+pub use check::{
+    ExpectedStatement, Problem, check_file, check_installed, check_statement, check_tree,
+};
 pub use manifest::{Manifest, ManifestError};
 pub use statement::{
-    About, Confirmation, MANIFEST, MAX_STATEMENT, StatedPackage, Statement, Told, name_of_key,
-    name_of_policy, name_of_tree, packages,
+    Confirmation, ImageStatement, MANIFEST, MAX_STATEMENT, StatedPackage, StatedState,
+    StatementFacts, name_of_key, name_of_policy, name_of_tree, packages,
 };

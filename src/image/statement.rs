@@ -38,7 +38,7 @@ const EXCEPTED: &str = "APT_QUORUM_EXCEPTED";
 
 /// A statement about an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Statement {
+pub struct ImageStatement {
     #[serde(rename = "_type")]
     kind: String,
     /// The manifest of the tree, and the image as a file if there is one
@@ -125,7 +125,7 @@ pub struct StatedPackage {
     /// The SHA-256 of the file that it came from
     pub sha256: Sha256Digest,
     /// Its state: confirmed or excepted
-    pub state: Told,
+    pub state: StatedState,
     /// The rebuilders that signed that very file
     pub confirmed_by: Vec<Confirmation>,
     /// The rebuilders that signed another file under its name
@@ -139,7 +139,7 @@ pub struct StatedPackage {
 /// The state of a package, as the statement tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Told {
+pub enum StatedState {
     /// Enough rebuilders signed its file.
     Confirmed,
     /// Too few rebuilders signed its file, and an exception was in force.
@@ -168,7 +168,7 @@ pub struct StatedException {
 
 /// The parts of a statement that are not about its packages.
 #[derive(Debug, Clone)]
-pub struct About {
+pub struct StatementFacts {
     /// The name of the verifier
     pub verifier: String,
     /// The time of the verification
@@ -226,10 +226,10 @@ impl StatedPackage {
         let assessed = audited.assessed.as_ref()?;
         let assessment = &assessed.assessment;
         let (state, exception) = match assessment {
-            Assessment::Confirmed { .. } => (Told::Confirmed, None),
+            Assessment::Confirmed { .. } => (StatedState::Confirmed, None),
             Assessment::Excepted { reason, expires, .. } => {
                 let (reason, expires) = (reason.clone(), *expires);
-                (Told::Excepted, Some(StatedException { reason, expires }))
+                (StatedState::Excepted, Some(StatedException { reason, expires }))
             }
             Assessment::Unconfirmed { .. } => return None,
         };
@@ -284,19 +284,19 @@ fn levels(packages: &[StatedPackage]) -> BTreeMap<String, usize> {
     let mut levels = BTreeMap::new();
     for it in packages {
         let level = match it.state {
-            Told::Confirmed => CONFIRMED,
-            Told::Excepted => EXCEPTED,
+            StatedState::Confirmed => CONFIRMED,
+            StatedState::Excepted => EXCEPTED,
         };
         *levels.entry(level.to_owned()).or_default() += 1;
     }
     levels
 }
 
-impl Statement {
+impl ImageStatement {
     /// Puts a statement together.
     #[must_use]
     pub fn new(
-        about: About,
+        about: StatementFacts,
         packages: Vec<StatedPackage>,
         attestations: Vec<ResourceDescriptor>,
     ) -> Self {

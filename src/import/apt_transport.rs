@@ -11,7 +11,7 @@ const MAX_ITEMS: usize = 64;
 
 /// The settings that apt-transport-in-toto runs by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct InTotoSettings {
     /// The layout
     pub layout: PathBuf,
     /// The ids of the keys that must have signed it: in lower case, full fingerprints
@@ -59,7 +59,7 @@ pub enum SettingsError {
     TooMany(&'static str),
 }
 
-impl Settings {
+impl InTotoSettings {
     /// Takes the items of apt's configuration below `APT::Intoto`, in their order, without that
     /// part of their names. Follows the method itself in two points. The last of several values
     /// counts where there can be only one. An item counts as a list or without.
@@ -133,9 +133,9 @@ fn rebuilder(value: &str) -> Result<Url, SettingsError> {
 mod tests {
     use super::*;
 
-    fn read(items: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    fn read(items: &[(&str, &str)]) -> Result<InTotoSettings, SettingsError> {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Settings::of(&items.iter().map(own).collect::<Vec<_>>())
+        InTotoSettings::of(&items.iter().map(own).collect::<Vec<_>>())
     }
 
     const KEY: &str = "88876A89E3D4698F83D3DB0E72E33CA3E0E04E46";

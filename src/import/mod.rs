@@ -32,14 +32,14 @@ pub struct Plan {
     /// The mode, if it is to be set
     pub mode: Option<Mode>,
     /// The packages that may pass without a quorum
-    pub exceptions: Option<Exceptions>,
+    pub exceptions: Option<ExemptPackages>,
     /// The settings that are not imported or mean something else here, a sentence each
     pub notes: Vec<String>,
 }
 
 /// Packages that may pass without a quorum.
 #[derive(Debug, Clone)]
-pub struct Exceptions {
+pub struct ExemptPackages {
     /// The name of their file in `exceptions.d`
     pub file: &'static str,
     /// A comment about them in that file

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::Exceptions;
+use super::ExemptPackages;
 use crate::config::{Draft, DraftEndpoint, DraftKey, Protocol};
 use crate::types::{
     KeyError, KeyKind, PackageName, PublicKey, RebuilderName, Threshold, Timestamp, printable,
@@ -63,13 +63,13 @@ struct ForeignRebuilder {
 
 /// The imported settings.
 #[derive(Debug, Clone)]
-pub struct Taken {
+pub struct ReproSettings {
     /// The rebuilders, one for each host
     pub rebuilders: Vec<Draft>,
     /// The number of rebuilders that must confirm
     pub threshold: Threshold,
     /// The packages that pass without a quorum
-    pub exceptions: Exceptions,
+    pub exceptions: ExemptPackages,
     /// The settings that are not imported, or are other than they were, a sentence each
     pub notes: Vec<String>,
 }
@@ -114,7 +114,7 @@ pub enum TakeError {
 ///
 /// # Errors
 /// See [`TakeError`].
-pub fn read(text: &str, expires: Timestamp) -> Result<Taken, TakeError> {
+pub fn read(text: &str, expires: Timestamp) -> Result<ReproSettings, TakeError> {
     let file: ForeignFile = toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|it| text.get(..it.start));
         let line = before.map_or_else(String::new, |before| {
@@ -147,14 +147,14 @@ pub fn read(text: &str, expires: Timestamp) -> Result<Taken, TakeError> {
             ));
         }
     }
-    let exceptions = Exceptions {
+    let exceptions = ExemptPackages {
         file: "repro-threshold.toml",
         comment: COMMENT,
         reason: REASON,
         packages,
         expires,
     };
-    Ok(Taken { rebuilders: drafts.into_values().collect(), threshold, exceptions, notes })
+    Ok(ReproSettings { rebuilders: drafts.into_values().collect(), threshold, exceptions, notes })
 }
 
 fn take(

@@ -2,7 +2,7 @@
 
 use super::confirming;
 use super::markup::Markup;
-use crate::audit::{RecordedPackage, Source, State};
+use crate::audit::{HashSource, PackageState, RecordedPackage};
 use crate::policy::Standing;
 use crate::report::{self, RecordedClaim};
 use crate::types::RebuilderName;
@@ -11,14 +11,14 @@ use crate::types::RebuilderName;
 pub(super) fn why(page: &mut Markup, package: &RecordedPackage) {
     if let Some(exception) = &package.exception {
         page.fill("until {}: {}", &[&exception.expires.date(), &exception.reason]);
-    } else if package.state == State::Confirmed {
+    } else if package.state == PackageState::Confirmed {
         let by: Vec<&str> = confirming(&package.rebuilders).map(RebuilderName::as_str).collect();
         page.fill("by {}", &[&by.join(", ")]);
     } else if let Some(reason) = &package.reason {
         page.text(&reason.text);
     }
     // Where that is the state, the reader has seen it already.
-    if !package.conflicts.is_empty() && package.state != State::Conflict {
+    if !package.conflicts.is_empty() && package.state != PackageState::Conflict {
         page.raw(" <strong class=\"alarm\">a different file was signed under this name</strong>");
     }
     if package.unfinished {
@@ -32,9 +32,9 @@ pub(super) fn details(page: &mut Markup, package: &RecordedPackage) {
     match (package.sha256, package.sha256_from) {
         (Some(sha256), from) => {
             let from = match from {
-                Some(Source::Receipt) => "computed when the file was accepted",
-                Some(Source::Index) => "from a signed index of apt",
-                Some(Source::Statement) => "from a signed statement about the image",
+                Some(HashSource::Receipt) => "computed when the file was accepted",
+                Some(HashSource::Index) => "from a signed index of apt",
+                Some(HashSource::Statement) => "from a signed statement about the image",
                 None => "",
             };
             page.fill("<code>{}</code> <small>{}</small></dd>", &[&sha256, &from]);

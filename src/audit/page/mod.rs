@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{Counts, Record, RecordedPackage, State, confirming};
+use super::{AuditRecord, Counts, PackageState, RecordedPackage, confirming};
 use crate::types::{Called, RebuilderName, Sha256Digest};
 use markup::Markup;
 
@@ -21,12 +21,17 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// The states from the worst to the best, so that the urgent ones are seen first.
-const WORST_FIRST: [State; 5] =
-    [State::Conflict, State::Unknown, State::Debt, State::Excepted, State::Confirmed];
+const WORST_FIRST: [PackageState; 5] = [
+    PackageState::Conflict,
+    PackageState::Unknown,
+    PackageState::Debt,
+    PackageState::Excepted,
+    PackageState::Confirmed,
+];
 
 /// Writes an audit as an HTML page.
 #[must_use]
-pub fn html(record: &Record) -> String {
+pub fn html(record: &AuditRecord) -> String {
     let mut page = Markup::default();
     head(&mut page, record);
     header(&mut page, record);
@@ -34,7 +39,7 @@ pub fn html(record: &Record) -> String {
     controls(&mut page, record);
     table(&mut page, record);
     page.raw("</main>\n");
-    let Record { time, policy, .. } = record;
+    let AuditRecord { time, policy, .. } = record;
     page.fill(FOOTER, &[time, time, policy]);
     page.raw("<script>").raw(SCRIPT).raw("</script>\n</body>\n</html>\n");
     page.into_string()
@@ -51,14 +56,14 @@ const FOOTER: &str = "<footer>\n<p>Made by apt-quorum on <time datetime=\"{}\">{
     with the SHA-256 <code>{}</code>. It relies on the system's own records: dpkg's database, the \
     receipts of accepted files, and apt's indexes.</p>\n</footer>\n";
 
-fn head(page: &mut Markup, record: &Record) {
+fn head(page: &mut Markup, record: &AuditRecord) {
     let hash = |text: &str| BASE64.encode(Sha256Digest::of(text.as_bytes()).as_bytes());
     page.fill(HEAD, &[&hash(STYLE), &hash(SCRIPT), &record.root]);
     page.raw("<style>").raw(STYLE).raw("</style>\n</head>\n<body>\n");
 }
 
 /// Writes the result of the audit in one sentence, in numbers, and as a bar.
-fn header(page: &mut Markup, record: &Record) {
+fn header(page: &mut Markup, record: &AuditRecord) {
     let Counts { installed, confirmed, excepted, .. } = record.counts;
     let open = installed.saturating_sub(confirmed).saturating_sub(excepted);
     let sentence = match (open, excepted) {
@@ -118,7 +123,7 @@ fn percent(of_thousand: usize) -> String {
 
 /// Writes the controls, hidden until the script takes the attribute away: without it they would do
 /// nothing.
-fn controls(page: &mut Markup, record: &Record) {
+fn controls(page: &mut Markup, record: &AuditRecord) {
     page.raw(
         "<form id=\"controls\" role=\"search\" aria-label=\"Packages\" autocomplete=\"off\" hidden>\n\
          <p><label for=\"find\">Search</label> <input id=\"find\" type=\"search\" \
@@ -150,7 +155,7 @@ fn controls(page: &mut Markup, record: &Record) {
     );
 }
 
-fn table(page: &mut Markup, record: &Record) {
+fn table(page: &mut Markup, record: &AuditRecord) {
     page.raw(
         "<table id=\"packages\">\n<caption>Every installed package, the worst first. \
          Open a row to see its evidence.</caption>\n<thead><tr>\
@@ -197,42 +202,44 @@ fn is_alarm(package: &RecordedPackage) -> bool {
 }
 
 /// The class of a state in HTML, and its value in the filter.
-const fn code(state: State) -> &'static str {
+const fn code(state: PackageState) -> &'static str {
     match state {
-        State::Confirmed => "confirmed",
-        State::Excepted => "excepted",
-        State::Debt => "debt",
-        State::Unknown => "unknown",
-        State::Conflict => "conflict",
+        PackageState::Confirmed => "confirmed",
+        PackageState::Excepted => "excepted",
+        PackageState::Debt => "debt",
+        PackageState::Unknown => "unknown",
+        PackageState::Conflict => "conflict",
     }
 }
 
-const fn title(state: State) -> &'static str {
+const fn title(state: PackageState) -> &'static str {
     match state {
-        State::Confirmed => "Confirmed",
-        State::Excepted => "Excepted",
-        State::Debt => "Debt",
-        State::Unknown => "Unknown",
-        State::Conflict => "Conflict",
+        PackageState::Confirmed => "Confirmed",
+        PackageState::Excepted => "Excepted",
+        PackageState::Debt => "Debt",
+        PackageState::Unknown => "Unknown",
+        PackageState::Conflict => "Conflict",
     }
 }
 
-const fn meaning(state: State) -> &'static str {
+const fn meaning(state: PackageState) -> &'static str {
     match state {
-        State::Confirmed => "enough rebuilders signed the very same bytes",
-        State::Excepted => "exempted by the administrator until a date",
-        State::Debt => "accepted without a quorum, and still not confirmed",
-        State::Unknown => "unverified or unidentified",
-        State::Conflict => "not confirmed, and a rebuilder signed a different file under its name",
+        PackageState::Confirmed => "enough rebuilders signed the very same bytes",
+        PackageState::Excepted => "exempted by the administrator until a date",
+        PackageState::Debt => "accepted without a quorum, and still not confirmed",
+        PackageState::Unknown => "unverified or unidentified",
+        PackageState::Conflict => {
+            "not confirmed, and a rebuilder signed a different file under its name"
+        }
     }
 }
 
-const fn count(counts: Counts, state: State) -> usize {
+const fn count(counts: Counts, state: PackageState) -> usize {
     match state {
-        State::Confirmed => counts.confirmed,
-        State::Excepted => counts.excepted,
-        State::Debt => counts.debt,
-        State::Unknown => counts.unknown,
-        State::Conflict => counts.conflict,
+        PackageState::Confirmed => counts.confirmed,
+        PackageState::Excepted => counts.excepted,
+        PackageState::Debt => counts.debt,
+        PackageState::Unknown => counts.unknown,
+        PackageState::Conflict => counts.conflict,
     }
 }

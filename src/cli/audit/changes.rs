@@ -6,7 +6,7 @@ use super::super::Exit;
 use super::super::output::{about, counted, json, print};
 use super::super::world::Stop;
 use super::{notify, summary};
-use crate::audit::{Change, Changes, Record};
+use crate::audit::{AuditChange, AuditRecord, Changes};
 use crate::sys::files::{Prepared, read_bounded};
 use crate::sys::plain;
 
@@ -26,7 +26,12 @@ const INFO: &str = "<6>";
 ///
 /// # Errors
 /// If the result cannot be kept: every run would report the same changes.
-pub(super) fn tell(record: &Record, state: &Path, as_json: bool, exit: Exit) -> Result<Exit, Stop> {
+pub(super) fn tell(
+    record: &AuditRecord,
+    state: &Path,
+    as_json: bool,
+    exit: Exit,
+) -> Result<Exit, Stop> {
     let path = state.join(LAST);
     let changes = Changes::between(read_bounded(&path, MAX_LAST).as_deref(), record);
     // Written first and put in its place last: a change that could not be printed is reported
@@ -64,7 +69,7 @@ fn lines(changes: &Changes, for_journal: bool) -> String {
     text
 }
 
-fn priority(change: &Change) -> &'static str {
+fn priority(change: &AuditChange) -> &'static str {
     if !change.conflicts.is_empty() {
         ERROR
     } else if change.is_bad() {

@@ -10,7 +10,7 @@ use super::args::Audit;
 use super::judging::Court;
 use super::output::{about, json, list, print, show};
 use super::world::{Stop, now, say_remarks};
-use crate::audit::{Audited, Counts, Record, State, System, confirming, page, word};
+use crate::audit::{AuditRecord, Audited, Counts, PackageState, System, confirming, page, word};
 use crate::gate::Ask;
 use crate::policy::Assessment;
 use crate::receipt;
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Audit) -> Result<Exit, Stop> {
     let audited = court.audit(&system, ask, now, failed)?;
     say_remarks(&court.gate);
     let exit = exit_code(&audited);
-    let record = Record::of(&audited, &root.to_string_lossy(), config.digest, now);
+    let record = AuditRecord::of(&audited, &root.to_string_lossy(), config.digest, now);
     if let Some(path) = &arguments.html {
         write_page(path, &page::html(&record))?;
     }
@@ -69,8 +69,10 @@ pub(in crate::cli) fn exit_code(audited: &[Audited]) -> Exit {
 /// Lists the worst packages first, and the counts at the end. Lists a conflict even where others
 /// confirm the package, because it is an alarm.
 pub(in crate::cli) fn text(audited: &[Audited], all: bool) -> String {
-    let mut shown: Vec<&Audited> =
-        audited.iter().filter(|it| all || it.state != State::Confirmed || it.is_alarm()).collect();
+    let mut shown: Vec<&Audited> = audited
+        .iter()
+        .filter(|it| all || it.state != PackageState::Confirmed || it.is_alarm())
+        .collect();
     shown.sort_by_key(|it| std::cmp::Reverse(it.state));
     let names: Vec<String> = shown.iter().map(|it| it.installed.called.to_string()).collect();
     let width = names.iter().map(String::len).max().unwrap_or_default();

@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::audit::{Change, Changes};
+use crate::audit::{AuditChange, Changes};
 use crate::cli::output::counted;
 
 /// A file that every VM of Qubes has.
@@ -28,7 +28,7 @@ pub(super) fn desktop(changes: &Changes) {
     if worse == 0 || !nix::unistd::geteuid().is_root() || !Path::new(MARKER).exists() {
         return;
     }
-    let conflicts = changes.changes.iter().any(|it: &Change| !it.conflicts.is_empty());
+    let conflicts = changes.changes.iter().any(|it: &AuditChange| !it.conflicts.is_empty());
     let body = body(worse, conflicts);
     let Ok(sessions) = fs::read_dir(SESSIONS) else { return };
     for session in sessions.filter_map(Result::ok).take(MAX_SESSIONS) {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::output::Output;
+use super::output::EvidenceOutput;
 use super::{Rejected, open, reasons};
 use crate::cli::args::EvidenceExport;
 use crate::cli::judging::Court;
@@ -65,7 +65,7 @@ pub(super) fn write(
     now: Timestamp,
 ) -> Result<Exported, Stop> {
     let mut exported = Exported { schema: 1, output: shown(path), ..Exported::default() };
-    let mut output = Output::begin(path)?;
+    let mut output = EvidenceOutput::begin(path)?;
     for artifact in artifacts {
         let (signed, rejected) = stock.about(artifact, now);
         rejected.iter().for_each(|it| super::count(&mut exported.rejected, it));

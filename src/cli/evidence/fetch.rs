@@ -29,7 +29,7 @@ struct Wished {
 
 /// The JSON that `--json` prints.
 #[derive(Serialize)]
-struct Fetched<'a> {
+struct FetchRecord<'a> {
     schema: u32,
     packages: &'a [Surveyed],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Stop> {
     let exported = arguments.output.as_deref().map(export).transpose();
     let written = exported.as_ref().ok().and_then(Option::as_ref);
     let said = if arguments.json {
-        json(&Fetched { schema: 1, packages: &surveyed, exported: written })
+        json(&FetchRecord { schema: 1, packages: &surveyed, exported: written })
     } else {
         text(&surveyed) + &written.map(Exported::text).unwrap_or_default()
     };

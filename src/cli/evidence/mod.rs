@@ -8,7 +8,7 @@ mod output;
 use std::collections::BTreeMap;
 
 use super::Exit;
-use super::args::{Directory, EvidenceCommand};
+use super::args::{ConfigDirectory, EvidenceCommand};
 use super::judging::Court;
 use super::output::list;
 use super::world::Stop;
@@ -27,7 +27,7 @@ pub(super) fn run(command: &EvidenceCommand) -> Result<Exit, Stop> {
 
 /// Opens the gate with a configuration that can be used: without one, no attestation can be
 /// verified.
-fn open(directory: &Directory) -> Result<Court, Stop> {
+fn open(directory: &ConfigDirectory) -> Result<Court, Stop> {
     let court = Court::of(directory, &[], false)?;
     court.config()?;
     Ok(court)

@@ -12,7 +12,7 @@ use crate::sys::plain;
 use crate::types::{ArtifactName, Sha256Digest};
 
 /// An output that is being written.
-pub(super) enum Output {
+pub(super) enum EvidenceOutput {
     /// A bundle, under another name until it is complete
     Bundle {
         packer: Box<Packer<BufWriter<File>>>,
@@ -22,7 +22,7 @@ pub(super) enum Output {
     Tree(PathBuf),
 }
 
-impl Output {
+impl EvidenceOutput {
     /// Begins an output: a tree if the path ends in a slash, and a bundle otherwise.
     pub(super) fn begin(path: &Path) -> Result<Self, Stop> {
         let text = path.to_string_lossy();

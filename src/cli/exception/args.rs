@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args};
 
-use super::super::args::{Directory, List};
+use super::super::args::{ConfigDirectory, ListArguments};
 use super::super::import::args::day;
 use crate::types::{Fingerprint, Glob, Sha256Digest, Timestamp};
 
@@ -11,7 +11,7 @@ pub(in crate::cli) enum ExceptionCommand {
     /// Let packages pass without a quorum until a date, for a reason
     Add(Box<ExceptionAdd>),
     /// List the exceptions with their remaining days
-    List(List),
+    List(ListArguments),
     /// Remove an exception
     Remove(ExceptionRemove),
 }
@@ -27,7 +27,7 @@ pub(in crate::cli) enum ExceptionCommand {
 ]))]
 pub(in crate::cli) struct ExceptionAdd {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// Only packages whose name matches this pattern, with * and ?
     #[arg(long, value_name = "PATTERN")]
     pub(super) package: Vec<Glob>,
@@ -84,7 +84,7 @@ pub(in crate::cli) struct ExceptionAdd {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ExceptionRemove {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// Do not ask
     #[arg(long)]
     pub(super) yes: bool,

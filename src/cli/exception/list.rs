@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Exit, Stop, World, conditions, days_left, left, now, place, say};
-use crate::cli::args::List;
+use crate::cli::args::ListArguments;
 use crate::cli::output::{json, print};
 use crate::policy::Exception;
 use crate::types::{Timestamp, printable};
 
 /// The JSON that `--json` prints.
 #[derive(Serialize)]
-struct Exceptions {
+struct ListedExceptions {
     schema: u32,
     exceptions: Vec<ListedException>,
 }
@@ -29,13 +29,13 @@ pub(in crate::cli) struct ListedException {
     days_left: Option<i64>,
 }
 
-pub(super) fn run(arguments: &List) -> Result<Exit, Stop> {
+pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Stop> {
     let world = World::open(&arguments.directory)?;
     let now = now();
     let exceptions = world.config.policy.exceptions();
     if arguments.json {
         let exceptions = exceptions.iter().map(|it| ListedException::of(it, now)).collect();
-        return Ok(print(&json(&Exceptions { schema: 1, exceptions }), Exit::Admitted));
+        return Ok(print(&json(&ListedExceptions { schema: 1, exceptions }), Exit::Admitted));
     }
     if exceptions.is_empty() {
         return Ok(say("There is no exception.\n", Exit::Admitted));

@@ -1,16 +1,16 @@
 //! Advice on how a package could pass, in plain words. It follows from the reason that the policy
 //! gave; nothing is weighed here.
 
-use super::Case;
+use super::ExplainedCase;
 use crate::config::Config;
 use crate::policy::{Mode, Reason, Report, Standing, UnsignedStatus};
 use crate::types::RebuilderName;
 
 /// Returns sentences without a full stop; none if it passes by a quorum.
-pub(super) fn of(case: &Case, config: &Config) -> Vec<String> {
+pub(super) fn of(case: &ExplainedCase, config: &Config) -> Vec<String> {
     let Some(reason) = case.reason() else {
         return match case {
-            Case::Installed(it) if it.assessed.is_none() => vec![format!(
+            ExplainedCase::Installed(it) if it.assessed.is_none() => vec![format!(
                 "reinstall it, so that apt-quorum checks its file: apt-get install --reinstall {}",
                 it.installed.called.package
             )],
@@ -108,10 +108,10 @@ fn hindrance(name: &RebuilderName, standing: &Standing) -> Option<String> {
     }
 }
 
-fn exception(case: &Case, config: &Config) -> Option<String> {
+fn exception(case: &ExplainedCase, config: &Config) -> Option<String> {
     let what = match case {
         // Only the bytes tell what a file is.
-        Case::File(it) => as_argument(&it.path.to_string_lossy()),
+        ExplainedCase::File(it) => as_argument(&it.path.to_string_lossy()),
         _ => {
             let identity = case.identity()?;
             format!("{}={}", identity.package, identity.version)

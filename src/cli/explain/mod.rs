@@ -23,7 +23,7 @@ use crate::report::{Entrance, Record, RecordedAssessment};
 use crate::types::{Called, Identity, PackageName, RebuilderName, Timestamp, printable};
 
 /// A package and what is known about it, by where it is.
-enum Case {
+enum ExplainedCase {
     Installed(Box<Audited>),
     /// A package that apt would install
     Listed(Box<Assessed>),
@@ -45,7 +45,7 @@ struct Explanation {
     /// The administrator's reason for the rule that matched
     rule_reason: Option<String>,
     /// The attestations about it, and since when each is known
-    answers: Vec<Answer>,
+    answers: Vec<AttestedAnswer>,
     /// The time and basis of root's decision to let this very file in
     receipt: Option<ExplainedReceipt>,
     /// Advice for people on how it could pass; empty if it does
@@ -69,7 +69,7 @@ struct ExplainedReceipt {
 
 /// A rebuilder's attestation, whatever its content.
 #[derive(Serialize)]
-struct Answer {
+struct AttestedAnswer {
     rebuilder: RebuilderName,
     /// The id of its key, as claims have it
     key: String,
@@ -102,7 +102,7 @@ pub(super) fn run(arguments: &Explain) -> Result<Exit, Stop> {
     let (config, now) = (court.config()?, court.present());
     let explaining = Explaining { court: &court, config, now };
     let cases = explaining.cases(&arguments.what, &mut *court.gatherer()?)?;
-    let explained: BTreeSet<&Identity> = cases.iter().filter_map(Case::identity).collect();
+    let explained: BTreeSet<&Identity> = cases.iter().filter_map(ExplainedCase::identity).collect();
     let admitted =
         System::running(&court.apt).and_then(|it| it.admitted(|it| explained.contains(it)));
     let admitted = admitted.unwrap_or_default().into_iter().map(|(of, (_, it))| (of, it)).collect();
@@ -113,14 +113,15 @@ pub(super) fn run(arguments: &Explain) -> Result<Exit, Stop> {
         let mode = super::mode::word(config.policy.mode());
         return Ok(say(&json(&Explanations { schema: 1, mode, packages }), exit));
     }
-    let text_of =
-        |it: &Case| text::of(it, config, &explaining.answers(it), receipt_of(it, &admitted), now);
+    let text_of = |it: &ExplainedCase| {
+        text::of(it, config, &explaining.answers(it), receipt_of(it, &admitted), now)
+    };
     let texts: Vec<String> = cases.iter().map(text_of).collect();
     Ok(show(&texts.join("\n"), exit))
 }
 
 impl Explaining<'_> {
-    fn cases(&self, what: &str, gatherer: &mut dyn Gatherer) -> Result<Vec<Case>, Stop> {
+    fn cases(&self, what: &str, gatherer: &mut dyn Gatherer) -> Result<Vec<ExplainedCase>, Stop> {
         if is_file(what) {
             return Ok(self.file(what, gatherer));
         }
@@ -139,7 +140,10 @@ impl Explaining<'_> {
         );
         let audited = audited.map_err(Stop::wrong)?;
         if !audited.is_empty() {
-            return Ok(audited.into_iter().map(|it| Case::Installed(Box::new(it))).collect());
+            return Ok(audited
+                .into_iter()
+                .map(|it| ExplainedCase::Installed(Box::new(it)))
+                .collect());
         }
         let shown = printable(what).to_string();
         let simulated = simulate::installed_by(&["install", "--", what]).map_err(|why| {
@@ -165,17 +169,21 @@ impl Explaining<'_> {
                 ),
             }));
         }
-        Ok(assessed.into_iter().map(|it| Case::Listed(Box::new(it))).collect())
+        Ok(assessed.into_iter().map(|it| ExplainedCase::Listed(Box::new(it))).collect())
     }
 
-    fn file(&self, path: &str, gatherer: &mut dyn Gatherer) -> Vec<Case> {
+    fn file(&self, path: &str, gatherer: &mut dyn Gatherer) -> Vec<ExplainedCase> {
         let look = Look { evidence: &self.court.evidence, installing: Installing::No };
         let candidates = vec![Candidate { path: path.into(), requested: None }];
         let judged = self.court.gate.judge(candidates, look, gatherer, self.now, |_| {});
-        judged.into_iter().map(|it| Case::File(Box::new(it))).collect()
+        judged.into_iter().map(|it| ExplainedCase::File(Box::new(it))).collect()
     }
 
-    fn recorded(&self, case: &Case, admitted: &BTreeMap<Identity, Admitted>) -> Explanation {
+    fn recorded(
+        &self,
+        case: &ExplainedCase,
+        admitted: &BTreeMap<Identity, Admitted>,
+    ) -> Explanation {
         let receipt = receipt_of(case, admitted).map(|it| ExplainedReceipt {
             time: it.time,
             basis: it.basis.clone(),
@@ -185,12 +193,14 @@ impl Explaining<'_> {
         let rule_reason = case.report().and_then(|it| text::rule_reason(it, self.config));
         let to_pass = advice::of(case, self.config);
         let case = match case {
-            Case::Installed(it) => RecordedCase::Installed(Box::new(RecordedPackage::of(it))),
-            Case::Listed(it) => {
+            ExplainedCase::Installed(it) => {
+                RecordedCase::Installed(Box::new(RecordedPackage::of(it)))
+            }
+            ExplainedCase::Listed(it) => {
                 let record = RecordedAssessment::of(&it.named, &it.assessment);
                 RecordedCase::Listed(Box::new(record))
             }
-            Case::File(it) => {
+            ExplainedCase::File(it) => {
                 let digest = Some(self.config.digest);
                 let record = Record::of(&it.decision, Entrance::Verify, &it.path, digest, self.now);
                 RecordedCase::File(Box::new(Record { notes: it.notes.clone(), ..record }))
@@ -200,13 +210,13 @@ impl Explaining<'_> {
     }
 
     /// Returns the attestations about a package, for it and against it.
-    fn answers(&self, case: &Case) -> Vec<Answer> {
+    fn answers(&self, case: &ExplainedCase) -> Vec<AttestedAnswer> {
         let Some(report) = case.report() else { return Vec::new() };
         let answer = |claim: &Claim| {
             let key = claim.key().key_id();
             let rebuilder = self.config.rebuilders.get(claim.rebuilder());
             let file = rebuilder.and_then(|it| it.keys.get(&key));
-            Answer {
+            AttestedAnswer {
                 rebuilder: claim.rebuilder().clone(),
                 key: key.as_str().to_owned(),
                 key_file: file.map(|it| it.to_string_lossy().into_owned()),
@@ -222,7 +232,7 @@ impl Explaining<'_> {
     }
 }
 
-impl Case {
+impl ExplainedCase {
     /// Returns its name, version and architecture, if they are known.
     fn identity(&self) -> Option<&Identity> {
         match self {
@@ -287,27 +297,28 @@ impl Case {
 
 /// Returns root's receipt for this very file.
 fn receipt_of<'a>(
-    case: &'a Case,
+    case: &'a ExplainedCase,
     admitted: &'a BTreeMap<Identity, Admitted>,
 ) -> Option<&'a Admitted> {
     let sha256 = match case {
-        Case::Installed(it) => return it.admitted.as_ref(),
-        Case::Listed(it) => it.named.sha256,
-        Case::File(it) => it.decision.subject()?.sha256(),
+        ExplainedCase::Installed(it) => return it.admitted.as_ref(),
+        ExplainedCase::Listed(it) => it.named.sha256,
+        ExplainedCase::File(it) => it.decision.subject()?.sha256(),
     };
     admitted.get(case.identity()?).filter(|it| it.sha256 == sha256)
 }
 
-fn exit_code(cases: &[Case], config: &Config) -> Exit {
-    let is_open = |case: &&Case| match case {
-        Case::File(it) => it.decision.refusal().is_some(),
-        Case::Installed(it) => it.is_open(),
-        Case::Listed(it) => {
+fn exit_code(cases: &[ExplainedCase], config: &Config) -> Exit {
+    let is_open = |case: &&ExplainedCase| match case {
+        ExplainedCase::File(it) => it.decision.refusal().is_some(),
+        ExplainedCase::Installed(it) => it.is_open(),
+        ExplainedCase::Listed(it) => {
             config.policy.mode() == Mode::Enforce
                 && matches!(it.assessment, Assessment::Unconfirmed { .. })
         }
     };
-    let is_transient = |it: &Case| matches!(it.reason(), Some(Reason::CouldNotFindOut { .. }));
+    let is_transient =
+        |it: &ExplainedCase| matches!(it.reason(), Some(Reason::CouldNotFindOut { .. }));
     Exit::of(cases.iter().filter(is_open).map(is_transient))
 }
 

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{Answer, Case, advice};
-use crate::audit::{Source, State};
+use super::{AttestedAnswer, ExplainedCase, advice};
+use crate::audit::{HashSource, PackageState};
 use crate::cli::output::{counted, list};
 use crate::config::Config;
 use crate::policy::{Decision, Listing, Mode, OnConflict, Reason, Report, Standing};
@@ -13,9 +13,9 @@ use crate::report;
 use crate::types::{RebuilderName, Timestamp, printable};
 
 pub(super) fn of(
-    case: &Case,
+    case: &ExplainedCase,
     config: &Config,
-    answers: &[Answer],
+    answers: &[AttestedAnswer],
     receipt: Option<&Admitted>,
     now: Timestamp,
 ) -> String {
@@ -67,31 +67,31 @@ pub(super) fn of(
     text
 }
 
-fn name(case: &Case) -> String {
+fn name(case: &ExplainedCase) -> String {
     match (case, case.identity()) {
-        (Case::Installed(it), _) => it.installed.called.to_string(),
+        (ExplainedCase::Installed(it), _) => it.installed.called.to_string(),
         (_, Some(identity)) => identity.to_string(),
-        (Case::File(it), None) => printable(&it.path.to_string_lossy()).to_string(),
-        (Case::Listed(_), None) => "a package".to_owned(),
+        (ExplainedCase::File(it), None) => printable(&it.path.to_string_lossy()).to_string(),
+        (ExplainedCase::Listed(_), None) => "a package".to_owned(),
     }
 }
 
 /// Returns the outcome, in one sentence.
-fn verdict(case: &Case, config: &Config) -> String {
+fn verdict(case: &ExplainedCase, config: &Config) -> String {
     let because = case.reason().map(report::reason).unwrap_or_default();
     let warns = config.policy.mode() == Mode::Warn;
     match case {
-        Case::Installed(it) => match it.state {
-            State::Confirmed => "installed, and confirmed by enough rebuilders.".to_owned(),
-            State::Excepted => format!("installed, under an exception: {because}."),
-            State::Debt => {
+        ExplainedCase::Installed(it) => match it.state {
+            PackageState::Confirmed => "installed, and confirmed by enough rebuilders.".to_owned(),
+            PackageState::Excepted => format!("installed, under an exception: {because}."),
+            PackageState::Debt => {
                 format!("installed without a quorum (debt), and still not confirmed: {because}.")
             }
-            State::Conflict => format!("installed, and IN CONFLICT: {because}."),
-            State::Unknown if it.assessed.is_none() => {
+            PackageState::Conflict => format!("installed, and IN CONFLICT: {because}."),
+            PackageState::Unknown if it.assessed.is_none() => {
                 format!("installed; {}.", it.why_unknown().unwrap_or_default())
             }
-            State::Unknown => format!("installed, and not confirmed: {because}."),
+            PackageState::Unknown => format!("installed, and not confirmed: {because}."),
         },
         _ if case.exception().is_some() => format!("would pass, under an exception: {because}."),
         _ => match case.reason() {
@@ -107,29 +107,29 @@ fn verdict(case: &Case, config: &Config) -> String {
     }
 }
 
-fn refused(case: &Case) -> bool {
-    matches!(case, Case::File(it) if matches!(it.decision, Decision::Refuse(_)))
+fn refused(case: &ExplainedCase) -> bool {
+    matches!(case, ExplainedCase::File(it) if matches!(it.decision, Decision::Refuse(_)))
 }
 
 /// Describes the file, the source of its SHA-256, and the repositories that offer it.
-fn file(case: &Case) -> Vec<String> {
+fn file(case: &ExplainedCase) -> Vec<String> {
     let (sha256, who, source, listings): (_, _, _, &[Listing]) = match case {
-        Case::Installed(it) => {
+        ExplainedCase::Installed(it) => {
             let Some((sha256, from)) = it.file else { return Vec::new() };
             let who = match from {
-                Source::Receipt => "from root's receipt",
-                Source::Index => "from a signed index of apt",
-                Source::Statement => "from a statement about the image",
+                HashSource::Receipt => "from root's receipt",
+                HashSource::Index => "from a signed index of apt",
+                HashSource::Statement => "from a statement about the image",
             };
             let listings = it.assessed.as_ref().map(|it| it.named.listings.as_slice());
             let source = it.installed.control.as_ref().ok().map(|it| &it.source);
             (sha256, who, source, listings.unwrap_or_default())
         }
-        Case::Listed(it) => {
+        ExplainedCase::Listed(it) => {
             let named = &it.named;
             (named.sha256, "from an index of apt", named.source.as_ref(), &named.listings)
         }
-        Case::File(it) => {
+        ExplainedCase::File(it) => {
             let Some(subject) = it.decision.subject() else { return Vec::new() };
             let source = subject.control().ok().map(|it| &it.source);
             (subject.sha256(), "computed now", source, subject.listings())
@@ -214,7 +214,7 @@ fn rebuilder(
     name: &RebuilderName,
     standing: &Standing,
     report: &Report,
-    answers: &[Answer],
+    answers: &[AttestedAnswer],
 ) -> String {
     let counts = report.requirement.as_ref().is_none_or(|it| it.counted().contains(name));
     let counts = if counts { "" } else { " (does not count here)" };
@@ -226,7 +226,7 @@ fn rebuilder(
 }
 
 /// Describes the key that a rebuilder signed with, and the time if it is known.
-fn signed(answer: &Answer) -> String {
+fn signed(answer: &AttestedAnswer) -> String {
     let mut text = format!("key {}", answer.key);
     if let Some(file) = &answer.key_file {
         let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy();

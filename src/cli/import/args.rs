@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::args::Directory;
-use crate::import::rebuilders::Owner;
+use crate::cli::args::ConfigDirectory;
+use crate::import::rebuilders::KeyOwner;
 use crate::import::repro_threshold;
 use crate::types::Timestamp;
 
@@ -70,7 +70,7 @@ pub(super) struct Keys {
     pub(super) certificate: Vec<PathBuf>,
     /// Name of the owner of a key in the layout; keys with one name are one rebuilder
     #[arg(long, value_name = "KEYID=NAME")]
-    pub(super) rebuilder: Vec<Owner>,
+    pub(super) rebuilder: Vec<KeyOwner>,
 }
 
 /// The way in which the result is written.
@@ -83,7 +83,7 @@ pub(super) struct Writing {
     #[arg(long)]
     pub(super) yes: bool,
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
 }
 
 /// A mode, as the policy writes it.

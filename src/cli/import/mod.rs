@@ -15,7 +15,7 @@ use super::{Exit, files as common};
 use crate::apt::configuration::dumped_below;
 use crate::attest::{self, Layout, Stated};
 use crate::gate::{Environment, apt_dump};
-use crate::import::apt_transport::{NoFail, Settings};
+use crate::import::apt_transport::{InTotoSettings, NoFail};
 use crate::import::rebuilders::of_layout;
 use crate::import::{OnDifference, Plan, gnupg, repro_threshold};
 use crate::policy::Mode;
@@ -93,7 +93,7 @@ fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stop>
         Some(path) => dump_of(path)?,
     };
     let place = arguments.from.as_deref().map_or("apt's configuration".into(), shown);
-    let settings = Settings::of(&dumped_below(&dump, "APT::Intoto"))
+    let settings = InTotoSettings::of(&dumped_below(&dump, "APT::Intoto"))
         .map_err(|error| wrong(format!("{place}: {error}")))?;
     let home = settings.gpg_home.clone().unwrap_or_else(|| GPG_HOME.into());
     let mut certificates = files::certificates(&arguments.keys.certificate).map_err(wrong)?;

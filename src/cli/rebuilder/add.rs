@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::Exit;
 use super::super::args::RebuilderAdd;
-use super::candidate::Candidate;
+use super::candidate::Newcomer;
 use super::target::Target;
 use super::{Stop, World, now, say, say_first, show, trust};
 use crate::types::Threshold;
@@ -15,7 +15,7 @@ pub(super) fn run(arguments: &RebuilderAdd) -> Result<Exit, Stop> {
     let target = Target::of(&arguments.new, &world)?;
     target.must_be_new(&world)?;
     let threshold = threshold(arguments, &world)?;
-    let candidate = Candidate::of(target, &arguments.trust.key, &world)?;
+    let candidate = Newcomer::of(target, &arguments.trust.key, &world)?;
     let now = now();
     let draft = candidate.draft("rebuilder add", now);
     let change = world.change([&draft], threshold, None)?;

@@ -10,12 +10,12 @@ use crate::types::{RebuilderName, Timestamp, printable};
 
 /// A rebuilder that is not trusted yet.
 #[derive(Clone)]
-pub(in crate::cli) struct Candidate {
+pub(in crate::cli) struct Newcomer {
     target: Target,
     keys: Vec<Offered>,
 }
 
-impl Candidate {
+impl Newcomer {
     /// Reads the keys in these files; without any, asks the rebuilder's endpoints for theirs.
     pub(in crate::cli) fn of(
         mut target: Target,

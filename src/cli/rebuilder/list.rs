@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::Exit;
-use super::super::args::List;
+use super::super::args::ListArguments;
 use super::super::output::{json, print};
 use super::{Stop, show};
 use crate::config::{Config, Endpoint, Protocol, Rebuilder};
@@ -39,7 +39,7 @@ struct ListedEndpoint<'a> {
     architectures: Option<Vec<&'a str>>,
 }
 
-pub(super) fn run(arguments: &List) -> Result<Exit, Stop> {
+pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Stop> {
     let (config, _) = crate::cli::config::load(&arguments.directory)?;
     let listed = |(name, it)| ListedRebuilder::of(name, it, &config);
     let rebuilders: Vec<ListedRebuilder<'_>> = config.rebuilders.iter().map(listed).collect();

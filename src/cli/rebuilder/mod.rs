@@ -14,7 +14,7 @@ mod show;
 mod target;
 mod trust;
 
-pub(super) use candidate::Candidate;
+pub(super) use candidate::Newcomer;
 pub(super) use refresh::who_answers;
 pub(super) use show::policy as comes_to;
 pub(super) use target::{Target, descriptions};

@@ -55,7 +55,7 @@ pub(super) fn from_files(paths: &[PathBuf]) -> Result<Vec<Offered>, Stop> {
 }
 
 /// The answers of the endpoints of one rebuilder.
-pub(super) struct Answers {
+pub(super) struct PublishedKeys {
     /// The keys that they publish
     pub(super) offered: Vec<Offered>,
     /// The URLs of those that publish none
@@ -71,7 +71,7 @@ pub(super) fn from_endpoints(
     name: &RebuilderName,
     endpoints: &[DraftEndpoint],
     world: &World,
-) -> Result<Answers, Stop> {
+) -> Result<PublishedKeys, Stop> {
     let endpoint = |it: &DraftEndpoint| Endpoint {
         rebuilder: name.clone(),
         protocol: it.protocol,
@@ -81,7 +81,7 @@ pub(super) fn from_endpoints(
     };
     let endpoints: Vec<Endpoint> = endpoints.iter().map(endpoint).collect();
     let published = published(&endpoints, &world.config, &world.apt)?;
-    Ok(Answers::of(&endpoints, published))
+    Ok(PublishedKeys::of(&endpoints, published))
 }
 
 /// Asks endpoints for the keys that they publish.
@@ -105,7 +105,7 @@ pub(super) fn published(
     keys_of_endpoints(&setup).map_err(|why| Stop::silent(format!("{why}.")))
 }
 
-impl Answers {
+impl PublishedKeys {
     pub(super) fn of(endpoints: &[Endpoint], published: Vec<Published>) -> Self {
         let mut answers =
             Self { offered: Vec::new(), without: Vec::new(), seen: None, silent: Vec::new() };

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::super::Exit;
 use super::super::args::RebuilderRefresh;
 use super::super::output::json;
-use super::offer::{Answers, Offered, published, publishes_keys};
+use super::offer::{Offered, PublishedKeys, published, publishes_keys};
 use super::{Stop, World, say};
 use crate::apt::configuration::Configuration;
 use crate::config::{Config, Endpoint};
@@ -84,7 +84,7 @@ pub(in crate::cli) fn who_answers(
             Err(stop) => stop.why.clone(),
             Ok(published) => {
                 let own = published.get(at).cloned().into_iter().collect();
-                let silent = Answers::of(std::slice::from_ref(endpoint), own).silent;
+                let silent = PublishedKeys::of(std::slice::from_ref(endpoint), own).silent;
                 silent.into_iter().next().unwrap_or_else(|| "answers".to_owned())
             }
         };
@@ -106,7 +106,7 @@ fn compare(
     let own = endpoints.iter().zip(published).filter(|(it, _)| it.rebuilder == *name);
     let (endpoints, published): (Vec<Endpoint>, Vec<Published>) =
         own.map(|(endpoint, published)| (endpoint.clone(), published.clone())).unzip();
-    let mut answers = Answers::of(&endpoints, published);
+    let mut answers = PublishedKeys::of(&endpoints, published);
     let complete = answers.silent.is_empty() && answers.without.is_empty();
     let others = world.config.endpoints.iter();
     let others = others.filter(|it| it.rebuilder == *name && !publishes_keys(it.protocol));

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::args::{ChosenMode, Directory};
+use crate::cli::args::{ChosenMode, ConfigDirectory};
 
 /// `setup`
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Setup {
+pub(in crate::cli) struct SetupArguments {
     #[command(flatten)]
-    pub(super) directory: Directory,
+    pub(super) directory: ConfigDirectory,
     /// Trust this rebuilder: the name of a shipped description, the path of a description, or the
     /// URL of an endpoint, which can have a name in front
     #[arg(long, value_name = "NAME|FILE|[NAME=]URL")]

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::audit::{Audited, State, System};
+use crate::audit::{Audited, PackageState, System};
 use crate::cli::Exit;
 use crate::cli::audit::{exit_code, remark};
 use crate::cli::judging::Court;
@@ -23,7 +23,7 @@ pub(super) struct DryRun {
 
 /// The number of packages of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Counts {
+pub(super) struct RunCounts {
     installed: usize,
     confirmed: usize,
     excepted: usize,
@@ -33,7 +33,7 @@ pub(super) struct Counts {
 
 /// A package that would not pass, in JSON.
 #[derive(Serialize)]
-pub(super) struct Open<'a> {
+pub(super) struct OpenPackage<'a> {
     #[serde(flatten)]
     identity: &'a Called,
     /// `refused` or `could-not-find-out`
@@ -55,21 +55,21 @@ impl DryRun {
         exit_code(&self.audited)
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(super) fn counts(&self) -> RunCounts {
         let count = |is: &dyn Fn(&Audited) -> bool| self.audited.iter().filter(|it| is(it)).count();
-        Counts {
+        RunCounts {
             installed: self.audited.len(),
-            confirmed: count(&|it| it.state == State::Confirmed),
-            excepted: count(&|it| it.state == State::Excepted),
+            confirmed: count(&|it| it.state == PackageState::Confirmed),
+            excepted: count(&|it| it.state == PackageState::Excepted),
             refused: count(&is_refused),
             could_not_find_out: count(&is_unclear),
         }
     }
 
     /// Returns the packages that would not pass.
-    pub(super) fn open(&self) -> Vec<Open<'_>> {
+    pub(super) fn open(&self) -> Vec<OpenPackage<'_>> {
         let open = self.audited.iter().filter(|it| it.is_open());
-        open.map(|it| Open {
+        open.map(|it| OpenPackage {
             identity: &it.installed.called,
             outlook: if is_refused(it) { "refused" } else { "could-not-find-out" },
             reason: remark(it),
@@ -80,7 +80,8 @@ impl DryRun {
     /// Returns the counts, and a line for each package that would not pass: the first ones, or
     /// `all`.
     pub(super) fn text(&self, all: bool) -> String {
-        let Counts { installed, confirmed, excepted, refused, could_not_find_out } = self.counts();
+        let RunCounts { installed, confirmed, excepted, refused, could_not_find_out } =
+            self.counts();
         let passing = confirmed + excepted;
         let installed = counted(installed, "installed package");
         let mut text = format!("With this policy {passing} of {installed} would pass");

@@ -31,10 +31,10 @@ const METHODS_DIRECTORY: &str = "/usr/lib/apt/methods";
 const MAX_FILE: usize = 1 << 20;
 
 /// The parts of a machine that a setup looks at, outside of the configuration.
-pub(super) struct Machine {
+pub(super) struct LocalMachine {
     /// The architecture that apt calls native, and the others that it installs
     architectures: Vec<Architecture>,
-    files: Vec<SourceFile>,
+    files: Vec<AptSourceFile>,
     /// Files that were left alone, each with the reason
     unread: Vec<String>,
     /// True if apt asks the gate for all sources
@@ -48,7 +48,7 @@ pub(super) struct Machine {
 }
 
 /// A file with sources.
-struct SourceFile {
+struct AptSourceFile {
     path: PathBuf,
     text: String,
     entries: Vec<Entry>,
@@ -56,7 +56,7 @@ struct SourceFile {
 
 /// A source that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Choice {
+pub(super) struct SourceChoice {
     pub(super) uri: String,
     pub(super) file: PathBuf,
 }
@@ -72,7 +72,7 @@ pub(super) enum Chosen {
     These(BTreeSet<String>),
 }
 
-impl Machine {
+impl LocalMachine {
     pub(super) fn look(apt: &Configuration, trusted: Trusted) -> Result<Self, AptUnreadable> {
         let dump = apt_dump(Environment::Heard, None)?.unwrap_or_default();
         let listed = dumped_below(&dump, "APT::Architectures");
@@ -129,7 +129,7 @@ impl Machine {
         match trusted.read(&path, MAX_FILE) {
             Ok(text) => {
                 let entries = read(&text, format);
-                self.files.push(SourceFile { path, text, entries });
+                self.files.push(AptSourceFile { path, text, entries });
             }
             Err(error) => self.unread.push(error.to_string()),
         }
@@ -158,10 +158,10 @@ impl Machine {
 
     /// Returns the sources whose packages could be judged while apt downloads and are not, each
     /// once, as written in their files.
-    pub(super) fn choices(&self) -> Vec<Choice> {
-        let mut choices: Vec<Choice> = Vec::new();
+    pub(super) fn choices(&self) -> Vec<SourceChoice> {
+        let mut choices: Vec<SourceChoice> = Vec::new();
         for (file, it) in self.entries(Way::Plain) {
-            let choice = Choice { uri: it.uri.clone(), file: file.path.clone() };
+            let choice = SourceChoice { uri: it.uri.clone(), file: file.path.clone() };
             if !choices.contains(&choice) {
                 choices.push(choice);
             }
@@ -169,7 +169,7 @@ impl Machine {
         choices
     }
 
-    fn entries(&self, way: Way) -> impl Iterator<Item = (&SourceFile, &Entry)> {
+    fn entries(&self, way: Way) -> impl Iterator<Item = (&AptSourceFile, &Entry)> {
         let entries =
             self.files.iter().flat_map(|file| file.entries.iter().map(move |it| (file, it)));
         entries.filter(move |(_, it)| it.enabled && it.way() == way)

@@ -15,17 +15,17 @@ mod threshold;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use args::Setup;
+use args::SetupArguments;
 use dry_run::DryRun;
-use machine::{Chosen, Machine};
-use plan::Plan;
+use machine::{Chosen, LocalMachine};
+use plan::SetupPlan;
 use threshold::{Voters, proposal};
 
 use super::Exit;
 use super::args::ChosenMode;
 use super::judging::{self, Court};
 use super::output::{complain, counted, json};
-use super::rebuilder::{Candidate, comes_to};
+use super::rebuilder::{Newcomer, comes_to};
 use super::world::{Stop, World, answer, ask, now, say, say_first};
 use crate::config::Config;
 use crate::gate::Gate;
@@ -42,7 +42,7 @@ enum Decides {
     Flags,
 }
 
-pub(super) fn run(arguments: &Setup) -> Result<Exit, Stop> {
+pub(super) fn run(arguments: &SetupArguments) -> Result<Exit, Stop> {
     let quiet = arguments.yes || arguments.json;
     let decides =
         if !quiet && std::io::stdin().is_terminal() { Decides::Person } else { Decides::Flags };
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Setup) -> Result<Exit, Stop> {
         Decides::Flags => None,
     };
     let world = World::open(&arguments.directory)?;
-    let machine = Machine::look(&world.apt, world.trusted).map_err(Stop::wrong)?;
+    let machine = LocalMachine::look(&world.apt, world.trusted).map_err(Stop::wrong)?;
     if decides == Decides::Flags {
         nothing_is_missing(arguments, &world)?;
     }
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Setup) -> Result<Exit, Stop> {
         session.tell("Nothing is written before you have seen every change and typed yes.\n")?;
     }
     let sources = session.named_sources()?;
-    let mut plan = Plan::of(session.rebuilders()?);
+    let mut plan = SetupPlan::of(session.rebuilders()?);
     session.threshold(&mut plan)?;
     let dry_run = session.dry_run(&plan)?;
     if arguments.dry_run {
@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &Setup) -> Result<Exit, Stop> {
             &config,
             change.writes(),
             dry_run.as_ref(),
-            Written::Nothing(exit),
+            SetupEnd::Nothing(exit),
         );
     }
     session.mode(&mut plan, dry_run.as_ref())?;
@@ -89,7 +89,7 @@ fn watch() -> Result<Watch, Stop> {
 }
 
 /// Checks that each answer is a flag, where no person is asked.
-fn nothing_is_missing(arguments: &Setup, world: &World) -> Result<(), Stop> {
+fn nothing_is_missing(arguments: &SetupArguments, world: &World) -> Result<(), Stop> {
     let policy = &world.config.policy;
     let first = policy.rebuilders().is_empty();
     let mut missing = Vec::new();
@@ -120,7 +120,7 @@ fn nothing_is_missing(arguments: &Setup, world: &World) -> Result<(), Stop> {
 
 /// The extent of what was written, and the exit code of a setup that wrote nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Written {
+enum SetupEnd {
     /// All that was decided
     All,
     /// Nothing
@@ -129,10 +129,10 @@ enum Written {
 
 /// One setup: the party that decides, and the subjects of its decisions.
 struct Session<'a> {
-    arguments: &'a Setup,
+    arguments: &'a SetupArguments,
     decides: Decides,
     world: &'a World,
-    machine: &'a Machine,
+    machine: &'a LocalMachine,
     now: Timestamp,
 }
 
@@ -143,7 +143,7 @@ impl Session<'_> {
     }
 
     /// Returns the rebuilders that are new.
-    fn rebuilders(&self) -> Result<Vec<Candidate>, Stop> {
+    fn rebuilders(&self) -> Result<Vec<Newcomer>, Stop> {
         let named = rebuilders::named_by_flags(self)?;
         if self.decides == Decides::Person && self.arguments.rebuilder.is_empty() {
             return rebuilders::asked_for(self);
@@ -151,7 +151,7 @@ impl Session<'_> {
         Ok(named)
     }
 
-    fn threshold(&self, plan: &mut Plan) -> Result<(), Stop> {
+    fn threshold(&self, plan: &mut SetupPlan) -> Result<(), Stop> {
         // A configuration without a threshold is enough to count the rebuilders that could vote.
         let config = plan.config(self.world, self.now)?;
         let voters = Voters::of(&config, self.machine, self.now);
@@ -188,7 +188,7 @@ impl Session<'_> {
     /// configuration too, which knows more than this.
     fn possible(
         &self,
-        plan: &Plan,
+        plan: &SetupPlan,
         voters: &Voters,
         wanted: Threshold,
     ) -> Result<Threshold, String> {
@@ -198,13 +198,13 @@ impl Session<'_> {
                 counted(voters.count(), "rebuilder")
             ));
         }
-        let plan = Plan { threshold: Some(wanted), ..plan.clone() };
+        let plan = SetupPlan { threshold: Some(wanted), ..plan.clone() };
         plan.config(self.world, self.now).map(|_| wanted).map_err(|stop| stop.why)
     }
 
     fn decided(
         &self,
-        plan: &mut Plan,
+        plan: &mut SetupPlan,
         voters: &Voters,
         wanted: Threshold,
         there: Option<Threshold>,
@@ -218,7 +218,7 @@ impl Session<'_> {
         self.tell(&remarks.iter().map(|it| format!("  note: {it}.\n")).collect::<String>())
     }
 
-    fn dry_run(&self, plan: &Plan) -> Result<Option<DryRun>, Stop> {
+    fn dry_run(&self, plan: &SetupPlan) -> Result<Option<DryRun>, Stop> {
         if self.arguments.no_dry_run {
             return Ok(None);
         }
@@ -255,7 +255,7 @@ impl Session<'_> {
         }
     }
 
-    fn mode(&self, plan: &mut Plan, dry_run: Option<&DryRun>) -> Result<(), Stop> {
+    fn mode(&self, plan: &mut SetupPlan, dry_run: Option<&DryRun>) -> Result<(), Stop> {
         let there = self.world.config.policy.mode();
         let wanted = match self.arguments.mode {
             Some(ChosenMode::Enforce) => Mode::Enforce,
@@ -297,7 +297,7 @@ impl Session<'_> {
         Ok(Some(chosen))
     }
 
-    fn sources(&self, plan: &mut Plan, named: Option<Chosen>) -> Result<(), Stop> {
+    fn sources(&self, plan: &mut SetupPlan, named: Option<Chosen>) -> Result<(), Stop> {
         plan.sources = match named {
             Some(chosen) => {
                 if chosen != Chosen::AsTheyAre {
@@ -343,7 +343,7 @@ impl Session<'_> {
     /// Asks for a last yes, and makes the change.
     fn write(
         &self,
-        plan: &Plan,
+        plan: &SetupPlan,
         dry_run: Option<&DryRun>,
         watch: Option<&Watch>,
     ) -> Result<Exit, Stop> {
@@ -351,7 +351,7 @@ impl Session<'_> {
         let change = plan.change(world, self.machine, self.now)?;
         if change.is_empty() {
             self.tell("Nothing needs to change.\n")?;
-            let written = Written::Nothing(Exit::Admitted);
+            let written = SetupEnd::Nothing(Exit::Admitted);
             return self.ended(plan, &world.config, Vec::new(), dry_run, written);
         }
         let would_be = change.check(world.trusted)?;
@@ -367,26 +367,26 @@ impl Session<'_> {
         comes_to(&mut text, &config, &world.option());
         text += &text::next(plan, &world.option());
         self.tell(&text)?;
-        self.ended(plan, &config, files, dry_run, Written::All)
+        self.ended(plan, &config, files, dry_run, SetupEnd::All)
     }
 
     fn ended(
         &self,
-        plan: &Plan,
+        plan: &SetupPlan,
         config: &Config,
         files: Vec<(PathBuf, bool)>,
         dry_run: Option<&DryRun>,
-        written: Written,
+        written: SetupEnd,
     ) -> Result<Exit, Stop> {
         let exit = match written {
-            Written::All => Exit::Admitted,
-            Written::Nothing(exit) => exit,
+            SetupEnd::All => Exit::Admitted,
+            SetupEnd::Nothing(exit) => exit,
         };
         if self.arguments.json {
             let record = text::SetupRecord::of(self, plan, config, files, dry_run, written);
             return Ok(say(&json(&record), exit));
         }
-        if matches!(written, Written::Nothing(_)) {
+        if matches!(written, SetupEnd::Nothing(_)) {
             say_first("Nothing was written.\n")?;
         }
         Ok(exit)

@@ -1,7 +1,7 @@
 //! The decisions so far, and the change that they make.
 
-use super::machine::{Chosen, Machine};
-use crate::cli::rebuilder::Candidate;
+use super::machine::{Chosen, LocalMachine};
+use crate::cli::rebuilder::Newcomer;
 use crate::cli::world::{Stop, World};
 use crate::config::{Change, Config, Draft};
 use crate::policy::Mode;
@@ -9,9 +9,9 @@ use crate::types::{Threshold, Timestamp};
 
 /// The settings that are to change. All others stay as they are.
 #[derive(Clone)]
-pub(super) struct Plan {
+pub(super) struct SetupPlan {
     /// Rebuilders that are trusted from now on
-    pub(super) added: Vec<Candidate>,
+    pub(super) added: Vec<Newcomer>,
     /// The threshold, if it is another one
     pub(super) threshold: Option<Threshold>,
     /// The mode, if it is another one
@@ -20,8 +20,8 @@ pub(super) struct Plan {
     pub(super) sources: Chosen,
 }
 
-impl Plan {
-    pub(super) const fn of(added: Vec<Candidate>) -> Self {
+impl SetupPlan {
+    pub(super) const fn of(added: Vec<Newcomer>) -> Self {
         Self { added, threshold: None, mode: None, sources: Chosen::AsTheyAre }
     }
 
@@ -34,7 +34,7 @@ impl Plan {
     pub(super) fn change(
         &self,
         world: &World,
-        machine: &Machine,
+        machine: &LocalMachine,
         now: Timestamp,
     ) -> Result<Change, Stop> {
         let mut change = self.own(world, now)?;

@@ -4,24 +4,24 @@ use std::path::PathBuf;
 
 use super::{Decides, Session};
 use crate::cli::args::NewRebuilder;
-use crate::cli::rebuilder::{Candidate, Target, asked, descriptions, fingerprints, named};
+use crate::cli::rebuilder::{Newcomer, Target, asked, descriptions, fingerprints, named};
 use crate::cli::world::{Stop, answer};
 use crate::config::Description;
 use crate::types::{RebuilderName, printable};
 
 /// A key that the command line gives to a rebuilder.
-struct Given {
+struct GivenKey {
     name: RebuilderName,
     file: PathBuf,
 }
 
 /// The rebuilders that the command line names.
-pub(super) fn named_by_flags(session: &Session<'_>) -> Result<Vec<Candidate>, Stop> {
+pub(super) fn named_by_flags(session: &Session<'_>) -> Result<Vec<Newcomer>, Stop> {
     let arguments = session.arguments;
     let mut fingerprints = fingerprints(&arguments.fingerprint)?;
     let keys = given_keys(&arguments.key)?;
     let mut used = Vec::new();
-    let mut found: Vec<Candidate> = Vec::new();
+    let mut found: Vec<Newcomer> = Vec::new();
     for word in &arguments.rebuilder {
         let target = target(session, word)?;
         let name = target.name().clone();
@@ -45,7 +45,7 @@ pub(super) fn named_by_flags(session: &Session<'_>) -> Result<Vec<Candidate>, St
         }
         let files = keys.iter().filter(|it| it.name == name).map(|it| it.file.clone());
         let files: Vec<PathBuf> = files.collect();
-        found.push(Candidate::of(target, &files, session.world).map_err(hinted)?);
+        found.push(Newcomer::of(target, &files, session.world).map_err(hinted)?);
     }
     if let Some(unused) = keys.iter().find(|it| !used.contains(&it.name)) {
         return Err(Stop::wrong(format!(
@@ -59,7 +59,7 @@ pub(super) fn named_by_flags(session: &Session<'_>) -> Result<Vec<Candidate>, St
     // Without a person, fingerprints alone say which keys are right.
     let by_flags = session.decides == Decides::Flags;
     if by_flags || !fingerprints.is_empty() && !found.is_empty() {
-        named(found.iter().flat_map(Candidate::keys), &fingerprints)?;
+        named(found.iter().flat_map(Newcomer::keys), &fingerprints)?;
     }
     for it in &found {
         if !by_flags && !asked(it.name(), it.keys())? {
@@ -70,7 +70,7 @@ pub(super) fn named_by_flags(session: &Session<'_>) -> Result<Vec<Candidate>, St
 }
 
 /// Returns the rebuilders that a person at the terminal chooses.
-pub(super) fn asked_for(session: &Session<'_>) -> Result<Vec<Candidate>, Stop> {
+pub(super) fn asked_for(session: &Session<'_>) -> Result<Vec<Newcomer>, Stop> {
     let there = &session.world.config.rebuilders;
     let known: Vec<Description> = descriptions(session.world)
         .into_iter()
@@ -83,7 +83,7 @@ pub(super) fn asked_for(session: &Session<'_>) -> Result<Vec<Candidate>, Stop> {
         text += &format!("  {}  {}: {}\n", number + 1, it.name, printable(&it.description));
     }
     session.tell(&text)?;
-    let mut found: Vec<Candidate> = Vec::new();
+    let mut found: Vec<Newcomer> = Vec::new();
     loop {
         let none = if there.is_empty() && found.is_empty() { "" } else { "[done] " };
         let said = answer(&format!("Numbers, names or URLs, with spaces between them: {none}"))?;
@@ -100,8 +100,8 @@ pub(super) fn asked_for(session: &Session<'_>) -> Result<Vec<Candidate>, Stop> {
             match one(session, listed.unwrap_or(word), &found) {
                 Ok(Some(it)) => found.push(it),
                 Ok(None) => {}
-                Err(Outcome::Ended(stop)) => return Err(stop),
-                Err(Outcome::LeftOut(why)) => {
+                Err(NotChosen::Ended(stop)) => return Err(stop),
+                Err(NotChosen::LeftOut(why)) => {
                     // The reason may begin with the same word.
                     let why = why.strip_prefix(&format!("{word}: ")).unwrap_or(&why);
                     session.tell(&format!("  {} is left out: {why}\n", printable(word)))?;
@@ -112,7 +112,7 @@ pub(super) fn asked_for(session: &Session<'_>) -> Result<Vec<Candidate>, Stop> {
 }
 
 /// The reason why one rebuilder is not among those that were chosen.
-enum Outcome {
+enum NotChosen {
     /// This rebuilder cannot be chosen; the others can
     LeftOut(String),
     /// The setup ends here
@@ -123,25 +123,25 @@ enum Outcome {
 fn one(
     session: &Session<'_>,
     word: &str,
-    found: &[Candidate],
-) -> Result<Option<Candidate>, Outcome> {
-    let left_out = |stop: Stop| Outcome::LeftOut(hinted(stop).why);
+    found: &[Newcomer],
+) -> Result<Option<Newcomer>, NotChosen> {
+    let left_out = |stop: Stop| NotChosen::LeftOut(hinted(stop).why);
     let target = target(session, word).map_err(left_out)?;
     target.must_be_new(session.world).map_err(left_out)?;
     let name = target.name().clone();
     if found.iter().any(|it| *it.name() == name) {
-        return Err(Outcome::LeftOut("it was chosen already.".to_owned()));
+        return Err(NotChosen::LeftOut("it was chosen already.".to_owned()));
     }
-    session.tell(&format!("Asking {name} for its keys...\n")).map_err(Outcome::Ended)?;
-    let candidate = Candidate::of(target, &[], session.world).map_err(left_out)?;
+    session.tell(&format!("Asking {name} for its keys...\n")).map_err(NotChosen::Ended)?;
+    let candidate = Newcomer::of(target, &[], session.world).map_err(left_out)?;
     // Before a person compares a key: another rebuilder may have it, or the file may be there.
-    let all: Vec<Candidate> = found.iter().cloned().chain([candidate.clone()]).collect();
-    super::plan::Plan::of(all).config(session.world, session.now).map_err(left_out)?;
-    session.tell(&candidate.shown(session.now)).map_err(Outcome::Ended)?;
-    if asked(&name, candidate.keys()).map_err(Outcome::Ended)? {
+    let all: Vec<Newcomer> = found.iter().cloned().chain([candidate.clone()]).collect();
+    super::plan::SetupPlan::of(all).config(session.world, session.now).map_err(left_out)?;
+    session.tell(&candidate.shown(session.now)).map_err(NotChosen::Ended)?;
+    if asked(&name, candidate.keys()).map_err(NotChosen::Ended)? {
         return Ok(Some(candidate));
     }
-    session.tell(&format!("  {name} is left out.\n")).map_err(Outcome::Ended)?;
+    session.tell(&format!("  {name} is left out.\n")).map_err(NotChosen::Ended)?;
     Ok(None)
 }
 
@@ -167,10 +167,10 @@ fn target(session: &Session<'_>, word: &str) -> Result<Target, Stop> {
     Ok(target)
 }
 
-fn given_keys(words: &[String]) -> Result<Vec<Given>, Stop> {
+fn given_keys(words: &[String]) -> Result<Vec<GivenKey>, Stop> {
     let one = |word: &String| {
         let (name, file) = word.split_once('=')?;
-        Some(Given { name: name.parse().ok()?, file: PathBuf::from(file) })
+        Some(GivenKey { name: name.parse().ok()?, file: PathBuf::from(file) })
     };
     let wrong = |word: &String| {
         Stop::wrong(format!(

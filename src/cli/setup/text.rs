@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::dry_run::{Counts, DryRun, Open};
-use super::machine::{Choice, Chosen, Machine};
-use super::plan::Plan;
+use super::dry_run::{DryRun, OpenPackage, RunCounts};
+use super::machine::{Chosen, LocalMachine, SourceChoice};
+use super::plan::SetupPlan;
 use super::threshold::Voters;
-use super::{Session, Written};
+use super::{Session, SetupEnd};
 use crate::apt::configuration::Configuration;
 use crate::cli::output::{counted, path};
 use crate::cli::world::{World, shown_uri};
@@ -19,7 +19,7 @@ use crate::policy::Mode;
 use crate::types::{RebuilderName, Threshold, printable};
 
 /// Describes the configuration and the machine before anything is decided.
-pub(super) fn there_is(world: &World, machine: &Machine) -> String {
+pub(super) fn there_is(world: &World, machine: &LocalMachine) -> String {
     let config = &world.config;
     let mut text = format!(
         "The configuration in {} is in mode {}: {}\n",
@@ -57,7 +57,7 @@ pub(super) fn about_threshold(voters: &Voters, there: Option<Threshold>) -> Stri
     text
 }
 
-pub(super) fn about_sources(machine: &Machine, choices: &[Choice]) -> String {
+pub(super) fn about_sources(machine: &LocalMachine, choices: &[SourceChoice]) -> String {
     let mut text = "apt-quorum checks all packages before unpacking. It can also check packages of a source during\ndownload:\n".to_owned();
     if machine.all_are_judged() {
         text += "  All sources are checked during download already.\n";
@@ -70,7 +70,7 @@ pub(super) fn about_sources(machine: &Machine, choices: &[Choice]) -> String {
 }
 
 /// Lists the sources that stay as they are, with the reasons.
-pub(super) fn left_alone(machine: &Machine) -> String {
+pub(super) fn left_alone(machine: &LocalMachine) -> String {
     machine.left_alone().into_iter().map(|line| format!("  -  {line}\n")).collect()
 }
 
@@ -78,7 +78,7 @@ pub(super) fn left_alone(machine: &Machine) -> String {
 pub(super) fn will_be(
     change: &Change,
     would_be: &Config,
-    plan: &Plan,
+    plan: &SetupPlan,
     apt: &Configuration,
 ) -> String {
     let mut text = format!(
@@ -108,7 +108,7 @@ pub(super) fn will_be(
 }
 
 /// Describes the next steps.
-pub(super) fn next(plan: &Plan, option: &str) -> String {
+pub(super) fn next(plan: &SetupPlan, option: &str) -> String {
     let mut text = String::new();
     if plan.mode == Some(Mode::Enforce) {
         let _ = writeln!(text, "To stop refusing: apt-quorum mode warn{option}");
@@ -132,7 +132,7 @@ pub(super) struct SetupRecord<'a> {
     mode: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     dry_run: Option<RecordedRun<'a>>,
-    files: Vec<WrittenFile>,
+    files: Vec<SetUpFile>,
 }
 
 #[derive(Serialize)]
@@ -145,12 +145,12 @@ struct SetUpRebuilder {
 #[derive(Serialize)]
 struct RecordedRun<'a> {
     #[serde(flatten)]
-    counts: Counts,
-    open: Vec<Open<'a>>,
+    counts: RunCounts,
+    open: Vec<OpenPackage<'a>>,
 }
 
 #[derive(Serialize)]
-struct WrittenFile {
+struct SetUpFile {
     path: String,
     new: bool,
 }
@@ -159,11 +159,11 @@ impl<'a> SetupRecord<'a> {
     /// `files` are those that were written, or would have been.
     pub(super) fn of(
         session: &Session<'_>,
-        plan: &Plan,
+        plan: &SetupPlan,
         config: &Config,
         files: Vec<(std::path::PathBuf, bool)>,
         dry_run: Option<&'a DryRun>,
-        written: Written,
+        written: SetupEnd,
     ) -> Self {
         let keys = |name: &RebuilderName| {
             let own = config.policy.keys().iter().filter(|it| it.rebuilder == *name);
@@ -174,13 +174,13 @@ impl<'a> SetupRecord<'a> {
             new: plan.added.iter().any(|it| it.name() == name),
             keys: keys(name),
         };
-        let file = |(path, new): (std::path::PathBuf, bool)| WrittenFile {
+        let file = |(path, new): (std::path::PathBuf, bool)| SetUpFile {
             path: path.to_string_lossy().into_owned(),
             new,
         };
         Self {
             schema: 1,
-            written: written == Written::All,
+            written: written == SetupEnd::All,
             directory: config.directory.to_string_lossy().into_owned(),
             rebuilders: config.rebuilders.keys().map(rebuilder).collect(),
             threshold: config.policy.default_requirement().map(|it| it.threshold().count()),

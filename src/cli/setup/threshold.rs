@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::machine::Machine;
+use super::machine::LocalMachine;
 use crate::cli::output::counted;
 use crate::cli::world::is_valid;
 use crate::config::Config;
@@ -19,7 +19,7 @@ impl Voters {
     /// Counts the rebuilders that have a key that is good now and are asked about the architecture.
     /// A rebuilder without any endpoint counts too: it confirms by attestations that somebody
     /// brings along.
-    pub(super) fn of(config: &Config, machine: &Machine, now: Timestamp) -> Self {
+    pub(super) fn of(config: &Config, machine: &LocalMachine, now: Timestamp) -> Self {
         let keys = config.policy.keys().iter().filter(|it| is_valid(it, now));
         let able: BTreeSet<&RebuilderName> = keys.map(|it| &it.rebuilder).collect();
         let covers = |name: &RebuilderName, architecture: &Architecture| {

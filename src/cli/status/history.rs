@@ -22,9 +22,9 @@ const RECENT: usize = 100;
 pub(super) struct History {
     pub(super) heard: BTreeMap<String, Heard>,
     /// The newest last
-    pub(super) refusals: VecDeque<Event>,
+    pub(super) refusals: VecDeque<PastEvent>,
     /// The newest last
-    pub(super) conflicts: VecDeque<Event>,
+    pub(super) conflicts: VecDeque<PastEvent>,
     /// The newest decision on each of the newest files, the newest last
     recent: VecDeque<Seen>,
     /// The time of the first decision on each file
@@ -77,7 +77,7 @@ pub(super) struct Heard {
 
 /// Something that people should see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Event {
+pub(super) struct PastEvent {
     pub(super) time: Timestamp,
     /// The entrance at which it was seen
     pub(super) entrance: String,
@@ -143,7 +143,7 @@ impl History {
 
     /// Adds the events of a decision that people should see, and nothing else.
     fn add_events(&mut self, it: &Decided) {
-        let event = |why: String| Event {
+        let event = |why: String| PastEvent {
             time: it.time,
             entrance: printable(&it.entrance).to_string(),
             what: what(it),
@@ -214,10 +214,10 @@ impl Stood {
 }
 
 /// Returns the newest of both, each package once.
-fn newest(one: VecDeque<Event>, other: VecDeque<Event>) -> VecDeque<Event> {
-    let mut all: Vec<Event> = one.into_iter().chain(other).collect();
+fn newest(one: VecDeque<PastEvent>, other: VecDeque<PastEvent>) -> VecDeque<PastEvent> {
+    let mut all: Vec<PastEvent> = one.into_iter().chain(other).collect();
     all.sort_by_key(|it| it.time);
-    let mut kept: VecDeque<Event> = VecDeque::new();
+    let mut kept: VecDeque<PastEvent> = VecDeque::new();
     for it in all {
         kept.retain(|before| (&before.what, &before.why) != (&it.what, &it.why));
         keep(&mut kept, it, SHOWN);

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Exit;
-use super::args::Status as Arguments;
+use super::args::StatusArguments as Arguments;
 use super::exception::ListedException;
 use super::judging::present;
 use super::output::json;
@@ -25,7 +25,7 @@ use crate::receipt;
 use crate::sys::secure::Trusted;
 use crate::types::{RebuilderName, Timestamp};
 use entrances::{ActiveEntrance, Sources};
-use history::{Debt, Event, Heard, History};
+use history::{Debt, Heard, History, PastEvent};
 
 /// The whole status, which `--json` prints.
 #[derive(Serialize)]
@@ -42,8 +42,8 @@ struct Status {
     network: Vec<String>,
     debt: Option<Debt>,
     exceptions: Vec<ListedException>,
-    conflicts: Vec<Event>,
-    refusals: Vec<Event>,
+    conflicts: Vec<PastEvent>,
+    refusals: Vec<PastEvent>,
 }
 
 #[derive(Serialize)]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::entrances::{APTS_HOOK, Sources};
-use super::history::{Debt, Event, Heard};
+use super::history::{Debt, Heard, PastEvent};
 use super::{HeardRebuilder, Status};
 use crate::cli::exception::line as exception_line;
 use crate::policy::Exception;
@@ -46,7 +46,7 @@ pub(super) fn of(status: &Status, exceptions: &[Exception]) -> String {
         line("exception", &format!("and {more} more: apt-quorum exception list"));
     }
     for (label, events) in [("CONFLICT", &status.conflicts), ("refused", &status.refusals)] {
-        for Event { time, what, why, .. } in events {
+        for PastEvent { time, what, why, .. } in events {
             line(label, &format!("{what}: {why} (on {})", time.date()));
         }
     }
