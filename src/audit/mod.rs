@@ -123,7 +123,7 @@ pub fn audit(
     Ok(audited.collect())
 }
 
-/// Assesses packages by the SHA-256s that somebody else's statement gives for their files. Believes
+/// Assesses packages by the SHA-256s that another party's statement gives for their files. Believes
 /// nothing else of the statement, nor anything that the image says of itself. The source of a file
 /// and the epoch of its version come from this machine's own signed indexes, or are unknown.
 pub fn assess_told(
@@ -139,7 +139,7 @@ pub fn assess_told(
         .filter_map(|(it, sha256)| it.control.clone().ok().map(|control| (it, control, sha256)))
         .collect();
     let sha256s: BTreeSet<Sha256Digest> = told.iter().map(|(_, _, sha256)| *sha256).collect();
-    // This machine's own indexes tell which archives offer a file.
+    // This machine's own indexes tell which repositories offer a file.
     let listings = gate.listings_where(|it, _| it.is_some_and(|it| sha256s.contains(it)));
     let named = |(_, control, sha256): &(Installed, Control, Sha256Digest)| {
         let identity = &control.identity;
@@ -195,7 +195,7 @@ fn files(
     files
 }
 
-/// Concludes from the worst assessment: where archives list several files under one name, the
+/// Concludes from the worst assessment: where repositories list several files under one name, the
 /// package may have come from any of them.
 fn conclude(installed: Installed, admitted: Option<Admitted>, assessed: Vec<Assessed>) -> Audited {
     let source = if admitted.is_some() { HashSource::Receipt } else { HashSource::Index };

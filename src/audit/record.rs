@@ -63,7 +63,7 @@ pub struct RecordedPackage {
     /// The source of that SHA-256
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256_from: Option<HashSource>,
-    /// The archives that offer that file
+    /// The repositories that offer that file
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub listings: Vec<Listing>,
     /// The time at which the gate let its file in

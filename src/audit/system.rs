@@ -1,6 +1,6 @@
 //! The records that a system keeps of itself: dpkg's database, the receipts, and apt's indexes.
 //!
-//! An audit believes these three, because they are root's. In an image that somebody else made,
+//! An audit believes these three, because they are root's. In an image that another party made,
 //! they say only what its maker lets them say.
 
 use std::collections::BTreeMap;
@@ -191,7 +191,7 @@ impl System {
         })
     }
 
-    /// Reads the entries about these packages from apt's indexes on the system, with the archives
+    /// Reads the entries about these packages from apt's indexes on the system, with the repositories
     /// that signed them, by keys as valid at `now`. Without indexes, there are none.
     #[must_use]
     pub fn listings(&self, wanted: impl Fn(&Identity) -> bool, now: Timestamp) -> Listings {

@@ -3,7 +3,7 @@
 //!
 //! The shells' own parts (`completions/`) only hand over words and show the answer. They need no
 //! quoting: words that would need some are left out here. So no name of a file and no package of a
-//! hostile archive can become a command. The command only reads, and asks no rebuilder.
+//! hostile repository can become a command. The command only reads, and asks no rebuilder.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -145,7 +145,7 @@ fn useless_links(config: &Loaded, rebuilder: &RebuilderName) -> Option<String> {
     ))
 }
 
-/// Returns true if nobody else sees the plain HTTP to this host.
+/// Returns true if no other party sees the plain HTTP to this host.
 fn stays_private(host: Option<&str>) -> bool {
     host.is_some_and(|host| {
         matches!(host, "127.0.0.1" | "[::1]" | "localhost") || host.ends_with(".onion")

@@ -69,8 +69,8 @@ fn plain(text: &str) -> String {
     text.chars().map(|c| if matches!(c, ' '..='~' | '\n') { c } else { '?' }).collect()
 }
 
-/// Asks at a terminal, unless the command line has `--yes`; any answer but yes is no. Where there
-/// is no terminal, the error says to add `flags`.
+/// Asks at a terminal; any answer but yes is no. Where there is no terminal, the error says to add
+/// `flags`.
 pub(super) fn ask(question: &str, flags: &str) -> Result<(), Stop> {
     if !io::stdin().is_terminal() {
         return Err(Stop::refused(format!("no terminal: add {flags}. Nothing was changed.")));

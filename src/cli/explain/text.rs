@@ -138,13 +138,13 @@ fn file(case: &ExplainedCase) -> Vec<String> {
     let mut lines = vec![format!("sha256 {sha256} ({who})")];
     lines.extend(source.map(|(name, version)| format!("built from {name} ({version})")));
     for it in listings {
-        lines.push(format!("offered by {}", archive(it)));
+        lines.push(format!("offered by {}", repository(it)));
         lines.push(signers(it));
     }
     lines
 }
 
-fn archive(listing: &Listing) -> String {
+fn repository(listing: &Listing) -> String {
     let Listing { origin, suite, codename, component, site, .. } = listing;
     let suite = if suite.is_empty() { codename } else { suite };
     let words = [origin, suite, component].map(|it| printable(it).to_string());
@@ -156,7 +156,7 @@ fn archive(listing: &Listing) -> String {
     format!("{words} (on {site})")
 }
 
-/// Names the keys that signed the archive's index, as a policy can ask for them.
+/// Names the keys that signed the repository's index, as a policy can ask for them.
 fn signers(listing: &Listing) -> String {
     if listing.signed_by.is_empty() {
         return "no known key signed its index: no signed_by matches".to_owned();

@@ -167,7 +167,7 @@ fn dump_of(path: &Path) -> Result<String, Stop> {
         .ok_or_else(|| wrong(format!("apt does not understand {}", shown(path))))
 }
 
-/// A file that nobody else can write, for as long as it is needed.
+/// A file that no other user can write, for as long as it is needed.
 struct Copy(PathBuf);
 
 impl Copy {

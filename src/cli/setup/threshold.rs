@@ -17,8 +17,8 @@ pub(super) struct Voters {
 
 impl Voters {
     /// Counts the rebuilders that have a key that is good now and are asked about the architecture.
-    /// A rebuilder without any endpoint counts too: it confirms by attestations that somebody
-    /// brings along.
+    /// A rebuilder without any endpoint counts too: it confirms by attestations that are
+    /// imported.
     pub(super) fn of(config: &Config, machine: &LocalMachine, now: Timestamp) -> Self {
         let keys = config.policy.keys().iter().filter(|it| is_valid(it, now));
         let able: BTreeSet<&RebuilderName> = keys.map(|it| &it.rebuilder).collect();
