@@ -3,10 +3,13 @@
 pub(super) mod args;
 mod files;
 
+use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::os::fd::AsRawFd;
+use std::path::Path;
 
 use args::{AptTransport, ChosenMode, ImportCommand, ImportLayout, Keys, ReproThreshold};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use reqwest::Url;
 
 use super::output::{about, path as shown};
@@ -154,55 +157,17 @@ fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stop>
 }
 
 /// Returns the configuration that apt reads from one file alone. apt reads a copy, because the text
-/// was checked to be root's and the file could change.
+/// was checked to be root's and the file could change. The copy is in memory, and apt inherits it.
 fn dump_of(path: &Path) -> Result<String, Stop> {
     let text = files::read_trusted(path).map_err(wrong)?;
-    let copy = Copy::new(&format!(
-        "Dir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n{text}\n"
-    ))
-    .map_err(|error| wrong(plain(&error)))?;
-    apt_dump(Environment::Ignored, Some(&copy.0))
-        .ok()
-        .flatten()
-        .ok_or_else(|| wrong(format!("apt does not understand {}", shown(path))))
-}
-
-/// A file that no other user can write, for as long as it is needed.
-struct Copy(PathBuf);
-
-impl Copy {
-    fn new(text: &str) -> std::io::Result<Self> {
-        use std::os::unix::fs::OpenOptionsExt;
-        // Nobody can have put anything there: a name that is taken is an error.
-        let mut at = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |it| it.subsec_nanos());
-        loop {
-            let name = format!("apt-quorum-import.{}.{at}", std::process::id());
-            let path = Path::new("/tmp").join(name);
-            let options =
-                std::fs::File::options().write(true).create_new(true).mode(0o600).open(&path);
-            match options {
-                Ok(mut file) => {
-                    let copy = Self(path);
-                    file.write_all(text.as_bytes())?;
-                    return Ok(copy);
-                }
-                Err(error)
-                    if error.kind() == std::io::ErrorKind::AlreadyExists && at < u32::MAX =>
-                {
-                    at += 1;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+    let failed = |error: std::io::Error| wrong(plain(&error));
+    let copy = memfd_create(c"apt-quorum-import", MFdFlags::empty());
+    let mut copy = File::from(copy.map_err(|error| failed(error.into()))?);
+    let only = "Dir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n";
+    copy.write_all(format!("{only}{text}\n").as_bytes()).map_err(failed)?;
+    let name = format!("/proc/self/fd/{}", copy.as_raw_fd());
+    let dump = apt_dump(Environment::Ignored, Some(Path::new(&name))).ok().flatten();
+    dump.ok_or_else(|| wrong(format!("apt does not understand {}", shown(path))))
 }
 
 fn exported(home: &Path, id: &str) -> Result<Option<Certificate>, Stop> {
