@@ -114,7 +114,10 @@ fn nothing_is_missing(arguments: &SetupArguments, world: &World) -> Result<(), S
         return Ok(());
     }
     // At a terminal, --yes or --json kept the questions away.
-    let why = if std::io::stdin().is_terminal() { "no questions" } else { "no terminal" };
+    let why = match std::io::stdin().is_terminal() {
+        true => "--yes and --json ask no questions",
+        false => "no terminal",
+    };
     Err(Stop::wrong(format!("{why}: add {}. Nothing was changed.", missing.join(", "))))
 }
 
