@@ -75,16 +75,16 @@ fn standings(keys: &[Key; 3], path: &str, how: &str, exception: &str) -> String 
     format!(
         "  file       sha256 {sha256} ({how})\n  \
            file       built from half (2.0-1)\n{path}  \
-           rule       policy.toml line 4 matches it (see bug 12)\n  \
-           needs      2 of 3 rebuilders (alpha, beta, gamma), among them gamma\n  \
-           rebuilder  alpha: confirmed (key {alpha} in alpha.pem, here since TIME, not dated)\n  \
-           rebuilder  beta: signed a different file under this name (key {beta} in beta.pem, here since TIME, not dated)\n  \
+           rule       policy.toml line 4 matches (see bug 12)\n  \
+           needs      2 of 3 rebuilders (alpha, beta, gamma), including gamma\n  \
+           rebuilder  alpha: confirmed (key {alpha} in alpha.pem, kept since TIME, undated)\n  \
+           rebuilder  beta: signed a different file under this name (key {beta} in beta.pem, kept since TIME, undated)\n  \
            rebuilder  gamma: does not know it\n  \
            CONFLICT   beta signed a different file under this name (sha256 {other}, key {beta}).\n  \
            to pass    1 more of beta and gamma must confirm this file\n  \
-           to pass    gamma must be among those who confirm it\n  \
-           to pass    beta got something else and signed it: find out why\n  \
-           to pass    gamma does not know it: wait, or ask its people\n  \
+           to pass    gamma must be among the rebuilders that confirm it\n  \
+           to pass    beta signed a different result: contact the rebuilder\n  \
+           to pass    gamma has no result for it: wait, or contact the rebuilder\n  \
            to pass    {exception} --days 30 --reason TEXT\n"
     )
 }
@@ -251,7 +251,7 @@ fn what_is_dated_and_what_differs_is_shown_with_where_to_look() {
     let more = format!("{}api/v1/builds/1/artifacts/1001/diffoscope", server.url());
     for line in [
         format!(
-            "  rebuilder  alpha: confirmed (key {id} in alpha.pem, signed with the date 2024-01-02T03:04:05Z)\n"
+            "  rebuilder  alpha: confirmed (key {id} in alpha.pem, dated 2024-01-02T03:04:05Z)\n"
         ),
         format!("  rebuilder  beta: rebuilt it and got something else, see {more}\n"),
     ] {
