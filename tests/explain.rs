@@ -45,12 +45,12 @@ fn policy(world: &World, mode: &str) {
 
 /// The cache's times are those of this run.
 fn without_times(text: &str) -> String {
-    let mut parts = text.split("here since ");
+    let mut parts = text.split("kept since ");
     let mut out = parts.next().unwrap().to_owned();
     for part in parts {
         let (time, rest) = part.split_at(20);
         assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
-        out += &format!("here since TIME{rest}");
+        out += &format!("kept since TIME{rest}");
     }
     out
 }
@@ -188,7 +188,7 @@ fn what_is_installed_is_explained_by_its_receipt() {
 
     let here = explain(&world, &["here"]);
     here.assert_code(1);
-    let expected = "here 2.0-1 all: installed, and original .deb unknown (no receipt, in no signed index).\n  to pass    install it again through apt: the file is judged then, and its receipt kept\n";
+    let expected = "here 2.0-1 all: installed; original .deb unknown (no receipt, in no signed index).\n  to pass    reinstall it, so that apt-quorum checks its file: apt-get install --reinstall here\n";
     assert_eq!(here.stdout, expected);
 }
 

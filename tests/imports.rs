@@ -1056,7 +1056,12 @@ fn what_repro_threshold_must_not_say() {
         ),
         ("unknown", rules("required_threshold = 1\nveto = 1"), 1, "unknown field"),
         ("not-toml", "[rules".to_owned(), 1, "line 1"),
-        ("nobody", "[rules]\nrequired_threshold = 1\n".to_owned(), 1, "trusts no rebuilder"),
+        (
+            "nobody",
+            "[rules]\nrequired_threshold = 1\n".to_owned(),
+            1,
+            "no rebuilder of Debian with a key",
+        ),
         (
             "key-of-two-hosts",
             rules("required_threshold = 1") + &one("two", "https://two.example/"),
