@@ -534,7 +534,7 @@ fn questions_lead_from_fresh_to_enforcing() {
     let before = fresh.files();
     let mut terminal = fresh.at_terminal(&["--no-dry-run"]);
     terminal.expect("  rebuilder  beta").expect("[done] ").send("\n");
-    terminal.expect("2 had to until now").expect("[2] ").send("\n");
+    terminal.expect("the threshold was 2 until now").expect("[2] ").send("\n");
     terminal.expect("[enforce] ").send("\n").expect("is checked during download already");
     terminal.expect("[all] ").send("none\n").expect("Nothing needs to change.");
     assert_eq!(terminal.end().0, Some(0));
