@@ -18,7 +18,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stop> {
 fn shown(arguments: &Arguments) -> Result<Exit, Stop> {
     let world = World::open(&arguments.directory)?;
     let config = &world.config;
-    let text = format!("{}: {}\n", word(config.policy.mode()), meaning(config));
+    let text = format!("{}: {}\n", word(config.policy.mode()), meaning_and_step(config));
     Ok(say(&text, Exit::Admitted))
 }
 
@@ -47,13 +47,21 @@ pub(super) const fn word(mode: Mode) -> &'static str {
     }
 }
 
-/// Describes the mode under this configuration, in one sentence or two.
+/// Describes the mode under this configuration, with the next step where there is no rebuilder.
+pub(super) fn meaning_and_step(config: &Config) -> String {
+    let step = match config.policy.rebuilders().is_empty() {
+        true => " Choose some: apt-quorum setup",
+        false => "",
+    };
+    meaning(config) + step
+}
+
+/// Describes the mode under this configuration, in one sentence.
 pub(super) fn meaning(config: &Config) -> String {
     let policy = &config.policy;
     let count = policy.rebuilders().len();
     let Some(default) = policy.default_requirement().filter(|_| count > 0) else {
-        return "no rebuilder is configured, so every package passes unchecked. Choose some: apt-quorum setup"
-            .to_owned();
+        return "no rebuilder is configured, so every package passes unchecked.".to_owned();
     };
     let mut needed =
         format!("{} of {}", default.threshold().count(), counted(count, "confirmation"));

@@ -222,7 +222,7 @@ fn judged(config: &Config, package: &Package<'_>) -> String {
             };
             let among = match requirement.required() {
                 required if required.is_empty() => String::new(),
-                required => format!(", including {}", listed(required)),
+                required => format!(", among them {}", listed(required)),
             };
             format!(
                 "{} of {}{among}",

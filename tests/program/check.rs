@@ -93,7 +93,7 @@ fn what_cannot_be_told_is_said_to_be_so() {
     let own = check(&world, &[own.to_str().unwrap()]);
     own.assert_code(3);
     assert!(
-        own.stdout.contains("  in no index: own 1.0 all: apt-quorum verify judges its file.\n")
+        own.stdout.contains("  in no index: own 1.0 all. Check its file: apt-quorum verify FILE\n")
     );
 
     let unknown = check(&world, &["no-such-package"]);
@@ -155,14 +155,14 @@ fn an_index_without_sha256_is_called_what_it_is() {
 
     let ended = check(&world, &["excepted"]);
     ended.assert_code(3);
-    let line = "  without a SHA-256 in its index: excepted 3.0-1 all: no exception by name or archive applies to it; ";
+    let line = "  no SHA-256 in its index: excepted 3.0-1 all: no exception by name or repository applies. ";
     assert!(ended.stdout.contains(line), "{ended:?}");
     assert!(ended.stdout.contains("of 1 package, 0 confirmed, 1 in no index by a SHA-256"));
     let mut explain = world.command();
     explain.args(["explain", "excepted", "--config"]).arg(world.path("etc"));
     let ended = run(&mut explain);
     ended.assert_code(2);
-    let said = "excepted 3.0-1 all is in an index of apt that has no SHA-256, so no exception by name or archive applies to it: name its file.\n";
+    let said = "apt's index lists excepted 3.0-1 all without a SHA-256, so no exception by name or repository applies. Name its file: apt-quorum explain FILE\n";
     assert!(ended.stderr.contains(said), "{ended:?}");
     // What judges the file says why the exception is of no use, and what is.
     let said = "its index has no SHA-256, so the exception in test.toml line 1 does not apply; to allow the file: apt-quorum exception add FILE";

@@ -81,7 +81,7 @@ fn packages_of_a_list_are_asked_about_as_the_indexes_have_them() {
         ended.stdout,
         "hello 2.10-3 amd64: signed by 1 rebuilder (alpha); A DIFFERENT FILE signed by beta.\n\
          other 1:2.0 all: signed by 1 rebuilder (alpha).\n\
-         unheard 9 amd64: nobody signed it.\n\
+         unheard 9 amd64: no signature.\n\
          asked about 3 packages: there is evidence for 2 of them.\n"
     );
     drop((alpha, beta));
@@ -105,7 +105,7 @@ fn what_was_found_out_is_said_although_there_is_nothing_to_write() {
     let arguments = ["--packages", text(&list), "--output", text(&out)];
     let ended = evidence(&world, "fetch", &arguments);
     ended.assert_code(1).assert_plain();
-    assert!(ended.stdout.starts_with("hello 2.10-3 amd64: nobody signed it.\n"), "{ended:?}");
+    assert!(ended.stdout.starts_with("hello 2.10-3 amd64: no signature.\n"), "{ended:?}");
     assert!(ended.stderr.contains("nothing to export"), "{ended:?}");
     assert!(!out.exists());
 }

@@ -89,11 +89,11 @@ fn a_file_that_could_be_two_packages_passes_by_its_bytes_alone() {
     let given = [path.to_str().unwrap(), "--reason", "r", "--days", "3"];
     let ended = add(&world, &[&given[..], &["--architecture", "all"]].concat());
     ended.assert_code(2);
-    let said = "can have no other condition than its SHA-256";
+    let said = "exempt it by its SHA-256 alone, without other conditions";
     assert!(ended.stderr.contains(said), "{ended:?}");
     let ended = add(&world, &given);
     ended.assert_code(0);
-    let said = "exactly the file with this SHA-256, whatever its control data says.\n";
+    let said = "Applies to the file with this SHA-256 only, whatever its control data says.\n";
     assert!(ended.stdout.ends_with(said), "{ended:?}");
     let written = read(&world, "local.toml").unwrap();
     assert!(!written.contains("package =") && !written.contains("version ="), "{written}");
@@ -180,11 +180,11 @@ fn what_would_be_no_exception_is_refused_and_nothing_is_written() {
         ([&["hello", "--days", "0"], &why[..]].concat(), "0 is not in 1..=3650"),
         (
             [&["hello", "--reason", " "], &until[..]].concat(),
-            "--reason is empty: why may this pass",
+            "--reason is empty: write why these packages are exempted",
         ),
         (
             [&["hello", "--expires", "2020-01-01"], &why[..]].concat(),
-            "until 2020-01-01 would hold for nothing: it is past.",
+            "expiry date 2020-01-01 is in the past.",
         ),
         (
             [&["hello", "--expires", "2199-02-30"], &why[..]].concat(),

@@ -35,12 +35,12 @@ fn policy(world: &World, mode: &str) {
 
 /// The cache's times are those of this run.
 fn without_times(text: &str) -> String {
-    let mut parts = text.split("here since ");
+    let mut parts = text.split("kept since ");
     let mut out = parts.next().unwrap().to_owned();
     for part in parts {
         let (time, rest) = part.split_at(20);
         assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
-        out += &format!("here since TIME{rest}");
+        out += &format!("kept since TIME{rest}");
     }
     out
 }
@@ -65,16 +65,16 @@ fn standings(keys: &[Key; 3], path: &str, how: &str, exception: &str) -> String 
     format!(
         "  file       sha256 {sha256} ({how})\n  \
            file       built from half (2.0-1)\n{path}  \
-           rule       policy.toml line 4 matches it (see bug 12)\n  \
-           needs      2 of 3 rebuilders (alpha, beta, gamma), among them gamma\n  \
-           rebuilder  alpha: confirmed (key {alpha} in alpha.pem, here since TIME, not dated)\n  \
-           rebuilder  beta: signed a different file under this name (key {beta} in beta.pem, here since TIME, not dated)\n  \
+           rule       policy.toml line 4 matches (see bug 12)\n  \
+           needs      2 of 3 rebuilders (alpha, beta, gamma), including gamma\n  \
+           rebuilder  alpha: confirmed (key {alpha} in alpha.pem, kept since TIME, undated)\n  \
+           rebuilder  beta: signed a different file under this name (key {beta} in beta.pem, kept since TIME, undated)\n  \
            rebuilder  gamma: has no result for it\n  \
            CONFLICT   beta signed a different file under this name (sha256 {other}, key {beta}).\n  \
            to pass    1 more of beta and gamma must confirm this file\n  \
-           to pass    gamma must be among those who confirm it\n  \
-           to pass    beta got something else and signed it: find out why\n  \
-           to pass    gamma does not know it: wait, or ask its people\n  \
+           to pass    gamma must be among the rebuilders that confirm it\n  \
+           to pass    beta signed a different result: contact the rebuilder\n  \
+           to pass    gamma has no result for it: wait, or contact the rebuilder\n  \
            to pass    {exception} --days 30 --reason TEXT\n"
     )
 }
@@ -178,7 +178,7 @@ fn what_is_installed_is_explained_by_its_receipt() {
 
     let here = explain(&world, &["here"]);
     here.assert_code(1);
-    let expected = "here 2.0-1 all: installed, and original .deb unknown (no receipt, in no signed index).\n  to pass    install it again through apt: the file is judged then, and its receipt kept\n";
+    let expected = "here 2.0-1 all: installed; original .deb unknown (no receipt, in no signed index).\n  to pass    reinstall it, so that apt-quorum checks its file: apt-get install --reinstall here\n";
     assert_eq!(here.stdout, expected);
 }
 
@@ -241,7 +241,7 @@ fn what_is_dated_and_what_differs_is_shown_with_where_to_look() {
     let more = format!("{}api/v1/builds/1/artifacts/1001/diffoscope", server.url());
     for line in [
         format!(
-            "  rebuilder  alpha: confirmed (key {id} in alpha.pem, signed with the date 2024-01-02T03:04:05Z)\n"
+            "  rebuilder  alpha: confirmed (key {id} in alpha.pem, dated 2024-01-02T03:04:05Z)\n"
         ),
         format!("  rebuilder  beta: rebuilt it; the result differs, see {more}\n"),
     ] {

@@ -649,7 +649,7 @@ fn nothing_is_written_unless_all_is_well() {
     // Nobody knows from which file it came.
     let publisher = Publisher::new();
     fs::write(publisher.root().join("var/lib/apt-quorum/receipts/hook.jsonl"), "").unwrap();
-    refused(&publisher, 1, "no receipt and no signed index");
+    refused(&publisher, 1, "original .deb unknown (no receipt, in no signed index)");
     // Not wholly installed.
     let publisher = Publisher::new();
     let database: Vec<String> =
@@ -977,7 +977,7 @@ fn what_people_read_is_plain_and_tells_what_is_wrong() {
     fs::write(publisher.root().join("etc/empty"), "x").unwrap();
     let ended = verify();
     ended.assert_code(1);
-    let first = "PROBLEM: it is in the name of x:?[2J verified: all is well: ";
+    let first = "PROBLEM: the statement names x:?[2J verified: all is well as verifier: ";
     assert!(ended.stdout.contains(first), "{ended:?}");
     assert!(ended.stdout.contains("PROBLEM: the tree differs"), "{ended:?}");
     assert!(ended.stdout.ends_with("refused: the verification failed.\n"), "{ended:?}");
@@ -1111,7 +1111,7 @@ fn a_statement_can_be_too_old() {
         assert_eq!(problems(&publisher.verify(&[])), [""; 0]);
     }
     let then = apt_quorum::types::Timestamp::from_unix(now - 4000 * day).unwrap().date();
-    let expected = format!("it is of {then}, which is more than 30 days ago: ask for a newer one");
+    let expected = format!("the statement is of {then}, more than 30 days ago: get a newer one");
     assert_eq!(publisher.verify(&["--max-age", "30"]).json()["problems"][0]["text"], *expected);
     for wrong in ["0", "-1", "3651", "x"] {
         let mut command = publisher.world.command();

@@ -222,7 +222,7 @@ fn a_layout_that_ends_today_is_of_no_use() {
     let ended = import(&world, &signed(&layout, &[&root]), &root, &["--yes"]);
     ended.assert_code(1).assert_plain();
     // Unless a new day begins right now.
-    let said = ["for the rest of this day", "it expired on"];
+    let said = ["the layout expires today", "it expired on"];
     assert!(said.iter().any(|it| ended.stderr.contains(it)), "{ended:?}");
     assert_eq!(written(&world), before);
 }
@@ -260,7 +260,7 @@ fn names_are_given_to_keys_that_are_there_and_once() {
     let (named, again) = (format!("{id}=x"), format!("{}=y", &id[..10]));
     for (options, code, part) in [
         (vec!["--rebuilder", "00000000=x"], 1, "no such key"),
-        (vec!["--rebuilder", &named, "--rebuilder", &again], 1, "a name before"),
+        (vec!["--rebuilder", &named, "--rebuilder", &again], 1, "a name already"),
         (vec!["--rebuilder", "0000=x"], 2, "8 or more digits"),
         (vec!["--rebuilder", "nothing"], 2, "KEYID=NAME"),
     ] {
@@ -690,7 +690,7 @@ fn numbers_of_another_key_are_noticed() {
     let good = layout_of_certificates(&[(&a, &other)], 1);
     let id = a.primary.fingerprint();
     let rows: Vec<(Value, &str)> = vec![
-        (good.clone(), "not made of the numbers"),
+        (good.clone(), "does not match the numbers"),
         (
             {
                 let mut layout = good.clone();
@@ -819,12 +819,12 @@ fn apt_transport_in_toto_is_taken_over_in_one_command() {
     let ended = import_apt_transport(&world, &["--yes", "--key", &key]);
     ended.assert_code(0).assert_plain();
     for part in [
-        "NoFail lets packages through that too few confirm",
+        "NoFail lets unconfirmed packages pass",
         "APT::Intoto::Odd:: is not understood",
-        "every rebuilder is asked at each",
+        "each rebuilder is asked at every address",
         "endpoint  intoto-metadata http://r.example/\n",
         "endpoint  intoto-metadata https://s.example/\n",
-        "stays as it is",
+        "stays installed: ",
     ] {
         assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
     }
@@ -1048,11 +1048,16 @@ fn what_repro_threshold_must_not_say() {
             "control-characters",
             rules("required_threshold = 1\nblindly_trust = [\"a\\u001b[2J\"]"),
             1,
-            "a?[2J, which is no name",
+            "a?[2J, which is not a package name",
         ),
         ("unknown", rules("required_threshold = 1\nveto = 1"), 1, "unknown field"),
         ("not-toml", "[rules".to_owned(), 1, "line 1"),
-        ("nobody", "[rules]\nrequired_threshold = 1\n".to_owned(), 1, "trusts no rebuilder"),
+        (
+            "nobody",
+            "[rules]\nrequired_threshold = 1\n".to_owned(),
+            1,
+            "no rebuilder of Debian with a key",
+        ),
         (
             "key-of-two-hosts",
             rules("required_threshold = 1") + &one("two", "https://two.example/"),

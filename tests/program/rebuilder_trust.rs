@@ -105,7 +105,7 @@ fn a_rebuilder_that_was_added_counts() {
             "published by 127.0.0.1 at {}, without encryption: others on the way",
             server.url()
         ),
-        "beta is a rebuilder now: ".to_owned(),
+        "beta is now a rebuilder: ".to_owned(),
         "1 of 2 rebuilders must confirm a package.\n".to_owned(),
         "Next, check the configuration: apt-quorum config check --config ".to_owned(),
     ];
@@ -495,7 +495,7 @@ fn keys_of_every_kind_are_taken_from_files_and_read_back_the_same() {
     let odd = world.write("odd.pem", b"\xff\x1b[2J");
     for (path, expected) in [
         (private, "private key"),
-        (odd, "no key in text form"),
+        (odd, "not a key in text form"),
         (world.path("none"), "No such file"),
     ] {
         let ended = rebuilder(
@@ -673,7 +673,7 @@ fn refreshing_tells_of_other_keys_and_adopts_none() {
     let ended = rebuilder(&world, &["refresh"]);
     ended.assert_code(1);
     for expected in [
-        format!("beta: a key that is not trusted: ed25519 {}\n", new.id()),
+        format!("beta: published but not trusted: ed25519 {}\n", new.id()),
         format!("apt-quorum rebuilder add-key beta --fingerprint {} --config ", new.id()),
         format!("beta: a trusted key is no longer published: ed25519 {}\n", old.id()),
     ] {

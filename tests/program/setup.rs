@@ -190,7 +190,7 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
             ],
         ),
         (
-            "apt has no source with this URI",
+            "no http or https source of apt has this URI",
             2,
             vec![
                 "--rebuilder",
@@ -492,16 +492,16 @@ fn questions_lead_from_fresh_to_enforcing() {
     terminal.expect("it was chosen already").expect("[done] ").send(&format!("{beta}\n"));
     terminal.expect("Type yes: ").send("yes\n").expect("[done] ").send("\n");
     terminal.expect("3 rebuilders can confirm").expect("must confirm a package? [2] ").send("4\n");
-    terminal.expect("nothing could pass").expect("[2] ").send("two\n");
+    terminal.expect("no package could pass").expect("[2] ").send("two\n");
     terminal.expect("Type a number").expect("[2] ").send("\n");
-    terminal.expect("It asks the rebuilders about each. [yes] ").send("\n");
+    terminal.expect("asks the rebuilders about each. [yes] ").send("\n");
     terminal.expect("With this policy 2 of 2 installed packages would pass.");
     terminal.expect("Mode, enforce or warn? [enforce] ").send("\n");
     terminal
         .expect("  1  http://c.example/ (")
         .expect("  2  https://a.example/debian/ (")
         .expect("  3  http://b.example/security (");
-    terminal.expect("http://off.example/ (").expect("is switched off");
+    terminal.expect("http://off.example/ (").expect("is disabled");
     terminal
         .expect("[all] ")
         .send("9\n")
@@ -524,7 +524,7 @@ fn questions_lead_from_fresh_to_enforcing() {
     let before = fresh.files();
     let mut terminal = fresh.at_terminal(&["--no-dry-run"]);
     terminal.expect("  rebuilder  beta").expect("[done] ").send("\n");
-    terminal.expect("2 had to until now").expect("[2] ").send("\n");
+    terminal.expect("the threshold was 2 until now").expect("[2] ").send("\n");
     terminal.expect("[enforce] ").send("\n").expect("is checked during download already");
     terminal.expect("[all] ").send("none\n").expect("Nothing needs to change.");
     assert_eq!(terminal.end().0, Some(0));

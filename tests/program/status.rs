@@ -171,7 +171,7 @@ fn a_broken_configuration_is_told_first() {
         format!("BROKEN: the configuration in {etc} has mistakes, so every package is refused:");
     assert_eq!(ended.stdout.lines().next(), Some(&*first));
     assert!(ended.stdout.contains("mode must be \"enforce\" or \"warn\""), "{ended:?}");
-    assert_eq!(lines(&ended, "entrance").len(), 3);
+    assert_eq!(lines(&ended, "hook").len(), 3);
     assert_eq!(lines(&ended, "refused").len(), 2);
     let json = status(&world, &["--json"]);
     assert!(json.assert_code(2).json()["configuration"]["problems"].as_str().is_some());

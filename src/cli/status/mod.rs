@@ -98,7 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stop> {
         configuration: Configured {
             directory: directory.display().to_string(),
             mode: loaded.ok().map(|it| super::mode::word(it.policy.mode())),
-            meaning: loaded.ok().map(super::mode::meaning),
+            meaning: loaded.ok().map(super::mode::meaning_and_step),
             problems: loaded.err().map(ToString::to_string),
         },
         entrances,

@@ -79,7 +79,7 @@ fn sources(sources: &Sources, hook_is_active: bool) -> String {
     };
     let judged = format!("checked during download: {}", sources.judged);
     if sources.others.is_empty() {
-        return judged;
+        return format!("{judged} (all)");
     }
     let mut shown: Vec<&str> = sources.others.iter().take(SHOWN).map(String::as_str).collect();
     if sources.others.len() > SHOWN {

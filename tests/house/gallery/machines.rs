@@ -130,7 +130,7 @@ pub fn images() -> String {
 /// Without the days and times of this run.
 fn without_times(text: &str) -> String {
     let mut out = text.to_owned();
-    for before in ["here since ", "statement of "] {
+    for before in ["kept since ", "statement of "] {
         let mut parts = out.split(before);
         let mut without = parts.next().unwrap().to_owned();
         for part in parts {
