@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use apt_quorum::attest::{Claim, KeyRing, KeyRingError};
 use apt_quorum::policy::{
     Decision, Evidence, Matcher, Mode, OnConflict, Policy, PolicyError, Reason, Requirement,
-    RequirementError, Rule, decide,
+    RequirementError, decide,
 };
 use apt_quorum::types::{RebuilderName, Sha256Digest};
 use support::*;

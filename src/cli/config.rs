@@ -91,7 +91,7 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
         match (key.not_after.filter(|end| *end <= now), fault) {
             (None, None) => drop(voters.insert(&key.rebuilder)),
             (Some(end), _) => {
-                notes.push(format!("{}'s key {id} was good until {}", key.rebuilder, end.date()));
+                notes.push(format!("{}'s key {id} expired on {}", key.rebuilder, end.date()));
             }
             (None, Some(fault)) => {
                 notes.push(format!(
