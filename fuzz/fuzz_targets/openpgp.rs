@@ -90,7 +90,8 @@ fuzz_target!(|data: &[u8]| {
             );
             let identity = identity("hello 2.10-3 amd64");
             let artifact = identity.artifact_name();
-            let wanted = WantedFile { artifact: &artifact, sha256: Some(Sha256Digest::of(b"hello")) };
+            let wanted =
+                WantedFile { artifact: &artifact, sha256: Some(Sha256Digest::of(b"hello")) };
             let good = headers == world.headers && signature == world.signature;
             let now: Timestamp = now();
             let verdict = verify(bytes.as_bytes(), &world.ring, wanted, now);

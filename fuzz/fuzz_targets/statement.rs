@@ -7,9 +7,9 @@
 
 use std::sync::LazyLock;
 
-use apt_quorum::attest::{Accepted, KeyRing, Rejection, Findings, WantedFile, verify};
+use apt_quorum::attest::{Accepted, Findings, KeyRing, Rejection, WantedFile, verify};
 use apt_quorum::types::{Identity, Sha256Digest};
-use apt_quorum_fuzz::support::{Key, identity, now, rebuilder, pinned};
+use apt_quorum_fuzz::support::{Key, identity, now, pinned, rebuilder};
 use apt_quorum_fuzz::{fixed_key, parts};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

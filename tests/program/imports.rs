@@ -148,8 +148,8 @@ fn a_layout_becomes_rebuilders_and_their_threshold() {
         &*format!("    key       ed25519 {} (until 2099-03-01)\n", bob.id()),
         "    endpoint  intoto-metadata https://rebuilder.example/tree\n",
         "  policy.toml: threshold = 2 (not set before).\n",
-        "  the inspection verify-reprobuilds is not run",
-        "(CREATE *.deb) is not checked.\n",
+        "  not checked: the inspection verify-reprobuilds (apt-quorum runs no command of a layout)",
+        "did not exist before the rebuild (CREATE *.deb).\n",
     ] {
         assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
     }
@@ -328,8 +328,12 @@ type Spoil = fn(&mut Value);
 fn what_a_layout_must_not_be() {
     let rows: &[(&str, Spoil, &str)] = &[
         ("expired", |l| l["expires"] = json!("2021-01-06T18:30:57Z"), "it expired on 2021-01-06"),
-        ("expires-missing", |l| drop(l.as_object_mut().unwrap().remove("expires")), "no moment"),
-        ("expires-is-a-number", |l| l["expires"] = json!(4_000_000_000_u64), "no moment"),
+        (
+            "expires-missing",
+            |l| drop(l.as_object_mut().unwrap().remove("expires")),
+            "is not a time",
+        ),
+        ("expires-is-a-number", |l| l["expires"] = json!(4_000_000_000_u64), "is not a time"),
         (
             "link-instead-of-layout",
             |l| l["_type"] = json!("link"),
@@ -360,11 +364,15 @@ fn what_a_layout_must_not_be() {
             |l| l["steps"][0]["threshold"] = json!(18_446_744_073_709_551_615_u64),
             "small whole number",
         ),
-        ("threshold-is-a-text", |l| l["steps"][0]["threshold"] = json!("1"), "no whole number"),
+        (
+            "threshold-is-a-text",
+            |l| l["steps"][0]["threshold"] = json!("1"),
+            "is not a whole number",
+        ),
         (
             "threshold-missing",
             |l| drop(l["steps"][0].as_object_mut().unwrap().remove("threshold")),
-            "no whole number",
+            "is not a whole number",
         ),
         (
             "threshold-above-the-keys",
@@ -392,7 +400,7 @@ fn what_a_layout_must_not_be() {
         (
             "key-that-is-not-there",
             |l| l["steps"][0]["pubkeys"][1] = json!("00\u{1b}[2J"),
-            "the layout does not have",
+            "is not a key of the layout",
         ),
         ("keys-missing", |l| drop(l.as_object_mut().unwrap().remove("keys")), "\"keys\" is not"),
         (
@@ -411,8 +419,12 @@ fn what_a_layout_must_not_be() {
             },
             "are not supported",
         ),
-        ("unknown-member", |l| l["witnesses"] = json!(2), "the member witnesses"),
-        ("unknown-member-of-the-step", |l| l["steps"][0]["veto"] = json!([]), "the member veto"),
+        ("unknown-member", |l| l["witnesses"] = json!(2), "the unknown member witnesses"),
+        (
+            "unknown-member-of-the-step",
+            |l| l["steps"][0]["veto"] = json!([]),
+            "the unknown member veto",
+        ),
         ("rule-that-is-none", |l| l["steps"][0]["expected_products"] = json!(["x"]), "a rule"),
         (
             "too-many-keys",
@@ -467,7 +479,7 @@ fn what_is_not_kept_is_told() {
         (
             "control-characters",
             |l| l["inspect"][0]["name"] = json!("a\u{1b}]0;b\nE: c"),
-            Some("the inspection a?]0;b E: c is not run"),
+            Some("not checked: the inspection a?]0;b E: c (apt-quorum runs"),
         ),
     ];
     for (name, change, told) in rows {
@@ -563,7 +575,7 @@ fn a_layout_counts_only_with_the_signatures_that_were_asked_for() {
     let twice = ["--yes", "--key", &world.path("root.pem").display().to_string()];
     let ended = import(&world, &signed(&good, &[&root]), &root, &twice);
     ended.assert_code(1);
-    assert!(ended.stderr.contains("was given twice"), "{ended:?}");
+    assert!(ended.stderr.contains("is given twice"), "{ended:?}");
     // A layout in a DSSE envelope is one, too, as in-toto since version 2 can write it.
     let dsse = import(&world, &root.dsse(&good.to_string()), &root, &[]);
     assert!(dsse.stdout.contains("threshold = 1"), "{dsse:?}");
@@ -722,7 +734,7 @@ fn numbers_of_another_key_are_noticed() {
                 layout["steps"][0]["pubkeys"] = json!(["e0e04e46"]);
                 layout
             },
-            "no fingerprint",
+            "not an OpenPGP fingerprint",
         ),
         (
             {

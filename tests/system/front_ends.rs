@@ -227,7 +227,7 @@ fn nala(world: &World) {
     // It takes apt's method for http by its name alone, and of these it knows none.
     world.sources(&[("quorum+http", &server)]);
     for name in ["good", "unknown"] {
-        nala(name).fails().says("no such file").says("apt-quorum setup --sources all");
+        nala(name).fails().says("no such file (nala and apt-offline").says("apt-quorum setup --sources all");
         kept_out(world, name);
     }
     // apt's own way, by the method.

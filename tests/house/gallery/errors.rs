@@ -266,6 +266,12 @@ fn attestations(errors: &mut Errors) {
             Rejection::PredicateNotAccepted { found: text("https://example.org/x/v1") },
             Rejection::OtherParty { what: "builder", found: text("https://example.org/") },
             Rejection::PredicateContent("its date is in the future"),
+            Rejection::PredicateContent("it does not name exactly one rebuilt file"),
+            Rejection::PredicateContent("it has no valid time of verification"),
+            Rejection::PredicateContent("it has none of the accepted properties"),
+            Rejection::PredicateContent("it is not an artifact equivalence"),
+            Rejection::PredicateContent("the rebuilt file differs from the subject"),
+            Rejection::Sigstore("signs a file, not a statement, so it confirms no rebuild"),
             Rejection::WrongStep { found: text("build") },
             Rejection::NoSha256 { product: text("hello_2.10-3_amd64.deb") },
             Rejection::AmbiguousProducts { count: 2 },
@@ -322,6 +328,13 @@ fn attestations(errors: &mut Errors) {
             LayoutError::TooFewKeys { threshold: 3, keys: 2 },
             LayoutError::TwoIds(text("00ff")),
             LayoutError::NoSuchKey(text("00ff")),
+            LayoutError::Shape("\"expires\" is not a time such as 2027-03-01T00:00:00Z"),
+            LayoutError::Shape("a key id of the step is not a text"),
+            LayoutError::Shape("the step's threshold is not a whole number"),
+            LayoutError::Key {
+                id: text("00ff"),
+                why: text("this is not an OpenPGP fingerprint of a version 4 key"),
+            },
             LayoutError::Key { id: text("00ff"), why: text("it has no public part") },
         ],
     );
@@ -337,12 +350,19 @@ fn repositories(errors: &mut Errors) {
         vec![
             Rejection::Signature(attest::Rejection::Unsigned),
             Rejection::Release("has no valid Date, or an invalid Valid-Until"),
+            Rejection::Release("has a malformed detached signature"),
+            Rejection::Release("has a malformed list of files"),
+            Rejection::Release("is dated in the future"),
+            Rejection::Release("is not a signed text"),
             Rejection::OtherSuite { found: "trixie".to_owned() },
             Rejection::NoLongerValid(found),
             Rejection::Older { found, seen },
             Rejection::NotListed { path: path() },
             Rejection::OtherFile { path: path() },
             Rejection::Unreadable { path: path(), why: "cannot be unpacked" },
+            Rejection::Unreadable { path: path(), why: "has data after its end" },
+            Rejection::Unreadable { path: path(), why: "has too many lines" },
+            Rejection::Unreadable { path: path(), why: "is too large when unpacked" },
             Rejection::NotInIt,
             Rejection::Ambiguous,
             Rejection::TakenOver,
@@ -567,8 +587,10 @@ fn conversations(errors: &mut Errors) {
             HookInputError::Truncated,
         ],
     );
-    let why = "it has fewer than nine fields".to_owned();
-    errors.add("apt::hook_input::OddLine", vec![OddLine { line: 7, why }]);
+    let why =
+        ["it has fewer than nine fields", "x is not an absolute path", "'x y' is not one word"];
+    let odd = why.map(|why| OddLine { line: 7, why: why.to_owned() });
+    errors.add("apt::hook_input::OddLine", odd.into());
     let option = apt_quorum::hook::told(vec![b"--odd".to_vec()]).unwrap_err();
     errors.add("hook::command_line::UnknownOption", vec![option]);
 }

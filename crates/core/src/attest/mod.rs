@@ -153,7 +153,7 @@ impl WantedFile<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// More bytes than [`MAX_BYTES`].
-    #[error("the attestation has {size} bytes, over the limit of {MAX_BYTES}")]
+    #[error("the attestation has {size} bytes, over the limit of {MAX_BYTES} bytes")]
     TooLarge {
         /// Its size in bytes.
         size: usize,
@@ -165,7 +165,9 @@ pub enum Rejection {
     #[error("not an in-toto Metablock or DSSE envelope: {0}")]
     Shape(&'static str),
     /// More signatures than [`MAX_SIGNATURES`].
-    #[error("the attestation has {count} signatures, over the limit of {MAX_SIGNATURES}")]
+    #[error(
+        "the attestation has {count} signatures, over the limit of {MAX_SIGNATURES} signatures"
+    )]
     TooManySignatures {
         /// The number of signatures that it carries.
         count: usize,

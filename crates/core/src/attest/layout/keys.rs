@@ -101,7 +101,7 @@ fn stated(id: &str, key: &Value) -> Result<Stated, LayoutError> {
     let fingerprint = id.to_ascii_lowercase();
     let mut twenty = [0; 20];
     if hex_decode(&fingerprint, &mut twenty).is_none() {
-        return Err(wrong("this is not the fingerprint of an OpenPGP key of version 4".to_owned()));
+        return Err(wrong("this is not an OpenPGP fingerprint of a version 4 key".to_owned()));
     }
     let subkeys = match key.member("subkeys") {
         None => BTreeSet::new(),

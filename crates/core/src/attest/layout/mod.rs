@@ -43,7 +43,7 @@ pub struct Layout {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
     /// More bytes than an attestation may have.
-    #[error("it has {size} bytes, over the limit of {MAX_BYTES}")]
+    #[error("it has {size} bytes, over the limit of {MAX_BYTES} bytes")]
     TooLarge {
         /// Its size in bytes
         size: usize,
@@ -261,7 +261,7 @@ fn envelope(why: &Rejection) -> String {
     match why {
         Rejection::Unsigned => "it has no signature".to_owned(),
         Rejection::TooManySignatures { count } => {
-            format!("it has {count} signatures, over the limit of {MAX_SIGNATURES}")
+            format!("it has {count} signatures, over the limit of {MAX_SIGNATURES} signatures")
         }
         other => other.to_string(),
     }
