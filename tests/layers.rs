@@ -14,9 +14,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ),
     (
         "crates/gate/src",
-        &["config", "cache", "evidence", "receipt", "log", "gate", "method", "hook"],
+        &["config", "cache", "evidence", "receipt", "log", "fetching", "gate", "method", "hook"],
     ),
-    ("src", &["import", "audit", "image", "cli"]),
+    ("src", &["config", "receipt", "evidence", "import", "audit", "image", "cli"]),
 ];
 
 /// Not part of the program: compiled for the fuzz targets only.

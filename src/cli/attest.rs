@@ -16,7 +16,7 @@ use crate::image::{
     self, About, Bundled, Manifest, Statement, bundle, manifest, name_of_key, name_of_policy,
     name_of_tree,
 };
-use crate::sys::files::Prepared;
+use crate::sys::files::PreparedFile;
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
 use crate::sys::terminal::Progress;
@@ -332,7 +332,7 @@ fn write(
 pub(super) fn put(outputs: &[(&PathBuf, Vec<u8>)]) -> Result<(), Failed> {
     let failed = |path: &Path, error| not_done(format!("{}: {}", shown(path), plain(&error)));
     let prepare = |(path, bytes): &(&PathBuf, Vec<u8>)| {
-        let prepared = Prepared::write(path, bytes).map_err(|error| failed(path, error));
+        let prepared = PreparedFile::write(path, bytes).map_err(|error| failed(path, error));
         prepared.map(|it| ((*path).clone(), it))
     };
     let prepared = outputs.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;

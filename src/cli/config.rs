@@ -8,8 +8,10 @@ use super::output::{complain, counted, print};
 use super::{Exit, loose};
 use crate::apt::configuration::Configuration;
 use crate::attest::Accepted;
+use crate::cli::ways::ways;
 use crate::config::{self, Config as Loaded, Direct, Endpoint, Protocol};
-use crate::gate::{Commands, Environment, apt_configuration, ways};
+use crate::fetching::Commands;
+use crate::gate::{Environment, apt_configuration};
 use crate::policy::{Mode, Policy};
 use crate::sys::secure::Trusted;
 use crate::types::{PublicKey, RebuilderName, Timestamp, printable};
@@ -36,7 +38,9 @@ pub(super) fn load(directory: &Directory) -> Result<(Loaded, Configuration), Exi
     match config::load(&directory, Trusted::now()) {
         Ok(loaded) => Ok((loaded, apt)),
         Err(problems) => {
-            complain(&format!("{problems}; with any, every package is refused.\n"));
+            complain(&format!(
+                "{problems}; until the configuration is fixed, every package is refused.\n"
+            ));
             Err(Exit::Wrong)
         }
     }

@@ -12,6 +12,7 @@ mod evidence;
 mod exception;
 mod explain;
 mod import;
+mod interrupt;
 mod loose;
 mod mode;
 mod output;
@@ -21,6 +22,7 @@ mod simulate;
 mod status;
 mod verify;
 mod verify_image;
+mod ways;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -134,7 +136,7 @@ pub fn fetch() -> ExitCode {
     if nix::sys::prctl::set_no_new_privs().is_err() {
         return ExitCode::FAILURE;
     }
-    match crate::gate::serve(std::io::stdin(), std::io::stdout()) {
+    match crate::fetching::serve(std::io::stdin(), std::io::stdout()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

@@ -9,7 +9,7 @@ use super::args::Verify;
 use super::evidence_at_hand;
 use super::output::{complain, json, print, show};
 use super::world::say_remarks;
-use crate::evidence::Network;
+use crate::evidence::{Network, about};
 use crate::gate::{Candidate, Environment, Gate, Installing, Judged, Look, apt_configuration};
 use crate::policy::Reason;
 use crate::report::{self, Entrance, Record, SCHEMA};
@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Verify) -> Exit {
         }
     };
     let candidate = |path: &PathBuf| Candidate { path: path.clone(), requested: None };
-    let look = Look { evidence: &evidence, installing: Installing::No };
+    let look = Look { evidence: &|it| about(&evidence, it), installing: Installing::No };
     let candidates: Vec<Candidate> = arguments.files.iter().map(candidate).collect();
     let bar = Progress::of("", candidates.len());
     let judged = gate.judge(candidates, look, &mut *gatherer, now, |done| bar.at(done));
@@ -81,7 +81,9 @@ pub(super) fn run(arguments: &Verify) -> Exit {
         text += &format!("{}\n", report::next_step(&refusals));
     }
     if let Err(problems) = gate.config() {
-        complain(&format!("{problems}; with any, every package is refused.\n"));
+        complain(&format!(
+            "{problems}; until the configuration is fixed, every package is refused.\n"
+        ));
     }
     show(&text, exit)
 }

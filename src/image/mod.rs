@@ -9,6 +9,7 @@ mod bundle;
 mod check;
 pub mod manifest;
 mod statement;
+mod tree;
 
 pub use bundle::{Bundled, bundle};
 pub use check::{Expected, Problem, check_file, check_installed, check_statement, check_tree};
@@ -17,3 +18,4 @@ pub use statement::{
     About, Confirmation, MANIFEST, MAX_STATEMENT, Package, Statement, Told, name_of_key,
     name_of_policy, name_of_tree, packages,
 };
+pub use tree::TreeError;

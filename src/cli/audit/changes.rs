@@ -6,7 +6,7 @@ use super::super::Exit;
 use super::super::output::{json, print};
 use super::{notify, summary};
 use crate::audit::{Change, Changes, Record};
-use crate::sys::files::{Prepared, read_bounded};
+use crate::sys::files::{PreparedFile, read_bounded};
 use crate::sys::plain;
 use crate::types::printable;
 
@@ -43,7 +43,7 @@ pub(super) fn tell(
             plain(&error)
         )
     };
-    let prepared = Prepared::write(&path, json(record).as_bytes()).map_err(failed)?;
+    let prepared = PreparedFile::write(&path, json(record).as_bytes()).map_err(failed)?;
     // The journal reads the priority of a line; other readers have no use for it.
     let for_journal = !as_json && std::env::var_os("JOURNAL_STREAM").is_some();
     let said = if as_json { json(&changes) } else { lines(&changes, for_journal) };

@@ -18,7 +18,7 @@ use crate::gate::{Ask, Environment, Gate, apt_configuration};
 use crate::policy::{Assessment, Standing};
 use crate::receipt;
 use crate::report;
-use crate::sys::files::Prepared;
+use crate::sys::files::PreparedFile;
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
 use crate::sys::terminal::Progress;
@@ -89,8 +89,8 @@ fn write_page(path: &Path, html: &str) -> Result<(), String> {
     if path.symlink_metadata().is_ok_and(|it| !it.is_file()) {
         return Err(failed("there is something that is no plain file"));
     }
-    Prepared::write_plainly(path, html.as_bytes())
-        .and_then(Prepared::place_over)
+    PreparedFile::write_plainly(path, html.as_bytes())
+        .and_then(PreparedFile::place_over)
         .map_err(|error| failed(&plain(&error).to_string()))
 }
 

@@ -22,11 +22,12 @@ use super::verify::{Decisions, exit_code};
 use super::world::say_remarks;
 use crate::apt::configuration::Configuration;
 use crate::config::Config;
-use crate::evidence::{AtHand, Network};
-use crate::gate::{Candidate, Environment, Gate, Installing, Judged, Look, apt_configuration};
-use crate::log::Log;
+use crate::evidence::{AtHand, Network, about};
+use crate::gate::{
+    Candidate, Environment, Gate, Installing, Judged, Look, News, Recorder, apt_configuration,
+};
 use crate::policy::{Clearance, Decision, Mode};
-use crate::receipt::{self, Ledger};
+use crate::receipt;
 use crate::report::{self, Entrance, Record, SCHEMA};
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
@@ -229,25 +230,20 @@ fn judge(
         gate.gatherer(apt, network).map_err(|why| Ended::because(Exit::Wrong, &why))?;
     let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
     let now = Timestamp::from(receipt::present(&state, std::time::SystemTime::now()).now);
-    let look = Look { evidence: &evidence, installing: Installing::InPlace };
+    let look = Look { evidence: &|it| about(&evidence, it), installing: Installing::InPlace };
     let bar = Progress::of("", candidates.len());
     let judged = gate.judge(candidates, look, &mut *gatherer, now, |done| bar.at(done));
     drop((gatherer, bar));
     say_remarks(gate);
 
-    let policy = gate.config().ok().map(|config| config.digest);
+    let mut recorder = Recorder::open(gate, apt, Entrance::Bootstrap, News::Unconfirmed, ledger);
     let record = |it: &Judged| Record {
         notes: it.notes.clone(),
-        ..Record::of(&it.decision, Entrance::Bootstrap, &inside(&it.path), policy, now)
+        ..recorder.record_of(&it.decision, &inside(&it.path), now)
     };
     let records: Vec<(Record, _)> = judged.iter().map(|it| (record(it), &it.signed)).collect();
-    let log = Log::open(apt);
-    for (it, (record, _)) in judged.iter().zip(&records) {
-        log.decided_for_an_image(&it.decision, record);
-    }
-    let recorded = ledger.map_or(Ok(()), |state| {
-        Ledger::open(state, Entrance::Bootstrap).and_then(|mut it| it.record(&records))
-    });
+    let decided: Vec<&Decision> = judged.iter().map(|it| &it.decision).collect();
+    let recorded = recorder.record(&decided, &records);
     let decisions: Vec<(&Path, &Decision)> =
         judged.iter().map(|it| (it.path.as_path(), &it.decision)).collect();
     complain_in_colour(&report::summary(&decisions, outcome));

@@ -10,7 +10,7 @@ use super::{Failed, Rejected, counted, not_done, open, package, reasons, wrong};
 use crate::cli::Exit;
 use crate::cli::args::EvidenceExport;
 use crate::cli::output::{json, print};
-use crate::gate::Stock;
+use crate::evidence::Stock;
 use crate::sys::plain;
 use crate::types::{ArtifactName, DebVersion, PackageName, Timestamp, printable};
 
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &EvidenceExport) -> Result<Exit, Failed> {
     let wanted =
         arguments.wanted.iter().map(|text| Wanted::read(text)).collect::<Result<Vec<_>, _>>()?;
     let (apt, gate) = open(&arguments.directory)?;
-    let stock = gate.stock(&apt).ok_or_else(|| wrong("the configuration cannot be used"))?;
+    let stock = Stock::of(&gate, &apt).ok_or_else(|| wrong("the configuration cannot be used"))?;
     let all = stock
         .artifacts()
         .map_err(|error| not_done(format!("the cache cannot be read: {}", plain(&error))))?;

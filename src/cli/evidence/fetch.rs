@@ -11,8 +11,8 @@ use crate::cli::Exit;
 use crate::cli::args::EvidenceFetch;
 use crate::cli::output::{complain, json, print};
 use crate::cli::simulate;
-use crate::evidence::{Network, Question};
-use crate::gate::{Gate, Surveyed};
+use crate::evidence::{Network, Question, Stock, Surveyed, survey};
+use crate::gate::Gate;
 use crate::sys::files::read_bounded;
 use crate::sys::plain;
 use crate::sys::terminal::Progress;
@@ -81,12 +81,13 @@ pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Failed> {
     let mut gatherer = gate.gatherer(&apt, Network::Allowed).map_err(wrong)?;
     can_be_kept(&gate)?;
     let progress = Progress::of("", questions.len());
-    let surveyed = gate.survey(questions, &mut *gatherer, now, |done| progress.at(done));
+    let surveyed = survey(&gate, questions, &mut *gatherer, now, |done| progress.at(done));
     drop(progress);
     drop(gatherer);
 
     let export = |path| {
-        let stock = gate.stock(&apt).ok_or_else(|| wrong("the configuration cannot be used"))?;
+        let stock =
+            Stock::of(&gate, &apt).ok_or_else(|| wrong("the configuration cannot be used"))?;
         let about = surveyed.iter().map(|it| it.identity.artifact_name()).collect();
         export::write(&stock, &about, path, now)
     };

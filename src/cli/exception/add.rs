@@ -14,7 +14,7 @@ pub(super) fn run(arguments: &ExceptionAdd) -> Result<Exit, Stop> {
     let matcher = matcher(arguments)?;
     let expires = expires(arguments, now)?;
     if arguments.reason.trim().is_empty() {
-        return Err(Stop::wrong("--reason is empty: why may this pass without a quorum?"));
+        return Err(Stop::wrong("--reason is empty: say why this may pass without a quorum"));
     }
     let path = file(name(&arguments.file)?);
     let world = World::open(&arguments.directory)?;

@@ -16,7 +16,7 @@ use crate::apt::configuration::Configuration;
 use crate::attest::Claim;
 use crate::audit::{self, Audited, RecordedPackage, System};
 use crate::config::Config;
-use crate::evidence::{AtHand, Network};
+use crate::evidence::{AtHand, Network, about};
 use crate::gate::{
     Ask, Assessed, Candidate, Environment, Gate, Gatherer, Installing, Judged, Look,
     apt_configuration,
@@ -191,7 +191,7 @@ impl Court<'_> {
     }
 
     fn file(&self, path: PathBuf, gatherer: &mut dyn Gatherer) -> Vec<Case> {
-        let look = Look { evidence: &self.evidence, installing: Installing::No };
+        let look = Look { evidence: &|it| about(&self.evidence, it), installing: Installing::No };
         let candidates = vec![Candidate { path, requested: None }];
         let judged = self.gate.judge(candidates, look, gatherer, self.now, |_| {});
         judged.into_iter().map(|it| Case::File(Box::new(it))).collect()

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use super::{Stop, World};
 use crate::config::{DraftEndpoint, Endpoint, Protocol};
-use crate::evidence::{Network, Published, Routes, Setup};
-use crate::gate::keys_of_endpoints;
+use crate::evidence::{EndpointSetup, Network, PublishedKeys, Routes};
+use crate::fetching::keys_of_endpoints;
 use crate::sys::plain;
 use crate::types::{Certificate, KeyError, KeyKind, PublicKey, RebuilderName, printable};
 
@@ -97,7 +97,7 @@ pub(super) fn from_endpoints(
         architectures: it.architectures.clone(),
         archive: it.archive.clone(),
     };
-    let setup = Setup {
+    let setup = EndpointSetup {
         endpoints: endpoints.iter().map(endpoint).collect(),
         timeouts: world.config.timeouts,
         authorities: world.config.authorities.clone(),
@@ -111,22 +111,22 @@ pub(super) fn from_endpoints(
 }
 
 impl Answers {
-    pub(super) fn of(endpoints: &[Endpoint], published: Vec<Published>) -> Self {
+    pub(super) fn of(endpoints: &[Endpoint], published: Vec<PublishedKeys>) -> Self {
         let mut answers =
             Self { offered: Vec::new(), without: Vec::new(), seen: None, silent: Vec::new() };
         for (endpoint, published) in endpoints.iter().zip(published) {
             let url = &endpoint.url;
             match published {
-                Published::Keys(keys) => {
+                PublishedKeys::Keys(keys) => {
                     for key in keys {
                         add(&mut answers.offered, key, said_by(url));
                     }
                 }
-                Published::Nothing(seen) => {
+                PublishedKeys::Nothing(seen) => {
                     answers.without.push(url.to_string());
                     answers.seen = answers.seen.or(seen);
                 }
-                Published::Failed(why) => {
+                PublishedKeys::Failed(why) => {
                     answers.silent.push(format!("{url} ({})", printable(&why)));
                 }
             }

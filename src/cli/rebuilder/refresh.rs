@@ -14,8 +14,8 @@ use super::offer::{Answers, Offered, publishes_keys};
 use super::{Stop, World, say};
 use crate::apt::configuration::Configuration;
 use crate::config::{Config, Endpoint};
-use crate::evidence::{Network, Published, Routes, Setup};
-use crate::gate::keys_of_endpoints;
+use crate::evidence::{EndpointSetup, Network, PublishedKeys, Routes};
+use crate::fetching::keys_of_endpoints;
 use crate::types::{KeyKind, PublicKey, RebuilderName};
 
 /// The comparison of one rebuilder's keys, as JSON.
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &RebuilderRefresh) -> Result<Exit, Stop> {
         .filter(|it| names.contains(&&it.rebuilder) && publishes_keys(it.protocol))
         .cloned()
         .collect();
-    let setup = Setup {
+    let setup = EndpointSetup {
         endpoints: asked,
         timeouts: world.config.timeouts,
         authorities: world.config.authorities.clone(),
@@ -95,7 +95,7 @@ pub(in crate::cli) fn who_answers(
 ) -> BTreeMap<RebuilderName, String> {
     let endpoints: Vec<Endpoint> =
         config.endpoints.iter().filter(|it| publishes_keys(it.protocol)).cloned().collect();
-    let setup = Setup {
+    let setup = EndpointSetup {
         endpoints,
         timeouts: config.timeouts,
         authorities: config.authorities.clone(),
@@ -130,11 +130,11 @@ pub(in crate::cli) fn who_answers(
 fn compare(
     name: &RebuilderName,
     endpoints: &[Endpoint],
-    published: &[Published],
+    published: &[PublishedKeys],
     world: &World,
 ) -> Compared {
     let own = endpoints.iter().zip(published).filter(|(it, _)| it.rebuilder == *name);
-    let (endpoints, published): (Vec<Endpoint>, Vec<Published>) =
+    let (endpoints, published): (Vec<Endpoint>, Vec<PublishedKeys>) =
         own.map(|(endpoint, published)| (endpoint.clone(), published.clone())).unzip();
     let mut answers = Answers::of(&endpoints, published);
     let complete = answers.silent.is_empty() && answers.without.is_empty();

@@ -99,7 +99,7 @@ impl Target {
                     problems.lines()
                 ))
             })?;
-        let narrowed = endpoints.into_iter().filter_map(|it| narrowed(it, wanted));
+        let narrowed = endpoints.into_iter().filter_map(|it| narrowed(it.into(), wanted));
         let endpoints: Vec<DraftEndpoint> = narrowed.collect();
         if endpoints.is_empty() {
             return Err(Stop::wrong(format!("{name} has no endpoint for these architectures.")));
@@ -114,7 +114,7 @@ impl Target {
             arguments.what.parse().map_err(|_| wrong("this is not a valid URL"))?;
         // The reader of the configuration says the same, but only after the rebuilder was asked.
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("a URL here must not hold a user name or password"));
+            return Err(wrong("a URL here must not contain a user name or password"));
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("a URL here must end with its path, without ? and #"));

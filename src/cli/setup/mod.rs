@@ -27,9 +27,9 @@ use super::evidence_at_hand;
 use super::output::{complain, json};
 use super::rebuilder::{Candidate, comes_to};
 use super::world::{Stop, World, answer, ask, end, say};
+use crate::cli::interrupt::Watch;
 use crate::config::Config;
 use crate::policy::Mode;
-use crate::sys::interrupt::Watch;
 use crate::types::{Threshold, Timestamp, printable};
 
 /// The party that decides.

@@ -10,10 +10,11 @@ use super::plan::Plan;
 use super::threshold::{Voters, rebuilders};
 use super::{Session, Written};
 use crate::apt::configuration::Configuration;
+use crate::cli::ways::ways;
 use crate::cli::world::{World, shown_uri};
 use crate::cli::{loose, mode};
 use crate::config::{Change, Config};
-use crate::gate::{Commands, ways};
+use crate::fetching::Commands;
 use crate::policy::Mode;
 use crate::types::{RebuilderName, Threshold, printable};
 
