@@ -169,7 +169,7 @@ fn a_login_of_auth_conf_is_for_its_proxy() {
     let world = world(&key, "http://alice.example/");
     set(&world, &proxy.setting());
     let wants = |what: &str| {
-        format!("the proxy http://127.0.0.1:PORT wants {what} (HTTP 407): see apt_auth.conf(5)")
+        format!("the proxy http://127.0.0.1:PORT requires {what} (HTTP 407): see apt_auth.conf(5)")
     };
     assert_eq!(without_ports(&why(&world)), wants("a login"));
     // Readable for root alone, as apt's files are.
@@ -617,6 +617,6 @@ fn what_apt_has_for_its_packages_alone_is_noted() {
         "Acquire::https::Verify-Peer \"false\";\nAcquire::https::alice.example::SslCert \"/c\";\n",
     );
     let said = config_check(&world).stdout;
-    assert!(said.contains("note: Verify-Peer is off for apt, but endpoints must"), "{said}");
+    assert!(said.contains("note: Verify-Peer is off for apt, but endpoints still need"), "{said}");
     assert!(said.contains("note: SslCert applies to apt's packages, not to endpoints"));
 }
