@@ -190,7 +190,7 @@ fn what_would_be_no_exception_is_refused_and_nothing_is_written() {
         ([&["hello", "--days", "0"], &why[..]].concat(), "0 is not in 1..=3650"),
         (
             [&["hello", "--reason", " "], &until[..]].concat(),
-            "--reason is empty: why may this pass",
+            "--reason is empty: say why this may pass",
         ),
         (
             [&["hello", "--expires", "2020-01-01"], &why[..]].concat(),

@@ -1067,7 +1067,7 @@ fn what_repro_threshold_must_not_say() {
             "odd-scheme",
             "[rules]\nrequired_threshold = 1\n\n".to_owned() + &one("f", "ftp://one.example/"),
             1,
-            "not reached by ftp:",
+            "does not support ftp:",
         ),
         ("giant", " ".repeat(1024 * 1024 + 1), 2, "larger than"),
     ];

@@ -308,7 +308,7 @@ fn what_is_there_already_is_not_added_again() {
     let before = files(&world);
     let ended = add(&world, &url, &[&key], &[]);
     ended.assert_code(1);
-    assert!(ended.stderr.contains("beta.toml is there already"), "{ended:?}");
+    assert!(ended.stderr.contains("beta.toml already exists"), "{ended:?}");
     assert_eq!(files(&world), before);
 }
 
@@ -760,7 +760,7 @@ fn removing_takes_only_what_is_this_rebuilders_alone() {
     world.policy(&format!("{policy}[[rule]]\npackage = [\"a\"]\nrebuilders = [\"beta\"]\n"));
     let ended = rebuilder(&world, &["remove", "beta", "--yes"]);
     ended.assert_code(1);
-    assert!(ended.stderr.contains("there is no rebuilder beta"), "{ended:?}");
+    assert!(ended.stderr.contains("rebuilders.d has no rebuilder beta"), "{ended:?}");
     world.policy(&policy);
     assert_eq!(files(&world), before);
     rebuilder(&world, &["remove", "beta", "--yes"]).assert_code(0);
