@@ -383,7 +383,7 @@ impl ConfigFiles<'_> {
             Ok(_) => {
                 let new = directory.join("rebuilders.d");
                 let message = "operators.d is now called rebuilders.d";
-                problems.push(Diagnostic::of_file(&old, &message).help(&format!(
+                problems.push(Diagnostic::of_file(&old, &message).help(format!(
                     "move the files: mv {}/* {}/",
                     old.display(),
                     new.display()
