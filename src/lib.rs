@@ -4,6 +4,8 @@
 //! operating system, and `apt-quorum-gate` is what runs at every installation. Here are the
 //! commands:
 //!
+//! - [`config`], [`evidence`], [`receipt`]: the gate's modules of that name, and the part of each
+//!   that only commands need
 //! - [`import`]: other programs' configurations, imported
 //! - [`audit`]: the assessment of installed packages by the gate
 //! - [`image`]: statements about a whole image, and their verification
@@ -15,12 +17,15 @@
 
 pub mod audit;
 pub mod cli;
+pub mod config;
+pub mod evidence;
 pub mod image;
 pub mod import;
+pub mod receipt;
 
 pub use apt_quorum_core::{apt, attest, compressed, deb, deb822, policy, report, types};
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use apt_quorum_gate::fuzzing;
-pub use apt_quorum_gate::{cache, config, evidence, gate, hook, log, method, receipt};
+pub use apt_quorum_gate::{cache, fetching, gate, hook, log, method};
 pub use apt_quorum_sys as sys;

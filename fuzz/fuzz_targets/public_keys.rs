@@ -1,7 +1,7 @@
 //! The list of keys that a rebuilderd publishes. It is all keys or nothing, and no key is made up.
 #![no_main]
 
-use apt_quorum::evidence::{MAX_KEYS, Published};
+use apt_quorum::evidence::{MAX_KEYS, PublishedKeys};
 use apt_quorum::fuzzing::public_keys;
 use apt_quorum::types::PublicKey;
 use base64::Engine as _;
@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
         list.as_array()?.iter().map(|it| it.as_str().map(str::to_owned)).collect()
     });
     match read {
-        Ok(Published::Keys(keys)) => {
+        Ok(PublishedKeys::Keys(keys)) => {
             assert!(!keys.is_empty() && keys.len() <= MAX_KEYS);
             let listed = listed.expect("keys without a list");
             let mut raw: Vec<Vec<u8>> = listed.iter().filter_map(|it| last_bytes(it)).collect();
@@ -38,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
                 assert_eq!(PublicKey::ed25519_from_pem(&key.to_text()), Ok(key));
             }
         }
-        Ok(Published::Nothing(_)) => assert_eq!(listed, Some(Vec::new())),
-        Ok(Published::Failed(why)) | Err(why) => assert!(!why.is_empty()),
+        Ok(PublishedKeys::Nothing(_)) => assert_eq!(listed, Some(Vec::new())),
+        Ok(PublishedKeys::Failed(why)) | Err(why) => assert!(!why.is_empty()),
     }
 });

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::apt::configuration::Configuration;
 use crate::attest;
 use crate::deb822::status::{self, Installed, StatusError};
-use crate::gate::{Keyrings, Listings, Root, Signers};
+use crate::gate::{Keyrings, Listings, Root, SignerKeys};
 use crate::receipt::{self, Admitted};
 use crate::sys::inside::Inside;
 use crate::sys::plain;
@@ -196,9 +196,9 @@ impl System {
     #[must_use]
     pub fn listings(&self, wanted: impl Fn(&Identity) -> bool, now: Timestamp) -> Listings {
         let certificates = self.keyrings.certificates(Root::Other(&self.inside));
-        let signers = Signers { certificates, now };
+        let signers = SignerKeys { certificates, now };
         match self.inside.directory(&self.lists) {
-            Ok(lists) => Listings::load_by(&lists.path(), Some(&signers), |sha256, identity| {
+            Ok(lists) => Listings::load(&lists.path(), Some(&signers), |sha256, identity| {
                 sha256.is_some() && wanted(identity)
             }),
             Err(_) => Listings::default(),

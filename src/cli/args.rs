@@ -76,7 +76,7 @@ pub(super) struct ConfigDirectory {
 
 /// The arguments of every command that judges packages by evidence.
 #[derive(Debug, Args)]
-pub(super) struct Judging {
+pub(super) struct JudgingArguments {
     #[command(flatten)]
     pub(super) directory: ConfigDirectory,
     /// Also use the attestations in this file, directory or bundle (.tar.gz)
@@ -103,7 +103,7 @@ pub(super) struct ListArguments {
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     #[command(flatten)]
-    pub(super) judging: Judging,
+    pub(super) judging: JudgingArguments,
     /// The files to judge
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
@@ -131,7 +131,7 @@ pub(super) struct Check {
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     #[command(flatten)]
-    pub(super) judging: Judging,
+    pub(super) judging: JudgingArguments,
     /// The name of a package, NAME=VERSION, or a .deb
     #[arg(value_name = "PACKAGE|FILE")]
     pub(super) what: String,
@@ -140,7 +140,7 @@ pub(super) struct Explain {
 #[derive(Debug, Args)]
 pub(super) struct Audit {
     #[command(flatten)]
-    pub(super) judging: Judging,
+    pub(super) judging: JudgingArguments,
     /// Audit the system in this directory, such as a mounted image
     #[arg(long, value_name = "DIR")]
     pub(super) root: Option<PathBuf>,
@@ -158,7 +158,7 @@ pub(super) struct Audit {
 #[derive(Debug, Args)]
 pub(super) struct Attest {
     #[command(flatten)]
-    pub(super) judging: Judging,
+    pub(super) judging: JudgingArguments,
     /// The image, as a directory
     #[arg(long, value_name = "DIR")]
     pub(super) root: PathBuf,
@@ -434,7 +434,7 @@ pub(super) struct EvidenceFetch {
 #[command(group = clap::ArgGroup::new("what_to_judge").args(["words", "archives", "check"]).required(true))]
 pub(super) struct Bootstrap {
     #[command(flatten)]
-    pub(super) judging: Judging,
+    pub(super) judging: JudgingArguments,
     /// Keep receipts in this directory instead of TARGET/var/lib/apt-quorum
     #[arg(long, value_name = "DIR")]
     pub(super) receipts: Option<PathBuf>,

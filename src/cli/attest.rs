@@ -16,7 +16,7 @@ use crate::image::{
     self, Bundled, ImageStatement, Manifest, StatementFacts, bundle, manifest, name_of_key,
     name_of_policy, name_of_tree,
 };
-use crate::sys::files::Prepared;
+use crate::sys::files::PreparedFile;
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
 use crate::types::{Glob, SecretKey, Sha256Digest, printable};
@@ -293,7 +293,7 @@ fn write(
 pub(super) fn put(outputs: &[(&PathBuf, Vec<u8>)]) -> Result<(), Stop> {
     let failed = |path: &Path, error| Stop::refused(about(path, &plain(&error)));
     let prepare = |(path, bytes): &(&PathBuf, Vec<u8>)| {
-        let prepared = Prepared::write(path, bytes).map_err(|error| failed(path, error));
+        let prepared = PreparedFile::write(path, bytes).map_err(|error| failed(path, error));
         prepared.map(|it| ((*path).clone(), it))
     };
     let prepared = outputs.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;

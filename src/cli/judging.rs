@@ -4,12 +4,12 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::args::{ConfigDirectory, Judging};
+use super::args::{ConfigDirectory, JudgingArguments};
 use super::world::Stop;
 use crate::apt::configuration::Configuration;
 use crate::audit::{self, Audited, System, SystemError};
 use crate::config::Config;
-use crate::evidence::{AtHand, Network};
+use crate::evidence::{AtHand, Network, about};
 use crate::gate::{
     Ask, Candidate, Environment, Gate, Gatherer, Installing, Judged, Look, apt_configuration,
 };
@@ -27,7 +27,7 @@ pub(super) struct Court {
 }
 
 impl Court {
-    pub(super) fn open(arguments: &Judging) -> Result<Self, Stop> {
+    pub(super) fn open(arguments: &JudgingArguments) -> Result<Self, Stop> {
         Self::of(&arguments.directory, &arguments.evidence, arguments.offline)
     }
 
@@ -71,7 +71,7 @@ impl Court {
         now: Timestamp,
     ) -> Result<Vec<Judged>, Stop> {
         let mut gatherer = self.gatherer()?;
-        let look = Look { evidence: &self.evidence, installing };
+        let look = Look { evidence: &|it| about(&self.evidence, it), installing };
         let bar = Progress::of("", candidates.len());
         Ok(self.gate.judge(candidates, look, &mut *gatherer, now, |done| bar.at(done)))
     }

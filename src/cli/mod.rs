@@ -13,6 +13,7 @@ mod exception;
 mod explain;
 mod files;
 mod import;
+mod interrupt;
 mod judging;
 mod loose;
 mod mode;
@@ -23,6 +24,7 @@ mod simulate;
 mod status;
 mod verify;
 mod verify_image;
+mod ways;
 mod world;
 
 use std::process::ExitCode;

@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::Digest as _;
 
-use crate::sys::tree::{self, Entry, Kind, TreeError};
+use super::tree::{self, TreeEntry, TreeError, TreeKind};
 use crate::types::{Glob, Sha256Digest};
 
 /// The first lines: the signature of mtree(5), and the version of this format.
@@ -90,15 +90,15 @@ pub fn is_excluded(path: &Path, excluded: &[Glob]) -> bool {
 }
 
 /// The line of one entry.
-fn line(entry: &Entry<'_>) -> io::Result<String> {
+fn line(entry: &TreeEntry<'_>) -> io::Result<String> {
     let kind = match entry.kind {
-        Kind::Directory => "dir",
-        Kind::File { .. } => "file",
-        Kind::Link { .. } => "link",
-        Kind::Pipe => "fifo",
-        Kind::Socket => "socket",
-        Kind::Device { block: true, .. } => "block",
-        Kind::Device { block: false, .. } => "char",
+        TreeKind::Directory => "dir",
+        TreeKind::File { .. } => "file",
+        TreeKind::Link { .. } => "link",
+        TreeKind::Pipe => "fifo",
+        TreeKind::Socket => "socket",
+        TreeKind::Device { block: true, .. } => "block",
+        TreeKind::Device { block: false, .. } => "char",
     };
     // The root is `.`, and every other path begins with `./`.
     let mut line = ".".to_owned();
@@ -106,19 +106,19 @@ fn line(entry: &Entry<'_>) -> io::Result<String> {
         line.push('/');
         escape(entry.path.as_os_str().as_bytes(), &mut line);
     }
-    let Entry { uid, gid, mode, .. } = entry;
+    let TreeEntry { uid, gid, mode, .. } = entry;
     let _ = write!(line, " type={kind} uid={uid} gid={gid} mode=0{mode:o}");
     match &entry.kind {
-        Kind::Directory | Kind::Pipe | Kind::Socket => {}
-        Kind::File { content, size } => {
+        TreeKind::Directory | TreeKind::Pipe | TreeKind::Socket => {}
+        TreeKind::File { content, size } => {
             let sha256 = hash(content, *size)?;
             let _ = write!(line, " size={size} sha256={sha256}");
         }
-        Kind::Link { target } => {
+        TreeKind::Link { target } => {
             line.push_str(" link=");
             escape(target, &mut line);
         }
-        Kind::Device { major, minor, .. } => {
+        TreeKind::Device { major, minor, .. } => {
             let _ = write!(line, " device=linux,{major},{minor}");
         }
     }

@@ -9,6 +9,7 @@ mod bundle;
 mod check;
 pub mod manifest;
 mod statement;
+mod tree;
 
 pub use bundle::{Bundled, bundle};
 pub use check::{
@@ -19,3 +20,4 @@ pub use statement::{
     Confirmation, ImageStatement, MANIFEST, MAX_STATEMENT, StatedPackage, StatedState,
     StatementFacts, name_of_key, name_of_policy, name_of_tree, packages,
 };
+pub use tree::TreeError;

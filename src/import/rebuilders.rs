@@ -13,7 +13,7 @@ const FEWEST_DIGITS: usize = 8;
 
 /// The owner of a key, as a person named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyOwner {
+pub struct StepKeyOwner {
     /// The id of the key, or the first digits of it
     pub key: String,
     /// The rebuilder that has it
@@ -46,7 +46,7 @@ pub enum RebuildersError {
     },
 }
 
-impl std::str::FromStr for KeyOwner {
+impl std::str::FromStr for StepKeyOwner {
     type Err = String;
 
     /// Parses `KEYID=NAME`.
@@ -72,7 +72,7 @@ impl std::str::FromStr for KeyOwner {
 pub fn of_layout(
     layout: &Layout,
     certificates: &[Certificate],
-    owners: &[KeyOwner],
+    owners: &[StepKeyOwner],
     urls: &[Url],
     now: Timestamp,
     notes: &mut Vec<String>,
@@ -140,10 +140,10 @@ pub fn of_layout(
 }
 
 /// Returns the name of each key's owner, in the order of the layout.
-fn names(layout: &Layout, owners: &[KeyOwner]) -> Result<Vec<RebuilderName>, RebuildersError> {
+fn names(layout: &Layout, owners: &[StepKeyOwner]) -> Result<Vec<RebuilderName>, RebuildersError> {
     let wrong = |key: &str, why| RebuildersError::Owner { key: key.to_owned(), why };
     let called =
-        |key: &StepKey, owner: &KeyOwner| key.id.to_ascii_lowercase().starts_with(&owner.key);
+        |key: &StepKey, owner: &StepKeyOwner| key.id.to_ascii_lowercase().starts_with(&owner.key);
     for owner in owners {
         match layout.keys.iter().filter(|key| called(key, owner)).count() {
             0 => return Err(wrong(&owner.key, "the step has no such key")),

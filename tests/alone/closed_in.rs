@@ -21,8 +21,8 @@ use apt_quorum::apt::configuration::Configuration;
 use apt_quorum::attest::KeyRing;
 use apt_quorum::cache::Cache;
 use apt_quorum::config::{Endpoint, Protocol, Timeouts};
-use apt_quorum::evidence::{Network, Routes, Setup};
-use apt_quorum::gate::{MethodPlaces, confine_fetcher, confine_method};
+use apt_quorum::evidence::{EndpointSetup, Network, Routes};
+use apt_quorum::fetching::{MethodPlaces, confine_fetcher, confine_method};
 use apt_quorum::sys::sandbox::{Closed, Extent};
 use apt_quorum::types::Identity;
 
@@ -104,7 +104,7 @@ fn abstract_address(world: &World) -> SocketAddr {
     SocketAddr::from_abstract_name(world.0.as_os_str().as_encoded_bytes()).unwrap()
 }
 
-fn setup(world: &World) -> Setup {
+fn setup(world: &World) -> EndpointSetup {
     let mut apt = Configuration::default();
     let authorities = world.path("authorities.pem");
     apt.set("APT::Architecture", "amd64".to_owned());
@@ -122,7 +122,7 @@ fn setup(world: &World) -> Setup {
     let timeouts = Timeouts { answer: Duration::from_secs(1), total: Duration::from_secs(1) };
     let keys = KeyRing::new(Vec::new()).unwrap();
     let keep = Some((Cache::new(&world.path("cache")), keys));
-    Setup {
+    EndpointSetup {
         endpoints: vec![endpoint],
         timeouts,
         authorities: None,

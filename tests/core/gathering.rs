@@ -156,7 +156,7 @@ fn who_rests_is_not_waited_for_and_may_still_confirm_or_contradict() {
 
 /// The names of the components whose index lists `sha256` as `good 1 all`.
 fn components(lists: &Path, sha256: Sha256Digest) -> Vec<String> {
-    let listings = Listings::load(lists, |_, _| true).of(sha256, &identity("good 1 all"));
+    let listings = Listings::load(lists, None, |_, _| true).of(sha256, &identity("good 1 all"));
     listings.into_iter().map(|it| it.component).collect()
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use apt_quorum::policy::{Decision, Reason, Refusal};
-use apt_quorum::receipt::{Ledger, Signed};
+use apt_quorum::receipt::{Ledger, SignedBytes};
 use apt_quorum::report::{Entrance, Record};
 use apt_quorum::types::Sha256Digest;
 use serde_json::Value;
@@ -22,12 +22,12 @@ fn record(name: &str) -> Record {
     Record::of(&decision, Entrance::Hook, Path::new(name), None, now)
 }
 
-fn signed(all: &[&[u8]]) -> Signed {
+fn signed(all: &[&[u8]]) -> SignedBytes {
     all.iter().map(|bytes| (Sha256Digest::of(bytes), Arc::from(*bytes))).collect()
 }
 
 fn add(ledger: &mut Ledger, name: &str) {
-    ledger.record(&[(record(name), &Signed::default())]).unwrap();
+    ledger.record(&[(record(name), &SignedBytes::default())]).unwrap();
 }
 
 /// The files that the lines of receipts are about.
@@ -51,7 +51,8 @@ fn each_decision_is_one_line_of_json_behind_those_that_are_there() {
     let file = state.path().join("receipts/hook.jsonl");
     let mut ledger = open(state.path());
     add(&mut ledger, "/one");
-    let both = [(record("/two"), &Signed::default()), (record("/three"), &Signed::default())];
+    let both =
+        [(record("/two"), &SignedBytes::default()), (record("/three"), &SignedBytes::default())];
     ledger.record(&both).unwrap();
     assert_eq!(paths(&file), ["/one", "/two", "/three"]);
 
@@ -147,8 +148,10 @@ fn runs_at_the_same_time_do_not_tear_each_others_lines() {
                 let mut ledger = open(state);
                 for at in 0..many {
                     let long = format!("/{writer}/{at}/{}", "x".repeat(5000));
-                    let records =
-                        [(record(&long), &Signed::default()), (record("/"), &Signed::default())];
+                    let records = [
+                        (record(&long), &SignedBytes::default()),
+                        (record("/"), &SignedBytes::default()),
+                    ];
                     ledger.record(&records).unwrap();
                 }
             });
@@ -264,7 +267,7 @@ fn fill(state: &Path) {
     let mut written = 0;
     let error = loop {
         let name = format!("/{written}/{}", "x".repeat(2000));
-        match ledger.record(&[(record(&name), &Signed::default())]) {
+        match ledger.record(&[(record(&name), &SignedBytes::default())]) {
             Ok(()) => written += 1,
             Err(error) => break error.to_string(),
         }
@@ -282,7 +285,7 @@ fn fill(state: &Path) {
         assert!(line["path"].as_str().unwrap().starts_with(&format!("/{at}/")));
     }
 
-    // Signed bytes for which there is no room: nothing of them is left, and no line either.
+    // SignedBytes bytes for which there is no room: nothing of them is left, and no line either.
     let bytes = vec![b'x'; 100_000];
     let error =
         ledger.record(&[(record("/evidence"), &signed(&[&bytes]))]).unwrap_err().to_string();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use apt_quorum::apt::configuration::Configuration;
 use apt_quorum::attest::repository::SignedRelease;
-use apt_quorum::gate::{Keyrings, Listings, Root, Signers};
+use apt_quorum::gate::{Keyrings, Listings, Root, SignerKeys};
 use apt_quorum::policy::{Decision, Listing, Matcher, Mode, Subject, decide};
 use apt_quorum::sys::inside::Inside;
 use apt_quorum::types::{Fingerprint, Sha256Digest, Unverified};
@@ -46,8 +46,8 @@ fn put(lists: &Path, name: &str, bytes: impl AsRef<[u8]>) {
 
 fn listed(lists: &Path, keyrings: &[&[u8]]) -> Vec<Listing> {
     let certificates = keyrings.iter().flat_map(|it| Unverified::all_in(it)).collect();
-    let signers = Signers { certificates, now: now() };
-    let listings = Listings::load_by(lists, Some(&signers), |_, _| true);
+    let signers = SignerKeys { certificates, now: now() };
+    let listings = Listings::load(lists, Some(&signers), |_, _| true);
     listings.of(file(), &identity(NAME))
 }
 
@@ -79,7 +79,7 @@ fn the_certificate_that_signed_is_known_by_its_primary_key() {
     let blocks = [armored(&other), "and\n".to_owned(), armored(&making.certificate)].concat();
     assert_eq!(signers(lists.path(), &[blocks.as_bytes()]), own);
     // Nobody asked.
-    let unasked = Listings::load(lists.path(), |_, _| true);
+    let unasked = Listings::load(lists.path(), None, |_, _| true);
     assert_eq!(unasked.of(file(), &identity(NAME))[0].signed_by, []);
 }
 
@@ -351,8 +351,8 @@ fn a_vendor_that_calls_itself_debian_has_not_debians_key() {
     put(lists.path(), "non-free-firmware_binary-amd64_Packages", vendor.packages.as_bytes());
     let rings = [certificate(&debian), vendor.certificate.clone()];
     let certificates = rings.iter().flat_map(|it| Unverified::all_in(it)).collect();
-    let signers = Signers { certificates, now: now() };
-    let listings = Listings::load_by(lists.path(), Some(&signers), |_, _| true);
+    let signers = SignerKeys { certificates, now: now() };
+    let listings = Listings::load(lists.path(), Some(&signers), |_, _| true);
     let listed = listings.of(world.file.sha256(), &world.identity);
     assert_eq!(listed[0].signed_by, [fingerprint(&vendor.key)]);
     let judged = |signed_by: Option<&PgpKey>| {

@@ -246,7 +246,7 @@ fn rules_are_tried_in_their_order() {
     let rules = |package| by("Rules", 0, &Package(package, "", Some(debian())));
     assert_eq!(rules("libc6 2.41-12 amd64"), "3 of alice bob carol");
     assert_eq!(rules("systemd-sysv 257 amd64"), "3 of alice bob carol");
-    assert_eq!(rules("tree 2.2.1-1 amd64"), "2 of alice bob carol, including carol");
+    assert_eq!(rules("tree 2.2.1-1 amd64"), "2 of alice bob carol, among them carol");
     assert_eq!(rules("cowsay 3.03 all"), "2 of alice bob carol");
 }
 
@@ -340,7 +340,7 @@ fn the_other_recipes_match_what_they_are_for_and_not_its_neighbours() {
         ("Qubes OS", 0, "qubes-core-agent 4.3.30-1 amd64", &qubes, "excepted"),
         ("Qubes OS", 0, "libc6 2.99-1 amd64", &qubes, default),
         ("Qubes OS", 0, "qubes-core-agent 4.3.30-1 amd64", &debian(), default),
-        ("Qubes OS", 1, "qubes-core-agent 4.3.30-1 amd64", &qubes, "1 of qubes, including qubes"),
+        ("Qubes OS", 1, "qubes-core-agent 4.3.30-1 amd64", &qubes, "1 of qubes, among them qubes"),
     ];
     for (heading, nth, package, listing, expected) in cases {
         let said = by(heading, nth, &Package(package, "", Some(listing.clone())));

@@ -39,7 +39,7 @@ fn an_index_that_lists_a_package_without_end_costs_no_other_index_anything() {
     assert_eq!(
         ended.stderr,
         "apt-quorum: apt's index vendor.example_debian_dists_trixie_main_binary-amd64_Packages lists \
-         more than 16 different files as other 1 all: what is beyond counts as not listed.\n"
+         more than 16 different files as other 1 all: the rest counts as not listed.\n"
     );
     assert!(ended.stdout.contains("\nconfirmed  hello 2.10-3 amd64"), "{ended:?}");
     assert!(ended.stdout.contains("1 of 2 packages confirmed, 1 unknown."), "{ended:?}");

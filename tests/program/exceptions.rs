@@ -220,7 +220,10 @@ fn what_would_be_no_exception_is_refused_and_nothing_is_written() {
     world.policy("mode = \"enforce\"\nthreshold = 0\n");
     let ended = add(&world, &[&["hello"], &both[..]].concat());
     ended.assert_code(2);
-    assert!(ended.stderr.contains("mend that first: nothing was changed."), "{ended:?}");
+    assert!(
+        ended.stderr.contains("fix the configuration first: nothing was changed."),
+        "{ended:?}"
+    );
     assert_eq!(fs::read_dir(world.path("etc/exceptions.d")).unwrap().count(), 0);
 }
 

@@ -56,7 +56,7 @@ fn endpoints_that_a_proxy_may_not_reach_are_noted() {
     let note = |host: &str, port: u16| {
         format!(
             "  note: alpha's endpoint {host} is asked on port {port} through apt's proxy \
-             http://127.0.0.1:8082, and there are proxies that connect over https to port 443 only."
+             http://127.0.0.1:8082; some proxies allow https only on port 443."
         )
     };
     let qubes = "Acquire::http::Proxy \"http://127.0.0.1:8082/\";\n";

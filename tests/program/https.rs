@@ -183,7 +183,7 @@ fn a_server_with_the_certificate_of_another_host_hears_no_question() {
     let (decision, ended) = rebuilder.world.decision(&hello(), &[]);
     ended.assert_code(3);
     let why = decision["rebuilders"]["alpha"]["why"].as_str().unwrap();
-    assert_eq!(why, "its certificate is not for the name 127.0.0.1");
+    assert_eq!(why, "the server's certificate is not for the name 127.0.0.1");
     assert_eq!(rebuilder.requests(), 0);
 }
 
@@ -232,16 +232,20 @@ fn that_it_is_trusted_as_an_authority_lets_it_off_nothing_else() {
         assert_eq!(rebuilder.requests(), 0);
         decision["rebuilders"]["alpha"]["why"].as_str().unwrap().to_owned()
     };
-    assert_eq!(why(&good, &good, "127.0.0.1"), "its certificate is not for the name 127.0.0.1");
+    assert_eq!(
+        why(&good, &good, "127.0.0.1"),
+        "the server's certificate is not for the name 127.0.0.1"
+    );
     // An authority of the same name that is another one: what it signed is no more than that.
     let another = authority(&[]).unwrap();
     assert!(!why(&another, &good, "localhost").is_empty());
     let old = Certificate::dated("20200101000000Z", "20210101000000Z").unwrap();
-    assert_eq!(why(&old, &old, "localhost"), "its certificate was good until 2021-01-01 only");
+    assert_eq!(why(&old, &old, "localhost"), "the server's certificate expired on 2021-01-01");
     let early = Certificate::dated("20900101000000Z", "20910101000000Z").unwrap();
-    let expected = "its certificate is not good before 2090-01-01: is this machine's clock right?";
+    let expected =
+        "the server's certificate is not valid before 2090-01-01: is this machine's clock right?";
     assert_eq!(why(&early, &early, "localhost"), expected);
 }
 
 /// Where nobody who is trusted signed a certificate.
-const NOBODY: &str = "nobody that this machine trusts signed its certificate";
+const NOBODY: &str = "the server's certificate is from an unknown authority";

@@ -272,7 +272,7 @@ fn what_was_never_judged_or_recorded_is_told_too() {
     let kinds: Vec<_> = messages.iter().map(|it| of(it, "MESSAGE_ID").concat()).collect();
     assert_eq!(kinds, [CONFIRMED, REFUSED]);
     let message = of(&messages[1], "MESSAGE").concat();
-    assert!(message.contains("; what cannot be recorded is not installed"), "{message}");
+    assert!(message.contains("; nothing is installed without a record"), "{message}");
 }
 
 #[test]

@@ -424,7 +424,7 @@ fn a_file_somewhere_else_is_refused() {
     stage.reply(1, &done(&url(&good), &elsewhere, ""));
     let mut method = stage.configured();
     method.say(&request(&url(&good), &stage.archive(&good), ""));
-    refused(&method.until_settled(), "put the file somewhere else");
+    refused(&method.until_settled(), "put the file in another place");
 }
 
 #[test]
@@ -496,7 +496,7 @@ fn redirects_stay_behind_the_gate() {
         let all = method.until_settled();
         assert_eq!(codes(&all)[0] == 103, passes, "{fields}: {all:?}");
         if !passes {
-            refused(&all, "redirected to where packages would not be checked");
+            refused(&all, "redirected to a place where packages are not checked");
         }
     }
 }
@@ -695,7 +695,7 @@ fn a_message_that_is_not_understood_fails_its_item() {
         stage.reply(1, &reply.replace("{}", &url(&good)));
         let mut method = stage.configured();
         method.say(&request(&url(&good), &stage.archive(&good), ""));
-        refused(&method.until_settled(), "not understood");
+        refused(&method.until_settled(), "unknown message");
     }
 }
 
@@ -714,7 +714,7 @@ fn another_methods_url_is_refused() {
     let (stage, good) = (Stage::new(), good());
     let mut method = stage.configured();
     method.say(&request("http://mirror/x.deb", &stage.archive(&good), ""));
-    refused(&method.until_settled(), "another one's URL");
+    refused(&method.until_settled(), "the URL belongs to another method");
 }
 
 #[test]

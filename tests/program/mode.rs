@@ -64,14 +64,17 @@ fn nothing_is_enforced_that_nobody_could_meet() {
     let refused = mode(&world, &["enforce"]);
     refused.assert_code(1);
     assert!(refused.stderr.starts_with("apt-quorum: the configuration would have mistakes:\n"));
-    assert!(refused.stderr.contains("as it would be; nothing was changed."), "{refused:?}");
+    assert!(refused.stderr.contains("after this change; nothing was changed."), "{refused:?}");
     assert_eq!(policy(&world), shipped);
     mode(&world, &["off"]).assert_code(2);
     world.policy("mode = 1\n");
     for arguments in [&[][..], &["warn"], &["enforce"]] {
         let ended = mode(&world, arguments);
         ended.assert_code(2);
-        assert!(ended.stderr.contains("mend that first: nothing was changed."), "{ended:?}");
+        assert!(
+            ended.stderr.contains("fix the configuration first: nothing was changed."),
+            "{ended:?}"
+        );
     }
     assert_eq!(policy(&world), "mode = 1\n");
 }

@@ -161,7 +161,7 @@ fn a_login_of_auth_conf_is_for_its_proxy() {
     let world = world(&key, "http://alice.example/");
     set(&world, &proxy.setting());
     let wants = |what: &str| {
-        format!("the proxy http://127.0.0.1:PORT wants {what} (HTTP 407): see apt_auth.conf(5)")
+        format!("the proxy http://127.0.0.1:PORT requires {what} (HTTP 407): see apt_auth.conf(5)")
     };
     assert_eq!(without_ports(&why(&world)), wants("a login"));
     // Readable for root alone, as apt's files are.
@@ -176,7 +176,7 @@ fn a_login_of_auth_conf_is_for_its_proxy() {
     set(&world, &format!("Dir::Etc::netrcparts \"{}\";\n", world.path("auth.d").display()));
     let (said, ended) = world.decision(&hello(), &[]);
     let said = without_ports(said["rebuilders"]["alpha"]["why"].as_str().unwrap());
-    assert_eq!(said, wants("another login than it was given"));
+    assert_eq!(said, wants("another login"));
     assert!(!format!("{ended:?} {:?}", config_check(&world)).contains("secret"));
     file("a.conf", secret);
     world.verify(&hello()).assert_code(0);
@@ -323,10 +323,10 @@ fn with_sources_by_tor_rebuilders_are_asked_through_it_and_nowhere_else() {
         assert_eq!(said, "the proxy socks5h://127.0.0.1:PORT cannot be reached", "{sources}");
         assert_eq!(rebuilder.connections(), 0);
         let noted = without_ports(&config_check(&world).stdout);
-        let expected = "note: asked through Tor's proxy socks5h://127.0.0.1:PORT and in no other way, because apt has sources by Tor: 127.0.0.1.";
+        let expected = "note: asked only through Tor's proxy socks5h://127.0.0.1:PORT, because apt has sources by Tor: 127.0.0.1.";
         assert!(noted.contains(expected), "{noted}");
         let status = run(world.command().args(["status", "--config"]).arg(world.path("etc")));
-        assert!(status.stdout.contains("network    asked through Tor's proxy"), "{status:?}");
+        assert!(status.stdout.contains("network    asked only through Tor's proxy"), "{status:?}");
     }
     // Names go to it, each with a way of its own.
     let (proxy, told) = socks(Some(rebuilder.address), 0);
@@ -345,7 +345,7 @@ fn with_sources_by_tor_rebuilders_are_asked_through_it_and_nowhere_else() {
     set(&world, "Acquire::http::Proxy::127.0.0.1 \"DIRECT\";\n");
     world.verify(&hello()).assert_code(0);
     let noted = config_check(&world).stdout;
-    assert!(noted.contains("is looked up in the DNS and asked past it"), "{noted}");
+    assert!(noted.contains("is asked past Tor because of"), "{noted}");
 }
 
 #[test]
@@ -426,23 +426,26 @@ fn whatever_goes_wrong_is_said_in_words() {
     let key = Key::new();
     let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(1 << 20));
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(300));
-    let incomplete = "it ended the connection before its answer was complete";
+    let incomplete = "the server ended the connection before its answer was complete";
     for (bytes, expected) in [
         (String::new(), incomplete),
         ("HTTP/1.1 200 OK\r\nConte".to_owned(), incomplete),
-        ("SSH-2.0-OpenSSH_10.0\r\n\r\n".to_owned(), "its answer is not HTTP"),
-        ("HTTP/1.1 abc OK\r\n\r\n".to_owned(), "its answer is not HTTP"),
-        ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n".to_owned(), "its answer is not HTTP"),
-        ("\0\0\0".to_owned(), "its answer is not HTTP"),
-        (long, "the head of its answer is too long"),
-        (many, "the head of its answer is too long"),
+        ("SSH-2.0-OpenSSH_10.0\r\n\r\n".to_owned(), "the server's answer is not HTTP"),
+        ("HTTP/1.1 abc OK\r\n\r\n".to_owned(), "the server's answer is not HTTP"),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n".to_owned(),
+            "the server's answer is not HTTP",
+        ),
+        ("\0\0\0".to_owned(), "the server's answer is not HTTP"),
+        (long, "the headers of the answer are too long"),
+        (many, "the headers of the answer are too long"),
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[".to_owned(),
-            "it ended the connection in the middle of its answer",
+            "the server ended the connection in the middle of its answer",
         ),
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned(),
-            "its answer is not HTTP",
+            "the server's answer is not HTTP",
         ),
         (
             "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n".to_owned(),
@@ -479,9 +482,9 @@ fn whatever_goes_wrong_is_said_in_words() {
 #[test]
 fn whatever_goes_wrong_with_tls_is_said_in_words() {
     let key = Key::new();
-    let not_tls = "what it answers is not TLS: perhaps it speaks http at this port, and not https";
-    let versions = "it speaks no version of TLS that is good enough (1.2 and 1.3 are)";
-    let cut = "it ended the connection in the middle of the TLS handshake";
+    let not_tls = "the answer is not TLS: this port may be for http and not for https";
+    let versions = "the server supports neither TLS 1.2 nor TLS 1.3";
+    let cut = "the server ended the connection in the middle of the TLS handshake";
     for (bytes, expected) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], not_tls),
         (b"SSH-2.0-OpenSSH_10.0\r\n", not_tls),
@@ -490,10 +493,10 @@ fn whatever_goes_wrong_with_tls_is_said_in_words() {
         (b"\x15\x03\x01\0\x02\x02\x46", versions),
         (
             b"\x15\x03\x01\0\x02\x02\x28",
-            "it accepts no way of encrypting that is good enough (TLS)",
+            "the server supports no cipher that is strong enough (TLS)",
         ),
-        (b"\x15\x03\x01\0\x02\x02\x70", "it does not go by the name localhost (TLS)"),
-        (b"\x15\x03\x01\0\x02\x02\x50", "it broke the TLS handshake off"),
+        (b"\x15\x03\x01\0\x02\x02\x70", "the server does not have the name localhost (TLS)"),
+        (b"\x15\x03\x01\0\x02\x02\x50", "the server ended the TLS handshake"),
     ] {
         let server = match bytes {
             b"" => Server::on_connection(|stream, _| drop(stream.read(&mut [0; 2048]))),
@@ -509,13 +512,13 @@ fn what_a_proxy_does_is_called_the_proxys() {
     let key = Key::new();
     let direct = |scheme: &str| format!("Acquire::{scheme}::Proxy::alice.example \"DIRECT\"");
     let refused = format!(
-        "the proxy http://127.0.0.1:PORT does not connect to alice.example:443 for us (CONNECT): have it allowed there (apt-cacher-ng: PassThroughPattern), or go past it ({})",
+        "the proxy http://127.0.0.1:PORT does not connect to alice.example:443 for us (CONNECT): allow it there (apt-cacher-ng: PassThroughPattern), or bypass the proxy ({})",
         direct("https")
     );
-    let login = "the proxy http://127.0.0.1:PORT wants a login (HTTP 407): see apt_auth.conf(5)";
+    let login = "the proxy http://127.0.0.1:PORT requires a login (HTTP 407): see apt_auth.conf(5)";
     let unusable = |status: u16| {
         format!(
-            "the proxy http://127.0.0.1:PORT, or the server behind it, gave no usable answer (HTTP {status}): have alice.example allowed there, or go past it ({})",
+            "the proxy http://127.0.0.1:PORT, or the server behind it, gave no usable answer (HTTP {status}): allow alice.example there, or bypass the proxy ({})",
             direct("http")
         )
     };
@@ -561,12 +564,12 @@ fn what_a_proxy_does_is_called_the_proxys() {
         assert_eq!(why(&world), expected);
     }
     for (reply, expected) in [
-        (1, "something failed"),
-        (2, "it is not allowed to"),
-        (3, "no way leads to its network"),
-        (4, "no way leads there"),
-        (5, "it refused the connection"),
-        (6, "it took too long"),
+        (1, "general failure"),
+        (2, "not allowed"),
+        (3, "network unreachable"),
+        (4, "host unreachable"),
+        (5, "connection refused"),
+        (6, "timed out"),
     ] {
         let (proxy, _) = socks(None, reply);
         let world = world(&key, "http://alice.example/");
@@ -594,7 +597,7 @@ fn only_a_port_over_https_is_noted_behind_a_proxy() {
         let world = world(&key, url);
         set(&world, "Acquire::http::Proxy \"http://127.0.0.1:8082/\";\n");
         let said = config_check(&world).stdout;
-        assert_eq!(said.contains("proxies that connect over https to port 443 only"), is_noted);
+        assert_eq!(said.contains("some proxies allow https only on port 443"), is_noted);
     }
 }
 
@@ -606,6 +609,6 @@ fn what_apt_has_for_its_packages_alone_is_noted() {
         "Acquire::https::Verify-Peer \"false\";\nAcquire::https::alice.example::SslCert \"/c\";\n",
     );
     let said = config_check(&world).stdout;
-    assert!(said.contains("note: Verify-Peer is off for apt, but endpoints must"), "{said}");
-    assert!(said.contains("note: SslCert is for apt's packages: endpoints are asked without it"));
+    assert!(said.contains("note: Verify-Peer is off for apt, but endpoints still need"), "{said}");
+    assert!(said.contains("note: SslCert applies to apt's packages, not to endpoints"));
 }

@@ -113,7 +113,7 @@ fn broken_apt_conf(world: &World) {
         "/etc/apt/apt.conf.d/50quorum",
         "APT::Quorum { Config \"/srv/quorum\"; State \"/srv/state\"; Cache \"/srv/cache\"; };\n",
     );
-    let unreadable = "apt's configuration cannot be read, which may say where that of apt-quorum is";
+    let unreadable = "apt's configuration cannot be read, and it may name apt-quorum's directories";
     let (gate, aside) = ("/etc/dpkg/dpkg.cfg.d/apt-quorum", "/root/gate");
     let debsig = format!(
         "mv {gate} {aside}; ln -s ../lib/apt-quorum/debsig-verify /usr/sbin/debsig-verify
@@ -170,7 +170,7 @@ fn no_receipts(world: &World) {
     world.source(source_of(&[good]));
     two_attest(world, good);
     world.sh("rm -rf /var/lib/apt-quorum; : >/var/lib/apt-quorum").succeeds();
-    world.install("good").fails().says("what cannot be recorded is not installed");
+    world.install("good").fails().says("nothing is installed without a record");
     assert!(!world.has_run("good"));
     world.sh("rm /var/lib/apt-quorum").succeeds();
     world.install("good").succeeds();

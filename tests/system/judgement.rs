@@ -308,7 +308,7 @@ fn no_sha256(world: &World) {
     let said = "its index has no SHA-256, so the exception in some.toml line 1 does not apply";
     world.install("unknown").fails().says(said);
     assert!(!world.has_run("unknown") && !world.is_unpacked("unknown"));
-    let told = "1 in no index by a SHA-256, judged when installed";
+    let told = "1 without a SHA-256 in any index, judged when installed";
     world.sh("apt-get install -y unknown").fails().says(told);
     world.sh("apt-quorum check unknown || true").says("without a SHA-256 in its index: unknown");
     exception(&format!("sha256 = [\"{}\"]", unknown.sha256()));

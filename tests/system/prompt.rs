@@ -133,7 +133,7 @@ fn before_prompt_asked(world: &World) {
     let no = on_a_terminal(world, "apt-get upgrade", "n").falls_short();
     let no = no.says("Abort");
     in_order(&no.text, "of 1 package, 0 confirmed, 1 refused", "[Y/n]");
-    in_order(&no.text, "none of it is installed.", "[Y/n]");
+    in_order(&no.text, "installs nothing.", "[Y/n]");
     assert_eq!(downloads(&server), 0);
     // Whoever goes on is stopped by those that decide.
     world.urls(&[&format!("http://{}/debian", server.authority())]);
@@ -172,7 +172,7 @@ fn before_prompt_warns(world: &World) {
     world.install("unknown").succeeds().says("of 1 package, 0 confirmed, 1 not confirmed.");
     // A configuration that cannot be used refuses everything, and says so at once.
     world.policy("mode = \"maybe\"\n");
-    let says = "with any, every package is refused. Nothing was downloaded or installed.";
+    let says = "Every package is refused until you fix the configuration. Nothing was downloaded or installed.";
     world.sh("apt-get install -y good").fails().says(says);
 }
 

@@ -57,7 +57,7 @@ fn redirect_out(world: &World) {
     let server = redirecting(&format!("https://localhost:{}", target.port()), files);
     world.sources(&[("http", &server)]);
     two_attest(world, good);
-    world.install("good").fails().says("redirected to where packages would not be checked");
+    world.install("good").fails().says("redirected to a place where packages are not checked");
     assert!(target.requests().is_empty());
     // With both interposed, the same redirect is fine.
     interpose(world);

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::{gate, hook, method};
+use crate::{fetching, hook, method};
 
 /// The name by which the process that fetches is started.
 const FETCH: &str = "apt-quorum-fetch";
@@ -62,7 +62,7 @@ fn fetch() -> ExitCode {
     if nix::sys::prctl::set_no_new_privs().is_err() {
         return ExitCode::FAILURE;
     }
-    match gate::serve(std::io::stdin(), std::io::stdout()) {
+    match fetching::serve(std::io::stdin(), std::io::stdout()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

@@ -4,11 +4,11 @@
 
 use crate::attest::repository;
 use crate::evidence::http::DoorError;
-use crate::evidence::{Published, Question};
+use crate::evidence::{PublishedKeys, Question};
 use crate::policy::Outcome;
 use crate::types::Timestamp;
 
-pub use crate::gate::fuzzing::*;
+pub use crate::fetching::fuzzing::*;
 
 /// A Release file as if somebody had signed its text.
 pub fn release_as_if_signed(
@@ -30,7 +30,7 @@ pub fn rebuilderd(
 }
 
 /// Parses the list of keys that a rebuilderd publishes.
-pub fn public_keys(body: &[u8]) -> Result<Published, String> {
+pub fn public_keys(body: &[u8]) -> Result<PublishedKeys, String> {
     crate::evidence::read_list(body)
 }
 

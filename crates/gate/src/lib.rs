@@ -6,6 +6,7 @@
 //! - [`cache`], [`evidence`], [`receipt`]: signed bytes that were kept, that are fetched, and on
 //!   which decisions rested
 //! - [`log`]: decisions as messages in the system's log
+//! - [`fetching`]: the process without privileges that asks endpoints for root
 //! - [`gate`]: all of the above wired into one pipeline
 //! - [`method`], [`hook`]: the gate before download, before unpacking, and in dpkg's hook
 #![cfg_attr(
@@ -17,6 +18,7 @@ pub mod cache;
 pub mod config;
 pub mod entry;
 pub mod evidence;
+pub mod fetching;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;

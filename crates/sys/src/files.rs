@@ -5,19 +5,43 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
 
-/// Reads a plain file of at most `limit` bytes without following a link or waiting for a pipe.
-/// Nothing if it is anything else.
-pub fn read_bounded(path: &Path, limit: usize) -> Option<Vec<u8>> {
-    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
-    let file = File::options().read(true).custom_flags(flags.bits()).open(path).ok()?;
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
+/// The treatment of a symbolic link at the end of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// It is followed, for a path that its owner named
+    Followed,
+    /// It is an error, for a name in a directory that others can write
+    Refused,
+}
+
+/// Opens a plain file for reading, and does not wait for a pipe.
+///
+/// # Errors
+/// `InvalidInput` if it is no plain file; others if it cannot be opened.
+pub fn open_plain(path: &Path, links: Links) -> io::Result<File> {
+    let mut flags = OFlag::O_NONBLOCK;
+    flags.set(OFlag::O_NOFOLLOW, links == Links::Refused);
+    let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+/// Reads all of `from`, which has at most `limit` bytes.
+///
+/// # Errors
+/// `FileTooLarge` if there are more; others if it cannot be read.
+pub fn read_at_most(from: impl Read, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(u64::try_from(limit).ok()? + 1).read_to_end(&mut bytes).ok()?;
-    (bytes.len() <= limit).then_some(bytes)
+    let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    from.take(bound).read_to_end(&mut bytes)?;
+    if bytes.len() <= limit { Ok(bytes) } else { Err(io::ErrorKind::FileTooLarge.into()) }
+}
+
+/// Reads a plain file of at most `limit` bytes, and follows no link. Returns nothing if it is
+/// anything else.
+pub fn read_bounded(path: &Path, limit: usize) -> Option<Vec<u8>> {
+    read_at_most(open_plain(path, Links::Refused).ok()?, limit).ok()
 }
 
 /// Writes a file that is there either completely or not at all once the system is up. It may be
@@ -43,70 +67,71 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// A file that is written and not yet in its place, so that all of several can be before the
 /// first of them is.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct PreparedFile {
     temporary: PathBuf,
     target: PathBuf,
 }
 
-impl Prepared {
-    /// Writes what is to stand at `target` beside it, for all to read, under a name that whoever
-    /// reads the directory passes over. It survives a power failure from the moment at which it is
-    /// in its place.
+impl PreparedFile {
+    /// Writes the new content of `target` beside it, readable for everybody. Its temporary name
+    /// begins with a dot, so readers of the directory skip it. Once in its place, it survives a
+    /// power failure.
     ///
     /// # Errors
     /// If the system refuses.
     pub fn write(target: &Path, bytes: &[u8]) -> io::Result<Self> {
-        Self::write_named(".", target, bytes)
+        // Whatever the umask is: the programs that must read it do not all run as root.
+        Self::write_with(".", target, bytes, |file| {
+            file.set_permissions(PermissionsExt::from_mode(0o644))
+        })
     }
 
-    /// The same, with the owner and the mode of the file that is there, if one is: what is in it may
-    /// be for some to read only.
+    /// Writes as [`Self::write`] does, and keeps the owner and the mode of an existing file, whose
+    /// content may be for few to read.
     ///
     /// # Errors
     /// If the system refuses.
     pub fn write_like(target: &Path, bytes: &[u8]) -> io::Result<Self> {
         let there = match fs::metadata(target) {
-            Ok(there) => there,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Self::write(target, bytes);
             }
-            Err(error) => return Err(error),
+            there => there?,
         };
-        let (prepared, mut file) = Self::begin(".", target, 0o600)?;
-        std::os::unix::fs::fchown(&file, Some(there.uid()), Some(there.gid()))?;
-        file.set_permissions(PermissionsExt::from_mode(there.mode() & 0o7777))?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        Ok(prepared)
+        Self::write_with(".", target, bytes, |file| {
+            std::os::unix::fs::fchown(file, Some(there.uid()), Some(there.gid()))?;
+            file.set_permissions(PermissionsExt::from_mode(there.mode() & 0o7777))
+        })
     }
 
-    /// The same as [`Self::write`], under a name that does not begin with a dot: the AppArmor profile lets nothing
-    /// write to hidden files in somebody's home.
+    /// Writes as [`Self::write`] does, under a temporary name without a dot at its beginning: the
+    /// AppArmor profile allows no writing to hidden files in a home directory.
     ///
     /// # Errors
     /// If the system refuses.
     pub fn write_plainly(target: &Path, bytes: &[u8]) -> io::Result<Self> {
-        Self::write_named("", target, bytes)
+        Self::write_with("", target, bytes, |file| {
+            file.set_permissions(PermissionsExt::from_mode(0o644))
+        })
     }
 
-    fn write_named(prefix: &str, target: &Path, bytes: &[u8]) -> io::Result<Self> {
-        let (prepared, mut file) = Self::begin(prefix, target, 0o644)?;
-        // Whatever the umask is: the programs that must read it do not all run as root.
-        file.set_permissions(PermissionsExt::from_mode(0o644))?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        Ok(prepared)
-    }
-
-    fn begin(prefix: &str, target: &Path, mode: u32) -> io::Result<(Self, File)> {
+    fn write_with(
+        prefix: &str,
+        target: &Path,
+        bytes: &[u8],
+        open_up: impl FnOnce(&File) -> io::Result<()>,
+    ) -> io::Result<Self> {
         let mut name = std::ffi::OsString::from(prefix);
         name.push(target.file_name().unwrap_or_default());
         name.push(format!(".{}", std::process::id()));
         let prepared = Self { temporary: target.with_file_name(name), target: target.to_owned() };
         let _ = fs::remove_file(&prepared.temporary);
-        let file =
-            File::options().write(true).create_new(true).mode(mode).open(&prepared.temporary)?;
-        Ok((prepared, file))
+        let mut file =
+            File::options().write(true).create_new(true).mode(0o600).open(&prepared.temporary)?;
+        open_up(&file)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        Ok(prepared)
     }
 
     /// Puts it in its place, where no file may be.
@@ -126,7 +151,7 @@ impl Prepared {
     }
 }
 
-impl Drop for Prepared {
+impl Drop for PreparedFile {
     /// Takes the name away under which it was written; after a rename there is none.
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.temporary);
@@ -149,7 +174,7 @@ impl Lock {
     /// `WouldBlock` if somebody else has it; others if it cannot be made, or if the file that is there
     /// is open to others.
     pub fn take(path: &Path) -> io::Result<Self> {
-        let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
         let file = File::options()
             .write(true)
             .create(true)
@@ -159,7 +184,7 @@ impl Lock {
             .open(path)?;
         let seen = file.metadata()?;
         if !seen.is_file() || seen.mode() & 0o077 != 0 {
-            return Err(io::Error::other("others can open it: take it away"));
+            return Err(io::Error::other("others can open it: remove it"));
         }
         let held =
             Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?;

@@ -17,7 +17,7 @@ pub struct Inside {
 
 /// A directory within, which stays open as long as this lives.
 #[derive(Debug)]
-pub struct Directory {
+pub struct OpenDirectory {
     open: OwnedFd,
 }
 
@@ -44,8 +44,8 @@ impl Inside {
     ///
     /// # Errors
     /// If it is not there, no directory, or cannot be opened.
-    pub fn directory(&self, path: &Path) -> io::Result<Directory> {
-        Ok(Directory { open: self.resolve(path, OFlag::O_DIRECTORY)? })
+    pub fn directory(&self, path: &Path) -> io::Result<OpenDirectory> {
+        Ok(OpenDirectory { open: self.resolve(path, OFlag::O_DIRECTORY)? })
     }
 
     /// `openat2(2)`, Linux 5.6. An older kernel has no such call, and nothing is opened.
@@ -57,7 +57,7 @@ impl Inside {
     }
 }
 
-impl Directory {
+impl OpenDirectory {
     /// A path to this very directory, for as long as it is open here, also for processes that this
     /// one starts. Names below it are resolved as usual, so they must be plain and not links.
     #[must_use]

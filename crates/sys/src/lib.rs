@@ -10,7 +10,6 @@
 pub mod files;
 pub mod inherited;
 pub mod inside;
-pub mod interrupt;
 pub mod memory;
 mod mount;
 pub mod name_service;
@@ -21,7 +20,6 @@ pub mod sandbox;
 pub mod secure;
 pub mod steady;
 pub mod terminal;
-pub mod tree;
 pub mod xattr;
 
 pub use apt_quorum_core::types::plain;

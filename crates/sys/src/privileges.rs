@@ -31,7 +31,7 @@ pub enum PrivilegeError {
         error: nix::errno::Errno,
     },
     /// The system said yes, but root could be had back.
-    #[error("root could be had back after giving it up")]
+    #[error("root could be regained after it was given up")]
     Incomplete,
 }
 

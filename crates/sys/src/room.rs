@@ -35,7 +35,7 @@ const MAX_NAMES: usize = 1_000_000;
 
 /// The function that gives the owner of a file, from its path below the directory and its size in
 /// bytes.
-type Owner = fn(&Path, u64) -> String;
+type OwnerOf = fn(&Path, u64) -> String;
 
 /// The room of one directory.
 #[derive(Debug, Clone)]
@@ -46,14 +46,14 @@ pub struct Room {
     /// The number of levels below this directory at which the files are
     depth: usize,
     limit: u64,
-    owner: Owner,
+    owner: OwnerOf,
     /// The bytes that this process wrote since it looked
     written: Arc<AtomicU64>,
 }
 
 /// A file that takes room.
 #[derive(Debug, Clone)]
-struct Item {
+struct RoomFile {
     owner: String,
     path: PathBuf,
     bytes: u64,
@@ -62,7 +62,7 @@ struct Item {
 
 impl Room {
     /// So many bytes for the files so many levels below `directory`.
-    pub fn new(directory: PathBuf, depth: usize, limit: u64, owner: Owner) -> Self {
+    pub fn new(directory: PathBuf, depth: usize, limit: u64, owner: OwnerOf) -> Self {
         let looked = Some(directory.join(LOOKED));
         Self { directory, looked, depth, limit, owner, written: Arc::default() }
     }
@@ -110,7 +110,7 @@ impl Room {
         }
     }
 
-    fn look(&self, directory: &Path, depth: usize, items: &mut Vec<Item>) {
+    fn look(&self, directory: &Path, depth: usize, items: &mut Vec<RoomFile>) {
         let Ok(entries) = fs::read_dir(directory) else { return };
         for entry in entries.flatten() {
             if items.len() >= MAX_NAMES {
@@ -127,7 +127,7 @@ impl Room {
                 let owner = (self.owner)(below, there.len());
                 let times = [there.modified(), there.accessed()];
                 let used = times.into_iter().flatten().max().unwrap_or(SystemTime::UNIX_EPOCH);
-                items.push(Item { owner, path, bytes: charged(there.len()), used });
+                items.push(RoomFile { owner, path, bytes: charged(there.len()), used });
             }
         }
     }
@@ -145,7 +145,7 @@ const fn charged(bytes: u64) -> u64 {
 }
 
 /// The files that must go so that the rest takes no more than `limit` bytes.
-fn surplus(mut items: Vec<Item>, limit: u64) -> Vec<PathBuf> {
+fn surplus(mut items: Vec<RoomFile>, limit: u64) -> Vec<PathBuf> {
     let mut sums: BTreeMap<String, u64> = BTreeMap::new();
     for it in &items {
         let sum = sums.entry(it.owner.clone()).or_default();
@@ -187,8 +187,8 @@ fn share(mut sums: Vec<u64>, limit: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn item(owner: &str, bytes: u64, used: u64) -> Item {
-        Item {
+    fn item(owner: &str, bytes: u64, used: u64) -> RoomFile {
+        RoomFile {
             owner: owner.to_owned(),
             path: PathBuf::from(format!("{owner} {used}")),
             bytes,
@@ -196,7 +196,7 @@ mod tests {
         }
     }
 
-    fn gone(items: &[Item], limit: u64) -> Vec<String> {
+    fn gone(items: &[RoomFile], limit: u64) -> Vec<String> {
         let gone = surplus(items.to_vec(), limit);
         gone.iter().map(|it| it.to_str().unwrap().to_owned()).collect()
     }
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn whoever_sends_the_most_pushes_nobody_else_out() {
-        let mut items: Vec<Item> = (0..1000).map(|n| item("m", 100, 1000 + n)).collect();
+        let mut items: Vec<RoomFile> = (0..1000).map(|n| item("m", 100, 1000 + n)).collect();
         items.extend((0..100).map(|n| item("alice", 1, n)));
         let gone = gone(&items, 10_000);
         assert!(gone.iter().all(|it| it.starts_with("m ")), "{gone:?}");

@@ -7,7 +7,7 @@ use super::super::output::{about, counted, json, print};
 use super::super::world::Stop;
 use super::{notify, summary};
 use crate::audit::{AuditChange, AuditRecord, Changes};
-use crate::sys::files::{Prepared, read_bounded};
+use crate::sys::files::{PreparedFile, read_bounded};
 use crate::sys::plain;
 
 /// The last outcome, below `APT::Quorum::State`.
@@ -39,7 +39,7 @@ pub(super) fn tell(
     let failed = |error: std::io::Error| {
         Stop::wrong(format!("cannot keep the result in {}", about(&path, &plain(&error))))
     };
-    let prepared = Prepared::write(&path, json(record).as_bytes()).map_err(failed)?;
+    let prepared = PreparedFile::write(&path, json(record).as_bytes()).map_err(failed)?;
     // The journal reads the priority of a line; other readers have no use for it.
     let for_journal = !as_json && std::env::var_os("JOURNAL_STREAM").is_some();
     let said = if as_json { json(&changes) } else { lines(&changes, for_journal) };

@@ -15,7 +15,7 @@ use crate::gate::Ask;
 use crate::policy::Assessment;
 use crate::receipt;
 use crate::report;
-use crate::sys::files::Prepared;
+use crate::sys::files::PreparedFile;
 use crate::sys::plain;
 use crate::types::printable;
 
@@ -57,8 +57,8 @@ fn write_page(path: &Path, html: &str) -> Result<(), Stop> {
     if path.symlink_metadata().is_ok_and(|it| !it.is_file()) {
         return Err(failed("this is not a plain file"));
     }
-    Prepared::write_plainly(path, html.as_bytes())
-        .and_then(Prepared::place_over)
+    PreparedFile::write_plainly(path, html.as_bytes())
+        .and_then(PreparedFile::place_over)
         .map_err(|error| failed(&plain(&error).to_string()))
 }
 

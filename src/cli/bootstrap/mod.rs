@@ -22,10 +22,10 @@ use super::output::{about, complain_in_colour, json, path as shown, print};
 use super::verify::{Decisions, exit_code};
 use super::world::{Stop, say_remarks};
 use crate::config::Config;
-use crate::gate::{Candidate, Environment, Gate, Installing, Judged, apt_configuration};
-use crate::log::Log;
+use crate::gate::{
+    Candidate, Environment, Gate, Installing, Judged, News, Recorder, apt_configuration,
+};
 use crate::policy::{Clearance, Decision, Mode};
-use crate::receipt::Ledger;
 use crate::report::{self, Entrance, Record, SCHEMA};
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
@@ -203,19 +203,15 @@ fn judge(
     let judged = court.judge(candidates, Installing::InPlace, now)?;
     say_remarks(&court.gate);
 
-    let policy = court.gate.config().ok().map(|config| config.digest);
+    let mut recorder =
+        Recorder::open(&court.gate, &court.apt, Entrance::Bootstrap, News::Unconfirmed, ledger);
     let record = |it: &Judged| Record {
         notes: it.notes.clone(),
-        ..Record::of(&it.decision, Entrance::Bootstrap, &inside(&it.path), policy, now)
+        ..recorder.record_of(&it.decision, &inside(&it.path), now)
     };
     let records: Vec<(Record, _)> = judged.iter().map(|it| (record(it), &it.signed)).collect();
-    let log = Log::open(&court.apt);
-    for (it, (record, _)) in judged.iter().zip(&records) {
-        log.decided_for_an_image(&it.decision, record);
-    }
-    let recorded = ledger.map_or(Ok(()), |state| {
-        Ledger::open(state, Entrance::Bootstrap).and_then(|mut it| it.record(&records))
-    });
+    let decided: Vec<&Decision> = judged.iter().map(|it| &it.decision).collect();
+    let recorded = recorder.record(&decided, &records);
     let decisions: Vec<(&Path, &Decision)> =
         judged.iter().map(|it| (it.path.as_path(), &it.decision)).collect();
     complain_in_colour(&report::summary(&decisions, outcome));

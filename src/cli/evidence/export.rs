@@ -12,7 +12,7 @@ use crate::cli::judging::Court;
 use crate::cli::output::{counted, json, path as shown, print};
 use crate::cli::world::{Stop, now};
 use crate::cli::{Exit, files};
-use crate::gate::Stock;
+use crate::evidence::Stock;
 use crate::sys::plain;
 use crate::types::{ArtifactName, DebVersion, PackageName, Timestamp, printable};
 
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &EvidenceExport) -> Result<Exit, Stop> {
 
 /// Returns the evidence on this machine.
 pub(super) fn stock(court: &Court) -> Result<Stock<'_>, Stop> {
-    let stock = court.gate.stock(&court.apt);
+    let stock = Stock::of(&court.gate, &court.apt);
     stock.ok_or_else(|| Stop::wrong("the configuration cannot be used"))
 }
 

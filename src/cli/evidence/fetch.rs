@@ -11,8 +11,8 @@ use crate::cli::args::EvidenceFetch;
 use crate::cli::output::{about, complain, counted, json, list, path as shown, print};
 use crate::cli::world::{Stop, now};
 use crate::cli::{Exit, files, simulate};
-use crate::evidence::Question;
-use crate::gate::{Gate, Surveyed};
+use crate::evidence::{Question, Surveyed, survey};
+use crate::gate::Gate;
 use crate::sys::plain;
 use crate::sys::terminal::Progress;
 use crate::types::{Architecture, DebVersion, Identity, PackageName, Sha256Digest};
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Stop> {
     let mut gatherer = court.gatherer()?;
     can_be_kept(gate)?;
     let progress = Progress::of("", questions.len());
-    let surveyed = gate.survey(questions, &mut *gatherer, now, |done| progress.at(done));
+    let surveyed = survey(&gate, questions, &mut *gatherer, now, |done| progress.at(done));
     drop(progress);
     drop(gatherer);
 

@@ -15,8 +15,7 @@ use crate::cli::args::EvidenceImport;
 use crate::cli::output::{about, counted, json, print};
 use crate::cli::world::{Stop, now};
 use crate::evidence::bundle::Bundle;
-use crate::evidence::each_in_tree;
-use crate::gate::Taken;
+use crate::evidence::{Taken, each_in_tree, take};
 use crate::sys::plain;
 use crate::types::ArtifactName;
 
@@ -53,24 +52,24 @@ pub(super) fn run(arguments: &EvidenceImport) -> Result<Exit, Stop> {
         user.become_it().map_err(Stop::wrong)?;
     }
     let mut imported = Imported { schema: 1, ..Imported::default() };
-    let mut take = |artifact: ArtifactName, bytes: Vec<u8>| match gate.take(&artifact, &bytes, now)
-    {
-        Taken::Cached(Stored::New) => imported.taken += 1,
-        Taken::Cached(Stored::Before) => imported.known += 1,
-        Taken::Rejected(rejection) => count(&mut imported.rejected, &rejection),
-        Taken::Failed(error) => {
-            imported.failed += 1;
-            imported.why.get_or_insert_with(|| plain(&error));
-        }
-    };
+    let mut keep =
+        |artifact: ArtifactName, bytes: Vec<u8>| match take(&gate, &artifact, &bytes, now) {
+            Taken::Cached(Stored::New) => imported.taken += 1,
+            Taken::Cached(Stored::Before) => imported.known += 1,
+            Taken::Rejected(rejection) => count(&mut imported.rejected, &rejection),
+            Taken::Failed(error) => {
+                imported.failed += 1;
+                imported.why.get_or_insert_with(|| plain(&error));
+            }
+        };
     if is_tree {
-        each_in_tree(path, take).map_err(|error| {
+        each_in_tree(path, keep).map_err(|error| {
             let user = "evidence is read as apt's unprivileged user";
             Stop::refused(named(&format!("{} ({user})", plain(&error))))
         })?;
     } else {
         let bundle = Bundle::of_file(file).map_err(|error| Stop::refused(named(&error)))?;
-        bundle.each(&mut take).map_err(|error| Stop::refused(named(&error)))?;
+        bundle.each(&mut keep).map_err(|error| Stop::refused(named(&error)))?;
     }
     let exit = imported.exit();
     Ok(print(&if arguments.json { json(&imported) } else { imported.text() }, exit))

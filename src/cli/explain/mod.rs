@@ -16,6 +16,7 @@ use super::{Exit, simulate};
 use crate::attest::Claim;
 use crate::audit::{self, Audited, RecordedPackage, System};
 use crate::config::Config;
+use crate::evidence::about;
 use crate::gate::{Ask, Assessed, Candidate, Gatherer, Installing, Judged, Look};
 use crate::policy::{Assessment, Decision, Mode, Reason, Report};
 use crate::receipt::Admitted;
@@ -173,7 +174,8 @@ impl Explaining<'_> {
     }
 
     fn file(&self, path: &str, gatherer: &mut dyn Gatherer) -> Vec<ExplainedCase> {
-        let look = Look { evidence: &self.court.evidence, installing: Installing::No };
+        let look =
+            Look { evidence: &|it| about(&self.court.evidence, it), installing: Installing::No };
         let candidates = vec![Candidate { path: path.into(), requested: None }];
         let judged = self.court.gate.judge(candidates, look, gatherer, self.now, |_| {});
         judged.into_iter().map(|it| ExplainedCase::File(Box::new(it))).collect()

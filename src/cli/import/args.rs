@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::cli::args::ConfigDirectory;
-use crate::import::rebuilders::KeyOwner;
+use crate::import::rebuilders::StepKeyOwner;
 use crate::import::repro_threshold;
 use crate::types::Timestamp;
 
@@ -70,7 +70,7 @@ pub(super) struct Keys {
     pub(super) certificate: Vec<PathBuf>,
     /// Name of the owner of a key in the layout; keys with one name are one rebuilder
     #[arg(long, value_name = "KEYID=NAME")]
-    pub(super) rebuilder: Vec<KeyOwner>,
+    pub(super) rebuilder: Vec<StepKeyOwner>,
 }
 
 /// The way in which the result is written.

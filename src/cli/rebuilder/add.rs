@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use super::super::Exit;
 use super::super::args::RebuilderAdd;
 use super::candidate::Newcomer;
-use super::target::Target;
+use super::target::RebuilderTarget;
 use super::{Stop, World, now, say, say_first, show, trust};
 use crate::types::Threshold;
 
 pub(super) fn run(arguments: &RebuilderAdd) -> Result<Exit, Stop> {
     let fingerprints = trust::fingerprints(&arguments.trust.fingerprint)?;
     let world = World::open(&arguments.directory)?;
-    let target = Target::of(&arguments.new, &world)?;
+    let target = RebuilderTarget::of(&arguments.new, &world)?;
     target.must_be_new(&world)?;
     let threshold = threshold(arguments, &world)?;
     let candidate = Newcomer::of(target, &arguments.trust.key, &world)?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::offer::{Offered, from_endpoints, from_files, publishes_keys};
-use super::target::Target;
+use super::target::RebuilderTarget;
 use super::{Stop, World, show};
 use crate::config::{Draft, Protocol};
 use crate::types::{RebuilderName, Timestamp, printable};
@@ -11,14 +11,14 @@ use crate::types::{RebuilderName, Timestamp, printable};
 /// A rebuilder that is not trusted yet.
 #[derive(Clone)]
 pub(in crate::cli) struct Newcomer {
-    target: Target,
+    target: RebuilderTarget,
     keys: Vec<Offered>,
 }
 
 impl Newcomer {
     /// Reads the keys in these files; without any, asks the rebuilder's endpoints for theirs.
     pub(in crate::cli) fn of(
-        mut target: Target,
+        mut target: RebuilderTarget,
         files: &[PathBuf],
         world: &World,
     ) -> Result<Self, Stop> {
@@ -66,7 +66,11 @@ impl Newcomer {
 }
 
 /// Returns the keys that could be trusted.
-fn keys(target: &mut Target, files: &[PathBuf], world: &World) -> Result<Vec<Offered>, Stop> {
+fn keys(
+    target: &mut RebuilderTarget,
+    files: &[PathBuf],
+    world: &World,
+) -> Result<Vec<Offered>, Stop> {
     let given = from_files(files)?;
     let (asked, others): (Vec<_>, Vec<_>) =
         target.endpoints.iter().cloned().partition(|it| publishes_keys(it.protocol));
@@ -106,7 +110,7 @@ fn found_out(
     url: &str,
     protocol: Protocol,
     given: Vec<Offered>,
-    target: &mut Target,
+    target: &mut RebuilderTarget,
 ) -> Result<Vec<Offered>, Stop> {
     let name = protocol.name();
     if protocol == Protocol::Archive {

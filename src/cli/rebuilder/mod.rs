@@ -17,7 +17,7 @@ mod trust;
 pub(super) use candidate::Newcomer;
 pub(super) use refresh::who_answers;
 pub(super) use show::policy as comes_to;
-pub(super) use target::{Target, descriptions};
+pub(super) use target::{RebuilderTarget, descriptions};
 pub(super) use trust::{asked, fingerprints, named};
 
 use super::Exit;

@@ -8,8 +8,8 @@ use crate::apt::configuration::Configuration;
 use crate::cli::files;
 use crate::cli::output::{about, path as shown};
 use crate::config::{Config, DraftEndpoint, DraftKey, Endpoint, Protocol};
-use crate::evidence::{Network, Published, Routes, Setup};
-use crate::gate::keys_of_endpoints;
+use crate::evidence::{EndpointSetup, Network, PublishedKeys, Routes};
+use crate::fetching::keys_of_endpoints;
 use crate::types::{PublicKey, RebuilderName, printable};
 
 /// A key and where it came from.
@@ -55,7 +55,7 @@ pub(super) fn from_files(paths: &[PathBuf]) -> Result<Vec<Offered>, Stop> {
 }
 
 /// The answers of the endpoints of one rebuilder.
-pub(super) struct PublishedKeys {
+pub(super) struct OfferedKeys {
     /// The keys that they publish
     pub(super) offered: Vec<Offered>,
     /// The URLs of those that publish none
@@ -71,7 +71,7 @@ pub(super) fn from_endpoints(
     name: &RebuilderName,
     endpoints: &[DraftEndpoint],
     world: &World,
-) -> Result<PublishedKeys, Stop> {
+) -> Result<OfferedKeys, Stop> {
     let endpoint = |it: &DraftEndpoint| Endpoint {
         rebuilder: name.clone(),
         protocol: it.protocol,
@@ -81,7 +81,7 @@ pub(super) fn from_endpoints(
     };
     let endpoints: Vec<Endpoint> = endpoints.iter().map(endpoint).collect();
     let published = published(&endpoints, &world.config, &world.apt)?;
-    Ok(PublishedKeys::of(&endpoints, published))
+    Ok(OfferedKeys::of(&endpoints, published))
 }
 
 /// Asks endpoints for the keys that they publish.
@@ -89,11 +89,11 @@ pub(super) fn published(
     endpoints: &[Endpoint],
     config: &Config,
     apt: &Configuration,
-) -> Result<Vec<Published>, Stop> {
+) -> Result<Vec<PublishedKeys>, Stop> {
     if endpoints.is_empty() {
         return Ok(Vec::new());
     }
-    let setup = Setup {
+    let setup = EndpointSetup {
         endpoints: endpoints.to_vec(),
         timeouts: config.timeouts,
         authorities: config.authorities.clone(),
@@ -105,23 +105,23 @@ pub(super) fn published(
     keys_of_endpoints(&setup).map_err(|why| Stop::silent(format!("{why}.")))
 }
 
-impl PublishedKeys {
-    pub(super) fn of(endpoints: &[Endpoint], published: Vec<Published>) -> Self {
+impl OfferedKeys {
+    pub(super) fn of(endpoints: &[Endpoint], published: Vec<PublishedKeys>) -> Self {
         let mut answers =
             Self { offered: Vec::new(), without: Vec::new(), seen: None, silent: Vec::new() };
         for (endpoint, published) in endpoints.iter().zip(published) {
             let url = &endpoint.url;
             match published {
-                Published::Keys(keys) => {
+                PublishedKeys::Keys(keys) => {
                     for key in keys {
                         add(&mut answers.offered, key, said_by(url));
                     }
                 }
-                Published::Nothing(seen) => {
+                PublishedKeys::Nothing(seen) => {
                     answers.without.push(url.to_string());
                     answers.seen = answers.seen.or(seen);
                 }
-                Published::Failed(why) => {
+                PublishedKeys::Failed(why) => {
                     answers.silent.push(format!("{url} ({})", printable(&why)));
                 }
             }

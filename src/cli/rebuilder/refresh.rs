@@ -10,11 +10,11 @@ use serde::Serialize;
 use super::super::Exit;
 use super::super::args::RebuilderRefresh;
 use super::super::output::json;
-use super::offer::{Offered, PublishedKeys, published, publishes_keys};
+use super::offer::{Offered, OfferedKeys, published, publishes_keys};
 use super::{Stop, World, say};
 use crate::apt::configuration::Configuration;
 use crate::config::{Config, Endpoint};
-use crate::evidence::Published;
+use crate::evidence::PublishedKeys;
 use crate::types::{KeyKind, PublicKey, RebuilderName};
 
 /// The comparison of one rebuilder's keys, as JSON.
@@ -84,7 +84,7 @@ pub(in crate::cli) fn who_answers(
             Err(stop) => stop.why.clone(),
             Ok(published) => {
                 let own = published.get(at).cloned().into_iter().collect();
-                let silent = PublishedKeys::of(std::slice::from_ref(endpoint), own).silent;
+                let silent = OfferedKeys::of(std::slice::from_ref(endpoint), own).silent;
                 silent.into_iter().next().unwrap_or_else(|| "answers".to_owned())
             }
         };
@@ -100,13 +100,13 @@ pub(in crate::cli) fn who_answers(
 fn compare(
     name: &RebuilderName,
     endpoints: &[Endpoint],
-    published: &[Published],
+    published: &[PublishedKeys],
     world: &World,
 ) -> Compared {
     let own = endpoints.iter().zip(published).filter(|(it, _)| it.rebuilder == *name);
-    let (endpoints, published): (Vec<Endpoint>, Vec<Published>) =
+    let (endpoints, published): (Vec<Endpoint>, Vec<PublishedKeys>) =
         own.map(|(endpoint, published)| (endpoint.clone(), published.clone())).unzip();
-    let mut answers = PublishedKeys::of(&endpoints, published);
+    let mut answers = OfferedKeys::of(&endpoints, published);
     let complete = answers.silent.is_empty() && answers.without.is_empty();
     let others = world.config.endpoints.iter();
     let others = others.filter(|it| it.rebuilder == *name && !publishes_keys(it.protocol));

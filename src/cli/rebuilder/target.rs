@@ -12,7 +12,7 @@ use crate::types::{Architecture, RebuilderName, printable};
 
 /// A rebuilder that could be added: all but its keys.
 #[derive(Clone)]
-pub(in crate::cli) struct Target {
+pub(in crate::cli) struct RebuilderTarget {
     pub(super) name: RebuilderName,
     pub(super) description: Option<String>,
     pub(super) contact: Option<String>,
@@ -21,7 +21,7 @@ pub(in crate::cli) struct Target {
     pub(super) guessed: bool,
 }
 
-impl Target {
+impl RebuilderTarget {
     pub(in crate::cli) fn of(arguments: &NewRebuilder, world: &World) -> Result<Self, Stop> {
         let wanted = arguments.architecture.iter().map(|text| {
             let shown = printable(text);
@@ -101,7 +101,7 @@ impl Target {
                     problems.lines()
                 ))
             })?;
-        let narrowed = endpoints.into_iter().filter_map(|it| narrowed(it, wanted));
+        let narrowed = endpoints.into_iter().filter_map(|it| narrowed(it.into(), wanted));
         let endpoints: Vec<DraftEndpoint> = narrowed.collect();
         if endpoints.is_empty() {
             return Err(Stop::wrong(format!("{name} has no endpoint for these architectures.")));
@@ -116,7 +116,7 @@ impl Target {
             arguments.what.parse().map_err(|_| wrong("this is not a valid URL"))?;
         // The reader of the configuration says the same, but only after the rebuilder was asked.
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("a URL here must not hold a user name or password"));
+            return Err(wrong("a URL here must not contain a user name or password"));
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("a URL here must end with its path, without ? and #"));

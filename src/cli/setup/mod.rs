@@ -27,10 +27,10 @@ use super::judging::{self, Court};
 use super::output::{complain, counted, json};
 use super::rebuilder::{Newcomer, comes_to};
 use super::world::{Stop, World, answer, ask, now, say, say_first};
+use crate::cli::interrupt::Watch;
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::policy::Mode;
-use crate::sys::interrupt::Watch;
 use crate::types::{Threshold, Timestamp, printable};
 
 /// The party that decides.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Decides, Session};
 use crate::cli::args::NewRebuilder;
-use crate::cli::rebuilder::{Newcomer, Target, asked, descriptions, fingerprints, named};
+use crate::cli::rebuilder::{Newcomer, RebuilderTarget, asked, descriptions, fingerprints, named};
 use crate::cli::world::{Stop, answer};
 use crate::config::Description;
 use crate::types::{RebuilderName, printable};
@@ -146,7 +146,7 @@ fn one(
 }
 
 /// Returns the rebuilder that a word means, narrowed to this machine's needs.
-fn target(session: &Session<'_>, word: &str) -> Result<Target, Stop> {
+fn target(session: &Session<'_>, word: &str) -> Result<RebuilderTarget, Stop> {
     let arguments = session.arguments;
     // A name in front belongs to a URL; a URL may have an equals sign in it.
     let (name, what) = match word.split_once('=') {
@@ -159,7 +159,7 @@ fn target(session: &Session<'_>, word: &str) -> Result<Target, Stop> {
         what: what.to_owned(),
         ..NewRebuilder::default()
     };
-    let mut target = Target::of(&new, session.world)?;
+    let mut target = RebuilderTarget::of(&new, session.world)?;
     let own = session.machine.architectures();
     if arguments.architecture.is_empty() && !own.is_empty() {
         target.leave_out_others(&own)?;

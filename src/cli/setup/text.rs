@@ -11,10 +11,11 @@ use super::threshold::Voters;
 use super::{Session, SetupEnd};
 use crate::apt::configuration::Configuration;
 use crate::cli::output::{counted, path};
+use crate::cli::ways::ways;
 use crate::cli::world::{World, shown_uri};
 use crate::cli::{loose, mode};
 use crate::config::{Change, Config};
-use crate::gate::{Commands, ways};
+use crate::fetching::Commands;
 use crate::policy::Mode;
 use crate::types::{RebuilderName, Threshold, printable};
 

@@ -16,6 +16,7 @@ use apt_quorum::evidence::bundle::{BundleError, PackError};
 use apt_quorum::evidence::http::DoorError;
 use apt_quorum::gate::AptUnreadable;
 use apt_quorum::image::ManifestError;
+use apt_quorum::image::TreeError;
 use apt_quorum::import::apt_transport::SettingsError;
 use apt_quorum::import::rebuilders::RebuildersError;
 use apt_quorum::import::{PlanError, repro_threshold::TakeError};
@@ -26,7 +27,6 @@ use apt_quorum::sys::privileges::PrivilegeError;
 use apt_quorum::sys::sandbox::SandboxError;
 use apt_quorum::sys::secure::{SecureError, Trusted};
 use apt_quorum::sys::steady::Unsteady;
-use apt_quorum::sys::tree::TreeError;
 use apt_quorum::types::{
     Fingerprint, GlobError, KeyError, KeyFault, KeyId, KeyKind, NameError, PublicKey,
     RebuilderName, RebuilderNameError, SecretKeyError, Sha256Digest, ThresholdError,
@@ -412,8 +412,14 @@ fn evidence(errors: &mut Errors) {
         vec![
             DoorError::Transport("connection refused".to_owned()),
             DoorError::Timeout(Duration::from_secs(10)),
-            DoorError::Closed("the command /usr/local/bin/proxy (Proxy-Auto-Detect), which says by which proxy: it failed".to_owned()),
-            DoorError::Proxy("the proxy http://127.0.0.1:3128 wants a login (HTTP 407): see apt_auth.conf(5)".to_owned()),
+            DoorError::Closed(
+                "the command /usr/local/bin/proxy (Proxy-Auto-Detect) named no proxy: it failed"
+                    .to_owned(),
+            ),
+            DoorError::Proxy(
+                "the proxy http://127.0.0.1:3128 requires a login (HTTP 407): see apt_auth.conf(5)"
+                    .to_owned(),
+            ),
             DoorError::Server(503),
             DoorError::Busy { status: 429, rest: Duration::from_secs(30) },
             DoorError::TooLarge(1_000_000),
@@ -435,7 +441,7 @@ fn evidence(errors: &mut Errors) {
         ],
     );
     errors.add(
-        "evidence::bundle::pack::PackError",
+        "evidence::pack::PackError",
         vec![
             PackError::Write(refused()),
             PackError::TooMuch,
@@ -506,7 +512,7 @@ fn system(errors: &mut Errors) {
     );
     let tree = || PathBuf::from("usr/bin/hello");
     errors.add(
-        "sys::tree::TreeError",
+        "image::tree::TreeError",
         vec![
             TreeError::Io { path: tree(), error: refused() },
             TreeError::Mount(tree()),
@@ -518,7 +524,7 @@ fn system(errors: &mut Errors) {
     errors
         .add("image::manifest::ManifestError", vec![ManifestError::from(TreeError::Mount(tree()))]);
     errors.add(
-        "sys::secure::SecureError",
+        "sys::secure::error::SecureError",
         vec![
             SecureError::Open { path: path(), error: Errno::ENOENT },
             SecureError::Owner { path: path(), owner: 1000 },

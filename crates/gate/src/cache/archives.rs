@@ -32,7 +32,7 @@ pub struct Shelf {
 
 /// A Release file as it was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Published {
+pub enum PublishedRelease {
     /// With the signature inside
     Inline(Vec<u8>),
     /// With the signature beside it
@@ -44,7 +44,7 @@ pub enum Published {
     },
 }
 
-impl Published {
+impl PublishedRelease {
     /// The file that the signature covers, or that contains it.
     #[must_use]
     pub fn file(&self) -> &[u8] {
@@ -72,12 +72,15 @@ impl Shelf {
 
     /// Its Release file.
     #[must_use]
-    pub fn release(&self) -> Option<Published> {
+    pub fn release(&self) -> Option<PublishedRelease> {
         if let Some(inline) = self.read("InRelease", MAX_RELEASE) {
-            return Some(Published::Inline(inline));
+            return Some(PublishedRelease::Inline(inline));
         }
         let release = self.read("Release", MAX_RELEASE)?;
-        Some(Published::Detached { release, signature: self.read("Release.gpg", MAX_SIGNATURE)? })
+        Some(PublishedRelease::Detached {
+            release,
+            signature: self.read("Release.gpg", MAX_SIGNATURE)?,
+        })
     }
 
     /// The validator that the server sent with this state of its Release file.
@@ -105,7 +108,7 @@ impl Shelf {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn store_release(&self, published: &Published, validator: &[u8]) -> io::Result<()> {
+    pub fn store_release(&self, published: &PublishedRelease, validator: &[u8]) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
         let gone = |name| match fs::remove_file(self.directory.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -114,8 +117,8 @@ impl Shelf {
         // First: it must not be beside a file that it does not belong to.
         gone("validator")?;
         match published {
-            Published::Inline(file) => self.write("InRelease", file)?,
-            Published::Detached { release, signature } => {
+            PublishedRelease::Inline(file) => self.write("InRelease", file)?,
+            PublishedRelease::Detached { release, signature } => {
                 self.write("Release.gpg", signature)?;
                 self.write("Release", release)?;
                 gone("InRelease")?;

@@ -7,12 +7,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::Digest;
 
-use crate::sys::files::{read_bounded, write_whole};
+use crate::sys::files::{Links, open_plain, read_bounded, write_whole};
 use crate::sys::room::Room;
 use crate::types::Sha256Digest;
 
@@ -40,7 +39,7 @@ impl Kept {
     /// it at explicit offsets.
     #[must_use]
     pub fn open(&self, limit: usize) -> Option<(File, Option<Vec<u8>>)> {
-        let file = open(&self.path)?;
+        let file = open_plain(&self.path, Links::Refused).ok()?;
         if file.metadata().ok()?.len() > u64::try_from(limit).ok()? {
             return None;
         }
@@ -72,14 +71,8 @@ impl Kept {
         let digest = Sha256Digest::of(bytes).to_string();
         write_whole(&self.state, &[digest.as_bytes(), said].concat())?;
         self.room.make();
-        open(&self.path).ok_or_else(|| io::ErrorKind::NotFound.into())
+        open_plain(&self.path, Links::Refused)
     }
-}
-
-fn open(path: &Path) -> Option<File> {
-    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
-    let file = File::options().read(true).custom_flags(flags.bits()).open(path).ok()?;
-    file.metadata().ok()?.is_file().then_some(file)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use crate::sys::privileges::User;
 use crate::sys::room::Room;
 use crate::types::{ArtifactName, RebuilderName, Sha256Digest, Timestamp};
 
-pub use archives::{Published, Shelf};
+pub use archives::{PublishedRelease, Shelf};
 pub use kept::Kept;
 
 /// The cache directory unless apt's configuration (`APT::Quorum::Cache`) names another.

@@ -12,13 +12,14 @@ pub(super) fn terms(
     problems: &mut Problems,
 ) -> Option<Terms> {
     let suite = path(table, "suite", problems);
-    let what = "which directory below dists/ is it?";
+    let what = "name the directory below dists/";
     let suite = table.required("suite", what, suite, problems);
     let components = table.list::<String>("component", problems);
     let what = "write component = [\"main\"]";
     let components = table.required("component", what, components, problems);
     let taken_over = path(table, "taken_over", problems);
-    let what = "where below dists/SUITE/ is the list of what it took over and did not build?";
+    let what =
+        "name the list, below dists/SUITE/, of the packages that it copied and did not rebuild";
     let taken_over = table.required("taken_over", what, taken_over, problems);
     let components = components.filter(|list| list.complete)?;
     let mut names = Vec::new();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::diagnostic::{Diagnostic, Problems, SourceFile};
 use super::reader::document;
-use super::{DraftEndpoint, MAX_FILE, rebuilders};
+use super::{Endpoint, MAX_FILE, rebuilders};
 use crate::sys::secure::Trusted;
 use crate::types::RebuilderName;
 
@@ -24,7 +24,7 @@ pub struct Description {
     /// The address at which to reach them
     pub contact: Option<String>,
     /// Their endpoints
-    pub endpoints: Vec<DraftEndpoint>,
+    pub endpoints: Vec<Endpoint>,
 }
 
 impl Description {
@@ -50,29 +50,28 @@ impl Description {
     fn from_source(source: &SourceFile, problems: &mut Problems) -> Option<Self> {
         document(source, problems, |table, problems| {
             let name = table.parsed::<RebuilderName>("name", problems);
-            let name = table.required("name", "how is this rebuilder called?", name, problems);
+            let name = table.required("name", "give the rebuilder a name", name, problems);
             let description = table.text("description", problems);
-            let description = table.required("description", "who is it?", description, problems);
+            let description = table.required(
+                "description",
+                "name the people or the project",
+                description,
+                problems,
+            );
             let contact = table.text("contact", problems).map(|text| text.value.into_owned());
             let endpoints = table.tables("endpoint", problems, |table, problems| {
                 rebuilders::endpoint(table, name.as_ref().map(|name| &name.value), problems)
             });
             if endpoints.as_ref().is_some_and(Vec::is_empty) {
-                let message = "a description without an endpoint describes nothing";
+                let message = "a description needs an endpoint";
                 problems.push(table.place().saying(&message));
             }
             let endpoints = endpoints?.into_iter().collect::<Option<Vec<_>>>()?;
-            let endpoints = endpoints.into_iter().map(|it| DraftEndpoint {
-                protocol: it.protocol,
-                url: it.url,
-                architectures: it.architectures,
-                archive: it.archive,
-            });
             Some(Self {
                 name: name?.value,
                 description: description?.value.into_owned(),
                 contact,
-                endpoints: endpoints.collect(),
+                endpoints,
             })
         })
         .flatten()

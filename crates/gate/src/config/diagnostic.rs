@@ -27,7 +27,7 @@ pub struct SourceFile {
 
 /// A place in a configuration file.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct SourcePlace {
     source: SourceFile,
     span: Range<usize>,
 }
@@ -81,13 +81,13 @@ impl SourceFile {
 
     /// A part of it, given in bytes.
     #[must_use]
-    pub fn at(&self, span: Range<usize>) -> Place {
-        Place { source: self.clone(), span }
+    pub fn at(&self, span: Range<usize>) -> SourcePlace {
+        SourcePlace { source: self.clone(), span }
     }
 
     /// The file as such, as the place of something that is missing from it.
     #[must_use]
-    pub fn whole(&self) -> Place {
+    pub fn whole(&self) -> SourcePlace {
         self.at(0..0)
     }
 
@@ -124,7 +124,7 @@ impl SourceFile {
     }
 }
 
-impl Place {
+impl SourcePlace {
     /// Makes a diagnostic about this place.
     #[must_use]
     pub fn saying(&self, message: &dyn fmt::Display) -> Diagnostic {

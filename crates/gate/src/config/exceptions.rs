@@ -24,17 +24,19 @@ fn exception(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<Excep
         );
     }
     let reason = table.text("reason", problems);
-    let reason = table.required("reason", "why may this pass without a quorum?", reason, problems);
+    let reason =
+        table.required("reason", "say why this may pass without a quorum", reason, problems);
     let expires = table.date("expires", problems);
     let expires = table.required(
         "expires",
-        "until which day may this pass? Write it as 2027-03-01",
+        "give the day on which the exception ends, such as 2027-03-01",
         expires,
         problems,
     );
     let reason = reason?;
     if reason.value.trim().is_empty() {
-        problems.push(reason.place.saying(&"reason is empty: why may this pass without a quorum?"));
+        problems
+            .push(reason.place.saying(&"reason is empty: say why this may pass without a quorum"));
         return None;
     }
     Some(Exception::new(table.place_name(), matcher, reason.value.into_owned(), expires?.value))

@@ -5,22 +5,20 @@
 //! right, or every mistake is reported and nothing passes. Schema: `apt-quorum.toml(5)`.
 
 mod archive;
-mod change;
 mod description;
 mod diagnostic;
-mod draft;
-mod exception_text;
 mod exceptions;
 mod policy;
 mod reader;
 mod rebuilders;
-mod setting;
 mod syntax;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::attest::repository::Terms;
 use crate::attest::{KeyRing, KeyRingError};
@@ -30,12 +28,9 @@ use crate::types::{Architecture, KeyId, RebuilderName, Sha256Digest};
 
 use rebuilders::RebuilderFile;
 
-pub use change::{Change, ChangeError};
 pub use description::{DESCRIPTIONS, Description};
 pub use diagnostic::{Diagnostic, Problems, SourceFile};
-pub use draft::{Draft, DraftEndpoint, DraftKey, toml_text};
-pub use exception_text::{Removed, exception_table, without_exception};
-pub use setting::{with_setting, with_threshold};
+pub use rebuilders::StatementKind;
 
 /// The directory of the configuration unless apt's configuration or the command line names another.
 pub const DEFAULT_DIRECTORY: &str = "/etc/apt-quorum";
@@ -44,7 +39,7 @@ pub const DEFAULT_DIRECTORY: &str = "/etc/apt-quorum";
 pub const BUNDLE_SUFFIX: &str = ".tar.gz";
 
 /// Largest configuration file that is read, in bytes.
-const MAX_FILE: usize = 1024 * 1024;
+pub const MAX_FILE: usize = 1024 * 1024;
 
 /// Most files in one directory of the configuration.
 const MAX_FILES: usize = 1000;
@@ -86,13 +81,14 @@ pub struct Rebuilder {
 }
 
 /// A place at which a rebuilder publishes attestations.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// The rebuilder of the endpoint
     pub rebuilder: RebuilderName,
     /// Its protocol
     pub protocol: Protocol,
     /// Its URL: http, https or file
+    #[serde(with = "url_as_text")]
     pub url: reqwest::Url,
     /// The only architectures that it is asked for, or all
     pub architectures: Option<BTreeSet<Architecture>>,
@@ -101,7 +97,7 @@ pub struct Endpoint {
 }
 
 /// The protocol of an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// rebuilderd's HTTP API, version 0 or 1
@@ -115,7 +111,7 @@ pub enum Protocol {
 }
 
 /// The time limits for an endpoint. Each applies to one exchange of questions about one package.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeouts {
     /// To connect, and from a request to the first byte of its answer
     pub answer: Duration,
@@ -152,6 +148,22 @@ impl Protocol {
 impl Default for Timeouts {
     fn default() -> Self {
         Self { answer: Duration::from_secs(10), total: Duration::from_secs(30) }
+    }
+}
+
+/// A URL as text, for the process that asks endpoints.
+mod url_as_text {
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    pub(super) fn serialize<S: Serializer>(url: &reqwest::Url, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(url.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<reqwest::Url, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -193,13 +205,20 @@ pub fn load(directory: &Path, trusted: Trusted) -> Result<Config, Problems> {
 }
 
 /// The proposed texts of files of a configuration; nothing for files that would be removed.
-type Proposed = BTreeMap<PathBuf, Option<String>>;
+pub type Proposed = BTreeMap<PathBuf, Option<String>>;
 
 /// Reads and checks the configuration in `directory`, with these files in place of the present
 /// ones.
-fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<Config, Problems> {
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_with(
+    directory: &Path,
+    trusted: Trusted,
+    proposed: &Proposed,
+) -> Result<Config, Problems> {
     let mut problems = Problems::default();
-    let mut files = Files { trusted, proposed, read: Vec::new() };
+    let mut files = ConfigFiles { trusted, proposed, read: Vec::new() };
     let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
 
     files.refuse_old_name(&directory, &mut problems);
@@ -221,7 +240,7 @@ fn load_with(directory: &Path, trusted: Trusted, proposed: &Proposed) -> Result<
     let (Some(read), Some(keyring), true, true) = (policy, keyring, whole, problems.is_empty())
     else {
         if problems.is_empty() {
-            problems.push(Diagnostic::of_file(&directory, &"this cannot be used as a whole"));
+            problems.push(Diagnostic::of_file(&directory, &"the configuration is incomplete"));
         }
         return Err(problems.sorted());
     };
@@ -262,13 +281,13 @@ fn keyring(rebuilders: &[RebuilderFile], problems: &mut Problems) -> Option<KeyR
             let (index, message, help) = match error {
                 KeyRingError::SharedKey { first, index } => (
                     index,
-                    format!("rebuilder {first} has this key already"),
-                    "a key has one owner, or one party would have two votes",
+                    format!("rebuilder {first} already has this key"),
+                    "a key has one owner; otherwise one party would have two votes",
                 ),
                 KeyRingError::RepeatedKey { index } => (
                     index,
-                    "this rebuilder has this key already, in this form or another".to_owned(),
-                    "leave one of them: the two could differ in when they end",
+                    "this rebuilder already has this key, in this form or another".to_owned(),
+                    "remove one of them: they could have different end dates",
                 ),
             };
             if let Some((_, at, _)) = keys.get(index) {
@@ -288,22 +307,22 @@ fn keyring(rebuilders: &[RebuilderFile], problems: &mut Problems) -> Option<KeyR
 fn unusable(path: &Path, error: &SecureError) -> Diagnostic {
     let diagnostic = Diagnostic::of_file(path, error);
     if error.is_missing() {
-        diagnostic.help("a configuration has this file: see apt-quorum.toml(5)")
+        diagnostic.help("every configuration needs this file: see apt-quorum.toml(5)")
     } else if matches!(error, SecureError::Open { error: nix::errno::Errno::EACCES, .. }) {
-        diagnostic.help("whoever runs apt-quorum must be able to read it")
+        diagnostic.help("the user who runs apt-quorum must be able to read it")
     } else {
         diagnostic
     }
 }
 
 /// Opens files and remembers the digests of their content.
-struct Files<'p> {
+struct ConfigFiles<'p> {
     trusted: Trusted,
     proposed: &'p Proposed,
     read: Vec<(PathBuf, Sha256Digest)>,
 }
 
-impl Files<'_> {
+impl ConfigFiles<'_> {
     fn text(&mut self, path: &Path) -> Result<String, SecureError> {
         let missing =
             || SecureError::Open { path: path.to_owned(), error: nix::errno::Errno::ENOENT };
@@ -363,7 +382,7 @@ impl Files<'_> {
             Ok(names) if names.is_empty() => {}
             Ok(_) => {
                 let new = directory.join("rebuilders.d");
-                let message = "the directory rebuilders.d takes the place of operators.d";
+                let message = "operators.d is now called rebuilders.d";
                 problems.push(Diagnostic::of_file(&old, &message).help(format!(
                     "move the files: mv {}/* {}/",
                     old.display(),

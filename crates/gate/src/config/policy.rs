@@ -5,9 +5,9 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::diagnostic::{Diagnostic, Place, Problems, SourceFile};
-use super::reader::{List, Located, Table, document};
-use super::{Direct, Files, Rebuilders, Timeouts};
+use super::diagnostic::{Diagnostic, Problems, SourceFile, SourcePlace};
+use super::reader::{Located, Table, TextList, document};
+use super::{ConfigFiles, Direct, Rebuilders, Timeouts};
 use crate::policy::{Matcher, Mode, OnConflict, Requirement, RequirementError, Rule};
 use crate::types::{RebuilderName, Sha256Digest, Threshold};
 
@@ -16,13 +16,13 @@ pub(super) struct PolicyFile {
     pub(super) mode: Mode,
     pub(super) default: Option<Requirement>,
     pub(super) rules: Vec<Rule>,
-    pub(super) network: Network,
+    pub(super) network: NetworkSettings,
     pub(super) direct: Direct,
 }
 
 /// The settings for asking endpoints.
 #[derive(Default)]
-pub(super) struct Network {
+pub(super) struct NetworkSettings {
     pub(super) timeouts: Timeouts,
     pub(super) authorities: Option<String>,
 }
@@ -46,7 +46,7 @@ enum Given<T> {
 pub(super) fn read(
     source: &SourceFile,
     rebuilders: &Rebuilders,
-    files: &mut Files<'_>,
+    files: &mut ConfigFiles<'_>,
     problems: &mut Problems,
 ) -> Option<PolicyFile> {
     document(source, problems, |table, problems| {
@@ -58,8 +58,8 @@ pub(super) fn read(
         let threshold = threshold(table, problems);
         let default = match (&mode, &threshold) {
             (Some(mode), _) if mode.value == Mode::Enforce && rebuilders.are_none() => {
-                let message = "there is no rebuilder yet, so everything would be refused";
-                let help = "put one into rebuilders.d, or write mode = \"warn\" until then";
+                let message = "no rebuilder is configured, so every package would be refused";
+                let help = "add one to rebuilders.d, or write mode = \"warn\" until then";
                 problems.push(mode.place.saying(&message).help(help));
                 None
             }
@@ -80,7 +80,7 @@ pub(super) fn read(
         let direct = [("judge", Direct::Judge), ("pass", Direct::Pass)];
         let direct = table.choice("dpkg", &direct, problems).map_or(Direct::Judge, |it| it.value);
         let directory = source.path().parent().unwrap_or(Path::new("/"));
-        let network = |table: &mut Table<'_, '_>, problems: &mut Problems| Network {
+        let network = |table: &mut Table<'_, '_>, problems: &mut Problems| NetworkSettings {
             timeouts: timeouts(table, problems),
             authorities: authorities(table, directory, files, problems),
         };
@@ -122,8 +122,8 @@ fn default_requirement(
         problems.push(match error {
             RequirementError::ThresholdTooHigh { counted: 0, .. } => threshold
                 .place
-                .saying(&"there is no rebuilder yet who could confirm anything")
-                .help("put rebuilders into rebuilders.d, and leave threshold out until then"),
+                .saying(&"no rebuilder is configured, so none can confirm")
+                .help("add rebuilders to rebuilders.d before a threshold"),
             RequirementError::ThresholdTooHigh { threshold: count, counted } => threshold
                 .place
                 .saying(&format!("threshold is {}, but {}", count.count(), there_are(counted, "")))
@@ -155,8 +155,8 @@ fn rule(
     let conflict = on_conflict(table, problems).unwrap_or(defaults.conflict);
     let reason = table.text("reason", problems).map(|text| text.value.into_owned());
     if all.are_none() {
-        let message = "there is no rebuilder yet who could confirm what this rule matches";
-        let help = "put rebuilders into rebuilders.d, and leave rules out until then";
+        let message = "no rebuilder is configured that could meet this rule";
+        let help = "add rebuilders to rebuilders.d before rules";
         problems.push(table.place().saying(&message).help(help));
         return None;
     }
@@ -200,7 +200,7 @@ fn rule(
 /// Explains, at the place of the mistake, why a rule could never be met.
 fn explained(
     error: RequirementError,
-    place: &Place,
+    place: &SourcePlace,
     is_own: bool,
     counted: &BTreeSet<RebuilderName>,
     required: &Given<Vec<Located<RebuilderName>>>,
@@ -215,7 +215,7 @@ fn explained(
             } else {
                 place
                     .saying(&format!("threshold is {} at the top, but {only}", threshold.count()))
-                    .help("give this rule a threshold of its own")
+                    .help("give this rule its own threshold")
             }
         }
         RequirementError::RequiredNotCounted(name) => {
@@ -224,7 +224,7 @@ fn explained(
                 _ => None,
             };
             at.map_or(place, |at| &at.place)
-                .saying(&format!("{name} must confirm, but does not count in this rule"))
+                .saying(&format!("{name} is required, but does not count in this rule"))
                 .help(format!("rebuilders of this rule: {}", list(counted)))
         }
     }
@@ -270,7 +270,7 @@ pub(super) fn matcher(table: &mut Table<'_, '_>, problems: &mut Problems) -> Mat
         key: &'static str,
         problems: &mut Problems,
     ) -> Option<Vec<T>> {
-        let list: List<T> = table.list(key, problems)?;
+        let list: TextList<T> = table.list(key, problems)?;
         Some(list.items.into_iter().map(|it| it.value).collect())
     }
     let sha256: Option<Vec<Sha256Digest>> = values(table, "sha256", problems);
@@ -325,13 +325,12 @@ fn rebuilders(
             good = false;
             problems.push(
                 place
-                    .saying(&format!("there is no rebuilder {value} in rebuilders.d"))
+                    .saying(&format!("rebuilders.d has no rebuilder {value}"))
                     .help(format!("rebuilders: {}", list(&all.names))),
             );
         } else if !seen.insert(value) {
             good = false;
-            problems
-                .push(place.saying(&"this rebuilder stands twice in the list: it has one vote"));
+            problems.push(place.saying(&"this rebuilder is in the list twice; it has one vote"));
         }
     }
     match named.items.first().map(|it| it.place.clone()) {
@@ -356,11 +355,13 @@ fn timeouts(table: &mut Table<'_, '_>, problems: &mut Problems) -> Timeouts {
             (Given::Right(answer), Given::Right(_)) => problems.push(answer.place.saying(
                 &format!("answer_timeout must not be longer than total_timeout, {shorter} seconds"),
             )),
-            (Given::Right(answer), Given::Missing) => problems.push(answer.place.saying(&format!(
-                "this is longer than total_timeout, which is {shorter} seconds unless set"
-            ))),
+            (Given::Right(answer), Given::Missing) => {
+                problems.push(answer.place.saying(&format!(
+                    "longer than total_timeout, whose default is {shorter} seconds"
+                )))
+            }
             (Given::Missing, Given::Right(total)) => problems.push(total.place.saying(&format!(
-                "this is shorter than answer_timeout, which is {longer} seconds unless set"
+                "shorter than answer_timeout, whose default is {longer} seconds"
             ))),
             _ => {}
         }
@@ -372,14 +373,14 @@ fn timeouts(table: &mut Table<'_, '_>, problems: &mut Problems) -> Timeouts {
 fn authorities(
     table: &mut Table<'_, '_>,
     directory: &Path,
-    files: &mut Files<'_>,
+    files: &mut ConfigFiles<'_>,
     problems: &mut Problems,
 ) -> Option<String> {
     let named = table.text("authorities", problems)?;
     match files.text(&directory.join(&*named.value)) {
         Ok(text) if has_an_authority(&text) => Some(text),
         Ok(_) => {
-            let message = "there is no certificate in this file that could be used";
+            let message = "this file has no usable certificate";
             let help = "it should be PEM: -----BEGIN CERTIFICATE-----, and so on";
             problems.push(named.place.saying(&message).help(help));
             None

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Place, Problems, SourceFile};
+use super::diagnostic::{Problems, SourceFile, SourcePlace};
 use super::syntax;
 use crate::types::Timestamp;
 
@@ -78,11 +78,11 @@ pub(super) struct Table<'s, 't> {
 #[derive(Clone)]
 pub(super) struct Located<T> {
     pub(super) value: T,
-    pub(super) place: Place,
+    pub(super) place: SourcePlace,
 }
 
 /// A list with the items that could be read.
-pub(super) struct List<T> {
+pub(super) struct TextList<T> {
     pub(super) items: Vec<Located<T>>,
     /// True if these are all items
     pub(super) complete: bool,
@@ -105,7 +105,7 @@ pub(super) fn document<T>(
 
 impl<'s, 't> Table<'s, 't> {
     /// The place of the table itself.
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn place(&self) -> SourcePlace {
         self.source.at(self.span.clone())
     }
 
@@ -177,7 +177,11 @@ impl<'s, 't> Table<'s, 't> {
 
     /// Reads a list of texts, each by the `FromStr` of its type. An empty list is a mistake: as a
     /// condition it would match nothing, and as a choice no rebuilder.
-    pub(super) fn list<T>(&mut self, key: &'static str, problems: &mut Problems) -> Option<List<T>>
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Option<TextList<T>>
     where
         T: FromStr,
         T::Err: fmt::Display,
@@ -195,11 +199,11 @@ impl<'s, 't> Table<'s, 't> {
             return None;
         };
         if array.is_empty() {
-            let message = format!("{key} is empty: leave it out, or name something");
+            let message = format!("{key} is empty: leave it out, or add a value");
             problems.push(place.saying(&message));
             return None;
         }
-        let mut list = List { items: Vec::new(), complete: true };
+        let mut list = TextList { items: Vec::new(), complete: true };
         for element in array.iter() {
             let place = self.source.at(element.span());
             let read =

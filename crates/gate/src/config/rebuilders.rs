@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::diagnostic::{Place, Problems, SourceFile};
+use super::diagnostic::{Problems, SourceFile, SourcePlace};
 use super::reader::{Located, Table, document};
-use super::{BUNDLE_SUFFIX, Endpoint, Files, Protocol, Rebuilders, archive};
+use super::{BUNDLE_SUFFIX, ConfigFiles, Endpoint, Protocol, Rebuilders, archive};
 use crate::attest::{Accepted, Findings, PinnedKey};
 use crate::types::{Architecture, KeyError, KeyKind, NameError, PublicKey, RebuilderName};
 
@@ -17,10 +17,10 @@ const MOST_DAYS: i64 = 3660;
 /// The content of a rebuilder's file, as far as it could be read.
 pub(super) struct RebuilderFile {
     pub(super) name: Option<RebuilderName>,
-    name_place: Place,
+    name_place: SourcePlace,
     pub(super) contact: Option<String>,
     /// Each with the place that names it, and the file that contains it
-    pub(super) keys: Vec<(PinnedKey, Place, PathBuf)>,
+    pub(super) keys: Vec<(PinnedKey, SourcePlace, PathBuf)>,
     pub(super) endpoints: Vec<Endpoint>,
     /// The accepted kinds of its statements, if the file lists any
     pub(super) statements: Vec<Accepted>,
@@ -34,23 +34,23 @@ pub(super) struct RebuilderFile {
 /// Reads a rebuilder's file and the key files that it names.
 pub(super) fn read(
     source: &SourceFile,
-    files: &mut Files<'_>,
+    files: &mut ConfigFiles<'_>,
     problems: &mut Problems,
 ) -> Option<RebuilderFile> {
     document(source, problems, |table, problems| {
         let name = table.parsed::<RebuilderName>("name", problems);
-        let name = table.required("name", "how is this rebuilder called?", name, problems);
+        let name = table.required("name", "give the rebuilder a name", name, problems);
         let contact = table.text("contact", problems).map(|text| text.value.into_owned());
         let name_place = name.as_ref().map_or_else(|| table.place(), |name| name.place.clone());
         let name = name.map(|name| name.value);
         let mut key_files = Vec::new();
         let keys = table.tables("key", problems, |table, problems| {
             let named =
-                Named { rebuilder: name.as_ref(), file: source.path(), keys: &mut key_files };
+                KeyOwner { rebuilder: name.as_ref(), file: source.path(), keys: &mut key_files };
             key(table, named, files, problems)
         });
         if keys.as_ref().is_some_and(Vec::is_empty) {
-            let message = "this rebuilder has no key, so nothing that it signs could count";
+            let message = "this rebuilder has no key, so no attestation could count";
             problems.push(name_place.saying(&message).help("add its public key under [[key]]"));
         }
         let endpoints = table.tables("endpoint", problems, |table, problems| {
@@ -58,12 +58,13 @@ pub(super) fn read(
         });
         let is_archive = |it: &Endpoint| it.archive.is_some();
         let signs_archives =
-            |(it, ..): &(PinnedKey, Place, PathBuf)| it.key.kind() == KeyKind::OpenPgp;
+            |(it, ..): &(PinnedKey, SourcePlace, PathBuf)| it.key.kind() == KeyKind::OpenPgp;
         if endpoints.iter().flatten().flatten().any(is_archive)
             && keys.iter().flatten().all(Option::is_some)
             && !keys.iter().flatten().flatten().any(signs_archives)
         {
-            let message = "this rebuilder's archive could not be verified: none of its keys is an OpenPGP certificate";
+            let message =
+                "this rebuilder's archive cannot be verified without an OpenPGP certificate";
             problems
                 .push(name_place.saying(&message).help("add a [[key]] with type = \"openpgp\""));
         }
@@ -94,7 +95,7 @@ pub(super) fn names(
     problems: &mut Problems,
 ) -> Rebuilders {
     let mut complete = all_read;
-    let mut first: BTreeMap<&RebuilderName, &Place> = BTreeMap::new();
+    let mut first: BTreeMap<&RebuilderName, &SourcePlace> = BTreeMap::new();
     for rebuilder in rebuilders {
         let Some(name) = &rebuilder.name else {
             complete = false;
@@ -105,7 +106,7 @@ pub(super) fn names(
             Some(earlier) => {
                 // Perhaps another name was meant.
                 complete = false;
-                let message = format!("rebuilder {name} stands in {} already", earlier.file_name());
+                let message = format!("rebuilder {name} is already in {}", earlier.file_name());
                 problems.push(
                     rebuilder
                         .name_place
@@ -119,7 +120,7 @@ pub(super) fn names(
 }
 
 /// The owner of a key, if known, and the key files named so far.
-struct Named<'a> {
+struct KeyOwner<'a> {
     rebuilder: Option<&'a RebuilderName>,
     file: &'a Path,
     keys: &'a mut Vec<PathBuf>,
@@ -127,10 +128,10 @@ struct Named<'a> {
 
 fn key(
     table: &mut Table<'_, '_>,
-    named: Named<'_>,
-    files: &mut Files<'_>,
+    named: KeyOwner<'_>,
+    files: &mut ConfigFiles<'_>,
     problems: &mut Problems,
-) -> Option<(PinnedKey, Place, PathBuf)> {
+) -> Option<(PinnedKey, SourcePlace, PathBuf)> {
     let words = KeyKind::ALL.map(|kind| (kind.name(), kind));
     let kind = table.choice("type", &words, problems);
     let what = one_of("type", &words.map(|(word, _)| word));
@@ -182,7 +183,7 @@ fn key(
             problems.push(
                 place
                     .saying(&"this is a private key: only its owner should have it")
-                    .help("take it away from here, and ask the rebuilder for the public key"),
+                    .help("remove it, and ask the rebuilder for the public key"),
             );
             None
         }
@@ -194,8 +195,9 @@ fn key(
 }
 
 /// A kind of statement, by its word in the configuration.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum StatementKind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is its word in the configuration")]
+pub enum StatementKind {
     Link,
     SlsaProvenance,
     OssRebuild,
@@ -213,7 +215,8 @@ impl StatementKind {
     ];
 
     /// The kind of an accepted statement.
-    pub(super) const fn of(accepted: &Accepted) -> Self {
+    #[must_use]
+    pub const fn of(accepted: &Accepted) -> Self {
         match accepted {
             Accepted::Link => Self::Link,
             Accepted::SlsaProvenance { .. } => Self::SlsaProvenance,
@@ -224,7 +227,8 @@ impl StatementKind {
     }
 
     /// Its word in the configuration.
-    pub(super) fn word(self) -> &'static str {
+    #[must_use]
+    pub fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| *word)
     }
 
@@ -240,7 +244,7 @@ impl StatementKind {
 
 fn statement(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<Accepted> {
     let kind = table.choice("type", &StatementKind::WORDS, problems);
-    let what = "which statements of this rebuilder count?";
+    let what = "name a kind of statement";
     let kind = table.required("type", what, kind, problems).map(|it| it.value);
     let builder = party(table, "builder", problems);
     let verifier = party(table, "verifier", problems);
@@ -277,7 +281,7 @@ fn statement(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<Accep
 fn party(table: &mut Table<'_, '_>, key: &'static str, problems: &mut Problems) -> Option<String> {
     let text = table.text(key, problems)?;
     if text.value.trim().is_empty() {
-        problems.push(text.place.saying(&format!("{key} is empty: whose word is it?")));
+        problems.push(text.place.saying(&format!("{key} is empty: name the {key}")));
         return None;
     }
     Some(text.value.into_owned())
@@ -302,9 +306,9 @@ fn one_of(key: &str, words: &[&str]) -> String {
 
 /// An architecture for which an endpoint is asked. dpkg accepts capitals in one, but none of
 /// Debian's has any. Such an endpoint would never be asked, without a message.
-struct Asked(Architecture);
+struct LowerCaseArchitecture(Architecture);
 
-impl FromStr for Asked {
+impl FromStr for LowerCaseArchitecture {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -325,9 +329,10 @@ pub(super) fn endpoint(
     let what = one_of("protocol", &words.map(|(word, _)| word));
     let protocol = table.required("protocol", &what, protocol, problems);
     let text = table.text("url", problems);
-    let text = table.required("url", "where does it publish?", text, problems);
+    let text =
+        table.required("url", "give the address at which the rebuilder publishes", text, problems);
     let url = text.and_then(|text| url(&text, protocol.as_ref().map(|it| it.value), problems));
-    let architectures = table.list::<Asked>("architectures", problems);
+    let architectures = table.list::<LowerCaseArchitecture>("architectures", problems);
     if architectures.is_none() && table.names("architectures") {
         return None;
     }
@@ -378,11 +383,11 @@ fn url(
         None => ("an endpoint", &["https", "http", "file"]),
     };
     if !schemes.contains(&url.scheme()) {
-        let message = format!("{name} is not reached by {}:", url.scheme());
+        let message = format!("{name} does not support {}:", url.scheme());
         return wrong(&message, help);
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return wrong(&"a URL here must not hold a user name or password", None);
+        return wrong(&"a URL here must not contain a user name or password", None);
     }
     if url.query().is_some() || url.fragment().is_some() {
         return wrong(&"a URL here must end with its path, without ? and #", None);
@@ -390,7 +395,7 @@ fn url(
     let below = url.path_segments().into_iter().flatten();
     if protocol == Some(Protocol::IntotoMetadata) && below.clone().any(|it| it == "unreproducible")
     {
-        let message = "under unreproducible/ lies what did not come out the same";
+        let message = "the rebuilds under unreproducible/ have different results";
         return wrong(&message, Some("name the directory in which sources/ is"));
     }
     if url.scheme() == "file" && url.to_file_path().is_err() {
@@ -402,7 +407,8 @@ fn url(
         }
         if is_archive(url.path()) {
             let message = "a bundle is a .tar.gz file, and nothing else";
-            let help = "write one with: apt-quorum evidence export; a directory of this name has a slash at its end";
+            let help =
+                "make one: apt-quorum evidence export; end the name of a directory with a slash";
             return wrong(&message, Some(help));
         }
     }

@@ -1,4 +1,4 @@
-//! Syntax errors of TOML in plain words.
+//! Syntax errors of TOML, each reported once.
 //!
 //! The parser continues after a mistake, and its later messages are often only an echo of the
 //! first. After a mistake within one value, or a duplicate key, the rest of the file remains
@@ -58,7 +58,7 @@ pub(super) fn report(
                 problems.push(source.at(place).saying(&head_each(name)));
             }
         } else if last_line != Some(line_start) && !echo {
-            let (message, help) = plain(what, text, line.trim());
+            let (message, help) = words(what, text, line.trim());
             let whole_line = matches!(what, "key with no value" | "invalid unquoted key");
             let indent = line.len() - line.trim_start().len();
             let line = line_start + indent..line_start + line.trim_end().len();
@@ -79,7 +79,7 @@ pub(super) fn report(
 
 /// The message about `[name]` in place of `[[name]]`.
 pub(super) fn head_each(name: &str) -> String {
-    format!("there may be several: head each with [[{name}]], in double brackets")
+    format!("write [[{name}]] in double brackets: there may be several")
 }
 
 /// The name in a header in single brackets that should have double ones.
@@ -123,53 +123,39 @@ fn collect_value(value: &Spanned<DeValue<'_>>, scalars: &mut Vec<Range<usize>>) 
     }
 }
 
-/// Describes the mistake and the right form. `what` is the parser's message, `text` is the part
-/// that it points at.
-fn plain(what: &str, text: &str, line: &str) -> (String, Option<String>) {
-    const DATE: &str = "a date is written year-month-day without quotes, such as 2027-03-01";
-    let with = |message: &str, help: &str| (message.to_owned(), Some(help.to_owned()));
-    let alone = |message: &str| (message.to_owned(), None);
-    match what {
-        "string values must be quoted" if text.is_empty() => alone("nothing stands behind the ="),
+/// Describes the mistake in the parser's own words, with the right form of what people often get
+/// wrong. `what` is the parser's message, `text` is the part that it points at.
+fn words(what: &str, text: &str, line: &str) -> (String, Option<String>) {
+    let message = match what {
+        "string values must be quoted" if text.is_empty() => "missing value".to_owned(),
+        "duplicate key" if line.starts_with('[') => format!("duplicate table {line}"),
+        "duplicate key" => format!("duplicate key \"{text}\""),
+        "invalid basic string" | "invalid literal string" if text.is_empty() => {
+            "unclosed quote".to_owned()
+        }
+        _ => what.to_owned(),
+    };
+    let help = match what {
+        "string values must be quoted" if text.is_empty() => None,
         "string values must be quoted" => {
-            let quotes = ['\u{2018}', '\u{2019}', '\u{201a}', '\u{201c}', '\u{201d}', '\u{201e}'];
-            let message = if text.starts_with(quotes) || text.starts_with(['\u{ab}', '\u{bb}']) {
-                "these are not the quotes that are understood here"
-            } else {
-                "a text must stand in quotes"
-            };
+            // Perhaps with the quotes of a word processor.
             let bare = text.trim_matches(|c: char| !c.is_ascii());
-            let short = bare.len() <= 60 && !bare.contains(['"', '\\']);
-            let right = if short && bare.is_ascii() { bare } else { "..." };
-            (message.to_owned(), Some(format!("write: \"{right}\"")))
+            let fits = bare.len() <= 60 && bare.is_ascii() && !bare.contains(['"', '\\']);
+            Some(format!("write: \"{}\"", if fits { bare } else { "..." }))
         }
-        "duplicate key" if line.starts_with('[') => (format!("{line} stands twice"), None),
-        "duplicate key" => (format!("{text} stands twice"), Some("a key is given once".to_owned())),
-        "key with no value" | "missing value for key" => {
-            with("this is not understood", "write: KEY = VALUE")
+        "key with no value" | "missing value for key" | "invalid unquoted key" => {
+            Some("write: KEY = VALUE; a key has only letters, digits, - and _".to_owned())
         }
-        "missing value" => alone("nothing stands behind the ="),
-        "extra `=`" => alone("there is an = too many"),
-        "invalid unquoted key" | "unquoted keys cannot be empty" => with(
-            "this is not understood",
-            "write: KEY = VALUE; a key has only letters, digits, - and _",
-        ),
-        "unclosed table" => alone("this header lacks its closing ]"),
-        "unclosed array table" => alone("this header lacks its closing ]]"),
-        "invalid comment character" => alone("a control character stands in this comment"),
-        _ if what.starts_with("invalid date") => with("there is no such day", DATE),
-        _ if what.starts_with("invalid time") => alone("there is no such time"),
+        _ if what.starts_with("invalid date") => {
+            Some("write: year-month-day without quotes, such as 2027-03-01".to_owned())
+        }
         _ if what.contains("array") && !what.contains("table") => {
-            with("a list lacks a comma, or its closing ]", "write: [\"a\", \"b\"]")
+            Some("write: [\"a\", \"b\"]".to_owned())
         }
-        _ if what.contains("table") => alone("this table is not understood"),
-        _ if what.contains("escape") => {
-            with("this is not understood in a text", "write \\\\ for one \\")
-        }
-        _ if what.contains("string") && text.is_empty() => alone("a text lacks its closing quote"),
-        _ if what.contains("string") => alone("this must not stand in a text"),
-        _ => alone("this is no value that is understood"),
-    }
+        _ if what.contains("escape") => Some("write \\\\ for one \\".to_owned()),
+        _ => None,
+    };
+    (message, help)
 }
 
 impl Left {
@@ -196,27 +182,27 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_is_said_once_in_plain_words() {
+    fn each_mistake_is_said_once() {
         for (text, expected, readable) in [
-            ("a = b", "/a.toml:1:5: a text must stand in quotes", true),
-            ("a = 1\na = 2", "/a.toml:2:1: a stands twice", true),
-            ("a = 2027-02-30", "/a.toml:1:5: there is no such day", true),
-            ("a = 0123", "/a.toml:1:5: this is no value that is understood", true),
-            ("a = \"\\d\"", "/a.toml:1:7: this is not understood in a text", true),
-            ("a = \"b", "/a.toml:1:7: a text lacks its closing quote", true),
-            ("a = 'b", "/a.toml:1:7: a text lacks its closing quote", true),
-            ("a", "/a.toml:1:1: this is not understood", false),
-            ("a =", "/a.toml:1:4: nothing stands behind the =", true),
-            ("a b = 1", "/a.toml:1:1: this is not understood", false),
-            ("[a", "/a.toml:1:3: this header lacks its closing ]", false),
-            ("[[a]", "/a.toml:1:5: this header lacks its closing ]]", false),
-            ("a = [\"b\"", "/a.toml:1:9: a list lacks a comma, or its closing ]", false),
+            ("a = b", "/a.toml:1:5: string values must be quoted", true),
+            ("a = 1\na = 2", "/a.toml:2:1: duplicate key \"a\"", true),
+            ("a = 2027-02-30", "/a.toml:1:5: invalid date", true),
+            ("a = 0123", "/a.toml:1:5: unexpected leading zero", true),
+            ("a = \"\\d\"", "/a.toml:1:7: missing escaped value", true),
+            ("a = \"b", "/a.toml:1:7: unclosed quote", true),
+            ("a = 'b", "/a.toml:1:7: unclosed quote", true),
+            ("a", "/a.toml:1:1: key with no value", false),
+            ("a =", "/a.toml:1:4: missing value", true),
+            ("a b = 1", "/a.toml:1:1: key with no value", false),
+            ("[a", "/a.toml:1:3: unclosed table", false),
+            ("[[a]", "/a.toml:1:5: unclosed array table", false),
+            ("a = [\"b\"", "/a.toml:1:9: unclosed array", false),
             (
                 "a = [\"b\" \"c\"]\nd = [\"e\" \"f\"]",
-                "/a.toml:1:10: a list lacks a comma, or its closing ]",
+                "/a.toml:1:10: missing comma between array elements",
                 false,
             ),
-            ("[a]\nb = 1\n[a]\nb = 2\n", "/a.toml:3:2: [a] stands twice", true),
+            ("[a]\nb = 1\n[a]\nb = 2\n", "/a.toml:3:2: duplicate table [a]", true),
         ] {
             assert_eq!(mistakes(text), (vec![expected.to_owned()], readable), "{text:?}");
         }

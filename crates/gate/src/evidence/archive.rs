@@ -15,17 +15,17 @@ use tokio::sync::Mutex;
 
 use super::fetch::{Collection, Failure};
 use super::http::{Door, Fetched, Validator};
-use super::{Gathering, Question, Source};
+use super::{EndpointSource, Gathering, Question};
 use crate::attest::KeyRing;
 use crate::attest::repository::{
     ListedFile, MAX_INDEX, MAX_RELEASE, MAX_SIGNATURE, Release, Terms,
 };
-use crate::cache::{Published, Shelf};
+use crate::cache::{PublishedRelease, Shelf};
 use crate::policy::Outcome;
 use crate::types::{Architecture, Sha256Digest, Timestamp};
 
 /// One suite of an archive.
-pub(super) struct Archive {
+pub(super) struct ArchiveSource {
     pub(super) base: Url,
     pub(super) door: Door,
     pub(super) terms: Terms,
@@ -36,21 +36,21 @@ pub(super) struct Archive {
     pub(super) now: fn() -> Timestamp,
     /// The files that this process has fetched. The state is locked during a fetch, so that all
     /// other questions wait for it.
-    pub(super) state: Mutex<State>,
+    pub(super) state: Mutex<ArchiveState>,
 }
 
 /// The files of an archive that a process has fetched.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct ArchiveState {
     release: Option<Release>,
     /// The Release file as it was published, until all files that were asked for are there as well.
     /// Without a network, the earlier one is useful and this one would not be
-    fresh: Option<(Published, Option<Validator>)>,
+    fresh: Option<(PublishedRelease, Option<Validator>)>,
     /// The paths of the files that are there
     complete: BTreeSet<String>,
 }
 
-impl Archive {
+impl ArchiveSource {
     async fn bring(&self, question: &Question) -> Result<Outcome, Failure> {
         let mut state = self.state.lock().await;
         let release = match state.release.take() {
@@ -75,7 +75,7 @@ impl Archive {
         &self,
         question: &Question,
         release: &Release,
-        state: &mut State,
+        state: &mut ArchiveState,
     ) -> Result<Outcome, Failure> {
         let taken_over = release.taken_over().map_err(|error| malformed(&error))?;
         let indexes = indexes(release, &question.identity.architecture, self.native.as_ref());
@@ -90,18 +90,23 @@ impl Archive {
     }
 
     /// Returns the current Release file.
-    async fn bring_release(&self, state: &mut State) -> Result<Release, Failure> {
+    async fn bring_release(&self, state: &mut ArchiveState) -> Result<Release, Failure> {
         let now = (self.now)();
-        let read =
-            |it: &Published| Release::read(it.file(), it.signature(), &self.keys, &self.terms, now);
+        let read = |it: &PublishedRelease| {
+            Release::read(it.file(), it.signature(), &self.keys, &self.terms, now)
+        };
         let kept = self.shelf.release();
         let kept = kept.and_then(|it| Some((read(&it).ok()?, it)));
         let validator = kept.as_ref().and_then(|_| self.shelf.validator());
         let validator = validator.and_then(|it| serde_json::from_slice::<Validator>(&it).ok());
-        let inline = kept.as_ref().is_none_or(|(_, it)| matches!(it, Published::Inline(_)));
+        let inline = kept.as_ref().is_none_or(|(_, it)| matches!(it, PublishedRelease::Inline(_)));
         let fetched = self.fetch_release(inline, validator.as_ref()).await?;
         let Some((published, validator)) = fetched else {
-            let nothing = || Failure::Malformed("it says that nothing changed".to_owned());
+            let nothing = || {
+                Failure::Malformed(
+                    "the server reports no change of a file that was never fetched".to_owned(),
+                )
+            };
             return kept.map(|(release, _)| release).ok_or_else(nothing);
         };
         let release = read(&published).map_err(|error| malformed(&error))?;
@@ -118,13 +123,13 @@ impl Archive {
         &self,
         inline: bool,
         since: Option<&Validator>,
-    ) -> Result<Option<(Published, Option<Validator>)>, Failure> {
+    ) -> Result<Option<(PublishedRelease, Option<Validator>)>, Failure> {
         let since_inline = since.filter(|_| inline);
         let url = self.url("InRelease")?;
         match self.door.get_if_changed(url, MAX_RELEASE, since_inline).await? {
             Fetched::Unchanged => return Ok(None),
             Fetched::New { body, validator } => {
-                return Ok(Some((Published::Inline(body), validator)));
+                return Ok(Some((PublishedRelease::Inline(body), validator)));
             }
             Fetched::Missing => {}
         }
@@ -137,7 +142,7 @@ impl Archive {
             Fetched::New { body: release, validator } => {
                 let signature = self.door.get(self.url("Release.gpg")?, MAX_SIGNATURE).await?;
                 let signature = signature.ok_or_else(missing)?;
-                Ok(Some((Published::Detached { release, signature }, validator)))
+                Ok(Some((PublishedRelease::Detached { release, signature }, validator)))
             }
         }
     }
@@ -172,7 +177,7 @@ impl Archive {
     }
 }
 
-impl Source for Archive {
+impl EndpointSource for ArchiveSource {
     fn gather<'a>(&'a self, question: &'a Question) -> Gathering<'a> {
         Box::pin(async move { Collection::default().finish(self.bring(question).await) })
     }

@@ -5,19 +5,20 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, Notify};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use super::archive::Archive;
+use super::archive::ArchiveSource;
 use super::directory;
 use super::http::Door;
 use super::intoto_metadata::IntotoMetadata;
 use super::line::Line;
 use super::rebuilderd::Rebuilderd;
 use super::routes::Routes;
-use super::{Found, Gathered, Question, Reach, Source};
+use super::{EndpointSource, Found, Gathered, Question, Reach};
 use crate::apt::configuration::Configuration;
 use crate::attest::{self, KeyRing};
 use crate::cache::Cache;
@@ -64,16 +65,30 @@ pub struct Engine {
 }
 
 /// An order to the thread of the engine.
-#[derive(Debug)]
-enum Order {
-    Ask(Asked),
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Order {
+    /// To put this question to these endpoints; each brings one event
+    Ask {
+        /// The caller's number for it
+        id: QuestionId,
+        /// The question
+        question: Question,
+        /// The endpoints, by their places in the configuration
+        endpoints: Vec<usize>,
+    },
+    /// A group of questions ends: they need not wait for others to be sent together with
     Go,
-    Settled(QuestionId),
+    /// The answers to this question are no longer awaited. Endpoints are still asked about it when
+    /// there is nothing else to ask them
+    Settled {
+        /// The number of the question
+        id: QuestionId,
+    },
 }
 
 /// The settings of an engine.
 #[derive(Debug, Clone)]
-pub struct Setup {
+pub struct EndpointSetup {
     /// All endpoints of the configuration
     pub endpoints: Vec<Endpoint>,
     /// The time limits for their answers
@@ -91,7 +106,7 @@ pub struct Setup {
 }
 
 /// The permission to ask endpoints on the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Network {
     /// They may be asked.
     Allowed,
@@ -104,7 +119,10 @@ impl Engine {
     ///
     /// # Errors
     /// If the system has no thread or descriptor to spare.
-    pub fn start(setup: Setup, hand_on: impl Fn(Event) + Send + 'static) -> std::io::Result<Self> {
+    pub fn start(
+        setup: EndpointSetup,
+        hand_on: impl Fn(Event) + Send + 'static,
+    ) -> std::io::Result<Self> {
         let (orders, incoming) = unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("evidence".to_owned()).spawn(move || {
@@ -113,28 +131,17 @@ impl Engine {
         Ok(Self { orders })
     }
 
-    /// Puts `question` to these endpoints.
-    pub fn ask(&self, id: QuestionId, question: Question, endpoints: Vec<usize>) {
+    /// Takes an order.
+    pub fn take(&self, order: Order) {
         // The thread ends only after this side is dropped, so there is always a receiver.
-        let _ = self.orders.send(Order::Ask((id, question, endpoints)));
-    }
-
-    /// Ends a group of questions: they need not wait for others to be sent together with.
-    pub fn go(&self) {
-        let _ = self.orders.send(Order::Go);
-    }
-
-    /// Notes that the answers to this question are no longer awaited. Endpoints are still asked
-    /// about it when there is nothing else to ask them.
-    pub fn settled(&self, id: QuestionId) {
-        let _ = self.orders.send(Order::Settled(id));
+        let _ = self.orders.send(order);
     }
 }
 
 /// One endpoint with the knowledge about its state.
 struct Peer {
     endpoint: Endpoint,
-    source: Result<Rc<dyn Source>, Outcome>,
+    source: Result<Rc<dyn EndpointSource>, Outcome>,
     line: Rc<Line>,
     health: RefCell<Health>,
     /// The number of signatures from this endpoint that may still be verified
@@ -155,10 +162,10 @@ struct Health {
     resting: Option<(Instant, Outcome)>,
 }
 
-type Asked = (QuestionId, Question, Vec<usize>);
+type QuestionPut = (QuestionId, Question, Vec<usize>);
 
 async fn run(
-    setup: Setup,
+    setup: EndpointSetup,
     mut incoming: UnboundedReceiver<Order>,
     hand_on: Rc<impl Fn(Event) + 'static>,
 ) {
@@ -192,12 +199,12 @@ async fn run(
 async fn first_question(
     incoming: &mut UnboundedReceiver<Order>,
     settled: &RefCell<HashSet<QuestionId>>,
-) -> Option<Asked> {
+) -> Option<QuestionPut> {
     loop {
         match incoming.recv().await? {
-            Order::Ask(asked) => return Some(asked),
+            Order::Ask { id, question, endpoints } => return Some((id, question, endpoints)),
             Order::Go => {}
-            Order::Settled(id) => _ = settled.borrow_mut().insert(id),
+            Order::Settled { id } => _ = settled.borrow_mut().insert(id),
         }
     }
 }
@@ -205,10 +212,10 @@ async fn first_question(
 /// Waits for the questions that follow the first one directly, until [`Order::Go`] says that there
 /// are no more.
 async fn with_those_behind(
-    first: Asked,
+    first: QuestionPut,
     incoming: &mut UnboundedReceiver<Order>,
     settled: &RefCell<HashSet<QuestionId>>,
-) -> Vec<Asked> {
+) -> Vec<QuestionPut> {
     let mut together = vec![first];
     let (pause, longest) = TOGETHER;
     let end = Instant::now() + longest;
@@ -216,9 +223,9 @@ async fn with_those_behind(
         tokio::time::timeout_at(end.min(Instant::now() + pause), incoming.recv()).await
     {
         match next {
-            Order::Ask(asked) => together.push(asked),
+            Order::Ask { id, question, endpoints } => together.push((id, question, endpoints)),
             Order::Go => break,
-            Order::Settled(id) => _ = settled.borrow_mut().insert(id),
+            Order::Settled { id } => _ = settled.borrow_mut().insert(id),
         }
     }
     together
@@ -231,7 +238,7 @@ struct Desk<F> {
     hand_on: Rc<F>,
 }
 
-fn make_peers(setup: &Setup, settled: &Rc<RefCell<HashSet<QuestionId>>>) -> Vec<Rc<Peer>> {
+fn make_peers(setup: &EndpointSetup, settled: &Rc<RefCell<HashSet<QuestionId>>>) -> Vec<Rc<Peer>> {
     let unreachable = |why: &str| Outcome::Unreachable { why: why.to_owned() };
     let door = match setup.network {
         Network::Allowed => {
@@ -240,7 +247,7 @@ fn make_peers(setup: &Setup, settled: &Rc<RefCell<HashSet<QuestionId>>>) -> Vec<
         }
         Network::Denied => Err(unreachable("not asked: offline")),
     };
-    let source = |endpoint: &Endpoint| -> Result<Rc<dyn Source>, Outcome> {
+    let source = |endpoint: &Endpoint| -> Result<Rc<dyn EndpointSource>, Outcome> {
         Ok(match endpoint.protocol {
             Protocol::Rebuilderd => Rc::new(Rebuilderd::new(endpoint.url.clone(), door.clone()?)),
             Protocol::IntotoMetadata => {
@@ -254,7 +261,7 @@ fn make_peers(setup: &Setup, settled: &Rc<RefCell<HashSet<QuestionId>>>) -> Vec<
                 let (Some(terms), Some((cache, keys))) = (&endpoint.archive, &setup.keep) else {
                     return Err(unreachable("nothing of it can be kept"));
                 };
-                Rc::new(Archive {
+                Rc::new(ArchiveSource {
                     base: endpoint.url.clone(),
                     door: door.clone()?,
                     terms: terms.clone(),
@@ -381,7 +388,7 @@ impl Peer {
 
     async fn gather_from(
         &self,
-        source: &dyn Source,
+        source: &dyn EndpointSource,
         question: &Question,
         total: Duration,
     ) -> (Vec<Vec<u8>>, Outcome) {
@@ -497,7 +504,7 @@ mod tests {
                 routes.set(&url, route);
             }
         }
-        let setup = Setup {
+        let setup = EndpointSetup {
             endpoints: urls.iter().map(endpoint).collect(),
             timeouts: Timeouts::default(),
             apt,

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::line::{CONNECTIONS, Large, Line, Lines, SMALL, host_of};
 use super::routes::Routes;
 use super::tls;
-use super::words::{Asked, is_unanswered};
+use super::words::{Destination, is_unanswered};
 use crate::apt::proxy::{Proxy, ProxyKind, Route};
 
 /// Most redirects that are followed.
@@ -120,7 +120,7 @@ pub enum DoorError {
     #[error("the server gave no usable answer (HTTP {0})")]
     Server(u16),
     /// The server is overloaded and asks for a pause.
-    #[error("the server is busy and asks for {} s of rest (HTTP {status})", rest.as_secs())]
+    #[error("the server is busy and asks for a pause of {} s (HTTP {status})", rest.as_secs())]
     Busy {
         /// 429 or 503
         status: u16,
@@ -368,7 +368,7 @@ impl Sent {
     }
 }
 
-fn bad(asked: Asked<'_>, status: u16) -> DoorError {
+fn bad(asked: Destination<'_>, status: u16) -> DoorError {
     asked.status(status).map_or(DoorError::Server(status), DoorError::Proxy)
 }
 
@@ -457,8 +457,8 @@ impl Host {
         .build()
     }
 
-    fn asked<'a>(&'a self, url: &'a Url) -> Asked<'a> {
-        Asked {
+    fn asked<'a>(&'a self, url: &'a Url) -> Destination<'a> {
+        Destination {
             host: url.host_str().unwrap_or_default(),
             port: url.port_or_known_default().unwrap_or_default(),
             scheme: url.scheme(),

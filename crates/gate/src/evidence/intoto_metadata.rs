@@ -13,7 +13,7 @@ use reqwest::Url;
 
 use super::fetch::{Collection, Failure, Fetch};
 use super::http::Door;
-use super::{Gathering, Question, Source};
+use super::{EndpointSource, Gathering, Question};
 use crate::policy::Outcome;
 use crate::types::{ArtifactName, PackageName};
 
@@ -100,7 +100,7 @@ impl<D: Fetch> IntotoMetadata<D> {
     }
 }
 
-impl<D: Fetch> Source for IntotoMetadata<D> {
+impl<D: Fetch> EndpointSource for IntotoMetadata<D> {
     fn gather<'a>(&'a self, question: &'a Question) -> Gathering<'a> {
         Box::pin(async move {
             let mut found = Collection::default();

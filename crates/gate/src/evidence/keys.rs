@@ -13,7 +13,7 @@ use tokio::task::LocalSet;
 
 use super::fetch::Fetch;
 use super::http::{Door, DoorError};
-use super::{Network, Setup};
+use super::{EndpointSetup, Network};
 use crate::config::{Endpoint, Protocol};
 use crate::types::{KeyKind, PublicKey};
 
@@ -28,7 +28,7 @@ pub const KEYS_AT_ONCE: usize = 8;
 
 /// The result of asking an endpoint for its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Published {
+pub enum PublishedKeys {
     /// These keys, at least one.
     Keys(Vec<PublicKey>),
     /// It publishes none, like most kinds of endpoints. If it was asked as a rebuilderd, it may
@@ -40,7 +40,7 @@ pub enum Published {
 
 /// rebuilderd's answer, in both versions of its API.
 #[derive(Deserialize)]
-struct List {
+struct PublicKeyList {
     current: Vec<String>,
 }
 
@@ -48,14 +48,14 @@ struct List {
 ///
 /// # Errors
 /// If the system has no descriptor to spare.
-pub fn published_keys(setup: &Setup) -> std::io::Result<Vec<Published>> {
+pub fn published_keys(setup: &EndpointSetup) -> std::io::Result<Vec<PublishedKeys>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let door = match setup.network {
         Network::Allowed => {
             Door::new(&setup.routes, setup.authorities.as_deref(), setup.timeouts.answer)
-                .map_err(|error| Published::Failed(error.to_string()))
+                .map_err(|error| PublishedKeys::Failed(error.to_string()))
         }
-        Network::Denied => Err(Published::Failed("not asked: offline".to_owned())),
+        Network::Denied => Err(PublishedKeys::Failed("not asked: offline".to_owned())),
     };
     Ok(LocalSet::new().block_on(&runtime, async {
         let at_once = Rc::new(Semaphore::new(KEYS_AT_ONCE));
@@ -65,7 +65,10 @@ pub fn published_keys(setup: &Setup) -> std::io::Result<Vec<Published>> {
             tokio::task::spawn_local(async move {
                 let _permit = at_once.acquire().await;
                 let late = |_| {
-                    Published::Failed(format!("no complete answer within {} s", total.as_secs()))
+                    PublishedKeys::Failed(format!(
+                        "no complete answer within {} s",
+                        total.as_secs()
+                    ))
                 };
                 match (endpoint.protocol, door) {
                     (Protocol::Rebuilderd, Ok(door)) => {
@@ -74,7 +77,7 @@ pub fn published_keys(setup: &Setup) -> std::io::Result<Vec<Published>> {
                     }
                     (Protocol::Rebuilderd, Err(failed)) => failed,
                     (Protocol::IntotoMetadata | Protocol::Directory | Protocol::Archive, _) => {
-                        Published::Nothing(None)
+                        PublishedKeys::Nothing(None)
                     }
                 }
             })
@@ -82,7 +85,7 @@ pub fn published_keys(setup: &Setup) -> std::io::Result<Vec<Published>> {
         let asked: Vec<_> = setup.endpoints.iter().map(ask).collect();
         let mut published = Vec::new();
         for it in asked {
-            let failed = |_| Published::Failed("the question was given up".to_owned());
+            let failed = |_| PublishedKeys::Failed("the request was cancelled".to_owned());
             published.push(it.await.unwrap_or_else(failed));
         }
         published
@@ -91,16 +94,16 @@ pub fn published_keys(setup: &Setup) -> std::io::Result<Vec<Published>> {
 
 /// Asks a rebuilderd. Tries version 1 of its API first. Before 0.25 it has no keys of its own, and
 /// it does not publish those of its workers.
-async fn keys_of(door: &impl Fetch, base: &Url) -> Published {
+async fn keys_of(door: &impl Fetch, base: &Url) -> PublishedKeys {
     for path in ["api/v1/meta/public-keys", "api/v0/public-keys"] {
         let Ok(url) = base.join(path) else { break };
         match door.get(url, MAX_LIST).await {
-            Ok(Some(body)) => return read(&body).unwrap_or_else(Published::Failed),
+            Ok(Some(body)) => return read(&body).unwrap_or_else(PublishedKeys::Failed),
             Ok(None) => {}
-            Err(error) => return Published::Failed(error.to_string()),
+            Err(error) => return PublishedKeys::Failed(error.to_string()),
         }
     }
-    Published::Nothing(protocol_of(door, base).await)
+    PublishedKeys::Nothing(protocol_of(door, base).await)
 }
 
 /// Guesses the protocol at `base` from outside: an older rebuilderd, a tree of links, an archive.
@@ -123,15 +126,15 @@ async fn protocol_of(door: &impl Fetch, base: &Url) -> Option<Protocol> {
 
 /// Parses a list, for the fuzz target.
 #[cfg(fuzzing)]
-pub fn read_list(body: &[u8]) -> Result<Published, String> {
+pub fn read_list(body: &[u8]) -> Result<PublishedKeys, String> {
     read(body)
 }
 
 /// Parses the list. A list with any error is not used at all.
-fn read(body: &[u8]) -> Result<Published, String> {
-    let list: List = serde_json::from_slice(body).map_err(|error| {
+fn read(body: &[u8]) -> Result<PublishedKeys, String> {
+    let list: PublicKeyList = serde_json::from_slice(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        format!("rebuilderd does not list its keys like this (line {line}, column {column})")
+        format!("invalid list of keys (line {line}, column {column})")
     })?;
     if list.current.len() > MAX_KEYS {
         return Err(format!("it lists more than {MAX_KEYS} keys"));
@@ -139,14 +142,14 @@ fn read(body: &[u8]) -> Result<Published, String> {
     let read = |text: &String| match PublicKey::read(KeyKind::Ed25519, text) {
         Ok(key) => Ok(key),
         Err(_) if text.contains("PRIVATE KEY") => {
-            Err("it publishes a private key, with which anybody can sign".to_owned())
+            Err("it publishes a private key, so anyone can sign in its name".to_owned())
         }
-        Err(error) => Err(format!("it lists what is no key: {error}")),
+        Err(error) => Err(format!("it lists an invalid key: {error}")),
     };
     let keys: BTreeSet<PublicKey> = list.current.iter().map(read).collect::<Result<_, _>>()?;
     Ok(match keys.is_empty() {
-        true => Published::Nothing(None),
-        false => Published::Keys(keys.into_iter().collect()),
+        true => PublishedKeys::Nothing(None),
+        false => PublishedKeys::Keys(keys.into_iter().collect()),
     })
 }
 
@@ -157,17 +160,21 @@ mod tests {
     const RFC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
     const NULL: &str = "-----BEGIN PUBLIC KEY-----\r\nMCwwBwYDK2VwBQADIQDXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg==\r\n-----END PUBLIC KEY-----\r\n";
 
-    fn list(keys: &[&str]) -> Result<Published, String> {
+    fn list(keys: &[&str]) -> Result<PublishedKeys, String> {
         read(serde_json::json!({ "current": keys, "more": [] }).to_string().as_bytes())
     }
 
     #[test]
     fn it_is_all_keys_or_nothing() {
         let key = PublicKey::ed25519_from_pem(RFC).unwrap();
-        assert_eq!(list(&[RFC, NULL]), Ok(Published::Keys(vec![key])), "one, whatever its form");
-        assert_eq!(list(&[]), Ok(Published::Nothing(None)));
+        assert_eq!(
+            list(&[RFC, NULL]),
+            Ok(PublishedKeys::Keys(vec![key])),
+            "one, whatever its form"
+        );
+        assert_eq!(list(&[]), Ok(PublishedKeys::Nothing(None)));
         let most = [RFC; MAX_KEYS];
-        assert!(matches!(list(&most), Ok(Published::Keys(keys)) if keys.len() == 1));
+        assert!(matches!(list(&most), Ok(PublishedKeys::Keys(keys)) if keys.len() == 1));
         assert!(list(&[RFC; MAX_KEYS + 1]).is_err());
         for bad in ["", "x", &RFC.replace("PUBLIC", "PRIVATE"), &format!("{RFC}{RFC}")] {
             assert!(list(&[RFC, bad]).is_err(), "{bad:?}");

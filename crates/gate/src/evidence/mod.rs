@@ -30,11 +30,11 @@ use crate::policy::Outcome;
 use crate::types::{Architecture, DebVersion, Identity, RebuilderName, Sha256Digest, SourceName};
 
 pub use archive::indexes;
-pub use directory::{AtHand, Tree, each_in_tree};
-pub use engine::{Engine, Event, NATIVE, Network, QuestionId, Setup};
+pub use directory::{Tree, each_in_tree};
+pub use engine::{EndpointSetup, Engine, Event, NATIVE, Network, Order, QuestionId};
 #[cfg(fuzzing)]
 pub use keys::read_list;
-pub use keys::{KEYS_AT_ONCE, MAX_KEYS, Published, published_keys};
+pub use keys::{KEYS_AT_ONCE, MAX_KEYS, PublishedKeys, published_keys};
 #[cfg(fuzzing)]
 pub use rebuilderd::gather_from;
 pub use routes::Routes;
@@ -69,7 +69,7 @@ pub struct Found {
 }
 
 /// A kind of endpoint.
-trait Source {
+trait EndpointSource {
     /// Looks for attestations about `question`. Attestations that were found before a failure are
     /// passed on with it.
     fn gather<'a>(&'a self, question: &'a Question) -> Gathering<'a>;

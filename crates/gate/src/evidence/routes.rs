@@ -32,7 +32,7 @@ impl Routes {
     /// Returns the route for `url`.
     #[must_use]
     pub fn of(&self, url: &Url) -> Route {
-        let unknown = || Route::Closed(format!("nothing is known of a way to {}", host(url)));
+        let unknown = || Route::Closed(format!("no route to {} is known", host(url)));
         self.ways.get(&key(url)).cloned().unwrap_or_else(unknown)
     }
 

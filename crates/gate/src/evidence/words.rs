@@ -14,7 +14,7 @@ use crate::types::Timestamp;
 
 /// The destination of a question.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct Destination<'a> {
     /// The host, as written in the URL
     pub(super) host: &'a str,
     /// Its port
@@ -31,7 +31,7 @@ const NO_NAME: &str = "failed to lookup address information";
 /// The words for an unknown error.
 const BROKE: &str = "the connection broke";
 
-impl Asked<'_> {
+impl Destination<'_> {
     /// Describes the error of a question. `connecting` is true if it failed before the question
     /// could be put.
     pub(super) fn words(&self, error: &(dyn Error + 'static), connecting: bool) -> String {
@@ -88,17 +88,17 @@ impl Asked<'_> {
             });
         }
         match error.kind() {
-            io::ErrorKind::UnexpectedEof if connecting => {
-                Some("it ended the connection in the middle of the TLS handshake".to_owned())
-            }
+            io::ErrorKind::UnexpectedEof if connecting => Some(
+                "the server ended the connection in the middle of the TLS handshake".to_owned(),
+            ),
             io::ErrorKind::UnexpectedEof => {
-                Some("it ended the connection in the middle of its answer".to_owned())
+                Some("the server ended the connection in the middle of its answer".to_owned())
             }
             // TLS's own error is also inside such an error, and says more.
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
                 if !error.get_ref().is_some_and(|it| it.is::<rustls::Error>()) =>
             {
-                Some("its answer is not HTTP".to_owned())
+                Some("the server's answer is not HTTP".to_owned())
             }
             _ => None,
         }
@@ -109,7 +109,7 @@ impl Asked<'_> {
         Some(match what {
             "proxy authorization required" => wants_login(proxy),
             "unsuccessful" => format!(
-                "the proxy {proxy} does not connect to {host}:{port} for us (CONNECT): have it allowed there (apt-cacher-ng: PassThroughPattern), or go past it (Acquire::https::Proxy::{host} \"DIRECT\")"
+                "the proxy {proxy} does not connect to {host}:{port} for us (CONNECT): allow it there (apt-cacher-ng: PassThroughPattern), or bypass the proxy (Acquire::https::Proxy::{host} \"DIRECT\")"
             ),
             "unexpected end of file" => {
                 format!("the proxy {proxy} ended the connection without an answer")
@@ -132,15 +132,15 @@ impl Asked<'_> {
             | "server does not support user/pass authentication"
             | "server implements authentication incorrectly" => {
                 return format!(
-                    "the proxy {proxy} does not take the login that it was given (SOCKS): see apt_auth.conf(5)"
+                    "the proxy {proxy} rejects the login (SOCKS): see apt_auth.conf(5)"
                 );
             }
-            "connection not allowed" => "it is not allowed to",
-            "network unreachable" => "no way leads to its network",
-            "host unreachable" => "no way leads there",
-            "connection refused" => "it refused the connection",
-            "ttl expired" => "it took too long",
-            "general server failure" => "something failed",
+            "connection not allowed" => "not allowed",
+            "network unreachable" => "network unreachable",
+            "host unreachable" => "host unreachable",
+            "connection refused" => "connection refused",
+            "ttl expired" => "timed out",
+            "general server failure" => "general failure",
             "io error during SOCKS handshake" => {
                 return format!("the proxy {proxy} ended the connection without an answer");
             }
@@ -151,28 +151,28 @@ impl Asked<'_> {
 
     fn tls(&self, error: &rustls::Error) -> String {
         use rustls::Error as E;
-        let versions = "it speaks no version of TLS that is good enough (1.2 and 1.3 are)";
+        let versions = "the server supports neither TLS 1.2 nor TLS 1.3";
         let words = match error {
             E::InvalidCertificate(error) => return self.certificate(error),
             E::AlertReceived(alert) => match alert {
                 AlertDescription::ProtocolVersion => versions,
                 AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
-                    "it accepts no way of encrypting that is good enough (TLS)"
+                    "the server supports no cipher that is strong enough (TLS)"
                 }
                 AlertDescription::UnrecognisedName => {
-                    return format!("it does not go by the name {} (TLS)", self.host);
+                    return format!("the server does not have the name {} (TLS)", self.host);
                 }
                 AlertDescription::CertificateRequired | AlertDescription::BadCertificate => {
-                    "it wants a certificate of this machine (TLS)"
+                    "the server requires a client certificate (TLS)"
                 }
-                _ => "it broke the TLS handshake off",
+                _ => "the server ended the TLS handshake",
             },
             E::PeerIncompatible(_) => versions,
             E::InvalidMessage(_) => {
-                "what it answers is not TLS: perhaps it speaks http at this port, and not https"
+                "the answer is not TLS: this port may be for http and not for https"
             }
-            E::DecryptError | E::PeerSentOversizedRecord => "what came over TLS was damaged",
-            _ => "it does not keep to TLS",
+            E::DecryptError | E::PeerSentOversizedRecord => "damaged TLS data",
+            _ => "the server violates TLS",
         };
         words.to_owned()
     }
@@ -182,40 +182,40 @@ impl Asked<'_> {
         let host = self.host;
         let words = match error {
             E::ExpiredContext { not_after, .. } => {
-                return format!("its certificate was good until {} only", day(*not_after));
+                return format!("the server's certificate expired on {}", day(*not_after));
             }
             E::NotValidYetContext { not_before, .. } => {
                 return format!(
-                    "its certificate is not good before {}: is this machine's clock right?",
+                    "the server's certificate is not valid before {}: is this machine's clock right?",
                     day(*not_before)
                 );
             }
             E::NotValidForName | E::NotValidForNameContext { .. } => {
-                return format!("its certificate is not for the name {host}");
+                return format!("the server's certificate is not for the name {host}");
             }
-            E::Expired => "its certificate has expired",
-            E::NotValidYet => "its certificate is not good yet",
+            E::Expired => "the server's certificate has expired",
+            E::NotValidYet => "the server's certificate is not valid yet",
             E::UnknownIssuer => {
-                "nobody that this machine trusts signed its certificate (\"authorities\" under [network] names more)"
+                "the server's certificate is from an unknown authority (add it to \"authorities\" under [network])"
             }
             E::BadSignature => {
-                "its certificate was not signed by the authority that is trusted under that name"
+                "the trusted authority of that name did not sign the server's certificate"
             }
-            E::Revoked => "its certificate was revoked",
-            E::BadEncoding => "its certificate cannot be read",
+            E::Revoked => "the server's certificate was revoked",
+            E::BadEncoding => "the server's certificate cannot be read",
             E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
-                "its certificate is not one for servers"
+                "the certificate is not for a server"
             }
             E::Other(other) => match other.0.downcast_ref() {
                 Some(webpki::Error::CaUsedAsEndEntity) => {
-                    "its certificate is an authority's: have this very certificate in \"authorities\" under [network], or give the server one of its own"
+                    "the server's certificate is an authority's: add this certificate to \"authorities\" under [network], or give the server its own"
                 }
                 Some(webpki::Error::UnsupportedCertVersion) => {
-                    "its certificate is of an old kind (X.509 before version 3)"
+                    "the server's certificate is too old (X.509 before version 3)"
                 }
-                _ => "its certificate is not acceptable",
+                _ => "the server's certificate is not acceptable",
             },
-            _ => "its certificate is not acceptable",
+            _ => "the server's certificate is not acceptable",
         };
         words.to_owned()
     }
@@ -232,7 +232,7 @@ impl Asked<'_> {
         match status {
             407 => Some(wants_login(proxy)),
             403 | 502..=504 => Some(format!(
-                "the proxy {proxy}, or the server behind it, gave no usable answer (HTTP {status}): have {host} allowed there, or go past it (Acquire::http::Proxy::{host} \"DIRECT\")"
+                "the proxy {proxy}, or the server behind it, gave no usable answer (HTTP {status}): allow {host} there, or bypass the proxy (Acquire::http::Proxy::{host} \"DIRECT\")"
             )),
             _ => None,
         }
@@ -241,22 +241,22 @@ impl Asked<'_> {
 
 fn wants_login(proxy: &Proxy) -> String {
     let had = match proxy.login() {
-        Some(_) => "another login than it was given",
+        Some(_) => "another login",
         None => "a login",
     };
-    format!("the proxy {proxy} wants {had} (HTTP 407): see apt_auth.conf(5)")
+    format!("the proxy {proxy} requires {had} (HTTP 407): see apt_auth.conf(5)")
 }
 
 fn http1(error: &hyper::Error) -> Option<&'static str> {
     Some(match () {
         () if error.is_incomplete_message() => {
-            "it ended the connection before its answer was complete"
+            "the server ended the connection before its answer was complete"
         }
         // The library tells only servers which of the two it is.
         () if error.is_parse() && error.to_string().contains("too large") => {
-            "the head of its answer is too long"
+            "the headers of the answer are too long"
         }
-        () if error.is_parse() => "its answer is not HTTP",
+        () if error.is_parse() => "the server's answer is not HTTP",
         () if error.is_canceled() || error.is_closed() => "the connection ended",
         // The error behind it says more.
         () => return None,
@@ -269,13 +269,13 @@ fn http2(error: &h2::Error) -> Option<&'static str> {
         return None;
     }
     Some(match error.reason() {
-        Some(Reason::NO_ERROR) => "it shuts down (HTTP/2)",
-        Some(Reason::REFUSED_STREAM) => "it takes no more questions now (HTTP/2)",
-        Some(Reason::ENHANCE_YOUR_CALM) => "it was asked more than it likes (HTTP/2)",
-        Some(Reason::INTERNAL_ERROR) => "it has an error of its own (HTTP/2)",
-        Some(Reason::HTTP_1_1_REQUIRED) => "it wants to be asked by HTTP/1.1 (HTTP/2)",
-        _ if error.is_library() => "it does not keep to HTTP/2",
-        _ => "it broke off (HTTP/2)",
+        Some(Reason::NO_ERROR) => "the server is shutting down (HTTP/2)",
+        Some(Reason::REFUSED_STREAM) => "the server accepts no more requests now (HTTP/2)",
+        Some(Reason::ENHANCE_YOUR_CALM) => "the server received too many requests (HTTP/2)",
+        Some(Reason::INTERNAL_ERROR) => "the server reports an internal error (HTTP/2)",
+        Some(Reason::HTTP_1_1_REQUIRED) => "the server requires HTTP/1.1 (HTTP/2)",
+        _ if error.is_library() => "the server violates HTTP/2",
+        _ => "the server ended the exchange (HTTP/2)",
     })
 }
 
@@ -310,7 +310,7 @@ pub(super) fn is_unanswered(error: &(dyn Error + 'static)) -> bool {
 
 fn day(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    Timestamp::from_unix(seconds).map_or_else(|_| "a day far away".to_owned(), Timestamp::date)
+    Timestamp::from_unix(seconds).map_or_else(|_| "a distant day".to_owned(), Timestamp::date)
 }
 
 #[cfg(test)]
@@ -322,8 +322,8 @@ mod tests {
 
     use super::*;
 
-    const DIRECT: Asked<'_> =
-        Asked { host: "a.example", port: 443, scheme: "https", route: &Route::Direct };
+    const DIRECT: Destination<'_> =
+        Destination { host: "a.example", port: 443, scheme: "https", route: &Route::Direct };
 
     /// Wraps an error as the libraries do: in an error of the system's, in one of their own.
     fn wrapped(error: impl Error + Send + Sync + 'static) -> io::Error {
@@ -334,14 +334,14 @@ mod tests {
     fn no_error_of_http_2_is_shown_as_the_library_writes_it() {
         use h2::Reason;
         for (reason, expected) in [
-            (Reason::NO_ERROR, "it shuts down (HTTP/2)"),
-            (Reason::REFUSED_STREAM, "it takes no more questions now (HTTP/2)"),
-            (Reason::ENHANCE_YOUR_CALM, "it was asked more than it likes (HTTP/2)"),
-            (Reason::INTERNAL_ERROR, "it has an error of its own (HTTP/2)"),
-            (Reason::HTTP_1_1_REQUIRED, "it wants to be asked by HTTP/1.1 (HTTP/2)"),
-            (Reason::PROTOCOL_ERROR, "it broke off (HTTP/2)"),
-            (Reason::FRAME_SIZE_ERROR, "it broke off (HTTP/2)"),
-            (Reason::from(4711), "it broke off (HTTP/2)"),
+            (Reason::NO_ERROR, "the server is shutting down (HTTP/2)"),
+            (Reason::REFUSED_STREAM, "the server accepts no more requests now (HTTP/2)"),
+            (Reason::ENHANCE_YOUR_CALM, "the server received too many requests (HTTP/2)"),
+            (Reason::INTERNAL_ERROR, "the server reports an internal error (HTTP/2)"),
+            (Reason::HTTP_1_1_REQUIRED, "the server requires HTTP/1.1 (HTTP/2)"),
+            (Reason::PROTOCOL_ERROR, "the server ended the exchange (HTTP/2)"),
+            (Reason::FRAME_SIZE_ERROR, "the server ended the exchange (HTTP/2)"),
+            (Reason::from(4711), "the server ended the exchange (HTTP/2)"),
         ] {
             let error = io::Error::other(h2::Error::from(reason));
             assert_eq!(DIRECT.words(&error, false), expected, "{reason:?}");
@@ -353,23 +353,26 @@ mod tests {
         use rustls::Error as E;
         let other = |error| CertificateError::Other(OtherError(Arc::new(error)));
         let day = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(days * 86_400));
-        let bad = "its certificate is not acceptable";
+        let bad = "the server's certificate is not acceptable";
         for (error, expected) in [
-            (CertificateError::Expired, "its certificate has expired"),
+            (CertificateError::Expired, "the server's certificate has expired"),
             (
                 CertificateError::ExpiredContext { time: day(9), not_after: day(1) },
-                "its certificate was good until 1970-01-02 only",
+                "the server's certificate expired on 1970-01-02",
             ),
-            (CertificateError::NotValidYet, "its certificate is not good yet"),
-            (CertificateError::NotValidForName, "its certificate is not for the name a.example"),
-            (CertificateError::Revoked, "its certificate was revoked"),
-            (CertificateError::BadEncoding, "its certificate cannot be read"),
-            (CertificateError::InvalidPurpose, "its certificate is not one for servers"),
+            (CertificateError::NotValidYet, "the server's certificate is not valid yet"),
+            (
+                CertificateError::NotValidForName,
+                "the server's certificate is not for the name a.example",
+            ),
+            (CertificateError::Revoked, "the server's certificate was revoked"),
+            (CertificateError::BadEncoding, "the server's certificate cannot be read"),
+            (CertificateError::InvalidPurpose, "the certificate is not for a server"),
             (CertificateError::UnhandledCriticalExtension, bad),
             (CertificateError::ApplicationVerificationFailure, bad),
             (
                 other(webpki::Error::UnsupportedCertVersion),
-                "its certificate is of an old kind (X.509 before version 3)",
+                "the server's certificate is too old (X.509 before version 3)",
             ),
             (other(webpki::Error::MaximumPathBuildCallsExceeded), bad),
         ] {
@@ -378,17 +381,20 @@ mod tests {
         }
         let authority = other(webpki::Error::CaUsedAsEndEntity);
         let words = DIRECT.words(&wrapped(E::InvalidCertificate(authority)), true);
-        assert!(words.starts_with("its certificate is an authority's: have this very"), "{words}");
-        let versions = "it speaks no version of TLS that is good enough (1.2 and 1.3 are)";
+        assert!(
+            words.starts_with("the server's certificate is an authority's: add this"),
+            "{words}"
+        );
+        let versions = "the server supports neither TLS 1.2 nor TLS 1.3";
         for (error, expected) in [
             (E::PeerIncompatible(PeerIncompatible::Tls12NotOffered), versions),
-            (E::PeerMisbehaved(PeerMisbehaved::MissingKeyShare), "it does not keep to TLS"),
-            (E::DecryptError, "what came over TLS was damaged"),
+            (E::PeerMisbehaved(PeerMisbehaved::MissingKeyShare), "the server violates TLS"),
+            (E::DecryptError, "damaged TLS data"),
             (
                 E::AlertReceived(AlertDescription::CertificateRequired),
-                "it wants a certificate of this machine (TLS)",
+                "the server requires a client certificate (TLS)",
             ),
-            (E::General("BadThing { x: 1 }".to_owned()), "it does not keep to TLS"),
+            (E::General("BadThing { x: 1 }".to_owned()), "the server violates TLS"),
         ] {
             assert_eq!(DIRECT.words(&wrapped(error), true), expected);
         }

@@ -18,10 +18,10 @@ pub(super) const MOST: usize = 64 * 1024 * 1024;
 
 /// The amounts that were taken of each rebuilder.
 #[derive(Debug, Default)]
-pub(super) struct Appetite(Mutex<BTreeMap<String, Taken>>);
+pub(super) struct Appetite(Mutex<BTreeMap<String, TakenOfOne>>);
 
 #[derive(Debug, Default)]
-struct Taken {
+struct TakenOfOne {
     bytes: usize,
     /// Verifications of signatures
     checks: usize,
@@ -68,7 +68,7 @@ impl Appetite {
         result.filter(|_| left.get() > 0).ok_or_else(explain_checks)
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Taken>> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, TakenOfOne>> {
         self.0.lock().unwrap_or_else(|lock| lock.into_inner())
     }
 }

@@ -12,10 +12,10 @@ use crate::attest::repository::{
     Index, ListedFile, Release, Repository, RepositoryRejection, TakenOver, Terms,
 };
 use crate::attest::{Claim, KeyRing};
-use crate::cache::{Cache, Published, Shelf};
+use crate::cache::{Cache, PublishedRelease, Shelf};
 use crate::config::Endpoint;
 use crate::evidence::indexes;
-use crate::receipt::Signed;
+use crate::receipt::SignedBytes;
 use crate::sys::files::write_whole;
 use crate::sys::secure::Trusted;
 use crate::types::{Architecture, Identity, Sha256Digest, Timestamp};
@@ -31,14 +31,14 @@ const MAX_BYTES: usize = 1024 * 1024;
 /// The archives of a configuration.
 #[derive(Debug, Default)]
 pub(super) struct Archives {
-    places: BTreeMap<usize, Place>,
+    places: BTreeMap<usize, ArchivePlace>,
     native: Option<Architecture>,
     seen: PathBuf,
     opened: Mutex<Opened>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct ArchivePlace {
     id: String,
     terms: Terms,
     shelf: Shelf,
@@ -46,7 +46,7 @@ struct Place {
 
 #[derive(Debug, Default)]
 struct Opened {
-    archives: BTreeMap<usize, (Repository, Signed)>,
+    archives: BTreeMap<usize, (Repository, SignedBytes)>,
     /// The dates of the newest Release files, by the ids of the places
     dates: BTreeMap<String, Timestamp>,
     /// The reasons for which files are unusable, by the SHA-256 that they should have. A file that
@@ -54,7 +54,7 @@ struct Opened {
     useless: BTreeMap<Sha256Digest, RepositoryRejection>,
 }
 
-impl Place {
+impl ArchivePlace {
     /// Reads a kept file. An unusable file is read only once; a missing one may still arrive.
     fn read<T>(
         &self,
@@ -77,7 +77,7 @@ pub(super) struct Word {
     pub(super) claims: Vec<Claim>,
     /// The signed bytes behind them: the Release file. The indexes that it lists remain in the
     /// cache
-    pub(super) signed: Signed,
+    pub(super) signed: SignedBytes,
 }
 
 /// The reason for which an archive makes no claim that counts about a file.
@@ -100,7 +100,10 @@ impl Archives {
         let place = |(at, endpoint): (usize, &Endpoint)| {
             let terms = endpoint.archive.clone()?;
             let shelf = cache.shelf(endpoint.url.as_str(), &terms.suite);
-            Some((at, Place { id: format!("{} {}", endpoint.url, terms.suite), terms, shelf }))
+            Some((
+                at,
+                ArchivePlace { id: format!("{} {}", endpoint.url, terms.suite), terms, shelf },
+            ))
         };
         let places: BTreeMap<_, _> = endpoints.iter().enumerate().filter_map(place).collect();
         let seen = state.join(FILE);
@@ -145,8 +148,8 @@ impl Archives {
     /// Verifies the kept files, except the indexes.
     fn open(
         &self,
-        place: &Place,
-        published: &Published,
+        place: &ArchivePlace,
+        published: &PublishedRelease,
         dates: &mut BTreeMap<String, Timestamp>,
         useless: &mut BTreeMap<Sha256Digest, RepositoryRejection>,
         keys: &KeyRing,
@@ -175,7 +178,7 @@ impl Archives {
     /// Adds the indexes that can contain a package.
     fn fill(
         &self,
-        place: &Place,
+        place: &ArchivePlace,
         archive: &mut Repository,
         useless: &mut BTreeMap<Sha256Digest, RepositoryRejection>,
         identity: &Identity,
@@ -203,7 +206,7 @@ impl Archives {
     }
 }
 
-fn signed(published: &Published) -> Signed {
+fn signed(published: &PublishedRelease) -> SignedBytes {
     let files = [Some(published.file()), published.signature()];
     let entry = |bytes: &[u8]| (Sha256Digest::of(bytes), Arc::from(bytes));
     files.into_iter().flatten().map(entry).collect()
@@ -223,9 +226,10 @@ mod tests {
     #[test]
     fn receipts_keep_the_release_file_and_the_signature_beside_it() {
         let digest = |bytes: &[u8]| Sha256Digest::of(bytes);
-        let inline = signed(&Published::Inline(b"one".to_vec()));
+        let inline = signed(&PublishedRelease::Inline(b"one".to_vec()));
         assert_eq!(inline.into_keys().collect::<Vec<_>>(), [digest(b"one")]);
-        let detached = Published::Detached { release: b"one".to_vec(), signature: b"two".to_vec() };
+        let detached =
+            PublishedRelease::Detached { release: b"one".to_vec(), signature: b"two".to_vec() };
         let kept = signed(&detached);
         assert_eq!(kept.len(), 2);
         for bytes in [&b"one"[..], b"two"] {
@@ -243,7 +247,7 @@ mod tests {
             components: vec!["main".to_owned()],
             taken_over: "list".to_owned(),
         };
-        let place = Place { id: "a".to_owned(), terms, shelf };
+        let place = ArchivePlace { id: "a".to_owned(), terms, shelf };
         let of = |bytes: &[u8]| ListedFile {
             path: "main/binary-amd64/Packages".to_owned(),
             sha256: Sha256Digest::of(bytes),

@@ -1,13 +1,11 @@
 //! Assesses packages whose files are not here: installed packages, and those that apt would fetch.
 
-use std::collections::BTreeSet;
-
-use super::rounds::{Open, work_through};
+use super::rounds::Purpose;
 use super::{GRACE, Gate, Gatherer, Inquiry};
-use crate::evidence::{Found, Question};
+use crate::evidence::Question;
 use crate::policy::{Answer, Assessment, Named, Policy};
-use crate::receipt::Signed;
-use crate::types::{RebuilderName, Timestamp};
+use crate::receipt::SignedBytes;
+use crate::types::Timestamp;
 
 /// A package that was assessed.
 #[derive(Debug, Clone)]
@@ -17,7 +15,7 @@ pub struct Assessed {
     /// The assessment of it
     pub assessment: Assessment,
     /// The signed bytes that the assessment rests on
-    pub signed: Signed,
+    pub signed: SignedBytes,
     /// The answers of the endpoints
     pub answers: Vec<Answer>,
 }
@@ -34,46 +32,26 @@ pub enum Ask {
     Unconfirmed,
 }
 
-struct UnderWay<'p> {
+/// The assessment of one package.
+struct Assessing<'p> {
     named: Named,
-    inquiry: Inquiry,
     ask: Ask,
     policy: &'p Policy,
     now: Timestamp,
 }
 
-impl Open for UnderWay<'_> {
-    type Closed = Assessed;
+impl Purpose for Assessing<'_> {
+    type Reached = Assessed;
 
-    fn asked(&self) -> Vec<usize> {
-        self.inquiry.asked()
-    }
-
-    fn add(&mut self, endpoint: usize, found: Found) {
-        self.inquiry.add(endpoint, found);
-    }
-
-    fn settle(&mut self) -> bool {
+    fn look(&mut self, inquiry: &mut Inquiry) -> bool {
         self.ask == Ask::UntilSettled
-            && self.inquiry.assess_early(self.policy, &self.named, self.now).is_some()
+            && inquiry.assess_early(self.policy, &self.named, self.now).is_some()
     }
 
-    fn awaited(&self) -> BTreeSet<RebuilderName> {
-        self.inquiry.awaited().cloned().collect()
-    }
-
-    fn rest(&mut self, rebuilder: &RebuilderName, why: &str) {
-        self.inquiry.rest(rebuilder, why);
-    }
-
-    fn give_up(&mut self, why: &str) {
-        self.inquiry.give_up(why);
-    }
-
-    fn close(mut self) -> Assessed {
-        let assessment = self.inquiry.assess(self.policy, &self.named, self.now);
-        let answers = self.inquiry.answers().to_vec();
-        let (signed, _) = self.inquiry.into_parts();
+    fn conclude(self, mut inquiry: Inquiry) -> Assessed {
+        let assessment = inquiry.assess(self.policy, &self.named, self.now);
+        let answers = inquiry.answers().to_vec();
+        let (signed, _) = inquiry.into_parts();
         Assessed { named: self.named, assessment, signed, answers }
     }
 }
@@ -106,9 +84,9 @@ impl Gate {
                     inquiry.ask_nobody();
                 }
             }
-            (question, UnderWay { named, inquiry, ask, policy, now })
+            (question, inquiry, Assessing { named, ask, policy, now })
         };
         let packages = packages.into_iter().map(begin);
-        work_through(packages, gatherer, &mut self.patience(), GRACE, progress)
+        self.work_through(packages, gatherer, GRACE, progress)
     }
 }

@@ -1,17 +1,22 @@
 //! The evidence about one file, as it comes in.
+//!
+//! Each attestation is verified once here, before it counts. The fetching process verifies it as
+//! well, to keep nothing unsigned in the cache: that process is not trusted, so its result is not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::appetite::Appetite;
 use super::archives::{Archives, Silence, Word};
+use super::patience::Patience;
+use super::{Gate, run};
 use crate::attest::{self, Claim, Rejection, WantedFile, repository};
-use crate::evidence::Found;
+use crate::evidence::{Found, Question};
 use crate::policy::{
     Answer, Assessment, Decision, Evidence, Named, Outcome, Policy, Subject, assess, assess_early,
     decide, decide_early,
 };
-use crate::receipt::Signed;
+use crate::receipt::SignedBytes;
 use crate::types::{ArtifactName, Identity, RebuilderName, Sha256Digest, Timestamp};
 
 /// Most claims of one rebuilder about other files of the same name that are kept: one is a conflict.
@@ -33,28 +38,85 @@ pub struct Inquiry {
     /// Attestations from this machine, not looked at yet
     at_hand: Vec<Vec<u8>>,
     /// Attestations from this machine that were verified about the expected file
-    verified: Option<Verified>,
+    verified: Option<VerifiedBefore>,
     /// The reasons for which attestations from this machine make no claim
     notes: Vec<String>,
     evidence: Evidence,
     /// The bytes behind the claims
-    signed: Signed,
+    signed: SignedBytes,
 }
 
 /// Attestations that were verified once. They need not be verified again if the file is the
 /// expected one.
 #[derive(Debug)]
-pub(super) struct Verified {
+struct VerifiedBefore {
     /// The file that they were verified about
-    pub(super) artifact: ArtifactName,
+    artifact: ArtifactName,
     /// Its SHA-256
-    pub(super) sha256: Sha256Digest,
+    sha256: Sha256Digest,
     /// Each with its result
-    pub(super) attestations: Vec<(Vec<u8>, Made)>,
+    attestations: Vec<(Vec<u8>, Made)>,
 }
 
 /// The result of verifying an attestation: its claims, or the reason for which it makes none.
-pub(super) type Made = Result<Vec<Claim>, Rejection>;
+type Made = Result<Vec<Claim>, Rejection>;
+
+impl Gate {
+    /// Returns the evidence at hand about a file, and the endpoints still to ask. These belong to
+    /// every rebuilder that has an endpoint for the file and no signed attestation about this very
+    /// hash in the cache.
+    #[must_use]
+    pub fn inquire(&self, question: &Question, now: Timestamp) -> Inquiry {
+        self.inquire_with(question, Vec::new(), now)
+    }
+
+    /// Returns the same, and also uses attestations that were kept elsewhere.
+    #[must_use]
+    pub fn inquire_with(&self, question: &Question, kept: Vec<Vec<u8>>, now: Timestamp) -> Inquiry {
+        let Ok(config) = &self.config else { return Inquiry::default() };
+        let artifact = question.identity.artifact_name();
+        let takes = |giver: &str, it: &[u8]| self.appetite.take(giver, it.len()).is_ok();
+        let cached = self.cache.read_some(&artifact, takes).into_iter();
+        let mut inquiry = Inquiry {
+            archives: Arc::clone(&self.archives),
+            appetite: Arc::clone(&self.appetite),
+            ..Inquiry::default()
+        };
+        let mut heard: BTreeSet<RebuilderName> = BTreeSet::new();
+        if let Some(sha256) = question.sha256 {
+            let wanted = WantedFile { artifact: &artifact, sha256: Some(sha256) };
+            let keys = config.policy.keys();
+            let cached = cached.filter_map(|(giver, bytes)| {
+                let made = self.appetite.verify(&giver, |checks| {
+                    attest::verify_within(&bytes, keys, wanted, now, checks)
+                });
+                Some((bytes, made.ok()?))
+            });
+            let kept = kept.into_iter().map(|bytes| {
+                let made = attest::verify(&bytes, keys, wanted, now);
+                (bytes, made)
+            });
+            let attestations: Vec<_> = cached.chain(kept).collect();
+            let claims = attestations.iter().filter_map(|(_, made)| made.as_ref().ok()).flatten();
+            let about_it = claims.filter(|it| it.sha256() == sha256);
+            heard.extend(about_it.map(|it| it.rebuilder().clone()));
+            // Those to an earlier hook of this run, which make no votes.
+            inquiry.evidence.answers.extend_from_slice(self.run.answers(&artifact, sha256));
+            inquiry.verified = Some(VerifiedBefore { artifact, sha256, attestations });
+        } else {
+            inquiry.at_hand.extend(cached.map(|(_, bytes)| bytes).chain(kept));
+        }
+        let answered = run::endpoints(&inquiry.evidence.answers);
+        let endpoints = config.endpoints.iter().enumerate();
+        inquiry.waiting = endpoints
+            .filter(|(_, it)| !answered.contains(&(&it.rebuilder, it.url.as_str())))
+            .filter(|(_, it)| it.covers(&question.identity.architecture))
+            .filter(|(_, it)| !heard.contains(&it.rebuilder))
+            .map(|(at, it)| (at, it.rebuilder.clone()))
+            .collect();
+        inquiry
+    }
+}
 
 impl Inquiry {
     /// Starts with the attestations that are at hand (untrusted bytes, like all others) and the
@@ -62,21 +124,6 @@ impl Inquiry {
     #[must_use]
     pub fn new(at_hand: Vec<Vec<u8>>, asked: BTreeMap<usize, RebuilderName>) -> Self {
         Self { waiting: asked, at_hand, ..Self::default() }
-    }
-
-    /// Looks up the entries of endpoints that are archives in `archives`.
-    pub(super) fn with_archives(self, archives: Arc<Archives>) -> Self {
-        Self { archives, ..self }
-    }
-
-    /// Limits the amount taken of each rebuilder by the share of the whole run.
-    pub(super) fn with_appetite(self, appetite: Arc<Appetite>) -> Self {
-        Self { appetite, ..self }
-    }
-
-    /// Takes attestations that were verified already.
-    pub(super) fn with_verified(self, verified: Verified) -> Self {
-        Self { verified: Some(verified), ..self }
     }
 
     /// Takes an endpoint's answer.
@@ -99,11 +146,6 @@ impl Inquiry {
         self.at_hand.extend(attestations);
     }
 
-    /// Takes the answers to an earlier hook of this run, which make no votes.
-    pub(super) fn add_answers(&mut self, answers: &[Answer]) {
-        self.evidence.answers.extend_from_slice(answers);
-    }
-
     /// The rebuilders whose answers are awaited.
     pub fn awaited(&self) -> impl Iterator<Item = &RebuilderName> {
         self.waiting.values()
@@ -117,6 +159,21 @@ impl Inquiry {
             self.late.extend(self.waiting.remove(&at).map(|it| (at, it)));
             self.say_silent(rebuilder, why);
         }
+    }
+
+    /// Stops waiting for rebuilders that have used up their time in this run.
+    pub fn heed(&mut self, patience: &Patience) {
+        let awaited: BTreeSet<RebuilderName> = self.awaited().cloned().collect();
+        for name in awaited {
+            if let Some(why) = patience.rests(&name) {
+                self.rest(&name, &why);
+            }
+        }
+    }
+
+    /// Takes the answers that nothing has looked at yet out of the inquiry.
+    pub fn take_unread(&mut self) -> impl Iterator<Item = Found> + use<> {
+        std::mem::take(&mut self.unread).into_iter().map(|(_, found)| found)
     }
 
     /// The endpoints that were asked and have not answered.
@@ -222,7 +279,7 @@ impl Inquiry {
     /// Returns the signed bytes that made claims, by their digests, and the reasons for which
     /// attestations from this machine made none.
     #[must_use]
-    pub fn into_parts(self) -> (Signed, Vec<String>) {
+    pub fn into_parts(self) -> (SignedBytes, Vec<String>) {
         (self.signed, self.notes)
     }
 
@@ -288,37 +345,24 @@ impl Inquiry {
                 self.evidence.answers.push(Answer { rebuilder, endpoint, outcome });
             }
         }
-        if let Some(verified) = self.verified.take() {
-            // About another file than the one that they were verified about, they may make other
-            // claims.
-            let same = verified.artifact == artifact && verified.sha256 == sha256;
-            for (bytes, result) in verified.attestations {
-                let result =
-                    if same { result } else { attest::verify(&bytes, policy.keys(), wanted, now) };
-                match result {
-                    Ok(claims) => self.take_claims(&bytes, claims, sha256),
-                    Err(rejection) => self.notes.push(rejection.to_string()),
-                }
+        // About another file than the one that they were verified about, they may make other claims.
+        let is_about_it = |it: &VerifiedBefore| it.artifact == artifact && it.sha256 == sha256;
+        let (before, again) = match self.verified.take() {
+            Some(verified) if is_about_it(&verified) => (verified.attestations, Vec::new()),
+            Some(verified) => (Vec::new(), verified.attestations),
+            None => Default::default(),
+        };
+        let again = again.into_iter().map(|(bytes, _)| bytes);
+        let new = again.chain(std::mem::take(&mut self.at_hand)).map(|bytes| {
+            let made = attest::verify(&bytes, policy.keys(), wanted, now);
+            (bytes, made)
+        });
+        for (bytes, made) in before.into_iter().chain(new) {
+            match made {
+                Ok(claims) => self.take_claims(&bytes, claims, sha256),
+                Err(rejection) => self.notes.push(rejection.to_string()),
             }
         }
-        for bytes in std::mem::take(&mut self.at_hand) {
-            if let Err(rejection) = self.claim(&bytes, policy, (&artifact, sha256), now) {
-                self.notes.push(rejection.to_string());
-            }
-        }
-    }
-
-    fn claim(
-        &mut self,
-        bytes: &[u8],
-        policy: &Policy,
-        (artifact, file): (&ArtifactName, Sha256Digest),
-        now: Timestamp,
-    ) -> Result<(), Rejection> {
-        let wanted = WantedFile { artifact, sha256: Some(file) };
-        let claims = attest::verify(bytes, policy.keys(), wanted, now)?;
-        self.take_claims(bytes, claims, file);
-        Ok(())
     }
 
     /// Takes the claims in these bytes about the package of this file, as far as they are new.

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Judged, open_steadily};
+use super::Judged;
+use super::files::open_steadily;
 use crate::policy::{Basis, Clearance, Decision};
 use crate::sys::files::write_whole;
 use crate::sys::secure::Trusted;
@@ -32,7 +33,7 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// The cleared files, and the end of their validity.
 #[derive(Debug, Serialize, Deserialize)]
-struct Written {
+struct WrittenMemory {
     format: u32,
     /// SHA-256 of the configuration by which the files were judged
     policy: Sha256Digest,
@@ -92,7 +93,7 @@ impl ToRemember {
         policy: Sha256Digest,
         now: Timestamp,
     ) -> std::io::Result<()> {
-        let written = Written { format: FORMAT, policy, from: now.as_unix(), files: self.0 };
+        let written = WrittenMemory { format: FORMAT, policy, from: now.as_unix(), files: self.0 };
         write_whole(&path(state), &serde_json::to_vec(&written)?)
     }
 }
@@ -103,10 +104,11 @@ impl Memory {
     #[must_use]
     pub fn read(state: &Path, policy: Sha256Digest, now: Timestamp) -> Self {
         let text = Trusted::now().read(&path(state), MAX_BYTES).ok();
-        let written = text.and_then(|text| serde_json::from_str::<Written>(&text).ok());
+        let written = text.and_then(|text| serde_json::from_str::<WrittenMemory>(&text).ok());
         let now = now.as_unix();
         // A clock that was set back must not make a clearance last.
-        let holds = |it: &Written| it.format == FORMAT && it.policy == policy && it.from <= now;
+        let holds =
+            |it: &WrittenMemory| it.format == FORMAT && it.policy == policy && it.from <= now;
         let files = written.filter(holds).map(|it| it.files).unwrap_or_default();
         let stamps = files.into_iter().filter(|it| now < it.until).map(|it| it.stamp).collect();
         Self { stamps }

@@ -6,65 +6,53 @@
 mod appetite;
 mod archives;
 mod assess;
-mod confine;
-mod gather;
+mod files;
+mod indexes;
 mod inquiry;
-mod keys;
+mod judge;
 mod listings;
 mod memory;
 mod outlook;
 mod patience;
+mod recorder;
 mod remembered;
 mod rounds;
-mod routes;
 mod run;
 mod signers;
-mod stock;
-mod survey;
 mod system;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::apt::configuration::Configuration;
-use crate::attest::{self, WantedFile};
 use crate::cache::{self, Cache};
 use crate::config::{self, Config, Problems};
-use crate::deb::{self, Examined};
-use crate::evidence::{self, Found, Network, Question, Routes};
-use crate::policy::{Decision, Mode, Policy, Reason, Refusal, Subject};
-use crate::receipt::{self, Signed};
+use crate::evidence::{self, Network, Routes};
+pub use crate::fetching::Gatherer;
+use crate::fetching::{Fetcher, Local, Next, Nobody, fetching_user};
+use crate::policy::{Mode, Policy, Reason};
+use crate::receipt;
 use crate::sys::plain;
 use crate::sys::privileges::User;
-use crate::sys::secure::{SecureError, Trusted};
-use crate::sys::steady::{self, Stamp, Tells};
-use crate::types::{Called, Identity, RebuilderName, Sha256Digest, Timestamp};
+use crate::sys::secure::Trusted;
+use crate::types::{Identity, Sha256Digest, Timestamp};
 
 use appetite::Appetite;
 use archives::Archives;
 pub use assess::{Ask, Assessed};
-pub use confine::{Confinement, MethodPlaces, confine_fetcher, confine_method};
-#[cfg(fuzzing)]
-pub use gather::fuzzing;
-pub use gather::{Fetcher, Gatherer, Local, Next, serve};
 pub use inquiry::Inquiry;
-use inquiry::Verified;
-pub use keys::keys_of_endpoints;
+pub use judge::{Candidate, Installing, Judged, Look};
 use listings::Keep;
-pub use listings::{Listings, Signers};
+pub use listings::{Listings, SignerKeys};
 pub use memory::{Memory, Recalled, ToRemember};
 pub use outlook::Outlook;
 pub use patience::{Haste, Patience, TICK};
-use rounds::{Open, work_through};
-pub use routes::{Commands, Finder, ways};
+pub use recorder::{News, Recorder};
+pub use rounds::Purpose;
 use run::Run;
 pub use signers::{Keyrings, Root};
-pub use stock::{Stock, Taken};
-pub use survey::Surveyed;
 pub use system::{AptUnreadable, Environment, apt_configuration, apt_configuration_with, apt_dump};
 
 /// The time for which a run whose files are all decided waits for outstanding answers: a conflict
@@ -116,49 +104,6 @@ impl From<Problems> for Broken {
     fn from(problems: Problems) -> Self {
         Self { shown: problems.to_string(), lines: problems.lines() }
     }
-}
-
-/// A file that is going to be judged.
-#[derive(Debug, Clone)]
-pub struct Candidate {
-    /// Its path
-    pub path: PathBuf,
-    /// apt's own description of it
-    pub requested: Option<Called>,
-}
-
-/// A file that was judged.
-#[derive(Debug)]
-pub struct Judged {
-    /// Its path
-    pub path: PathBuf,
-    /// The decision about it
-    pub decision: Decision,
-    /// The signed bytes that the decision rests on
-    pub signed: Signed,
-    /// The reasons for which attestations from this machine made no claim
-    pub notes: Vec<String>,
-    /// The stamp that identifies it later, if no other user can change it
-    pub stamp: Option<Stamp>,
-}
-
-/// The settings for judging files.
-#[derive(Debug, Clone, Copy)]
-pub struct Look<'a> {
-    /// More attestations
-    pub evidence: &'a [evidence::AtHand],
-    /// The choice whether the files are about to be installed from their present paths. If so, no
-    /// other user may be able to swap them
-    pub installing: Installing,
-}
-
-/// The relation of a file to an installation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Installing {
-    /// Installed from its present path, which must be safe.
-    InPlace,
-    /// Not installed by this run.
-    No,
 }
 
 impl Gate {
@@ -269,9 +214,9 @@ impl Gate {
 
     /// Returns the settings for fetching evidence; nothing if the gate is closed.
     #[must_use]
-    pub fn setup(&self, apt: &Configuration, network: Network) -> Option<evidence::Setup> {
+    pub fn setup(&self, apt: &Configuration, network: Network) -> Option<evidence::EndpointSetup> {
         let config = self.config.as_ref().ok()?;
-        Some(evidence::Setup {
+        Some(evidence::EndpointSetup {
             endpoints: config.endpoints.clone(),
             timeouts: config.timeouts,
             authorities: config.authorities.clone(),
@@ -292,7 +237,7 @@ impl Gate {
         apt: &Configuration,
         network: Network,
     ) -> Result<Box<dyn Gatherer>, String> {
-        let Some(setup) = self.setup(apt, network) else { return Ok(Box::new(gather::Nobody)) };
+        let Some(setup) = self.setup(apt, network) else { return Ok(Box::new(Nobody)) };
         if let Some(user) = self.unprivileged(apt)? {
             return Ok(Box::new(Fetcher::new(setup, user)));
         }
@@ -310,7 +255,7 @@ impl Gate {
         self.gatherer(apt, Network::Allowed).or_else(|why| {
             if self.policy().is_ok_and(|it| it.mode() == Mode::Warn) {
                 self.remark(&[format!("{why}, so no rebuilder is asked")]);
-                return Ok(Box::new(gather::Nobody));
+                return Ok(Box::new(Nobody));
             }
             Err(why)
         })
@@ -322,7 +267,7 @@ impl Gate {
     /// # Errors
     /// If there is no such user.
     pub fn unprivileged(&self, apt: &Configuration) -> Result<Option<User>, String> {
-        let Some(user) = gather::fetching_user(apt)? else { return Ok(None) };
+        let Some(user) = fetching_user(apt)? else { return Ok(None) };
         self.cache.give_to(&user);
         Ok(Some(user))
     }
@@ -335,72 +280,7 @@ impl Gate {
 
     /// Hands every file that apt's indexes list to `each`.
     pub fn each_listed(&self, each: impl FnMut(Sha256Digest, Identity)) {
-        listings::each(&self.lists, each);
-    }
-
-    /// Returns the evidence at hand about a file, and the endpoints still to ask. These belong to
-    /// every rebuilder that has an endpoint for the file and no signed attestation about this very
-    /// hash in the cache.
-    #[must_use]
-    pub fn inquire(&self, question: &Question, now: Timestamp) -> Inquiry {
-        self.inquire_with(question, Vec::new(), now)
-    }
-
-    /// Returns the same, and also uses attestations that were kept elsewhere.
-    #[must_use]
-    pub fn inquire_with(&self, question: &Question, kept: Vec<Vec<u8>>, now: Timestamp) -> Inquiry {
-        let Ok(config) = &self.config else { return Inquiry::default() };
-        let artifact = question.identity.artifact_name();
-        let cached = self
-            .cache
-            .read_some(&artifact, |giver, it| self.appetite.take(giver, it.len()).is_ok());
-        let mut at_hand = Vec::new();
-        let mut heard: BTreeSet<RebuilderName> = BTreeSet::new();
-        let mut verified = None;
-        if let Some(sha256) = question.sha256 {
-            let wanted = WantedFile { artifact: &artifact, sha256: Some(sha256) };
-            let keys = config.policy.keys();
-            let cached = cached.into_iter().filter_map(|(giver, bytes)| {
-                let result = self.appetite.verify(&giver, |checks| {
-                    attest::verify_within(&bytes, keys, wanted, now, checks)
-                });
-                Some((bytes, result.ok()?))
-            });
-            let kept = kept.into_iter().map(|bytes| {
-                let result = attest::verify(&bytes, keys, wanted, now);
-                (bytes, result)
-            });
-            let attestations: Vec<_> = cached.chain(kept).collect();
-            let claims =
-                attestations.iter().filter_map(|(_, result)| result.as_ref().ok()).flatten();
-            heard
-                .extend(claims.filter(|it| it.sha256() == sha256).map(|it| it.rebuilder().clone()));
-            verified = Some(Verified { artifact, sha256, attestations });
-        } else {
-            at_hand.extend(cached.into_iter().map(|(_, bytes)| bytes).chain(kept));
-        }
-        let answers = match question.sha256 {
-            Some(sha256) => self.run.answers(&question.identity.artifact_name(), sha256),
-            None => &[],
-        };
-        let answered = run::endpoints(answers);
-        let asked = config
-            .endpoints
-            .iter()
-            .enumerate()
-            .filter(|(_, it)| !answered.contains(&(&it.rebuilder, it.url.as_str())))
-            .filter(|(_, endpoint)| endpoint.covers(&question.identity.architecture))
-            .filter(|(_, endpoint)| !heard.contains(&endpoint.rebuilder))
-            .map(|(index, endpoint)| (index, endpoint.rebuilder.clone()))
-            .collect();
-        let mut inquiry = Inquiry::new(at_hand, asked)
-            .with_archives(Arc::clone(&self.archives))
-            .with_appetite(Arc::clone(&self.appetite));
-        inquiry.add_answers(answers);
-        match verified {
-            Some(verified) => inquiry.with_verified(verified),
-            None => inquiry,
-        }
+        indexes::each(&self.lists, each);
     }
 
     /// Reads the indexes for the files that are `wanted`, if the policy looks at them at all. For
@@ -413,13 +293,6 @@ impl Gate {
             }
             _ => Listings::default(),
         }
-    }
-
-    /// Returns the entries of the indexes for the packages that are `wanted`, whatever the policy
-    /// looks at.
-    #[must_use]
-    pub fn listings_of(&self, wanted: impl Fn(&Identity) -> bool) -> Listings {
-        self.listings_where(|_, identity| wanted(identity))
     }
 
     /// Returns the entries of the indexes for the files that are `wanted`, whatever the policy
@@ -438,7 +311,7 @@ impl Gate {
         wanted: impl Fn(Option<&Sha256Digest>, &Identity) -> bool,
     ) -> Listings {
         let needed = self.config.as_ref().is_ok_and(|it| it.policy.needs_signers());
-        let signers = (needed || self.signers == AskedFor::ByPeople).then(|| Signers {
+        let signers = (needed || self.signers == AskedFor::ByPeople).then(|| SignerKeys {
             certificates: self.keyrings.certificates(Root::Own),
             now: receipt::present(&self.state, std::time::SystemTime::now()).now.into(),
         });
@@ -459,296 +332,4 @@ impl Gate {
     pub fn remarks(&self) -> BTreeSet<String> {
         std::mem::take(&mut *self.remarks.lock().unwrap_or_else(|lock| lock.into_inner()))
     }
-
-    /// Judges files as a whole: hashes all, gathers all evidence at once, and decides each as soon
-    /// as no outstanding answer could change the decision. `progress` is called with the number of
-    /// decided files.
-    pub fn judge(
-        &self,
-        candidates: Vec<Candidate>,
-        look: Look<'_>,
-        gatherer: &mut dyn Gatherer,
-        now: Timestamp,
-        mut progress: impl FnMut(usize),
-    ) -> Vec<Judged> {
-        let policy = match self.policy() {
-            Ok(policy) => policy,
-            Err(reason) => {
-                let refused = |it: Candidate| Judged::refused(it.path, None, reason.clone());
-                return candidates.into_iter().map(refused).collect();
-            }
-        };
-        let grace = self.grace();
-        let mut done: BTreeMap<usize, Judged> = BTreeMap::new();
-        let mut cases: BTreeMap<usize, (Question, Case<'_>)> = BTreeMap::new();
-        let read = in_parallel(&candidates, |it| {
-            let file = read(it, look.installing)?;
-            let asked = file.question().map(|question| {
-                let inquiry = self.inquire(&question, now);
-                (question, inquiry)
-            });
-            Ok::<_, String>((file, asked))
-        });
-        let wanted: BTreeSet<Sha256Digest> =
-            read.iter().filter_map(|it| Some(it.as_ref().ok()?.0.content.sha256())).collect();
-        let names: BTreeSet<&Identity> =
-            read.iter().filter_map(|it| Some(&it.as_ref().ok()?.1.as_ref()?.0.identity)).collect();
-        let listings = self.listings(|sha256, identity| match sha256 {
-            Some(sha256) => wanted.contains(sha256),
-            None => names.contains(identity),
-        });
-        drop(names);
-        for (index, (candidate, read)) in candidates.into_iter().zip(read).enumerate() {
-            match read {
-                Err(why) => {
-                    let reason = unread(&candidate, &why);
-                    done.insert(index, Judged::refused(candidate.path, None, reason));
-                }
-                Ok(read) => {
-                    let by = By { policy, now };
-                    let mut case = Case::new(candidate, read, &listings, look, by);
-                    // If an earlier hook of this run has asked the others, they are not asked again
-                    // for answers that decide nothing.
-                    let is_closed = grace.is_zero() && case.settle();
-                    match case.question.take().filter(|_| !is_closed) {
-                        Some(question) => drop(cases.insert(index, (question, case))),
-                        None => drop(done.insert(index, case.close())),
-                    }
-                }
-            }
-        }
-        let before = done.len();
-        let ids: Vec<usize> = cases.keys().copied().collect();
-        let cases = cases.into_values();
-        let progress = |done| progress(before + done);
-        let closed = work_through(cases, gatherer, &mut self.patience(), grace, progress);
-        done.extend(ids.into_iter().zip(closed));
-        done.into_values().collect()
-    }
-}
-
-impl Judged {
-    fn refused(path: PathBuf, subject: Option<Subject>, reason: Reason) -> Self {
-        let decision = Decision::Refuse(Refusal::unjudged(subject, reason));
-        Self { path, decision, signed: Signed::default(), notes: Vec::new(), stamp: None }
-    }
-}
-
-/// The policy and the time by which a file is judged.
-#[derive(Clone, Copy)]
-struct By<'p> {
-    policy: &'p Policy,
-    now: Timestamp,
-}
-
-/// A file under judgement.
-struct Case<'p> {
-    path: PathBuf,
-    subject: Subject,
-    /// The question about it, until it is asked
-    question: Option<Question>,
-    inquiry: Inquiry,
-    stamp: Option<Stamp>,
-    by: By<'p>,
-}
-
-impl<'p> Case<'p> {
-    fn new(
-        candidate: Candidate,
-        (file, asked): (ReadFile, Option<(Question, Inquiry)>),
-        listings: &Listings,
-        look: Look<'_>,
-        by: By<'p>,
-    ) -> Self {
-        let ReadFile { content: file, stability } = file;
-        let (stamp, changeable) = match stability {
-            Ok(stamp) => (stamp, None),
-            Err(why) => (None, Some(why)),
-        };
-        let Candidate { path, requested } = candidate;
-        let sha256 = file.sha256();
-        let subject_of = |listings| {
-            let subject = Subject::new(file, None, listings).requested_as(requested);
-            match changeable {
-                Some(why) => subject.that_others_can_change(why),
-                None => subject,
-            }
-        };
-        let Some((question, mut inquiry)) = asked else {
-            let (subject, inquiry) = (subject_of(Vec::new()), Inquiry::default());
-            return Self { path, subject, question: None, inquiry, stamp, by };
-        };
-        let unhashed = listings.unhashed(&question.identity);
-        let listings = listings.of(sha256, &question.identity);
-        for brought in look.evidence {
-            inquiry.add_at_hand(brought.about(&question.identity.artifact_name()));
-        }
-        let subject = subject_of(listings).listed_without_hash(unhashed);
-        Self { path, subject, question: Some(question), inquiry, stamp, by }
-    }
-}
-
-impl Open for Case<'_> {
-    type Closed = Judged;
-
-    fn asked(&self) -> Vec<usize> {
-        self.inquiry.asked()
-    }
-
-    fn add(&mut self, endpoint: usize, found: Found) {
-        self.inquiry.add(endpoint, found);
-    }
-
-    fn settle(&mut self) -> bool {
-        self.inquiry.decide_early(self.by.policy, &self.subject, self.by.now).is_some()
-    }
-
-    fn awaited(&self) -> BTreeSet<RebuilderName> {
-        self.inquiry.awaited().cloned().collect()
-    }
-
-    fn rest(&mut self, rebuilder: &RebuilderName, why: &str) {
-        self.inquiry.rest(rebuilder, why);
-    }
-
-    fn give_up(&mut self, why: &str) {
-        self.inquiry.give_up(why);
-    }
-
-    fn close(mut self) -> Judged {
-        let decision = self.inquiry.decide(self.by.policy, &self.subject, self.by.now);
-        let (signed, notes) = self.inquiry.into_parts();
-        Judged { path: self.path, decision, signed, notes, stamp: self.stamp }
-    }
-}
-
-/// A file that was read.
-struct ReadFile {
-    content: Examined,
-    /// The stamp that identifies the file later if it is about to be installed, or the reason for
-    /// which another user could change it before
-    stability: Result<Option<Stamp>, String>,
-}
-
-impl ReadFile {
-    /// Returns the question about it, if it is a package.
-    fn question(&self) -> Option<Question> {
-        let control = self.content.control().ok()?;
-        Some(Question {
-            identity: control.identity.clone(),
-            source: Some(control.source.clone()),
-            sha256: Some(self.content.sha256()),
-        })
-    }
-}
-
-/// Opens and reads one file.
-fn read(candidate: &Candidate, installing: Installing) -> Result<ReadFile, String> {
-    let path = &candidate.path;
-    let (file, changeable) = match installing {
-        Installing::No => (open_plainly(path)?, None),
-        Installing::InPlace => match open_steadily(path).and_then(|file| settle(file, path)) {
-            Ok(file) => (file, None),
-            Err(Unsafe::Changeable(why)) => (open_plainly(path)?, Some(why)),
-            Err(Unsafe::Unreadable(why)) => return Err(why),
-        },
-    };
-    let failed = |error| format!("{}: {}", path.display(), plain(&error));
-    let before = Stamp::of(&file).map_err(failed)?;
-    let content = deb::examine(&file).map_err(failed)?;
-    if Stamp::of(&file).map_err(failed)? != before {
-        return Err(format!("{} was changed while it was read", path.display()));
-    }
-    let stamp = (installing == Installing::InPlace).then_some(before);
-    Ok(ReadFile { content, stability: changeable.map_or(Ok(stamp), Err) })
-}
-
-/// Returns the reason for a file that could not be read; `why` is the error. A file that apt is
-/// about to install should be there: a missing one means that apt's caller did not download it.
-fn unread(Candidate { path, requested }: &Candidate, why: &str) -> Reason {
-    let is_gone = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
-    if requested.is_some() && path.symlink_metadata().is_err_and(is_gone) {
-        return Reason::Missing;
-    }
-    // The path is already before it.
-    let why = why.strip_prefix(&format!("{}: ", path.display())).unwrap_or(why).to_owned();
-    Reason::Unreadable { why }
-}
-
-/// The reason for which a file cannot be installed from its path.
-enum Unsafe {
-    /// Others could change it.
-    Changeable(String),
-    /// It cannot be opened at all.
-    Unreadable(String),
-}
-
-/// Opens a file that remains unchanged: only root can open it for writing or put another one in its
-/// place. No process that could do so before still has it open.
-fn open_steadily(path: &Path) -> Result<File, Unsafe> {
-    let file = Trusted::now().lasting().open_file(path).map_err(|why| match why {
-        SecureError::Owner { path, owner } => {
-            Unsafe::Changeable(format!("{} belongs to user {owner}", path.display()))
-        }
-        SecureError::Writable { path, .. } => {
-            Unsafe::Changeable(format!("{} can be written by others", path.display()))
-        }
-        why @ SecureError::Untold { .. } => Unsafe::Changeable(why.to_string()),
-        why => Unsafe::Unreadable(why.to_string()),
-    })?;
-    steady::nobody_writes(&file)
-        .map_err(|why| Unsafe::Changeable(format!("{}: {why}", path.display())))?;
-    Ok(file)
-}
-
-/// Ensures that no process has a file that was opened steadily mapped into memory either. If the
-/// file system does not tell that, a copy takes its place.
-fn settle(file: File, path: &Path) -> Result<File, Unsafe> {
-    if steady::tells(&file) == Some(Tells::All) {
-        return Ok(file);
-    }
-    steady::replace_by_copy(&file, path).map_err(|why| {
-        Unsafe::Changeable(format!(
-            "{}: its file system does not tell whether a process has it mapped for writing, and no copy could take its place: {}",
-            path.display(),
-            plain(&why)
-        ))
-    })?;
-    open_steadily(path)
-}
-
-fn open_plainly(path: &Path) -> Result<File, String> {
-    use std::os::unix::fs::OpenOptionsExt;
-
-    let file = File::options()
-        .read(true)
-        .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
-        .open(path)
-        .map_err(|error| format!("{}: {}", path.display(), plain(&error)))?;
-    match file.metadata() {
-        Ok(metadata) if metadata.is_file() => Ok(file),
-        _ => Err(format!("{} is not a file", path.display())),
-    }
-}
-
-/// Runs `work` over all items on as many threads as there are processors, and keeps the order.
-fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(BTreeMap::new());
-    let worker = || {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(index) else { return };
-            let result = work(item);
-            results.lock().unwrap_or_else(|lock| lock.into_inner()).insert(index, result);
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(worker);
-        }
-        worker();
-    });
-    results.into_inner().unwrap_or_else(|lock| lock.into_inner()).into_values().collect()
 }

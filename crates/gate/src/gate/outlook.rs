@@ -33,7 +33,7 @@ impl Gate {
     #[must_use]
     pub fn files_of(&self, packages: &[Identity]) -> Vec<Named> {
         let wanted: BTreeSet<&Identity> = packages.iter().collect();
-        let listings = self.listings_of(|it| wanted.contains(it));
+        let listings = self.listings_where(|_, it| wanted.contains(it));
         let files = listings.files();
         let listed = packages.iter().filter_map(|it| files.get(it)).flat_map(|it| it.values());
         listed
@@ -138,7 +138,7 @@ impl<'a> Outlook<'a> {
         for (count, what) in [
             (self.excepted.len(), "under an exception"),
             (self.refused.len(), word),
-            (self.unlisted.len(), "in no index by a SHA-256, judged when installed"),
+            (self.unlisted.len(), "without a SHA-256 in any index, judged when installed"),
         ] {
             if count > 0 {
                 counts.push(format!("{count} {what}"));

@@ -6,12 +6,11 @@
 //! and never writes it. Files that `_apt` can write, such as the cache of attestations, are not
 //! trusted.
 
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::attest::Remembered;
-use crate::sys::files::write_whole;
+use crate::sys::files::{read_at_most, write_whole};
 use crate::sys::secure::Trusted;
 
 /// The file's name below `APT::Quorum::State`.
@@ -20,11 +19,9 @@ const FILE: &str = "signatures";
 /// Reads the remembered signatures below `state`. An unreadable file, or one that another user
 /// could have written, counts as empty.
 pub(super) fn recall(state: &Path) -> Arc<Remembered> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(Remembered::MAX_BYTES).unwrap_or_default();
-    let read = Trusted::now().open_file(&state.join(FILE)).map(|it| it.take(limit + 1));
-    let read = read.is_ok_and(|mut it| it.read_to_end(&mut bytes).is_ok());
-    let remembered = read.then(|| Remembered::from_bytes(&bytes)).flatten();
+    let file = Trusted::now().open_file(&state.join(FILE)).ok();
+    let bytes = file.and_then(|it| read_at_most(it, Remembered::MAX_BYTES).ok());
+    let remembered = bytes.and_then(|it| Remembered::from_bytes(&it));
     Arc::new(remembered.unwrap_or_default())
 }
 

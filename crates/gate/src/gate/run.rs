@@ -39,18 +39,18 @@ const MAX_BETWEEN: usize = 3;
 /// The process of apt that a run belongs to, identified by its number and its start
 /// (proc_pid_stat(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Process {
+struct AptProcess {
     number: u32,
     /// The start in clock ticks since the system was started
     start: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Written {
+struct WrittenRun {
     format: u32,
     /// SHA-256 of the configuration in use
     policy: Sha256Digest,
-    process: Process,
+    process: AptProcess,
     /// The time of writing, in seconds since 1970
     from: i64,
     /// In milliseconds
@@ -87,13 +87,13 @@ impl Run {
     }
 
     fn recall_of(
-        process: Process,
+        process: AptProcess,
         state: &Path,
         policy: Sha256Digest,
         now: Timestamp,
     ) -> Option<Self> {
         let text = Trusted::now().read(&state.join(FILE), MAX_BYTES).ok()?;
-        let written: Written = serde_json::from_str(&text).ok()?;
+        let written: WrittenRun = serde_json::from_str(&text).ok()?;
         let age = now.as_unix().checked_sub(written.from)?;
         let same =
             written.format == FORMAT && written.policy == policy && written.process == process;
@@ -156,18 +156,18 @@ impl Run {
 
     fn written(
         &self,
-        process: Process,
+        process: AptProcess,
         policy: Sha256Digest,
         now: Timestamp,
         used: &BTreeMap<RebuilderName, Duration>,
-    ) -> Written {
+    ) -> WrittenRun {
         let millis = |it: &Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
         let answers = self.answers.iter().map(|((artifact, sha256), answers)| WrittenAnswers {
             artifact: artifact.clone(),
             sha256: *sha256,
             answers: answers.clone(),
         });
-        Written {
+        WrittenRun {
             format: FORMAT,
             policy,
             process,
@@ -197,13 +197,13 @@ pub(super) fn endpoints(answers: &[Answer]) -> BTreeSet<(&RebuilderName, &str)> 
 }
 
 /// Returns the process that started this one: apt, skipping the shells that it starts hooks with.
-fn process() -> Option<Process> {
+fn process() -> Option<AptProcess> {
     let mut number = parent_id();
     for _ in 0..=MAX_BETWEEN {
         let text = std::fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
         let (name, parent, start) = stat(&text)?;
         if !matches!(name, "sh" | "dash" | "bash") {
-            return Some(Process { number, start });
+            return Some(AptProcess { number, start });
         }
         number = parent;
     }
@@ -229,7 +229,7 @@ mod tests {
 
     use super::*;
 
-    const PROCESS: Process = Process { number: 7, start: 70 };
+    const PROCESS: AptProcess = AptProcess { number: 7, start: 70 };
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_unix(seconds).unwrap()
@@ -249,7 +249,7 @@ mod tests {
         directory
     }
 
-    fn recalls(state: &Path, process: Process, policy: Sha256Digest, now: i64) -> bool {
+    fn recalls(state: &Path, process: AptProcess, policy: Sha256Digest, now: i64) -> bool {
         let run = Run::recall_of(process, state, policy, at(now));
         run.is_some_and(|it| {
             it.graced && it.used[&"a".parse().unwrap()] == Duration::from_millis(1500)
@@ -265,7 +265,7 @@ mod tests {
         assert!(!recalls(state, PROCESS, policy(), 1000 + LASTS), "too late");
         assert!(!recalls(state, PROCESS, policy(), 999), "the clock was set back");
         assert!(!recalls(state, PROCESS, Sha256Digest::of(b"another"), 1000));
-        for other in [Process { number: 8, ..PROCESS }, Process { start: 71, ..PROCESS }] {
+        for other in [AptProcess { number: 8, ..PROCESS }, AptProcess { start: 71, ..PROCESS }] {
             assert!(!recalls(state, other, policy(), 1000), "another run");
         }
     }

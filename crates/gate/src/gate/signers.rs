@@ -8,20 +8,20 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::apt::configuration::Configuration;
 use crate::apt::sources::{self, Format};
+use crate::sys::files::{Links, open_plain, read_at_most};
 use crate::sys::inside::Inside;
 use crate::types::Unverified;
 
 /// Largest file with sources that is read, in bytes.
-const MAX_SOURCES: u64 = 1024 * 1024;
+const MAX_SOURCES: usize = 1024 * 1024;
 
 /// Largest keyring that is read, in bytes. Debian's archive has one of 60 kB.
-const MAX_KEYRING: u64 = 4 * 1024 * 1024;
+const MAX_KEYRING: usize = 4 * 1024 * 1024;
 
 /// Most files with sources, and most keyrings.
 const MAX_FILES: usize = 1000;
@@ -105,26 +105,15 @@ impl Default for Keyrings {
 impl Root<'_> {
     fn open(self, path: &Path) -> io::Result<File> {
         match self {
-            // Links are followed: Debian's own keyring has an old name that is one.
-            Self::Own => {
-                let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
-                let file = File::options().read(true).custom_flags(flags).open(path)?;
-                if file.metadata()?.is_file() {
-                    Ok(file)
-                } else {
-                    Err(io::ErrorKind::InvalidInput.into())
-                }
-            }
+            // Debian's own keyring has an old name that is a link.
+            Self::Own => open_plain(path, Links::Followed),
             Self::Other(inside) => inside.file(path),
         }
     }
 
     /// Reads the whole of a file of at most `limit` bytes.
-    fn read(self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-        let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= limit);
-        if fits { Ok(bytes) } else { Err(io::ErrorKind::FileTooLarge.into()) }
+    fn read(self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        read_at_most(self.open(path)?, limit)
     }
 
     /// Lists the files of a directory that have one of these suffixes, sorted.

@@ -26,7 +26,7 @@ pub enum Environment {
 /// cache, so their usual paths must not be assumed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "apt's configuration cannot be read, which may say where that of apt-quorum is: {0}. See apt-config dump"
+    "apt's configuration cannot be read, and it may name apt-quorum's directories: {0}. See apt-config dump"
 )]
 pub struct AptUnreadable(
     /// The result of apt-config, with the first mistake that it names

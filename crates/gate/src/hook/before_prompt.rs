@@ -21,21 +21,21 @@ use crate::types::{Called, Identity, printable};
 /// The variable in which apt passes the descriptor of its socket.
 const SOCKET: &str = "APT_HOOK_SOCKET";
 
-/// The item of apt's configuration that selects when this hook reports: see [`Wanted`].
+/// The item of apt's configuration that selects when this hook reports: see [`Speaking`].
 const ITEM: &str = "APT::Quorum::Before-Prompt";
 
 /// The last sentence when apt is told to stop.
 const OUTCOME: &str = "Nothing was downloaded or installed.";
 
 /// The last sentence when apt is going to ask whether to continue all the same.
-const PROSPECT: &str = "If you go on, all of it is downloaded and none of it is installed.";
+const PROSPECT: &str = "If you continue, apt downloads everything and installs nothing.";
 
 /// Runs the hook. A failure makes apt stop.
 #[must_use]
 pub fn run() -> ExitCode {
     let number = std::env::var(SOCKET).ok().and_then(|it| it.parse().ok());
     let Some(socket) = number.and_then(inherited::take) else {
-        complain("before-prompt is started by apt, see apt-quorum(1).");
+        complain("apt starts before-prompt: see apt-quorum(1).");
         return ExitCode::FAILURE;
     };
     match converse(&socket) {
@@ -84,7 +84,7 @@ fn look_ahead(
     odd: &[Called],
     all_named: bool,
 ) -> ExitCode {
-    if packages.is_empty() && odd.is_empty() || !Wanted::of(apt).speaks_in(apt) {
+    if packages.is_empty() && odd.is_empty() || !Speaking::of(apt).speaks_in(apt) {
         return ExitCode::SUCCESS;
     }
     let (state, now) = (state(apt), present(apt));
@@ -92,7 +92,9 @@ fn look_ahead(
     let policy = match gate.config() {
         Ok(config) => &config.policy,
         Err(problems) => {
-            complain_raw(&format!("{problems}; with any, every package is refused. {OUTCOME}\n"));
+            complain_raw(&format!(
+                "{problems}. Every package is refused until you fix the configuration. {OUTCOME}\n"
+            ));
             return ExitCode::FAILURE;
         }
     };
@@ -138,7 +140,7 @@ fn look_ahead(
 /// The condition by [`ITEM`] under which this hook asks rebuilders and reports its findings. It has
 /// no influence on admissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+enum Speaking {
     /// The default: reports when apt is about to download and was not told to be quiet. With a
     /// quiet apt, a program reads the output, and what it asks for is no installation.
     Usually,
@@ -148,7 +150,7 @@ enum Wanted {
     Never,
 }
 
-impl Wanted {
+impl Speaking {
     fn of(apt: &Configuration) -> Self {
         match apt.find(ITEM) {
             Some(word) if word.eq_ignore_ascii_case("always") => Self::Always,
@@ -208,7 +210,7 @@ mod tests {
         ] {
             let mut apt = Configuration::default();
             items.iter().for_each(|item| apt.add(item));
-            assert_eq!(Wanted::of(&apt).speaks_in(&apt), expected, "{items:?}");
+            assert_eq!(Speaking::of(&apt).speaks_in(&apt), expected, "{items:?}");
         }
     }
 }

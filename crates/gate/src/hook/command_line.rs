@@ -68,7 +68,7 @@ pub struct UnknownOption(String);
 
 /// The archives and the target in a command line of dpkg.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct DpkgTold {
     /// The archives, or with `--recursive` directories of archives, that it is going to unpack
     pub archives: Vec<PathBuf>,
     /// The target, as far as the command line names it: dpkg's configuration and its environment
@@ -89,7 +89,7 @@ pub enum Into {
 ///
 /// # Errors
 /// If an option is not known.
-pub fn told(arguments: Vec<Vec<u8>>) -> Result<Told, UnknownOption> {
+pub fn told(arguments: Vec<Vec<u8>>) -> Result<DpkgTold, UnknownOption> {
     let mut into = Into::System;
     let mut rest = arguments.into_iter().peekable();
     // A dash alone is a file name for dpkg.
@@ -112,7 +112,7 @@ pub fn told(arguments: Vec<Vec<u8>>) -> Result<Told, UnknownOption> {
         }
     }
     let archives = rest.map(|word| PathBuf::from(OsString::from_vec(word))).collect();
-    Ok(Told { archives, into })
+    Ok(DpkgTold { archives, into })
 }
 
 /// Returns true when an option, with the next word as its value if it needs one, makes dpkg unpack

@@ -10,9 +10,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Entry, News, present, refuse, state};
+use super::{Hook, present, refuse, state};
 use crate::apt::configuration::Configuration;
-use crate::gate::{Environment, Gate, Haste, apt_configuration};
+use crate::gate::{Environment, Gate, Haste, News, apt_configuration};
 use crate::report::Entrance;
 use crate::sys::secure::Trusted;
 
@@ -33,6 +33,6 @@ pub fn run() -> ExitCode {
     let now = present(&apt);
     let gate = Gate::open(&apt, None, Trusted::now());
     let gate = gate.holding_up(Haste::First, &state(&apt), now);
-    let entry = Entry { gate: &gate, apt: &apt, entrance: Entrance::Debsig, now, news: News::All };
-    entry.pass_or_clear(vec![path])
+    let hook = Hook { gate: &gate, apt: &apt, entrance: Entrance::Debsig, now, news: News::All };
+    hook.pass_or_clear(vec![path])
 }

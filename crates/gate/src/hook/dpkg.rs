@@ -8,24 +8,25 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::command_line::{self, Into};
-use super::{Entry, News, Remembering, complain, emulator, exit, present, refuse, state};
+use super::{Hook, Remembering, complain, emulator, exit, present, refuse, state};
 use crate::apt::configuration::Configuration;
 use crate::config::Direct;
-use crate::gate::{Environment, Gate, Haste, apt_configuration, apt_dump};
+use crate::gate::{Environment, Gate, Haste, News, apt_configuration, apt_dump};
 use crate::policy::Mode;
 use crate::report::Entrance;
+use crate::sys::files::read_at_most;
 use crate::sys::plain;
 use crate::sys::secure::Trusted;
 use crate::types::printable;
 
 /// Longest command line that is read, in bytes: twice what Linux passes on.
-const MAX_COMMAND_LINE: u64 = 16 * 1024 * 1024;
+const MAX_COMMAND_LINE: usize = 16 * 1024 * 1024;
 
 /// Most files and directories that are looked at below the directories of `--recursive`.
 const MAX_ENTRIES: usize = 100_000;
@@ -44,21 +45,20 @@ pub fn run() -> ExitCode {
     let now = present(&apt);
     let gate = Gate::open(&apt, None, Trusted::now());
     let gate = gate.holding_up(Haste::First, &state(&apt), now);
-    let mut entry =
-        Entry { gate: &gate, apt: &apt, entrance: Entrance::Dpkg, now, news: News::All };
+    let mut hook = Hook { gate: &gate, apt: &apt, entrance: Entrance::Dpkg, now, news: News::All };
     // A user without root can only have dpkg unpack into places of their own. From 1.22.7, dpkg
     // itself then runs no hook.
     let is_root = nix::unistd::geteuid().is_root();
     if !is_root || gate.config().is_ok_and(|config| config.direct == Direct::Pass) {
-        return exit(entry.clear(Vec::new(), Remembering::No), Vec::new());
+        return exit(hook.clear(Vec::new(), Remembering::No), Vec::new());
     }
     let mode = gate.config().map_or(Mode::Enforce, |config| config.policy.mode());
     match asked_by_dpkg(mode) {
         Ok((archives, into)) => {
             if into == Into::Directory {
-                entry.news = News::Unconfirmed;
+                hook.news = News::Unconfirmed;
             }
-            entry.pass_or_clear(archives)
+            hook.pass_or_clear(archives)
         }
         Err(why) => refuse(Entrance::Dpkg, &apt, &why),
     }
@@ -72,13 +72,14 @@ fn configuration(mut arguments: impl Iterator<Item = OsString>) -> Result<Config
         return apt_configuration(Environment::Ignored).map_err(|error| error.to_string());
     };
     if arguments.next().is_some() {
-        return Err("dpkg's configuration says more than one file behind pre-invoke".to_owned());
+        return Err("dpkg's configuration names more than one file after pre-invoke".to_owned());
     }
     let file = PathBuf::from(file);
     // Without this file, the settings would differ from root's, and apt only warns.
     Trusted::now().open_file(&file).map_err(|error| error.to_string())?;
     let dump = apt_dump(Environment::Ignored, Some(&file)).map_err(|error| error.to_string())?;
-    let dump = dump.ok_or_else(|| format!("there is no apt-config to read {}", file.display()))?;
+    let dump =
+        dump.ok_or_else(|| format!("apt-config is missing, so {} cannot be read", file.display()))?;
     let mut configuration = Configuration::default();
     configuration.add_dump(&dump);
     Ok(configuration)
@@ -90,7 +91,7 @@ fn asked_by_dpkg(mode: Mode) -> Result<(Vec<PathBuf>, Into), String> {
     let process = PathBuf::from(format!("/proc/{}", nix::unistd::getppid()));
     let seen = |name: &str| {
         fs::read_link(process.join(name)).map_err(|error| {
-            format!("cannot see what dpkg was told: {}: {}", process.display(), plain(&error))
+            format!("cannot read dpkg's command line: {}: {}", process.display(), plain(&error))
         })
     };
     // dpkg's own name, also if a program that calls dpkg replaced it.
@@ -105,7 +106,7 @@ fn asked_by_dpkg(mode: Mode) -> Result<(Vec<PathBuf>, Into), String> {
     }
     let directory = seen("cwd")?;
     let mut arguments = arguments(&process)
-        .map_err(|error| format!("cannot read what dpkg was told: {}", plain(&error)))?;
+        .map_err(|error| format!("cannot read dpkg's command line: {}", plain(&error)))?;
     if is_emulated {
         arguments = emulator::told(&process, &directory, arguments).map_err(|why| {
             format!(
@@ -120,17 +121,15 @@ fn asked_by_dpkg(mode: Mode) -> Result<(Vec<PathBuf>, Into), String> {
         expanding.add(directory.join(path))?;
     }
     if expanding.archives.is_empty() {
-        return Err("dpkg was told of no archive".to_owned());
+        return Err("dpkg's command line names no file".to_owned());
     }
     Ok((expanding.archives, told.into))
 }
 
 /// Returns the arguments of a process, without its name.
 fn arguments(process: &Path) -> io::Result<Vec<Vec<u8>>> {
-    let mut all = Vec::new();
-    File::open(process.join("cmdline"))?.take(MAX_COMMAND_LINE + 1).read_to_end(&mut all)?;
-    let whole = u64::try_from(all.len()).is_ok_and(|length| length <= MAX_COMMAND_LINE);
-    if !whole || all.pop() != Some(0) {
+    let mut all = read_at_most(File::open(process.join("cmdline"))?, MAX_COMMAND_LINE)?;
+    if all.pop() != Some(0) {
         return Err(io::ErrorKind::InvalidData.into());
     }
     Ok(all.split(|&byte| byte == 0).skip(1).map(<[u8]>::to_vec).collect())
@@ -165,7 +164,7 @@ impl Expanding {
     fn search(&mut self, directory: &Path, depth: usize) -> Result<(), String> {
         let shown = printable(&directory.to_string_lossy()).to_string();
         if depth > MAX_DEPTH {
-            return Err(format!("{shown}: directories lie in each other too deeply"));
+            return Err(format!("{shown}: directories are nested too deeply"));
         }
         for name in self.names(directory)? {
             self.looked_at += 1;
@@ -191,7 +190,9 @@ impl Expanding {
             (Ok(names), _) => Ok(names),
             (Err(error), Mode::Enforce) => Err(error.to_string()),
             (Err(error), Mode::Warn) => {
-                complain(&format!("{error}. The mode is warn: what is there now is looked at."));
+                complain(&format!(
+                    "{error}. The mode is warn: only the present files are checked."
+                ));
                 let names = fs::read_dir(directory).and_then(Iterator::collect::<io::Result<_>>);
                 let names: Vec<fs::DirEntry> = names.map_err(|error| plain(&error))?;
                 Ok(names.iter().map(fs::DirEntry::file_name).collect())

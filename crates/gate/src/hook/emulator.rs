@@ -10,9 +10,11 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use crate::sys::files::read_at_most;
 
 /// The prefix of the names of all emulators.
 const NAME: &[u8] = b"qemu-";
@@ -25,7 +27,7 @@ const VARIABLE: &[u8] = b"QEMU_";
 const OVERLAYS: [&str; 2] = ["/etc/qemu-binfmt", "/usr/gnemul"];
 
 /// Longest environment that is read, in bytes: twice what Linux passes on.
-const MAX_ENVIRONMENT: u64 = 16 * 1024 * 1024;
+const MAX_ENVIRONMENT: usize = 16 * 1024 * 1024;
 
 /// An emulated program.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,10 +57,10 @@ pub(super) fn emulated(words: Vec<Vec<u8>>) -> Result<Emulated, &'static str> {
     let is_option = |word: &Vec<u8>| word.starts_with(b"-");
     let path = |word: Vec<u8>| PathBuf::from(OsStr::from_bytes(&word));
     let program = rest.next_if(|word| !is_option(word)).map(path);
-    let program = program.ok_or("it was given options of its own")?;
+    let program = program.ok_or("it was given options")?;
     let called = rest.next_if(|word| !is_option(word)).map(path);
     if rest.peek().is_none_or(|word| !is_option(word)) {
-        return Err("what dpkg itself was told cannot be made out");
+        return Err("dpkg's own command line cannot be recognized");
     }
     Ok(Emulated { program, called, arguments: rest.collect() })
 }
@@ -82,11 +84,11 @@ pub(super) fn told(
     if let Some(called) = called {
         let file = fs::canonicalize(directory.join(&called));
         if !is_dpkg(&called) || file.is_ok_and(|file| file != real) {
-            return Err("what dpkg itself was told cannot be made out".to_owned());
+            return Err("dpkg's own command line cannot be recognized".to_owned());
         }
     }
     if is_set_in_environment(process).unwrap_or(true) {
-        return Err("its environment tells it something (QEMU_...)".to_owned());
+        return Err("its environment has settings for it (QEMU_...)".to_owned());
     }
     match OVERLAYS.iter().find(|overlay| fs::symlink_metadata(overlay).is_ok()) {
         Some(overlay) => Err(format!("it may show dpkg other files, from {overlay}")),
@@ -101,11 +103,7 @@ fn is_dpkg(path: &Path) -> bool {
 /// Returns true when the environment that a process was started with contains settings for an
 /// emulator.
 fn is_set_in_environment(process: &Path) -> io::Result<bool> {
-    let mut all = Vec::new();
-    File::open(process.join("environ"))?.take(MAX_ENVIRONMENT + 1).read_to_end(&mut all)?;
-    if u64::try_from(all.len()).is_ok_and(|length| length > MAX_ENVIRONMENT) {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
+    let all = read_at_most(File::open(process.join("environ"))?, MAX_ENVIRONMENT)?;
     Ok(all.split(|&byte| byte == 0).any(|variable| variable.starts_with(VARIABLE)))
 }
 

@@ -17,11 +17,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::apt::configuration::Configuration;
-use crate::gate::{Candidate, Gate, Installing, Judged, Look, Memory, Recalled, ToRemember};
+use crate::gate::{
+    Candidate, Gate, Installing, Judged, Look, Memory, News, Recalled, Recorder, ToRemember,
+};
 use crate::log::Log;
 use crate::policy::{Clearance, Decision, Mode};
-use crate::receipt::{self, Ledger};
-use crate::report::{self, Entrance, Record};
+use crate::receipt;
+use crate::report::{self, Entrance};
 use crate::sys::terminal::{self, Progress};
 use crate::types::Timestamp;
 
@@ -38,20 +40,12 @@ const OUTCOME: &str = "Nothing was installed.";
 const LABEL: &str = "apt-quorum: ";
 
 /// The gate as one of the hooks sees it.
-struct Entry<'a> {
+struct Hook<'a> {
     gate: &'a Gate,
     apt: &'a Configuration,
     entrance: Entrance,
     now: Timestamp,
     news: News,
-}
-
-/// The decisions that are news about this system.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum News {
-    All,
-    /// Only those about files that are not confirmed: the files go elsewhere.
-    Unconfirmed,
 }
 
 /// A choice: remember cleared files for the hooks that run after this one, or not.
@@ -61,7 +55,7 @@ enum Remembering {
     No,
 }
 
-impl Entry<'_> {
+impl Hook<'_> {
     /// Judges, records, and reports the decisions. Returns nothing if any file is refused. Without
     /// candidates, no file comes onto the system.
     fn clear(&self, candidates: Vec<Candidate>, remembering: Remembering) -> Option<Clearance> {
@@ -76,7 +70,7 @@ impl Entry<'_> {
                 return None;
             }
         };
-        let look = Look { evidence: &[], installing: Installing::InPlace };
+        let look = Look { evidence: &|_| Vec::new(), installing: Installing::InPlace };
         let bar = Progress::of(LABEL, candidates.len());
         let judged =
             self.gate.judge(candidates, look, &mut *gatherer, self.now, |done| bar.at(done));
@@ -87,24 +81,22 @@ impl Entry<'_> {
 
         let state = state(self.apt);
         self.gate.keep_run(&state, self.now, &[]);
-        let records: Vec<Record> = judged.iter().map(|it| self.record_of(it)).collect();
-        let log = Log::open(self.apt);
-        for (it, record) in judged.iter().zip(&records) {
-            match self.news {
-                News::All => log.decided(&it.decision, record),
-                News::Unconfirmed => log.decided_for_an_image(&it.decision, record),
-            }
-        }
-        let recorded = self.record(&judged, records, &state);
+        let mut recorder =
+            Recorder::open(self.gate, self.apt, self.entrance, self.news, Some(&state));
+        let record = |it: &Judged| recorder.record_of(&it.decision, &it.path, self.now);
+        let records: Vec<_> = judged.iter().map(|it| (record(it), &it.signed)).collect();
+        let decided: Vec<&Decision> = judged.iter().map(|it| &it.decision).collect();
+        let recorded = recorder.record(&decided, &records);
+        drop(records);
         let decisions: Vec<(&Path, &Decision)> =
             judged.iter().map(|it| (it.path.as_path(), &it.decision)).collect();
         complain_in_colour(&report::summary(&decisions, OUTCOME), self.apt);
         if let Err(error) = recorded {
             complain(&format!("{error}."));
             if mode(self.gate) == Mode::Enforce {
-                complain("what cannot be recorded is not installed.");
-                let why = format!("{error}; what cannot be recorded is not installed");
-                log.nothing_passed(self.entrance, &why);
+                complain("nothing is installed without a record.");
+                let why = format!("{error}; nothing is installed without a record");
+                recorder.nothing_passed(&why);
                 return None;
             }
         }
@@ -135,22 +127,6 @@ impl Entry<'_> {
         }
         exit(self.clear(candidates, Remembering::No), recalled)
     }
-
-    fn record_of(&self, it: &Judged) -> Record {
-        let policy = self.gate.config().ok().map(|config| config.digest);
-        Record::of(&it.decision, self.entrance, &it.path, policy, self.now)
-    }
-
-    fn record(
-        &self,
-        judged: &[Judged],
-        records: Vec<Record>,
-        state: &Path,
-    ) -> Result<(), receipt::LedgerError> {
-        let signed = judged.iter().map(|it| &it.signed);
-        let records: Vec<(Record, _)> = records.into_iter().zip(signed).collect();
-        Ledger::open(state, self.entrance)?.record(&records)
-    }
 }
 
 /// The mode, which decides about files that nothing admits. Without a usable configuration they are
@@ -171,7 +147,7 @@ fn present(apt: &Configuration) -> Timestamp {
     let now = Timestamp::from(moment.now);
     if let Some(receipts) = moment.ahead {
         complain(&format!(
-            "the clock says {}, but there are receipts of {now}: judged by that date. If it is the wrong one, touch {}.",
+            "the clock says {}, but there are receipts of {now}, so that date applies. If that date is wrong: touch {}.",
             Timestamp::from(clock),
             receipts.display()
         ));

@@ -3,10 +3,10 @@
 
 use std::process::ExitCode;
 
-use super::{Entry, News, Remembering, complain, exit, mode, present, refuse, state};
+use super::{Hook, Remembering, complain, exit, mode, present, refuse, state};
 use crate::apt::configuration::Configuration;
 use crate::apt::hook_input::HookInput;
-use crate::gate::{Candidate, Gate, Haste};
+use crate::gate::{Candidate, Gate, Haste, News};
 use crate::policy::{Clearance, Mode};
 use crate::report::Entrance;
 use crate::sys::inherited;
@@ -19,7 +19,7 @@ const INFO_FD: i32 = 20;
 #[must_use]
 pub fn run() -> ExitCode {
     let Some(file) = inherited::take(INFO_FD) else {
-        complain("apt did not say what it installs: is /etc/apt/apt.conf.d/00apt-quorum complete?");
+        complain("apt did not name the packages: is /etc/apt/apt.conf.d/00apt-quorum complete?");
         return ExitCode::FAILURE;
     };
     match HookInput::read(file) {
@@ -36,7 +36,7 @@ fn judge(input: HookInput) -> ExitCode {
             return refuse(Entrance::Hook, &input.configuration, &why.to_string());
         }
         for it in &input.odd {
-            complain(&format!("{it}: let through unchecked, for the mode is warn."));
+            complain(&format!("{it}: let through unchecked because the mode is warn."));
         }
     }
     let cleared = if input.files.is_empty() {
@@ -47,8 +47,8 @@ fn judge(input: HookInput) -> ExitCode {
         let apt = &input.configuration;
         let now = present(apt);
         let gate = gate.holding_up(Haste::Hook, &state(apt), now);
-        let entry = Entry { gate: &gate, apt, entrance: Entrance::Hook, now, news: News::All };
-        entry.clear(input.files.into_iter().map(candidate).collect(), Remembering::Yes)
+        let hook = Hook { gate: &gate, apt, entrance: Entrance::Hook, now, news: News::All };
+        hook.clear(input.files.into_iter().map(candidate).collect(), Remembering::Yes)
     };
     exit(cleared, Vec::new())
 }

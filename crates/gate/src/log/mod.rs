@@ -4,7 +4,7 @@
 //! and a lost message changes nothing. It is no evidence either: every user can write such
 //! messages. The receipts record what an installation rests on.
 
-mod entry;
+mod message;
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::apt::configuration::Configuration;
 use crate::policy::{Basis, Decision};
 use crate::report::{Entrance, Record};
 use crate::sys::is_in_a_chroot;
-use entry::Entry;
+use message::LogMessage;
 
 /// The socket of the journal (<https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>).
 const JOURNAL: &str = "/run/systemd/journal/socket";
@@ -54,7 +54,7 @@ impl Log {
 
     /// Sends a decision: one message, and one more if a rebuilder signed another file.
     pub fn decided(&self, decision: &Decision, record: &Record) {
-        self.send(Entry::of(decision, record));
+        self.send(LogMessage::of(decision, record));
     }
 
     /// Sends a decision about a package that goes into an image, unless the package is confirmed
@@ -71,12 +71,12 @@ impl Log {
     /// Sends the reason for which nothing passed, whatever was decided, or for which nothing could
     /// be decided.
     pub fn nothing_passed(&self, entrance: Entrance, why: &str) {
-        self.send([Entry::of_trouble(entrance, why)]);
+        self.send([LogMessage::of_trouble(entrance, why)]);
     }
 
     /// Sends messages. A message that the daemon does not take at once is lost: a log must not
     /// delay packages.
-    fn send(&self, entries: impl IntoIterator<Item = Entry>) {
+    fn send(&self, entries: impl IntoIterator<Item = LogMessage>) {
         for entry in entries {
             let _ = match &self.0 {
                 None => return,

@@ -15,7 +15,7 @@ const WITH_WRAPPED: usize = 30;
 
 /// The items by their URIs, each with the knowledge about it.
 pub(super) struct Items<T> {
-    entries: HashMap<Vec<u8>, Entry<T>>,
+    entries: HashMap<Vec<u8>, Slot<T>>,
     /// The URI of the item that a question is about
     questions: HashMap<QuestionId, Vec<u8>>,
     /// The requests that are still to be sent to the wrapped method
@@ -25,7 +25,7 @@ pub(super) struct Items<T> {
     last_id: QuestionId,
 }
 
-struct Entry<T> {
+struct Slot<T> {
     id: QuestionId,
     /// True from the request to the wrapped method until its answer
     under_way: bool,
@@ -55,7 +55,7 @@ impl<T> Items<T> {
         self.remove(uri);
         self.questions.insert(id, uri.to_vec());
         self.ahead.push_back((id, uri.to_vec(), message));
-        self.entries.insert(uri.to_vec(), Entry { id, under_way: false, item });
+        self.entries.insert(uri.to_vec(), Slot { id, under_way: false, item });
     }
 
     pub(super) fn contains(&self, uri: &[u8]) -> bool {

@@ -7,13 +7,15 @@
 //! It starts as root, because the wrapped method reads `auth.conf` as root. It gives up root, and
 //! confines itself when apt asks for the first file: before it reads a byte from outside. The
 //! wrapped method runs as the same user and is not confined, so its messages are as hostile as the
-//! network; see `machine`.
+//! network; see `conversation`.
 
 mod case;
+mod conversation;
 mod items;
-mod machine;
 mod passage;
 mod proxies;
+mod reply;
+mod verdict;
 mod wrapped;
 
 use std::ffi::OsStr;
@@ -27,19 +29,18 @@ use std::time::{Duration, Instant};
 
 use crate::apt::configuration::Configuration;
 use crate::apt::message::{Message, MessageError};
-use crate::evidence::{Engine, Event, Network, Question, QuestionId, Setup};
-use crate::gate::{
-    Commands, Confinement, Finder, Gate, Haste, Inquiry, Listings, MethodPlaces, confine_method,
-};
-use crate::log::Log;
-use crate::receipt::{self, Ledger};
+use crate::evidence::{EndpointSetup, Engine, Event, Network, Question, QuestionId};
+use crate::fetching::{Commands, Confinement, Finder, MethodPlaces, confine_method};
+use crate::gate::{Gate, Haste, Inquiry, Listings, News, Recorder};
+use crate::receipt;
 use crate::report::Entrance;
 use crate::sys::plain;
 use crate::sys::privileges::User;
 use crate::sys::secure::Trusted;
-use machine::{Action, Machine};
+use conversation::Conversation;
 use passage::{HashedFile, Places};
 use proxies::Proxies;
+use reply::Action;
 use wrapped::{ItsHashes, Scheme, Wrapped};
 
 /// apt's exit code for a method that could not give up its privileges.
@@ -112,8 +113,6 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
     let prepared = prepare(&config, user.as_ref());
     // While still root: only root can read the logins for proxies.
     let finder = Finder::open(&config);
-    // Opened before the process confines itself; then it only writes to the open socket.
-    let log = Log::open(&config);
     let mut wrapped = Wrapped::start(scheme, &config)?;
     if let Some(user) = &user {
         if let Err(error) = user.become_it() {
@@ -123,7 +122,7 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
         }
     }
 
-    let (gate, ledger) = prepared;
+    let (gate, recorder) = prepared;
     let gate = Arc::new(gate);
     let Ok(Some(first)) = Message::read(&mut apt) else { return Ok(ExitCode::SUCCESS) };
     // And these before anything comes from outside.
@@ -135,7 +134,7 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
     let places = Places::new(&config);
     let its_hashes = ItsHashes::for_run(&config, &places, &first);
     wrapped.configure(configuration, its_hashes);
-    let listings = close_in(&config, &places, &gate, setup.as_ref(), ledger.as_ref().ok(), &first)?;
+    let listings = close_in(&config, &places, &gate, setup.as_ref(), &recorder, &first)?;
 
     let (send, incoming) = channel();
     let engine = match setup {
@@ -154,7 +153,7 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
     let inquiring = {
         let gate = Arc::clone(&gate);
         workers("inquire", verifying, &send, move |(id, question): (QuestionId, Question)| {
-            let inquiry = gate.inquire(&question, machine::now());
+            let inquiry = gate.inquire(&question, conversation::now());
             Incoming::Inquired(id, question, Box::new(inquiry))
         })?
     };
@@ -163,23 +162,23 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
     reader(apt, send.clone(), Incoming::Apt, || Incoming::AptGone)?;
     reader(from_wrapped, send, Incoming::Wrapped, || Incoming::WrappedGone)?;
 
-    let mut machine =
-        Machine::new(scheme, &config, places, &gate, (ledger, log), listings, its_hashes);
+    let mut conversation =
+        Conversation::new(scheme, &config, places, &gate, recorder, listings, its_hashes);
     loop {
-        let mut actions = match incoming.recv_timeout(machine.patience()) {
-            Ok(Incoming::Apt(message)) => machine.apt_says(proxies.tell(message)),
+        let mut actions = match incoming.recv_timeout(conversation.patience()) {
+            Ok(Incoming::Apt(message)) => conversation.apt_says(proxies.tell(message)),
             Ok(Incoming::AptGone) => return Ok(ExitCode::SUCCESS),
-            Ok(Incoming::Wrapped(message)) => machine.wrapped_says(message),
-            Ok(Incoming::WrappedGone) => machine.wrapped_is_gone(),
-            Ok(Incoming::Hashed(uri, file)) => machine.hashed(&uri, file),
+            Ok(Incoming::Wrapped(message)) => conversation.wrapped_says(message),
+            Ok(Incoming::WrappedGone) => conversation.wrapped_is_gone(),
+            Ok(Incoming::Hashed(uri, file)) => conversation.hashed(&uri, file),
             Ok(Incoming::Inquired(id, question, inquiry)) => {
-                machine.inquired(id, question, inquiry)
+                conversation.inquired(id, question, inquiry)
             }
-            Ok(Incoming::Evidence(event)) => machine.evidence(event),
+            Ok(Incoming::Evidence(event)) => conversation.evidence(event),
             Err(RecvTimeoutError::Timeout) => Vec::new(),
             Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::SUCCESS),
         };
-        actions.extend(machine.time_passes(Instant::now()));
+        actions.extend(conversation.time_passes(Instant::now()));
         // Written at once: apt must not end its run between a refusal and the failure of the whole
         // run after it.
         let mut to_apt = Vec::new();
@@ -197,14 +196,9 @@ fn serve(scheme: &Scheme) -> Result<ExitCode, String> {
                 Action::Inquire { id, question } => {
                     let _ = inquiring.send((id, question));
                 }
-                Action::Ask { id, question, endpoints } => {
+                Action::Order(order) => {
                     if let Some(engine) = &engine {
-                        engine.ask(id, question, endpoints);
-                    }
-                }
-                Action::Settled { id } => {
-                    if let Some(engine) = &engine {
-                        engine.settled(id);
+                        engine.take(order);
                     }
                 }
                 Action::End => ended = true,
@@ -230,23 +224,23 @@ fn sandbox_user(config: &Configuration) -> Result<Option<User>, String> {
 }
 
 /// Prepares everything that needs root: reads the configuration, opens the receipts, and makes the
-/// directories that the unprivileged user writes to.
-fn prepare(config: &Configuration, user: Option<&User>) -> (Gate, Result<Ledger, String>) {
+/// directories that the unprivileged user writes to. Opens the log as well: once confined, the
+/// process only writes to the open socket.
+fn prepare(config: &Configuration, user: Option<&User>) -> (Gate, Recorder) {
     let state = config.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
     let gate = Gate::open(config, None, Trusted::now());
-    let gate = gate.holding_up(Haste::Method, &state, machine::now());
-    let ledger = Ledger::open(&state, Entrance::Method).map_err(|error| error.to_string());
+    let gate = gate.holding_up(Haste::Method, &state, conversation::now());
+    let recorder = Recorder::open(&gate, config, Entrance::Method, News::All, Some(&state));
     if let Some(user) = user {
         gate.cache().give_to(user);
-        if let Ok(ledger) = &ledger {
-            let directory = ledger.evidence_directory();
+        if let Some(directory) = recorder.evidence_directory() {
             // Root owns its parent, so the name cannot be a link from another user. Without this
             // directory, nothing is cached and the receipts cannot be written, which is reported
             // there.
             let _ = std::os::unix::fs::lchown(directory, Some(user.uid), Some(user.gid));
         }
     }
-    (gate, ledger)
+    (gate, recorder)
 }
 
 /// Finds the routes to endpoints, if there may be any question to them, and the proxy that apt's
@@ -255,7 +249,7 @@ fn find_routes(
     scheme: &Scheme,
     config: &Configuration,
     finder: Finder,
-    setup: Option<&mut Setup>,
+    setup: Option<&mut EndpointSetup>,
     first: &Message,
 ) -> Proxies {
     let destination = first.field("Filename").map(|it| PathBuf::from(OsStr::from_bytes(it)));
@@ -277,8 +271,8 @@ fn close_in(
     config: &Configuration,
     places: &Places,
     gate: &Gate,
-    setup: Option<&Setup>,
-    ledger: Option<&Ledger>,
+    setup: Option<&EndpointSetup>,
+    recorder: &Recorder,
     first: &Message,
 ) -> Result<Option<Listings>, String> {
     let destination = first.field("Filename").map(|it| Path::new(OsStr::from_bytes(it)));
@@ -291,7 +285,7 @@ fn close_in(
     let elsewhere = destination.filter(|it| places.waiting_place(it).is_some());
     let places = MethodPlaces {
         apt: places.directories().map(Path::to_owned).to_vec(),
-        evidence: ledger.map(|ledger| ledger.evidence_directory().to_owned()),
+        evidence: recorder.evidence_directory().map(Path::to_owned),
         elsewhere,
     };
     let closed = confine_method(config, setup, &places).map_err(|error| error.to_string())?;
@@ -302,7 +296,7 @@ fn close_in(
         Some(closed) => closed.shortfall(),
     };
     if let Some(remark) = remark {
-        let text = format!("apt-quorum: the method is not closed in completely: {remark}");
+        let text = format!("apt-quorum: the method's sandbox is incomplete: {remark}");
         say(&Message::new(101, "Log").with("Message", text))?;
     }
     Ok(listings)

@@ -4,12 +4,13 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::apt::configuration::Configuration;
 use crate::deb::{self, Examined, looks_like_a_package};
 use crate::policy::Admit;
+use crate::sys::files::{Links, open_plain};
 
 /// Permission for a file to pass, with its examined content. Each report of a success to apt takes
 /// one by value.
@@ -172,12 +173,12 @@ fn is_plain(path: &Path) -> bool {
     path.is_absolute() && path.components().all(plain)
 }
 
-/// Opens a plain file without following a link or waiting for a pipe. The user that talks to the
-/// network can write to the directory.
+/// Opens a plain file. The user that talks to the network can write to the directory.
 fn open(path: &Path) -> io::Result<File> {
-    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
-    let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a plain file")) }
+    open_plain(path, Links::Refused).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => io::Error::other("not a plain file"),
+        _ => error,
+    })
 }
 
 /// Returns true when the wrapped method, told to write to this file, writes to no other. It follows

@@ -10,7 +10,7 @@ use reqwest::Url;
 
 use super::wrapped::Scheme;
 use crate::apt::message::Message;
-use crate::gate::Finder;
+use crate::fetching::Finder;
 
 /// The field of a request that names the proxy.
 const FIELD: &str = "Proxy";

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
     use crate::policy::{Decision, Reason, Refusal};
     use crate::receipt::Ledger;
-    use crate::receipt::Signed;
+    use crate::receipt::SignedBytes;
     use crate::report::{Entrance, Record};
 
     const YEAR: Duration = Duration::from_secs(365 * 86_400);
@@ -76,7 +76,7 @@ mod tests {
         let refused = Decision::Refuse(Refusal::unjudged(None, reason));
         let now = SystemTime::now().into();
         let record = Record::of(&refused, Entrance::Hook, Path::new("/x.deb"), None, now);
-        ledger.record(&[(record, &Signed::new())]).unwrap();
+        ledger.record(&[(record, &SignedBytes::new())]).unwrap();
         assert!(file.metadata().unwrap().len() > 0);
         assert_eq!(present(state.path(), SystemTime::now()).now, later);
     }

@@ -10,15 +10,14 @@
 //! `evidence/method/SHA256` those that the method saw; the latter directory belongs to its user.
 //!
 //! Neither grows without limit. Receipts that have become too long are written anew without the
-//! lines that are no longer needed ([`shorten`]). Signed bytes have a room ([`crate::sys::room`]):
+//! lines that are no longer needed ([`shorten`]). SignedBytes bytes have a room ([`crate::sys::room`]):
 //! if some are gone, the receipt still tells who signed them and what their SHA-256 is.
 //!
 //! A line that is no JSON was cut off by a crash or a full disk. It records nothing, and those
 //! around it are whole.
 
 mod clock;
-mod decided;
-mod kept;
+mod lines;
 mod shorten;
 
 use std::collections::BTreeMap;
@@ -35,23 +34,27 @@ use crate::sys::room::Room;
 use crate::types::Sha256Digest;
 
 pub use clock::{Moment, present};
-pub use decided::{Decided, DecidedClaim, DecidedReason, DecidedStanding, decided};
-pub use kept::{
-    Admitted, DECIDED_BY_METHOD, DECIDED_BY_ROOT, admitted, open, rested_on, signed_bytes,
-};
+pub use lines::each_line;
 
 /// The directory of the receipts unless apt's configuration (`APT::Quorum::State`) names another.
 pub const DEFAULT_DIRECTORY: &str = "/var/lib/apt-quorum";
 
 /// Most bytes that one file of receipts may have. A receipt has 1 or 2 kB, so this is about a
 /// hundred thousand.
-const MAX_RECEIPTS: u64 = 128 * 1024 * 1024;
+pub const MAX_RECEIPTS: u64 = 128 * 1024 * 1024;
+
+/// The file to which the method writes its decisions, below `APT::Quorum::State`. The method's user
+/// can write there, so it only serves to inform people.
+pub const DECIDED_BY_METHOD: &str = "receipts/method.jsonl";
+
+/// The file to which the hooks that run as root write their decisions, below `APT::Quorum::State`.
+pub const DECIDED_BY_ROOT: &str = "receipts/hook.jsonl";
 
 /// Most disk space that the signed bytes behind the receipts may take, in bytes. A link takes 8 kB.
 const MAX_EVIDENCE: u64 = 512 * 1024 * 1024;
 
 /// The signed bytes that a decision rests on, by their SHA-256.
-pub type Signed = BTreeMap<Sha256Digest, Arc<[u8]>>;
+pub type SignedBytes = BTreeMap<Sha256Digest, Arc<[u8]>>;
 
 /// The receipts of one [`Entrance`], open for adding.
 #[derive(Debug)]
@@ -137,7 +140,7 @@ impl Ledger {
     ///
     /// # Errors
     /// If not all of it could be written. Lines that were written remain: they are true.
-    pub fn record(&mut self, records: &[(Record, &Signed)]) -> Result<(), LedgerError> {
+    pub fn record(&mut self, records: &[(Record, &SignedBytes)]) -> Result<(), LedgerError> {
         self.note(records)?;
         self.file.sync_data().map_err(|error| self.failed(error))
     }
@@ -147,7 +150,7 @@ impl Ledger {
     ///
     /// # Errors
     /// If not all of it could be written, as for [`Self::record`].
-    pub fn note(&mut self, records: &[(Record, &Signed)]) -> Result<(), LedgerError> {
+    pub fn note(&mut self, records: &[(Record, &SignedBytes)]) -> Result<(), LedgerError> {
         let mut lines = Vec::new();
         for (record, signed) in records {
             for (digest, bytes) in *signed {
@@ -236,7 +239,7 @@ mod tests {
         let decision = Decision::Refuse(Refusal::unjudged(None, reason));
         let now = "2026-06-01T12:00:00Z".parse().unwrap();
         let record = Record::of(&decision, Entrance::Hook, Path::new(name), None, now);
-        ledger.record(&[(record, &Signed::new())]).unwrap();
+        ledger.record(&[(record, &SignedBytes::new())]).unwrap();
     }
 
     #[test]
@@ -253,7 +256,10 @@ mod tests {
             assert!(path.metadata().unwrap().len() <= 20_000);
         }
         let mut found = Vec::new();
-        decided(File::open(&path).unwrap(), |it| found.push(it.path));
+        each_line(File::open(&path).unwrap(), |line| {
+            let line: serde_json::Value = serde_json::from_slice(line).unwrap();
+            found.push(line["path"].as_str().unwrap().to_owned());
+        });
         let newest: Vec<String> = (1000 - found.len()..1000).map(|n| format!("/{n}.deb")).collect();
         assert!(found.len() > 10);
         assert_eq!(found, newest);
@@ -271,10 +277,11 @@ mod tests {
             let now = "2026-06-01T12:00:00Z".parse().unwrap();
             let record = Record::of(&decision, entrance, Path::new("/x.deb"), None, now);
             let digest = Sha256Digest::of(b"signed");
-            let signed = Signed::from([(digest, Arc::from(&b"signed"[..]))]);
+            let signed = SignedBytes::from([(digest, Arc::from(&b"signed"[..]))]);
             ledger.record(&[(record, &signed)]).unwrap();
             assert!(!giant.exists(), "{entrance:?}");
-            assert_eq!(signed_bytes(state.path(), digest).unwrap(), b"signed");
+            let kept = ledger.evidence_directory().join(digest.to_string());
+            assert_eq!(fs::read(kept).unwrap(), b"signed");
         }
     }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::clock;
-use super::kept::each_line_at;
+use super::lines::each_line_at;
 use crate::sys::files::sync_directory;
 use crate::types::{Architecture, DebVersion, PackageName};
 
@@ -23,7 +23,7 @@ const VERSIONS: usize = 3;
 
 /// The fields of an admission that decide whether its line is kept.
 #[derive(Deserialize)]
-struct Line {
+struct KeptLine {
     package: PackageName,
     version: DebVersion,
     architecture: Architecture,
@@ -60,7 +60,8 @@ pub(super) fn shorten(path: &Path, most: u64) -> io::Result<()> {
 fn needed(receipts: &File, recent: u64, room: u64) -> BTreeSet<u64> {
     let mut packages: BTreeMap<(PackageName, Architecture), Vec<Admission>> = BTreeMap::new();
     each_line_at(receipts, |at, line| {
-        let Ok(Line { package, version, architecture, decision }) = serde_json::from_slice(line)
+        let Ok(KeptLine { package, version, architecture, decision }) =
+            serde_json::from_slice(line)
         else {
             return;
         };

@@ -46,10 +46,10 @@ pub enum Extent {
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// There are other threads, which would stay outside.
-    #[error("cannot close in a process with {0} threads")]
+    #[error("cannot confine a process with {0} threads")]
     Threads(usize),
     /// A path that should stay reachable cannot be looked at.
-    #[error("cannot close in: {}: {}", .path.display(), super::plain(.error))]
+    #[error("cannot confine the process: {}: {}", .path.display(), super::plain(.error))]
     Path {
         /// The path
         path: PathBuf,
@@ -57,13 +57,13 @@ pub enum SandboxError {
         error: std::io::Error,
     },
     /// Landlock refused.
-    #[error("cannot close in with Landlock: {0}")]
+    #[error("cannot confine the process with Landlock: {0}")]
     Files(#[from] landlock::RulesetError),
     /// seccomp refused.
-    #[error("cannot close in with seccomp: {0}")]
+    #[error("cannot confine the process with seccomp: {0}")]
     Calls(String),
     /// The system refused something else.
-    #[error("cannot close in: {}", .0.desc())]
+    #[error("cannot confine the process: {}", .0.desc())]
     System(#[from] nix::errno::Errno),
 }
 

@@ -90,11 +90,11 @@ pub(super) struct Inflate<'a> {
     start: Point,
     crc: Crc,
     points: Vec<Point>,
-    state: State,
+    state: StreamState,
 }
 
 #[derive(PartialEq, Eq)]
-enum State {
+enum StreamState {
     Within,
     /// The last block was read.
     Ended,
@@ -121,7 +121,7 @@ impl<'a> Inflate<'a> {
             start,
             crc: Crc::new(),
             points: Vec::new(),
-            state: State::Within,
+            state: StreamState::Within,
         }
     }
 
@@ -131,7 +131,7 @@ impl<'a> Inflate<'a> {
     /// # Errors
     /// If the stream is damaged, or something follows it.
     pub(super) fn finish(mut self) -> io::Result<Vec<Point>> {
-        if self.state != State::Ended {
+        if self.state != StreamState::Ended {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         let mut trailer = [0; 9];
@@ -185,7 +185,7 @@ impl Read for Inflate<'_> {
         if into.is_empty() {
             return Ok(0);
         }
-        while self.state == State::Within {
+        while self.state == StreamState::Within {
             let before = (self.decoder.total_in(), self.decoder.total_out());
             let piece = self.next_piece()?;
             let piece = self.piece.get(piece).unwrap_or_default();
@@ -199,14 +199,14 @@ impl Read for Inflate<'_> {
                 self.crc.update(unpacked);
             }
             if status == Status::StreamEnd {
-                self.state = State::Ended;
+                self.state = StreamState::Ended;
             } else if flushed && taken == offered && given < into.len() {
                 self.note();
             }
             if given > 0 {
                 return Ok(given);
             }
-            if self.state == State::Within && taken == 0 {
+            if self.state == StreamState::Within && taken == 0 {
                 let why =
                     if offered == 0 { ErrorKind::UnexpectedEof } else { ErrorKind::InvalidData };
                 return Err(why.into());

@@ -2,8 +2,7 @@
 //! evidence to machines without a network and inspect it with tar(1).
 //!
 //! It contains plain files named `NAME_VERSION_ARCH.deb/ANYTHING` or
-//! `NAME_VERSION_ARCH.deb.ANYTHING`, as in a tree. [`pack`] writes the bundles of `evidence
-//! export`.
+//! `NAME_VERSION_ARCH.deb.ANYTHING`, as in a tree. `apt-quorum evidence export` writes such bundles.
 //!
 //! Trusts nothing. A bundle is read once from end to end before any of it is used. It gives nothing
 //! at all if it is damaged, cut off or too large. The same applies if two programs could unpack it
@@ -12,13 +11,11 @@
 //! So [`MAX_ENTRIES`] limits the memory for one bundle, to 32 MB, and not the bundle's size.
 
 mod inflate;
-mod pack;
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use inflate::{Inflate, Point, Store};
@@ -26,10 +23,9 @@ use inflate::{Inflate, Point, Store};
 use super::MAX_ATTESTATIONS;
 use crate::attest;
 use crate::deb;
+use crate::sys::files::{Links, open_plain};
 use crate::sys::plain;
 use crate::types::{ArtifactName, Sha256Digest, printable};
-
-pub use pack::{PackError, Packer, list};
 
 /// The suffix of a bundle's name.
 pub const SUFFIX: &str = crate::config::BUNDLE_SUFFIX;
@@ -74,13 +70,13 @@ pub enum BundleError {
     #[error("the bundle is cut off")]
     Truncated,
     /// Data follows the archive or the stream, which other programs could read.
-    #[error("something follows the bundle's end")]
+    #[error("data follows the bundle's end")]
     Trailing,
     /// Neither a plain file nor a directory, or outside the bundle.
-    #[error("the bundle has an odd entry, {}", printable(.0))]
+    #[error("the bundle has an unexpected entry, {}", printable(.0))]
     Entry(String),
     /// Two files have one name, so the right one is ambiguous.
-    #[error("the bundle has a file twice")]
+    #[error("the bundle has two files with one name")]
     Twice,
 }
 
@@ -101,13 +97,13 @@ impl From<io::Error> for BundleError {
 pub struct Bundle {
     store: Store,
     /// By the name of the artifact, then in the order of the bundle
-    places: Vec<Place>,
+    places: Vec<PlaceInBundle>,
     points: Vec<Point>,
 }
 
 /// The place of one attestation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct PlaceInBundle {
     /// SHA-256 of the name of the artifact, so that all places have one size
     artifact: Sha256Digest,
     /// Its offset in the unpacked archive
@@ -123,10 +119,11 @@ impl Bundle {
     /// # Errors
     /// See [`BundleError`].
     pub fn open(path: &Path) -> Result<Self, BundleError> {
-        // The open file tells its type; until then opening must not wait for a pipe.
-        let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
-        let file = File::options().read(true).custom_flags(flags).open(path);
-        Self::of_file(file.map_err(|error| BundleError::Read(plain(&error)))?)
+        let file = open_plain(path, Links::Followed).map_err(|error| match error.kind() {
+            ErrorKind::InvalidInput => BundleError::Read("not a file".to_owned()),
+            _ => BundleError::Read(plain(&error)),
+        })?;
+        Self::of_file(file)
     }
 
     /// Reads the bundle in an open file.
@@ -178,7 +175,7 @@ impl Bundle {
             let hash = Sha256Digest::of(entry.path.as_bytes());
             names.push(hash.as_bytes().first_chunk::<16>().copied().unwrap_or_default());
             let (Some((artifact, _)), Some(bytes)) = (entry.about(), &entry.bytes) else { return };
-            places.push(Place {
+            places.push(PlaceInBundle {
                 artifact: Sha256Digest::of(artifact.as_str().as_bytes()),
                 at: entry.at,
                 size: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
@@ -239,7 +236,7 @@ impl Bundle {
 
     /// Reads an attestation again: from the last point before it, and if that gives wrong bytes,
     /// from the beginning.
-    fn get(&self, place: &Place) -> Result<Vec<u8>, BundleError> {
+    fn get(&self, place: &PlaceInBundle) -> Result<Vec<u8>, BundleError> {
         let behind = self.points.partition_point(|point| point.unpacked <= place.at);
         let near = behind.checked_sub(1).and_then(|at| self.points.get(at));
         for point in near.into_iter().chain(self.points.first()) {
@@ -257,7 +254,7 @@ impl Bundle {
 }
 
 /// A file in a bundle.
-struct Entry {
+struct BundledFile {
     /// Its path, without `./`
     path: String,
     /// The offset of its content
@@ -266,7 +263,7 @@ struct Entry {
     bytes: Option<Vec<u8>>,
 }
 
-impl Entry {
+impl BundledFile {
     /// The artifact that it is about, and the rest of its name.
     fn about(&self) -> Option<(ArtifactName, &str)> {
         file_name(&self.path)
@@ -293,7 +290,7 @@ pub(super) fn file_name(path: &str) -> Option<(ArtifactName, &str)> {
 
 /// Reads a bundle from end to end and hands each file to `each`. Returns the points at which
 /// reading can begin.
-fn scan(store: &Store, mut each: impl FnMut(Entry)) -> Result<Vec<Point>, BundleError> {
+fn scan(store: &Store, mut each: impl FnMut(BundledFile)) -> Result<Vec<Point>, BundleError> {
     let stream = BufReader::with_capacity(BUFFER, Inflate::new(store)?);
     let mut bounded = stream.take(MAX_UNPACKED);
     let read = entries(&mut bounded, &mut each);
@@ -307,7 +304,7 @@ fn scan(store: &Store, mut each: impl FnMut(Entry)) -> Result<Vec<Point>, Bundle
 
 fn entries(
     archive: &mut io::Take<BufReader<Inflate<'_>>>,
-    each: &mut impl FnMut(Entry),
+    each: &mut impl FnMut(BundledFile),
 ) -> Result<(), BundleError> {
     let mut count = 0;
     let mut tar = tar::Archive::new(&mut *archive);
@@ -343,7 +340,7 @@ fn entries(
                 return Err(BundleError::Truncated);
             }
         }
-        each(Entry { path, at, bytes: fits.then_some(bytes) });
+        each(BundledFile { path, at, bytes: fits.then_some(bytes) });
     }
     deb::only_zeros(archive).map_err(|error| match error {
         deb::DebError::Trailing => BundleError::Trailing,

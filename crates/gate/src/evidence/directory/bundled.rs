@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::super::bundle::{Bundle, BundleError, MAX_PACKED};
 use super::super::http::{Door, DoorError, Fetched as Answer, Validator};
-use super::super::{Gathered, Gathering, Question, Reach, Source};
+use super::super::{EndpointSource, Gathered, Gathering, Question, Reach};
 use super::{answered, unreachable};
 use crate::cache::Kept;
 use crate::policy::Outcome;
@@ -29,7 +29,7 @@ impl OnDisk {
     }
 }
 
-impl Source for OnDisk {
+impl EndpointSource for OnDisk {
     fn gather<'a>(&'a self, question: &'a Question) -> Gathering<'a> {
         Box::pin(async move {
             let path = self.path.clone();
@@ -43,7 +43,7 @@ impl Source for OnDisk {
 }
 
 /// A bundle that is fetched.
-pub(super) struct Fetched {
+pub(super) struct FetchedBundle {
     url: Url,
     door: Result<Door, Outcome>,
     kept: Option<Kept>,
@@ -57,7 +57,7 @@ struct Current {
     stale: Option<Outcome>,
 }
 
-impl Fetched {
+impl FetchedBundle {
     pub(super) fn new(url: Url, door: Result<Door, Outcome>, kept: Option<Kept>) -> Self {
         Self { url, door, kept, bundle: OnceCell::new() }
     }
@@ -104,7 +104,7 @@ impl Fetched {
     }
 }
 
-impl Source for Fetched {
+impl EndpointSource for FetchedBundle {
     fn gather<'a>(&'a self, question: &'a Question) -> Gathering<'a> {
         Box::pin(async move {
             let current = match self.bundle.get_or_try_init(|| self.fetch()).await {

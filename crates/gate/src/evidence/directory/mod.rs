@@ -16,9 +16,9 @@ use std::rc::Rc;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use super::bundle::{self, Bundle};
+use super::bundle;
 use super::http::Door;
-use super::{Gathered, Gathering, MAX_ATTESTATIONS, Question, Reach, Source};
+use super::{EndpointSource, Gathered, Gathering, MAX_ATTESTATIONS, Question, Reach};
 use crate::attest;
 use crate::cache::Cache;
 use crate::config::Endpoint;
@@ -39,7 +39,7 @@ pub(super) fn source(
     endpoint: &Endpoint,
     door: Result<Door, Outcome>,
     cache: Option<&Cache>,
-) -> Result<Rc<dyn Source>, Outcome> {
+) -> Result<Rc<dyn EndpointSource>, Outcome> {
     let local = endpoint.url.scheme() == "file";
     let path = || {
         let path = endpoint.url.to_file_path();
@@ -49,17 +49,17 @@ pub(super) fn source(
         (true, true) => Rc::new(bundled::OnDisk::new(path()?)),
         (true, false) => {
             let kept = cache.map(|cache| cache.kept(endpoint.url.as_str()));
-            Rc::new(bundled::Fetched::new(endpoint.url.clone(), door, kept))
+            Rc::new(bundled::FetchedBundle::new(endpoint.url.clone(), door, kept))
         }
-        (false, true) => Rc::new(Directory(Tree::new(path()?))),
-        (false, false) => Rc::new(web::Tree { url: endpoint.url.clone(), door: door? }),
+        (false, true) => Rc::new(LocalTree(Tree::new(path()?))),
+        (false, false) => Rc::new(web::WebTree { url: endpoint.url.clone(), door: door? }),
     })
 }
 
 /// A directory with attestations.
-struct Directory(Tree);
+struct LocalTree(Tree);
 
-impl Source for Directory {
+impl EndpointSource for LocalTree {
     fn gather<'a>(&'a self, question: &'a Question) -> Gathering<'a> {
         Box::pin(async move {
             let found = self.0.about(&question.identity.artifact_name());
@@ -83,55 +83,6 @@ fn answered(attestations: Vec<Vec<u8>>) -> Gathered {
 /// The result of a search that failed, with the attestations found before.
 fn unreachable(attestations: Vec<Vec<u8>>, why: String, reach: Reach) -> Gathered {
     Gathered { attestations, outcome: Outcome::Unreachable { why }, reach }
-}
-
-/// Attestations that the caller supplied, opened.
-#[derive(Debug)]
-pub enum AtHand {
-    /// A file that is an attestation
-    File(PathBuf),
-    /// A tree
-    Tree(Tree),
-    /// A bundle
-    Bundle(Box<Bundle>),
-}
-
-impl AtHand {
-    /// Opens the evidence at `path`. A person named it, so an unusable path is an error.
-    ///
-    /// # Errors
-    /// The problem with it, for people.
-    pub fn open(path: &Path) -> Result<Self, String> {
-        let failed = |error: io::Error| plain(&error);
-        let real = path.canonicalize().map_err(failed)?;
-        let kind = real.metadata().map_err(failed)?;
-        if kind.is_dir() {
-            std::fs::read_dir(&real).map_err(failed)?;
-            return Ok(Self::Tree(Tree::new(real)));
-        }
-        if !kind.is_file() {
-            return Err("neither a file nor a directory".to_owned());
-        }
-        if path.to_string_lossy().ends_with(bundle::SUFFIX) {
-            let bundle = Bundle::open(&real).map_err(|error| error.to_string())?;
-            return Ok(Self::Bundle(Box::new(bundle)));
-        }
-        std::fs::File::open(&real).map_err(failed)?;
-        if usize::try_from(kind.len()).unwrap_or(usize::MAX) > attest::MAX_BYTES {
-            return Err(format!("larger than {} bytes, so no attestation", attest::MAX_BYTES));
-        }
-        Ok(Self::File(real))
-    }
-
-    /// Returns the attestations about `artifact`. A missing file counts as none.
-    #[must_use]
-    pub fn about(&self, artifact: &ArtifactName) -> Vec<Vec<u8>> {
-        match self {
-            Self::File(path) => read_bounded(path, attest::MAX_BYTES).into_iter().collect(),
-            Self::Tree(tree) => tree.about(artifact).unwrap_or_default(),
-            Self::Bundle(bundle) => bundle.about(artifact).unwrap_or_default(),
-        }
-    }
 }
 
 /// Hands all attestations of the tree at `path` to `each`, sorted by the names of their artifacts.
@@ -167,7 +118,9 @@ pub struct Tree {
 }
 
 impl Tree {
-    const fn new(path: PathBuf) -> Self {
+    /// The tree at `path`.
+    #[must_use]
+    pub const fn new(path: PathBuf) -> Self {
         Self { path, beside: Mutex::new(None) }
     }
 
@@ -176,7 +129,7 @@ impl Tree {
     ///
     /// # Errors
     /// If the directory is not there or cannot be read.
-    fn about(&self, artifact: &ArtifactName) -> io::Result<Vec<Vec<u8>>> {
+    pub fn about(&self, artifact: &ArtifactName) -> io::Result<Vec<Vec<u8>>> {
         let beside = self.beside(&format!("{artifact}."))?.into_iter();
         let paths = beside.map(|name| self.path.join(name)).chain(inside(&self.path, artifact));
         Ok(paths

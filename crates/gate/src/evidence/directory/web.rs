@@ -10,7 +10,7 @@ use reqwest::Url;
 use super::super::bundle::LIST;
 use super::super::fetch::{Collection, Failure, Fetch};
 use super::super::http::Door;
-use super::super::{Gathering, MAX_ATTESTATIONS, Question, Source};
+use super::super::{EndpointSource, Gathering, MAX_ATTESTATIONS, Question};
 use crate::policy::Outcome;
 use crate::types::{ArtifactName, Sha256Digest};
 
@@ -18,12 +18,12 @@ use crate::types::{ArtifactName, Sha256Digest};
 const MAX_LIST: usize = 64 * 1024;
 
 /// A tree below a URL, which ends in a slash.
-pub(super) struct Tree {
+pub(super) struct WebTree {
     pub(super) url: Url,
     pub(super) door: Door,
 }
 
-impl Source for Tree {
+impl EndpointSource for WebTree {
     fn gather<'a>(&'a self, question: &'a Question) -> Gathering<'a> {
         Box::pin(async move {
             let mut found = Collection::default();

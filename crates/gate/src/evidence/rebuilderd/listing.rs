@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::v1::{BinaryPackage, PAGE, Page};
-use super::{Known, Rebuilderd};
+use super::{KnownRecord, Rebuilderd};
 use crate::evidence::fetch::{Failure, Fetch};
 use crate::policy::UnsignedStatus;
 use crate::types::{Architecture, Identity};
@@ -35,17 +35,17 @@ const MOST: usize = 16_000;
 
 /// The listings of an instance, by architecture.
 #[derive(Default)]
-pub(super) struct Listings(RefCell<BTreeMap<Architecture, Listing>>);
+pub(super) struct KnownListings(RefCell<BTreeMap<Architecture, ArchitectureListing>>);
 
 #[derive(Default)]
-struct Listing {
+struct ArchitectureListing {
     /// Questions that came so far
     questions: usize,
-    state: State,
+    state: ListingState,
 }
 
 #[derive(Default)]
-enum State {
+enum ListingState {
     /// No question asked for it.
     #[default]
     Unknown,
@@ -62,16 +62,16 @@ enum State {
 /// The kept records, in the order of a hash of the package's name and version. If two packages
 /// share a hash, each is looked for in the other's attestations as well, and not found there.
 #[derive(Default)]
-struct Rows(Vec<(u64, Known)>);
+struct Rows(Vec<(u64, KnownRecord)>);
 
 impl Rows {
-    fn add(&mut self, records: impl Iterator<Item = (u64, Known)>) {
+    fn add(&mut self, records: impl Iterator<Item = (u64, KnownRecord)>) {
         self.0.extend(records);
         // Stable, and fast for what is mostly in order.
         self.0.sort_by_key(|(at, _)| *at);
     }
 
-    fn about(&self, identity: &Identity) -> impl Iterator<Item = &Known> {
+    fn about(&self, identity: &Identity) -> impl Iterator<Item = &KnownRecord> {
         let at = place(identity.package.as_str(), identity.version.as_str());
         let from = self.0.partition_point(|(other, _)| *other < at);
         let rest = self.0.get(from..).unwrap_or_default().iter();
@@ -90,7 +90,7 @@ fn place(package: &str, version: &str) -> u64 {
     hasher.finish()
 }
 
-impl Listings {
+impl KnownListings {
     /// Returns the architectures whose listing is to be read, given the number of further questions
     /// about each. The listings count as being read from now on.
     pub(super) fn begin(
@@ -104,13 +104,13 @@ impl Listings {
             let listing = listings.entry(architecture.clone()).or_default();
             listing.questions = listing.questions.saturating_add(*count);
             let wanted = match listing.state {
-                State::Unknown => listing.questions >= FEWEST,
-                State::TooLong(records) => pays(records, listing.questions),
+                ListingState::Unknown => listing.questions >= FEWEST,
+                ListingState::TooLong(records) => pays(records, listing.questions),
                 _ => false,
             };
             if wanted {
                 let (since, rows) = (Instant::now(), Rows::default());
-                listing.state = State::Coming { since, patience, answered: false, rows };
+                listing.state = ListingState::Coming { since, patience, answered: false, rows };
                 begun.push(architecture.clone());
             }
         }
@@ -122,7 +122,7 @@ impl Listings {
     /// they come.
     pub(super) fn is_settled(&self, identity: &Identity) -> bool {
         match self.0.borrow().get(&identity.architecture).map(|it| &it.state) {
-            Some(State::Coming { since, patience, answered, rows }) => {
+            Some(ListingState::Coming { since, patience, answered, rows }) => {
                 // Another record can bring nothing more about a package that is GOOD in one.
                 rows.is_good(identity) || (!answered && since.elapsed() >= *patience)
             }
@@ -131,11 +131,11 @@ impl Listings {
     }
 
     /// Returns the records about a package; nothing if it must be searched for.
-    pub(super) fn about(&self, identity: &Identity) -> Option<Vec<Known>> {
+    pub(super) fn about(&self, identity: &Identity) -> Option<Vec<KnownRecord>> {
         let listings = self.0.borrow();
         match &listings.get(&identity.architecture)?.state {
-            State::Whole(rows) => Some(rows.about(identity).cloned().collect()),
-            State::Coming { rows, .. } if rows.is_good(identity) => {
+            ListingState::Whole(rows) => Some(rows.about(identity).cloned().collect()),
+            ListingState::Coming { rows, .. } if rows.is_good(identity) => {
                 Some(rows.about(identity).cloned().collect())
             }
             _ => None,
@@ -148,8 +148,8 @@ impl Listings {
         let Some(listing) = listings.get_mut(architecture) else { return false };
         let go_on = pays(total, listing.questions);
         match &mut listing.state {
-            State::Coming { answered, .. } if go_on => *answered = true,
-            state => *state = State::TooLong(total),
+            ListingState::Coming { answered, .. } if go_on => *answered = true,
+            state => *state = ListingState::TooLong(total),
         }
         go_on
     }
@@ -157,18 +157,18 @@ impl Listings {
     fn add(&self, architecture: &Architecture, page: Vec<BinaryPackage>) {
         let mut listings = self.0.borrow_mut();
         let state = listings.get_mut(architecture).map(|it| &mut it.state);
-        let Some(State::Coming { rows, .. }) = state else { return };
+        let Some(ListingState::Coming { rows, .. }) = state else { return };
         let own = page.iter().filter(|it| it.architecture == architecture.as_str());
-        rows.add(own.map(|it| (place(&it.name, &it.version), Known::of(it))));
+        rows.add(own.map(|it| (place(&it.name, &it.version), KnownRecord::of(it))));
     }
 
     /// Ends a listing. An incomplete listing does not prove that a record is missing.
     fn end(&self, architecture: &Architecture, whole: bool) {
         let mut listings = self.0.borrow_mut();
         let Some(listing) = listings.get_mut(architecture) else { return };
-        if let State::Coming { rows, .. } = &mut listing.state {
+        if let ListingState::Coming { rows, .. } = &mut listing.state {
             let rows = std::mem::take(rows);
-            listing.state = if whole { State::Whole(rows) } else { State::Failed };
+            listing.state = if whole { ListingState::Whole(rows) } else { ListingState::Failed };
         }
     }
 }
@@ -179,7 +179,7 @@ const fn pays(records: usize, questions: usize) -> bool {
 }
 
 /// Ends a listing when its future is dropped.
-struct Ending<'a>(&'a Listings, &'a Architecture);
+struct Ending<'a>(&'a KnownListings, &'a Architecture);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {

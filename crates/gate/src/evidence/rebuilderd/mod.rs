@@ -24,10 +24,10 @@ use super::fetch::{Collection, Failure, Fetch};
 use super::http::Door;
 #[cfg(fuzzing)]
 use super::http::DoorError;
-use super::{Gathered, Gathering, Question, Source};
+use super::{EndpointSource, Gathered, Gathering, Question};
 use crate::policy::{Outcome, UnsignedStatus};
 use crate::types::Architecture;
-use listing::Listings;
+use listing::KnownListings;
 
 /// Largest page of a listing, in bytes.
 const MAX_PAGE: usize = 1024 * 1024;
@@ -41,7 +41,7 @@ pub(super) struct Rebuilderd<D = Door> {
     door: D,
     /// Unknown before the first answer
     api: Cell<Option<Api>>,
-    listings: Listings,
+    listings: KnownListings,
 }
 
 /// The version of the API that an instance speaks.
@@ -59,7 +59,7 @@ type Id = NonZeroU64;
 
 /// The kept fields of a record about the package in question.
 #[derive(Clone)]
-struct Known {
+struct KnownRecord {
     status: UnsignedStatus,
     build: Option<Id>,
     artifact: Option<Id>,
@@ -69,7 +69,7 @@ struct Known {
 impl<D: Fetch> Rebuilderd<D> {
     /// The instance at `base`, which ends with a slash.
     pub(super) fn new(base: Url, door: D) -> Self {
-        Self { base, door, api: Cell::new(None), listings: Listings::default() }
+        Self { base, door, api: Cell::new(None), listings: KnownListings::default() }
     }
 
     /// Asks by the API that the instance speaks. `None` if it speaks none of them.
@@ -116,7 +116,7 @@ impl<D: Fetch> Rebuilderd<D> {
         serde_json::from_slice(&body).map(Some).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             Failure::Malformed(format!(
-                "rebuilderd does not answer like this (line {line}, column {column})"
+                "invalid answer from rebuilderd (line {line}, column {column})"
             ))
         })
     }
@@ -132,7 +132,7 @@ impl<D: Fetch> Rebuilderd<D> {
     }
 }
 
-impl<D: Fetch + 'static> Source for Rebuilderd<D> {
+impl<D: Fetch + 'static> EndpointSource for Rebuilderd<D> {
     fn gather<'a>(&'a self, question: &'a Question) -> Gathering<'a> {
         Box::pin(self.look_for(question))
     }
@@ -170,8 +170,8 @@ fn unsigned_status(status: Option<&str>) -> UnsignedStatus {
 /// Returns the outcome of looking at these records about the package.
 fn outcome(
     found: &Collection,
-    records: &[Known],
-    more: impl FnOnce(&Known) -> Option<Url>,
+    records: &[KnownRecord],
+    more: impl FnOnce(&KnownRecord) -> Option<Url>,
 ) -> Outcome {
     match found.len() {
         0 => {
@@ -185,7 +185,7 @@ fn outcome(
 }
 
 /// Returns the most favourable status among the records. It is not signed, so only for people.
-fn status(records: &[Known]) -> UnsignedStatus {
+fn status(records: &[KnownRecord]) -> UnsignedStatus {
     let any = |status: UnsignedStatus| records.iter().any(|record| record.status == status);
     let order = [UnsignedStatus::Good, UnsignedStatus::Bad];
     order.into_iter().find(|status| any(*status)).unwrap_or(UnsignedStatus::NotBuilt)

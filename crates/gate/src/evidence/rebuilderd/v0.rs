@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::{Id, Known, MAX_RECORDS, Rebuilderd, outcome};
+use super::{Id, KnownRecord, MAX_RECORDS, Rebuilderd, outcome};
 use crate::evidence::Question;
 use crate::evidence::fetch::{Collection, Failure, Fetch};
 use crate::policy::{Outcome, UnsignedStatus};
 
 #[derive(Deserialize)]
-struct Package {
+struct ReportedPackage {
     name: String,
     version: String,
     architecture: String,
@@ -34,9 +34,9 @@ impl<D: Fetch> Rebuilderd<D> {
         // There is no filter for versions, but few of one name are listed at a time.
         let filters =
             [("name", identity.package.as_str()), ("architecture", identity.architecture.as_str())];
-        let listed: Option<Vec<Package>> = self.json("v0/pkgs/list", &filters).await?;
+        let listed: Option<Vec<ReportedPackage>> = self.json("v0/pkgs/list", &filters).await?;
         let Some(listed) = listed else { return Ok(None) };
-        let records: Vec<Known> = listed
+        let records: Vec<KnownRecord> = listed
             .into_iter()
             .filter(|record| {
                 record.name == identity.package.as_str()
@@ -44,7 +44,7 @@ impl<D: Fetch> Rebuilderd<D> {
                     && record.architecture == identity.architecture.as_str()
             })
             .take(MAX_RECORDS)
-            .map(|record| Known {
+            .map(|record| KnownRecord {
                 status: super::unsigned_status(record.status.as_deref()),
                 build: record.build_id.and_then(Id::new),
                 artifact: None,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::{Id, Known, MAX_RECORDS, Rebuilderd, outcome};
+use super::{Id, KnownRecord, MAX_RECORDS, Rebuilderd, outcome};
 use crate::evidence::Question;
 use crate::evidence::fetch::{Collection, Failure, Fetch};
 use crate::policy::{Outcome, UnsignedStatus};
@@ -52,23 +52,23 @@ struct Artifact {
     status: Option<String>,
 }
 
-trait Record {
+trait Numbered {
     fn id(&self) -> u64;
 }
 
-impl Record for BinaryPackage {
+impl Numbered for BinaryPackage {
     fn id(&self) -> u64 {
         self.id
     }
 }
 
-impl Record for Build {
+impl Numbered for Build {
     fn id(&self) -> u64 {
         self.id
     }
 }
 
-impl Known {
+impl KnownRecord {
     pub(super) fn of(record: &BinaryPackage) -> Self {
         Self {
             status: super::unsigned_status(record.status.as_deref()),
@@ -96,7 +96,7 @@ impl<D: Fetch> Rebuilderd<D> {
             let is_it = record.name == identity.package.as_str()
                 && record.version == identity.version.as_str()
                 && record.architecture == identity.architecture.as_str();
-            is_it.then(|| Known::of(&record))
+            is_it.then(|| KnownRecord::of(&record))
         };
         let records = match self.listings.about(identity) {
             Some(records) => records,
@@ -138,7 +138,7 @@ impl<D: Fetch> Rebuilderd<D> {
     async fn search_earlier_builds(
         &self,
         question: &Question,
-        records: &[Known],
+        records: &[KnownRecord],
         tried: &mut BTreeSet<(u64, u64)>,
         found: &mut Collection,
     ) -> Result<(), Failure> {
@@ -186,7 +186,7 @@ impl<D: Fetch> Rebuilderd<D> {
     /// Reads a listing page after page, and returns the results of `keep` for its records. Returns
     /// `None` if there is no such listing. `keep` must itself select what the filters ask for: a
     /// server may ignore them.
-    async fn list<T: Record + for<'de> Deserialize<'de>, K>(
+    async fn list<T: Numbered + for<'de> Deserialize<'de>, K>(
         &self,
         path: &str,
         filters: &[(&str, &str)],
@@ -209,7 +209,7 @@ impl<D: Fetch> Rebuilderd<D> {
                 return Ok(last.map(|_| all));
             };
             seen = seen.saturating_add(u64::try_from(page.records.len()).unwrap_or(u64::MAX));
-            let newest = page.records.iter().map(Record::id).max();
+            let newest = page.records.iter().map(Numbered::id).max();
             let room = MAX_RECORDS.saturating_sub(all.len());
             all.extend(page.records.into_iter().filter_map(&keep).take(room));
             // A server that does not advance has nothing more to send.

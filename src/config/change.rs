@@ -17,7 +17,7 @@ use std::path::{Component, Path, PathBuf};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::{Config, MAX_FILE, Problems, Proposed, load, load_with};
-use crate::sys::files::{Lock, Prepared, sync_directory};
+use crate::sys::files::{Lock, PreparedFile, sync_directory};
 use crate::sys::plain;
 use crate::sys::secure::{SecureError, Trusted};
 
@@ -62,16 +62,16 @@ enum New {
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// The configuration has mistakes already.
-    #[error("{0}; mend that first: nothing was changed.")]
+    #[error("{0}; fix the configuration first: nothing was changed.")]
     BrokenBefore(Problems),
     /// The changed configuration would have mistakes.
-    #[error("{0} as it would be; nothing was changed.")]
+    #[error("{0} after this change; nothing was changed.")]
     WouldBreak(Problems),
     /// A file exists already.
-    #[error("{} is there already; nothing was changed.", .0.display())]
+    #[error("{} already exists; nothing was changed.", .0.display())]
     Exists(PathBuf),
     /// Another process changed it.
-    #[error("{} was changed in the meantime; nothing was changed by this command.", .0.display())]
+    #[error("{} was changed by another program; this command changed nothing.", .0.display())]
     ChangedMeanwhile(PathBuf),
     /// Another process is making a change.
     #[error("another command is changing {} right now; nothing was changed.", .0.display())]
@@ -88,7 +88,7 @@ pub enum ChangeError {
         why: String,
     },
     /// The system refused the change, and also refused to restore the earlier state.
-    #[error("{}: {why}, and what was there before could not be brought back: run apt-quorum config check.", .path.display())]
+    #[error("{}: {why}, and the earlier state could not be restored: run apt-quorum config check.", .path.display())]
     Stuck {
         /// The path that could not be restored
         path: PathBuf,
@@ -98,22 +98,22 @@ pub enum ChangeError {
 }
 
 /// The earlier state of each path, to be restored if necessary.
-type Before = Vec<(PathBuf, Option<String>, Place)>;
+type Earlier = Vec<(PathBuf, Option<String>, Owner)>;
 
 /// The owner of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Owner {
     /// The configuration: everybody can read the file.
-    Own,
+    Configuration,
     /// Another owner, who decides about its mode.
-    Beside,
+    Another,
 }
 
-impl Place {
-    fn prepare(self, target: &Path, text: &str) -> io::Result<Prepared> {
+impl Owner {
+    fn prepare(self, target: &Path, text: &str) -> io::Result<PreparedFile> {
         match self {
-            Self::Own => Prepared::write(target, text.as_bytes()),
-            Self::Beside => Prepared::write_like(target, text.as_bytes()),
+            Self::Configuration => PreparedFile::write(target, text.as_bytes()),
+            Self::Another => PreparedFile::write_like(target, text.as_bytes()),
         }
     }
 }
@@ -248,8 +248,11 @@ impl Change {
     }
 
     /// All paths in the order in which they are changed.
-    fn in_order(&self) -> Vec<(PathBuf, &New, Place)> {
-        let own = self.files.iter().map(|(path, new)| (self.directory.join(path), new, Place::Own));
+    fn in_order(&self) -> Vec<(PathBuf, &New, Owner)> {
+        let own = self
+            .files
+            .iter()
+            .map(|(path, new)| (self.directory.join(path), new, Owner::Configuration));
         let mut own: Vec<_> = own.collect();
         // A file is there before another one names it, and goes after none does: keys, rebuilders,
         // then the policy.
@@ -260,13 +263,13 @@ impl Change {
             let goes = new.text().is_none();
             (goes, if goes { -rank } else { rank }, target.clone())
         });
-        let beside = self.beside.iter().map(|(path, new)| (path.clone(), new, Place::Beside));
+        let beside = self.beside.iter().map(|(path, new)| (path.clone(), new, Owner::Another));
         beside.chain(own).collect()
     }
 
     /// Reads the current state of all its paths.
-    fn look(&self, trusted: Trusted) -> Result<Before, ChangeError> {
-        let mut before = Before::new();
+    fn look(&self, trusted: Trusted) -> Result<Earlier, ChangeError> {
+        let mut before = Earlier::new();
         for path in self.files.keys() {
             if !path.components().all(|part| matches!(part, Component::Normal(_))) {
                 let path = self.directory.join(path);
@@ -294,11 +297,11 @@ impl Change {
     }
 
     /// Restores the earlier state of all paths, the last one first.
-    fn bring_back(&self, before: &Before) -> Result<(), ChangeError> {
+    fn bring_back(&self, before: &Earlier) -> Result<(), ChangeError> {
         for (path, text, place) in before.iter().rev() {
             let done = match text {
                 Some(text) if fs::read(path).is_ok_and(|now| now == text.as_bytes()) => Ok(()),
-                Some(text) => place.prepare(path, text).and_then(Prepared::place_over),
+                Some(text) => place.prepare(path, text).and_then(PreparedFile::place_over),
                 None => put(path, &New::Removed, None),
             };
             done.map_err(|error| ChangeError::Stuck { path: path.clone(), why: plain(&error) })?;
@@ -348,7 +351,7 @@ fn make_directory(path: &Path) -> io::Result<()> {
     }
 }
 
-fn put(target: &Path, new: &New, prepared: Option<Prepared>) -> io::Result<()> {
+fn put(target: &Path, new: &New, prepared: Option<PreparedFile>) -> io::Result<()> {
     match (new, prepared) {
         (New::Created(_), Some(prepared)) => prepared.place_new(),
         (_, Some(prepared)) => prepared.place_over(),
@@ -461,7 +464,7 @@ mod tests {
         failing.replace("rebuilders.d/x.pem", "x".to_owned());
         fs::create_dir_all(world.path().join("rebuilders.d")).unwrap();
         let uninterrupted = failing.in_order();
-        assert_eq!(uninterrupted.first().map(|it| it.2), Some(Place::Beside));
+        assert_eq!(uninterrupted.first().map(|it| it.2), Some(Owner::Another));
         let (target, new, place) = failing.in_order().remove(0);
         let seen = failing.look(Trusted::now()).unwrap();
         put(&target, new, Some(place.prepare(&target, new.text().unwrap()).unwrap())).unwrap();
@@ -509,6 +512,6 @@ mod tests {
         fs::write(&lock, "").unwrap();
         fs::set_permissions(&lock, PermissionsExt::from_mode(0o644)).unwrap();
         let error = Change::of(world.path()).apply(Trusted::now()).unwrap_err();
-        assert!(error.to_string().contains("take it away"), "{error}");
+        assert!(error.to_string().contains("others can open it: remove it"), "{error}");
     }
 }

@@ -8,8 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::rebuilders::StatementKind;
-use super::{Change, Protocol};
+use super::{Change, Endpoint, Protocol, StatementKind};
 use crate::attest::repository::Terms;
 use crate::attest::{Accepted, Findings};
 use crate::types::{Architecture, PublicKey, RebuilderName, Timestamp, printable};
@@ -56,6 +55,13 @@ pub struct DraftEndpoint {
     pub architectures: Option<BTreeSet<Architecture>>,
     /// The accepted parts of it, if it is an archive
     pub archive: Option<Terms>,
+}
+
+impl From<Endpoint> for DraftEndpoint {
+    fn from(it: Endpoint) -> Self {
+        let Endpoint { protocol, url, architectures, archive, .. } = it;
+        Self { protocol, url, architectures, archive }
+    }
 }
 
 impl Draft {

@@ -20,14 +20,13 @@ use zeroize::Zeroizing;
 
 use crate::apt::auth::Logins;
 use crate::apt::configuration::Configuration;
-use crate::apt::proxy::{ProxyKind, ProxySettings, ProxyVariables, Route, RouteChoice};
+use crate::apt::proxy::{ProxySettings, ProxyVariables, Route, RouteChoice};
 use crate::apt::sources::{Format, goes_by_tor, list_of_mirrors, read};
 use crate::config::Endpoint;
-use crate::evidence::{Network, Routes, Setup};
+use crate::evidence::{EndpointSetup, Network, Routes};
+use crate::sys::files::{Links, open_plain};
 use crate::sys::plain;
 use crate::sys::privileges::User;
-
-use super::gather::fetching_user;
 
 /// Longest answer of a command that names a proxy, in bytes, as for apt.
 const MAX_ANSWER: usize = 511;
@@ -36,7 +35,7 @@ const MAX_ANSWER: usize = 511;
 const STEP: Duration = Duration::from_millis(5);
 
 /// The message about a command that is not run now.
-const NOT_RUN: &str = "it is not asked now";
+const NOT_RUN: &str = "it is not run now";
 
 /// Commands that run at the same time.
 const AT_ONCE: usize = 8;
@@ -44,9 +43,6 @@ const AT_ONCE: usize = 8;
 /// Largest file with logins or sources that is read, in bytes, and most files in a directory.
 const MAX_FILE: u64 = 1 << 20;
 const MAX_FILES: usize = 1000;
-
-/// Most hosts that one sentence names.
-const SHOWN: usize = 5;
 
 /// The environment of a command in addition to proxies. The command runs as a user that must not
 /// see root's variables.
@@ -76,7 +72,7 @@ pub struct Finder {
 }
 
 /// Adds the routes to its endpoints to `setup`. Commands run as `user`, if one is given.
-pub(super) fn find_for(setup: &mut Setup, user: Option<&User>) {
+pub(super) fn find_for(setup: &mut EndpointSetup, user: Option<&User>) {
     if setup.network == Network::Allowed {
         let commands = user.map_or(Commands::Own, Commands::As);
         let finder = Finder::open(&setup.apt);
@@ -101,7 +97,9 @@ impl Finder {
         }
     }
 
-    fn settings(&self) -> ProxySettings<'_> {
+    /// The settings in a form that tells the route to one host.
+    #[must_use]
+    pub fn settings(&self) -> ProxySettings<'_> {
         let Self { apt, variables, logins, tor } = self;
         ProxySettings { apt, variables, logins, tor: *tor }
     }
@@ -179,7 +177,7 @@ impl Finder {
 }
 
 fn unanswered(command: &str, why: &str) -> String {
-    format!("the command {command} (Proxy-Auto-Detect), which says by which proxy: {why}")
+    format!("the command {command} (Proxy-Auto-Detect) named no proxy: {why}")
 }
 
 /// A command that names a proxy, running.
@@ -349,105 +347,8 @@ fn names_in(directory: &Path, is_wanted: impl Fn(&str) -> bool) -> BTreeSet<Stri
 
 /// Reads a file as text. It may be a secret, so its text is overwritten in memory afterwards.
 fn text_of(file: &Path) -> Option<Zeroizing<String>> {
-    // Not a pipe, which would never end.
-    let open =
-        fs::File::open(file).ok().filter(|_| file.metadata().is_ok_and(|it| it.is_file()))?;
+    let file = open_plain(file, Links::Followed).ok()?;
     let mut text = Zeroizing::new(String::new());
-    open.take(MAX_FILE).read_to_string(&mut text).ok()?;
+    file.take(MAX_FILE).read_to_string(&mut text).ok()?;
     Some(text)
-}
-
-/// Lists remarks about the routes to endpoints for people, a sentence each: endpoints with another
-/// route than packages, endpoints that are not asked, and the use of Tor.
-///
-/// Commands that name a proxy run as for evidence, or not at all.
-#[must_use]
-pub fn ways(
-    endpoints: &[Endpoint],
-    apt: &Configuration,
-    patience: Duration,
-    commands: Commands<'_>,
-) -> Vec<String> {
-    let finder = Finder::open(apt);
-    let settings = finder.settings();
-    let user = fetching_user(apt).ok().flatten();
-    let as_ever = user.as_ref().map_or(commands, Commands::As);
-    let run = if matches!(commands, Commands::Own) { as_ever } else { commands };
-    let routes = finder.find(endpoints, patience, run);
-    let mut notes = Vec::new();
-    let mut by_tor: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for endpoint in endpoints.iter().filter(|it| it.url.has_host()) {
-        let Endpoint { rebuilder, url, .. } = endpoint;
-        let host = url.host_str().unwrap_or_default();
-        match (routes.of(url), settings.choice(url)) {
-            (Route::Closed(_), RouteChoice::Ask { command, .. })
-                if matches!(commands, Commands::Left) =>
-            {
-                notes.push(format!(
-                    "by which proxy {host} is asked, {command} says each time (Proxy-Auto-Detect)"
-                ));
-            }
-            (Route::Closed(why), _) => {
-                notes.push(format!("{rebuilder}'s endpoint {host} is not asked: {why}"));
-            }
-            (Route::Direct, _) if finder.tor => notes.push(format!(
-                "apt has sources by Tor, but {rebuilder}'s endpoint {host} is looked up in the DNS and asked past it, as its own setting or no_proxy says"
-            )),
-            (Route::Through(proxy), _) if settings.goes_by_tor(url) => {
-                by_tor.entry(proxy.to_string()).or_default().insert(host.to_owned());
-            }
-            // Over http, proxies connect to any port.
-            (Route::Through(proxy), _)
-                if proxy.kind() != ProxyKind::Socks && url.scheme() == "https" && url.port().is_some() =>
-            {
-                notes.push(format!(
-                    "{rebuilder}'s endpoint {host} is asked on port {} through apt's proxy {proxy}, and there are proxies that connect over https to port 443 only",
-                    url.port().unwrap_or_default()
-                ));
-            }
-            _ => {}
-        }
-        if url.scheme() == "https" {
-            notes.extend(left_out(&settings, host));
-        }
-    }
-    for (proxy, hosts) in by_tor {
-        let mut shown: Vec<&str> = hosts.iter().take(SHOWN).map(String::as_str).collect();
-        if hosts.len() > SHOWN {
-            shown.push("...");
-        }
-        let why = if finder.tor { "apt has sources by Tor" } else { "only Tor knows such names" };
-        notes.push(format!(
-            "asked through Tor's proxy {proxy} and in no other way, because {why}: {}",
-            shown.join(", ")
-        ));
-    }
-    let mut seen = BTreeSet::new();
-    notes.retain(|it| seen.insert(it.clone()));
-    notes
-}
-
-/// Lists settings that apt has for its packages and that do not apply to endpoints.
-fn left_out(settings: &ProxySettings<'_>, host: &str) -> Vec<String> {
-    let set = |setting: &str| settings.find("https", host, setting);
-    let is_off = |word: &str| {
-        word == "0"
-            || ["no", "false", "without", "off", "disable"]
-                .iter()
-                .any(|it| word.eq_ignore_ascii_case(it))
-    };
-    let mut notes = Vec::new();
-    for setting in ["Verify-Peer", "Verify-Host"] {
-        if set(setting).is_some_and(is_off) {
-            notes.push(format!(
-                "{setting} is off for apt, but endpoints must have a good certificate all the same: \"authorities\" under [network] names one that is not known"
-            ));
-        }
-    }
-    for setting in ["SslCert", "SslKey", "CrlFile"] {
-        if set(setting).is_some() {
-            notes.push(format!("{setting} is for apt's packages: endpoints are asked without it"));
-        }
-    }
-    notes
 }

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 
-use super::Gate;
+use super::MAX_ATTESTATIONS;
 use crate::apt::configuration::Configuration;
 use crate::attest::{self, Rejection, WantedFile};
 use crate::cache::Stored;
-use crate::evidence::MAX_ATTESTATIONS;
+use crate::gate::Gate;
 use crate::policy::Policy;
 use crate::receipt;
 use crate::types::{ArtifactName, RebuilderName, Sha256Digest, Timestamp};
@@ -36,45 +36,37 @@ pub enum Taken {
     Failed(io::Error),
 }
 
-impl Gate {
+/// Takes an attestation about `artifact` into the gate's cache, if a pinned key signed it. Keeps it
+/// for each rebuilder that did.
+#[must_use]
+pub fn take(gate: &Gate, artifact: &ArtifactName, bytes: &[u8], now: Timestamp) -> Taken {
+    let Ok(config) = gate.config() else { return Taken::Rejected(Rejection::Unsigned) };
+    let rebuilders = match signers(&config.policy, artifact, bytes, now) {
+        Err(rejection) => return Taken::Rejected(rejection),
+        Ok(rebuilders) => rebuilders,
+    };
+    let mut stored = Stored::Before;
+    for rebuilder in rebuilders {
+        match gate.cache().store_signed(artifact, &rebuilder, bytes) {
+            Ok(Stored::New) => stored = Stored::New,
+            Ok(Stored::Before) => {}
+            Err(error) => return Taken::Failed(error),
+        }
+    }
+    Taken::Cached(stored)
+}
+
+impl<'a> Stock<'a> {
     /// Returns the evidence on this machine; nothing if the gate is closed.
     #[must_use]
-    pub fn stock(&self, apt: &Configuration) -> Option<Stock<'_>> {
-        let policy = &self.config().ok()?.policy;
+    pub fn of(gate: &'a Gate, apt: &Configuration) -> Option<Self> {
+        let policy = &gate.config().ok()?.policy;
         let state = apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
         let mut receipts: BTreeMap<ArtifactName, BTreeSet<Sha256Digest>> = BTreeMap::new();
         receipt::rested_on(&state, |artifact, sha256| {
             receipts.entry(artifact.clone()).or_default().insert(sha256);
         });
-        Some(Stock { gate: self, policy, state, receipts })
-    }
-
-    /// Takes an attestation about `artifact` into the cache, if a pinned key signed it.
-    #[must_use]
-    pub fn take(&self, artifact: &ArtifactName, bytes: &[u8], now: Timestamp) -> Taken {
-        let Ok(config) = self.config() else { return Taken::Rejected(Rejection::Unsigned) };
-        match signers(&config.policy, artifact, bytes, now) {
-            Err(rejection) => Taken::Rejected(rejection),
-            Ok(rebuilders) => self.keep(artifact, &rebuilders, bytes),
-        }
-    }
-
-    /// Keeps an attestation for each of these rebuilders, which signed it.
-    fn keep(
-        &self,
-        artifact: &ArtifactName,
-        rebuilders: &BTreeSet<RebuilderName>,
-        bytes: &[u8],
-    ) -> Taken {
-        let mut stored = Stored::Before;
-        for rebuilder in rebuilders {
-            match self.cache.store_signed(artifact, rebuilder, bytes) {
-                Ok(Stored::New) => stored = Stored::New,
-                Ok(Stored::Before) => {}
-                Err(error) => return Taken::Failed(error),
-            }
-        }
-        Taken::Cached(stored)
+        Some(Self { gate, policy, state, receipts })
     }
 }
 
@@ -84,7 +76,7 @@ impl Stock<'_> {
     /// # Errors
     /// If the cache cannot be read.
     pub fn artifacts(&self) -> io::Result<BTreeSet<ArtifactName>> {
-        let mut artifacts = self.gate.cache.artifacts()?;
+        let mut artifacts = self.gate.cache().artifacts()?;
         artifacts.extend(self.receipts.keys().cloned());
         Ok(artifacts)
     }
@@ -100,7 +92,7 @@ impl Stock<'_> {
         let mut rejected: BTreeMap<Sha256Digest, Rejection> = BTreeMap::new();
         let receipts = self.receipts.get(artifact).into_iter().flatten();
         let receipts = receipts.filter_map(|sha256| receipt::signed_bytes(&self.state, *sha256));
-        for bytes in self.gate.cache.each(artifact).chain(receipts) {
+        for bytes in self.gate.cache().each(artifact).chain(receipts) {
             let sha256 = Sha256Digest::of(&bytes);
             match signers(self.policy, artifact, &bytes, now) {
                 Ok(rebuilders) => {

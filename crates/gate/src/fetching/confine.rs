@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::apt::configuration::Configuration;
 use crate::config::{Endpoint, Protocol};
-use crate::evidence::{CA_BUNDLES, Setup};
+use crate::evidence::{CA_BUNDLES, EndpointSetup};
 use crate::sys::sandbox::{Closed, Sandbox, SandboxError};
 
 /// The directories of the C library, the modules of its name service, and lists of authorities.
@@ -65,7 +65,7 @@ pub struct MethodPlaces {
 /// If it could not be confined: then it must end.
 pub fn confine_method(
     apt: &Configuration,
-    setup: Option<&Setup>,
+    setup: Option<&EndpointSetup>,
     places: &MethodPlaces,
 ) -> Result<Option<Closed>, SandboxError> {
     let mut sandbox = network(setup);
@@ -85,7 +85,7 @@ pub fn confine_method(
 ///
 /// # Errors
 /// If it could not be confined, as for [`confine_method`].
-pub fn confine_fetcher(setup: &Setup) -> Result<Option<Closed>, SandboxError> {
+pub fn confine_fetcher(setup: &EndpointSetup) -> Result<Option<Closed>, SandboxError> {
     close(&network(Some(setup)), Confinement::of(&setup.apt))
 }
 
@@ -98,7 +98,7 @@ fn close(sandbox: &Sandbox, confinement: Confinement) -> Result<Option<Closed>, 
 
 /// The permissions for asking endpoints: names, authorities, directories with attestations, and the
 /// cache.
-fn network(setup: Option<&Setup>) -> Sandbox {
+fn network(setup: Option<&EndpointSetup>) -> Sandbox {
     let mut sandbox = Sandbox::default();
     for path in SYSTEM {
         sandbox = sandbox.may_read(path);

@@ -26,7 +26,7 @@ const MAX_JOURNAL: usize = 16 * 1024;
 
 /// The subject of a message. apt-quorum-method(8) documents the ids, which never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum MessageKind {
     /// Enough rebuilders confirm it
     Confirmed,
     /// It passes under an exception
@@ -43,13 +43,13 @@ enum Kind {
 
 /// One message.
 #[derive(Debug)]
-pub(super) struct Entry {
-    kind: Kind,
+pub(super) struct LogMessage {
+    kind: MessageKind,
     message: String,
     fields: Vec<(&'static str, String)>,
 }
 
-impl Kind {
+impl MessageKind {
     fn of(decision: &Decision) -> Self {
         match decision {
             Decision::Refuse(_) => Self::Refused,
@@ -84,11 +84,12 @@ impl Kind {
     }
 }
 
-impl Entry {
+impl LogMessage {
     /// Makes a message about a decision, and one about each alarm that comes with it.
     pub(super) fn of(decision: &Decision, record: &Record) -> Vec<Self> {
         let verdict = report::verdict(Path::new(&record.path), decision);
-        let kinds = std::iter::once(Kind::of(decision)).chain(std::iter::repeat(Kind::Conflict));
+        let kinds = std::iter::once(MessageKind::of(decision))
+            .chain(std::iter::repeat(MessageKind::Conflict));
         kinds
             .zip(verdict.lines())
             .map(|(kind, line)| Self { kind, message: line.trim().to_owned(), fields: of(record) })
@@ -101,7 +102,7 @@ impl Entry {
             ("APT_QUORUM_DECISION", "refuse".to_owned()),
             ("APT_QUORUM_ENTRANCE", entrance.word().to_owned()),
         ];
-        Self { kind: Kind::Refused, message: format!("refused: {why}"), fields }
+        Self { kind: MessageKind::Refused, message: format!("refused: {why}"), fields }
     }
 
     /// Formats the message for the journal's native protocol.
@@ -205,9 +206,9 @@ fn shortened(text: &str, most: usize) -> String {
 mod tests {
     use super::*;
 
-    fn entry(message: &str, value: &str) -> Entry {
+    fn entry(message: &str, value: &str) -> LogMessage {
         let fields = vec![("APT_QUORUM_ENTRANCE", "hook".to_owned()), ("X", value.to_owned())];
-        Entry { kind: Kind::Refused, message: message.to_owned(), fields }
+        LogMessage { kind: MessageKind::Refused, message: message.to_owned(), fields }
     }
 
     #[test]
@@ -237,8 +238,13 @@ mod tests {
 
     #[test]
     fn every_kind_has_an_id_of_its_own() {
-        let kinds =
-            [Kind::Confirmed, Kind::Excepted, Kind::LetThrough, Kind::Refused, Kind::Conflict];
+        let kinds = [
+            MessageKind::Confirmed,
+            MessageKind::Excepted,
+            MessageKind::LetThrough,
+            MessageKind::Refused,
+            MessageKind::Conflict,
+        ];
         let ids: std::collections::BTreeSet<_> = kinds.iter().map(|it| it.id()).collect();
         assert_eq!(ids.len(), kinds.len());
         let plain = |id: &&str| {

@@ -14,8 +14,8 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, major, minor};
 
-use super::{plain, xattr};
-use apt_quorum_core::types::printable;
+use crate::sys::{plain, xattr};
+use crate::types::printable;
 
 /// Deepest nesting of directories that is walked. Each level keeps a descriptor open.
 pub const MAX_DEPTH: usize = 256;
@@ -30,7 +30,7 @@ const RIGHTS: [&CStr; 3] =
 
 /// Something in a tree.
 #[derive(Debug)]
-pub struct Entry<'a> {
+pub struct TreeEntry<'a> {
     /// Its path below the root, without a slash at the beginning; empty for the root itself
     pub path: &'a Path,
     /// Its permission bits, those for set-user-ID, set-group-ID and the sticky one among them
@@ -40,14 +40,14 @@ pub struct Entry<'a> {
     /// Its group
     pub gid: u32,
     /// Its kind
-    pub kind: Kind<'a>,
+    pub kind: TreeKind<'a>,
     /// Its extended attributes that give a user a right, by their names
     pub rights: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// The kind of something in a tree.
 #[derive(Debug)]
-pub enum Kind<'a> {
+pub enum TreeKind<'a> {
     /// A directory
     Directory,
     /// A plain file, open for reading
@@ -89,7 +89,7 @@ pub enum TreeError {
         error: io::Error,
     },
     /// Another file system is mounted there.
-    #[error("{} is a mount point: unmount it, or leave it out on purpose", shown(.0))]
+    #[error("{} is a mount point: unmount it, or exclude it", shown(.0))]
     Mount(PathBuf),
     /// It was changed while it was walked.
     #[error("{} was changed while it was read", shown(.0))]
@@ -111,7 +111,7 @@ pub enum TreeError {
 pub fn walk(
     root: &Path,
     is_left_out: &dyn Fn(&Path) -> bool,
-    each: &mut dyn FnMut(Entry<'_>) -> io::Result<()>,
+    each: &mut dyn FnMut(TreeEntry<'_>) -> io::Result<()>,
 ) -> Result<(), TreeError> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let failed = |error: Errno| TreeError::Io { path: PathBuf::new(), error: error.into() };
@@ -121,7 +121,7 @@ pub fn walk(
 
 struct Walk<'a> {
     is_left_out: &'a dyn Fn(&Path) -> bool,
-    each: &'a mut dyn FnMut(Entry<'_>) -> io::Result<()>,
+    each: &'a mut dyn FnMut(TreeEntry<'_>) -> io::Result<()>,
     entries: usize,
 }
 
@@ -132,7 +132,7 @@ impl Walk<'_> {
         }
         let before = fstat(&open).map_err(|error| failed(path, error))?;
         let rights = rights(path, |name| xattr::of_open(&open, name))?;
-        self.tell(path, &before, Kind::Directory, rights)?;
+        self.tell(path, &before, TreeKind::Directory, rights)?;
         let mut open = Dir::from_fd(open).map_err(|error| failed(path, error))?;
         for name in names(&mut open, path)? {
             let path = path.join(OsStr::from_bytes(name.as_bytes()));
@@ -172,12 +172,12 @@ impl Walk<'_> {
             SFlag::S_IFLNK => {
                 let target = readlinkat(&place, c"").map_err(|error| failed(path, error))?;
                 // Linux keeps no attributes with rights for a link.
-                let kind = Kind::Link { target: target.into_vec() };
+                let kind = TreeKind::Link { target: target.into_vec() };
                 return self.tell(path, &seen, kind, Vec::new());
             }
-            SFlag::S_IFIFO => Kind::Pipe,
-            SFlag::S_IFSOCK => Kind::Socket,
-            it @ (SFlag::S_IFBLK | SFlag::S_IFCHR) => Kind::Device {
+            SFlag::S_IFIFO => TreeKind::Pipe,
+            SFlag::S_IFSOCK => TreeKind::Socket,
+            it @ (SFlag::S_IFBLK | SFlag::S_IFCHR) => TreeKind::Device {
                 block: it == SFlag::S_IFBLK,
                 major: major(seen.st_rdev),
                 minor: minor(seen.st_rdev),
@@ -191,7 +191,7 @@ impl Walk<'_> {
     fn file(&mut self, file: &File, seen: &FileStat, path: &Path) -> Result<(), TreeError> {
         let rights = rights(path, |name| xattr::of_open(file, name))?;
         let size = u64::try_from(seen.st_size).unwrap_or_default();
-        self.tell(path, seen, Kind::File { content: file, size }, rights)?;
+        self.tell(path, seen, TreeKind::File { content: file, size }, rights)?;
         let after = fstat(file).map_err(|error| failed(path, error))?;
         is_unchanged(seen, &after, path)
     }
@@ -200,10 +200,10 @@ impl Walk<'_> {
         &mut self,
         path: &Path,
         seen: &FileStat,
-        kind: Kind<'_>,
+        kind: TreeKind<'_>,
         rights: Vec<(&'static str, Vec<u8>)>,
     ) -> Result<(), TreeError> {
-        let entry = Entry {
+        let entry = TreeEntry {
             path,
             mode: seen.st_mode & 0o7777,
             uid: seen.st_uid,

@@ -3,25 +3,22 @@
 //! The unprivileged user wrote part of those bytes, so they are not trusted: the caller verifies
 //! them again.
 
-use std::fs::{File, Metadata};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use serde::Deserialize;
 
+use super::{DECIDED_BY_METHOD, DECIDED_BY_ROOT, MAX_RECEIPTS, each_line};
 use crate::attest;
-use crate::sys::files::read_bounded;
+use crate::sys::files::{Links, open_plain, read_bounded};
 use crate::types::{
     Architecture, ArtifactName, DebVersion, Identity, PackageName, Sha256Digest, Timestamp,
 };
 
-/// Longest line that is read, in bytes. Longer ones are skipped.
-const MAX_LINE: u64 = 1024 * 1024;
-
 /// The fields of a receipt that are read again.
 #[derive(Deserialize)]
-struct Line {
+struct RestedOnLine {
     package: PackageName,
     version: DebVersion,
     architecture: Architecture,
@@ -42,7 +39,7 @@ pub fn rested_on(state: &Path, mut each: impl FnMut(&ArtifactName, Sha256Digest)
     for path in [DECIDED_BY_ROOT, DECIDED_BY_METHOD] {
         let Some(file) = open(&state.join(path)) else { continue };
         each_line(file, |line| {
-            if let Ok(Line { package, version, architecture, claims, conflicts }) =
+            if let Ok(RestedOnLine { package, version, architecture, claims, conflicts }) =
                 serde_json::from_slice(line)
             {
                 let artifact = Identity { package, version, architecture }.artifact_name();
@@ -54,27 +51,19 @@ pub fn rested_on(state: &Path, mut each: impl FnMut(&ArtifactName, Sha256Digest)
 
 /// Most of a file of receipts that is read to be shown, in bytes: its newest part. Root's files are
 /// shorter.
-const MAX_SHOWN: u64 = 2 * super::MAX_RECEIPTS;
+const MAX_SHOWN: u64 = 2 * MAX_RECEIPTS;
 
 /// Opens receipts. In a file longer than any of root's, it starts at the newest part. It opens only
 /// plain files, because the method's receipts do not belong to root.
+#[must_use]
 pub fn open(path: &Path) -> Option<File> {
-    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
-    let mut file = File::options().read(true).custom_flags(flags.bits()).open(path).ok()?;
-    let there = file.metadata().ok().filter(Metadata::is_file)?;
-    if let Some(before) = there.len().checked_sub(MAX_SHOWN) {
+    let mut file = open_plain(path, Links::Refused).ok()?;
+    if let Some(before) = file.metadata().ok()?.len().checked_sub(MAX_SHOWN) {
         // The remainder of a line is no JSON.
         file.seek(SeekFrom::Start(before)).ok()?;
     }
     Some(file)
 }
-
-/// The file to which the method writes its decisions, below `APT::Quorum::State`. The method's user
-/// can write there, so it only serves to inform people.
-pub const DECIDED_BY_METHOD: &str = "receipts/method.jsonl";
-
-/// The file to which the hooks that run as root write their decisions, below `APT::Quorum::State`.
-pub const DECIDED_BY_ROOT: &str = "receipts/hook.jsonl";
 
 /// A file that was admitted.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -94,7 +83,7 @@ pub struct Admitted {
 /// from the oldest to the newest. Skips lines that cannot be parsed.
 pub fn admitted(receipts: impl Read, mut each: impl FnMut(Identity, Admitted)) {
     #[derive(Deserialize)]
-    struct Decided {
+    struct AdmittedLine {
         package: PackageName,
         version: DebVersion,
         architecture: Architecture,
@@ -104,7 +93,7 @@ pub fn admitted(receipts: impl Read, mut each: impl FnMut(Identity, Admitted)) {
     }
 
     each_line(receipts, |line| {
-        if let Ok(Decided { package, version, architecture, decision, admitted }) =
+        if let Ok(AdmittedLine { package, version, architecture, decision, admitted }) =
             serde_json::from_slice(line)
         {
             if decision == "admit" {
@@ -116,28 +105,6 @@ pub fn admitted(receipts: impl Read, mut each: impl FnMut(Identity, Admitted)) {
 
 fn attestations<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Sha256Digest>, D::Error> {
     Ok(Vec::<Claimed>::deserialize(from)?.into_iter().map(|it| it.attestation).collect())
-}
-
-/// Hands over whole lines. Of a line that is longer than may be read, the rest is skipped.
-pub(super) fn each_line(text: impl Read, mut each: impl FnMut(&[u8])) {
-    each_line_at(text, |_, line| each(line));
-}
-
-/// Hands over whole lines as [`each_line`] does, each with the offset at which it begins.
-pub(super) fn each_line_at(text: impl Read, mut each: impl FnMut(u64, &[u8])) {
-    let mut lines = BufReader::new(text);
-    let mut line = Vec::new();
-    let mut whole = true;
-    let mut at = 0_u64;
-    while lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).is_ok_and(|got| got > 0) {
-        let ends = line.ends_with(b"\n");
-        if whole {
-            each(at, &line);
-        }
-        whole = ends;
-        at = at.saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
-        line.clear();
-    }
 }
 
 /// Returns the bytes with this SHA-256 that a decision rested on, if they are still there.

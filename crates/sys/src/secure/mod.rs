@@ -7,30 +7,28 @@
 //!
 //! Two differences matter, and each has its own type or method. A file that is *named* may stand in a
 //! sticky directory such as /tmp, where others add names and replace none; a directory that is
-//! *listed* may not, because there a name that somebody adds counts ([`Wanted`]). And what is read
+//! *listed* may not, because there a name that somebody adds counts ([`Target`]). And what is read
 //! here and now is one thing, what another program opens again by the same name is another
 //! ([`Lasting`]).
 
-use std::collections::VecDeque;
+mod error;
+mod walk;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat, readlinkat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use nix::unistd::Uid;
 use zeroize::Zeroizing;
 
-use super::mount::Mount;
+use super::files::read_at_most;
 use super::steady;
-
-/// Most symbolic links that are followed on the way to a file, as the kernel's own limit
-/// (path_resolution(7)).
-const MAX_LINKS: usize = 40;
+pub use error::SecureError;
+use walk::{Steps, Target, stat};
 
 /// The users that may own files that decide something: root, and the user that runs the program. A
 /// method that drops its privileges must open its files before it does.
@@ -43,113 +41,6 @@ pub struct Trusted(Uid);
 /// somebody else's, and lead elsewhere a moment later.
 #[derive(Debug, Clone, Copy)]
 pub struct Lasting(Trusted);
-
-/// The kind of target that a path must lead to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    /// A plain file, to be read. Others may be able to add names beside it.
-    File,
-    /// A directory, to be listed. Nobody else may be able to add a name.
-    Listing,
-}
-
-/// The places at which the steps of a path may lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Places {
-    /// Anywhere
-    Any,
-    /// Only places where the system knows who can change anything
-    Known,
-}
-
-/// The reason that a file that decides something is not used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SecureError {
-    /// It, or a directory on the way to it, could not be opened.
-    #[error("{}: {}", .path.display(), .error.desc())]
-    Open {
-        /// The path that could not be opened
-        path: PathBuf,
-        /// The system's error
-        error: Errno,
-    },
-    /// It belongs to somebody who could change it at any time.
-    #[error("{} is owned by user {owner}, not by root: chown root it", .path.display())]
-    Owner {
-        /// The path that belongs to another user
-        path: PathBuf,
-        /// The user id of its owner
-        owner: u32,
-    },
-    /// Its mode lets others change it.
-    #[error("{} can be written by others than root (mode {mode:04o}): chmod go-w it", .path.display())]
-    Writable {
-        /// The path that can be written
-        path: PathBuf,
-        /// Its permission bits
-        mode: u32,
-    },
-    /// It is a directory in which every name counts, and others can add names to it.
-    #[error("{} lets others than root add files (mode {mode:04o}): take a directory that does not", .path.display())]
-    Addable {
-        /// The directory
-        path: PathBuf,
-        /// Its permission bits
-        mode: u32,
-    },
-    /// The file system that it lies on does not tell who can change it.
-    #[error("{} is on a file system that can show files of others as root's, such as those of FUSE, CIFS and NFS: copy what you need to a local directory", .path.display())]
-    Untold {
-        /// The path that lies there
-        path: PathBuf,
-    },
-    /// It is a secret, and its mode lets others read it.
-    #[error("{} can be read by others than its owner (mode {mode:04o}): chmod go= it", .path.display())]
-    Readable {
-        /// The path that can be read
-        path: PathBuf,
-        /// Its permission bits
-        mode: u32,
-    },
-    /// It is not what was expected there.
-    #[error("{} is not a {expected}", .path.display())]
-    Kind {
-        /// The path
-        path: PathBuf,
-        /// The kind that was expected
-        expected: &'static str,
-    },
-    /// It is larger than any real one.
-    #[error("{} is larger than {limit} bytes", .path.display())]
-    TooLarge {
-        /// The path that is too large
-        path: PathBuf,
-        /// The limit in bytes
-        limit: usize,
-    },
-    /// It is not text.
-    #[error("{} is not UTF-8 text: see line {line} of it", .path.display())]
-    NotText {
-        /// The path that is not text
-        path: PathBuf,
-        /// The line with the first byte at fault, from 1
-        line: usize,
-    },
-    /// Links that lead in circles.
-    #[error("{}: too many symbolic links", .path.display())]
-    Links {
-        /// The path at which the walk ended
-        path: PathBuf,
-    },
-}
-
-impl SecureError {
-    /// Returns true when it simply does not exist.
-    #[must_use]
-    pub const fn is_missing(&self) -> bool {
-        matches!(self, Self::Open { error: Errno::ENOENT, .. })
-    }
-}
 
 impl Trusted {
     /// Root and the user that the program runs as right now.
@@ -164,15 +55,8 @@ impl Trusted {
     /// If the file, or any directory on the way to it, could be changed by somebody else, or
     /// cannot be read.
     pub fn read(self, path: &Path, limit: usize) -> Result<String, SecureError> {
-        let mut bytes = Vec::new();
-        let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        self.open_file(path)?.take(bound).read_to_end(&mut bytes).map_err(|error| {
-            let error = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-            SecureError::Open { path: path.to_owned(), error }
-        })?;
-        if bytes.len() > limit {
-            return Err(SecureError::TooLarge { path: path.to_owned(), limit });
-        }
+        let bytes = read_at_most(self.open_file(path)?, limit)
+            .map_err(|error| unreadable(path, limit, &error))?;
         String::from_utf8(bytes).map_err(|error| {
             let good = error.as_bytes().get(..error.utf8_error().valid_up_to());
             let line = 1 + memchr::memchr_iter(b'\n', good.unwrap_or_default()).count();
@@ -186,10 +70,6 @@ impl Trusted {
     /// # Errors
     /// As [`Self::read`], and if others can read it.
     pub fn read_secret(self, path: &Path, limit: usize) -> Result<Zeroizing<String>, SecureError> {
-        let failed = |error: std::io::Error| {
-            let error = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-            SecureError::Open { path: path.to_owned(), error }
-        };
         let mut file = self.open_file(path)?;
         let mode = stat(&file, path)?.st_mode & 0o7777;
         if mode & 0o077 != 0 {
@@ -199,7 +79,7 @@ impl Trusted {
         let mut bytes = Zeroizing::new(vec![0; limit.saturating_add(1)]);
         let mut length = 0;
         while let Some(room) = bytes.get_mut(length..).filter(|room| !room.is_empty()) {
-            match file.read(room).map_err(failed)? {
+            match file.read(room).map_err(|error| unreadable(path, limit, &error))? {
                 0 => break,
                 more => length += more,
             }
@@ -217,7 +97,7 @@ impl Trusted {
     /// # Errors
     /// As [`Self::read`].
     pub fn open_file(self, path: &Path) -> Result<File, SecureError> {
-        self.open(path, Wanted::File, Places::Any).map(File::from)
+        self.open(path, Target::File, Steps::Any).map(File::from)
     }
 
     /// For what another program opens later by the same path.
@@ -245,90 +125,7 @@ impl Trusted {
     /// # Errors
     /// As [`Self::read`], and if others can add names, also where the directory is sticky.
     pub fn entries(self, path: &Path) -> Result<Vec<OsString>, SecureError> {
-        names(self.open(path, Wanted::Listing, Places::Any)?, path)
-    }
-
-    /// Walks to `path` and opens it, checking every step on its descriptor.
-    fn open(self, path: &Path, wanted: Wanted, places: Places) -> Result<OwnedFd, SecureError> {
-        let step = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let root = || {
-            nix::fcntl::open("/", step | OFlag::O_DIRECTORY, Mode::empty())
-                .map_err(|error| SecureError::Open { path: PathBuf::from("/"), error })
-        };
-        let mut at = root()?;
-        // Whoever can change this mount behind the system's back can change dpkg.
-        let system = if places == Places::Known { Mount::of(&at) } else { None };
-        let mut walked = PathBuf::from("/");
-        self.check(&walked, &stat(&at, &walked)?, Wanted::File)?;
-        let mut links = 0;
-        let mut ahead = VecDeque::new();
-        push_front(&mut ahead, path);
-        while let Some(name) = ahead.pop_front() {
-            let failed = |error| SecureError::Open { path: path.to_owned(), error };
-            let next = openat(&at, name.as_os_str(), step, Mode::empty()).map_err(failed)?;
-            let next_path = walked.join(&name);
-            let seen = stat(&next, &next_path)?;
-            places.check(&next_path, &next, system)?;
-            if kind(&seen) == SFlag::S_IFLNK {
-                links += 1;
-                if links > MAX_LINKS {
-                    return Err(SecureError::Links { path: path.to_owned() });
-                }
-                self.check_owner(&next_path, &seen)?;
-                let target = PathBuf::from(readlinkat(&next, "").map_err(failed)?);
-                push_front(&mut ahead, &target);
-                if target.is_absolute() {
-                    at = root()?;
-                    walked = PathBuf::from("/");
-                }
-                continue;
-            }
-            if ahead.is_empty() {
-                // First, for who may write a device is of no interest.
-                wanted.check(&next_path, &seen)?;
-            }
-            // Only the last one is listed.
-            let use_of_it = if ahead.is_empty() { wanted } else { Wanted::File };
-            self.check(&next_path, &seen, use_of_it)?;
-            if ahead.is_empty() {
-                let flags = wanted.flags() | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-                let opened = openat(&at, name.as_os_str(), flags, Mode::empty()).map_err(failed)?;
-                // The descriptor that is read from is checked once more: between the two opens
-                // only a trusted owner could have changed the name, but then it is no race.
-                let seen = stat(&opened, &next_path)?;
-                places.check(&next_path, &opened, system)?;
-                wanted.check(&next_path, &seen)?;
-                self.check(&next_path, &seen, wanted)?;
-                return Ok(opened);
-            }
-            at = next;
-            walked = if name == ".." { parent(&walked) } else { next_path };
-        }
-        Err(SecureError::Kind { path: path.to_owned(), expected: "file or directory below /" })
-    }
-
-    /// Checks who can change a step, or the file or directory itself that is `wanted`.
-    fn check(self, path: &Path, stat: &FileStat, wanted: Wanted) -> Result<(), SecureError> {
-        self.check_owner(path, stat)?;
-        if stat.st_mode & 0o022 == 0 {
-            return Ok(());
-        }
-        let (path, mode) = (path.to_owned(), stat.st_mode & 0o7777);
-        // In a sticky directory such as /tmp others can add names, but not replace ours.
-        let sticky = kind(stat) == SFlag::S_IFDIR && mode & 0o1000 != 0;
-        match (sticky, wanted) {
-            (false, _) => Err(SecureError::Writable { path, mode }),
-            (true, Wanted::Listing) => Err(SecureError::Addable { path, mode }),
-            // Whatever is opened next is checked in its turn.
-            (true, Wanted::File) => Ok(()),
-        }
-    }
-
-    fn check_owner(self, path: &Path, stat: &FileStat) -> Result<(), SecureError> {
-        if stat.st_uid != 0 && stat.st_uid != self.0.as_raw() {
-            return Err(SecureError::Owner { path: path.to_owned(), owner: stat.st_uid });
-        }
-        Ok(())
+        names(self.open(path, Target::Listing, Steps::Any)?, path)
     }
 }
 
@@ -339,7 +136,7 @@ impl Lasting {
     /// As [`Trusted::read`], and if the file, or anything on the way to it, lies where it is not
     /// known who can change it.
     pub fn open_file(self, path: &Path) -> Result<File, SecureError> {
-        let file = File::from(self.0.open(path, Wanted::File, Places::Known)?);
+        let file = File::from(self.0.open(path, Target::File, Steps::Known)?);
         match steady::tells(&file) {
             Some(_) => Ok(file),
             // What the system itself lies on can lead to it, but not tell who writes to it.
@@ -353,47 +150,7 @@ impl Lasting {
     /// As [`Trusted::entries`], and if anything on the way lies where it is not known who can
     /// change it.
     pub fn entries(self, path: &Path) -> Result<Vec<OsString>, SecureError> {
-        names(self.0.open(path, Wanted::Listing, Places::Known)?, path)
-    }
-}
-
-impl Wanted {
-    fn flags(self) -> OFlag {
-        match self {
-            Self::File => OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY,
-            Self::Listing => OFlag::O_RDONLY | OFlag::O_DIRECTORY,
-        }
-    }
-
-    fn check(self, path: &Path, seen: &FileStat) -> Result<(), SecureError> {
-        let (wanted, expected) = match self {
-            Self::File => (SFlag::S_IFREG, "file"),
-            Self::Listing => (SFlag::S_IFDIR, "directory"),
-        };
-        if kind(seen) == wanted {
-            return Ok(());
-        }
-        Err(SecureError::Kind { path: path.to_owned(), expected })
-    }
-}
-
-impl Places {
-    /// Checks that an open file or directory may be a step of the way; `system` is the mount of the
-    /// root directory.
-    fn check(self, path: &Path, open: impl AsFd, system: Option<Mount>) -> Result<(), SecureError> {
-        if self == Self::Any {
-            return Ok(());
-        }
-        let mount = Mount::of(&open);
-        if mount.is_some() && mount == system {
-            return Ok(());
-        }
-        // A system that cannot tell the mount is from before there were mapped owners.
-        let mapped = mount.is_some_and(|it| it.maps_owners().unwrap_or(true));
-        if mapped || steady::tells(&open).is_none() {
-            return Err(SecureError::Untold { path: path.to_owned() });
-        }
-        Ok(())
+        names(self.0.open(path, Target::Listing, Steps::Known)?, path)
     }
 }
 
@@ -411,25 +168,13 @@ fn names(directory: OwnedFd, path: &Path) -> Result<Vec<OsString>, SecureError> 
     Ok(names)
 }
 
-fn stat(descriptor: impl AsFd, path: &Path) -> Result<FileStat, SecureError> {
-    fstat(descriptor).map_err(|error| SecureError::Open { path: path.to_owned(), error })
-}
-
-const fn kind(stat: &FileStat) -> SFlag {
-    SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())
-}
-
-fn parent(path: &Path) -> PathBuf {
-    path.parent().unwrap_or(path).to_owned()
-}
-
-/// Puts the components of `path` in front of what is still ahead.
-fn push_front(ahead: &mut VecDeque<OsString>, path: &Path) {
-    for component in path.components().rev() {
-        match component {
-            Component::Normal(name) => ahead.push_front(name.to_owned()),
-            Component::ParentDir => ahead.push_front(OsString::from("..")),
-            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+fn unreadable(path: &Path, limit: usize, error: &io::Error) -> SecureError {
+    let path = path.to_owned();
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => SecureError::TooLarge { path, limit },
+        _ => {
+            let error = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+            SecureError::Open { path, error }
         }
     }
 }
@@ -437,6 +182,9 @@ fn push_front(ahead: &mut VecDeque<OsString>, path: &Path) {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::PathBuf;
+
+    use nix::sys::stat::Mode;
 
     use super::*;
 

@@ -7,7 +7,7 @@ use std::io::Read;
 
 use serde::Deserialize;
 
-use super::kept::each_line;
+use super::each_line;
 use crate::types::{Architecture, DebVersion, PackageName, Sha256Digest, Timestamp};
 
 /// One decision as its receipt has it.

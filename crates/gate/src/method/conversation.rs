@@ -6,7 +6,6 @@
 //! nor its file names nor its redirects; on a refusal fail the item and then the whole run, so that
 //! no other source of the same version can replace it.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -15,60 +14,17 @@ use std::time::{Duration, Instant};
 
 use crate::apt::configuration::Configuration;
 use crate::apt::message::Message;
-use crate::evidence::{Event, Question, QuestionId};
-use crate::gate::{Gate, Inquiry, Listings, TICK};
-use crate::log::Log;
-use crate::policy::{Basis, Decision, Reason, Refusal, Subject};
-use crate::receipt::Ledger;
-use crate::report::{self, Entrance, Record};
+use crate::evidence::{Event, Order, Question, QuestionId};
+use crate::gate::{Gate, Inquiry, Listings, Recorder, TICK};
+use crate::policy::{Reason, Subject};
 use crate::sys::plain;
 use crate::types::{Identity, RebuilderName, Timestamp};
 
 use super::case::{Case, Known};
 use super::items::Items;
-use super::passage::{HashedFile, Passage, Places, can_be_written};
+use super::passage::{HashedFile, Places, can_be_written};
+use super::reply::{Action, Reply, fatal, say};
 use super::wrapped::{ItsHashes, Scheme};
-
-/// An action that the caller must take.
-pub(super) enum Action {
-    /// Tell apt.
-    Say(Reply),
-    /// Tell the wrapped method.
-    Forward(Message),
-    /// Hash a file.
-    Hash { uri: Vec<u8>, path: PathBuf },
-    /// Search the evidence at hand about a file.
-    Inquire { id: QuestionId, question: Question },
-    /// Put a question to endpoints.
-    Ask { id: QuestionId, question: Question, endpoints: Vec<usize> },
-    /// No file waits for answers to this question any more.
-    Settled { id: QuestionId },
-    /// There is nothing more to do.
-    End,
-}
-
-/// A message to apt. One that reports a success can be made only with a [`Passage`].
-pub(super) struct Reply(Message);
-
-impl Reply {
-    fn success(message: Message, _: Passage) -> Self {
-        Self(message)
-    }
-
-    /// Anything but a success.
-    fn other(message: Message) -> Self {
-        if message.code() == 201 {
-            return Self(
-                Message::new(401, "General Failure").with("Message", "a success without a passage"),
-            );
-        }
-        Self(message)
-    }
-
-    pub(super) fn into_message(self) -> Message {
-        self.0
-    }
-}
 
 /// Long enough to be no time at all.
 const A_DAY: Duration = Duration::from_secs(86_400);
@@ -77,65 +33,64 @@ const A_DAY: Duration = Duration::from_secs(86_400);
 const SMALL: u64 = 1024 * 1024;
 
 /// The state of the conversation.
-pub(super) struct Machine<'a> {
+pub(super) struct Conversation<'a> {
     scheme: &'a Scheme,
     config: &'a Configuration,
     places: Places,
-    gate: &'a Gate,
-    ledger: Result<Ledger, String>,
-    log: Log,
+    pub(super) gate: &'a Gate,
+    pub(super) recorder: Recorder,
     listings: Option<Listings>,
     its_hashes: ItsHashes,
-    items: Items<Item>,
+    pub(super) items: Items<Item>,
     /// True once endpoints were asked
     asked: bool,
 }
 
 /// A file that apt asked for and has no answer about.
-struct Item {
+pub(super) struct Item {
     /// apt's name of the file: the answer must have the same
-    named: Vec<u8>,
+    pub(super) named: Vec<u8>,
     /// The file
-    destination: PathBuf,
-    kind: Kind,
+    pub(super) destination: PathBuf,
+    pub(super) kind: ItemKind,
 }
 
 impl Item {
     /// The path to which the wrapped method writes the file.
     fn place(&self) -> &Path {
         match &self.kind {
-            Kind::Index => &self.destination,
-            Kind::Judged(case) => case.waits_as.as_deref().unwrap_or(&self.destination),
+            ItemKind::Index => &self.destination,
+            ItemKind::Judged(case) => case.waits_as.as_deref().unwrap_or(&self.destination),
         }
     }
 
     /// The rebuilders whose answers a downloaded file waits for.
     fn awaited(&self) -> impl Iterator<Item = &RebuilderName> {
         let inquiry = match &self.kind {
-            Kind::Judged(case) if case.subject.is_some() => match &case.known {
+            ItemKind::Judged(case) if case.subject.is_some() => match &case.known {
                 Known::Inquiry(inquiry) => Some(inquiry),
                 Known::Nothing | Known::Soon => None,
             },
-            Kind::Judged(_) | Kind::Index => None,
+            ItemKind::Judged(_) | ItemKind::Index => None,
         };
         inquiry.into_iter().flat_map(|it| it.awaited())
     }
 }
 
-enum Kind {
+pub(super) enum ItemKind {
     /// apt keeps it among its indexes.
     Index,
     /// Everything else.
     Judged(Box<Case>),
 }
 
-impl<'a> Machine<'a> {
+impl<'a> Conversation<'a> {
     pub(super) fn new(
         scheme: &'a Scheme,
         config: &'a Configuration,
         places: Places,
         gate: &'a Gate,
-        (ledger, log): (Result<Ledger, String>, Log),
+        recorder: Recorder,
         listings: Option<Listings>,
         its_hashes: ItsHashes,
     ) -> Self {
@@ -144,8 +99,7 @@ impl<'a> Machine<'a> {
             config,
             places,
             gate,
-            ledger,
-            log,
+            recorder,
             listings,
             its_hashes,
             items: Items::new(),
@@ -164,26 +118,30 @@ impl<'a> Machine<'a> {
 
     fn acquire(&mut self, message: Message) -> Vec<Action> {
         let (Some(uri), Some(named)) = (message.field("URI"), message.field("Filename")) else {
-            return fatal("apt asked for something without naming it");
+            return fatal("apt's request has no URI or file name");
         };
         let (uri, named) = (uri.to_vec(), named.to_vec());
         let as_path = Path::new(OsStr::from_bytes(&named));
         let destination = match self.places.file(as_path) {
             Ok(destination) => destination,
             Err(error) => {
-                let why =
-                    format!("apt wants it in a place that cannot be found ({})", plain(&error));
+                let why = format!("its destination cannot be found ({})", plain(&error));
                 return self.refuse_unjudged(&uri, as_path, Reason::Unreadable { why });
             }
         };
         let scheme = format!("{}:", self.scheme.name());
         if !uri.starts_with(scheme.as_bytes()) {
-            return self.fail(&uri, "this method was asked for another one's URL");
+            return self.fail(&uri, "the URL belongs to another method");
         }
         let id = self.items.next_id();
         if self.places.is_for_an_index(&destination) {
             let message = message.with_changed("Filename", destination.as_os_str().as_bytes());
-            self.items.insert(id, &uri, message, Item { named, destination, kind: Kind::Index });
+            self.items.insert(
+                id,
+                &uri,
+                message,
+                Item { named, destination, kind: ItemKind::Index },
+            );
             return self.forward();
         }
         if let Err(reason) = self.gate.policy() {
@@ -195,7 +153,7 @@ impl<'a> Machine<'a> {
         let mut case = Case::new(&destination, expected);
         case.waits_as = self.places.waiting_place(&destination);
         if let Some(place) = case.waits_as.as_deref().filter(|it| !can_be_written(it)) {
-            let why = format!("{} is in the way and no plain file: remove it", place.display());
+            let why = format!("{} is in the way and not a plain file: remove it", place.display());
             return self.refuse_unjudged(&uri, &destination, Reason::Unreadable { why });
         }
         let first = case.requested.clone().map(|identity| {
@@ -204,7 +162,7 @@ impl<'a> Machine<'a> {
             inquire(&mut case, id, Question { identity, source: None, sha256: expected })
         });
         let message = if expected.is_some() { self.its_hashes.request(message) } else { message };
-        let item = Item { named, destination, kind: Kind::Judged(Box::new(case)) };
+        let item = Item { named, destination, kind: ItemKind::Judged(Box::new(case)) };
         let message = message.with_changed("Filename", item.place().as_os_str().as_bytes());
         self.items.insert(id, &uri, message, item);
         let mut actions = self.forward();
@@ -244,7 +202,7 @@ impl<'a> Machine<'a> {
             }
             (401, _) => vec![Action::Say(Reply::other(message))],
             (_, Some(uri)) if known => {
-                self.fail(&uri, "the wrapped method said something that is not understood")
+                self.fail(&uri, "the wrapped method sent an unknown message")
             }
             // About a file that apt did not ask for: apt would hang or crash on it.
             _ => Vec::new(),
@@ -257,7 +215,7 @@ impl<'a> Machine<'a> {
     fn begun(&mut self, uri: &[u8], message: Message) -> Vec<Action> {
         let size = message.text_field("Size").and_then(|it| it.parse::<u64>().ok());
         match self.items.get_mut(uri).map(|item| &mut item.kind) {
-            Some(Kind::Judged(case)) if size.is_some_and(|it| it <= SMALL) => {
+            Some(ItemKind::Judged(case)) if size.is_some_and(|it| it <= SMALL) => {
                 let waiting = case.waiting();
                 case.begun = Some(message);
                 waiting.map(say).into_iter().collect()
@@ -271,10 +229,10 @@ impl<'a> Machine<'a> {
         let Some(item) = self.items.get_mut(&uri) else { return Vec::new() };
         let named = message.field("Filename").unwrap_or_default();
         if named != item.place().as_os_str().as_bytes() {
-            return self.fail(&uri, "the wrapped method put the file somewhere else");
+            return self.fail(&uri, "the wrapped method put the file in another place");
         }
         match &mut item.kind {
-            Kind::Index => match self.places.index(&item.destination) {
+            ItemKind::Index => match self.places.index(&item.destination) {
                 Some(passage) => {
                     let message = message.with_changed("Filename", &item.named);
                     self.items.remove(&uri);
@@ -282,7 +240,7 @@ impl<'a> Machine<'a> {
                 }
                 None => self.fail(&uri, "a package was offered as an index"),
             },
-            Kind::Judged(case) => {
+            ItemKind::Judged(case) => {
                 case.done = Some(message);
                 let path = item.place().to_owned();
                 vec![Action::Hash { uri, path }]
@@ -295,7 +253,7 @@ impl<'a> Machine<'a> {
             value.split(|&byte| byte == b'\n').all(|uri| self.scheme.guards(uri, self.config))
         };
         if !message.all("New-URI").all(guarded) || !message.all("Alternate-URIs").all(guarded) {
-            return self.fail(uri, "redirected to where packages would not be checked");
+            return self.fail(uri, "redirected to a place where packages are not checked");
         }
         // apt asks again, under the new URI.
         self.items.remove(uri);
@@ -315,7 +273,7 @@ impl<'a> Machine<'a> {
 
     /// Handles the result of hashing a file.
     pub(super) fn hashed(&mut self, uri: &[u8], file: io::Result<HashedFile>) -> Vec<Action> {
-        let Some(Item { destination, kind: Kind::Judged(case), .. }) = self.items.get_mut(uri)
+        let Some(Item { destination, kind: ItemKind::Judged(case), .. }) = self.items.get_mut(uri)
         else {
             return Vec::new();
         };
@@ -365,7 +323,7 @@ impl<'a> Machine<'a> {
         let mut actions = Vec::new();
         // Answers to questions under the other name no longer have an effect.
         let id = if renamed { self.items.renumber(uri) } else { self.items.id(uri) };
-        if let (Some(id), Some(Item { kind: Kind::Judged(case), .. })) =
+        if let (Some(id), Some(Item { kind: ItemKind::Judged(case), .. })) =
             (id, self.items.get_mut(uri))
         {
             case.subject = Some(subject);
@@ -394,23 +352,22 @@ impl<'a> Machine<'a> {
         mut inquiry: Box<Inquiry>,
     ) -> Vec<Action> {
         let Some(uri) = self.items.of_question(id).map(<[u8]>::to_vec) else { return Vec::new() };
-        let Some(Item { kind: Kind::Judged(case), .. }) = self.items.get_mut(&uri) else {
+        let Some(Item { kind: ItemKind::Judged(case), .. }) = self.items.get_mut(&uri) else {
             return Vec::new();
         };
         if self.gate.policy().is_ok_and(|policy| inquiry.has_enough(policy)) {
             // The hook asks the other rebuilders, which could contradict.
             inquiry.ask_nobody();
         }
-        let awaited: BTreeSet<RebuilderName> = inquiry.awaited().cloned().collect();
-        for name in awaited {
-            if let Some(why) = self.gate.patience().rests(&name) {
-                inquiry.rest(&name, &why);
-            }
-        }
+        inquiry.heed(&self.gate.patience());
         let endpoints = inquiry.asked();
         self.asked |= !endpoints.is_empty();
         case.known = Known::Inquiry(inquiry);
-        let asked = (!endpoints.is_empty()).then_some(Action::Ask { id, question, endpoints });
+        let asked = (!endpoints.is_empty()).then_some(Action::Order(Order::Ask {
+            id,
+            question,
+            endpoints,
+        }));
         asked.into_iter().chain(self.judge(&uri)).collect()
     }
 
@@ -419,7 +376,7 @@ impl<'a> Machine<'a> {
         let Some(uri) = self.items.of_question(event.question).map(<[u8]>::to_vec) else {
             return Vec::new();
         };
-        let Some(Item { kind: Kind::Judged(case), .. }) = self.items.get_mut(&uri) else {
+        let Some(Item { kind: ItemKind::Judged(case), .. }) = self.items.get_mut(&uri) else {
             return Vec::new();
         };
         if let Known::Inquiry(inquiry) = &mut case.known {
@@ -444,7 +401,7 @@ impl<'a> Machine<'a> {
         let spent = self.gate.patience().look(now, awaited);
         let mut actions = Vec::new();
         for uri in if spent.is_empty() { Vec::new() } else { self.items.uris() } {
-            let Some(Item { kind: Kind::Judged(case), .. }) = self.items.get_mut(&uri) else {
+            let Some(Item { kind: ItemKind::Judged(case), .. }) = self.items.get_mut(&uri) else {
                 continue;
             };
             if let Known::Inquiry(inquiry) = &mut case.known {
@@ -455,137 +412,6 @@ impl<'a> Machine<'a> {
         actions.extend(self.forward());
         actions
     }
-
-    /// Decides, if the file is there and no outstanding answer could change the decision.
-    fn judge(&mut self, uri: &[u8]) -> Vec<Action> {
-        let Some(Item { destination, kind: Kind::Judged(case), .. }) = self.items.get_mut(uri)
-        else {
-            return Vec::new();
-        };
-        let destination = destination.clone();
-        let Some(subject) = &case.subject else { return Vec::new() };
-        let policy = match self.gate.policy() {
-            Ok(policy) => policy,
-            Err(reason) => return self.refuse_unjudged(uri, &destination, reason),
-        };
-        let mut inquiry = match std::mem::replace(&mut case.known, Known::Nothing) {
-            Known::Soon => {
-                case.known = Known::Soon;
-                return Vec::new();
-            }
-            Known::Nothing => Box::default(),
-            Known::Inquiry(inquiry) => inquiry,
-        };
-        let Some(decision) = inquiry.decide_early(policy, subject, now()) else {
-            case.known = Known::Inquiry(inquiry);
-            return case.waiting().map(say).into_iter().collect();
-        };
-        let settled = if inquiry.is_complete() { None } else { self.items.id(uri) };
-        let (signed, _) = inquiry.into_parts();
-        let record = self.record(&decision, &destination);
-        self.log.decided(&decision, &record);
-        // An installation rests on the hook's receipts. These need not be on the disk before apt
-        // hears of a file. Without root there is no place to write and nothing to install.
-        if let Ok(ledger) = &mut self.ledger {
-            let _ = ledger.note(&[(record, &signed)]);
-        }
-        let mut actions = self.remarks(uri, &destination, &decision);
-        actions.extend(settled.map(|id| Action::Settled { id }));
-        actions.extend(match decision {
-            Decision::Refuse(refusal) => self.refuse(uri, &destination, &refusal),
-            Decision::Admit(admit) => self.success(uri, Passage::judged(admit)),
-        });
-        actions
-    }
-
-    /// Returns the warnings that people must see although the file passes. The hook repeats them
-    /// for files that are going to be installed.
-    fn remarks(&self, uri: &[u8], destination: &Path, decision: &Decision) -> Vec<Action> {
-        let Decision::Admit(admit) = decision else { return Vec::new() };
-        let quiet = matches!(admit.basis(), Basis::Quorum | Basis::WarnMode { .. });
-        if quiet && admit.report().conflicts.is_empty() {
-            return Vec::new();
-        }
-        let text = report::summary(&[(destination, decision)], "");
-        let lines = text.lines().skip(1).map(str::trim);
-        let warning = |line| Message::new(104, "Warning").with("URI", uri).with("Message", line);
-        lines.map(|line| Action::Say(Reply::other(warning(line)))).collect()
-    }
-
-    /// Tells apt that the file is there, with the hash that this process computed and no other.
-    fn success(&mut self, uri: &[u8], passage: Passage) -> Vec<Action> {
-        let file = passage.file().map(|file| (file.size(), file.sha256()));
-        let item = self.items.remove(uri);
-        let (Some((size, sha256)), Some(Item { named, destination, kind: Kind::Judged(case) })) =
-            (file, item)
-        else {
-            return Vec::new();
-        };
-        let Some(done) = case.done else { return Vec::new() };
-        if let Some(Err(error)) = case.waits_as.map(|it| passage.give_name(&it, &destination)) {
-            let why = format!("it cannot be given its name ({})", plain(&error));
-            return self.refuse_unjudged(uri, &destination, Reason::Unreadable { why });
-        }
-        let mut message = Message::new(201, "URI Done")
-            .with("URI", uri)
-            .with("Filename", named)
-            .with("Size", size.to_string())
-            .with_some("Last-Modified", done.field("Last-Modified"))
-            .with_some("UsedMirror", done.field("UsedMirror"));
-        if case.expected.is_some() {
-            message = message
-                .with("SHA256-Hash", sha256.to_string())
-                .with("Checksum-FileSize-Hash", size.to_string());
-        }
-        // If apt expects only other hashes, it computes them itself when none is reported.
-        let begun = case.begun.map(|it| Action::Say(Reply::other(it)));
-        begun.into_iter().chain([Action::Say(Reply::success(message, passage))]).collect()
-    }
-
-    /// Fails the item, and then the whole run: otherwise, apt would take the same version from
-    /// another source.
-    fn refuse(&mut self, uri: &[u8], destination: &Path, refusal: &Refusal) -> Vec<Action> {
-        self.give_up(uri);
-        let line = report::refusal_line(refusal, destination);
-        let next = report::next_step(&[refusal]);
-        let failure = Message::new(400, "URI Failure")
-            .with("URI", uri)
-            .with("Message", format!("apt-quorum refused it: {line}."))
-            .with("FailReason", "QuorumRefused");
-        let general = Message::new(401, "General Failure")
-            .with("Message", format!("apt-quorum: nothing will be installed. {line}. {next}"));
-        vec![Action::Say(Reply::other(failure)), Action::Say(Reply::other(general))]
-    }
-
-    /// Forgets an item, and removes its file if apt would leave it for people to find.
-    fn give_up(&mut self, uri: &[u8]) {
-        let Some(Item { kind: Kind::Judged(case), .. }) = self.items.remove(uri) else { return };
-        if let Some(file) = case.waits_as {
-            // The file may never have arrived.
-            let _ = std::fs::remove_file(file);
-        }
-    }
-
-    /// Fails an item because of the conversation, as strictly as a refusal.
-    fn fail(&mut self, uri: &[u8], why: &str) -> Vec<Action> {
-        let destination = self.items.get(uri).map(|item| item.destination.clone());
-        let reason = Reason::Unreadable { why: why.to_owned() };
-        let shown = destination.unwrap_or_else(|| PathBuf::from("a file"));
-        self.refuse_unjudged(uri, &shown, reason)
-    }
-
-    /// Refuses a file that was never judged. It gets no receipt, but a message in the log.
-    fn refuse_unjudged(&mut self, uri: &[u8], destination: &Path, reason: Reason) -> Vec<Action> {
-        let refusal = Refusal::unjudged(None, reason);
-        let decision = Decision::Refuse(refusal.clone());
-        self.log.decided(&decision, &self.record(&decision, destination));
-        self.refuse(uri, destination, &refusal)
-    }
-
-    fn record(&self, decision: &Decision, destination: &Path) -> Record {
-        let digest = self.gate.config().ok().map(|config| config.digest);
-        Record::of(decision, Entrance::Method, destination, digest, now())
-    }
 }
 
 /// Starts the search for evidence about a file.
@@ -594,28 +420,17 @@ fn inquire(case: &mut Case, id: QuestionId, question: Question) -> Action {
     Action::Inquire { id, question }
 }
 
-/// Tells apt anything except a success.
-fn say(message: Message) -> Action {
-    Action::Say(Reply::other(message))
-}
-
 /// Returns the reason for which a file could not be read, for people.
 fn unreadable(error: &io::Error) -> String {
     let hint = match error.kind() {
         // In apt's own runs there is one directory. Libraries can ask for several.
         io::ErrorKind::PermissionDenied => {
-            " (besides apt's own directories, the method may read only that of the first file that \
-             it was asked for: see PRIVILEGES AND SANDBOX in apt-quorum-method(8))"
+            " (in addition to apt's own directories, the method may read only that of the \
+             first file: see PRIVILEGES AND SANDBOX in apt-quorum-method(8))"
         }
         _ => "",
     };
     format!("{}{hint}", plain(error))
-}
-
-fn fatal(why: &str) -> Vec<Action> {
-    let failure =
-        Message::new(401, "General Failure").with("Message", format!("apt-quorum: {why}"));
-    vec![Action::Say(Reply::other(failure)), Action::End]
 }
 
 /// The time by which files are judged.

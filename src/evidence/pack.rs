@@ -11,7 +11,7 @@ use miniz_oxide::deflate::core::{CompressorOxide, create_comp_flags_from_zip_par
 use miniz_oxide::deflate::stream::deflate;
 use miniz_oxide::{MZFlush, MZStatus};
 
-use super::{LIST, MAX_ENTRIES, MAX_PACKED, MAX_UNPACKED};
+use super::bundle::{LIST, MAX_ENTRIES, MAX_PACKED, MAX_UNPACKED};
 use crate::sys::plain;
 use crate::types::{ArtifactName, Sha256Digest};
 
@@ -172,4 +172,67 @@ pub fn list(attestations: &[Vec<u8>]) -> String {
         .map(|attestation| Sha256Digest::of(attestation))
         .map(|sha256| format!("{sha256}  {sha256}\n"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attest;
+    use crate::evidence::bundle::Bundle;
+
+    /// Packages with one attestation each, of which every second is like the one before.
+    fn all() -> Vec<(ArtifactName, Vec<u8>)> {
+        let name = |n: usize| format!("package{n:04}_1.0_all.deb").parse().unwrap();
+        let text = |n: usize| {
+            let random: String = (0..40)
+                .map(|at| Sha256Digest::of(format!("{} {at}", n / 2).as_bytes()).to_string())
+                .collect();
+            format!("{n} {random}").into_bytes()
+        };
+        (0..400).map(|n| (name(n), text(n))).collect()
+    }
+
+    fn packed() -> Vec<u8> {
+        let mut packer = Packer::new(Vec::new()).unwrap();
+        for (artifact, attestation) in all() {
+            packer.add(&artifact, &[attestation]).unwrap();
+        }
+        packer.finish().unwrap()
+    }
+
+    #[test]
+    fn reading_can_begin_anew_every_256_kib() {
+        let packed = packed();
+        let flushes = memchr::memmem::find_iter(&packed, &[0, 0, 0xff, 0xff]).count();
+        assert_eq!(flushes, 7);
+        let bundle = Bundle::of_bytes(packed).unwrap();
+        for (artifact, attestation) in all() {
+            assert!(bundle.about(&artifact).unwrap() == [attestation], "{artifact}");
+        }
+    }
+
+    /// Publishers of a bundle tell its hash, and others compare it. If a new version of the compressor
+    /// writes other bytes, the change log must say so.
+    #[test]
+    fn the_bytes_of_a_bundle_are_these() {
+        assert_eq!(
+            Sha256Digest::of(&packed()).to_string(),
+            "3ca4181223376de7cc90f7ba3a8e9b8ffcf52c791deca88c10b22eb8ce90df14"
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_into_a_bundle_is_not_written() {
+        let long = format!("{}_{}_all.deb", "a".repeat(80), "1".repeat(80)).parse().unwrap();
+        let mut packer = Packer::new(Vec::new()).unwrap();
+        assert!(matches!(packer.add(&long, &[Vec::new()]), Err(PackError::Name(_))));
+        let longest = format!("{}_{}_all.deb", "a".repeat(73), "1".repeat(73)).parse().unwrap();
+        let mut packer = Packer::new(Vec::new()).unwrap();
+        packer.add(&longest, &[b"x".to_vec()]).unwrap();
+        let bundle = Bundle::of_bytes(packer.finish().unwrap()).unwrap();
+        assert_eq!(bundle.about(&longest), Ok(vec![b"x".to_vec()]));
+        let mut packer = Packer::new(std::io::sink()).unwrap();
+        let many = vec![vec![b' '; attest::MAX_BYTES]; 512];
+        assert!(matches!(packer.add(&longest, &many), Err(PackError::TooMuch)));
+    }
 }

@@ -1,0 +1,49 @@
+//! The process that asks endpoints for root, as it runs: without privileges, and confined.
+
+use std::io::{BufReader, Read, Write};
+
+use super::confine::confine_fetcher;
+use super::wire::{MAX_LINE, Task, Wire, WireEvent, WirePublished, read_line};
+use crate::evidence::{EndpointSetup, Engine, published_keys};
+
+/// Reads a setup and questions from `input`, asks, and writes events to `output`
+/// until `input` ends. Confines this process once the setup, which is root's, is read.
+///
+/// # Errors
+/// If the setup cannot be read, the process cannot be confined, or nothing can be written.
+pub fn serve(input: impl Read, output: impl Write + Send + 'static) -> std::io::Result<()> {
+    let mut input = BufReader::new(input);
+    let broken = || std::io::Error::from(std::io::ErrorKind::InvalidData);
+    let wire: Wire = read_line(&mut input, MAX_LINE).ok_or_else(broken)?;
+    let task = wire.task;
+    let setup = wire.into_setup().ok_or_else(broken)?;
+    confine_fetcher(&setup).map_err(std::io::Error::other)?;
+    if task == Task::Keys {
+        return answer_keys(&setup, output);
+    }
+    let output = std::sync::Mutex::new(output);
+    let engine = Engine::start(setup, move |event| {
+        let mut output = output.lock().unwrap_or_else(|lock| lock.into_inner());
+        let line = serde_json::to_string(&WireEvent::of(event)).map_err(std::io::Error::from);
+        // With its end at once: the waiting process is woken up only once.
+        let said = line.and_then(|line| output.write_all((line + "\n").as_bytes()));
+        let said = said.and_then(|()| output.flush());
+        if said.is_err() {
+            // The asking process has heard enough, or must not wait for an answer that cannot come.
+            std::process::exit(1);
+        }
+    })?;
+    while let Some(order) = read_line(&mut input, MAX_LINE) {
+        engine.take(order);
+    }
+    Ok(())
+}
+
+/// Asks every endpoint for its keys, and writes a line for each.
+fn answer_keys(setup: &EndpointSetup, mut output: impl Write) -> std::io::Result<()> {
+    for published in published_keys(setup)? {
+        let line = serde_json::to_string(&WirePublished::of(&published))?;
+        writeln!(output, "{line}")?;
+    }
+    output.flush()
+}
