@@ -106,7 +106,7 @@ fn a_file_that_decides_something_and_is_not_as_it_should_be_closes_the_gate() {
             "No such file",
         ),
         ("policy empty", |w| w.policy(""), policy, "mode is missing: write mode = "),
-        ("policy not TOML", |w| w.policy("mode: enforce\n"), policy, "this is not understood"),
+        ("policy not TOML", |w| w.policy("mode: enforce\n"), policy, "invalid unquoted key"),
         (
             "policy not text",
             |w| drop(w.write("etc/policy.toml", b"mode = \"enforce\"\nthreshold = 2 # \xff\n")),

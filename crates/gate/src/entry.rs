@@ -2,7 +2,6 @@
 //!
 //! apt and dpkg start it by links, and it starts itself again as the process that fetches.
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -93,7 +92,7 @@ pub fn start() -> Result<PathBuf, ExitCode> {
     if cfg!(target_feature = "crt-static") && !crate::sys::name_service::load_nothing() {
         return Err(ExitCode::from(2));
     }
-    Ok(PathBuf::from(std::env::args_os().next().unwrap_or_else(OsString::new)))
+    Ok(PathBuf::from(std::env::args_os().next().unwrap_or_default()))
 }
 
 #[cfg(test)]

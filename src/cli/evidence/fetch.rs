@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &EvidenceFetch) -> Result<Exit, Stop> {
     let mut gatherer = court.gatherer()?;
     can_be_kept(gate)?;
     let progress = Progress::of("", questions.len());
-    let surveyed = survey(&gate, questions, &mut *gatherer, now, |done| progress.at(done));
+    let surveyed = survey(gate, questions, &mut *gatherer, now, |done| progress.at(done));
     drop(progress);
     drop(gatherer);
 

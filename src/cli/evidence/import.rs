@@ -52,16 +52,16 @@ pub(super) fn run(arguments: &EvidenceImport) -> Result<Exit, Stop> {
         user.become_it().map_err(Stop::wrong)?;
     }
     let mut imported = Imported { schema: 1, ..Imported::default() };
-    let mut keep =
-        |artifact: ArtifactName, bytes: Vec<u8>| match take(&gate, &artifact, &bytes, now) {
-            Taken::Cached(Stored::New) => imported.taken += 1,
-            Taken::Cached(Stored::Before) => imported.known += 1,
-            Taken::Rejected(rejection) => count(&mut imported.rejected, &rejection),
-            Taken::Failed(error) => {
-                imported.failed += 1;
-                imported.why.get_or_insert_with(|| plain(&error));
-            }
-        };
+    let mut keep = |artifact: ArtifactName, bytes: Vec<u8>| match take(gate, &artifact, &bytes, now)
+    {
+        Taken::Cached(Stored::New) => imported.taken += 1,
+        Taken::Cached(Stored::Before) => imported.known += 1,
+        Taken::Rejected(rejection) => count(&mut imported.rejected, &rejection),
+        Taken::Failed(error) => {
+            imported.failed += 1;
+            imported.why.get_or_insert_with(|| plain(&error));
+        }
+    };
     if is_tree {
         each_in_tree(path, keep).map_err(|error| {
             let user = "evidence is read as apt's unprivileged user";
