@@ -91,7 +91,7 @@ fn one_of_many(world: &World) {
     world
         .install("part1 part2 part3 part4 good unknown")
         .fails()
-        .says("unknown 1.0-1 all: no rebuilder");
+        .says("unknown 1.0-1 all: 0 of 2 required confirmations");
     assert!(!world.has_run("part1") && !world.has_run("good") && !world.has_run("unknown"));
     world.install("--fix-missing part1 part2 part3 part4 good unknown").fails();
     assert!(!world.has_run("unknown"));

@@ -244,8 +244,8 @@ fn odd_excepted(world: &World) {
         world
             .sh(&format!("{add} --architecture all"))
             .falls_short()
-            .says("can have no other condition than its SHA-256");
-        world.sh(&add).succeeds().says("exactly the file with this SHA-256");
+            .says("exempt it by its SHA-256 alone, without other conditions");
+        world.sh(&add).succeeds().says("Applies to the file with this SHA-256 only");
         for command in [format!("apt-quorum verify {deb}"), format!("apt-quorum explain {deb}")] {
             world.sh(&command).succeeds().says("looked at it");
         }
@@ -296,7 +296,7 @@ fn odd_installed(world: &World) {
     let audit = world.sh("apt-quorum audit --all").falls_short();
     let audit = audit
         .says("very-odd 1_0 all")
-        .says("dpkg's database does not tell without doubt what it is")
+        .says("dpkg's entry is ambiguous")
         .says("a version must not have '_' there");
     let line = |name: &str| {
         let line = audit.text.lines().find(|it| it.split_whitespace().nth(1) == Some(name));
@@ -314,7 +314,7 @@ fn odd_installed(world: &World) {
     world
         .sh("apt-quorum explain very-odd || [ $? -eq 1 ]")
         .succeeds()
-        .says("very-odd 1_0 all: installed, and dpkg's database does not tell");
+        .says("very-odd 1_0 all: installed; dpkg's entry is ambiguous");
     world.sh("apt-quorum status || [ $? -eq 1 ]").succeeds().never_says("cannot");
     world
         .sh("apt-quorum setup --threshold 2 --mode enforce --sources none --yes --offline --all || [ $? -le 3 ]")
