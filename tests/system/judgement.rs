@@ -211,7 +211,7 @@ fn origin_rule(world: &World) {
     let mut files = archive("Special", &[(Stanza::of(good), good)]);
     // Unsigned, it can claim to be anything.
     world.source(files.clone());
-    world.install("good").fails().says("2 must");
+    world.install("good").fails().says("1 of 2 required confirmations");
     let key = sign(&mut files);
     let server = serve(files);
     world.write("/etc/apt/test.asc", key);
@@ -310,7 +310,7 @@ fn no_sha256(world: &World) {
     assert!(!world.has_run("unknown") && !world.is_unpacked("unknown"));
     let told = "1 without a SHA-256 in any index, judged when installed";
     world.sh("apt-get install -y unknown").fails().says(told);
-    world.sh("apt-quorum check unknown || true").says("without a SHA-256 in its index: unknown");
+    world.sh("apt-quorum check unknown || true").says("no SHA-256 in its index: unknown");
     exception(&format!("sha256 = [\"{}\"]", unknown.sha256()));
     world.lets_in("an exception by its SHA-256");
     world.install("unknown").succeeds().says("1 under an exception");
@@ -392,7 +392,7 @@ fn debian_and_a_vendor(world: &World, add: impl Fn(&[u8], &str)) -> [super::serv
     world.sh("apt-quorum explain --offline good || true").says(&said);
     // An archive's own word alone is warned of.
     exception("");
-    world.sh("apt-quorum config check").succeeds().says("(origin, component), whoever signed it");
+    world.sh("apt-quorum config check").succeeds().says("claims this origin, component for itself, whatever key signed it");
     exception(&format!("signed_by = [\"{}\"]\n", fingerprint(&vendor)));
     world.lets_in("an exception by its archive's key");
     world.install("unknown").succeeds().says("1 under an exception");

@@ -50,11 +50,11 @@ fn local_lies(world: &World) {
     world.write("/srv/good/good_1.0-1_all.deb", &good.bytes);
     world.sh("cd /root; ln -s good_1.0-1_all.deb link.deb; mkdir sub; ln -s .. sub/up").succeeds();
     for (arguments, says) in [
-        ("./good_1.0-1_all.deb", "unknown 1.0-1 all: no rebuilder"),
+        ("./good_1.0-1_all.deb", "unknown 1.0-1 all: 0 of 2 required confirmations"),
         ("./tampered.deb", "good 1.0-1 all: "),
-        ("./link.deb", "unknown 1.0-1 all: no rebuilder"),
-        ("./sub/up/good_1.0-1_all.deb", "unknown 1.0-1 all: no rebuilder"),
-        ("--with-source ./good_1.0-1_all.deb unknown", "unknown 1.0-1 all: no rebuilder"),
+        ("./link.deb", "unknown 1.0-1 all: 0 of 2 required confirmations"),
+        ("./sub/up/good_1.0-1_all.deb", "unknown 1.0-1 all: 0 of 2 required confirmations"),
+        ("--with-source ./good_1.0-1_all.deb unknown", "unknown 1.0-1 all: 0 of 2 required confirmations"),
     ] {
         for apt in ["apt-get", "apt"] {
             let script = format!("cd /root; {apt} install -y {arguments}");

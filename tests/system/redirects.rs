@@ -75,7 +75,7 @@ fn redirect_same_host(world: &World) {
     two_attest(world, good);
     for scheme in ["quorum+http", "http"] {
         world.sources(&[(scheme, &server)]);
-        world.install("unknown").fails().says("apt-quorum refused it: unknown 1.0-1 all: no rebuilder");
+        world.install("unknown").fails().says("apt-quorum refused it: unknown 1.0-1 all: 0 of 2 required confirmations");
         assert!(!world.has_run("unknown"));
         world.install("--reinstall good").succeeds();
         world.sh("apt-get clean").succeeds();
