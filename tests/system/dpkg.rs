@@ -117,7 +117,7 @@ fn dpkg_added(world: &World) {
         .succeeds();
     let add = "cp /home/unknown.deb /srv/incoming/zz.deb";
     meanwhile(world, &format!("{AS_USER} {add} || :"));
-    let refused = "/srv/incoming lets others than root add files (mode 1777): take a directory";
+    let refused = "/srv/incoming lets others than root add files (mode 1777): use another directory";
     for place in ["/srv/incoming", "/root/above", "/root/beside /srv/incoming"] {
         world.sh(&format!("dpkg -iR {place}")).fails().says(refused);
         nothing_came_in(world, place);

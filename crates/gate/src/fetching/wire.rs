@@ -196,7 +196,6 @@ impl WirePublished {
 pub mod fuzzing {
     use super::*;
     use crate::evidence::{Order, Question};
-    use crate::evidence::{Order, Question};
 
     /// Reads a line from the fetching process as the hook does.
     pub fn event(input: &mut impl BufRead) -> Option<Event> {
