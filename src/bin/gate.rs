@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use apt_quorum_gate::entry::{self, Role};
 
 fn main() -> ExitCode {
-    match entry::start() {
+    match entry::start(cfg!(target_feature = "crt-static")) {
         Ok(argv0) => match Role::of(&argv0) {
             Some(role) => role.run(&argv0),
             None => entry::refuse(),

@@ -76,12 +76,13 @@ pub fn refuse() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Prepares the process as its first step. Returns the name by which it was started.
+/// Prepares the process as its first step. Returns the name by which it was started. Only the
+/// program's own crate is compiled differently if it `is_static`, so that crate says it.
 ///
 /// # Errors
 /// The exit code of a program that cannot go on: a static one would load the C library's plug-ins,
 /// which were made for another program.
-pub fn start() -> Result<PathBuf, ExitCode> {
+pub fn start(is_static: bool) -> Result<PathBuf, ExitCode> {
     // A thread that panics must not leave the others waiting for it: the caller sees the program
     // die, and nothing passes.
     let report = std::panic::take_hook();
@@ -89,7 +90,7 @@ pub fn start() -> Result<PathBuf, ExitCode> {
         report(panic);
         std::process::abort();
     }));
-    if cfg!(target_feature = "crt-static") && !crate::sys::name_service::load_nothing() {
+    if is_static && !crate::sys::name_service::load_nothing() {
         return Err(ExitCode::from(2));
     }
     Ok(PathBuf::from(std::env::args_os().next().unwrap_or_default()))
