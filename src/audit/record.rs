@@ -162,7 +162,7 @@ impl RecordedPackage {
                 Some(Assessment::Excepted { exemption, .. }) => Some(exemption.clone()),
                 _ => None,
             },
-            rule: report.and_then(|it| it.rule.clone()),
+            rule: report.and_then(|it| it.rule.as_ref().map(ToString::to_string)),
             threshold: report
                 .and_then(|it| it.requirement.as_ref())
                 .map(|it| it.threshold().count()),

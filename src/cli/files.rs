@@ -1,12 +1,12 @@
 //! The files that the command line names. Links are followed: a person named them.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::output::about;
 use crate::deb::{self, Control, Examined};
-use crate::sys::files::read_bounded;
+use crate::sys::files::{Links, open_plain, read_at_most, read_bounded};
 use crate::sys::plain;
 use crate::types::{Certificate, KeyError, KeyKind, PublicKey, Sha256Digest};
 
@@ -30,25 +30,23 @@ pub(super) fn package(path: &Path) -> Result<(Control, Sha256Digest), String> {
 /// Reads a file as a package, whatever it is.
 pub(super) fn examined(path: &Path) -> Result<Examined, String> {
     let failed = |error: std::io::Error| about(path, &plain(&error));
-    let file = File::open(path).map_err(failed)?;
-    if !file.metadata().is_ok_and(|it| it.is_file()) {
-        return Err(about(path, &"not a file"));
-    }
+    // A pipe would be waited for.
+    let file = open_plain(path, Links::Followed).map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput => about(path, &"not a file"),
+        _ => failed(error),
+    })?;
     deb::examine(file).map_err(failed)
 }
 
 /// Reads at most `limit` bytes, from a pipe as well. Does not check who else could write the file:
 /// its content is signed, or is shown before it counts.
 pub(super) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)
-        .and_then(|file| file.take(bound).read_to_end(&mut bytes))
-        .map_err(|error| plain(&error))?;
-    if bytes.len() > limit {
-        return Err(format!("larger than {limit} bytes"));
-    }
-    Ok(bytes)
+    File::open(path).and_then(|file| read_at_most(file, limit)).map_err(|error| {
+        match error.kind() {
+            ErrorKind::FileTooLarge => format!("larger than {limit} bytes"),
+            _ => plain(&error),
+        }
+    })
 }
 
 /// Reads a plain file of at most `limit` bytes; `else_it` says what it should be.

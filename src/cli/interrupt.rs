@@ -1,4 +1,4 @@
-//! Ctrl-C while somebody is asked something.
+//! Ctrl-C while a question waits for its answer.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

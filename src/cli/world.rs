@@ -21,9 +21,6 @@ const MAX_ANSWER: u64 = 4096;
 /// The file with the policy, below the directory of the configuration.
 pub(super) const POLICY: &str = "policy.toml";
 
-/// Largest file of the configuration that is changed, in bytes.
-const MAX_FILE: usize = 1 << 20;
-
 /// Returns the exit code of a command, and prints the reason if it was stopped.
 pub(super) fn end(done: Result<Exit, Stop>) -> Exit {
     done.unwrap_or_else(|stop| {
@@ -199,7 +196,7 @@ impl World {
 
     /// Returns the text of a file below the directory of the configuration.
     pub(super) fn read(&self, file: &Path) -> Result<String, SecureError> {
-        self.trusted.read(&self.config.directory.join(file), MAX_FILE)
+        self.trusted.read(&self.config.directory.join(file), config::MAX_FILE)
     }
 
     /// Returns the change that adds these rebuilders and sets the threshold and the mode, where

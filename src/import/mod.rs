@@ -121,11 +121,12 @@ impl Plan {
             return;
         };
         let table = |package: &PackageName| {
-            let package = package.as_str().parse().ok().map(|it| vec![it]);
+            // Without it, the exception would have no condition.
+            let package = Some(vec![package.as_str().parse().ok()?]);
             let matcher = Matcher { package, ..Matcher::default() };
-            exception_table(it.comment, &matcher, it.reason, it.expires)
+            Some(exception_table(it.comment, &matcher, it.reason, it.expires))
         };
-        let tables: Vec<String> = it.packages.iter().map(table).collect();
+        let tables: Vec<String> = it.packages.iter().filter_map(table).collect();
         change.create(Path::new("exceptions.d").join(it.file), tables.join("\n"));
     }
 

@@ -285,7 +285,7 @@ fn fill(state: &Path) {
         assert!(line["path"].as_str().unwrap().starts_with(&format!("/{at}/")));
     }
 
-    // SignedBytes bytes for which there is no room: nothing of them is left, and no line either.
+    // Signed bytes for which there is no room: nothing of them is left, and no line either.
     let bytes = vec![b'x'; 100_000];
     let error =
         ledger.record(&[(record("/evidence"), &signed(&[&bytes]))]).unwrap_err().to_string();

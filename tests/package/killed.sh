@@ -72,13 +72,13 @@ as_it_is() {
 
 # Nothing that asks for the program is there without the program.
 not_locked() {
-    local path
+    local path name
     for path in "${gates[@]}" apt/apt.conf.d/01apt-quorum-strict; do
         as_it_is "/etc/$path" || continue
-        [[ -x $machine/usr/lib/apt-quorum/gate ]] || wrong "$1: /etc/$path asks for a program that is not there"
-        [[ -L $machine/usr/lib/apt-quorum/dpkg-pre-invoke ]] || wrong "$1: the program lacks a name"
-        [[ -L $machine/usr/lib/apt-quorum/pre-install-pkgs ]] || wrong "$1: the program lacks a name"
-        [[ -L $machine/usr/lib/apt/methods/quorum+http ]] || wrong "$1: there is no method"
+        for name in apt-quorum/dpkg-pre-invoke apt-quorum/pre-install-pkgs apt/methods/quorum+http; do
+            in_machine test -x "/usr/lib/$name" ||
+                wrong "$1: /etc/$path asks for a program that is not there: $name"
+        done
     done
 }
 

@@ -4,16 +4,22 @@
 # what administrators change. Part of scripts/test-package, whose functions these are.
 
 # first_release [SCRIPT [NAME]]: the package as the first release was where that matters here, as
-# /root/NAME.deb, which is first.deb unless named, after SCRIPT changed the unpacked tree: with its own configuration files and scripts (0.1.0/), and fewer of them, but
-# with today's program.
+# /root/NAME.deb, which is first.deb unless named, after SCRIPT changed the unpacked tree: with its own configuration files and scripts (0.1.0/), and fewer of them, and with
+# one program for all, but today's.
 # shellcheck disable=SC2119,SC2120  # killed.sh passes some
 first_release() {
     another "${2-first}" "
-        rm -r DEBIAN/prerm DEBIAN/md5sums usr/lib/apt-quorum/before-prompt usr/lib/systemd \\
+        rm -r DEBIAN/prerm DEBIAN/md5sums usr/lib/apt-quorum/before-prompt usr/lib/apt-quorum/gate usr/lib/systemd \\
             usr/share/apt-quorum etc/qubes
         sed -i '/qubes/d' DEBIAN/conffiles
         printf '%s\\n' /etc/apt/apt.conf.d/00apt-quorum /etc/dpkg/dpkg.cfg.d/apt-quorum >>DEBIAN/conffiles
         cp -r '$repo/tests/package/0.1.0/.' .
+        for name in pre-install-pkgs dpkg-pre-invoke debsig-verify; do
+            ln -sfn ../../bin/apt-quorum usr/lib/apt-quorum/\$name
+        done
+        for name in quorum+http quorum+https; do
+            ln -sfn ../../../bin/apt-quorum usr/lib/apt/methods/\$name
+        done
         ${1-}
     " 0.1.0~first
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use apt_quorum::audit::page::html;
 use apt_quorum::audit::{AuditRecord, Counts, HashSource, PackageState, RecordedPackage};
-use apt_quorum::policy::{Exemption, Standing, UnsignedStatus};
+use apt_quorum::policy::{Exemption, Place, Standing, UnsignedStatus};
 use apt_quorum::report::{RecordedClaim, RecordedReason};
 use apt_quorum::types::{Called, Sha256Digest, Timestamp};
 use base64::Engine;
@@ -70,7 +70,7 @@ fn hostile_package(state: PackageState, more: &str) -> RecordedPackage {
         debt: true,
         reason: Some(RecordedReason { code: "not-confirmed", text: EVIL.to_owned() }),
         exception: excepted.then(|| Exemption {
-            place: EVIL.to_owned(),
+            place: Place { file: EVIL.to_owned(), line: 1 },
             reason: EVIL.to_owned(),
             expires: time(),
         }),

@@ -617,7 +617,8 @@ fn keys_are_read_in_each_form_and_private_ones_in_none() {
     command.args(["rebuilder", "import-layout", "--yes", "--config"]).arg(world.path("etc"));
     let ended = run(command.arg(layout));
     ended.assert_code(2);
-    assert!(ended.stderr.contains("--key FILE"), "{ended:?}");
+    let said = "give the key that must have signed the layout: --key FILE";
+    assert!(ended.stderr.contains(said), "{ended:?}");
 }
 
 // --- certificates
@@ -843,6 +844,23 @@ fn apt_transport_in_toto_is_taken_over_in_one_command() {
     assert!(read(&world, "etc/policy.toml").contains("mode = \"warn\" # for now\nthreshold = 2\n"));
     enforced(&world, &hello(), &[&a, &b]).assert_code(0);
     refused(&enforced(&world, &hello(), &[&b]));
+}
+
+/// apt passes over a configuration that is not there. The machine's own is none of FILE's.
+#[test]
+fn what_apt_cannot_open_is_not_taken_for_the_machines_own_settings() {
+    if !has_apt() || !common::is_root() {
+        return common::left_out("only root can take /proc away");
+    }
+    let world = world();
+    apt_transport(&world, &openpgp().0, "");
+    let mut command = world.command_of(Path::new("/usr/bin/unshare"));
+    let script = "mount -t tmpfs none /proc && exec \"$@\"";
+    command.args(["--mount", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_apt-quorum")]);
+    command.args(["import", "apt-transport-in-toto", "--from"]).arg(world.path("intoto.conf"));
+    let ended = run(command.arg("--config").arg(world.path("etc")).arg("--yes"));
+    ended.assert_code(2);
+    assert!(ended.stderr.contains("or /proc is not mounted"), "{ended:?}");
 }
 
 #[test]

@@ -14,8 +14,8 @@ use std::io::Read;
 use apt_quorum::attest::{self, Claim, KeyRing, PinnedKey, Rejection, WantedFile};
 use apt_quorum::deb::{Examined, examine};
 use apt_quorum::policy::{
-    Answer, Decision, Evidence, Exception, Listing, Matcher, Mode, OnConflict, Outcome, Policy,
-    Requirement, Rule, Subject,
+    Answer, Decision, Evidence, Exception, Listing, Matcher, Mode, OnConflict, Outcome, Place,
+    Policy, Requirement, Rule, Subject,
 };
 use apt_quorum::types::{Identity, PublicKey, RebuilderName, Sha256Digest, Threshold, Timestamp};
 use ed25519_dalek::{Signer, SigningKey};
@@ -268,8 +268,14 @@ pub fn package_is(pattern: &str) -> Matcher {
     Matcher { package: globs(&[pattern]), ..Matcher::default() }
 }
 
+/// A place in the configuration, from its text; on line 1 where the text names none.
+pub fn at_place(text: &str) -> Place {
+    let (file, line) = text.rsplit_once(" line ").unwrap_or((text, "1"));
+    Place { file: file.to_owned(), line: line.parse().unwrap() }
+}
+
 pub fn rule(place: &str, matcher: Matcher, requirement: Requirement) -> Rule {
-    Rule { place: place.to_owned(), matcher, requirement, reason: None }
+    Rule { place: at_place(place), matcher, requirement, reason: None }
 }
 
 /// An exception that holds until the end of 2026.
@@ -278,7 +284,7 @@ pub fn exception(place: &str, matcher: Matcher) -> Exception {
 }
 
 pub fn exception_until(place: &str, matcher: Matcher, expires: &str) -> Exception {
-    Exception::new(place.to_owned(), matcher, "not reproducible".to_owned(), moment(expires))
+    Exception::new(at_place(place), matcher, "not reproducible".to_owned(), moment(expires))
 }
 
 pub fn claimed(claims: Vec<Claim>) -> Evidence {

@@ -6,10 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::{fetching, hook, method};
-
-/// The name by which the process that fetches is started.
-const FETCH: &str = "apt-quorum-fetch";
+use crate::fetching::{self, FETCH};
+use crate::{hook, method};
 
 /// One thing that the program does at an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::{DAY, Exit, Stop, World, file, list, now, say};
 use crate::cli::output::about;
 use crate::cli::{files, loose};
 use crate::config::{Change, exception_table};
-use crate::policy::{Exception, Matcher};
+use crate::policy::{Exception, Matcher, Place};
 use crate::types::{DebVersion, Glob, PackageName, Timestamp, printable};
 
 pub(super) fn run(arguments: &ExceptionAdd) -> Result<Exit, Stop> {
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &ExceptionAdd) -> Result<Exit, Stop> {
         None => change.create(&path, text),
     }
     let config = change.apply(world.trusted)?;
-    let called = format!("{} line {line}", printable(&arguments.file));
+    let called = Place { file: printable(&arguments.file).to_string(), line };
     let written = config.policy.exceptions().iter().find(|it| it.exemption.place == called);
     // The configuration, read again, must have the exception that was asked for.
     let written = written.filter(|it| is_as_meant(it, &matcher, arguments, expires));

@@ -12,7 +12,7 @@ pub(super) use list::{ListedException, line};
 use super::Exit;
 use super::output;
 use super::world::{Stop, World, now, say, say_first};
-use crate::policy;
+use crate::policy::{self, Place};
 use crate::types::{Timestamp, printable};
 use args::ExceptionCommand;
 
@@ -33,11 +33,8 @@ pub(super) fn run(command: &ExceptionCommand) -> Result<Exit, Stop> {
 /// Returns the place of an exception, as people type it: `exceptions.d/local.toml:12`. The
 /// configuration calls the same place `local.toml line 12`.
 pub(super) fn place(exception: &policy::Exception) -> String {
-    let place = &exception.exemption.place;
-    match place.rsplit_once(" line ") {
-        Some((file, line)) => format!("{DIRECTORY}/{file}:{line}"),
-        None => format!("{DIRECTORY}/{place}"),
-    }
+    let Place { file, line } = &exception.exemption.place;
+    format!("{DIRECTORY}/{file}:{line}")
 }
 
 /// Tells people how long an exception still applies.

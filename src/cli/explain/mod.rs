@@ -18,7 +18,7 @@ use crate::audit::{self, Audited, RecordedPackage, System};
 use crate::config::Config;
 use crate::evidence::about;
 use crate::gate::{Ask, Assessed, Candidate, Gatherer, Installing, Judged, Look};
-use crate::policy::{Assessment, Decision, Mode, Reason, Report};
+use crate::policy::{Assessment, Decision, Mode, Place, Reason, Report};
 use crate::receipt::Admitted;
 use crate::report::{Entrance, Record, RecordedAssessment};
 use crate::types::{Called, Identity, PackageName, RebuilderName, Timestamp, printable};
@@ -276,7 +276,7 @@ impl ExplainedCase {
     }
 
     /// Returns the exception that is in force: its place, its reason, and its end.
-    fn exception(&self) -> Option<(&str, &str, Timestamp)> {
+    fn exception(&self) -> Option<(&Place, &str, Timestamp)> {
         use crate::policy::Basis;
 
         match (self, self.assessment()) {

@@ -132,7 +132,7 @@ fn file(case: &ExplainedCase) -> Vec<String> {
         ExplainedCase::File(it) => {
             let Some(subject) = it.decision.subject() else { return Vec::new() };
             let source = subject.control().ok().map(|it| &it.source);
-            (subject.sha256(), "computed now", source, &subject.listings[..])
+            (subject.sha256(), "computed now", source, subject.listings())
         }
     };
     let mut lines = vec![format!("sha256 {sha256} ({who})")];
@@ -177,8 +177,8 @@ fn accepted(receipt: &Admitted) -> String {
 
 /// Returns the reason for the rule that matched, if the administrator gave one.
 pub(super) fn rule_reason(report: &Report, config: &Config) -> Option<String> {
-    let place = report.rule.as_deref()?;
-    let rule = config.policy.rules().iter().find(|it| it.place == place)?;
+    let place = report.rule.as_ref()?;
+    let rule = config.policy.rules().iter().find(|it| &it.place == place)?;
     rule.reason.clone()
 }
 

@@ -158,16 +158,21 @@ fn apt_transport(arguments: &AptTransport, now: Timestamp) -> Result<Plan, Stop>
 
 /// Returns the configuration that apt reads from one file alone. apt reads a copy, because the text
 /// was checked to be root's and the file could change. The copy is in memory, and apt inherits it.
+/// It ends in a mark: apt passes over a file that is not there, and tells the machine's own settings.
 fn dump_of(path: &Path) -> Result<String, Stop> {
     let text = files::read_trusted(path).map_err(wrong)?;
     let failed = |error: std::io::Error| wrong(plain(&error));
     let copy = memfd_create(c"apt-quorum-import", MFdFlags::empty());
     let mut copy = File::from(copy.map_err(|error| failed(error.into()))?);
     let only = "Dir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n";
-    copy.write_all(format!("{only}{text}\n").as_bytes()).map_err(failed)?;
+    let mark = "APT::Quorum::Copy \"read\";\n";
+    copy.write_all(format!("{only}{text}\n{mark}").as_bytes()).map_err(failed)?;
     let name = format!("/proc/self/fd/{}", copy.as_raw_fd());
     let dump = apt_dump(Environment::Ignored, Some(Path::new(&name))).ok().flatten();
-    dump.ok_or_else(|| wrong(format!("apt does not understand {}", shown(path))))
+    let dump = dump.filter(|it| it.contains(mark));
+    dump.ok_or_else(|| {
+        wrong(format!("apt cannot read {}: it has a mistake, or /proc is not mounted", shown(path)))
+    })
 }
 
 fn exported(home: &Path, id: &str) -> Result<Option<Certificate>, Stop> {

@@ -81,7 +81,7 @@ pub(in crate::cli) fn who_answers(
     let mut said = BTreeMap::new();
     for (at, endpoint) in endpoints.iter().enumerate() {
         let answer = match &published {
-            Err(stop) => stop.why.clone(),
+            Err(stop) => stop.why.trim_end_matches('.').to_owned(),
             Ok(published) => {
                 let own = published.get(at).cloned().into_iter().collect();
                 let silent = OfferedKeys::of(std::slice::from_ref(endpoint), own).silent;

@@ -77,6 +77,9 @@ fn sources(sources: &Sources, hook_is_active: bool) -> String {
     } else {
         "NOT CHECKED, because the hook is not active"
     };
+    if sources.judged == 0 && sources.others.is_empty() {
+        return "none".to_owned();
+    }
     let judged = format!("checked during download: {}", sources.judged);
     if sources.others.is_empty() {
         return format!("{judged} (all)");

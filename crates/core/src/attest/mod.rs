@@ -323,7 +323,7 @@ pub enum SignatureFault {
     #[error("it has expired")]
     Expired,
     /// The key in the certificate may not sign.
-    #[error("for its signing key {}: {why}", .key.get(..16).unwrap_or_default())]
+    #[error("its signing key {} does not count: {why}", .key.get(..16).unwrap_or_default())]
     Key {
         /// The fingerprint of the key
         key: String,

@@ -118,7 +118,7 @@ impl RebuildStatement {
                 // Says that two files are alike, not that anybody built one of them.
                 if build_type.starts_with(OSS_REBUILD) {
                     return Err(Rejection::PredicateContent(
-                        "it is a statement of OSS Rebuild, which has a kind of its own",
+                        "it is a statement of OSS Rebuild: accept it by the type \"oss-rebuild\"",
                     ));
                 }
                 Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::requirement::Requirement;
-use super::rule::Exemption;
+use super::rule::{Exemption, Place};
 use super::subject::Subject;
 use crate::attest::Claim;
 use crate::deb::DebError;
@@ -150,8 +150,8 @@ pub enum Reason {
 /// The facts that a judgement rests on.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// The rule that matched ("policy.toml line 12"), or none: the default holds
-    pub rule: Option<String>,
+    /// The place of the rule that matched, or none: the default holds
+    pub rule: Option<Place>,
     /// The requirement of the rule; nothing if no rebuilder is configured
     pub requirement: Option<Requirement>,
     /// The standing of every rebuilder
@@ -161,9 +161,9 @@ pub struct Report {
     /// The claims for the same name with another hash
     pub conflicts: Vec<Claim>,
     /// An exception that would apply had it not expired
-    pub expired_exception: Option<(String, Timestamp)>,
+    pub expired_exception: Option<(Place, Timestamp)>,
     /// An exception that would apply, if the index had a SHA-256 by which the file could be known
-    pub unhashed_exception: Option<String>,
+    pub unhashed_exception: Option<Place>,
 }
 
 /// The standing of a rebuilder on a file: the strongest of its answers.

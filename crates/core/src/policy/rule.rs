@@ -1,5 +1,7 @@
 //! Rules and exceptions: what they match and what they then say.
 
+use std::fmt;
+
 use super::requirement::Requirement;
 use super::subject::{Epoch, Facts};
 use crate::apt::index::Listing;
@@ -48,11 +50,20 @@ pub enum Binding {
     RepositorysOwn,
 }
 
+/// The place of a rule or an exception in the configuration, shown as `policy.toml line 12`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The name of the file, without its directory
+    pub file: String,
+    /// The line of its table, from 1
+    pub line: usize,
+}
+
 /// A requirement for the files that match. The first matching rule decides.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// Its place in the configuration ("policy.toml line 12")
-    pub place: String,
+    /// Its place in the configuration
+    pub place: Place,
     /// Its conditions
     pub matcher: Matcher,
     /// The requirement that the files must meet
@@ -74,11 +85,23 @@ pub struct Exception {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Exemption {
     /// The place of the exception in the configuration
-    pub place: String,
+    pub place: Place,
     /// The reason that the administrator gave for it
     pub reason: String,
     /// The first moment at which it no longer applies
     pub expires: Timestamp,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} line {}", self.file, self.line)
+    }
+}
+
+impl serde::Serialize for Place {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl Matcher {
@@ -229,7 +252,7 @@ fn any_by(patterns: Option<&[Glob]>, matches: impl Fn(&Glob) -> bool) -> bool {
 impl Exception {
     /// An exception that stands at `place` and holds until `expires`.
     #[must_use]
-    pub const fn new(place: String, matcher: Matcher, reason: String, expires: Timestamp) -> Self {
+    pub const fn new(place: Place, matcher: Matcher, reason: String, expires: Timestamp) -> Self {
         Self { matcher, exemption: Exemption { place, reason, expires } }
     }
 

@@ -9,12 +9,12 @@ use crate::types::{Called, DebVersion, Identity, Sha256Digest, SourceName};
 pub struct Subject {
     file: Examined,
     /// The package that apt or dpkg says it is installing, where it says so
-    pub requested: Option<Called>,
+    pub(crate) requested: Option<Called>,
     /// The repositories that offer it
-    pub listings: Vec<Listing>,
+    pub(crate) listings: Vec<Listing>,
     unhashed: Vec<Listing>,
     /// The reason that others than root could put another file in its place, if they could
-    pub changeable: Option<String>,
+    pub(crate) changeable: Option<String>,
 }
 
 impl Subject {
@@ -25,6 +25,18 @@ impl Subject {
     pub fn new(file: Examined, requested: Option<Identity>, listings: Vec<Listing>) -> Self {
         let requested = requested.map(Called::from);
         Self { file, requested, listings, unhashed: Vec::new(), changeable: None }
+    }
+
+    /// The reason that others than root could put another file in its place, if they could.
+    #[must_use]
+    pub fn changeable(&self) -> Option<&str> {
+        self.changeable.as_deref()
+    }
+
+    /// The repositories that offer it.
+    #[must_use]
+    pub fn listings(&self) -> &[Listing] {
+        &self.listings
     }
 
     /// Notes which repositories list a package of this name, version and architecture without the

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::attest::Claim;
 use crate::policy::{
-    Assessment, Basis, Decision, Exemption, Listing, Named, Reason, Report, Standing,
+    Assessment, Basis, Decision, Exemption, Listing, Named, Place, Reason, Report, Standing,
 };
 use crate::types::{Identity, RebuilderName, Sha256Digest, Timestamp};
 
@@ -275,7 +275,7 @@ impl RecordedReport {
     pub fn of(report: &Report) -> Self {
         let claims = |list: &[Claim]| list.iter().map(RecordedClaim::of).collect();
         Self {
-            rule: report.rule.clone(),
+            rule: report.rule.as_ref().map(Place::to_string),
             threshold: report.requirement.as_ref().map(|it| it.threshold().count()),
             rebuilders: report.standings.clone(),
             claims: claims(&report.votes),

@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::attest::Claim;
-use crate::policy::{Basis, Decision, Exemption, Reason, Refusal, Report, Standing, Subject};
+use crate::policy::{
+    Basis, Decision, Exemption, Place, Reason, Refusal, Report, Standing, Subject,
+};
 use crate::types::{RebuilderName, printable};
 
 /// The results for a number of files, with one line for each file that was not simply confirmed.
@@ -132,15 +134,19 @@ pub fn reason(reason: &Reason) -> String {
                 (missing, false) => format!("{count}, but {} must be among them", names(missing)),
             }
         }
-        Reason::CouldNotFindOut { confirmed, needed, silent } => format!(
-            "undetermined: {} did not respond; {}",
-            names(silent),
-            confirmations(*confirmed, *needed)
-        ),
+        Reason::CouldNotFindOut { confirmed, needed, silent } => {
+            let count = confirmations(*confirmed, *needed);
+            let few = usize::try_from(*needed).is_ok_and(|needed| *confirmed < needed);
+            let but = if few { "" } else { ", but a required rebuilder is missing" };
+            format!("undetermined: {} did not respond; {count}{but}", names(silent))
+        }
     }
 }
 
 fn confirmations(confirmed: usize, needed: u32) -> String {
+    if usize::try_from(needed).is_ok_and(|needed| confirmed > needed) {
+        return format!("{confirmed} confirmations ({needed} required)");
+    }
     format!("{confirmed} of {needed} required confirmations")
 }
 
@@ -163,7 +169,7 @@ pub fn standings(report: Option<&Report>) -> String {
 /// The reason that an exception does not apply to a package without a SHA-256 in its index, and the
 /// command that makes one that applies.
 #[must_use]
-pub fn unhashed(place: &str) -> String {
+pub fn unhashed(place: &Place) -> String {
     format!(
         "its index has no SHA-256, so the exception in {place} does not apply; to allow the file: \
          apt-quorum exception add FILE"
@@ -218,23 +224,23 @@ pub fn next_step(refusals: &[&Refusal]) -> String {
         let step = match &refusal.reason {
             // Nothing else can be done before.
             Reason::Configuration { .. } => {
-                return "Fix the configuration: apt-quorum config check lists every mistake."
+                return "Fix the configuration; to list every mistake: apt-quorum config check"
                     .to_owned();
             }
             Reason::Unreadable { .. } | Reason::Missing => {
-                "Find out why the file could not be read, then try again."
+                "Find out why the file is unreadable, then try again."
             }
             Reason::Changeable { .. } => {
                 "Copy the file to a directory that only root can change, such as /root, and install it from there (in apt's sources: copy: in place of file:)."
             }
             Reason::NotAPackage(why) if !why.is_beyond_exceptions() => {
-                "To allow it anyway: apt-quorum exception add FILE."
+                "To allow it anyway: apt-quorum exception add FILE"
             }
             Reason::NotAPackage(_) | Reason::NotWhatWasAskedFor { .. } => "Use another file.",
             Reason::Conflict { .. } => "To see who signed a different file: ",
-            Reason::NoRebuilders => "To choose the rebuilders that you trust: apt-quorum setup.",
+            Reason::NoRebuilders => "To choose the rebuilders that you trust: apt-quorum setup",
             Reason::CouldNotFindOut { .. } if transient => {
-                "Try again later; to test the rebuilders: apt-quorum status --online."
+                "Try again later; to test the rebuilders: apt-quorum status --online"
             }
             Reason::NotConfirmed { .. } | Reason::CouldNotFindOut { .. } => {
                 "Wait for more confirmations; to see what is missing: "
@@ -246,16 +252,31 @@ pub fn next_step(refusals: &[&Refusal]) -> String {
             steps.push((step, command));
         }
     }
-    let steps: Vec<String> =
-        steps.into_iter().map(|(step, command)| format!("{step}{command}")).collect();
-    steps.join(" ")
+    // No full stop follows a command: it would be pasted with it.
+    let ends = |step: &str| step.ends_with('.');
+    steps.sort_by_key(|(step, _)| !ends(step));
+    let mut text = String::new();
+    for (step, command) in steps {
+        match text.as_str() {
+            "" => {}
+            before if ends(before) => text.push(' '),
+            _ => text.push_str("; "),
+        }
+        text += step;
+        text += &command;
+    }
+    text
 }
 
-/// The command that explains a refusal, with a full stop.
+/// The command that explains a refusal. It names the version: another one may be installed, and
+/// would be explained.
 fn explain(refusal: &Refusal) -> String {
     let control = refusal.subject.as_ref().and_then(|it| it.control().ok());
-    let package = control.map_or("PACKAGE", |it| it.identity.package.as_str());
-    format!("apt-quorum explain {package}.")
+    let package = control.map_or_else(
+        || "PACKAGE".to_owned(),
+        |it| format!("{}={}", it.identity.package, it.identity.version),
+    );
+    format!("apt-quorum explain {package}")
 }
 
 /// The name of the file: the one in its control data, or else its path.
@@ -273,6 +294,51 @@ fn names(rebuilders: &[RebuilderName]) -> String {
         [all @ .., last] => {
             let all: Vec<&str> = all.iter().map(RebuilderName::as_str).collect();
             format!("{} and {last}", all.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(reason: Reason) -> Refusal {
+        Refusal { subject: None, reason, report: None }
+    }
+
+    #[test]
+    fn a_command_is_never_followed_by_a_full_stop() {
+        let few = refusal(Reason::NotConfirmed { confirmed: 1, needed: 2, missing: Vec::new() });
+        let conflict = refusal(Reason::Conflict { rebuilders: Vec::new() });
+        let missing = refusal(Reason::Missing);
+        assert_eq!(
+            next_step(&[&few, &conflict, &missing, &few]),
+            "Find out why the file is unreadable, then try again. Wait for more confirmations; \
+             to see what is missing: apt-quorum explain PACKAGE; To see who signed a different \
+             file: apt-quorum explain PACKAGE"
+        );
+    }
+
+    #[test]
+    fn enough_confirmations_do_not_read_as_too_few() {
+        let carol: RebuilderName = "carol".parse().unwrap();
+        let confirmed =
+            |confirmed| Reason::NotConfirmed { confirmed, needed: 2, missing: vec![carol.clone()] };
+        for (reason, expected) in [
+            (confirmed(1), "1 of 2 required confirmations; carol must be among them"),
+            (confirmed(2), "2 of 2 required confirmations, but carol must be among them"),
+            (confirmed(3), "3 confirmations (2 required), but carol must be among them"),
+            (
+                Reason::CouldNotFindOut { confirmed: 2, needed: 2, silent: vec![carol.clone()] },
+                "undetermined: carol did not respond; 2 of 2 required confirmations, but a \
+                 required rebuilder is missing",
+            ),
+            (
+                Reason::CouldNotFindOut { confirmed: 1, needed: 2, silent: vec![carol.clone()] },
+                "undetermined: carol did not respond; 1 of 2 required confirmations",
+            ),
+        ] {
+            assert_eq!(super::reason(&reason), expected);
         }
     }
 }

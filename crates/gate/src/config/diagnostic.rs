@@ -9,6 +9,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::policy::Place;
+
 /// Most mistakes that are shown.
 const MAX_SHOWN: usize = 100;
 
@@ -91,13 +93,15 @@ impl SourceFile {
         self.at(0..0)
     }
 
-    /// The name of a rule or an exception in messages: the file and the line.
+    /// The place of the rule or the exception whose table begins at the byte `at`.
     #[must_use]
-    pub fn place_name(&self, span: &Range<usize>) -> String {
-        match self.marked(span) {
-            Some(marked) => format!("{} line {}", self.name(), marked.line),
-            None => self.name(),
-        }
+    pub fn named_place(&self, at: usize) -> Place {
+        Place { file: self.name(), line: self.line_number(at) }
+    }
+
+    /// The number of the line that contains the byte `at`, from 1.
+    fn line_number(&self, at: usize) -> usize {
+        self.text.get(..at).unwrap_or_default().matches('\n').count() + 1
     }
 
     /// The line that contains the byte `at`, with the offset of its first byte.
@@ -116,7 +120,7 @@ impl SourceFile {
         let end = span.end.min(start + line.len());
         let length = self.text.get(span.start..end).map_or(1, |part| part.chars().count());
         Some(Marked {
-            line: before.matches('\n').count() + 1,
+            line: self.line_number(span.start),
             column: before.get(start..)?.chars().count() + 1,
             length: length.max(1),
             text: line.trim_end_matches('\r').chars().map(one_column).collect(),

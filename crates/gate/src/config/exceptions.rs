@@ -39,5 +39,5 @@ fn exception(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<Excep
             .push(reason.place.saying(&"reason is empty: say why this may pass without a quorum"));
         return None;
     }
-    Some(Exception::new(table.place_name(), matcher, reason.value.into_owned(), expires?.value))
+    Some(Exception::new(table.named_place(), matcher, reason.value.into_owned(), expires?.value))
 }

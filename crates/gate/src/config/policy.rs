@@ -59,7 +59,7 @@ pub(super) fn read(
         let default = match (&mode, &threshold) {
             (Some(mode), _) if mode.value == Mode::Enforce && rebuilders.are_none() => {
                 let message = "no rebuilder is configured, so every package would be refused";
-                let help = "add one to rebuilders.d, or write mode = \"warn\" until then";
+                let help = "write mode = \"warn\", then choose rebuilders: apt-quorum setup";
                 problems.push(mode.place.saying(&message).help(help));
                 None
             }
@@ -184,7 +184,7 @@ fn rule(
     );
     match made {
         Ok(requirement) => {
-            let place = table.place_name();
+            let place = table.named_place();
             Some(Rule { place, matcher, requirement, reason })
         }
         Err(errors) => {

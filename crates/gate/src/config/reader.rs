@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Problems, SourceFile, SourcePlace};
 use super::syntax;
+use crate::policy::Place;
 use crate::types::Timestamp;
 
 /// All keys that may occur anywhere. None of them counts as a misspelling of another one.
@@ -109,9 +110,9 @@ impl<'s, 't> Table<'s, 't> {
         self.source.at(self.span.clone())
     }
 
-    /// The name of the table in messages.
-    pub(super) fn place_name(&self) -> String {
-        self.source.place_name(&self.span)
+    /// The place of a rule or an exception, as people are told of it.
+    pub(super) fn named_place(&self) -> Place {
+        self.source.named_place(self.span.start)
     }
 
     /// Reads a text by the `FromStr` of its type.

@@ -57,13 +57,16 @@ pub(super) struct FetchingProcess {
     lines: Sender<String>,
 }
 
+/// The name by which the process that fetches is started.
+pub const FETCH: &str = "apt-quorum-fetch";
+
 impl FetchingProcess {
     /// Starts this program again, as `user`, to read a setup from its input. Returns the process
     /// and its output.
     pub(super) fn start(user: &User) -> std::io::Result<(Self, ChildStdout)> {
         let mut command = Command::new(program()?);
         command
-            .arg0("apt-quorum-fetch")
+            .arg0(FETCH)
             .env_clear()
             .current_dir("/")
             // Clears the supplementary groups as well.

@@ -10,7 +10,7 @@
 //! `evidence/method/SHA256` those that the method saw; the latter directory belongs to its user.
 //!
 //! Neither grows without limit. Receipts that have become too long are written anew without the
-//! lines that are no longer needed ([`shorten`]). SignedBytes bytes have a room ([`crate::sys::room`]):
+//! lines that are no longer needed ([`shorten`]). Signed bytes have a room ([`crate::sys::room`]):
 //! if some are gone, the receipt still tells who signed them and what their SHA-256 is.
 //!
 //! A line that is no JSON was cut off by a crash or a full disk. It records nothing, and those

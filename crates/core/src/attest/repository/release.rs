@@ -221,7 +221,7 @@ fn inline(file: &[u8]) -> Result<(Vec<u8>, Signatures), RepositoryRejection> {
     let signed = message.signed_text();
     let packets = message.signatures().iter().cloned();
     let signatures = signatures(packets, SignatureType::Text, signed.clone().into_bytes())?;
-    // SignedRelease is the text with the line ends of the network, read is the one with Unix's.
+    // The signature is over the text with the network's line ends; what is read has Unix's.
     Ok((signed.replace("\r\n", "\n").into_bytes(), signatures))
 }
 
