@@ -11,8 +11,8 @@ use apt_quorum::attest::{Claim, KeyRing, PinnedKey, WantedFile, verify};
 use apt_quorum::deb::examine;
 use apt_quorum::policy::{
     Assessment, Basis, Clearance, Decision, Epoch, Evidence, Exception, GroupCount, GroupQuota,
-    Matcher, Mode, Named, OnConflict, Outcome, Place, Policy, Reason, Report, Requirement, Rule,
-    Standing, Subject, UnsignedStatus, assess, assess_early, decide, decide_early,
+    Listing, Matcher, Mode, Named, OnConflict, Outcome, Place, Policy, Reason, Report, Requirement,
+    Rule, Standing, Subject, UnsignedStatus, assess, assess_early, decide, decide_early,
 };
 use apt_quorum::types::{ArtifactName, PublicKey, RebuilderName, Sha256Digest, Timestamp};
 
@@ -253,6 +253,17 @@ fn specification(judged: &Judged<'_>) -> Told {
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 const GROUPS: [&str; 2] = ["one", "two"];
 
+/// How conditions are written.
+#[derive(Debug, Clone, Copy)]
+struct Form {
+    /// The package by its architecture
+    architecture: bool,
+    /// The repository by this key, of seven
+    key: usize,
+    /// What matches no repository by two keys, each of which matches another one
+    split: bool,
+}
+
 /// Why a key no longer counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Over {
@@ -273,6 +284,7 @@ struct Oracle {
     over: Over,
     /// Every set of rebuilders
     sets: Vec<BTreeSet<RebuilderName>>,
+    form: Form,
     subjects: Vec<(Package, Subject)>,
     named: Vec<(Package, Named)>,
     compared: usize,
@@ -350,6 +362,7 @@ impl Oracle {
             keys,
             claims,
             over: Over::Ended,
+            form: Form { architecture: false, key: 5, split: false },
             sets: (0..16).map(names).collect(),
             subjects,
             named,
@@ -367,14 +380,27 @@ impl Oracle {
             Sha256Digest::of(TWO_READINGS),
             Sha256Digest::of(NO_PACKAGE),
         ];
-        Matcher {
-            package: pattern(when.package, "hel*", "goodbye"),
+        let mut matcher = Matcher {
             version: pattern(when.version, "2.10-?", "3*"),
             source: pattern(when.source, "hello", "goodbye"),
-            site: pattern(when.site, "*.debian.org", "elsewhere.example"),
             sha256: when.sha256.map(|it| if it { files.clone() } else { vec![other] }),
             ..Matcher::default()
+        };
+        match self.form.architecture {
+            false => matcher.package = pattern(when.package, "hel*", "goodbye"),
+            true => matcher.architecture = pattern(when.package, "amd64", "arm64"),
         }
+        let Form { key, split, .. } = self.form;
+        match when.site {
+            None => {}
+            Some(true) => repository(&mut matcher, key, &listing()),
+            Some(false) if split => {
+                repository(&mut matcher, key, &listing());
+                repository(&mut matcher, (key + 1) % 7, &elsewhere());
+            }
+            Some(false) => repository(&mut matcher, key, &nowhere()),
+        }
+        matcher
     }
 
     fn policy(&self, judged: &Judged<'_>) -> Policy {
@@ -464,6 +490,48 @@ impl Oracle {
     }
 }
 
+/// Another repository that offers the file.
+fn elsewhere() -> Listing {
+    let text = || "elsewhere".to_owned();
+    Listing {
+        origin: text(),
+        label: text(),
+        suite: text(),
+        codename: text(),
+        component: text(),
+        site: text(),
+        signed_by: vec!["2".repeat(40).parse().unwrap()],
+    }
+}
+
+/// One that does not.
+fn nowhere() -> Listing {
+    let text = || "nowhere".to_owned();
+    Listing {
+        origin: text(),
+        label: text(),
+        suite: text(),
+        codename: text(),
+        component: text(),
+        site: text(),
+        signed_by: vec!["3".repeat(40).parse().unwrap()],
+    }
+}
+
+/// Adds what this repository says under one of its keys.
+fn repository(matcher: &mut Matcher, key: usize, of: &Listing) {
+    let is = |text: &String| globs(&[text]);
+    match key {
+        0 => matcher.origin = is(&of.origin),
+        1 => matcher.label = is(&of.label),
+        2 => matcher.suite = is(&of.suite),
+        3 => matcher.codename = is(&of.codename),
+        4 => matcher.component = is(&of.component),
+        5 => matcher.site = is(&of.site),
+        _ => matcher.signed_by = Some(of.signed_by.clone()),
+    }
+}
+
 fn later() -> Timestamp {
     moment("2026-06-01T12:00:01Z")
 }
@@ -499,7 +567,7 @@ fn subjects(world: &World) -> Vec<(Package, Subject)> {
                 _ => "hello 2.10-3 amd64",
             };
             let asked = (fault == Fault::AnotherAskedFor || listed).then(|| identity(asked));
-            let of = |it: bool| if it { vec![listing()] } else { Vec::new() };
+            let of = |it: bool| if it { vec![listing(), elsewhere()] } else { Vec::new() };
             let subject = Subject::new(file, asked, of(listed)).listed_without_hash(of(unhashed));
             let subject = match changeable {
                 true => subject.that_others_can_change("why".to_owned()),
@@ -521,7 +589,7 @@ fn named(world: &World) -> Vec<(Package, Named)> {
             identity,
             epoch: if epoch { Epoch::Known } else { Epoch::Told },
             sha256: world.file.sha256(),
-            listings: if listed { vec![listing()] } else { Vec::new() },
+            listings: if listed { vec![elsewhere(), listing()] } else { Vec::new() },
         };
         all.push((Package { named: true, epoch, source, listed, ..FILE }, named));
     }
@@ -728,6 +796,19 @@ impl Oracle {
         let met = |need: &Need, votes: u8| unmet(*need, votes, 0, 0).is_none();
         let all = (1 << judged.parties.len()) - 1;
         assert_eq!(policy.minds_conflicts(), needs.iter().any(|it| it.refuse), "{judged:?}");
+        // Indexes are read for conditions about repositories, and for exceptions that are not bound to
+        // the bytes; who signed them is looked up for signed_by.
+        let of_rules = judged.rules.iter().any(|it| it.0.site.is_some());
+        let of_exceptions = judged.exceptions.iter().map(|it| it.0);
+        let by_name = of_exceptions.clone().any(|it| it.sha256.is_none());
+        let repositories = of_rules || of_exceptions.clone().any(|it| it.site.is_some());
+        assert_eq!(policy.needs_listings(), repositories || by_name, "{judged:?}");
+        let whens = judged.rules.iter().map(|it| it.0).chain(of_exceptions);
+        let signers = whens.filter_map(|it| it.site).any(|right| {
+            let Form { key, split, .. } = self.form;
+            key == 6 || (key == 5 && split && !right)
+        });
+        assert_eq!(policy.needs_signers(), signers, "{judged:?}");
         for votes in 0..=all {
             let confirming = &self.sets[usize::from(votes)];
             let enough = needs.iter().all(|it| !it.refuse && met(it, votes));
@@ -789,14 +870,14 @@ fn all_requirements_over_three_rebuilders() {
     assert_eq!(oracle.compared, 35 * 3354 * 2);
 }
 
-/// Four rebuilders, of which it does not matter who is who, and every requirement over them with up
-/// to one group.
+/// Four rebuilders that confirm, deny or are silent, of which it does not matter who is who, and every
+/// requirement over them with up to one group.
 #[test]
 fn all_requirements_over_four_rebuilders() {
     let mut oracle = Oracle::new();
-    let states = [DENIES, VOTES, CONTRADICTS, SILENT];
+    let states = [DENIES, VOTES, SILENT];
     oracle.count(&needs(0b1111, 1), &lists_of(&states, 4, true));
-    assert_eq!(oracle.compared, 35 * 5400 * 2);
+    assert_eq!(oracle.compared, 15 * 5400 * 2);
 }
 
 const NONE: When = When { package: None, version: None, source: None, site: None, sha256: None };
@@ -817,7 +898,7 @@ fn up_to_two<T: Copy>(items: &[T]) -> Vec<Vec<T>> {
     std::iter::once(Vec::new()).chain(items.iter().map(|it| vec![*it])).chain(pairs).collect()
 }
 
-/// Up to two rules with every condition, for files and for packages of which not all is known.
+/// Up to two rules with conditions of every kind, for files and for packages of which not all is known.
 #[test]
 fn all_pairs_of_rules() {
     let mut oracle = Oracle::new();
@@ -830,8 +911,6 @@ fn all_pairs_of_rules() {
         OTHER_SOURCE,
         SITE,
         OTHER_SITE,
-        BYTES,
-        OTHER_BYTES,
         When { source: Some(false), ..VERSION },
         When { source: Some(true), ..PACKAGE },
     ];
@@ -859,10 +938,10 @@ fn all_pairs_of_rules() {
             }
         }
     }
-    assert_eq!(oracle.compared, (1 + 36 + 36 * 36) * 2 * 16 * 10);
+    assert_eq!(oracle.compared, (1 + 30 + 30 * 30) * 2 * 16 * 10);
 }
 
-/// Up to two exceptions with every condition, in force or just over, for files with every fault and
+/// Up to two exceptions with conditions of every kind, in force or just over, for files with every fault and
 /// every listing, and for packages that are only named; without a rebuilder and with one.
 #[test]
 fn all_pairs_of_exceptions() {
@@ -904,6 +983,49 @@ fn all_pairs_of_exceptions() {
         }
     }
     assert_eq!(oracle.compared, (1 + 20 + 20 * 20) * (4 * 4 + 1) * 32);
+}
+
+/// A rule or an exception with every condition, and with every two; by each key that says it. "All of
+/// them must match the same repository."
+#[test]
+fn all_conditions_in_every_form() {
+    let mut oracle = Oracle::new();
+    let mut whens = Vec::new();
+    for it in every(&[3, 3, 3, 3, 3]) {
+        let given = [0, 1, 2, 3, 4].map(|at| (it[at] > 0).then_some(it[at] == 1));
+        let [package, version, source, site, sha256] = given;
+        if given.iter().flatten().count() <= 2 {
+            whens.push(When { package, version, source, site, sha256 });
+        }
+    }
+    let need = |threshold| need(threshold, 0b1, 0, false);
+    let of: Vec<usize> = (0..oracle.subjects.len()).chain(oracle.all_named()).collect();
+    let forms = every(&[2, 7, 2]).map(|it| (it[0] == 1, it[1], it[2] == 1));
+    for (architecture, key, split) in forms {
+        oracle.form = Form { architecture, key, split };
+        for when in &whens {
+            let strict = Need { refuse: true, ..need(1) };
+            for (rules, exceptions) in
+                [(vec![(*when, strict)], vec![]), (vec![], vec![(*when, true)])]
+            {
+                for parties in [vec![CONTRADICTS], vec![DENIES]] {
+                    let judged = Judged {
+                        parties: &parties,
+                        package: FILE,
+                        rules: &rules,
+                        default: Some(need(1)),
+                        exceptions: &exceptions,
+                        warn: false,
+                    };
+                    let policy = oracle.policy(&judged);
+                    oracle.helpers(&policy, &judged);
+                    let evidence = oracle.evidence(&parties);
+                    oracle.compare(&judged, &policy, &evidence, &of);
+                }
+            }
+        }
+    }
+    assert_eq!(oracle.compared, 28 * 51 * 4 * 32);
 }
 
 /// A decision before all have answered is what it would be after them, whatever they say; and
