@@ -17,7 +17,7 @@ use crate::policy::Place;
 use crate::types::Timestamp;
 
 /// All keys that may occur anywhere. None of them counts as a misspelling of another one.
-const KEYS: [&str; 46] = [
+const KEYS: [&str; 48] = [
     "answer_timeout",
     "architecture",
     "architectures",
@@ -35,6 +35,8 @@ const KEYS: [&str; 46] = [
     "file",
     "group",
     "groups",
+    "hold",
+    "hold_alarm",
     "key",
     "label",
     "max_age_days",
@@ -42,13 +44,13 @@ const KEYS: [&str; 46] = [
     "name",
     "network",
     "not_after",
-    "rebuilders",
     "origin",
     "package",
     "property",
     "protocol",
     "public",
     "reason",
+    "rebuilders",
     "require",
     "rule",
     "sha256",
@@ -176,6 +178,17 @@ impl<'s, 't> Table<'s, 't> {
             .as_integer()
             .and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
         self.typed(key, value, number, "a whole number, without quotes", problems)
+    }
+
+    /// Reads `true` or `false`.
+    pub(super) fn boolean(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Option<Located<bool>> {
+        let value = self.take(key)?;
+        let answer = value.get_ref().as_bool();
+        self.typed(key, value, answer, "true or false, without quotes", problems)
     }
 
     /// Reads a date, and returns the moment at which that day begins in UTC.
