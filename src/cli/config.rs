@@ -6,7 +6,7 @@ use std::fmt::{Display, Write as _};
 use super::args::{ConfigCommand, ConfigDirectory};
 use super::output::{complain, counted, print};
 use super::world::{Stop, now};
-use super::{Exit, loose};
+use super::{Exit, exception, loose};
 use crate::apt::configuration::Configuration;
 use crate::attest::Accepted;
 use crate::cli::ways::ways;
@@ -77,9 +77,10 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
         notes.push("dpkg = \"pass\": files that dpkg gets without apt are not checked".into());
     }
     for exception in policy.exceptions().iter().filter(|it| it.exemption.expires <= now) {
-        let date = exception.exemption.expires.date();
-        notes.push(format!("the exception in {} expired on {date}", exception.exemption.place));
+        let (spoken, ended) = (exception.exemption.spoken(), exception.exemption.expires.ended());
+        notes.push(format!("{spoken} expired {ended}"));
     }
+    notes.extend(exception::endings(policy.exceptions(), "", now));
     notes.extend(loose::notes(policy));
     let mut voters = BTreeSet::new();
     for key in policy.keys().iter() {

@@ -66,11 +66,34 @@ fn plain(text: &str) -> String {
     text.chars().map(|c| if matches!(c, ' '..='~' | '\n') { c } else { '?' }).collect()
 }
 
+/// Goes on if the command line agrees, or a person at a terminal does. Beside JSON, no question is
+/// asked.
+pub(super) fn agree(question: &str, yes: bool, json: bool) -> Result<(), Stop> {
+    match (yes, json) {
+        (true, _) => Ok(()),
+        (false, true) => {
+            Err(Stop::wrong("--json asks no questions: add --yes. Nothing was changed."))
+        }
+        (false, false) => ask(question, "--yes"),
+    }
+}
+
+/// Asks at a terminal until the answer is yes or no; no answer is no.
+pub(super) fn asked(question: &str) -> Result<bool, Stop> {
+    loop {
+        match answer(question)?.to_ascii_lowercase().as_str() {
+            "yes" => return Ok(true),
+            "no" | "n" | "" => return Ok(false),
+            _ => say_first("  Type yes or no.\n")?,
+        }
+    }
+}
+
 /// Asks at a terminal; any answer but yes is no. Where there is no terminal, the error says to add
 /// `flags`.
 pub(super) fn ask(question: &str, flags: &str) -> Result<(), Stop> {
     if !io::stdin().is_terminal() {
-        return Err(Stop::refused(format!("no terminal: add {flags}. Nothing was changed.")));
+        return Err(Stop::wrong(format!("no terminal: add {flags}. Nothing was changed.")));
     }
     match answer(question)?.as_str() {
         "yes" => Ok(()),

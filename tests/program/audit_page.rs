@@ -71,6 +71,7 @@ fn hostile_package(state: PackageState, more: &str) -> RecordedPackage {
         reason: Some(RecordedReason { code: "not-confirmed", text: EVIL.to_owned() }),
         exception: excepted.then(|| Exemption {
             place: Place { file: EVIL.to_owned(), line: 1 },
+            id: None,
             reason: EVIL.to_owned(),
             expires: time(),
         }),

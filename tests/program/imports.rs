@@ -176,7 +176,7 @@ fn nothing_is_written_without_consent() {
     let (root, alice) = (Key::new(), Key::new());
     let before = written(&world);
     let ended = import(&world, &signed(&layout(&[&alice], 1), &[&root]), &root, &[]);
-    ended.assert_code(1).assert_plain();
+    ended.assert_code(2).assert_plain();
     assert!(ended.stdout.contains("This would be written to"), "{ended:?}");
     assert!(ended.stderr.contains("--yes"), "{ended:?}");
     assert_eq!(written(&world), before);
@@ -996,7 +996,7 @@ fn repro_threshold_is_taken_over_in_one_command() {
         "rebuilder one.example (rebuilders.d/one.example.toml)",
         "contact   mail us",
         "endpoint  rebuilderd https://one.example/all/",
-        "exception for grub-efi until 2099-01-01: imported from repro-threshold; no rebuilder confirms it.",
+        "exception for grub-efi until and including 2099-01-01: imported from repro-threshold; no rebuilder confirms it.",
         "all addresses at one.example are one rebuilder with one vote",
     ] {
         assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);

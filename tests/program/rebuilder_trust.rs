@@ -199,12 +199,12 @@ fn without_a_terminal_every_key_must_be_named_and_no_other() {
     let (a, b, c) = (one.id(), two.id(), other.id());
     let short = &a[..31];
     for (expected, code, arguments) in [
-        ("no terminal: add --yes and a --fingerprint", 1, vec![]),
+        ("no terminal: add --yes and a --fingerprint", 2, vec![]),
         ("no --fingerprint names the key", 1, vec!["--yes"]),
         ("no --fingerprint names the key", 1, vec!["--yes", "--fingerprint", &a]),
         (
             "no terminal: add --yes and a --fingerprint",
-            1,
+            2,
             vec!["--fingerprint", &a, "--fingerprint", &b],
         ),
         ("no key here has the fingerprint", 1, vec!["--yes", "--fingerprint", &c]),
@@ -745,13 +745,16 @@ fn removing_takes_only_what_is_this_rebuilders_alone() {
     world.write("etc/rebuilders.d/beta.toml", text(&world, "etc/rebuilders.d/beta.toml") + &more);
     let before = files(&world);
     let ended = rebuilder(&world, &["remove", "beta"]);
-    ended.assert_code(1);
+    ended.assert_code(2);
     assert!(
         ended.stdout.contains("beta.toml\n") && ended.stdout.contains("beta.pem\n"),
         "{ended:?}"
     );
     assert!(!ended.stdout.contains("elsewhere"), "{ended:?}");
-    rebuilder(&world, &["remove", "gamma", "--yes"]).assert_code(2);
+    let gone = rebuilder(&world, &["remove", "gamma", "--yes"]);
+    gone.assert_code(0);
+    assert!(gone.stdout.starts_with("There is no rebuilder gamma: nothing was changed."));
+    rebuilder(&world, &["remove", "../x", "--yes"]).assert_code(2);
     assert_eq!(files(&world), before);
     // A rule that needs it keeps it.
     let policy = text(&world, "etc/policy.toml");
