@@ -59,7 +59,7 @@ impl Width {
     pub(super) const fn words(self) -> &'static str {
         match self {
             Self::Everything => "every package of every repository that meets its conditions",
-            Self::Repository => "every package of its repository",
+            Self::Repository => "every package of its repository that meets its conditions",
             Self::Versions => "every version, from every repository",
         }
     }

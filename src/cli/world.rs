@@ -1,6 +1,7 @@
 //! The common parts of commands that look at the configuration and change it: their start, their
 //! end, their questions, and the change itself.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
@@ -175,6 +176,14 @@ pub(super) fn directory(named: &ConfigDirectory, apt: &Configuration) -> PathBuf
     named.config.clone().unwrap_or_else(default)
 }
 
+/// Returns the option with which a command means the configuration in this directory.
+pub(super) fn option(apt: &Configuration, directory: &Path) -> String {
+    if apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY) == directory {
+        return String::new();
+    }
+    format!(" --config {}", directory.display())
+}
+
 impl World {
     pub(super) fn open(named: &ConfigDirectory) -> Result<Self, Stop> {
         let apt = apt_configuration(Environment::Heard).map_err(Stop::wrong)?;
@@ -200,11 +209,29 @@ impl World {
 
     /// Returns the option with which a proposed command means the same configuration.
     pub(super) fn option(&self) -> String {
-        let own = self.apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY);
-        if own == self.config.directory {
-            return String::new();
+        option(&self.apt, &self.config.directory)
+    }
+
+    /// Adds to a change that these rebuilders are none any more: removes their files, and their keys
+    /// if no other rebuilder's file names these.
+    pub(super) fn forget(
+        &self,
+        names: &BTreeSet<RebuilderName>,
+        change: &mut Change,
+    ) -> Result<(), Stop> {
+        let (gone, stay): (Vec<_>, Vec<_>) =
+            self.config.rebuilders.iter().partition(|(name, _)| names.contains(*name));
+        let kept: BTreeSet<&PathBuf> = stay.iter().flat_map(|(_, it)| &it.key_files).collect();
+        let own = self.config.directory.join("rebuilders.d");
+        for (_, rebuilder) in gone {
+            // A file elsewhere, or one that another rebuilder's file names, is not its alone.
+            let keys = rebuilder.key_files.iter();
+            let keys = keys.filter(|it| it.starts_with(&own) && !kept.contains(it));
+            for path in std::iter::once(&rebuilder.file).chain(keys) {
+                change.remove(self.relative(path)?);
+            }
         }
-        format!(" --config {}", self.config.directory.display())
+        Ok(())
     }
 
     /// Returns the path of a file of the configuration, relative to its directory.

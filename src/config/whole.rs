@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Change, MAX_FILE, load, toml_text};
+use super::{Change, Diagnostic, MAX_FILE, SourceFile, load, toml_text};
 use crate::sys::secure::{SecureError, Trusted};
 use crate::types::{RebuilderName, printable};
 
@@ -40,13 +40,8 @@ pub struct Whole {
 #[derive(Debug, thiserror::Error)]
 pub enum WholeError {
     /// It is no TOML.
-    #[error("{}: {why}", .path.display())]
-    Syntax {
-        /// The file
-        path: PathBuf,
-        /// The mistake, with its place
-        why: String,
-    },
+    #[error("{0}")]
+    Syntax(Box<Diagnostic>),
     /// A part of it is not as it must be.
     #[error("{}: {why}", .path.display())]
     Part {
@@ -70,11 +65,12 @@ impl Whole {
         let part = |why: String| WholeError::Part { path: path.clone(), why };
         let text = trusted.read(&path, MAX_FILE)?;
         let mut policy: Table = text.parse().map_err(|error: toml::de::Error| {
-            WholeError::Syntax { path: path.clone(), why: error.to_string().trim_end().to_owned() }
+            let source = SourceFile::new(path.clone(), text.clone());
+            let place = error.span().map_or_else(|| source.whole(), |span| source.at(span));
+            WholeError::Syntax(Box::new(place.saying(&error.message())))
         })?;
-        let mut whole = Self::default();
-        whole.sources = policy.remove("sources").map(|it| words(&it).map_err(part)).transpose()?;
-        whole.exceptions = match policy.remove("exception") {
+        let sources = policy.remove("sources").map(|it| words(&it).map_err(part)).transpose()?;
+        let exceptions = match policy.remove("exception") {
             None => None,
             Some(Value::Array(all)) => Some(all),
             Some(_) => return Err(part("write each exception under [[exception]]".to_owned())),
@@ -84,6 +80,7 @@ impl Whole {
             Some(Value::Array(all)) => Some(all),
             Some(_) => return Err(part("write each rebuilder under [[rebuilder]]".to_owned())),
         };
+        let mut whole = Self { exceptions, sources, ..Self::default() };
         for it in rebuilders.iter().flatten() {
             let table = it.as_table();
             let mut table = table
@@ -138,7 +135,7 @@ impl Whole {
             }
             // What is left describes a rebuilder that is none any more.
             let config = load(directory, trusted).ok();
-            for path in found.into_keys() {
+            for (path, was) in found {
                 let of_file = config.iter().flat_map(|it| it.rebuilders.values());
                 let mut gone = of_file.filter(|it| it.file == directory.join(&path));
                 for key in gone.by_ref().flat_map(|it| &it.key_files) {
@@ -148,7 +145,7 @@ impl Whole {
                         change.remove(key);
                     }
                 }
-                change.remove(path);
+                change.remove_only(path, was);
             }
             for (name, text) in &self.key_files {
                 let path = Path::new("rebuilders.d").join(name);
@@ -159,18 +156,22 @@ impl Whole {
         }
         if let Some(wanted) = &self.exceptions {
             let mut found = files(directory, "exceptions.d", trusted)?;
-            let all: Option<Vec<Value>> = found.values().map(|text| exceptions(text)).collect::<Option<Vec<_>>>().map(|it| it.concat());
+            let all: Option<Vec<Value>> = found
+                .values()
+                .map(|text| exceptions(text))
+                .collect::<Option<Vec<_>>>()
+                .map(|it| it.concat());
             if all.as_ref() != Some(wanted) {
                 let path = Path::new(EXCEPTIONS);
                 let was = found.remove(path);
                 if !wanted.is_empty() {
                     let table = Table::from_iter([("exception".to_owned(), wanted.clone().into())]);
                     write(&mut change, path, was, &table);
-                } else if was.is_some() {
-                    change.remove(path);
+                } else if let Some(was) = was {
+                    change.remove_only(path, was);
                 }
-                for path in found.into_keys() {
-                    change.remove(path);
+                for (path, was) in found {
+                    change.remove_only(path, was);
                 }
             }
         }
@@ -205,9 +206,10 @@ fn key_files(
         let Some(Value::String(file)) = key.get_mut("file") else { continue };
         let from = path.parent().unwrap_or(Path::new("/")).join(&*file);
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        let name = from.file_name().and_then(|it| it.to_str()).filter(|it| {
-            it.chars().all(plain) && !it.starts_with('.') && !it.ends_with(".toml")
-        });
+        let name = from
+            .file_name()
+            .and_then(|it| it.to_str())
+            .filter(|it| it.chars().all(plain) && !it.starts_with('.') && !it.ends_with(".toml"));
         let name = name.map(ToOwned::to_owned).ok_or_else(|| WholeError::Part {
             path: path.to_owned(),
             why: format!(
@@ -338,7 +340,10 @@ mod tests {
         let table: Table = text.parse().unwrap();
         let written = to_toml(&table);
         assert!(means(&written, &table), "{written}");
-        assert!(written.contains("\npem = \"\"\"\n-----BEGIN\nab==\n-----END\n\"\"\"\n"), "{written}");
+        assert!(
+            written.contains("\npem = \"\"\"\n-----BEGIN\nab==\n-----END\n\"\"\"\n"),
+            "{written}"
+        );
     }
 
     #[test]

@@ -832,12 +832,13 @@ fn an_exception_admits_what_no_quorum_confirms_and_says_why() {
     let decision = decide(&policy, &world.listed(), &claimed(world.votes(&["a"])), now());
     let Decision::Admit(admit) = &decision else { panic!("{decision:?}") };
     let Basis::Exception { exemption, otherwise } = admit.basis() else { panic!("{admit:?}") };
-    let Exemption { place, reason, expires } = exemption;
+    let Exemption { place, reason, expires, id } = exemption;
     assert_eq!(
         (place.to_string().as_str(), reason.as_str()),
         ("kernel.toml line 1", "not reproducible")
     );
     assert_eq!(*expires, moment("2027-01-01T00:00:00Z"));
+    assert_eq!(*id, None);
     let missing = Reason::NotConfirmed { confirmed: 1, needed: 2, missing: vec![] };
     assert_eq!(*otherwise, missing, "what it would have been without");
     assert_eq!(admit.report().votes.len(), 1, "what was found is kept");

@@ -91,7 +91,9 @@ fn an_exception_that_begins_and_ends_is_a_change() {
     exception("9999-01-01");
     assert_eq!(
         said(&changes(&machine, 0)),
-        ["hello 2.10-3 amd64: was unknown, is now excepted until and including 9999-01-01 (not ? yet)."]
+        [
+            "hello 2.10-3 amd64: was unknown, is now excepted until and including 9999-01-01 (not ? yet)."
+        ]
     );
     exception("2020-01-01");
     assert_eq!(

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use crate::common::dialogue::Terminal;
 use crate::common::{self, Deb, Ended, Key, World, run};
 
 /// A file of exceptions as people write it.
@@ -153,10 +154,7 @@ fn conditions_are_written_as_they_were_given_behind_what_is_there() {
         suite = [\"stable\"]\ncodename = [\"trixie\"]\ncomponent = [\"main\"]\nsite = [\"deb.debian.org\"]\n\
         reason = \"why\"\nexpires = 2199-03-01\n";
     assert_eq!(new, expected);
-    assert!(
-        ended.stdout.starts_with("linux-1: package \"linux-*\" or "),
-        "{ended:?}"
-    );
+    assert!(ended.stdout.starts_with("linux-1: package \"linux-*\" or "), "{ended:?}");
 
     // Names and versions stand for themselves.
     let two = ["--reason", "why", "--until", "2199-03-01"];
@@ -164,7 +162,12 @@ fn conditions_are_written_as_they_were_given_behind_what_is_there() {
     let ended = add(&world, &[&["zlib1g"], &two[..]].concat());
     assert!(ended.stdout.contains("\nApplies to all future versions; use "), "{ended:?}");
     let text = read(&world, "local.toml").unwrap();
-    assert!(text.contains("\nid = \"libc6-1\"\npackage = [\"libc6\"]\nversion = [\"2.41-12+deb13u1\"]\n"), "{text}");
+    assert!(
+        text.contains(
+            "\nid = \"libc6-1\"\npackage = [\"libc6\"]\nversion = [\"2.41-12+deb13u1\"]\n"
+        ),
+        "{text}"
+    );
     assert!(text.contains("\npackage = [\"zlib1g\"]\nreason"), "{text}");
 }
 
@@ -192,7 +195,10 @@ fn what_would_be_no_exception_is_refused_and_nothing_is_written() {
             [&["hello", "--expires", "2199-02-30"], &why[..]].concat(),
             "'2199-02-30' for '--until <DATE>': write the last day as 2027-02-28",
         ),
-        ([&["hello", "--expires", "tomorrow"], &why[..]].concat(), "write the last day as 2027-02-28"),
+        (
+            [&["hello", "--expires", "tomorrow"], &why[..]].concat(),
+            "write the last day as 2027-02-28",
+        ),
         ([&["he*"], &both[..]].concat(), "patterns are given with --package"),
         ([&["hello=1 2"], &both[..]].concat(), "hello=1 2: "),
         (
@@ -238,9 +244,13 @@ fn exceptions_are_listed_with_what_is_left_of_them() {
     let list = exception(&world, &["list"]);
     list.assert_code(0);
     let lines: Vec<&str> = list.stdout.lines().collect();
-    let begins =
-        "exceptions.d/site.toml:4: package \"linux-image-*\": signed elsewhere (until and including 2199-01-01, ";
-    assert!(lines[0].starts_with(begins) && lines[0].ends_with(" days left). WIDE: every version, from every repository."), "{}", lines[0]);
+    let begins = "exceptions.d/site.toml:4: package \"linux-image-*\": signed elsewhere (until and including 2199-01-01, ";
+    assert!(
+        lines[0].starts_with(begins)
+            && lines[0].ends_with(" days left). WIDE: every version, from every repository."),
+        "{}",
+        lines[0]
+    );
     let expired = "exceptions.d/site.toml:10: package \"old\": bug 7 (EXPIRED after 2020-01-01). WIDE: every version, from every repository.";
     assert_eq!(lines[1..], [expired]);
 
@@ -390,7 +400,11 @@ fn an_id_stays_when_lines_shift_and_names_one_exception() {
     let world = world();
     let rest = ["--reason", "why", "--until", "2199-03-01"];
     for name in ["hello", "hello=1", "libfoo++2:any"] {
-        add(&world, &[&[name], &rest[..]].concat()).assert_code(if name.contains(':') { 2 } else { 0 });
+        add(&world, &[&[name], &rest[..]].concat()).assert_code(if name.contains(':') {
+            2
+        } else {
+            0
+        });
     }
     let chosen = add(&world, &[&["other=3", "--id", "until-march"], &rest[..]].concat());
     assert!(chosen.stdout.starts_with("until-march: "), "{chosen:?}");
@@ -398,8 +412,12 @@ fn an_id_stays_when_lines_shift_and_names_one_exception() {
     let text = read(&world, "local.toml").unwrap();
     local(&world, &format!("# a line more\n# and one\n\n{text}"));
     let listed = json(&world, &["list", "--json"]);
-    let ids: Vec<&str> =
-        listed["exceptions"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();
+    let ids: Vec<&str> = listed["exceptions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["id"].as_str().unwrap())
+        .collect();
     assert_eq!(ids, ["hello-1", "hello-2", "until-march"]);
     exception(&world, &["remove", "--yes", "hello-1"]).assert_code(0);
     assert!(!read(&world, "local.toml").unwrap().contains("hello-1"));
@@ -418,10 +436,16 @@ fn an_id_stays_when_lines_shift_and_names_one_exception() {
 fn what_is_in_force_already_is_not_added_once_more() {
     let world = world();
     let until = |day: &'static str| ["hello=1", "--reason", "why", "--until", day];
-    assert_eq!(json(&world, &[&["add", "--json"], &until("2199-03-01")[..]].concat())["changed"], true);
+    assert_eq!(
+        json(&world, &[&["add", "--json"], &until("2199-03-01")[..]].concat())["changed"],
+        true
+    );
     let text = read(&world, "local.toml").unwrap();
     let same = json(&world, &[&["add", "--json"], &until("2199-03-01")[..]].concat());
-    assert_eq!((&same["changed"], &same["exceptions"][0]["id"]), (&false.into(), &"hello-1".into()));
+    assert_eq!(
+        (&same["changed"], &same["exceptions"][0]["id"]),
+        (&false.into(), &"hello-1".into())
+    );
     let longer = add(&world, &until("2199-04-01"));
     longer.assert_code(1);
     assert!(longer.stderr.contains("apt-quorum exception renew hello-1 --days 30"), "{longer:?}");
@@ -440,7 +464,10 @@ fn the_last_day_counts() {
     let until = |end: &str| {
         local(
             &world,
-            &format!("[[exception]]\nsha256 = [\"{}\"]\nreason = \"r\"\nexpires = {end}\n", hello.sha256()),
+            &format!(
+                "[[exception]]\nsha256 = [\"{}\"]\nreason = \"r\"\nexpires = {end}\n",
+                hello.sha256()
+            ),
         );
         world.verify(&hello).code
     };
@@ -448,6 +475,8 @@ fn the_last_day_counts() {
     let today = day_in(0);
     let code = until(&today);
     assert!(code == Some(0) || today != day_in(0));
+    let list = exception(&world, &["list"]).stdout;
+    assert!(list.contains(", less than a day left)") || today != day_in(0), "{list}");
     assert_eq!(until(&day_in(-1)), Some(1));
     assert_eq!(until("2199-01-01"), Some(0));
     // A part of a day is no day.
@@ -496,7 +525,10 @@ fn what_exempts_everything_is_asked_about_and_named_everywhere() {
     let rest = ["--reason", "r", "--days", "3"];
     for (wide, said) in [
         (["--package", "*"], "WIDE: every package of every repository that meets its conditions."),
-        (["--site", "deb.debian.org"], "WIDE: every package of its repository."),
+        (
+            ["--site", "deb.debian.org"],
+            "WIDE: every package of its repository that meets its conditions.",
+        ),
         (["--version", "1"], "WIDE: every package of every repository"),
         (["--source", "a"], "WIDE: every package of every repository"),
     ] {
@@ -530,4 +562,106 @@ fn the_end_is_warned_about_in_time() {
     assert!(status.stdout.contains(warned), "{status:?}");
     assert!(status.stdout.contains("To extend it: apt-quorum exception renew soon-1 --days 30"));
     assert!(!status.stdout.contains("the exception late-1"), "{status:?}");
+}
+
+/// What a quorum has made unnecessary, and what would be needed, and neither of them wide.
+#[test]
+fn suggestions_are_narrow_and_only_for_what_is_refused() {
+    use crate::common::fresh::{Fresh, hello, other, trusting};
+    let fresh = Fresh::new();
+    let rebuilders = [fresh.rebuilder("alpha", &[&hello()])];
+    let flags = ["--threshold", "1", "--mode", "enforce", "--sources", "none", "--yes"];
+    let flags = [&trusting(&rebuilders)[..], &flags, &["--no-dry-run"]].concat();
+    fresh.setup(&flags).assert_code(0);
+    let command = |arguments: &[&str]| {
+        let mut command = fresh.machine.world.command();
+        run(command.arg("exception").args(arguments))
+    };
+    let add = |arguments: &[&str]| {
+        command(&[&["add"], arguments, &["--reason", "r", "--until", "2199-01-01"]].concat())
+            .assert_code(0);
+    };
+    let link = other().link(&fresh.machine.keys["alpha"]);
+    fresh.machine.world.make_directory("confirms");
+    let link = fresh.machine.world.write("confirms/other.link", link).display().to_string();
+    let said = command(&["suggest", "--evidence", &link]);
+    assert_eq!(said.stdout, "No exception is missing, and none is unnecessary.\n");
+    add(&["hello"]);
+    add(&["absent=1"]);
+    fresh.machine.world.write(
+        "etc/exceptions.d/old.toml",
+        "[[exception]]\npackage = [\"other\"]\nreason = \"r\"\nexpires = 2020-01-01\n",
+    );
+    let before = fresh.files();
+    let said = command(&["suggest"]);
+    said.assert_code(0).assert_plain();
+    for told in [
+        "1 exception expired. To remove: apt-quorum exception prune\n",
+        "hello-1 is no longer needed: a quorum confirms hello 2.10-3 amd64 to which it applies. To remove: apt-quorum exception remove hello-1\n",
+        "absent-1 applies to no package here.\n",
+        "other 1 all is not confirmed. To exempt it: apt-quorum exception add other=1 --reason TEXT --days 30\n",
+    ] {
+        assert!(said.stdout.contains(told), "{told:?} in {said:?}");
+    }
+    assert_eq!(said.stdout.lines().count(), 4, "{said:?}");
+    let json = command(&["suggest", "--json"]).json();
+    assert_eq!(json["needed"][0]["conditions"], "other=1");
+    assert_eq!(json["unneeded"][0]["exception"], "hello-1");
+    assert_eq!((&json["unused"][0], &json["unidentified"]), (&"absent-1".into(), &0.into()));
+    assert_eq!(fresh.files(), before);
+    // What it proposes is enough.
+    add(&["other=1"]);
+    let said = command(&["suggest"]);
+    assert!(!said.stdout.contains("is not confirmed"), "{said:?}");
+    // Nothing is proposed where a rebuilder contradicts, nor where none was heard.
+    let link = other().differently_built().link(&fresh.machine.keys["alpha"]);
+    fresh.machine.world.make_directory("at-hand");
+    let link = fresh.machine.world.write("at-hand/other.link", link).display().to_string();
+    command(&["remove", "--yes", "other-1"]).assert_code(0);
+    let said = command(&["suggest", "--evidence", &link]);
+    assert!(
+        said.stdout.contains("CONFLICT: a rebuilder signed a different file as other 1 all"),
+        "{said:?}"
+    );
+    assert!(!said.stdout.contains("exception add other"), "{said:?}");
+    let beta = Key::new();
+    let silent = ["rebuilderd http://127.0.0.1:9/".to_owned()];
+    fresh.machine.world.rebuilder("beta", &beta, &silent);
+    let said = command(&["suggest"]);
+    said.assert_code(3);
+    let told = "1 package undetermined, because rebuilders did not respond: ask again later.\n";
+    assert!(said.stdout.contains(told), "{said:?}");
+}
+
+#[test]
+fn at_a_terminal_only_yes_changes_anything() {
+    let world = world();
+    let at_terminal = |arguments: &[&str], question: &str, typed: &str| {
+        let mut command = world.command();
+        command.arg("exception").args(arguments).arg("--config").arg(world.path("etc"));
+        let mut terminal = Terminal::start(&world, &command);
+        terminal.expect(question).send(typed);
+        terminal.end()
+    };
+    let rest = ["--reason", "r", "--until", "2199-01-01"];
+    let wide = [&["add", "--package", "*"], &rest[..]].concat();
+    let renew = ["renew", "any-1", "--until", "2199-01-02"];
+    let expired = "[[exception]]\npackage = [\"a\"]\nreason = \"r\"\nexpires = 2020-01-01\n";
+    for (arguments, question) in [
+        (&wide[..], "Exempt all of these packages? Type yes: "),
+        (&renew, "Renew this wide exception? Type yes: "),
+        (&["remove", "any-1"], "Remove this exception? Type yes: "),
+        (&["prune"], "Remove these exceptions? Type yes: "),
+    ] {
+        if *arguments == ["prune"] {
+            local(&world, expired);
+        }
+        let before = read(&world, "local.toml");
+        let (code, shown) = at_terminal(arguments, question, "no\n");
+        assert_eq!(code, Some(1), "{shown}");
+        assert_eq!(read(&world, "local.toml"), before);
+        let (code, shown) = at_terminal(arguments, question, "yes\n");
+        assert_eq!(code, Some(0), "{shown}");
+        assert_ne!(read(&world, "local.toml"), before);
+    }
 }

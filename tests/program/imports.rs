@@ -1049,6 +1049,8 @@ fn exceptions_end_after_90_days_unless_said_otherwise() {
     for day in ["2020-01-01", "2099-1-1", "never"] {
         let ended = import_repro_threshold(&world, &text, &["--yes", "--expires", day]);
         ended.assert_code(2).assert_plain();
+        let is_past = ended.stderr.contains("--until: the expiry date is in the past");
+        assert_eq!(is_past, day.starts_with("2020"), "{ended:?}");
     }
     import_repro_threshold(&world, &text, &["--yes"]).assert_code(0);
     let exceptions = read(&world, "etc/exceptions.d/repro-threshold.toml");

@@ -338,6 +338,12 @@ fn named_sources_are_rewritten_and_the_others_stay() {
     assert!(ended.stdout.contains(said) && !ended.stdout.contains("secret"), "{ended:?}");
     assert_eq!(fresh.text("sources.list"), LIST);
     assert_eq!(fresh.text("sources.list.d/debian.sources"), expected);
+    let all = fresh.setup(&["--yes", "--no-dry-run", "--sources", "all"]);
+    all.assert_code(0);
+    let less = fresh.setup(&one);
+    let said = "apt-quorum no longer checks downloads from other sources.\n";
+    assert!(less.assert_code(0).stdout.contains(said), "{less:?}");
+    assert!(!fresh.path("apt.conf.d/01apt-quorum-strict").exists());
     fresh.setup(&["--yes", "--no-dry-run", "--sources", "none"]).assert_code(0);
     assert_eq!(fresh.text("sources.list.d/debian.sources"), SOURCES);
 }
@@ -546,7 +552,8 @@ fn questions_lead_from_fresh_to_enforcing() {
     terminal.expect("  rebuilder  beta").expect("[done] ").send("\n");
     terminal.expect("the threshold was 2 until now").expect("[2] ").send("\n");
     terminal.expect("[enforce] ").send("\n").expect("is checked during download already");
-    terminal.expect("[all] ").send("none\n").expect("Nothing needs to change.");
+    terminal.expect("Which more sources? all, none, or their numbers [all] ").send("none\n");
+    terminal.expect("Nothing needs to change.");
     assert_eq!(terminal.end().0, Some(0));
     assert_eq!(fresh.files(), before);
 }
@@ -615,6 +622,10 @@ fn a_reset_leads_back_to_what_the_package_ships() {
     assert_eq!(fresh.files(), before);
     let dry = fresh.setup(&["--reset", "--dry-run", "--json"]).json();
     assert_eq!((&dry["changed"], &dry["written"]), (&true.into(), &false.into()));
+    assert_eq!(fresh.files(), before);
+    let mut terminal = fresh.at_terminal(&["--reset"]);
+    terminal.expect("Go back to the shipped configuration? Type yes: ").send("no\n");
+    assert_eq!(terminal.end().0, Some(1));
     assert_eq!(fresh.files(), before);
     // Where nothing works any more, this does.
     fresh.machine.world.write("etc/rebuilders.d/alpha.toml", "name = ");
@@ -685,8 +696,12 @@ fn a_file_describes_everything_and_twice_is_once() {
     let json = ended.assert_code(0).json();
     assert_eq!((&json["changed"], &json["written"]), (&true.into(), &true.into()));
     assert_eq!((&json["mode"], &json["threshold"]), (&"enforce".into(), &2.into()));
-    let names: Vec<&str> =
-        json["rebuilders"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> = json["rebuilders"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["alpha", "beta"]);
     assert!(!fresh.path("etc/rebuilders.d/gamma.toml").exists());
     assert!(!fresh.path("etc/exceptions.d/test.toml").exists());
@@ -694,6 +709,8 @@ fn a_file_describes_everything_and_twice_is_once() {
     assert_eq!(fresh.text("etc/rebuilders.d/beta.pem"), fresh.machine.keys["beta"].pem());
     let expected = SOURCES.replace("https://a.", "quorum+https://a.");
     assert_eq!(fresh.text("sources.list.d/debian.sources"), expected);
+    let head = "# Written by apt-quorum setup --from: change the file that it was given.\n";
+    assert!(fresh.text("etc/exceptions.d/setup.toml").starts_with(head));
     let mut list = fresh.machine.world.command();
     let list = run(list.args(["exception", "list"]));
     assert!(list.stdout.starts_with("kernel: package \"y\", version \"1\": z ("), "{list:?}");
@@ -741,6 +758,8 @@ fn what_a_file_describes_wrongly_changes_nothing() {
     fs::create_dir(fresh.path("described")).unwrap();
     let text = description(&fresh);
     let file = fresh.path("described/all.toml").display().to_string();
+    fresh.machine.world.make_directory("described/sub");
+    fresh.machine.world.write("described/sub/beta.pem", fresh.machine.keys["alpha"].pem());
     let before = fresh.files();
     for (was, new, said) in [
         ("threshold = 2", "threshold = 3", "threshold is 3, but there are only 2 rebuilders"),
@@ -753,6 +772,11 @@ fn what_a_file_describes_wrongly_changes_nothing() {
         ("[\"https://a.example/debian/\"]", "\"some\"", "sources must be"),
         ("[\"https://a.example/debian/\"]", "[\"http://no.example/\"]", "no http or https source"),
         ("expires = 2099-01-01", "", "expires is missing"),
+        (
+            "[[exception]]",
+            "[[rebuilder]]\nname = \"c\"\n[[rebuilder.key]]\ntype = \"ed25519\"\nfile = \"sub/beta.pem\"\n[[exception]]",
+            "two different files with keys are called beta.pem",
+        ),
     ] {
         fresh.machine.world.write("described/all.toml", text.replacen(was, new, 1));
         let ended = fresh.setup(&["--from", &file, "--yes"]);

@@ -120,7 +120,9 @@ fn one_screen_tells_where_the_machine_stands() {
         "exceptions.d/test.toml:6: package \"over\": why (EXPIRED after 2020-01-01). WIDE: every version, from every repository."
     );
     assert!(
-        exceptions[1].starts_with("exceptions.d/test.toml:1: package \"later\": why 5 (until and including ")
+        exceptions[1].starts_with(
+            "exceptions.d/test.toml:1: package \"later\": why 5 (until and including "
+        )
     );
     let conflict =
         "conflicting 1.0 all: beta signed a different file under this name (on 2026-01-03)";

@@ -215,8 +215,7 @@ fn an_exception_admits_for_a_reason_until_its_day_and_is_debt() {
     exception(&by_bytes, "2999-12-31");
     let ended = world.verify(&hello());
     ended.assert_code(0);
-    let beginning =
-        "exception: hello 2.10-3 amd64: looked at by hand (until and including 2999-12-31, test.toml line 1)";
+    let beginning = "exception: hello 2.10-3 amd64: looked at by hand (until and including 2999-12-31, test.toml line 1)";
     assert!(ended.stdout.starts_with(beginning), "{ended:?}");
     let (decision, _) = world.decision(&hello(), &[]);
     assert_eq!(decision["basis"], "exception");

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::args::ExceptionAdd;
 use super::{
-    ChangedExceptions, Exit, Stop, World, expires, file, left, list, now, reference, say, say_first,
+    ChangedExceptions, Exit, Stop, World, expires, file, left, list, not_as_intended, now,
+    reference, say, say_first,
 };
 use crate::cli::loose::Width;
 use crate::cli::output::about;
@@ -72,12 +73,7 @@ pub(super) fn run(arguments: &ExceptionAdd) -> Result<Exit, Stop> {
         .find(|it| {
             it.matcher.conditions() == meant.matcher.conditions() && it.exemption == meant.exemption
         })
-        .ok_or_else(|| {
-            Stop::refused(format!(
-                "{} was written, but its content is not as intended: check it.",
-                file.display()
-            ))
-        })?;
+        .ok_or_else(|| not_as_intended(&file))?;
     if arguments.json {
         return Ok(say(&ChangedExceptions::of(true, [written], now), Exit::Admitted));
     }
@@ -122,7 +118,9 @@ fn repeated(
     if of_name && same.exemption.reason == arguments.reason && same.exemption.expires == expires {
         let text = match arguments.json {
             true => ChangedExceptions::of(false, [same], now),
-            false => format!("This exception is there already, as {called}: nothing was changed.\n"),
+            false => {
+                format!("This exception is there already, as {called}: nothing was changed.\n")
+            }
         };
         return Ok(say(&text, Exit::Admitted));
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Exit, Stop, World, conditions, days_left, ends_soon, left, now, place, reference, say};
+use super::{
+    Exit, Stop, World, conditions, days_left, ends_soon, left, now, place, reference, say,
+};
 use crate::cli::args::ListArguments;
 use crate::cli::loose::Width;
 use crate::cli::output::{json, print};

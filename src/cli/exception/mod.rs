@@ -172,6 +172,14 @@ fn file(name: &str) -> PathBuf {
     Path::new(DIRECTORY).join(name)
 }
 
+/// The error where a file does not have what was written.
+fn not_as_intended(file: &Path) -> Stop {
+    Stop::refused(format!(
+        "{} was written, but its content is not as intended: check it.",
+        file.display()
+    ))
+}
+
 /// Returns the first moment at which an exception with this end no longer applies.
 fn expires(end: &End, now: Timestamp) -> Result<Timestamp, Stop> {
     let expires = match (end.until, end.days) {
@@ -203,7 +211,8 @@ mod tests {
             assert_eq!(Reference::read(place).ok(), Some(Reference::Place(at)), "{place}");
         }
         assert!(matches!(Reference::read("hello-1"), Ok(Reference::Id(_))));
-        for bad in ["", "local.toml", ":1", "../local.toml:1", "local.toml:+1", "local.toml:", "A"] {
+        for bad in ["", "local.toml", ":1", "../local.toml:1", "local.toml:+1", "local.toml:", "A"]
+        {
             assert!(Reference::read(bad).is_err(), "{bad}");
         }
     }

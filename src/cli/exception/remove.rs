@@ -17,7 +17,9 @@ pub(super) fn run(arguments: &ExceptionRemove) -> Result<Exit, Stop> {
         let option = world.option();
         let text = match arguments.json {
             true => ChangedExceptions::of(false, [], now),
-            false => format!("There is no exception {id}: nothing was changed. See the list: apt-quorum exception list{option}\n"),
+            false => format!(
+                "There is no exception {id}: nothing was changed. See the list: apt-quorum exception list{option}\n"
+            ),
         };
         return Ok(say(&text, Exit::Admitted));
     }

@@ -2,8 +2,8 @@
 
 use super::args::ExceptionRenew;
 use super::{
-    ChangedExceptions, Exit, Reference, Stop, World, expires, file, left, list, now, reference, say,
-    say_first,
+    ChangedExceptions, Exit, Reference, Stop, World, expires, file, list, not_as_intended, now,
+    reference, say, say_first,
 };
 use crate::cli::loose::Width;
 use crate::cli::world::agree;
@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &ExceptionRenew) -> Result<Exit, Stop> {
             false => format!(
                 "{} applies {} already: nothing was changed.\n",
                 reference(exception),
-                left(expires, now)
+                expires.until()
             ),
         };
         return Ok(say(&text, Exit::Admitted));
@@ -52,9 +52,7 @@ pub(super) fn run(arguments: &ExceptionRenew) -> Result<Exit, Stop> {
             && it.exemption.id == exception.exemption.id
             && it.matcher.conditions() == exception.matcher.conditions()
     });
-    let renewed = renewed.ok_or_else(|| {
-        Stop::refused(format!("{place} was written, but its content is not as intended: check it."))
-    })?;
+    let renewed = renewed.ok_or_else(|| not_as_intended(&config.directory.join(&path)))?;
     let text = match arguments.json {
         true => ChangedExceptions::of(true, [renewed], now),
         false => list::line(renewed, now),

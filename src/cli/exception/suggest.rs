@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &ExceptionSuggest) -> Result<Exit, Stop> {
         assessed.extend(more);
     }
     say_remarks(&court.gate);
-    let found = Suggestions { unidentified, ..Suggestions::of(config, &assessed, now)? };
+    let found = Suggestions { unidentified, ..Suggestions::of(config, &assessed, now) };
     let exit = match found.undetermined.is_empty() {
         true => Exit::Admitted,
         false => Exit::CouldNotFindOut,
@@ -84,7 +84,7 @@ pub(super) fn run(arguments: &ExceptionSuggest) -> Result<Exit, Stop> {
 }
 
 impl Suggestions {
-    fn of(config: &Config, assessed: &[Assessed], now: Timestamp) -> Result<Self, Stop> {
+    fn of(config: &Config, assessed: &[Assessed], now: Timestamp) -> Self {
         let mut found = Self { schema: 1, ..Self::default() };
         for exception in config.policy.exceptions() {
             let called = reference(exception);
@@ -92,10 +92,12 @@ impl Suggestions {
                 found.expired.push(called);
                 continue;
             }
-            let alone = alone(exception, &config.policy)?;
+            // The same policy was put together before.
+            let Some(alone) = alone(exception, &config.policy) else { continue };
             let matched: Vec<&Assessed> =
                 assessed.iter().filter(|it| is_excepted(&alone, &it.named, now)).collect();
-            let is_confirmed = |it: &&Assessed| matches!(it.assessment, Assessment::Confirmed { .. });
+            let is_confirmed =
+                |it: &&Assessed| matches!(it.assessment, Assessment::Confirmed { .. });
             if matched.is_empty() {
                 found.unused.push(called);
             } else if matched.iter().all(is_confirmed) {
@@ -118,7 +120,7 @@ impl Suggestions {
                 }
             }
         }
-        Ok(found)
+        found
     }
 
     fn text(&self, option: &str) -> String {
@@ -180,12 +182,11 @@ impl Suggestions {
 }
 
 /// Returns the policy with this exception as the only one.
-fn alone(exception: &Exception, policy: &Policy) -> Result<Policy, Stop> {
+fn alone(exception: &Exception, policy: &Policy) -> Option<Policy> {
     let (rebuilders, keys) = (policy.rebuilders().clone(), policy.keys().clone());
     let (default, rules) = (policy.default_requirement().cloned(), policy.rules().to_vec());
     let exceptions = vec![exception.clone()];
-    Policy::new(policy.mode(), rebuilders, keys, default, rules, exceptions)
-        .map_err(|_| Stop::wrong("the policy contradicts itself."))
+    Policy::new(policy.mode(), rebuilders, keys, default, rules, exceptions).ok()
 }
 
 /// Returns true if an exception of this policy applies to the package while nothing confirms it.

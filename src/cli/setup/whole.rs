@@ -15,7 +15,7 @@ use crate::cli::Exit;
 use crate::cli::output::json;
 use crate::cli::rebuilder::comes_to;
 use crate::cli::world::{Stop, agree, directory, now, option, say, say_first};
-use crate::config::{Change, ChangeError, Config, Whole, load};
+use crate::config::{Change, ChangeError, Config, Whole, WholeError, load};
 use crate::gate::{Environment, apt_configuration};
 use crate::sys::secure::Trusted;
 use crate::types::RebuilderName;
@@ -50,9 +50,13 @@ impl Replaced {
 /// `setup --from FILE`
 pub(super) fn from(arguments: &SetupArguments, file: &Path) -> Result<Exit, Stop> {
     let it = Replaced::open(arguments)?;
-    let wrong = |why: &dyn std::fmt::Display| Stop::wrong(format!("{why}. Nothing was changed."));
-    let whole = Whole::read(file, it.trusted).map_err(|why| wrong(&why))?;
-    let mut change = whole.change(&it.directory, it.trusted).map_err(|why| wrong(&why))?;
+    let wrong = |why: WholeError| match why {
+        // It ends with the line that has the mistake.
+        WholeError::Syntax(why) => Stop::wrong(format!("{why}\n\nNothing was changed.")),
+        why => Stop::wrong(format!("{why}. Nothing was changed.")),
+    };
+    let whole = Whole::read(file, it.trusted).map_err(wrong)?;
+    let mut change = whole.change(&it.directory, it.trusted).map_err(wrong)?;
     let mut sources = Chosen::AsTheyAre;
     if let Some(words) = &whole.sources {
         sources = it.machine.chosen(words)?;

@@ -67,7 +67,9 @@ pub struct ExceptionId(String);
 
 /// A text that is no name of an exception.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an id has 1 to 64 lower-case letters, digits and hyphens, and begins with a letter or a digit")]
+#[error(
+    "an id has 1 to 64 lower-case letters, digits and hyphens, and begins with a letter or a digit"
+)]
 pub struct ExceptionIdError;
 
 /// A requirement for the files that match. The first matching rule decides.

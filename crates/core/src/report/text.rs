@@ -7,9 +7,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::attest::Claim;
-use crate::policy::{
-    Basis, Decision, Exemption, Reason, Refusal, Report, Standing, Subject,
-};
+use crate::policy::{Basis, Decision, Exemption, Reason, Refusal, Report, Standing, Subject};
 use crate::types::{RebuilderName, printable};
 
 /// The results for a number of files, with one line for each file that was not simply confirmed.

@@ -71,7 +71,8 @@ impl Timestamp {
     /// beginning of a day.
     #[must_use]
     pub fn last_day(self) -> Option<String> {
-        let at_midnight = self.as_unix().rem_euclid(24 * 60 * 60) == 0 && self.0.subsec_nanosecond() == 0;
+        let at_midnight =
+            self.as_unix().rem_euclid(24 * 60 * 60) == 0 && self.0.subsec_nanosecond() == 0;
         let before = self.as_unix().checked_sub(1).and_then(|it| Self::from_unix(it).ok())?;
         at_midnight.then(|| before.date())
     }

@@ -18,9 +18,8 @@ pub(super) fn read(
     problems: &mut Problems,
 ) -> Option<Vec<Exception>> {
     document(source, problems, |table, problems| {
-        let read = |table: &mut Table<'_, '_>, problems: &mut Problems| {
-            exception(table, ids, problems)
-        };
+        let read =
+            |table: &mut Table<'_, '_>, problems: &mut Problems| exception(table, ids, problems);
         table.tables("exception", problems, read)?.into_iter().collect()
     })
     .flatten()
