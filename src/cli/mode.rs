@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Exit;
 use super::args::{ChosenMode, ModeArguments as Arguments};
 use super::output::{counted, json};
-use super::world::{Stop, World, say};
+use super::world::{Hold, Stop, World, say};
 use crate::config::Config;
 use crate::policy::Mode;
 
@@ -55,7 +55,7 @@ fn set(arguments: &Arguments, mode: Mode) -> Result<Exit, Stop> {
         };
         return Ok(say(&text, Exit::Admitted));
     }
-    let config = world.change([], None, Some(mode))?.apply(world.trusted)?;
+    let config = world.change([], None, Some(mode), Hold::AsItIs)?.apply(world.trusted)?;
     if arguments.json {
         return Ok(say(&ShownMode::json(&config, true), Exit::Admitted));
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::super::Exit;
 use super::super::args::RebuilderRemove;
 use super::super::output::counted;
-use super::super::world::{POLICY, agree};
+use super::super::world::{Hold, POLICY, agree};
 use super::{ChangedRebuilder, Stop, World, say, say_first, show};
 use crate::config::{Change, without_setting};
 use crate::policy::Mode;
@@ -92,5 +92,5 @@ fn lower(arguments: &RebuilderRemove, world: &World) -> Result<Change, Stop> {
             counted(left, "rebuilder")
         )));
     }
-    world.change([], threshold, None)
+    world.change([], threshold, None, Hold::AsItIs)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::machine::{Chosen, LocalMachine};
 use crate::cli::rebuilder::Newcomer;
-use crate::cli::world::{Stop, World};
+use crate::cli::world::{Hold, Stop, World};
 use crate::config::{Change, Config, Draft};
 use crate::policy::Mode;
 use crate::types::{RebuilderName, Threshold, Timestamp};
@@ -49,8 +49,10 @@ impl SetupPlan {
     /// Returns the change to the configuration alone.
     fn own(&self, world: &World, now: Timestamp) -> Result<Change, Stop> {
         let drafts: Vec<Draft> = self.added.iter().map(|it| it.draft("setup", now)).collect();
+        // What is unconfirmed would otherwise stop every update.
+        let hold = if self.mode == Some(Mode::Enforce) { Hold::On } else { Hold::AsItIs };
         let threshold = self.threshold.or_else(|| self.any_threshold(world));
-        let mut change = world.change(&drafts, threshold, self.mode)?;
+        let mut change = world.change(&drafts, threshold, self.mode, hold)?;
         world.forget(&self.removed, &mut change)?;
         Ok(change)
     }
