@@ -63,6 +63,10 @@ fn held(world: &World) {
         "/etc/apt/sources.list",
         format!("deb [trusted=yes] quorum+http://{}/debian stable main\n", server.authority()),
     );
+    // The forecast, from indexes that were fetched without us.
+    world.sh("mv /usr/bin/apt-quorum /root/away; apt-get update; mv /root/away /usr/bin/apt-quorum").succeeds();
+    let check = world.sh("apt-quorum check --upgrades").falls_short();
+    check.says("refused: h-b 2 all: 1 of 2").says("holds the refused ones back, and apt installs the others.");
     let line = "apt-quorum: 1 package is held back for want of bob, carol, the oldest since ";
     world.sh("apt-get update").succeeds().says(line);
     let pins = world.sh(&format!("cat {PINS}; ls -l {PINS}")).succeeds();
@@ -76,6 +80,8 @@ fn held(world: &World) {
     list.says("held back: h-b 2 all, since ").says("; 1 stays installed: 1 of 2 required");
     world.sh("apt-quorum hold explain h-b").succeeds().says("apt-quorum explain h-b=2");
     world.sh("apt-quorum hold explain h-a").falls_short().says("h-a is not held back");
+    let check = world.sh("apt-quorum check --upgrades").succeeds();
+    check.says("of 2 packages, 2 confirmed.").says("1 package is held back for want of bob, carol");
     world.sh("apt-get -y upgrade").succeeds().says(line);
     versions(world, "h-a=2 h-b=1 h-c=2");
     // The line is there when nothing else is to be done, and no request about what is held.
