@@ -318,7 +318,8 @@ mod tests {
         assert!(!names("").contains(&"complete".to_owned()));
         let rebuilder = ["list", "add", "add-key", "refresh", "remove", "import-layout", "help"];
         assert_eq!(names("rebuilder "), rebuilder);
-        assert_eq!(names("rebuilder remove --"), ["--config", "--yes", "--help"]);
+        let options = ["--config", "--threshold", "--yes", "--json", "--help"];
+        assert_eq!(names("rebuilder remove --"), options);
         assert_eq!(names("rebuilder remove --y"), ["--yes"]);
         assert_eq!(names("mode "), ["enforce", "warn"]);
         assert_eq!(names("mode --config /x e"), ["enforce"]);

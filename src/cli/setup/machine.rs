@@ -308,6 +308,8 @@ impl LocalMachine {
     fn take_override_back(&self, change: &mut Change, trusted: Trusted) -> Result<(), Stop> {
         let (path, text) = self.override_file();
         let was = match trusted.read(&path, MAX_FILE) {
+            // apt reads no such directory.
+            _ if self.parts == Path::new("/dev/null") => None,
             Ok(was) => Some(was),
             Err(error) if error.is_missing() => None,
             Err(error) => return Err(Stop::refused(format!("{error}. Nothing was changed."))),
@@ -316,7 +318,7 @@ impl LocalMachine {
             Some(was) if was == text => change.remove_beside(path, was),
             Some(_) => {
                 return Err(Stop::refused(format!(
-                    "{} exists with other content: remove it with your own hand. Nothing was changed.",
+                    "{} exists with other content: check it, and remove it first. Nothing was changed.",
                     path.display()
                 )));
             }
