@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write as _};
 
+use serde::Serialize;
+
 use super::args::{ConfigCommand, ConfigDirectory};
-use super::output::{complain, counted, print};
+use super::output::{complain, counted, json, print};
 use super::world::{Stop, now};
-use super::{Exit, loose};
+use super::{Exit, exception, loose};
 use crate::apt::configuration::Configuration;
 use crate::attest::Accepted;
 use crate::cli::ways::ways;
@@ -18,9 +20,47 @@ use crate::report::from_groups;
 use crate::sys::secure::Trusted;
 use crate::types::{PublicKey, RebuilderName, Timestamp, printable};
 
-pub(super) fn run(ConfigCommand::Check { directory }: &ConfigCommand) -> Result<Exit, Stop> {
-    let (loaded, apt) = load(directory)?;
+/// The JSON that `--json` prints.
+#[derive(Serialize)]
+struct CheckedConfig {
+    schema: u32,
+    directory: String,
+    /// The mistakes, for people; none if there is none
+    problems: Option<String>,
+    mode: Option<&'static str>,
+    threshold: Option<u32>,
+    rebuilders: Vec<RebuilderName>,
+    /// Notes on settings that are perhaps not intended, for people
+    notes: Vec<String>,
+}
+
+pub(super) fn run(ConfigCommand::Check(arguments): &ConfigCommand) -> Result<Exit, Stop> {
+    if arguments.json {
+        return checked(&arguments.directory);
+    }
+    let (loaded, apt) = load(&arguments.directory)?;
     Ok(print(&describe(&loaded, &apt), Exit::Admitted))
+}
+
+fn checked(directory: &ConfigDirectory) -> Result<Exit, Stop> {
+    let apt = apt_configuration(Environment::Heard).map_err(Stop::wrong)?;
+    let directory = super::world::directory(directory, &apt);
+    let loaded = config::load(&directory, Trusted::now());
+    let checked = CheckedConfig {
+        schema: 1,
+        directory: directory.display().to_string(),
+        problems: loaded.as_ref().err().map(ToString::to_string),
+        mode: loaded.as_ref().ok().map(|it| super::mode::word(it.policy.mode())),
+        threshold: loaded
+            .as_ref()
+            .ok()
+            .and_then(|it| it.policy.default_requirement())
+            .map(|it| it.threshold().count()),
+        rebuilders: loaded.iter().flat_map(|it| it.rebuilders.keys().cloned()).collect(),
+        notes: loaded.as_ref().map(|it| all_notes(it, &apt)).unwrap_or_default(),
+    };
+    let exit = if checked.problems.is_none() { Exit::Admitted } else { Exit::Wrong };
+    Ok(print(&json(&checked), exit))
 }
 
 /// Reads the configuration, or prints the mistakes in it. Returns it with apt's configuration,
@@ -62,12 +102,15 @@ fn describe(config: &Loaded, apt: &Configuration) -> String {
         counted(policy.rules().len(), "rule"),
         counted(policy.exceptions().len(), "exception")
     );
-    let now = now();
-    let ways = ways(&config.endpoints, apt, config.timeouts.answer, Commands::Own);
-    for note in notes(config, now).into_iter().chain(ways) {
+    for note in all_notes(config, apt) {
         let _ = writeln!(text, "  note: {}.", printable(&note));
     }
     text
+}
+
+fn all_notes(config: &Loaded, apt: &Configuration) -> Vec<String> {
+    let ways = ways(&config.endpoints, apt, config.timeouts.answer, Commands::Own);
+    notes(config, now()).into_iter().chain(ways).collect()
 }
 
 /// Returns notes on settings that are allowed, and perhaps not intended.
@@ -78,9 +121,10 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
         notes.push("dpkg = \"pass\": files that dpkg gets without apt are not checked".into());
     }
     for exception in policy.exceptions().iter().filter(|it| it.exemption.expires <= now) {
-        let date = exception.exemption.expires.date();
-        notes.push(format!("the exception in {} expired on {date}", exception.exemption.place));
+        let (spoken, ended) = (exception.exemption.spoken(), exception.exemption.expires.ended());
+        notes.push(format!("{spoken} expired {ended}"));
     }
+    notes.extend(exception::endings(policy.exceptions(), "", now));
     notes.extend(loose::notes(policy));
     let mut voters = BTreeSet::new();
     for key in policy.keys().iter() {

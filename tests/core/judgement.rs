@@ -208,10 +208,10 @@ fn an_exception_for_bytes_that_could_be_two_packages_ends_when_it_says() {
     let file = examine(&b"!<arch>\n"[..]).unwrap();
     let bound = Matcher { sha256: Some(vec![file.sha256()]), ..Matcher::default() };
     let over = Exception::new(at_place("here"), bound, "x".to_owned(), now());
-    let policy = world.policy_of(Mode::Enforce, requirement(1, &ALL), vec![], vec![over]);
+    let policy = world.policy_of(Mode::Enforce, requirement(1, &ALL), vec![], vec![over.clone()]);
     let decision = decide(&policy, &Subject::new(file, None, vec![]), &claimed(vec![]), now());
     assert_eq!(outcome(&decision), "refuse:not-a-package");
-    assert_eq!(decision.report().unwrap().expired_exception, Some((at_place("here"), now())));
+    assert_eq!(decision.report().unwrap().expired_exception, Some(over.exemption));
 }
 
 /// dpkg installs `Hello` in the place of `hello`.
@@ -973,12 +973,13 @@ fn an_exception_admits_what_no_quorum_confirms_and_says_why() {
     let decision = decide(&policy, &world.listed(), &claimed(world.votes(&["a"])), now());
     let Decision::Admit(admit) = &decision else { panic!("{decision:?}") };
     let Basis::Exception { exemption, otherwise } = admit.basis() else { panic!("{admit:?}") };
-    let Exemption { place, reason, expires } = exemption;
+    let Exemption { place, reason, expires, id } = exemption;
     assert_eq!(
         (place.to_string().as_str(), reason.as_str()),
         ("kernel.toml line 1", "not reproducible")
     );
     assert_eq!(*expires, moment("2027-01-01T00:00:00Z"));
+    assert_eq!(*id, None);
     let missing = Reason::NotConfirmed { confirmed: 1, needed: 2, missing: vec![], groups: vec![] };
     assert_eq!(*otherwise, missing, "what it would have been without");
     assert_eq!(admit.report().votes.len(), 1, "what was found is kept");
@@ -1023,7 +1024,8 @@ fn an_exception_ends_the_moment_it_expires_and_that_is_said() {
         let decision = decide(&policy, &world.listed(), &claimed(vec![]), now());
         assert_eq!(outcome(&decision), expected, "{expires}");
         let said = decision.report().unwrap().expired_exception.clone();
-        let expired = (at_place("old.toml line 3"), moment(expires));
+        let expired = until(expires).exemption;
+        assert_eq!(expired.expires, moment(expires));
         assert_eq!(said, (expected != "admit:exception").then_some(expired));
     }
 }
@@ -1044,7 +1046,7 @@ fn an_expired_exception_does_not_stand_in_the_way_of_one_that_holds() {
     let policy = with_exceptions(&world, vec![old, older]);
     let decision = decide(&policy, &world.listed(), &claimed(vec![]), now());
     let named = decision.report().unwrap().expired_exception.clone().unwrap();
-    assert_eq!(named.0, at_place("old"));
+    assert_eq!(named.place, at_place("old"));
 }
 
 #[test]

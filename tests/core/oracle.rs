@@ -642,8 +642,8 @@ fn of_report(report: &Report, passes: Passes, reason: Option<&Reason>) -> Told {
         passes,
         why: reason.map(why),
         rule: report.rule.as_ref().map(at),
-        expired: report.expired_exception.as_ref().map(|(place, _)| at(place)),
-        unhashed: report.unhashed_exception.as_ref().map(at),
+        expired: report.expired_exception.as_ref().map(|it| at(&it.place)),
+        unhashed: report.unhashed_exception.as_ref().map(|it| at(&it.place)),
         kinds,
     }
 }

@@ -71,6 +71,7 @@ fn hostile_package(state: PackageState, more: &str) -> RecordedPackage {
         reason: Some(RecordedReason { code: "not-confirmed", text: EVIL.to_owned() }),
         exception: excepted.then(|| Exemption {
             place: Place { file: EVIL.to_owned(), line: 1 },
+            id: None,
             reason: EVIL.to_owned(),
             expires: time(),
         }),
@@ -270,6 +271,8 @@ fn the_command_writes_the_page_beside_what_it_prints() {
     // Everything that a row's evidence is.
     let [key, deb] = [machine.keys["beta"].id(), Deb::new("package-0", "1.0-1", "amd64").sha256()];
     assert!(first.contains(&key) && first.contains(&deb));
+    let exception = "<dt>Exception</dt><dd>the &lt;b&gt;signed&lt;/b&gt; kernel, until and including 9999-01-01, test.toml line 1</dd>";
+    assert!(first.contains(exception));
 }
 
 #[test]

@@ -173,14 +173,14 @@ fn exceptions_are_explained_while_they_hold_and_afterwards() {
     let held = explain(&world, &["half"]);
     held.assert_code(0);
     assert!(held.stdout.starts_with("half 2.0-1 all: would pass, under an exception: 1 of 2 "));
-    let line = "\n  exception  test.toml line 1: why 5 (until 2199-01-01, ";
+    let line = "\n  exception  test.toml line 1: why 5 (until and including 2199-01-01, ";
     assert!(held.stdout.contains(line) && held.stdout.contains(" days left)\n"), "{held:?}");
     assert!(!held.stdout.contains("exception add"), "{held:?}");
     world
         .exception("[[exception]]\npackage = [\"half\"]\nreason = \"why\"\nexpires = 2020-01-01\n");
     let over = explain(&world, &["half"]);
     over.assert_code(1);
-    let line = "\n  exception  test.toml line 1 would apply, but EXPIRED on 2020-01-01\n";
+    let line = "\n  exception  test.toml line 1 would apply, but EXPIRED after 2020-01-01\n";
     assert!(over.stdout.contains(line), "{over:?}");
 }
 

@@ -117,10 +117,12 @@ fn one_screen_tells_where_the_machine_stands() {
     let exceptions = lines(&ended, "exception");
     assert_eq!(
         exceptions[0],
-        "exceptions.d/test.toml:6: package \"over\": why (EXPIRED on 2020-01-01)."
+        "exceptions.d/test.toml:6: package \"over\": why (EXPIRED after 2020-01-01). WIDE: every version, from every repository."
     );
     assert!(
-        exceptions[1].starts_with("exceptions.d/test.toml:1: package \"later\": why 5 (until ")
+        exceptions[1].starts_with(
+            "exceptions.d/test.toml:1: package \"later\": why 5 (until and including "
+        )
     );
     let conflict =
         "conflicting 1.0 all: beta signed a different file under this name (on 2026-01-03)";

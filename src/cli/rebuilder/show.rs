@@ -57,7 +57,9 @@ pub(in crate::cli) fn policy(text: &mut String, config: &Config, option: &str) {
             );
         }
     }
-    if config.policy.mode() == Mode::Warn {
+    if count == 0 {
+        let _ = writeln!(text, "To choose rebuilders: apt-quorum setup{option}");
+    } else if config.policy.mode() == Mode::Warn {
         let _ = writeln!(
             text,
             "Nothing is refused yet. To start refusing: apt-quorum mode enforce{option}"

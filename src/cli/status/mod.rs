@@ -11,13 +11,14 @@ use serde::Serialize;
 
 use super::Exit;
 use super::args::StatusArguments as Arguments;
-use super::exception::ListedException;
+use super::exception::{ListedException, endings, reference};
 use super::judging::present;
 use super::output::json;
 use super::rebuilder::who_answers;
 use super::world::{Stop, directory, is_valid, say, show};
 use crate::apt::configuration::Configuration;
 use crate::audit::System;
+use crate::cli::loose::Width;
 use crate::cli::ways::ways;
 use crate::config::{self, Config};
 use crate::fetching::Commands;
@@ -34,7 +35,8 @@ use history::{Debt, Heard, History, PastEvent};
 struct Status {
     schema: u32,
     time: Timestamp,
-    /// True if the entrances, the configuration and the mode are as they should be
+    /// True if the entrances, the configuration and the mode are as they should be, and no exception
+    /// exempts every package
     guarded: bool,
     configuration: Configured,
     entrances: Vec<ActiveEntrance>,
@@ -44,6 +46,10 @@ struct Status {
     network: Vec<String>,
     debt: Option<Debt>,
     exceptions: Vec<ListedException>,
+    /// Exceptions that end within two weeks, for people
+    endings: Vec<String>,
+    /// The wide exceptions that are in force
+    wide: Vec<String>,
     conflicts: Vec<PastEvent>,
     refusals: Vec<PastEvent>,
 }
@@ -93,10 +99,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stop> {
     let entrances = entrances::of(&dump, Path::new("/"), direct);
     let enforced = loaded.is_ok_and(|it| it.policy.mode() == Mode::Enforce);
     let exceptions: &[Exception] = loaded.map(|it| it.policy.exceptions()).unwrap_or_default();
+    let option = arguments.directory.config.as_ref();
+    let option = option.map(|it| format!(" --config {}", it.display())).unwrap_or_default();
+    let in_force = || exceptions.iter().filter(|it| now < it.exemption.expires);
+    let width = |it: &&Exception| Width::of(&it.matcher);
+    let wide = in_force().filter(|it| width(it).is_some()).map(reference).collect();
+    // It takes packages from everywhere, whatever the rest says.
+    let is_open = in_force().any(|it| width(&it) == Some(Width::Everything));
     let status = Status {
         schema: 1,
         time: now,
-        guarded: enforced && entrances.iter().all(|it| it.active || !it.needed),
+        guarded: enforced && !is_open && entrances.iter().all(|it| it.active || !it.needed),
         configuration: Configured {
             directory: directory.display().to_string(),
             mode: loaded.ok().map(|it| super::mode::word(it.policy.mode())),
@@ -111,6 +124,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stop> {
             .unwrap_or_default(),
         debt: System::running(&apt).and_then(|it| history::debt(&it)).ok(),
         exceptions: exceptions.iter().map(|it| ListedException::of(it, now)).collect(),
+        endings: endings(exceptions, &option, now),
+        wide,
         conflicts: history.conflicts.into_iter().rev().collect(),
         refusals: history.refusals.into_iter().rev().collect(),
     };

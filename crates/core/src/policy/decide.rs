@@ -109,7 +109,7 @@ impl<'p> Weighed<'p> {
         exception: Result<&'p Exception, Option<&'p Exception>>,
     ) -> Self {
         if let Err(Some(Exception { exemption, .. })) = exception {
-            report.expired_exception = Some((exemption.place.clone(), exemption.expires));
+            report.expired_exception = Some(exemption.clone());
         }
         Self::Unmet { reason, report, exception: exception.ok() }
     }
@@ -174,7 +174,7 @@ fn weigh<'p>(
     if exception.is_err() && facts.listings.is_empty() && !facts.unhashed.is_empty() {
         let hashed = Facts { listings: facts.unhashed, unhashed: &[], ..facts };
         let would = self::exception(policy, hashed, &reason, now).ok();
-        report.unhashed_exception = would.map(|it| it.exemption.place.clone());
+        report.unhashed_exception = would.map(|it| it.exemption.clone());
     }
     Weighed::unmet(reason, report, exception)
 }

@@ -21,7 +21,9 @@ pub use decision::{
 };
 pub use evidence::{Answer, Evidence, Outcome, UnsignedStatus};
 pub use requirement::{GroupCount, GroupQuota, OnConflict, Requirement, RequirementError};
-pub use rule::{Binding, Exception, Exemption, Matcher, Place, Rule};
+pub use rule::{
+    Binding, Exception, ExceptionId, ExceptionIdError, Exemption, Matcher, Place, Rule,
+};
 pub use subject::{Epoch, Named, Subject};
 
 pub use crate::apt::index::Listing;

@@ -8,8 +8,7 @@ use std::path::Path;
 
 use crate::attest::Claim;
 use crate::policy::{
-    Basis, Decision, Exemption, GroupCount, Place, Reason, Refusal, Report, Requirement, Standing,
-    Subject,
+    Basis, Decision, Exemption, GroupCount, Reason, Refusal, Report, Requirement, Standing, Subject,
 };
 use crate::types::{RebuilderName, printable};
 
@@ -77,8 +76,9 @@ pub fn verdict(path: &Path, decision: &Decision) -> String {
 
 /// The reason for an exception, when it ends and where it is.
 #[must_use]
-pub fn exempted(Exemption { place, reason, expires }: &Exemption) -> String {
-    format!("{} (until {}, {place})", printable(reason), expires.date())
+pub fn exempted(exemption: &Exemption) -> String {
+    let Exemption { reason, expires, .. } = exemption;
+    format!("{} ({}, {})", printable(reason), expires.until(), exemption.called())
 }
 
 /// The verdict and the reason for it.
@@ -199,18 +199,19 @@ pub fn standings(report: Option<&Report>) -> String {
     let expired = report
         .expired_exception
         .as_ref()
-        .map(|(place, date)| format!("; the exception in {place} expired on {}", date.date()));
-    let unhashed = report.unhashed_exception.as_ref().map(|place| format!("; {}", unhashed(place)));
+        .map(|it| format!("; {} expired {}", it.spoken(), it.expires.ended()));
+    let unhashed = report.unhashed_exception.as_ref().map(|it| format!("; {}", unhashed(it)));
     format!(" [{}{}{}]", all.join("; "), expired.unwrap_or_default(), unhashed.unwrap_or_default())
 }
 
 /// The reason that an exception does not apply to a package without a SHA-256 in its index, and the
 /// command that makes one that applies.
 #[must_use]
-pub fn unhashed(place: &Place) -> String {
+pub fn unhashed(exemption: &Exemption) -> String {
     format!(
-        "its index has no SHA-256, so the exception in {place} does not apply; to allow the file: \
-         apt-quorum exception add FILE"
+        "its index has no SHA-256, so {} does not apply; to allow the file: apt-quorum exception \
+         add FILE",
+        exemption.spoken()
     )
 }
 

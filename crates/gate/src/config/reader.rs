@@ -17,7 +17,7 @@ use crate::policy::Place;
 use crate::types::Timestamp;
 
 /// All keys that may occur anywhere. None of them counts as a misspelling of another one.
-const KEYS: [&str; 48] = [
+const KEYS: [&str; 49] = [
     "answer_timeout",
     "architecture",
     "architectures",
@@ -37,6 +37,7 @@ const KEYS: [&str; 48] = [
     "groups",
     "hold",
     "hold_alarm",
+    "id",
     "key",
     "label",
     "max_age_days",
@@ -205,6 +206,23 @@ impl<'s, 't> Table<'s, 't> {
             .and_then(|day| Timestamp::start_of_day(day.year, day.month, day.day).ok());
         let expected = "a day without quotes and without a time, such as 2027-03-01";
         self.typed(key, value, moment, expected, problems)
+    }
+
+    /// Reads the last day of something, and returns the moment at which the day after it begins in
+    /// UTC.
+    pub(super) fn last_day(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Option<Located<Timestamp>> {
+        let day = self.date(key, problems)?;
+        match day.value.end_of_day() {
+            Ok(value) => Some(Located { value, place: day.place }),
+            Err(error) => {
+                problems.push(day.place.saying(&error));
+                None
+            }
+        }
     }
 
     /// Reads a list of texts, each by the `FromStr` of its type. An empty list is a mistake: as a
