@@ -15,6 +15,7 @@ mod files;
 mod import;
 mod interrupt;
 mod judging;
+mod key;
 mod loose;
 mod mode;
 mod output;
@@ -100,6 +101,7 @@ pub fn run() -> ExitCode {
         Subcommand::VerifyImage(arguments) => verify_image::run(&arguments),
         Subcommand::Evidence(arguments) => evidence::run(&arguments),
         Subcommand::Mode(arguments) => mode::run(&arguments),
+        Subcommand::Key(arguments) => key::run(&arguments),
         Subcommand::Exception(arguments) => exception::run(&arguments),
         Subcommand::Import(arguments) => import::run(&arguments),
         Subcommand::Bootstrap(arguments) => bootstrap::run(&arguments),
