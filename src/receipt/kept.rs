@@ -117,11 +117,11 @@ fn end_of_exception<'de, D: serde::Deserializer<'de>>(
     from: D,
 ) -> Result<Option<Timestamp>, D::Error> {
     #[derive(Deserialize)]
-    struct Ending {
+    struct ExceptionEnd {
         expires: Timestamp,
     }
 
-    Ok(Option::<Ending>::deserialize(from)?.map(|it| it.expires))
+    Ok(Option::<ExceptionEnd>::deserialize(from)?.map(|it| it.expires))
 }
 
 fn is_there<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {

@@ -280,6 +280,7 @@ fn the_command_writes_the_page_beside_what_it_prints() {
     let tile = only(&first, "<div class=\"conflict\"><dt>Conflict</dt><dd>", "</dd>");
     assert_eq!(tile, "2");
     assert!(first.contains("Of 2 packages a rebuilder signed a different file"));
+    assert!(first.contains("a rebuilder signed a different file under its name</dd>"));
     let tile = only(&first, "<div class=\"unknown\"><dt>Unknown</dt>", "</div>");
     assert!(tile.contains("1 of unknown origin"), "{tile}");
     // Everything that a row's evidence is.

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::common::{Ended, Key, World, left_out, run};
-use crate::support::openpgp::{CREATED, PgpKey, Recipe, SIGN};
+use crate::support::openpgp::{Back, CREATED, PgpKey, Recipe, SIGN, Says, Sub};
 
 fn show(world: &World, arguments: &[&str]) -> Ended {
     let ended = run(world.command().args(["key", "show"]).args(arguments));
@@ -52,13 +52,23 @@ fn a_key_has_the_sha256_that_openssl_shows() {
 #[test]
 fn a_certificate_has_its_fingerprint_and_what_is_no_public_key_is_refused() {
     let world = World::new();
-    let certificate = Recipe::of(PgpKey::new(CREATED), SIGN);
+    let says = Says { flags: Some(SIGN), ..Says::at(CREATED) };
+    let key = PgpKey::new(CREATED);
+    let sub = Sub { key, bindings: vec![(says, Back::Good)], revoked: false };
+    let subkeys = vec![sub];
+    let certificate = Recipe { subkeys, ..Recipe::of(PgpKey::new(CREATED), SIGN) };
     let path = world.write("a.asc", certificate.armored());
     let json = show(&world, &["--json", path.to_str().unwrap()]).json();
     assert_eq!((&json["type"], &json["sha256"]), (&"openpgp".into(), &().into()));
     assert_eq!(json["fingerprints"][0], json["id"]);
     let ended = show(&world, &[path.to_str().unwrap()]);
     assert!(ended.stdout.contains("-----BEGIN PGP PUBLIC KEY BLOCK-----\n"), "{ended:?}");
+    let id = json["id"].as_str().unwrap();
+    let fingerprint = format!("  fingerprint  {id} (in-toto's key id as well)\n");
+    assert!(ended.stdout.contains(&fingerprint), "{ended:?}");
+    let subkey = certificate.subkeys[0].key.fingerprint();
+    let subkey = format!("  subkey       {subkey} (its fingerprint)\n");
+    assert!(ended.stdout.contains(&subkey), "{ended:?}");
     world.write("secret.pem", Key::new().secret_pem());
     world.write("text", "text");
     for name in ["secret.pem", "text", "missing"] {

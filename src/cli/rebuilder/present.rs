@@ -72,10 +72,10 @@ pub(in crate::cli) fn who_answers(
     all.into_iter().map(|(name, of_each)| (name, worst(of_each))).collect()
 }
 
-type Heard = (RebuilderName, PresentKind, String);
+type EndpointAnswer = (RebuilderName, PresentKind, String);
 
 /// Asks the endpoints that publish keys for them.
-fn of_keys(endpoints: &[Endpoint], config: &Config, apt: &Configuration) -> Vec<Heard> {
+fn of_keys(endpoints: &[Endpoint], config: &Config, apt: &Configuration) -> Vec<EndpointAnswer> {
     let published = match published(endpoints, config, apt) {
         Ok(published) => published,
         Err(stop) => {
@@ -111,7 +111,7 @@ fn of_others(
     config: &Config,
     apt: &Configuration,
     now: Timestamp,
-) -> Vec<Heard> {
+) -> Vec<EndpointAnswer> {
     if endpoints.is_empty() {
         return Vec::new();
     }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use super::super::args::NewRebuilder;
 use super::{Stop, World};
 use crate::attest::repository::Terms;
-use crate::cli::output::list;
 use crate::config::{BUNDLE_SUFFIX, DESCRIPTIONS, Description, DraftEndpoint, Protocol};
 use crate::types::{Architecture, RebuilderName, printable};
 

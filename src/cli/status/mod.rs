@@ -31,7 +31,7 @@ use crate::sys::secure::Trusted;
 use crate::types::{RebuilderName, Sha256Digest, Timestamp};
 use entrances::{ActiveEntrance, Sources};
 use history::{Debt, Heard, History, PastEvent};
-use summary::Summary;
+use summary::MachineSummary;
 
 /// The whole status, which `--json` prints.
 #[derive(Serialize)]
@@ -175,9 +175,9 @@ impl Ground {
         }
     }
 
-    fn summary(&self) -> Result<Summary, Stop> {
+    fn summary(&self) -> Result<MachineSummary, Stop> {
         let config = self.loaded.as_ref().ok();
-        Summary::read(&self.apt, &self.state, config, &self.entrances, self.now)
+        MachineSummary::read(&self.apt, &self.state, config, &self.entrances, self.now)
     }
 }
 

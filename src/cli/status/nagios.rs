@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::summary::{DAY, HeldCounts, Summary};
+use super::summary::{DAY, HeldCounts, MachineSummary};
 use crate::cli::Exit;
 use crate::cli::output::counted;
 
@@ -36,7 +36,7 @@ impl CheckResult {
 
 /// Returns the line of the plugin, and its exit code. `warning` and `critical` are days for which a
 /// package may be held.
-pub(super) fn check(summary: &Summary, warning: u32, critical: u32) -> (String, Exit) {
+pub(super) fn check(summary: &MachineSummary, warning: u32, critical: u32) -> (String, Exit) {
     let mut problems: Vec<(CheckResult, String)> = Vec::new();
     if !summary.configured {
         problems.push((CheckResult::Critical, "the configuration has mistakes".to_owned()));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::history::History;
-use super::summary::{HeldCounts, Summary};
+use super::summary::{HeldCounts, MachineSummary};
 use crate::cli::output::about;
 use crate::cli::world::Stop;
 use crate::sys::files::PreparedFile;
@@ -27,7 +27,7 @@ pub(super) fn write(path: &Path, metrics: &str) -> Result<(), Stop> {
 
 /// Returns the metrics. Times are seconds since 1970, as Prometheus wants them; one that is not
 /// known has no line.
-pub(super) fn metrics(summary: &Summary, history: &History) -> String {
+pub(super) fn metrics(summary: &MachineSummary, history: &History) -> String {
     let mut text = String::new();
     let counts = &summary.counts;
     let because = &counts.unknown_because;

@@ -25,7 +25,7 @@ pub(super) const DAY: i64 = 24 * 60 * 60;
 
 /// The state of this machine in numbers, which `--summary --json` prints.
 #[derive(Debug, Serialize)]
-pub(super) struct Summary {
+pub(super) struct MachineSummary {
     schema: u32,
     pub(super) time: Timestamp,
     pub(super) guarded: bool,
@@ -58,7 +58,7 @@ pub(super) struct HeldCounts {
     pub(super) since: Option<Timestamp>,
 }
 
-impl Summary {
+impl MachineSummary {
     /// Reads the state. `config` is none if the configuration has mistakes.
     pub(super) fn read(
         apt: &Configuration,
@@ -234,8 +234,8 @@ pub(super) mod tests {
     use super::*;
     use crate::audit::UnknownCounts;
 
-    pub(in super::super) fn summary() -> Summary {
-        Summary {
+    pub(in super::super) fn summary() -> MachineSummary {
+        MachineSummary {
             schema: 1,
             time: "2026-12-01T08:00:00Z".parse().unwrap(),
             guarded: true,
