@@ -572,7 +572,7 @@ fn before_prompt(stage: &Stage) -> Ended {
 }
 
 #[test]
-fn a_refusal_before_the_prompt_is_told_and_recorded_once() {
+fn a_refusal_before_the_prompt_is_told_and_recorded() {
     let Some(stage) = stage() else { return };
     let program = env!("CARGO_BIN_EXE_gate");
     std::os::unix::fs::symlink(program, stage.world.path("before-prompt")).unwrap();
@@ -589,7 +589,7 @@ fn a_refusal_before_the_prompt_is_told_and_recorded_once() {
             deb.sha256()
         ),
     );
-    for _ in 0..3 {
+    for _ in 0..7 {
         let ended = before_prompt(&stage);
         ended.assert_code(1);
         assert!(ended.stderr.ends_with("Nothing was downloaded or installed.\n"), "{ended:?}");
@@ -597,14 +597,16 @@ fn a_refusal_before_the_prompt_is_told_and_recorded_once() {
     let messages = stage.messages();
     let refused: Vec<&Message> =
         messages.iter().filter(|it| of(it, "MESSAGE_ID") == [REFUSED]).collect();
-    assert_eq!(refused.len(), 3, "{messages:?}");
+    assert_eq!(refused.len(), 7, "{messages:?}");
     assert_eq!(of(refused[0], "APT_QUORUM_ENTRANCE"), ["before-prompt"]);
     assert_eq!(of(refused[0], "APT_QUORUM_PACKAGE"), ["other"]);
     assert_eq!(of(refused[0], "APT_QUORUM_SHA256"), [""; 0]);
     assert_eq!(of(refused[0], "APT_QUORUM_REASON"), ["not-confirmed"]);
     let receipts = std::fs::read_to_string(stage.world.path("state/receipts/hook.jsonl")).unwrap();
-    assert_eq!(receipts.lines().count(), 1, "{receipts}");
-    let receipt: serde_json::Value = serde_json::from_str(&receipts).unwrap();
+    // A loop does not fill the disk.
+    assert_eq!(receipts.lines().count(), 5, "{receipts}");
+    let receipt: serde_json::Value =
+        serde_json::from_str(receipts.lines().next().unwrap()).unwrap();
     assert_eq!(receipt["entrance"], "before-prompt");
     assert_eq!((&receipt["decision"], &receipt["version"]), (&"refuse".into(), &"2.0".into()));
     assert!(receipt.get("sha256").is_none(), "{receipt}");

@@ -151,8 +151,8 @@ impl Ledger {
     /// Writes decisions down as [`Self::record`] does, but does not wait for the disk. A power
     /// failure may lose lines, so no installation may rest on them.
     ///
-    /// A refusal that was written a moment ago is not written again: a front end that tries again
-    /// and again would fill the disk.
+    /// A refusal that was written several times in the last hour is not written again: a front end
+    /// that tries again and again would fill the disk.
     ///
     /// # Errors
     /// If not all of it could be written, as for [`Self::record`].

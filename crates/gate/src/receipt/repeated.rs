@@ -2,9 +2,10 @@
 //!
 //! A script that tries the same installation every minute would add a receipt for each package each
 //! time, and in the end the receipts of everything else would make room for them. So the same
-//! refusal is written once in an hour. Admissions are always written: installations rest on them.
+//! refusal is written a few times in an hour. Admissions are always written: installations rest on
+//! them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -14,16 +15,19 @@ use super::lines::each_line;
 use crate::report::Record;
 use crate::types::Timestamp;
 
-/// Time, in seconds, for which the same refusal is not written again.
-const PAUSE: i64 = 60 * 60;
+/// Time, in seconds, in which the same refusal is written [`MOST`] times.
+const PERIOD: i64 = 60 * 60;
+
+/// More often than people try again, and far less often than a loop does.
+const MOST: usize = 5;
 
 /// Part of the receipts in which it is looked for, in bytes, at their end: about a thousand
 /// refusals.
 const LOOKED_AT: u64 = 2 * 1024 * 1024;
 
-/// The refusals that the receipts have of the last hour.
+/// The refusals that the receipts have of the last hour, each with the number of its receipts.
 #[derive(Debug, Default)]
-pub(super) struct RecentRefusals(BTreeSet<(RefusalLine, Timestamp)>);
+pub(super) struct RecentRefusals(BTreeMap<RefusalLine, usize>);
 
 /// The part of a refusal that makes it the same as another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -80,34 +84,34 @@ impl RecentRefusals {
             refusal: RefusalLine,
         }
 
-        let mut recent = BTreeSet::new();
+        let mut recent = BTreeMap::new();
         each_line(receipts, |line| {
             if let Ok(TimedLine { time, decision, refusal }) = serde_json::from_slice(line) {
                 if decision == "refuse" && is_recent(time, now) {
-                    recent.insert((refusal, time));
+                    *recent.entry(refusal).or_default() += 1;
                 }
             }
         });
         Self(recent)
     }
 
-    /// Returns true if `record` is a refusal that was written a moment ago, and remembers it if not.
+    /// Returns true if `record` is a refusal that was written often enough; otherwise counts it.
     pub(super) fn repeats(&mut self, record: &Record) -> bool {
         if !is_refusal(record) {
             return false;
         }
-        let refusal = RefusalLine::of(record);
-        if self.0.iter().any(|(it, time)| *it == refusal && is_recent(*time, record.time)) {
+        let written = self.0.entry(RefusalLine::of(record)).or_default();
+        if *written >= MOST {
             return true;
         }
-        self.0.insert((refusal, record.time));
+        *written += 1;
         false
     }
 }
 
 /// Times in the future are those of a clock that was set back: the present is written then.
 fn is_recent(time: Timestamp, now: Timestamp) -> bool {
-    (0..PAUSE).contains(&now.as_unix().saturating_sub(time.as_unix()))
+    (0..PERIOD).contains(&now.as_unix().saturating_sub(time.as_unix()))
 }
 
 fn is_refusal(record: &Record) -> bool {
@@ -154,40 +158,40 @@ mod tests {
         Record::of(&decision, Entrance::Hook, Path::new(path), None, time)
     }
 
+    fn written(state: &Path) -> usize {
+        std::fs::read_to_string(state.join("receipts/hook.jsonl")).unwrap().lines().count()
+    }
+
     #[test]
-    fn the_same_refusal_is_written_once_in_an_hour() {
+    fn the_same_refusal_is_written_a_few_times_in_an_hour() {
         let state = tempfile::tempdir().unwrap();
         let signed = SignedBytes::new();
         let write = |record: Record| {
             // Each run opens them anew.
             let mut ledger = Ledger::open(state.path(), Entrance::Hook).unwrap();
             ledger.record(&[(record, &signed)]).unwrap();
-            std::fs::read_to_string(state.path().join("receipts/hook.jsonl"))
-                .unwrap()
-                .lines()
-                .count()
+            written(state.path())
         };
         for second in 0..1000 {
             let time = format!("2026-06-01T12:{:02}:{:02}Z", second / 60, second % 60);
-            assert_eq!(write(refusal("/a.deb", "why", &time)), 1);
+            assert_eq!(write(refusal("/a.deb", "why", &time)), (second + 1).min(MOST));
         }
         // Any difference is news, and so is the same an hour later, or after the clock went back.
-        assert_eq!(write(refusal("/b.deb", "why", "2026-06-01T12:20:00Z")), 2);
-        assert_eq!(write(refusal("/a.deb", "another", "2026-06-01T12:20:00Z")), 3);
-        assert_eq!(write(refusal("/a.deb", "why", "2026-06-01T12:59:59Z")), 3);
-        assert_eq!(write(refusal("/a.deb", "why", "2026-06-01T13:00:00Z")), 4);
-        assert_eq!(write(refusal("/a.deb", "why", "2026-06-01T11:59:59Z")), 5);
+        assert_eq!(write(refusal("/b.deb", "why", "2026-06-01T12:20:00Z")), MOST + 1);
+        assert_eq!(write(refusal("/a.deb", "another", "2026-06-01T12:20:00Z")), MOST + 2);
+        assert_eq!(write(refusal("/a.deb", "why", "2026-06-01T12:59:59Z")), MOST + 2);
+        assert_eq!(write(refusal("/a.deb", "why", "2026-06-01T13:00:00Z")), MOST + 3);
+        assert_eq!(write(refusal("/a.deb", "why", "2026-06-01T11:59:59Z")), MOST + 4);
     }
 
     #[test]
-    fn in_one_run_it_is_written_once_as_well() {
+    fn in_one_run_it_is_not_written_more_often() {
         let state = tempfile::tempdir().unwrap();
         let signed = SignedBytes::new();
         let mut ledger = Ledger::open(state.path(), Entrance::Hook).unwrap();
-        let records =
-            ["/a", "/b", "/a"].map(|it| (refusal(it, "why", "2026-06-01T12:00:00Z"), &signed));
+        let record = |it| (refusal(it, "why", "2026-06-01T12:00:00Z"), &signed);
+        let records: Vec<_> = ["/a", "/b"].into_iter().cycle().take(100).map(record).collect();
         ledger.record(&records).unwrap();
-        let text = std::fs::read_to_string(state.path().join("receipts/hook.jsonl")).unwrap();
-        assert_eq!(text.lines().count(), 2);
+        assert_eq!(written(state.path()), 2 * MOST);
     }
 }
