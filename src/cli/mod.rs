@@ -12,12 +12,14 @@ mod evidence;
 mod exception;
 mod explain;
 mod files;
+mod hold;
 mod import;
 mod interrupt;
 mod judging;
 mod key;
 mod loose;
 mod mode;
+mod notify;
 mod output;
 mod rebuilder;
 mod setup;
@@ -103,6 +105,7 @@ pub fn run() -> ExitCode {
         Subcommand::Mode(arguments) => mode::run(&arguments),
         Subcommand::Key(arguments) => key::run(&arguments),
         Subcommand::Exception(arguments) => exception::run(&arguments),
+        Subcommand::Hold(arguments) => hold::run(&arguments),
         Subcommand::Import(arguments) => import::run(&arguments),
         Subcommand::Bootstrap(arguments) => bootstrap::run(&arguments),
         Subcommand::Complete(arguments) => complete::run(&arguments),

@@ -39,6 +39,8 @@ purposes! {
     waiting
     slow
     standing
+    holding
+    year
     sources
     redirects
     indexes

@@ -13,7 +13,7 @@ use crate::apt::configuration::Configuration;
 use crate::audit::{Counts, LAST_AUDIT, MAX_LAST_AUDIT, System, Tally};
 use crate::cli::world::Stop;
 use crate::config::Config;
-use crate::held::HeldPackages;
+use crate::hold::{HeldRecord, STATE};
 use crate::policy::Mode;
 use crate::sys::files::read_bounded;
 use crate::types::Timestamp;
@@ -71,10 +71,19 @@ impl MachineSummary {
         let last = read_bounded(&state.join(LAST_AUDIT), MAX_LAST_AUDIT);
         let Tally { counts, audited } =
             Tally::of(&system, last.as_deref(), now).map_err(Stop::wrong)?;
-        let held = HeldPackages::read(state).map_err(Stop::wrong)?.map(|it| HeldCounts {
-            packages: it.held.len(),
-            security: it.held.iter().filter(|it| it.security).count(),
-            since: it.oldest(),
+        let record = HeldRecord::read(state);
+        // The reader takes a damaged file for none. To monitoring, that would be good news.
+        if record.schema == 0 && state.join(STATE).symlink_metadata().is_ok() {
+            let path = state.join(STATE);
+            return Err(Stop::wrong(format!(
+                "{} cannot be read. To write it anew: apt-quorum hold refresh",
+                path.display()
+            )));
+        }
+        let held = record.time.map(|_| HeldCounts {
+            packages: record.held.len(),
+            security: record.held.iter().filter(|it| it.security).count(),
+            since: record.oldest(),
         });
         let inactive: Vec<&str> =
             entrances.iter().filter(|it| it.needed && !it.active).map(|it| it.name).collect();

@@ -61,6 +61,8 @@ pub struct Config {
     pub authorities: Option<String>,
     /// The treatment of archives that dpkg is given without apt
     pub direct: Direct,
+    /// What happens to versions that would be refused, before anybody asks for them
+    pub hold: HoldSettings,
     /// SHA-256 over all files that were read, with their names, which identifies the configuration
     pub digest: Sha256Digest,
     /// The files that were read
@@ -78,6 +80,21 @@ pub struct Rebuilder {
     pub key_files: Vec<PathBuf>,
     /// The file that contains each of its keys
     pub keys: BTreeMap<KeyId, PathBuf>,
+}
+
+/// The settings of holding back. No admission depends on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoldSettings {
+    /// True if versions that would be refused are held back
+    pub is_on: bool,
+    /// Days after which a security update that is still held is an alarm
+    pub alarm_days: u32,
+}
+
+impl Default for HoldSettings {
+    fn default() -> Self {
+        Self { is_on: false, alarm_days: 3 }
+    }
 }
 
 /// A place at which a rebuilder publishes attestations.
@@ -266,6 +283,7 @@ pub fn load_with(
         timeouts: read.network.timeouts,
         authorities: read.network.authorities,
         direct: read.direct,
+        hold: read.hold,
         digest: files.digest(&directory),
         files: files.read.into_iter().map(|(path, _)| path).collect(),
         directory,
