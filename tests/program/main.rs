@@ -39,6 +39,7 @@ mod hostile_output;
 mod https;
 mod image_statement;
 mod imports;
+mod keys;
 mod log;
 mod method_over_pipes;
 mod mode;

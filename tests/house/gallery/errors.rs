@@ -305,8 +305,8 @@ fn attestations(errors: &mut Errors) {
     errors.add(
         "attest::keyring::KeyRingError",
         vec![
-            KeyRingError::SharedKey { first: alpha(), index: 1 },
-            KeyRingError::RepeatedKey { index: 1 },
+            KeyRingError::SharedKey { first: alpha(), earlier: 0, index: 1 },
+            KeyRingError::RepeatedKey { earlier: 0, index: 1 },
         ],
     );
     errors.add(

@@ -35,6 +35,8 @@ pub const SCHEMA: u32 = 1;
 pub enum Entrance {
     /// The apt method
     Method,
+    /// `AptCli::Hooks`, before apt's question. It refuses by indexes, without the file
+    BeforePrompt,
     /// `DPkg::Pre-Install-Pkgs`
     Hook,
     /// dpkg's `pre-invoke`
@@ -184,6 +186,7 @@ impl Entrance {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Method => "method",
+            Self::BeforePrompt => "before-prompt",
             Self::Hook => "hook",
             Self::Dpkg => "dpkg",
             Self::Debsig => "debsig",
@@ -342,6 +345,7 @@ mod tests {
     fn an_entrance_has_one_word() {
         for it in [
             Entrance::Method,
+            Entrance::BeforePrompt,
             Entrance::Hook,
             Entrance::Dpkg,
             Entrance::Debsig,

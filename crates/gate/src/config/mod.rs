@@ -298,15 +298,22 @@ fn keyring(rebuilders: &[RebuilderFile], problems: &mut Problems) -> Option<KeyR
     let pinned = keys.iter().map(|(key, ..)| key.clone()).collect();
     let report = |errors| {
         for error in errors {
+            let there = |earlier: usize| {
+                let place = keys.get(earlier).map(|(_, at, _)| at.place());
+                place.map(|it| format!(" ({it})")).unwrap_or_default()
+            };
             let (index, message, help) = match error {
-                KeyRingError::SharedKey { first, index } => (
+                KeyRingError::SharedKey { first, earlier, index } => (
                     index,
-                    format!("rebuilder {first} already has this key"),
+                    format!("rebuilder {first} already has this key{}", there(earlier)),
                     "a key has one owner; otherwise one party would have two votes",
                 ),
-                KeyRingError::RepeatedKey { index } => (
+                KeyRingError::RepeatedKey { earlier, index } => (
                     index,
-                    "this rebuilder already has this key, in this form or another".to_owned(),
+                    format!(
+                        "this rebuilder already has this key, in this form or another{}",
+                        there(earlier)
+                    ),
                     "remove one of them: they could have different end dates",
                 ),
             };
