@@ -62,7 +62,7 @@ fn describe(config: &Loaded, apt: &Configuration) -> String {
         counted(policy.exceptions().len(), "exception")
     );
     let now = now();
-    let ways = ways(&config.endpoints, apt, config.timeouts.answer, Commands::Own);
+    let ways = ways(config, apt, Commands::Own);
     for note in notes(config, now).into_iter().chain(ways) {
         let _ = writeln!(text, "  note: {}.", printable(&note));
     }

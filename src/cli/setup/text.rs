@@ -97,7 +97,7 @@ pub(super) fn will_be(
             }
         }
     }
-    for note in ways(&would_be.endpoints, apt, would_be.timeouts.answer, Commands::Own) {
+    for note in ways(would_be, apt, Commands::Own) {
         let _ = writeln!(text, "Note: {}.", printable(&note));
     }
     text += "Files to write:\n";

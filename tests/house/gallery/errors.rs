@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use apt_quorum::apt::proxy::{ProxyError, ProxyKind};
 use apt_quorum::attest::{self, JsonError, KeyRingError, LayoutError, SignatureFault};
 use apt_quorum::audit::SystemError;
 use apt_quorum::config::{self, ChangeError};
@@ -408,10 +409,23 @@ fn policies(errors: &mut Errors) {
 
 fn evidence(errors: &mut Errors) {
     errors.add(
+        "apt::proxy::ProxyError",
+        vec![
+            ProxyError::Scheme,
+            ProxyError::NamesLookedUpHere { meant: "socks5h://127.0.0.1:9050".to_owned() },
+            ProxyError::Address,
+            ProxyError::Login(ProxyKind::Socks),
+        ],
+    );
+    errors.add(
         "evidence::http::DoorError",
         vec![
             DoorError::Transport("connection refused".to_owned()),
             DoorError::Timeout(Duration::from_secs(10)),
+            DoorError::TimeoutBehind {
+                limit: Duration::from_secs(10),
+                proxy: "socks5h://127.0.0.1:9050".to_owned(),
+            },
             DoorError::Closed(
                 "the command /usr/local/bin/proxy (Proxy-Auto-Detect) named no proxy: it failed"
                     .to_owned(),

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::apt::proxy::Proxy;
 use crate::attest::repository::Terms;
 use crate::attest::{KeyRing, KeyRingError};
 use crate::policy::Policy;
@@ -59,6 +60,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Certificates of additional authorities for https, in PEM; at least one of them is usable
     pub authorities: Option<String>,
+    /// The only route to endpoints on the network, if the policy names one
+    pub proxy: Option<Proxy>,
     /// The treatment of archives that dpkg is given without apt
     pub direct: Direct,
     /// SHA-256 over all files that were read, with their names, which identifies the configuration
@@ -265,6 +268,7 @@ pub fn load_with(
             .collect(),
         timeouts: read.network.timeouts,
         authorities: read.network.authorities,
+        proxy: read.network.proxy,
         direct: read.direct,
         digest: files.digest(&directory),
         files: files.read.into_iter().map(|(path, _)| path).collect(),

@@ -17,7 +17,7 @@ use crate::policy::Place;
 use crate::types::Timestamp;
 
 /// All keys that may occur anywhere. None of them counts as a misspelling of another one.
-const KEYS: [&str; 44] = [
+const KEYS: [&str; 45] = [
     "answer_timeout",
     "architecture",
     "architectures",
@@ -45,6 +45,7 @@ const KEYS: [&str; 44] = [
     "package",
     "property",
     "protocol",
+    "proxy",
     "public",
     "reason",
     "require",

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
 use super::fetch::Fetch;
-use super::http::{Door, DoorError};
+use super::http::{DoorError, Doors};
 use super::{EndpointSetup, Network};
 use crate::config::{Endpoint, Protocol};
 use crate::types::{KeyKind, PublicKey};
@@ -50,9 +50,9 @@ struct PublicKeyList {
 /// If the system has no descriptor to spare.
 pub fn published_keys(setup: &EndpointSetup) -> std::io::Result<Vec<PublishedKeys>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let door = match setup.network {
+    let doors = match setup.network {
         Network::Allowed => {
-            Door::new(&setup.routes, setup.authorities.as_deref(), setup.timeouts.answer)
+            Doors::new(&setup.routes, setup.authorities.as_deref(), setup.timeouts.answer)
                 .map_err(|error| PublishedKeys::Failed(error.to_string()))
         }
         Network::Denied => Err(PublishedKeys::Failed("not asked: offline".to_owned())),
@@ -61,7 +61,8 @@ pub fn published_keys(setup: &EndpointSetup) -> std::io::Result<Vec<PublishedKey
         let at_once = Rc::new(Semaphore::new(KEYS_AT_ONCE));
         let total = setup.timeouts.total;
         let ask = |endpoint: &Endpoint| {
-            let (at_once, door, endpoint) = (Rc::clone(&at_once), door.clone(), endpoint.clone());
+            let (at_once, endpoint) = (Rc::clone(&at_once), endpoint.clone());
+            let door = doors.clone().map(|doors| doors.of(&endpoint.rebuilder));
             tokio::task::spawn_local(async move {
                 let _permit = at_once.acquire().await;
                 let late = |_| {

@@ -204,6 +204,7 @@ mod tests {
             timeouts: Timeouts { answer: Duration::from_secs(1), total: Duration::from_secs(1) },
             authorities: None,
             apt: Configuration::default(),
+            proxy: None,
             network: Network::Denied,
             routes: Routes::default(),
             keep: None,

@@ -124,6 +124,8 @@ impl Wire {
             authorities: self.authorities,
             network: self.network,
             apt: self.apt,
+            // Root found the routes.
+            proxy: None,
             routes: self.routes,
             keep: self.cache.map(|directory| (Cache::new(&directory), keys)),
         })
