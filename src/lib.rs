@@ -8,6 +8,7 @@
 //!   that only commands need
 //! - [`import`]: other programs' configurations, imported
 //! - [`audit`]: the assessment of installed packages by the gate
+//! - [`hold`]: what is held back until it is confirmed
 //! - [`image`]: statements about a whole image, and their verification
 //! - [`cli`]: the commands
 #![cfg_attr(
@@ -19,6 +20,7 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod evidence;
+pub mod hold;
 pub mod image;
 pub mod import;
 pub mod receipt;

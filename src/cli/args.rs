@@ -9,6 +9,7 @@ use clap::{Args, Parser};
 use crate::config::Protocol;
 
 use super::exception::args::ExceptionCommand;
+use super::hold::args::HoldCommand;
 use super::import::args::ImportCommand;
 pub(super) use super::import::args::{ChosenMode, ImportLayout};
 pub(super) use super::setup::args::SetupArguments;
@@ -54,6 +55,9 @@ pub(super) enum Subcommand {
     /// List, add and remove exceptions
     #[command(subcommand)]
     Exception(ExceptionCommand),
+    /// Hold back updates until they are confirmed
+    #[command(subcommand)]
+    Hold(HoldCommand),
     /// Carry evidence from one machine to another
     #[command(subcommand)]
     Evidence(EvidenceCommand),

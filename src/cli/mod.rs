@@ -12,11 +12,13 @@ mod evidence;
 mod exception;
 mod explain;
 mod files;
+mod hold;
 mod import;
 mod interrupt;
 mod judging;
 mod loose;
 mod mode;
+mod notify;
 mod output;
 mod rebuilder;
 mod setup;
@@ -101,6 +103,7 @@ pub fn run() -> ExitCode {
         Subcommand::Evidence(arguments) => evidence::run(&arguments),
         Subcommand::Mode(arguments) => mode::run(&arguments),
         Subcommand::Exception(arguments) => exception::run(&arguments),
+        Subcommand::Hold(arguments) => hold::run(&arguments),
         Subcommand::Import(arguments) => import::run(&arguments),
         Subcommand::Bootstrap(arguments) => bootstrap::run(&arguments),
         Subcommand::Complete(arguments) => complete::run(&arguments),

@@ -3,7 +3,7 @@
 use super::Exit;
 use super::args::{ChosenMode, ModeArguments as Arguments};
 use super::output::counted;
-use super::world::{Stop, World, say};
+use super::world::{Hold, Stop, World, say};
 use crate::config::Config;
 use crate::policy::Mode;
 
@@ -29,7 +29,7 @@ fn set(arguments: &Arguments, mode: Mode) -> Result<Exit, Stop> {
         let text = format!("The mode is already {word}: {}\n", meaning(&world.config));
         return Ok(say(&text, Exit::Admitted));
     }
-    let config = world.change([], None, Some(mode))?.apply(world.trusted)?;
+    let config = world.change([], None, Some(mode), Hold::AsItIs)?.apply(world.trusted)?;
     let mut text = format!("The mode is now {word}: {}\n", meaning(&config));
     if mode == Mode::Enforce {
         let option = world.option();

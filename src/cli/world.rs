@@ -139,6 +139,13 @@ impl From<ChangeError> for Stop {
     }
 }
 
+/// A choice: switch holding back on, or leave it as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    On,
+    AsItIs,
+}
+
 /// The base of a command that looks at a configuration without mistakes, or changes it.
 pub(super) struct World {
     pub(super) apt: Configuration,
@@ -206,6 +213,7 @@ impl World {
         drafts: impl IntoIterator<Item = &'d Draft>,
         threshold: Option<Threshold>,
         mode: Option<Mode>,
+        hold: Hold,
     ) -> Result<Change, Stop> {
         let mut change = Change::of(&self.config.directory);
         for draft in drafts {
@@ -220,6 +228,9 @@ impl World {
         if let Some(mode) = mode {
             let word = format!("\"{}\"", super::mode::word(mode));
             text = text.and_then(|it| with_setting(&it, "mode", &word));
+        }
+        if hold == Hold::On {
+            text = text.and_then(|it| with_setting(&it, "hold", "true"));
         }
         let text = text.ok_or_else(|| {
             let file = self.config.directory.join(POLICY);

@@ -21,7 +21,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "entry",
         ],
     ),
-    ("src", &["config", "receipt", "evidence", "import", "audit", "image", "cli"]),
+    ("src", &["config", "receipt", "evidence", "import", "audit", "hold", "image", "cli"]),
 ];
 
 /// Roots of crates and programs, and what is compiled for the fuzz targets only.

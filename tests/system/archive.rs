@@ -12,6 +12,8 @@ pub struct Package {
     pub name: String,
     pub version: String,
     pub architecture: String,
+    /// More fields of its control file, each with its line end
+    pub fields: String,
     pub bytes: Arc<[u8]>,
 }
 
@@ -19,6 +21,12 @@ impl Package {
     /// Makes one with dpkg-deb. Its postinst leaves `/var/lib/ran-NAME` with `text` behind.
     pub fn make(name: &str, version: &str, architecture: &str, text: &str) -> Self {
         Self::make_with(name, version, architecture, text, &[])
+    }
+
+    /// The same with more fields in its control file, such as `Depends: other\n`.
+    #[allow(dead_code, reason = "this file is used by other tests too")]
+    pub fn make_of(name: &str, version: &str, architecture: &str, fields: &str) -> Self {
+        Self::made(name, version, architecture, version, fields, &[])
     }
 
     /// The same with more files beside its control file, which can be executed.
@@ -29,17 +37,28 @@ impl Package {
         text: &str,
         more: &[(&str, &str)],
     ) -> Self {
+        Self::made(name, version, architecture, text, "", more)
+    }
+
+    fn made(
+        name: &str,
+        version: &str,
+        architecture: &str,
+        text: &str,
+        fields: &str,
+        more: &[(&str, &str)],
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
         let control = root.join("DEBIAN");
         std::fs::create_dir_all(&control).unwrap();
         std::fs::create_dir_all(root.join(format!("usr/share/doc/{name}"))).unwrap();
         std::fs::write(root.join(format!("usr/share/doc/{name}/text")), text).unwrap();
-        let fields = format!(
+        let control_file = format!(
             "Package: {name}\nVersion: {version}\nArchitecture: {architecture}\n\
-             Maintainer: Nobody <nobody@example.invalid>\nDescription: made for a test\n"
+             Maintainer: Nobody <nobody@example.invalid>\n{fields}Description: made for a test\n"
         );
-        std::fs::write(control.join("control"), fields).unwrap();
+        std::fs::write(control.join("control"), control_file).unwrap();
         let script = format!("#!/bin/sh\necho '{text}' >/var/lib/ran-{name}\n");
         std::fs::write(control.join("postinst"), script).unwrap();
         run(Command::new("chmod").arg("755").arg(control.join("postinst")));
@@ -56,6 +75,7 @@ impl Package {
             name: name.to_owned(),
             version: version.to_owned(),
             architecture: architecture.to_owned(),
+            fields: fields.to_owned(),
             bytes: std::fs::read(file).unwrap().into(),
         }
     }
@@ -152,6 +172,7 @@ pub struct Stanza {
     pub filename: String,
     pub size: usize,
     pub sha256: String,
+    pub fields: String,
 }
 
 impl Stanza {
@@ -163,6 +184,7 @@ impl Stanza {
             filename: format!("pool/{}", package.artifact()),
             size: package.bytes.len(),
             sha256: package.sha256(),
+            fields: package.fields.clone(),
         }
     }
 }
@@ -203,10 +225,10 @@ pub fn archive_with(origin: &str, entries: &[(Stanza, &Package)], more: &[(&str,
     let mut files = Files::new();
     let mut index = String::new();
     for (stanza, package) in entries {
-        let Stanza { name, version, architecture, filename, size, sha256 } = stanza;
+        let Stanza { name, version, architecture, filename, size, sha256, fields } = stanza;
         index += &format!(
             "Package: {name}\nVersion: {version}\nArchitecture: {architecture}\n\
-             Maintainer: Nobody <nobody@example.invalid>\nFilename: {filename}\nSize: {size}\n\
+             Maintainer: Nobody <nobody@example.invalid>\n{fields}Filename: {filename}\nSize: {size}\n\
              SHA256: {sha256}\nDescription: made for a test\n\n"
         );
         files.insert(filename.clone(), Arc::clone(&package.bytes));

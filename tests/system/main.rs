@@ -39,6 +39,7 @@ purposes! {
     waiting
     slow
     standing
+    holding
     sources
     redirects
     indexes

@@ -44,6 +44,7 @@ fn made(name: &str, version: &str, bytes: Vec<u8>) -> Package {
         name: name.to_owned(),
         version: version.to_owned(),
         architecture: "all".to_owned(),
+        fields: String::new(),
         bytes: bytes.into(),
     }
 }

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::super::Exit;
+use super::super::notify;
 use super::super::output::{about, counted, json, print};
 use super::super::world::Stop;
-use super::{notify, summary};
+use super::summary;
 use crate::audit::{AuditChange, AuditRecord, Changes};
 use crate::sys::files::{PreparedFile, read_bounded};
 use crate::sys::plain;
@@ -47,8 +48,28 @@ pub(super) fn tell(
     if ended == exit {
         prepared.place_over().map_err(failed)?;
     }
-    notify::desktop(&changes);
+    if let Some(body) = note(&changes) {
+        notify::desktop(&body);
+    }
     Ok(ended)
+}
+
+/// Returns the note about changes for the worse, for the desktop.
+fn note(changes: &Changes) -> Option<String> {
+    let worse = changes.changes.iter().filter(|it| it.is_bad()).count();
+    let conflicts = changes.changes.iter().any(|it| !it.conflicts.is_empty());
+    (worse > 0).then(|| note_about(worse, conflicts))
+}
+
+fn note_about(worse: usize, conflicts: bool) -> String {
+    let verb = if worse == 1 { "is" } else { "are" };
+    let alarm = if conflicts {
+        ", and a rebuilder signed a different file under the same name"
+    } else {
+        ""
+    };
+    let what = format!("{} {verb} worse than before", counted(worse, "package"));
+    format!("{what}{alarm}. See: journalctl -u apt-quorum-audit")
 }
 
 fn lines(changes: &Changes, for_journal: bool) -> String {
@@ -76,5 +97,21 @@ fn priority(change: &AuditChange) -> &'static str {
         WARNING
     } else {
         NOTICE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_note_says_how_many_and_whether_it_is_an_alarm() {
+        assert_eq!(
+            note_about(1, false),
+            "1 package is worse than before. See: journalctl -u apt-quorum-audit"
+        );
+        assert!(
+            note_about(3, true).starts_with("3 packages are worse than before, and a rebuilder")
+        );
     }
 }

@@ -1,7 +1,6 @@
 //! `apt-quorum audit`: assesses every installed package.
 
 mod changes;
-mod notify;
 
 use std::path::Path;
 

@@ -13,7 +13,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use reqwest::Url;
 
 use super::output::{about, path as shown};
-use super::world::{Stop, World, ask, now, say, say_first};
+use super::world::{Hold, Stop, World, ask, now, say, say_first};
 use super::{Exit, files as common};
 use crate::apt::configuration::dumped_below;
 use crate::attest::{self, Layout, Stated};
@@ -213,7 +213,8 @@ fn carry_out(plan: &Plan, writing: &args::Writing) -> Result<Exit, Stop> {
     let world = World::open(&writing.directory)?;
     let difference = if writing.replace { OnDifference::Replace } else { OnDifference::Refuse };
     let policy = plan.policy(&world.config, difference).map_err(Stop::refused)?;
-    let mut change = world.change(&plan.rebuilders, Some(plan.threshold), plan.mode)?;
+    let mut change =
+        world.change(&plan.rebuilders, Some(plan.threshold), plan.mode, Hold::AsItIs)?;
     plan.add_exceptions(&mut change);
     let would_be = change.check(world.trusted)?;
     say_first(&plan.shown(&policy, &would_be))?;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::Exit;
 use super::super::args::RebuilderAdd;
+use super::super::world::Hold;
 use super::candidate::Newcomer;
 use super::target::RebuilderTarget;
 use super::{Stop, World, now, say, say_first, show, trust};
@@ -18,7 +19,7 @@ pub(super) fn run(arguments: &RebuilderAdd) -> Result<Exit, Stop> {
     let candidate = Newcomer::of(target, &arguments.trust.key, &world)?;
     let now = now();
     let draft = candidate.draft("rebuilder add", now);
-    let change = world.change([&draft], threshold, None)?;
+    let change = world.change([&draft], threshold, None, Hold::AsItIs)?;
     // Before a person is asked: a change that cannot be made is not worth a comparison of keys.
     change.check(world.trusted)?;
 

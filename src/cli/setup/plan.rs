@@ -2,7 +2,7 @@
 
 use super::machine::{Chosen, LocalMachine};
 use crate::cli::rebuilder::Newcomer;
-use crate::cli::world::{Stop, World};
+use crate::cli::world::{Hold, Stop, World};
 use crate::config::{Change, Config, Draft};
 use crate::policy::Mode;
 use crate::types::{Threshold, Timestamp};
@@ -45,7 +45,9 @@ impl SetupPlan {
     /// Returns the change to the configuration alone.
     fn own(&self, world: &World, now: Timestamp) -> Result<Change, Stop> {
         let drafts: Vec<Draft> = self.added.iter().map(|it| it.draft("setup", now)).collect();
-        world.change(&drafts, self.threshold.or_else(|| self.any_threshold(world)), self.mode)
+        // What is unconfirmed would otherwise stop every update.
+        let hold = if self.mode == Some(Mode::Enforce) { Hold::On } else { Hold::AsItIs };
+        world.change(&drafts, self.threshold.or_else(|| self.any_threshold(world)), self.mode, hold)
     }
 
     /// Returns a threshold of 1 as long as there is none: a configuration with a rebuilder and no

@@ -113,6 +113,10 @@ pub(super) fn next(plan: &SetupPlan, option: &str) -> String {
     let mut text = String::new();
     if plan.mode == Some(Mode::Enforce) {
         let _ = writeln!(text, "To stop refusing: apt-quorum mode warn{option}");
+        let _ = writeln!(
+            text,
+            "Updates that would be refused are held back, and apt installs the others: apt-quorum hold list{option}"
+        );
     }
     let _ = writeln!(text, "Next, see the state of this machine: apt-quorum status{option}");
     text

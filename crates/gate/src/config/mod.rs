@@ -64,6 +64,8 @@ pub struct Config {
     pub proxy: Option<Proxy>,
     /// The treatment of archives that dpkg is given without apt
     pub direct: Direct,
+    /// What happens to versions that would be refused, before anybody asks for them
+    pub hold: HoldSettings,
     /// SHA-256 over all files that were read, with their names, which identifies the configuration
     pub digest: Sha256Digest,
     /// The files that were read
@@ -81,6 +83,21 @@ pub struct Rebuilder {
     pub key_files: Vec<PathBuf>,
     /// The file that contains each of its keys
     pub keys: BTreeMap<KeyId, PathBuf>,
+}
+
+/// The settings of holding back. No admission depends on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoldSettings {
+    /// True if versions that would be refused are held back
+    pub is_on: bool,
+    /// Days after which a security update that is still held is an alarm
+    pub alarm_days: u32,
+}
+
+impl Default for HoldSettings {
+    fn default() -> Self {
+        Self { is_on: false, alarm_days: 3 }
+    }
 }
 
 /// A place at which a rebuilder publishes attestations.
@@ -270,6 +287,7 @@ pub fn load_with(
         authorities: read.network.authorities,
         proxy: read.network.proxy,
         direct: read.direct,
+        hold: read.hold,
         digest: files.digest(&directory),
         files: files.read.into_iter().map(|(path, _)| path).collect(),
         directory,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::diagnostic::{Diagnostic, Problems, SourceFile, SourcePlace};
 use super::reader::{Located, Table, TextList, document};
-use super::{ConfigFiles, Direct, Rebuilders, Timeouts};
+use super::{ConfigFiles, Direct, HoldSettings, Rebuilders, Timeouts};
 use crate::apt::proxy::{Proxy, ProxyError};
 use crate::policy::{Matcher, Mode, OnConflict, Requirement, RequirementError, Rule};
 use crate::types::{RebuilderName, Sha256Digest, Threshold};
@@ -19,6 +19,7 @@ pub(super) struct PolicyFile {
     pub(super) rules: Vec<Rule>,
     pub(super) network: NetworkSettings,
     pub(super) direct: Direct,
+    pub(super) hold: HoldSettings,
 }
 
 /// The settings for asking endpoints.
@@ -81,6 +82,7 @@ pub(super) fn read(
         });
         let direct = [("judge", Direct::Judge), ("pass", Direct::Pass)];
         let direct = table.choice("dpkg", &direct, problems).map_or(Direct::Judge, |it| it.value);
+        let hold = hold(table, problems);
         let directory = source.path().parent().unwrap_or(Path::new("/"));
         let network = |table: &mut Table<'_, '_>, problems: &mut Problems| NetworkSettings {
             timeouts: timeouts(table, problems),
@@ -89,7 +91,7 @@ pub(super) fn read(
         };
         let network = table.table("network", problems, network).unwrap_or_default();
         let rules = rules?.into_iter().collect::<Option<_>>()?;
-        Some(PolicyFile { mode: mode?.value, default, rules, network, direct })
+        Some(PolicyFile { mode: mode?.value, default, rules, network, direct, hold })
     })
     .flatten()
 }
@@ -401,6 +403,22 @@ fn proxy(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<Proxy> {
     let named = table.text("proxy", problems)?;
     let report = |error: ProxyError| problems.push(named.place.saying(&error).help(error.help()));
     Proxy::of_policy(&named.value).map_err(report).ok()
+}
+
+/// Most days of `hold_alarm`.
+const MAX_ALARM: i64 = 365;
+
+fn hold(table: &mut Table<'_, '_>, problems: &mut Problems) -> HoldSettings {
+    let defaults = HoldSettings::default();
+    let is_on = table.boolean("hold", problems).map_or(defaults.is_on, |it| it.value);
+    let Some(days) = table.integer("hold_alarm", problems) else {
+        return HoldSettings { is_on, ..defaults };
+    };
+    let alarm_days = u32::try_from(days.value).unwrap_or_default();
+    if !(1..=MAX_ALARM).contains(&days.value) {
+        problems.push(days.place.saying(&format!("hold_alarm must be 1 to {MAX_ALARM} days")));
+    }
+    HoldSettings { is_on, alarm_days }
 }
 
 fn has_an_authority(text: &str) -> bool {

@@ -17,7 +17,7 @@ use crate::policy::Place;
 use crate::types::Timestamp;
 
 /// All keys that may occur anywhere. None of them counts as a misspelling of another one.
-const KEYS: [&str; 45] = [
+const KEYS: [&str; 47] = [
     "answer_timeout",
     "architecture",
     "architectures",
@@ -33,6 +33,8 @@ const KEYS: [&str; 45] = [
     "exception",
     "expires",
     "file",
+    "hold",
+    "hold_alarm",
     "key",
     "label",
     "max_age_days",
@@ -40,7 +42,6 @@ const KEYS: [&str; 45] = [
     "name",
     "network",
     "not_after",
-    "rebuilders",
     "origin",
     "package",
     "property",
@@ -48,6 +49,7 @@ const KEYS: [&str; 45] = [
     "proxy",
     "public",
     "reason",
+    "rebuilders",
     "require",
     "rule",
     "sha256",
@@ -159,6 +161,17 @@ impl<'s, 't> Table<'s, 't> {
             .as_integer()
             .and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
         self.typed(key, value, number, "a whole number, without quotes", problems)
+    }
+
+    /// Reads `true` or `false`.
+    pub(super) fn boolean(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Option<Located<bool>> {
+        let value = self.take(key)?;
+        let answer = value.get_ref().as_bool();
+        self.typed(key, value, answer, "true or false, without quotes", problems)
     }
 
     /// Reads a date, and returns the moment at which that day begins in UTC.

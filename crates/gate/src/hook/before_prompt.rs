@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::{LABEL, apt_arguments, complain, complain_in_colour, complain_raw, present, state};
@@ -13,6 +14,7 @@ use crate::apt::configuration::Configuration;
 use crate::apt::json_hook::{self, HookMessage, HookMessageError};
 use crate::gate::{Ask, Gate, Haste, Outlook};
 use crate::policy::Mode;
+use crate::sys::files::read_bounded;
 use crate::sys::inherited;
 use crate::sys::secure::Trusted;
 use crate::sys::terminal::Progress;
@@ -29,6 +31,13 @@ const OUTCOME: &str = "Nothing was downloaded or installed.";
 
 /// The last sentence when apt is going to ask whether to continue all the same.
 const PROSPECT: &str = "If you continue, apt downloads everything and installs nothing.";
+
+/// The file with the line about packages that are held back, below `APT::Quorum::State`. The command
+/// writes it.
+pub const HELD_LINE: &str = "held";
+
+/// Longest such line, in bytes.
+const MAX_HELD_LINE: usize = 1024;
 
 /// Runs the hook. A failure makes apt stop.
 #[must_use]
@@ -84,7 +93,11 @@ fn look_ahead(
     odd: &[Called],
     all_named: bool,
 ) -> ExitCode {
-    if packages.is_empty() && odd.is_empty() || !Speaking::of(apt).speaks_in(apt) {
+    if !Speaking::of(apt).speaks_in(apt) {
+        return ExitCode::SUCCESS;
+    }
+    say_what_is_held(&state(apt));
+    if packages.is_empty() && odd.is_empty() {
         return ExitCode::SUCCESS;
     }
     let (state, now) = (state(apt), present(apt));
@@ -135,6 +148,14 @@ fn look_ahead(
     }
     complain_raw(&format!("{OUTCOME}\n"));
     ExitCode::FAILURE
+}
+
+/// Shows how many packages are held back. What cannot be read decides nothing.
+fn say_what_is_held(state: &Path) {
+    if let Some(line) = read_bounded(&state.join(HELD_LINE), MAX_HELD_LINE) {
+        let line = String::from_utf8_lossy(&line);
+        complain(&printable(line.trim_end()).to_string());
+    }
 }
 
 /// The condition by [`ITEM`] under which this hook asks rebuilders and reports its findings. It has

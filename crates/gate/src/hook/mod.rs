@@ -27,7 +27,7 @@ use crate::report::{self, Entrance};
 use crate::sys::terminal::{self, Progress};
 use crate::types::Timestamp;
 
-pub use before_prompt::run as before_prompt;
+pub use before_prompt::{HELD_LINE, run as before_prompt};
 pub use command_line::{UnknownOption, told};
 pub use debsig::run as debsig_verify;
 pub use dpkg::run as dpkg_pre_invoke;

@@ -39,6 +39,10 @@ enum MessageKind {
     Refused,
     /// A rebuilder signed a different file under its name
     Conflict,
+    /// Updates are held back, or no longer
+    Held,
+    /// A security update is held back for too long
+    HeldTooLong,
 }
 
 /// One message.
@@ -70,15 +74,17 @@ impl MessageKind {
             Self::LetThrough | Self::Unchecked => "d2e918120d304a66b679366534bb7c5a",
             Self::Refused => "da13c73a104b4162ae69f2eeba57b12c",
             Self::Conflict => "89fb7808e159435c955868543e2eaf7e",
+            Self::Held => "8ee82ae9497c455b846bbc46d09784df",
+            Self::HeldTooLong => "e99b43221796448db0ac4f81ada025fe",
         }
     }
 
     /// As syslog(3) numbers them.
     const fn priority(self) -> u8 {
         match self {
-            Self::Conflict => 3,
+            Self::Conflict | Self::HeldTooLong => 3,
             Self::Refused | Self::LetThrough => 4,
-            Self::Excepted | Self::Unchecked => 5,
+            Self::Excepted | Self::Unchecked | Self::Held => 5,
             Self::Confirmed => 6,
         }
     }
@@ -103,6 +109,12 @@ impl LogMessage {
             ("APT_QUORUM_ENTRANCE", entrance.word().to_owned()),
         ];
         Self { kind: MessageKind::Refused, message: format!("refused: {why}"), fields }
+    }
+
+    /// Makes a message about packages that are held back.
+    pub(super) fn of_held(text: &str, is_alarm: bool) -> Self {
+        let kind = if is_alarm { MessageKind::HeldTooLong } else { MessageKind::Held };
+        Self { kind, message: text.to_owned(), fields: Vec::new() }
     }
 
     /// Formats the message for the journal's native protocol.

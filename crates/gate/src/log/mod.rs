@@ -74,6 +74,11 @@ impl Log {
         self.send([LogMessage::of_trouble(entrance, why)]);
     }
 
+    /// Sends a sentence about packages that are held back. `is_alarm`: one is held for too long.
+    pub fn held_back(&self, text: &str, is_alarm: bool) {
+        self.send([LogMessage::of_held(text, is_alarm)]);
+    }
+
     /// Sends messages. A message that the daemon does not take at once is lost: a log must not
     /// delay packages.
     fn send(&self, entries: impl IntoIterator<Item = LogMessage>) {

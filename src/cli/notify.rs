@@ -10,9 +10,6 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::audit::{AuditChange, Changes};
-use crate::cli::output::counted;
-
 /// A file that every VM of Qubes has.
 const MARKER: &str = "/usr/share/qubes/marker-vm";
 
@@ -22,33 +19,18 @@ const SESSIONS: &str = "/run/user";
 /// Sessions that are told at most.
 const MAX_SESSIONS: usize = 4;
 
-/// Tells the users who are logged in about changes for the worse.
-pub(super) fn desktop(changes: &Changes) {
-    let worse = changes.changes.iter().filter(|it| it.is_bad()).count();
-    if worse == 0 || !nix::unistd::geteuid().is_root() || !Path::new(MARKER).exists() {
+/// Tells the users who are logged in. No text from outside may be in `body`, because the program
+/// that shows it interprets markup.
+pub(super) fn desktop(body: &str) {
+    if !nix::unistd::geteuid().is_root() || !Path::new(MARKER).exists() {
         return;
     }
-    let conflicts = changes.changes.iter().any(|it: &AuditChange| !it.conflicts.is_empty());
-    let body = body(worse, conflicts);
     let Ok(sessions) = fs::read_dir(SESSIONS) else { return };
     for session in sessions.filter_map(Result::ok).take(MAX_SESSIONS) {
         if let Some(id) = session.file_name().to_str().and_then(|it| it.parse().ok()) {
-            tell(id, &session.path().join("bus"), &body);
+            tell(id, &session.path().join("bus"), body);
         }
     }
-}
-
-/// Returns the text of the note. No text from outside is in it, because the program that shows it
-/// interprets markup.
-fn body(worse: usize, conflicts: bool) -> String {
-    let verb = if worse == 1 { "is" } else { "are" };
-    let what = format!("{} {verb} worse than before", counted(worse, "package"));
-    let alarm = if conflicts {
-        ", and a rebuilder signed a different file under the same name"
-    } else {
-        ""
-    };
-    format!("{what}{alarm}. See: journalctl -u apt-quorum-audit")
 }
 
 /// Sends the note as that user, never as root: the bus is the user's, and so is the program that
@@ -74,18 +56,4 @@ fn tell(uid: u32, bus: &Path, body: &str) {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_note_says_how_many_and_whether_it_is_an_alarm() {
-        assert_eq!(
-            body(1, false),
-            "1 package is worse than before. See: journalctl -u apt-quorum-audit"
-        );
-        assert!(body(3, true).starts_with("3 packages are worse than before, and a rebuilder"));
-    }
 }

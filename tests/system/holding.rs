@@ -1,0 +1,249 @@
+//! What is confirmed is installed, and the rest waits.
+
+use super::archive::{Package, Stanza, archive};
+use super::steps::two_attest;
+use super::table::{INSTALLED, METHOD};
+use super::world::World;
+
+rows! {
+    held: "one unconfirmed update among others is held back, and the others are installed" => INSTALLED;
+    held_without_removing: "nothing is removed to make room beside what is held back" => INSTALLED;
+    held_new: "an update that needs an unconfirmed new package is held back" => METHOD;
+    held_otherwise: "other pins, apt-mark hold, release, mode warn and removed sources" => INSTALLED;
+    held_unattended: "unattended-upgrades takes what is confirmed, and leaves the rest" => INSTALLED, in "desktop";
+    held_front_ends: "aptitude and Ansible take what is confirmed, and leave the rest" => INSTALLED, in "frontends";
+    held_python: "python-apt takes what is confirmed, and leaves the rest" => INSTALLED;
+}
+
+const POLICY: &str = "mode = \"enforce\"\nthreshold = 2\nhold = true\n[network]\nanswer_timeout = 20\ntotal_timeout = 40\n";
+
+/// The fields that a package has in its old and in its new version.
+type Kind = (&'static str, &'static str, &'static str);
+
+/// Installs version 1 of these packages, and returns version 2 of each.
+fn old_and_new(world: &World, kinds: &[Kind]) -> Vec<Package> {
+    let old: Vec<Package> =
+        kinds.iter().map(|(name, was, _)| Package::make_of(name, "1", "all", was)).collect();
+    world.policy(&POLICY.replace("enforce", "warn"));
+    for it in &old {
+        world.write(&format!("/srv/old/{}.deb", it.artifact()), &it.bytes);
+    }
+    world.sh("dpkg -i /srv/old/*.deb; rm -r /srv/old").succeeds();
+    world.policy(POLICY);
+    kinds.iter().map(|(name, _, is)| Package::make_of(name, "2", "all", is)).collect()
+}
+
+/// The archive that has these packages.
+fn of(packages: &[Package]) -> super::archive::Files {
+    let entries: Vec<_> = packages.iter().map(|it| (Stanza::of(it), it)).collect();
+    archive("Test", &entries)
+}
+
+fn named<'p>(packages: &'p [Package], name: &str) -> &'p Package {
+    packages.iter().find(|it| it.name == name).unwrap()
+}
+
+#[track_caller]
+fn versions(world: &World, expected: &str) {
+    let query = "dpkg-query -W -f '${db:Status-Abbrev} ${Package}=${Version}\\n' 'h-*' | sed -n 's/^ii *//p' | xargs";
+    assert_eq!(world.sh(query).succeeds().text.trim(), expected);
+}
+
+const PINS: &str = "/etc/apt/preferences.d/apt-quorum";
+
+fn held(world: &World) {
+    let new = old_and_new(world, &[("h-a", "", ""), ("h-b", "", ""), ("h-c", "", "")]);
+    two_attest(world, named(&new, "h-a"));
+    two_attest(world, named(&new, "h-c"));
+    world.alice.attests(named(&new, "h-b"));
+    let server = super::world::serve(of(&new));
+    world.write(
+        "/etc/apt/sources.list",
+        format!("deb [trusted=yes] quorum+http://{}/debian stable main\n", server.authority()),
+    );
+    let line = "apt-quorum: 1 package is held back for want of bob, carol, the oldest since ";
+    world.sh("apt-get update").succeeds().says(line);
+    let pins = world.sh(&format!("cat {PINS}; ls -l {PINS}")).succeeds();
+    pins.says("Explanation: held back by apt-quorum since ")
+        .says("1 of 2 required confirmations")
+        .says("Package: h-b:amd64\nPin: version 2\nPin-Priority: -1\n")
+        .never_says("h-a")
+        .says("-rw-r--r-- 1 root root");
+    world.sh("apt-cache policy h-b").succeeds().says("Candidate: 1\n").says("     2 -1\n");
+    let list = world.sh("apt-quorum hold list").succeeds();
+    list.says("held back: h-b 2 all, since ").says("; 1 stays installed: 1 of 2 required");
+    world.sh("apt-quorum hold explain h-b").succeeds().says("apt-quorum explain h-b=2");
+    world.sh("apt-quorum hold explain h-a").falls_short().says("h-a is not held back");
+    world.sh("apt-get -y upgrade").succeeds().says(line);
+    versions(world, "h-a=2 h-b=1 h-c=2");
+    // The line is there when nothing else is to be done, and no request about what is held.
+    assert!(!server.requests().iter().any(|it| it.contains("h-b_2")));
+    world.sh("apt-get -y dist-upgrade").succeeds().says(line);
+    // By its name and version it is refused for the same reason.
+    let asked = world.sh("apt-get -y install h-b=2").falls_short();
+    asked.says("refused: h-b 2 all: 1 of 2 required confirmations");
+    // Confirmed, it goes by the next refresh, and nothing is left behind.
+    world.bob.attests(named(&new, "h-b"));
+    world.sh("apt-get update").succeeds().says("apt-quorum: no longer held back: h-b 2 all.");
+    world.sh(&format!("test ! -e {PINS}; test ! -e /var/lib/apt-quorum/held")).succeeds();
+    world.sh("apt-get -y upgrade").succeeds().never_says("held back for");
+    versions(world, "h-a=2 h-b=2 h-c=2");
+    world.sh("apt-quorum hold refresh").succeeds().says("Nothing is held back");
+}
+
+fn held_without_removing(world: &World) {
+    let new = old_and_new(
+        world,
+        &[
+            ("h-a", "", ""),
+            // The same source, in lock step.
+            ("h-data", "Depends: h-prog (= 1)\n", "Depends: h-prog (= 2)\n"),
+            ("h-lib", "", ""),
+            ("h-needs", "", "Depends: h-lib (>= 2)\n"),
+            ("h-breaks", "", "Breaks: h-lib (<< 2)\n"),
+            ("h-prog", "", "Conflicts: h-data (<< 2)\n"),
+            ("h-user", "Depends: h-lib\n", "Depends: h-lib\n"),
+        ],
+    );
+    for it in new.iter().filter(|it| !["h-lib", "h-data"].contains(&it.name.as_str())) {
+        two_attest(world, it);
+    }
+    world.sources(&[("quorum+http", &super::world::serve(of(&new)))]);
+    let stays = "h-a=2 h-breaks=1 h-data=1 h-lib=1 h-needs=1 h-prog=1 h-user=2";
+    // Without the help of what is held besides, apt would remove it; from 3.1 on its solver does
+    // not.
+    let only = "printf 'Package: h-lib\\nPin: version 2\\nPin-Priority: -1\\n'";
+    let alone = world
+        .sh(&format!(
+            "mkdir /root/p; {only} >/root/p/only
+             apt-get -s -o Dir::Etc::preferencesparts=/root/p dist-upgrade"
+        ))
+        .succeeds();
+    let list = world.sh("apt-quorum hold list").succeeds();
+    if alone.text.contains("Remv h-lib") {
+        list.says("held back: h-breaks 2 all, since ")
+            .says("with it apt would remove h-lib, h-user.")
+            .says("held back: h-prog 2 all, since ")
+            .says("with it apt would remove h-data.");
+    } else {
+        list.never_says("h-breaks").never_says("h-prog");
+        world.saw("apt removes nothing that is held, by itself");
+    }
+    for way in ["apt-get -y upgrade", "apt-get -y dist-upgrade", "apt -y full-upgrade"] {
+        world.sh(way).succeeds().never_says("REMOVED");
+        versions(world, stays);
+    }
+    two_attest(world, named(&new, "h-lib"));
+    two_attest(world, named(&new, "h-data"));
+    world.sh("apt-get update; apt-get -y dist-upgrade").succeeds();
+    versions(world, "h-a=2 h-breaks=2 h-data=2 h-lib=2 h-needs=2 h-prog=2 h-user=2");
+}
+
+fn held_new(world: &World) {
+    let new = old_and_new(world, &[("h-a", "", ""), ("h-b", "", "Depends: unknown\n")]);
+    new.iter().for_each(|it| two_attest(world, it));
+    let mut all = new;
+    all.push(world.package("unknown").clone());
+    world.sources(&[("quorum+http", &super::world::serve(of(&all)))]);
+    let list = world.sh("apt-quorum hold list").succeeds();
+    list.says("held back: h-b 2 all").says("with it apt would install unknown 1.0-1 all, for which: 0 of 2");
+    world.sh("apt-get -y dist-upgrade").succeeds();
+    versions(world, "h-a=2 h-b=1");
+    // By name it is refused with the reason, and not for want of a candidate.
+    world.install("unknown").fails().says("0 of 2 required confirmations").never_says("candidate");
+}
+
+fn held_otherwise(world: &World) {
+    let new = old_and_new(world, &[("h-a", "", ""), ("h-b", "", ""), ("h-c", "", "")]);
+    let server = super::world::serve(of(&new));
+    world.sources(&[("quorum+http", &server)]);
+    // Nobody confirms anything, and one is on hold by the administrator.
+    world.sh("apt-mark hold h-a; apt-quorum hold refresh").succeeds();
+    world.sh(&format!("grep -c Package: {PINS}")).succeeds().says("2");
+    world.sh("apt-mark unhold h-a; apt-quorum hold refresh").succeeds().says("3 packages are held back");
+    // The administrator's own pin comes first where its file sorts first.
+    let own = "/etc/apt/preferences.d/00-own";
+    world.write(own, "Package: h-b\nPin: version 2\nPin-Priority: 900\n");
+    let ran = world.sh("apt-quorum hold refresh").succeeds();
+    ran.says("other pins come first, so these are not held back, and the gate will refuse them: h-b:amd64=2.");
+    world.sh("apt-cache policy h-b").succeeds().says("Candidate: 2\n");
+    world.sh("apt-get -y upgrade").falls_short().says("refused: h-b 2 all");
+    world.sh(&format!("rm {own}; apt-quorum hold refresh")).succeeds();
+    // Released, it is refused again.
+    world.sh("apt-quorum hold release h-zz").falls_short().says("h-zz is not held back. Nothing was changed.");
+    world.sh("apt-quorum hold release h-b").succeeds().says("No longer held back: h-b 2 all. The gate still judges it");
+    world.sh("apt-cache policy h-b").succeeds().says("Candidate: 2\n");
+    world.sh("apt-quorum hold refresh; apt-quorum hold list").succeeds().says("released: h-b 2 all");
+    world.sh("apt-get -y upgrade").falls_short().says("refused: h-b 2 all");
+    versions(world, "h-a=1 h-b=1 h-c=1");
+    // A stale or deleted file changes nothing but comfort.
+    world.sh(&format!("mv {PINS} /root/pins; apt-get -y upgrade")).falls_short().says("3 refused");
+    world.sh(&format!("mv /root/pins {PINS}; apt-quorum mode warn; apt-get update")).succeeds();
+    world.sh(&format!("test ! -e {PINS}")).succeeds();
+    world.sh("apt-quorum mode enforce; apt-get update").succeeds().says("2 packages are held back");
+    // Without the source there is nothing to hold.
+    world.sh("rm /etc/apt/sources.list; apt-get update; apt-quorum hold refresh; apt-quorum hold list").succeeds().says("Nothing is held back.");
+    world.sources(&[("quorum+http", &server)]);
+    world.sh("apt-quorum hold off").succeeds().says("Holding back is off");
+    world.sh(&format!("test ! -e {PINS}")).succeeds();
+    world.sh("apt-quorum hold on").succeeds().says("Holding back is on").says("held back");
+    // A machine that cannot be judged keeps its pins.
+    world.policy("");
+    world.sh("apt-get update").succeeds().says("the configuration cannot be used");
+    world.sh(&format!("test -e {PINS}")).succeeds();
+    world.policy(POLICY);
+    new.iter().for_each(|it| two_attest(world, it));
+    world.sh("apt-get update; apt-get -y upgrade").succeeds();
+    versions(world, "h-a=2 h-b=2 h-c=2");
+}
+
+/// One of two updates is confirmed.
+fn one_of_two(world: &World) -> (Vec<Package>, super::server::Server) {
+    let new = old_and_new(world, &[("h-a", "", ""), ("h-b", "", "")]);
+    two_attest(world, named(&new, "h-a"));
+    let server = super::world::serve(of(&new));
+    world.sources(&[("quorum+http", &server)]);
+    (new, server)
+}
+
+fn held_unattended(world: &World) {
+    let (new, server) = one_of_two(world);
+    world.write(
+        "/etc/apt/apt.conf.d/60unattended",
+        "#clear Unattended-Upgrade::Origins-Pattern;\nUnattended-Upgrade::Origins-Pattern { \"origin=Test\"; };\n",
+    );
+    let run = "unattended-upgrade --verbose; cat /var/log/unattended-upgrades/*.log";
+    world.sh(run).succeeds();
+    versions(world, "h-a=2 h-b=1");
+    two_attest(world, named(&new, "h-b"));
+    world.sh(&format!("apt-get update; {run}")).succeeds();
+    versions(world, "h-a=2 h-b=2");
+    drop(server);
+}
+
+fn held_front_ends(world: &World) {
+    let (new, server) = one_of_two(world);
+    world.sh("aptitude -y safe-upgrade").succeeds();
+    versions(world, "h-a=2 h-b=1");
+    world.sh("aptitude -y full-upgrade").succeeds();
+    versions(world, "h-a=2 h-b=1");
+    // Ansible fetches the indexes itself.
+    let ansible = "HOME=/root ansible localhost -m ansible.builtin.apt -a 'update_cache=true upgrade=dist'";
+    world.sh(ansible).succeeds();
+    versions(world, "h-a=2 h-b=1");
+    two_attest(world, named(&new, "h-b"));
+    world.sh(ansible).succeeds();
+    versions(world, "h-a=2 h-b=2");
+    drop(server);
+}
+
+fn held_python(world: &World) {
+    let (new, server) = one_of_two(world);
+    let script = "python3 -c 'import apt\ncache = apt.Cache()\ncache.update()\ncache.open()\ncache.upgrade(True)\ncache.commit()\n'";
+    world.sh(script).succeeds();
+    versions(world, "h-a=2 h-b=1");
+    two_attest(world, named(&new, "h-b"));
+    world.sh(script).succeeds();
+    versions(world, "h-a=2 h-b=2");
+    drop(server);
+}
