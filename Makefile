@@ -8,7 +8,7 @@
 # first run adds a few minutes to most.
 
 .PHONY: help quick test demo demo-template build deb static reproducible site lint fuzz msrv lintian \
-	test-package test-system test-builds templates test-page test-sessions faults bench clean
+	test-package test-system test-builds templates test-page test-sessions year faults bench clean
 
 # What stands behind ## is what `make help` prints: the time, and what the target does.
 help: ## 0 s | this list
@@ -72,6 +72,9 @@ test-page: ## 1 min | the page of an audit, in headless Chromium without a netwo
 
 test-sessions: ## 2.5 min | docs/sessions typed into a real terminal, against what is recorded
 	scripts/sessions --check
+
+year: ## 25 min | a year of unattended upgrades on Debian 13, with lies, outages and crashes
+	YEAR_DAYS=$(or $(YEAR_DAYS),365) YEAR_PACKAGES=300 SCENARIO=year scripts/test-system debian_13
 
 faults: ## hours | the gate killed or failed by the system at every single step of a run
 	FAULTS=all SCENARIO=fault_ scripts/test-system

@@ -4,11 +4,13 @@ use serde::Serialize;
 
 use super::Exit;
 use super::args::Check;
+use super::hold::files::HoldFiles;
 use super::judging::Court;
 use super::output::json;
 use super::simulate::{self, Simulated};
 use super::world::{Stop, say, say_remarks, show};
 use crate::gate::{Ask, Outlook};
+use crate::hold::HeldRecord;
 use crate::policy::{Mode, Policy};
 use crate::report::RecordedAssessment;
 use crate::sys::terminal::Progress;
@@ -34,7 +36,10 @@ pub(super) fn run(arguments: &Check) -> Result<Exit, Stop> {
     let (gate, config) = (&court.gate, court.config()?);
     let Simulated { packages, odd } = would_be_installed(arguments)?;
     if packages.is_empty() && odd.is_empty() && !arguments.json {
-        return Ok(say("apt would install nothing: there is nothing to check.\n", Exit::Admitted));
+        let held = HeldRecord::read(&HoldFiles::of(&court.apt).state).line();
+        let held = held.filter(|_| arguments.upgrades).map(|it| it + "\n").unwrap_or_default();
+        let nothing = "apt would install nothing: there is nothing to check.\n";
+        return Ok(say(&format!("{nothing}{held}"), Exit::Admitted));
     }
     let mut gatherer = court.gatherer()?;
     let now = court.present();
@@ -72,14 +77,22 @@ pub(super) fn run(arguments: &Check) -> Result<Exit, Stop> {
     for line in odd.iter().take(SHOWN) {
         text += &format!("  not understood: {line}. Check its file: apt-quorum verify FILE\n");
     }
+    if arguments.upgrades {
+        let held = HeldRecord::read(&HoldFiles::of(&court.apt).state);
+        text += &held.line().map(|it| it + "\n").unwrap_or_default();
+    }
     text += &match (exit, outlook.refused().first()) {
         (Exit::Admitted, _) => "apt would install all of these packages.\n".to_owned(),
         (_, None) => "apt would install all of these packages that an index lists.\n".to_owned(),
         (_, Some(it)) => {
             let Identity { package, version, .. } = &it.named.identity;
-            format!(
-                "apt would install none of these packages. See why: apt-quorum explain {package}={version}\n"
-            )
+            let outcome = match arguments.upgrades && config.hold.is_on {
+                true => {
+                    "The next apt update or apt-quorum hold refresh holds the refused ones back, and apt installs the others."
+                }
+                false => "apt would install none of these packages.",
+            };
+            format!("{outcome} See why: apt-quorum explain {package}={version}\n")
         }
     };
     Ok(show(&text, exit))

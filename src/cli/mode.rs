@@ -6,6 +6,7 @@ use super::output::counted;
 use super::world::{Hold, Stop, World, say};
 use crate::config::Config;
 use crate::policy::Mode;
+use crate::report::from_groups;
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stop> {
     match &arguments.mode {
@@ -65,6 +66,7 @@ pub(super) fn meaning(config: &Config) -> String {
     };
     let mut needed =
         format!("{} of {}", default.threshold().count(), counted(count, "confirmation"));
+    needed += &from_groups(default);
     if !policy.exceptions().is_empty() {
         needed += " or a valid exception";
     }

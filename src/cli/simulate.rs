@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use super::world::Stop;
@@ -23,6 +24,9 @@ const PREFERENCES: &str = "Dir::Etc::preferencesparts";
 
 /// The directory below `APT::Quorum::State` in which pins are tried.
 const TRIAL: &str = "hold-trial";
+
+/// The time for which fewer updates to hold are looked for. `apt update` waits for it.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The ways in which a machine is upgraded. `apt` has a solver of its own in later versions.
 const WAYS: [(&str, &[&str]); 3] = [
@@ -93,6 +97,7 @@ fn said(child: io::Result<Child>) -> Result<String, String> {
 pub(super) struct Trial {
     directory: PathBuf,
     native: Architecture,
+    started: Instant,
 }
 
 impl Trial {
@@ -103,7 +108,7 @@ impl Trial {
     pub(super) fn open(apt: &Configuration, state: &Path) -> Result<Self, String> {
         let native = apt.find("APT::Architecture").and_then(|it| it.parse().ok());
         let native = native.ok_or("apt does not tell the architecture of this system")?;
-        let trial = Self { directory: state.join(TRIAL), native };
+        let trial = Self { directory: state.join(TRIAL), native, started: Instant::now() };
         trial.lay_out(&preferences_directory(apt)).map_err(|error| {
             format!("cannot write to {}: {}", trial.directory.display(), plain(&error))
         })?;
@@ -164,6 +169,10 @@ impl Solver for Trial {
             });
         }
         Ok(upgrades)
+    }
+
+    fn has_time(&self) -> bool {
+        self.started.elapsed() < PATIENCE
     }
 
     fn native(&self) -> &Architecture {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apt::configuration::Configuration;
-use crate::apt::proxy::{Proxy, ProxyKind, ProxySettings, Route, RouteChoice};
 use crate::config::{Config, Endpoint};
 use crate::fetching::{Commands, Finder, fetching_user};
+use crate::route::proxy::{Proxy, ProxyKind, ProxySettings, Route, RouteChoice};
 
 /// Most hosts that one sentence names.
 const SHOWN: usize = 5;

@@ -14,7 +14,7 @@ use crate::types::{Architecture, DebVersion, Identity};
 /// Most times that the versions which apt chooses instead are judged in turn.
 const MAX_ROUNDS: usize = 32;
 
-/// Most simulations. One takes about half a second, so an adverse archive costs minutes at most.
+/// Most simulations that look for a smaller set. An adverse archive could ask for any number.
 const MAX_SIMULATIONS: usize = 240;
 
 /// A version that apt is not to choose.
@@ -91,6 +91,9 @@ pub trait Solver {
     /// # Errors
     /// The reason why apt does not tell.
     fn upgrades(&mut self, pins: &BTreeSet<Pin>) -> Result<Vec<Upgrade>, String>;
+
+    /// Returns false when enough time was spent. The plan is then as good as it is.
+    fn has_time(&self) -> bool;
 
     /// The architecture of the system.
     fn native(&self) -> &Architecture;
@@ -236,7 +239,7 @@ impl<'p> Planning<'p> {
         let mut size = kept.len().div_ceil(2);
         loop {
             let mut at = 0;
-            while at < kept.len() && self.simulations < MAX_SIMULATIONS {
+            while at < kept.len() && self.goes_on() {
                 let end = kept.len().min(at + size);
                 let mut fewer = kept.clone();
                 fewer.drain(at..end);
@@ -251,6 +254,10 @@ impl<'p> Planning<'p> {
             }
             size = size.div_ceil(2);
         }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.simulations < MAX_SIMULATIONS && self.solver.has_time()
     }
 
     /// Returns true when nothing of `harm` remains if these are held as well.

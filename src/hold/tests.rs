@@ -17,6 +17,7 @@ struct Machine {
     /// apt does what it wants with this one
     deaf: Option<&'static str>,
     asked: usize,
+    patience: usize,
 }
 
 fn identity(name: &str, version: &str) -> Identity {
@@ -38,6 +39,7 @@ impl Machine {
             needs: Vec::new(),
             deaf: None,
             asked: 0,
+            patience: usize::MAX,
         }
     }
 }
@@ -69,6 +71,10 @@ impl Solver for Machine {
         // A careful way beside the thorough one.
         let careful = Upgrade { removed: BTreeSet::new(), ..upgrade.clone() };
         Ok(vec![careful, upgrade])
+    }
+
+    fn has_time(&self) -> bool {
+        self.asked < self.patience
     }
 
     fn native(&self) -> &Architecture {
@@ -129,6 +135,16 @@ fn nothing_is_removed_to_make_room_beside_what_is_held() {
     assert_eq!(causes["p17"], Cause::Needed { refused: BTreeSet::new(), removed });
     assert_eq!(causes["p31"], Cause::Refused);
     assert!(machine.asked < 60, "{}", machine.asked);
+}
+
+/// More is held than would have to be, and nothing less.
+#[test]
+fn who_has_no_time_to_look_for_fewer_holds_more() {
+    let mut machine = Machine::of(&[("aa", "1", &["2"]), ("bb", "1", &["2"]), ("cc", "1", &["2"])]);
+    machine.breaks = vec![("cc", "bb")];
+    machine.patience = 4;
+    let holding = plan(&mut machine, &mut Refusing(&["bb=2"])).unwrap();
+    assert_eq!(held(&holding), ["aa=2", "bb=2", "cc=2"]);
 }
 
 #[test]

@@ -18,12 +18,12 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use apt_quorum::apt::configuration::Configuration;
-use apt_quorum::apt::proxy::{Proxy, Route};
 use apt_quorum::attest::KeyRing;
 use apt_quorum::cache::Cache;
 use apt_quorum::config::{Endpoint, Protocol, Timeouts};
 use apt_quorum::evidence::{EndpointSetup, Network, Routes};
 use apt_quorum::fetching::{MethodPlaces, confine_fetcher, confine_method};
+use apt_quorum::route::proxy::{Proxy, Route};
 use apt_quorum::sys::sandbox::{Closed, Extent};
 use apt_quorum::types::Identity;
 

@@ -12,6 +12,8 @@ rows! {
     held_otherwise: "other pins, apt-mark hold, release, mode warn and removed sources" => INSTALLED;
     held_unattended: "unattended-upgrades takes what is confirmed, and leaves the rest" => INSTALLED, in "desktop";
     held_front_ends: "aptitude and Ansible take what is confirmed, and leave the rest" => INSTALLED, in "frontends";
+    held_architectures: "packages of two architectures that must have one version stay in step" => INSTALLED;
+    held_packagekit: "PackageKit takes what is confirmed, and leaves the rest" => INSTALLED, in "desktop";
     held_python: "python-apt takes what is confirmed, and leaves the rest" => INSTALLED;
 }
 
@@ -61,6 +63,10 @@ fn held(world: &World) {
         "/etc/apt/sources.list",
         format!("deb [trusted=yes] quorum+http://{}/debian stable main\n", server.authority()),
     );
+    // The forecast, from indexes that were fetched without us.
+    world.sh("mv /usr/bin/apt-quorum /root/away; apt-get update; mv /root/away /usr/bin/apt-quorum").succeeds();
+    let check = world.sh("apt-quorum check --upgrades").falls_short();
+    check.says("refused: h-b 2 all: 1 of 2").says("holds the refused ones back, and apt installs the others.");
     let line = "apt-quorum: 1 package is held back for want of bob, carol, the oldest since ";
     world.sh("apt-get update").succeeds().says(line);
     let pins = world.sh(&format!("cat {PINS}; ls -l {PINS}")).succeeds();
@@ -74,6 +80,8 @@ fn held(world: &World) {
     list.says("held back: h-b 2 all, since ").says("; 1 stays installed: 1 of 2 required");
     world.sh("apt-quorum hold explain h-b").succeeds().says("apt-quorum explain h-b=2");
     world.sh("apt-quorum hold explain h-a").falls_short().says("h-a is not held back");
+    let check = world.sh("apt-quorum check --upgrades").succeeds();
+    check.says("of 2 packages, 2 confirmed.").says("1 package is held back for want of bob, carol");
     world.sh("apt-get -y upgrade").succeeds().says(line);
     versions(world, "h-a=2 h-b=1 h-c=2");
     // The line is there when nothing else is to be done, and no request about what is held.
@@ -137,6 +145,64 @@ fn held_without_removing(world: &World) {
     two_attest(world, named(&new, "h-data"));
     world.sh("apt-get update; apt-get -y dist-upgrade").succeeds();
     versions(world, "h-a=2 h-breaks=2 h-data=2 h-lib=2 h-needs=2 h-prog=2 h-user=2");
+}
+
+fn held_architectures(world: &World) {
+    world.sh("dpkg --add-architecture i386").succeeds();
+    let make = |name: &str, version: &str, architecture: &str| {
+        Package::make_of(name, version, architecture, "Multi-Arch: same\n")
+    };
+    let both = |version: &'static str| ["amd64", "i386"].map(|it| make("h-lib", version, it));
+    world.policy(&POLICY.replace("enforce", "warn"));
+    for it in both("1").iter().chain([&make("h-other", "1", "amd64")]) {
+        world.write(&format!("/srv/old/{}.deb", it.artifact()), &it.bytes);
+    }
+    world.sh("dpkg -i /srv/old/*.deb").succeeds();
+    world.policy(POLICY);
+    let mut new = both("2").to_vec();
+    new.push(make("h-other", "2", "amd64"));
+    two_attest(world, &new[0]);
+    two_attest(world, &new[2]);
+    world.sources(&[("quorum+http", &super::world::serve(of(&new)))]);
+    world.sh(&format!("cat {PINS}")).succeeds().says("Package: h-lib:i386\nPin: version 2\n");
+    for way in ["apt-get -y upgrade", "apt-get -y dist-upgrade", "apt -y full-upgrade"] {
+        world.sh(way).succeeds();
+        versions(world, "h-lib=1 h-lib=1 h-other=2");
+    }
+    two_attest(world, &new[1]);
+    world.sh("apt-get update; apt-get -y dist-upgrade").succeeds();
+    versions(world, "h-lib=2 h-lib=2 h-other=2");
+}
+
+fn held_packagekit(world: &World) {
+    let (new, server) = one_of_two(world);
+    // It does nothing without a default route. Where it leads does not matter here.
+    let _ = std::process::Command::new("ip").args(["route", "add", "default", "dev", "lo"]).status();
+    let client = match world.path("/usr/bin/pkcon").exists() {
+        true => "pkcon -y -p --noninteractive",
+        false => "pkgcli --yes",
+    };
+    let run = format!(
+        "mkdir -p /run/dbus; rm -f /run/dbus/pid
+         dbus-daemon --system --fork --print-pid >/root/bus
+         /usr/lib/polkit-1/polkitd --no-debug & polkit=$!
+         /usr/libexec/packagekitd >/root/daemon 2>&1 & daemon=$!
+         for n in $(seq 100); do
+             dbus-send --system --print-reply --dest=org.freedesktop.DBus / \
+                 org.freedesktop.DBus.GetNameOwner string:org.freedesktop.PackageKit >/dev/null && break
+             sleep 0.05
+         done 2>/dev/null
+         code=0; timeout 60 {client} refresh force || timeout 60 {client} refresh || true
+         timeout 60 {client} update || code=$?
+         for it in $daemon $polkit $(cat /root/bus); do kill $it || true; done; wait $daemon || true
+         cat /root/daemon; exit $code"
+    );
+    world.sh(&run).succeeds();
+    versions(world, "h-a=2 h-b=1");
+    two_attest(world, named(&new, "h-b"));
+    world.sh(&run).succeeds();
+    versions(world, "h-a=2 h-b=2");
+    drop(server);
 }
 
 fn held_new(world: &World) {

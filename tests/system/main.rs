@@ -40,6 +40,7 @@ purposes! {
     slow
     standing
     holding
+    year
     sources
     redirects
     indexes

@@ -16,7 +16,7 @@ use super::server::{Answer, Server};
 pub struct Rebuilder {
     pub name: &'static str,
     scheme: &'static str,
-    key: RebuilderKey,
+    key: Arc<Mutex<RebuilderKey>>,
     records: Arc<Mutex<BTreeMap<u64, Record>>>,
     mood: Arc<Mutex<Mood>>,
     server: Server,
@@ -72,12 +72,12 @@ impl Rebuilder {
                 other => other,
             },
         }));
-        Self { name, scheme, key: RebuilderKey::new(), records, mood, server }
+        Self { name, scheme, key: Arc::new(Mutex::new(RebuilderKey::new())), records, mood, server }
     }
 
     /// Says that it rebuilt the package and got these bytes.
     pub fn attests(&self, package: &Package) {
-        let link = self.key.link(&package.artifact(), &package.sha256());
+        let link = self.key.lock().unwrap().link(&package.artifact(), &package.sha256());
         self.add(Record { package: package.clone(), link: Some(link), status: "GOOD" });
     }
 
@@ -85,13 +85,18 @@ impl Rebuilder {
     pub fn attests_to(&self, package: &Package, products: &[(String, String)]) {
         let products: Vec<(&str, &str)> =
             products.iter().map(|(name, sha256)| (name.as_str(), sha256.as_str())).collect();
-        let link = self.key.link_of(&package.artifact(), &products);
+        let link = self.key.lock().unwrap().link_of(&package.artifact(), &products);
         self.add(Record { package: package.clone(), link: Some(link), status: "GOOD" });
     }
 
     /// Says that it rebuilt the package and got something else.
     pub fn denies(&self, package: &Package) {
         self.add(Record { package: package.clone(), link: None, status: "BAD" });
+    }
+
+    /// Signs with a new key from now on.
+    pub fn changes_its_key(&self) {
+        *self.key.lock().unwrap() = RebuilderKey::new();
     }
 
     pub fn is(&self, mood: Mood) {
@@ -106,7 +111,7 @@ impl Rebuilder {
     pub fn configuration(&self) -> String {
         format!(
             "{}[[endpoint]]\nprotocol = \"rebuilderd\"\nurl = \"{}://{}/\"\n",
-            self.key.configuration(self.name),
+            self.key.lock().unwrap().configuration(self.name),
             self.scheme,
             self.server.authority()
         )

@@ -22,14 +22,14 @@ const LOCK: &str = "hold.lock";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The places of the files.
-pub(super) struct HoldFiles {
-    pub(super) state: PathBuf,
+pub(in crate::cli) struct HoldFiles {
+    pub(in crate::cli) state: PathBuf,
     /// apt's pins
     pub(super) pins: PathBuf,
 }
 
 impl HoldFiles {
-    pub(super) fn of(apt: &Configuration) -> Self {
+    pub(in crate::cli) fn of(apt: &Configuration) -> Self {
         Self {
             state: apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY),
             pins: preferences_directory(apt).join(hold::FILE),

@@ -1,7 +1,7 @@
 //! `apt-quorum hold`: the updates that wait until they are confirmed.
 
 pub(super) mod args;
-mod files;
+pub(super) mod files;
 mod judge;
 mod list;
 mod refresh;

@@ -7,7 +7,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use apt_quorum::apt::proxy::{ProxyError, ProxyKind};
 use apt_quorum::attest::{self, JsonError, KeyRingError, LayoutError, SignatureFault};
 use apt_quorum::audit::SystemError;
 use apt_quorum::config::{self, ChangeError};
@@ -24,13 +23,14 @@ use apt_quorum::import::{PlanError, repro_threshold::TakeError};
 use apt_quorum::policy::{PolicyError, RequirementError};
 use apt_quorum::receipt::Ledger;
 use apt_quorum::report::Entrance;
+use apt_quorum::route::proxy::{ProxyError, ProxyKind};
 use apt_quorum::sys::privileges::PrivilegeError;
 use apt_quorum::sys::sandbox::SandboxError;
 use apt_quorum::sys::secure::{SecureError, Trusted};
 use apt_quorum::sys::steady::Unsteady;
 use apt_quorum::types::{
-    Fingerprint, GlobError, KeyError, KeyFault, KeyId, KeyKind, NameError, PublicKey,
-    RebuilderName, RebuilderNameError, SecretKeyError, Sha256Digest, ThresholdError,
+    Fingerprint, GlobError, GroupNameError, KeyError, KeyFault, KeyId, KeyKind, NameError,
+    PublicKey, RebuilderName, RebuilderNameError, SecretKeyError, Sha256Digest, ThresholdError,
     TimestampError,
 };
 use nix::errno::Errno;
@@ -156,6 +156,7 @@ fn types(errors: &mut Errors) {
         ],
     );
     errors.add("types::rebuilder::RebuilderNameError", vec![RebuilderNameError]);
+    errors.add("types::rebuilder::GroupNameError", vec![GroupNameError]);
     errors.add(
         "types::rebuilder::ThresholdError",
         vec![ThresholdError::Zero, ThresholdError::TooLarge],
@@ -384,9 +385,20 @@ fn policies(errors: &mut Errors) {
     );
     let too_high =
         |counted| RequirementError::ThresholdTooHigh { threshold: threshold(3), counted };
+    let too_small = |needed, counted| RequirementError::GroupTooSmall {
+        group: "eu".parse().unwrap(),
+        needed: threshold(needed),
+        counted,
+    };
     errors.add(
         "policy::requirement::RequirementError",
-        vec![too_high(2), too_high(1), RequirementError::RequiredNotCounted(alpha())],
+        vec![
+            too_high(2),
+            too_high(1),
+            RequirementError::RequiredNotCounted(alpha()),
+            too_small(2, 1),
+            too_small(1, 0),
+        ],
     );
     // What it is about stands in tests/bad_configuration.
     let problems = || config::load(Path::new("/nowhere/etc"), Trusted::now()).unwrap_err();
@@ -409,7 +421,7 @@ fn policies(errors: &mut Errors) {
 
 fn evidence(errors: &mut Errors) {
     errors.add(
-        "apt::proxy::ProxyError",
+        "route::proxy::ProxyError",
         vec![
             ProxyError::Scheme,
             ProxyError::NamesLookedUpHere { meant: "socks5h://127.0.0.1:9050".to_owned() },

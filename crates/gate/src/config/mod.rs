@@ -8,6 +8,7 @@ mod archive;
 mod description;
 mod diagnostic;
 mod exceptions;
+mod groups;
 mod policy;
 mod reader;
 mod rebuilders;
@@ -20,10 +21,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::apt::proxy::Proxy;
 use crate::attest::repository::Terms;
 use crate::attest::{KeyRing, KeyRingError};
 use crate::policy::Policy;
+use crate::route::proxy::Proxy;
 use crate::sys::secure::{SecureError, Trusted};
 use crate::types::{Architecture, KeyId, RebuilderName, Sha256Digest};
 

@@ -20,11 +20,11 @@ use super::rebuilderd::Rebuilderd;
 use super::routes::Routes;
 use super::{EndpointSource, Found, Gathered, Question, Reach};
 use crate::apt::configuration::Configuration;
-use crate::apt::proxy::Proxy;
 use crate::attest::{self, KeyRing};
 use crate::cache::Cache;
 use crate::config::{Endpoint, Protocol, Timeouts};
 use crate::policy::Outcome;
+use crate::route::proxy::Proxy;
 use crate::types::{Architecture, Timestamp};
 
 /// The item of apt's configuration with this machine's architecture.
@@ -482,8 +482,8 @@ fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found, chec
 mod tests {
     use super::super::line::CONNECTIONS;
     use super::*;
-    use crate::apt::proxy::{ProxySettings, RouteChoice};
     use crate::attest::PinnedKey;
+    use crate::route::proxy::{ProxySettings, RouteChoice};
     use crate::types::{Identity, PublicKey, Sha256Digest};
 
     /// Returns the number of connections that the host of each of these endpoints may have.

@@ -24,7 +24,7 @@ use super::line::{CONNECTIONS, Large, Line, Lines, SMALL, host_of};
 use super::routes::Routes;
 use super::tls;
 use super::words::{Destination, is_unanswered};
-use crate::apt::proxy::{Proxy, ProxyKind, Route};
+use crate::route::proxy::{Proxy, ProxyKind, Route};
 use crate::types::RebuilderName;
 
 /// Most redirects that are followed.

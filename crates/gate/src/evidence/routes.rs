@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use crate::apt::proxy::{ProxySource, Route};
+use crate::route::proxy::{ProxySource, Route};
 use crate::types::RebuilderName;
 
 /// The port of servers for names, which are asked over TCP if an answer is long (RFC 7766).
@@ -89,7 +89,7 @@ fn key(rebuilder: &RebuilderName, url: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apt::proxy::Proxy;
+    use crate::route::proxy::Proxy;
 
     #[test]
     fn what_is_not_known_is_not_asked() {

@@ -9,7 +9,7 @@ use std::io;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
-use crate::apt::proxy::{Proxy, ProxySource, Route};
+use crate::route::proxy::{Proxy, ProxySource, Route};
 use crate::types::Timestamp;
 
 /// The destination of a question.
@@ -235,7 +235,7 @@ impl Destination<'_> {
     pub(super) fn status(&self, status: u16) -> Option<String> {
         let Route::Through(proxy) = self.route else { return None };
         // Over TLS the proxy cannot change the answer.
-        if self.scheme == "https" || proxy.kind() == crate::apt::proxy::ProxyKind::Socks {
+        if self.scheme == "https" || proxy.kind() == crate::route::proxy::ProxyKind::Socks {
             return None;
         }
         let host = self.host;

@@ -19,12 +19,12 @@ use nix::unistd::Pid;
 use reqwest::Url;
 use zeroize::Zeroizing;
 
-use crate::apt::auth::Logins;
 use crate::apt::configuration::Configuration;
-use crate::apt::proxy::{Proxy, ProxySettings, ProxyVariables, Route, RouteChoice};
 use crate::apt::sources::{Format, goes_by_tor, list_of_mirrors, read};
 use crate::config::Endpoint;
 use crate::evidence::{EndpointSetup, Network, Routes};
+use crate::route::auth::Logins;
+use crate::route::proxy::{Proxy, ProxySettings, ProxyVariables, Route, RouteChoice};
 use crate::sys::files::{Links, open_plain};
 use crate::sys::plain;
 use crate::sys::privileges::User;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::auth::Logins;
-use super::configuration::{Configuration, dequote};
+use crate::apt::configuration::{Configuration, dequote};
 
 /// The proxy of sources that go by Tor, where `Acquire::tor::Proxy` names none
 /// (methods/basehttp.cc).
