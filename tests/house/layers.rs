@@ -12,7 +12,7 @@ use crate::sources::{root, rust_files};
 const CRATES: &[(&str, &[&str])] = &[
     (
         "crates/core/src",
-        &["types", "compressed", "deb822", "attest", "apt", "deb", "policy", "report"],
+        &["types", "compressed", "deb822", "attest", "apt", "deb", "policy", "report", "route"],
     ),
     (
         "crates/gate/src",

@@ -128,9 +128,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stop> {
         entrances: entrances.clone(),
         sources: entrances::sources(dump),
         rebuilders: loaded.map(|it| rebuilders(it, &history, &answers, now)).unwrap_or_default(),
-        network: loaded
-            .map(|it| ways(&it.endpoints, apt, it.timeouts.answer, Commands::Left))
-            .unwrap_or_default(),
+        network: loaded.map(|it| ways(it, apt, Commands::Left)).unwrap_or_default(),
         debt: System::running(apt).and_then(|it| history::debt(&it)).ok(),
         exceptions: exceptions.iter().map(|it| ListedException::of(it, now)).collect(),
         endings: endings(exceptions, &option, now),
