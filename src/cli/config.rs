@@ -16,6 +16,7 @@ use crate::config::{self, Config as Loaded, Direct, Endpoint, Protocol};
 use crate::fetching::Commands;
 use crate::gate::{Environment, apt_configuration};
 use crate::policy::{Mode, Policy};
+use crate::report::from_groups;
 use crate::sys::secure::Trusted;
 use crate::types::{PublicKey, RebuilderName, Timestamp, printable};
 
@@ -145,9 +146,15 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
             }
         }
     }
-    if let Some(needed) = policy.default_requirement().map(|default| default.threshold()) {
-        if !needed.is_met_by(voters.len()) {
+    if let Some(default) = policy.default_requirement() {
+        if !default.threshold().is_met_by(voters.len()) {
             notes.push("the threshold cannot be met: too few rebuilders have a valid key".into());
+        }
+        for it in default.by_group(&voters).filter(|it| !it.is_enough()) {
+            notes.push(format!(
+                "group {} cannot confirm: too few of its rebuilders have a valid key",
+                it.group
+            ));
         }
     }
     for rebuilder in policy.rebuilders() {
@@ -201,9 +208,10 @@ fn stays_private(host: Option<&str>) -> bool {
 fn threshold(policy: &Policy) -> String {
     match policy.default_requirement() {
         Some(default) => format!(
-            "{} of {} must confirm",
+            "{} of {} must confirm{}",
             default.threshold().count(),
-            counted(default.counted().len(), "rebuilder")
+            counted(default.counted().len(), "rebuilder"),
+            from_groups(default)
         ),
         None => "none, because there is no rebuilder: apt-quorum setup".to_owned(),
     }

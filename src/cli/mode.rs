@@ -8,6 +8,7 @@ use super::output::{counted, json};
 use super::world::{Hold, Stop, World, say};
 use crate::config::Config;
 use crate::policy::Mode;
+use crate::report::from_groups;
 
 /// The JSON that `--json` prints.
 #[derive(Serialize)]
@@ -94,6 +95,7 @@ pub(super) fn meaning(config: &Config) -> String {
     };
     let mut needed =
         format!("{} of {}", default.threshold().count(), counted(count, "confirmation"));
+    needed += &from_groups(default);
     if !policy.exceptions().is_empty() {
         needed += " or a valid exception";
     }

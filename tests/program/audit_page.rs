@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use apt_quorum::audit::page::html;
 use apt_quorum::audit::{AuditRecord, Counts, HashSource, PackageState, RecordedPackage};
 use apt_quorum::policy::{Exemption, Place, Standing, UnsignedStatus};
-use apt_quorum::report::{RecordedClaim, RecordedReason};
+use apt_quorum::report::{RecordedClaim, RecordedGroup, RecordedReason};
 use apt_quorum::types::{Called, Sha256Digest, Timestamp};
 use base64::Engine;
 use sha2::Digest;
@@ -77,6 +77,7 @@ fn hostile_package(state: PackageState, more: &str) -> RecordedPackage {
         }),
         rule: Some(EVIL.to_owned()),
         threshold: Some(2),
+        groups: [("eu".parse().unwrap(), RecordedGroup { threshold: 1, confirmed: 0 })].into(),
         rebuilders,
         claims: vec![claim("alpha", 1)],
         conflicts: vec![claim("beta", 3)],

@@ -131,6 +131,40 @@ fn a_file_and_what_apt_would_install_are_explained_alike() {
 }
 
 #[test]
+fn groups_are_explained_with_their_members() {
+    let Some((world, _, _servers)) = world() else { return };
+    world.policy(
+        "mode = \"enforce\"\nthreshold = 1\ngroups = { eu = 1, us = 1 }\n\
+         [[group]]\nname = \"eu\"\nrebuilders = [\"alpha\", \"beta\"]\n\
+         [[group]]\nname = \"us\"\nrebuilders = [\"beta\", \"gamma\"]\n",
+    );
+    let half = explain(&world, &["half"]);
+    half.assert_code(1);
+    let why = "would be refused: 1 of 1 required confirmations, but 1 of 1 confirmation from group us \
+               is missing.\n";
+    for line in [
+        why,
+        "  needs      1 of 3 rebuilders (alpha, beta, gamma), 1 from group eu (alpha, beta), 1 from group us (beta, gamma)\n",
+        "  to pass    1 more of beta and gamma (group us) must confirm this file\n",
+    ] {
+        assert!(half.stdout.contains(line), "{line}{}", half.stdout);
+    }
+    let config = run(world.command().args(["config", "check", "--config"]).arg(world.path("etc")));
+    let line = "threshold: 1 of 3 rebuilders must confirm (1 from group eu, 1 from group us)\n";
+    assert!(config.stdout.contains(line), "{config:?}");
+    let mode = run(world.command().args(["mode", "warn", "--config"]).arg(world.path("etc")));
+    let line = "packages without 1 of 3 confirmations (1 from group eu, 1 from group us) pass with";
+    assert!(mode.stdout.contains(line), "{mode:?}");
+    let kept = std::fs::read_to_string(world.path("etc/policy.toml")).unwrap();
+    assert!(kept.starts_with("mode = \"warn\"\nthreshold = 1\ngroups = { eu = 1, us = 1 }\n"));
+    let remove = ["rebuilder", "remove", "gamma", "--yes", "--config"];
+    let removed = run(world.command().args(remove).arg(world.path("etc")));
+    assert_eq!(removed.code, Some(1), "{removed:?}");
+    assert!(removed.stderr.contains("rebuilders.d has no rebuilder gamma"), "{removed:?}");
+    assert!(world.path("etc/rebuilders.d/gamma.toml").exists());
+}
+
+#[test]
 fn exceptions_are_explained_while_they_hold_and_afterwards() {
     let Some((world, _, _servers)) = world() else { return };
     world.exception(

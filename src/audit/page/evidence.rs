@@ -60,7 +60,11 @@ pub(super) fn details(page: &mut Markup, package: &RecordedPackage) {
     if let Some(threshold) = package.threshold {
         let rebuilders = if threshold == 1 { "rebuilder" } else { "rebuilders" };
         let rule = package.rule.as_deref().unwrap_or("the default");
-        page.fill("<dt>Needed</dt><dd>{} {}, by {}</dd>", &[&threshold, &rebuilders, &rule]);
+        page.fill("<dt>Needed</dt><dd>{} {}", &[&threshold, &rebuilders]);
+        for (group, it) in &package.groups {
+            page.fill(", {} from group {}", &[&it.threshold, group]);
+        }
+        page.fill(", by {}</dd>", &[&rule]);
     }
     page.raw("</dl>");
     if !package.rebuilders.is_empty() {

@@ -205,6 +205,10 @@ fn needs(report: &Report) -> String {
     if !requirement.required().is_empty() {
         let _ = write!(text, ", including {}", list(requirement.required()));
     }
+    for (name, quota) in requirement.groups() {
+        let (count, members) = (quota.threshold.count(), list(&quota.members));
+        let _ = write!(text, ", {count} from group {name} ({members})");
+    }
     if requirement.on_conflict() == OnConflict::Refuse {
         text.push_str(", without a conflict");
     }

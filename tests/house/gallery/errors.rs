@@ -28,8 +28,8 @@ use apt_quorum::sys::sandbox::SandboxError;
 use apt_quorum::sys::secure::{SecureError, Trusted};
 use apt_quorum::sys::steady::Unsteady;
 use apt_quorum::types::{
-    Fingerprint, GlobError, KeyError, KeyFault, KeyId, KeyKind, NameError, PublicKey,
-    RebuilderName, RebuilderNameError, SecretKeyError, Sha256Digest, ThresholdError,
+    Fingerprint, GlobError, GroupNameError, KeyError, KeyFault, KeyId, KeyKind, NameError,
+    PublicKey, RebuilderName, RebuilderNameError, SecretKeyError, Sha256Digest, ThresholdError,
     TimestampError,
 };
 use nix::errno::Errno;
@@ -155,6 +155,7 @@ fn types(errors: &mut Errors) {
         ],
     );
     errors.add("types::rebuilder::RebuilderNameError", vec![RebuilderNameError]);
+    errors.add("types::rebuilder::GroupNameError", vec![GroupNameError]);
     errors.add(
         "types::rebuilder::ThresholdError",
         vec![ThresholdError::Zero, ThresholdError::TooLarge],
@@ -384,9 +385,20 @@ fn policies(errors: &mut Errors) {
     );
     let too_high =
         |counted| RequirementError::ThresholdTooHigh { threshold: threshold(3), counted };
+    let too_small = |needed, counted| RequirementError::GroupTooSmall {
+        group: "eu".parse().unwrap(),
+        needed: threshold(needed),
+        counted,
+    };
     errors.add(
         "policy::requirement::RequirementError",
-        vec![too_high(2), too_high(1), RequirementError::RequiredNotCounted(alpha())],
+        vec![
+            too_high(2),
+            too_high(1),
+            RequirementError::RequiredNotCounted(alpha()),
+            too_small(2, 1),
+            too_small(1, 0),
+        ],
     );
     // What it is about stands in tests/bad_configuration.
     let problems = || config::load(Path::new("/nowhere/etc"), Trusted::now()).unwrap_err();

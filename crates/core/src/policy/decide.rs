@@ -253,13 +253,19 @@ fn meets(requirement: Option<&Requirement>, report: &Report) -> Result<(), Reaso
         .filter(|(_, s)| matches!(s, Standing::Unreachable { .. } | Standing::Pending))
         .map(|(name, _)| name)
         .collect();
+    let groups = requirement.by_group(&confirming).filter(|it| !it.is_enough()).collect();
     let at_best = confirming.union(&silent).copied().collect();
     if requirement.is_met_by(&at_best) {
-        return Err(Reason::CouldNotFindOut { confirmed, needed, silent: counted(&silent) });
+        return Err(Reason::CouldNotFindOut {
+            confirmed,
+            needed,
+            silent: counted(&silent),
+            groups,
+        });
     }
     let absent = |name: &&RebuilderName| !confirming.contains(*name);
     let missing = requirement.required().iter().filter(absent).cloned().collect();
-    Err(Reason::NotConfirmed { confirmed, needed, missing })
+    Err(Reason::NotConfirmed { confirmed, needed, missing, groups })
 }
 
 /// The exception that applies, or one that would have, had it not expired.

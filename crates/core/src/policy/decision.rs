@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::requirement::Requirement;
+use super::requirement::{GroupCount, Requirement};
 use super::rule::{Exemption, Place};
 use super::subject::Subject;
 use crate::attest::Claim;
@@ -135,6 +135,8 @@ pub enum Reason {
         needed: u32,
         /// The rebuilders that must be among them and are not
         missing: Vec<RebuilderName>,
+        /// The groups from within which too few confirm it
+        groups: Vec<GroupCount>,
     },
     /// Too few confirm it, but with the rebuilders that could not be heard it might be enough.
     CouldNotFindOut {
@@ -144,6 +146,8 @@ pub enum Reason {
         needed: u32,
         /// The rebuilders that could not be heard
         silent: Vec<RebuilderName>,
+        /// The groups from within which too few confirm it
+        groups: Vec<GroupCount>,
     },
 }
 

@@ -20,7 +20,7 @@ pub use decision::{
     Admit, Assessment, Basis, Clearance, Decision, Reason, Refusal, Report, Standing,
 };
 pub use evidence::{Answer, Evidence, Outcome, UnsignedStatus};
-pub use requirement::{OnConflict, Requirement, RequirementError};
+pub use requirement::{GroupCount, GroupQuota, OnConflict, Requirement, RequirementError};
 pub use rule::{
     Binding, Exception, ExceptionId, ExceptionIdError, Exemption, Matcher, Place, Rule,
 };

@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::attest::Claim;
-use crate::policy::{Basis, Decision, Exemption, Reason, Refusal, Report, Standing, Subject};
+use crate::policy::{
+    Basis, Decision, Exemption, GroupCount, Reason, Refusal, Report, Requirement, Standing, Subject,
+};
 use crate::types::{RebuilderName, printable};
 
 /// The results for a number of files, with one line for each file that was not simply confirmed.
@@ -124,22 +126,59 @@ pub fn reason(reason: &Reason) -> String {
             format!("{} signed a different file under this name", names(rebuilders))
         }
         Reason::NoRebuilders => "no rebuilder is configured".to_owned(),
-        Reason::NotConfirmed { confirmed, needed, missing } => {
-            let count = confirmations(*confirmed, *needed);
-            let few = usize::try_from(*needed).is_ok_and(|needed| *confirmed < needed);
-            match (missing.as_slice(), few) {
-                ([], _) => count,
-                (missing, true) => format!("{count}; {} must be among them", names(missing)),
-                (missing, false) => format!("{count}, but {} must be among them", names(missing)),
+        Reason::NotConfirmed { confirmed, needed, missing, groups } => {
+            let mut lacking = Vec::new();
+            if !missing.is_empty() {
+                lacking.push(format!("{} must be among them", names(missing)));
             }
+            lacking.extend(groups.iter().map(group));
+            counted(*confirmed, *needed, &lacking)
         }
-        Reason::CouldNotFindOut { confirmed, needed, silent } => {
-            let count = confirmations(*confirmed, *needed);
-            let few = usize::try_from(*needed).is_ok_and(|needed| *confirmed < needed);
-            let but = if few { "" } else { ", but a required rebuilder is missing" };
-            format!("undetermined: {} did not respond; {count}{but}", names(silent))
+        Reason::CouldNotFindOut { confirmed, needed, silent, groups } => {
+            let mut lacking: Vec<String> = groups.iter().map(group).collect();
+            if lacking.is_empty() && !is_few(*confirmed, *needed) {
+                lacking.push("a required rebuilder is missing".to_owned());
+            }
+            let count = counted(*confirmed, *needed, &lacking);
+            format!("undetermined: {} did not respond; {count}", names(silent))
         }
     }
+}
+
+/// A number of confirmations, and all that they lack beside the number.
+fn counted(confirmed: usize, needed: u32, lacking: &[String]) -> String {
+    let count = confirmations(confirmed, needed);
+    match (lacking, is_few(confirmed, needed)) {
+        ([], _) => count,
+        (lacking, true) => format!("{count}; {}", lacking.join("; ")),
+        (lacking, false) => format!("{count}, but {}", lacking.join("; ")),
+    }
+}
+
+fn is_few(confirmed: usize, needed: u32) -> bool {
+    usize::try_from(needed).is_ok_and(|needed| confirmed < needed)
+}
+
+/// The number of confirmations that a group lacks.
+fn group(count: &GroupCount) -> String {
+    let needed = count.needed.count();
+    let confirmations = if needed == 1 { "confirmation" } else { "confirmations" };
+    let are = if count.missing() == 1 { "is" } else { "are" };
+    format!(
+        "{} of {needed} {confirmations} from group {} {are} missing",
+        count.missing(),
+        count.group
+    )
+}
+
+/// The confirmations that must come from within groups, in brackets behind a space; nothing without
+/// a group.
+#[must_use]
+pub fn from_groups(requirement: &Requirement) -> String {
+    let each = requirement.groups().iter();
+    let each = each.map(|(name, quota)| format!("{} from group {name}", quota.threshold.count()));
+    let all: Vec<String> = each.collect();
+    if all.is_empty() { String::new() } else { format!(" ({})", all.join(", ")) }
 }
 
 fn confirmations(confirmed: usize, needed: u32) -> String {
@@ -308,7 +347,12 @@ mod tests {
 
     #[test]
     fn a_command_is_never_followed_by_a_full_stop() {
-        let few = refusal(Reason::NotConfirmed { confirmed: 1, needed: 2, missing: Vec::new() });
+        let few = refusal(Reason::NotConfirmed {
+            confirmed: 1,
+            needed: 2,
+            missing: Vec::new(),
+            groups: Vec::new(),
+        });
         let conflict = refusal(Reason::Conflict { rebuilders: Vec::new() });
         let missing = refusal(Reason::Missing);
         assert_eq!(
@@ -322,19 +366,33 @@ mod tests {
     #[test]
     fn enough_confirmations_do_not_read_as_too_few() {
         let carol: RebuilderName = "carol".parse().unwrap();
-        let confirmed =
-            |confirmed| Reason::NotConfirmed { confirmed, needed: 2, missing: vec![carol.clone()] };
+        let confirmed = |confirmed| Reason::NotConfirmed {
+            confirmed,
+            needed: 2,
+            missing: vec![carol.clone()],
+            groups: Vec::new(),
+        };
         for (reason, expected) in [
             (confirmed(1), "1 of 2 required confirmations; carol must be among them"),
             (confirmed(2), "2 of 2 required confirmations, but carol must be among them"),
             (confirmed(3), "3 confirmations (2 required), but carol must be among them"),
             (
-                Reason::CouldNotFindOut { confirmed: 2, needed: 2, silent: vec![carol.clone()] },
+                Reason::CouldNotFindOut {
+                    confirmed: 2,
+                    needed: 2,
+                    silent: vec![carol.clone()],
+                    groups: Vec::new(),
+                },
                 "undetermined: carol did not respond; 2 of 2 required confirmations, but a \
                  required rebuilder is missing",
             ),
             (
-                Reason::CouldNotFindOut { confirmed: 1, needed: 2, silent: vec![carol.clone()] },
+                Reason::CouldNotFindOut {
+                    confirmed: 1,
+                    needed: 2,
+                    silent: vec![carol.clone()],
+                    groups: Vec::new(),
+                },
                 "undetermined: carol did not respond; 1 of 2 required confirmations",
             ),
         ] {

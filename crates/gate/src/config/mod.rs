@@ -8,6 +8,7 @@ mod archive;
 mod description;
 mod diagnostic;
 mod exceptions;
+mod groups;
 mod policy;
 mod reader;
 mod rebuilders;
