@@ -3,6 +3,7 @@
 //! Pure. Everything from outside that it shows is made printable.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+mod exempted;
 mod paint;
 mod text;
 
