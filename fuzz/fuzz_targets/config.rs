@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex};
 
 use apt_quorum::config::load;
+use apt_quorum::policy::Requirement;
 use apt_quorum::sys::secure::Trusted;
 use apt_quorum_fuzz::parts;
 use libfuzzer_sys::fuzz_target;
@@ -95,13 +96,28 @@ fuzz_target!(|data: &[u8]| {
     let conditions = |more: &[&'static str]| [&CONDITIONS, &["component"][..], more].concat();
     let policy = &config.policy;
     let table = files[0].as_ref().expect("others read no TOML there");
-    only(table, &["mode", "threshold", "conflict", "rule", "network"]);
+    only(table, &["mode", "threshold", "groups", "conflict", "group", "rule", "network"]);
+    let in_groups = |table: &Table, requirement: &Requirement| {
+        let wanted = table.get("groups").and_then(Value::as_table).cloned().unwrap_or_default();
+        let read: Table = requirement
+            .groups()
+            .iter()
+            .map(|(name, quota)| (name.to_string(), i64::from(quota.threshold.count()).into()))
+            .collect();
+        assert_eq!(wanted, read);
+        for quota in requirement.groups().values() {
+            assert!(quota.members.is_subset(requirement.counted()));
+            assert!(quota.threshold.is_met_by(quota.members.len()));
+        }
+    };
     let rules = several(table, "rule");
     assert_eq!(policy.rules().len(), rules.len());
     for (rule, read) in rules.iter().zip(policy.rules()) {
         let rule = rule.as_table().unwrap();
-        only(rule, &conditions(&["threshold", "rebuilders", "require", "conflict", "reason"]));
+        let keys = ["threshold", "rebuilders", "require", "groups", "conflict", "reason"];
+        only(rule, &conditions(&keys));
         let requirement = &read.requirement;
+        in_groups(if rule.contains_key("groups") { rule } else { table }, requirement);
         assert!(!read.matcher.is_empty(), "a rule for everything");
         assert!(requirement.counted().len() >= requirement.required().len());
         let wanted = rule.get("threshold").or(table.get("threshold")).and_then(Value::as_integer);
@@ -113,6 +129,7 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     if let Some(requirement) = policy.default_requirement() {
+        in_groups(table, requirement);
         let wanted = table["threshold"].as_integer().unwrap();
         assert!(wanted > 0 && wanted.to_string() == requirement.threshold().count().to_string());
         assert!(usize::try_from(wanted).unwrap() <= policy.rebuilders().len());

@@ -160,7 +160,7 @@ fn new_conflicts(before: Option<&PackageBefore>, now: &RecordedPackage) -> BTree
 
 fn because(now: &RecordedPackage) -> String {
     if let Some(exception) = &now.exception {
-        return format!(" until {} ({})", exception.expires.date(), printable(&exception.reason));
+        return format!(" {} ({})", exception.expires.until(), printable(&exception.reason));
     }
     match (&now.reason, now.state) {
         (Some(reason), _) => format!(": {}", reason.text),

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Audited, HashSource, PackageState, UnknownCause};
 use crate::policy::{Assessment, Exemption, Listing, Standing};
-use crate::report::{RecordedClaim, RecordedReason};
-use crate::types::{Called, RebuilderName, Sha256Digest, Timestamp};
+use crate::report::{RecordedClaim, RecordedGroup, RecordedReason};
+use crate::types::{Called, GroupName, RebuilderName, Sha256Digest, Timestamp};
 
 /// Version of the JSON that [`AuditRecord`] becomes. It grows by new members; a member that changes its
 /// meaning raises it.
@@ -108,6 +108,9 @@ pub struct RecordedPackage {
     /// The number of rebuilders that must confirm it
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<u32>,
+    /// The confirmations that must come from within groups of rebuilders
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<GroupName, RecordedGroup>,
     /// The standing of each rebuilder
     pub rebuilders: BTreeMap<RebuilderName, Standing>,
     /// The votes
@@ -213,6 +216,7 @@ impl RecordedPackage {
             threshold: report
                 .and_then(|it| it.requirement.as_ref())
                 .map(|it| it.threshold().count()),
+            groups: report.map(RecordedGroup::all).unwrap_or_default(),
             rebuilders: report.map(|it| it.standings.clone()).unwrap_or_default(),
             claims: report.map(|it| claims(&it.votes)).unwrap_or_default(),
             conflicts: report.map(|it| claims(&it.conflicts)).unwrap_or_default(),

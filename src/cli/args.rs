@@ -243,10 +243,7 @@ pub(super) struct VerifyImage {
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum ConfigCommand {
     /// Check the configuration and show every mistake
-    Check {
-        #[command(flatten)]
-        directory: ConfigDirectory,
-    },
+    Check(ListArguments),
 }
 
 #[derive(Debug, Args)]
@@ -284,6 +281,9 @@ pub(super) struct StatusArguments {
 pub(super) struct ModeArguments {
     #[command(flatten)]
     pub(super) directory: ConfigDirectory,
+    /// Print JSON (see apt-quorum(1))
+    #[arg(long)]
+    pub(super) json: bool,
     /// The new mode
     #[arg(value_name = "MODE")]
     pub(super) mode: Option<ChosenMode>,
@@ -371,6 +371,9 @@ pub(super) struct Trust {
     /// Do not ask; each key needs its --fingerprint
     #[arg(long)]
     pub(super) yes: bool,
+    /// Print JSON (see apt-quorum(1)), and do not ask
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -389,9 +392,15 @@ pub(super) struct RebuilderRefresh {
 pub(super) struct RebuilderRemove {
     #[command(flatten)]
     pub(super) directory: ConfigDirectory,
+    /// Number of the remaining rebuilders that must confirm a package; default: unchanged
+    #[arg(long, value_name = "COUNT")]
+    pub(super) threshold: Option<i64>,
     /// Do not ask
     #[arg(long)]
     pub(super) yes: bool,
+    /// Print JSON (see apt-quorum(1)), and do not ask
+    #[arg(long)]
+    pub(super) json: bool,
     /// The rebuilder
     #[arg(value_name = "NAME")]
     pub(super) name: String,

@@ -13,7 +13,7 @@ use clap::{Arg, Command, ValueHint};
 
 use super::Exit;
 use super::args::{Complete, ConfigDirectory};
-use super::exception::{conditions, place};
+use super::exception::{conditions, reference};
 use super::output::print;
 use super::world::{Stop, World};
 use crate::audit::System;
@@ -54,7 +54,8 @@ const KNOWN: &[(&str, &str, Names, bool)] = &[
     ("exception add", "package", Names::Packages, false),
     ("exception add", "signed_by", Names::Signers, false),
     ("exception add", "what", Names::Packages, true),
-    ("exception remove", "place", Names::Exceptions, false),
+    ("exception remove", "what", Names::Exceptions, false),
+    ("exception renew", "what", Names::Exceptions, false),
     ("evidence export", "wanted", Names::Packages, true),
 ];
 
@@ -231,7 +232,7 @@ impl<'a> Position<'a> {
                 let Some(world) = self.world() else { return };
                 for it in world.config.policy.exceptions() {
                     let about = format!("{}: {}", conditions(&it.matcher), it.exemption.reason);
-                    found.add(place(it), about);
+                    found.add(reference(it), about);
                 }
             }
             Names::Packages => {
@@ -317,7 +318,8 @@ mod tests {
         assert!(!names("").contains(&"complete".to_owned()));
         let rebuilder = ["list", "add", "add-key", "refresh", "remove", "import-layout", "help"];
         assert_eq!(names("rebuilder "), rebuilder);
-        assert_eq!(names("rebuilder remove --"), ["--config", "--yes", "--help"]);
+        let options = ["--config", "--threshold", "--yes", "--json", "--help"];
+        assert_eq!(names("rebuilder remove --"), options);
         assert_eq!(names("rebuilder remove --y"), ["--yes"]);
         assert_eq!(names("mode "), ["enforce", "warn"]);
         assert_eq!(names("mode --config /x e"), ["enforce"]);

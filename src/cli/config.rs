@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write as _};
 
+use serde::Serialize;
+
 use super::args::{ConfigCommand, ConfigDirectory};
-use super::output::{complain, counted, print};
+use super::output::{complain, counted, json, print};
 use super::world::{Stop, now};
-use super::{Exit, loose};
+use super::{Exit, exception, loose};
 use crate::apt::configuration::Configuration;
 use crate::attest::Accepted;
 use crate::cli::ways::ways;
@@ -14,12 +16,51 @@ use crate::config::{self, Config as Loaded, Direct, Endpoint, Protocol};
 use crate::fetching::Commands;
 use crate::gate::{Environment, apt_configuration};
 use crate::policy::{Mode, Policy};
+use crate::report::from_groups;
 use crate::sys::secure::Trusted;
 use crate::types::{PublicKey, RebuilderName, Timestamp, printable};
 
-pub(super) fn run(ConfigCommand::Check { directory }: &ConfigCommand) -> Result<Exit, Stop> {
-    let (loaded, apt) = load(directory)?;
+/// The JSON that `--json` prints.
+#[derive(Serialize)]
+struct CheckedConfig {
+    schema: u32,
+    directory: String,
+    /// The mistakes, for people; none if there is none
+    problems: Option<String>,
+    mode: Option<&'static str>,
+    threshold: Option<u32>,
+    rebuilders: Vec<RebuilderName>,
+    /// Notes on settings that are perhaps not intended, for people
+    notes: Vec<String>,
+}
+
+pub(super) fn run(ConfigCommand::Check(arguments): &ConfigCommand) -> Result<Exit, Stop> {
+    if arguments.json {
+        return checked(&arguments.directory);
+    }
+    let (loaded, apt) = load(&arguments.directory)?;
     Ok(print(&describe(&loaded, &apt), Exit::Admitted))
+}
+
+fn checked(directory: &ConfigDirectory) -> Result<Exit, Stop> {
+    let apt = apt_configuration(Environment::Heard).map_err(Stop::wrong)?;
+    let directory = super::world::directory(directory, &apt);
+    let loaded = config::load(&directory, Trusted::now());
+    let checked = CheckedConfig {
+        schema: 1,
+        directory: directory.display().to_string(),
+        problems: loaded.as_ref().err().map(ToString::to_string),
+        mode: loaded.as_ref().ok().map(|it| super::mode::word(it.policy.mode())),
+        threshold: loaded
+            .as_ref()
+            .ok()
+            .and_then(|it| it.policy.default_requirement())
+            .map(|it| it.threshold().count()),
+        rebuilders: loaded.iter().flat_map(|it| it.rebuilders.keys().cloned()).collect(),
+        notes: loaded.as_ref().map(|it| all_notes(it, &apt)).unwrap_or_default(),
+    };
+    let exit = if checked.problems.is_none() { Exit::Admitted } else { Exit::Wrong };
+    Ok(print(&json(&checked), exit))
 }
 
 /// Reads the configuration, or prints the mistakes in it. Returns it with apt's configuration,
@@ -61,12 +102,15 @@ fn describe(config: &Loaded, apt: &Configuration) -> String {
         counted(policy.rules().len(), "rule"),
         counted(policy.exceptions().len(), "exception")
     );
-    let now = now();
-    let ways = ways(&config.endpoints, apt, config.timeouts.answer, Commands::Own);
-    for note in notes(config, now).into_iter().chain(ways) {
+    for note in all_notes(config, apt) {
         let _ = writeln!(text, "  note: {}.", printable(&note));
     }
     text
+}
+
+fn all_notes(config: &Loaded, apt: &Configuration) -> Vec<String> {
+    let ways = ways(&config.endpoints, apt, config.timeouts.answer, Commands::Own);
+    notes(config, now()).into_iter().chain(ways).collect()
 }
 
 /// Returns notes on settings that are allowed, and perhaps not intended.
@@ -77,9 +121,10 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
         notes.push("dpkg = \"pass\": files that dpkg gets without apt are not checked".into());
     }
     for exception in policy.exceptions().iter().filter(|it| it.exemption.expires <= now) {
-        let date = exception.exemption.expires.date();
-        notes.push(format!("the exception in {} expired on {date}", exception.exemption.place));
+        let (spoken, ended) = (exception.exemption.spoken(), exception.exemption.expires.ended());
+        notes.push(format!("{spoken} expired {ended}"));
     }
+    notes.extend(exception::endings(policy.exceptions(), "", now));
     notes.extend(loose::notes(policy));
     let mut voters = BTreeSet::new();
     for key in policy.keys().iter() {
@@ -101,9 +146,15 @@ fn notes(config: &Loaded, now: Timestamp) -> Vec<String> {
             }
         }
     }
-    if let Some(needed) = policy.default_requirement().map(|default| default.threshold()) {
-        if !needed.is_met_by(voters.len()) {
+    if let Some(default) = policy.default_requirement() {
+        if !default.threshold().is_met_by(voters.len()) {
             notes.push("the threshold cannot be met: too few rebuilders have a valid key".into());
+        }
+        for it in default.by_group(&voters).filter(|it| !it.is_enough()) {
+            notes.push(format!(
+                "group {} cannot confirm: too few of its rebuilders have a valid key",
+                it.group
+            ));
         }
     }
     for rebuilder in policy.rebuilders() {
@@ -157,9 +208,10 @@ fn stays_private(host: Option<&str>) -> bool {
 fn threshold(policy: &Policy) -> String {
     match policy.default_requirement() {
         Some(default) => format!(
-            "{} of {} must confirm",
+            "{} of {} must confirm{}",
             default.threshold().count(),
-            counted(default.counted().len(), "rebuilder")
+            counted(default.counted().len(), "rebuilder"),
+            from_groups(default)
         ),
         None => "none, because there is no rebuilder: apt-quorum setup".to_owned(),
     }

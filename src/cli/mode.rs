@@ -1,11 +1,32 @@
 //! `apt-quorum mode`: shows or sets the mode, by which unconfirmed packages are refused or not.
 
+use serde::Serialize;
+
 use super::Exit;
 use super::args::{ChosenMode, ModeArguments as Arguments};
-use super::output::counted;
+use super::output::{counted, json};
 use super::world::{Hold, Stop, World, say};
 use crate::config::Config;
 use crate::policy::Mode;
+use crate::report::from_groups;
+
+/// The JSON that `--json` prints.
+#[derive(Serialize)]
+struct ShownMode {
+    schema: u32,
+    /// True if the file was changed
+    changed: bool,
+    mode: &'static str,
+    /// The meaning of the mode, for people
+    meaning: String,
+}
+
+impl ShownMode {
+    fn json(config: &Config, changed: bool) -> String {
+        let (mode, meaning) = (word(config.policy.mode()), meaning_and_step(config));
+        json(&Self { schema: 1, changed, mode, meaning })
+    }
+}
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stop> {
     match &arguments.mode {
@@ -18,7 +39,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stop> {
 fn shown(arguments: &Arguments) -> Result<Exit, Stop> {
     let world = World::open(&arguments.directory)?;
     let config = &world.config;
-    let text = format!("{}: {}\n", word(config.policy.mode()), meaning_and_step(config));
+    let text = match arguments.json {
+        true => ShownMode::json(config, false),
+        false => format!("{}: {}\n", word(config.policy.mode()), meaning_and_step(config)),
+    };
     Ok(say(&text, Exit::Admitted))
 }
 
@@ -26,10 +50,16 @@ fn set(arguments: &Arguments, mode: Mode) -> Result<Exit, Stop> {
     let world = World::open(&arguments.directory)?;
     let word = word(mode);
     if world.config.policy.mode() == mode {
-        let text = format!("The mode is already {word}: {}\n", meaning(&world.config));
+        let text = match arguments.json {
+            true => ShownMode::json(&world.config, false),
+            false => format!("The mode is already {word}: {}\n", meaning(&world.config)),
+        };
         return Ok(say(&text, Exit::Admitted));
     }
     let config = world.change([], None, Some(mode), Hold::AsItIs)?.apply(world.trusted)?;
+    if arguments.json {
+        return Ok(say(&ShownMode::json(&config, true), Exit::Admitted));
+    }
     let mut text = format!("The mode is now {word}: {}\n", meaning(&config));
     if mode == Mode::Enforce {
         let option = world.option();
@@ -65,6 +95,7 @@ pub(super) fn meaning(config: &Config) -> String {
     };
     let mut needed =
         format!("{} of {}", default.threshold().count(), counted(count, "confirmation"));
+    needed += &from_groups(default);
     if !policy.exceptions().is_empty() {
         needed += " or a valid exception";
     }

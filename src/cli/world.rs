@@ -1,6 +1,7 @@
 //! The common parts of commands that look at the configuration and change it: their start, their
 //! end, their questions, and the change itself.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
@@ -66,11 +67,34 @@ fn plain(text: &str) -> String {
     text.chars().map(|c| if matches!(c, ' '..='~' | '\n') { c } else { '?' }).collect()
 }
 
+/// Goes on if the command line agrees, or a person at a terminal does. Beside JSON, no question is
+/// asked.
+pub(super) fn agree(question: &str, yes: bool, json: bool) -> Result<(), Stop> {
+    match (yes, json) {
+        (true, _) => Ok(()),
+        (false, true) => {
+            Err(Stop::wrong("--json asks no questions: add --yes. Nothing was changed."))
+        }
+        (false, false) => ask(question, "--yes"),
+    }
+}
+
+/// Asks at a terminal until the answer is yes or no; no answer is no.
+pub(super) fn asked(question: &str) -> Result<bool, Stop> {
+    loop {
+        match answer(question)?.to_ascii_lowercase().as_str() {
+            "yes" => return Ok(true),
+            "no" | "n" | "" => return Ok(false),
+            _ => say_first("  Type yes or no.\n")?,
+        }
+    }
+}
+
 /// Asks at a terminal; any answer but yes is no. Where there is no terminal, the error says to add
 /// `flags`.
 pub(super) fn ask(question: &str, flags: &str) -> Result<(), Stop> {
     if !io::stdin().is_terminal() {
-        return Err(Stop::refused(format!("no terminal: add {flags}. Nothing was changed.")));
+        return Err(Stop::wrong(format!("no terminal: add {flags}. Nothing was changed.")));
     }
     match answer(question)?.as_str() {
         "yes" => Ok(()),
@@ -159,6 +183,14 @@ pub(super) fn directory(named: &ConfigDirectory, apt: &Configuration) -> PathBuf
     named.config.clone().unwrap_or_else(default)
 }
 
+/// Returns the option with which a command means the configuration in this directory.
+pub(super) fn option(apt: &Configuration, directory: &Path) -> String {
+    if apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY) == directory {
+        return String::new();
+    }
+    format!(" --config {}", directory.display())
+}
+
 impl World {
     pub(super) fn open(named: &ConfigDirectory) -> Result<Self, Stop> {
         let apt = apt_configuration(Environment::Heard).map_err(Stop::wrong)?;
@@ -184,11 +216,29 @@ impl World {
 
     /// Returns the option with which a proposed command means the same configuration.
     pub(super) fn option(&self) -> String {
-        let own = self.apt.path("APT::Quorum::Config", config::DEFAULT_DIRECTORY);
-        if own == self.config.directory {
-            return String::new();
+        option(&self.apt, &self.config.directory)
+    }
+
+    /// Adds to a change that these rebuilders are none any more: removes their files, and their keys
+    /// if no other rebuilder's file names these.
+    pub(super) fn forget(
+        &self,
+        names: &BTreeSet<RebuilderName>,
+        change: &mut Change,
+    ) -> Result<(), Stop> {
+        let (gone, stay): (Vec<_>, Vec<_>) =
+            self.config.rebuilders.iter().partition(|(name, _)| names.contains(*name));
+        let kept: BTreeSet<&PathBuf> = stay.iter().flat_map(|(_, it)| &it.key_files).collect();
+        let own = self.config.directory.join("rebuilders.d");
+        for (_, rebuilder) in gone {
+            // A file elsewhere, or one that another rebuilder's file names, is not its alone.
+            let keys = rebuilder.key_files.iter();
+            let keys = keys.filter(|it| it.starts_with(&own) && !kept.contains(it));
+            for path in std::iter::once(&rebuilder.file).chain(keys) {
+                change.remove(self.relative(path)?);
+            }
         }
-        format!(" --config {}", self.config.directory.display())
+        Ok(())
     }
 
     /// Returns the path of a file of the configuration, relative to its directory.

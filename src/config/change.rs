@@ -30,6 +30,8 @@ const LOCK: &str = ".lock";
 #[derive(Debug, Clone)]
 pub struct Change {
     directory: PathBuf,
+    /// True if the present configuration may have mistakes
+    despite_mistakes: bool,
     files: BTreeMap<PathBuf, New>,
     /// By their absolute paths
     beside: BTreeMap<PathBuf, New>,
@@ -123,7 +125,14 @@ impl Change {
     #[must_use]
     pub fn of(directory: &Path) -> Self {
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-        Self { directory, files: BTreeMap::new(), beside: BTreeMap::new() }
+        Self { directory, despite_mistakes: false, files: BTreeMap::new(), beside: BTreeMap::new() }
+    }
+
+    /// Returns the same change, which is made even if the present configuration has mistakes. The
+    /// changed one must have none, as always.
+    #[must_use]
+    pub fn despite_mistakes(self) -> Self {
+        Self { despite_mistakes: true, ..self }
     }
 
     /// Returns true when it changes nothing.
@@ -146,6 +155,13 @@ impl Change {
                 (path, is_new)
             })
             .collect()
+    }
+
+    /// Lists the files that it removes, in that order.
+    #[must_use]
+    pub fn removes(&self) -> Vec<PathBuf> {
+        let steps = self.in_order().into_iter().filter(|(_, new, _)| new.text().is_none());
+        steps.map(|(path, ..)| path).collect()
     }
 
     /// Writes a file at a path where no file may be.
@@ -180,6 +196,12 @@ impl Change {
         self.beside.insert(path, new);
     }
 
+    /// Removes a file outside the configuration that contained `was` at the time of that decision.
+    /// `path` is absolute, and no link.
+    pub fn remove_beside(&mut self, path: PathBuf, was: String) {
+        self.beside.insert(path, New::RemovedOnly { was });
+    }
+
     /// Removes a file, if it is there.
     pub fn remove(&mut self, path: impl Into<PathBuf>) {
         self.files.insert(path.into(), New::Removed);
@@ -190,7 +212,9 @@ impl Change {
     /// # Errors
     /// If it has mistakes, before or after the change, or an existing file prevents the change.
     pub fn check(&self, trusted: Trusted) -> Result<Config, ChangeError> {
-        load(&self.directory, trusted).map_err(ChangeError::BrokenBefore)?;
+        if !self.despite_mistakes {
+            load(&self.directory, trusted).map_err(ChangeError::BrokenBefore)?;
+        }
         self.look(trusted)?;
         load_with(&self.directory, trusted, &self.proposed()).map_err(ChangeError::WouldBreak)
     }

@@ -1,5 +1,5 @@
-//! Exceptions in the text of their files: adds or removes one, and leaves everything else in the
-//! file unchanged.
+//! Exceptions in the text of their files: adds, renews or removes one, and leaves everything else in
+//! the file unchanged.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::draft::{toml_list, toml_text};
-use crate::policy::Matcher;
+use crate::policy::{ExceptionId, Matcher};
 use crate::types::{Timestamp, printable};
 
 /// A file after an exception was removed from it.
@@ -19,22 +19,55 @@ pub enum Removed {
     Nothing,
 }
 
-/// Formats an exception as a table under its header, with a comment above. Writes `expires` as its
-/// day in UTC.
+/// Formats an exception as a table under its header, with a comment above.
 #[must_use]
 pub fn exception_table(
     comment: &str,
+    id: Option<&ExceptionId>,
     matcher: &Matcher,
     reason: &str,
     expires: Timestamp,
 ) -> String {
     let mut text = format!("# {}\n[[exception]]\n", printable(comment));
+    if let Some(id) = id {
+        let _ = writeln!(text, "id = {}", toml_text(&id.to_string()));
+    }
     for (key, values) in matcher.conditions() {
         let _ = writeln!(text, "{key} = {}", toml_list(values.into_iter()));
     }
     let _ = writeln!(text, "reason = {}", toml_text(reason));
-    let _ = writeln!(text, "expires = {}", expires.date());
+    let _ = writeln!(text, "expires = {}", expires.last_day().unwrap_or_else(|| expires.date()));
     text
+}
+
+/// Sets the end of the exception whose header is on this line, counted from 1.
+///
+/// Returns nothing if no exception begins there under a separate header, or if the end of exactly
+/// this one could not be set.
+#[must_use]
+pub fn with_end(text: &str, line: usize, expires: Timestamp) -> Option<String> {
+    let index = position(text, line)?;
+    let document = DeTable::parse(text).ok()?;
+    let list = document.get_ref().get("exception")?.get_ref().as_array()?;
+    let old = list.get(index)?.get_ref().as_table()?.get("expires")?.span();
+    let (before, after) = (text.get(..old.start)?, text.get(old.end..)?);
+    let end = expires.last_day()?;
+    let new = format!("{before}{end}{after}");
+    let read = |text: &str| text.parse::<toml::Table>().ok();
+    let (mut wanted, found) = (read(text)?, read(&new)?);
+    let exception = wanted.get_mut("exception")?.as_array_mut()?.get_mut(index)?.as_table_mut()?;
+    exception.insert("expires".to_owned(), toml::Value::Datetime(end.parse().ok()?));
+    (wanted == found).then_some(new)
+}
+
+/// Returns the number of the exception whose own header is on this line.
+fn position(text: &str, line: usize) -> Option<usize> {
+    let header = line.checked_sub(1)?;
+    if !text.split_inclusive('\n').nth(header)?.trim_start().starts_with("[[") {
+        return None;
+    }
+    let line_of = |at: usize| Some(text.get(..at)?.matches('\n').count());
+    tables(text)?.iter().position(|span| line_of(span.start) == Some(header))
 }
 
 /// Removes the exception whose header is on this line, counted from 1. Removes also the comments
@@ -44,15 +77,11 @@ pub fn exception_table(
 /// could not be removed.
 #[must_use]
 pub fn without_exception(text: &str, line: usize) -> Option<Removed> {
-    let tables = tables(text)?;
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let index = position(text, line)?;
     let header = line.checked_sub(1)?;
-    if !lines.get(header)?.trim_start().starts_with("[[") {
-        return None;
-    }
-    let line_of = |at: usize| Some(text.get(..at)?.matches('\n').count());
-    let index = tables.iter().position(|span| line_of(span.start) == Some(header))?;
-    let last = line_of(tables.get(index)?.end.checked_sub(1)?)?;
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let end = tables(text)?.get(index)?.end.checked_sub(1)?;
+    let last = text.get(..end)?.matches('\n').count();
     let range = with_comments(&lines, header, last);
     let left = [lines.get(..range.start)?.concat(), lines.get(range.end..)?.concat()].concat();
     is_without(text, &left, index).then(|| match left.trim() {
@@ -167,16 +196,34 @@ mod tests {
     }
 
     #[test]
+    fn only_the_end_of_one_changes() {
+        let day = Timestamp::start_of_day(2031, 1, 1).unwrap();
+        let renewed = with_end(FILE, 4, day).unwrap();
+        assert_eq!(renewed, FILE.replacen("expires = 2099-01-01", "expires = 2030-12-31", 1));
+        let (before, third) = FILE.split_once("# of the next").unwrap();
+        let third = third.replace("2099-01-01", "2030-12-31");
+        assert_eq!(with_end(FILE, 18, day).unwrap(), format!("{before}# of the next{third}"));
+        assert_eq!(with_end(FILE, 4, "2030-12-31T12:00:00Z".parse().unwrap()), None);
+        for line in (0..30).filter(|line| ![4, 11, 18].contains(line)) {
+            assert_eq!(with_end(FILE, line, day), None, "line {line}");
+        }
+        assert_eq!(with_end("[[exception]]\npackage = [\"a\"]\n", 1, day), None);
+        assert_eq!(with_end("exception = [\n{ expires = 2099-01-01 },\n]\n", 2, day), None);
+    }
+
+    #[test]
     fn what_is_written_cannot_become_more_than_values() {
         let matcher = Matcher {
             package: Some(vec!["a-*".parse().unwrap()]),
             version: Some(vec!["1\" = #".parse().unwrap()]),
             ..Matcher::default()
         };
-        let day = Timestamp::start_of_day(2099, 3, 1).unwrap();
+        let day = Timestamp::start_of_day(2099, 3, 2).unwrap();
         let reason = "\"\n[[exception]]\n\u{1b}\\";
-        let text = exception_table("by\nme = 1", &matcher, reason, day);
-        assert!(text.starts_with("# by me = 1\n[[exception]]\npackage = [\"a-*\"]\n"), "{text}");
+        let id = "a-1".parse().unwrap();
+        let text = exception_table("by\nme = 1", Some(&id), &matcher, reason, day);
+        let begins = "# by me = 1\n[[exception]]\nid = \"a-1\"\npackage = [\"a-*\"]\n";
+        assert!(text.starts_with(begins), "{text}");
         assert!(text.ends_with("\nexpires = 2099-03-01\n"), "{text}");
         let read: toml::Table = text.parse().unwrap();
         let all = read.get("exception").unwrap().as_array().unwrap();

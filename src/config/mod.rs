@@ -4,9 +4,11 @@ mod change;
 mod draft;
 mod exception_text;
 mod setting;
+mod whole;
 
 pub use apt_quorum_gate::config::*;
 pub use change::{Change, ChangeError};
 pub use draft::{Draft, DraftEndpoint, DraftKey, toml_text};
-pub use exception_text::{Removed, exception_table, without_exception};
-pub use setting::{with_setting, with_threshold};
+pub use exception_text::{Removed, exception_table, with_end, without_exception};
+pub use setting::{with_setting, with_threshold, without_setting};
+pub use whole::{Whole, WholeError};

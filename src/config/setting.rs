@@ -46,6 +46,21 @@ pub fn with_setting(text: &str, key: &str, value: &str) -> Option<String> {
     only_sets(text, &new, key, value).then_some(new)
 }
 
+/// Turns `key` at the top of the text of `policy.toml` into a comment. Returns the same text if it is
+/// not there, and nothing if the text cannot be read or would mean something else besides.
+#[must_use]
+pub fn without_setting(text: &str, key: &str) -> Option<String> {
+    let mut wanted: toml::Table = text.parse().ok()?;
+    if wanted.remove(key).is_none() {
+        return Some(text.to_owned());
+    }
+    let table = DeTable::parse(text).ok()?;
+    let value = table.get_ref().iter().find(|(found, _)| found.get_ref() == key)?.1.span();
+    let start = text.get(..value.start)?.rfind('\n').map_or(0, |at| at + 1);
+    let new = format!("{}#{}", text.get(..start)?, text.get(start..)?);
+    (new.parse::<toml::Table>().ok()? == wanted).then_some(new)
+}
+
 /// Returns true when the new text means the same as the old one except for this setting.
 fn only_sets(old: &str, new: &str, key: &str, value: &str) -> bool {
     let read = |text: &str| text.parse::<toml::Table>().ok();
@@ -83,6 +98,22 @@ mod tests {
         assert_eq!(with_threshold("mode = \"\"\"\n#threshold = 1\n\"\"\"\n", two), None);
         assert_eq!(with_threshold("mode", two), None);
         assert_eq!(with_threshold("", two), None);
+    }
+
+    #[test]
+    fn a_setting_becomes_a_comment() {
+        let without = |text| without_setting(text, "threshold");
+        for (text, expected) in [
+            ("mode = \"warn\"\n", "mode = \"warn\"\n"),
+            ("mode = \"warn\"\nthreshold = 2 # x\n", "mode = \"warn\"\n#threshold = 2 # x\n"),
+            ("  threshold=2", "#  threshold=2"),
+            ("[[rule]]\nthreshold = 2\n", "[[rule]]\nthreshold = 2\n"),
+        ] {
+            assert_eq!(without(text).as_deref(), Some(expected), "{text:?}");
+        }
+        for bad in ["threshold =", "threshold = \"\"\"\n2\"\"\"\n"] {
+            assert_eq!(without(bad), None, "{bad:?}");
+        }
     }
 
     #[test]

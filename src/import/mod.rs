@@ -124,7 +124,7 @@ impl Plan {
             // Without it, the exception would have no condition.
             let package = Some(vec![package.as_str().parse().ok()?]);
             let matcher = Matcher { package, ..Matcher::default() };
-            Some(exception_table(it.comment, &matcher, it.reason, it.expires))
+            Some(exception_table(it.comment, None, &matcher, it.reason, it.expires))
         };
         let tables: Vec<String> = it.packages.iter().filter_map(table).collect();
         change.create(Path::new("exceptions.d").join(it.file), tables.join("\n"));

@@ -25,10 +25,10 @@ impl Plan {
         }
         if let Some(exceptions) = &self.exceptions {
             for package in &exceptions.packages {
-                let date = exceptions.expires.date();
+                let until = exceptions.expires.until();
                 let _ = writeln!(
                     text,
-                    "  exception for {package} until {date}: {}.",
+                    "  exception for {package} {until}: {}.",
                     printable(exceptions.reason)
                 );
             }

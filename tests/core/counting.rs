@@ -158,7 +158,12 @@ fn a_required_rebuilder_must_be_among_those_that_confirm() {
     let without = decide(&policy, &world.subject(), &claimed(world.votes(&["a", "b"])), now());
     assert_eq!(
         without.refusal().unwrap().reason,
-        Reason::NotConfirmed { confirmed: 2, needed: 2, missing: vec![rebuilder("c")] }
+        Reason::NotConfirmed {
+            confirmed: 2,
+            needed: 2,
+            missing: vec![rebuilder("c")],
+            groups: vec![]
+        }
     );
 }
 
@@ -392,12 +397,7 @@ fn permute(items: &mut Vec<usize>, from: usize, visit: &mut impl FnMut(&[usize])
 #[test]
 fn a_threshold_that_could_never_be_met_is_no_requirement() {
     let make = |count, counted: &[&str], required: &[&str]| {
-        Requirement::new(
-            threshold(count),
-            rebuilders(counted.iter().copied()),
-            rebuilders(required.iter().copied()),
-            OnConflict::Warn,
-        )
+        requirement_with(count, counted, required, &[], OnConflict::Warn)
     };
     assert!(make(2, &["a", "b"], &["a"]).is_ok());
     assert_eq!(
@@ -530,7 +530,7 @@ fn the_names_of_those_that_could_not_be_heard_are_those_that_count() {
     let silent: Vec<RebuilderName> = vec![rebuilder("b")];
     assert_eq!(
         decision.refusal().unwrap().reason,
-        Reason::CouldNotFindOut { confirmed: 1, needed: 2, silent }
+        Reason::CouldNotFindOut { confirmed: 1, needed: 2, silent, groups: vec![] }
     );
 }
 

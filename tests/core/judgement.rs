@@ -4,9 +4,9 @@
 use apt_quorum::attest::{WantedFile, verify};
 use apt_quorum::deb::examine;
 use apt_quorum::policy::{
-    Assessment, Basis, Clearance, Decision, Epoch, Evidence, Exception, Exemption, Listing,
-    Matcher, Mode, Named, OnConflict, Outcome, Policy, Reason, Refusal, Rule, Standing, Subject,
-    UnsignedStatus, assess_early, decide, decide_early,
+    Assessment, Basis, Clearance, Decision, Epoch, Evidence, Exception, Exemption, GroupCount,
+    Listing, Matcher, Mode, Named, OnConflict, Outcome, Policy, Reason, Refusal, RequirementError,
+    Rule, Standing, Subject, UnsignedStatus, assess_early, decide, decide_early,
 };
 use apt_quorum::types::{Glob, Identity, Sha256Digest};
 
@@ -208,10 +208,10 @@ fn an_exception_for_bytes_that_could_be_two_packages_ends_when_it_says() {
     let file = examine(&b"!<arch>\n"[..]).unwrap();
     let bound = Matcher { sha256: Some(vec![file.sha256()]), ..Matcher::default() };
     let over = Exception::new(at_place("here"), bound, "x".to_owned(), now());
-    let policy = world.policy_of(Mode::Enforce, requirement(1, &ALL), vec![], vec![over]);
+    let policy = world.policy_of(Mode::Enforce, requirement(1, &ALL), vec![], vec![over.clone()]);
     let decision = decide(&policy, &Subject::new(file, None, vec![]), &claimed(vec![]), now());
     assert_eq!(outcome(&decision), "refuse:not-a-package");
-    assert_eq!(decision.report().unwrap().expired_exception, Some((at_place("here"), now())));
+    assert_eq!(decision.report().unwrap().expired_exception, Some(over.exemption));
 }
 
 /// dpkg installs `Hello` in the place of `hello`.
@@ -372,6 +372,143 @@ fn a_claim_about_another_file_is_no_conflict() {
     assert!(decision.report().unwrap().conflicts.is_empty());
 }
 
+// Groups: so many from within each, beside the threshold.
+
+/// A policy of one requirement over a, b and c, with groups.
+fn grouped(world: &World, count: usize, groups: &[(&str, usize, &[&str])]) -> Policy {
+    world.policy(requirement_with(count, &ALL, &[], groups, OnConflict::Warn).unwrap())
+}
+
+fn counts(all: &[(&str, usize, usize)]) -> Vec<GroupCount> {
+    let count = |(group, confirmed, needed): &(&str, usize, usize)| GroupCount {
+        group: group.parse().unwrap(),
+        confirmed: *confirmed,
+        needed: threshold(*needed),
+    };
+    all.iter().map(count).collect()
+}
+
+#[test]
+fn the_threshold_and_every_group_must_be_met() {
+    let world = World::new(&ALL);
+    let policy = grouped(&world, 2, &[("eu", 1, &["a", "b"]), ("us", 1, &["c"])]);
+    for (votes, expected) in [
+        (&["a", "c"][..], "admit:quorum"),
+        (&["b", "c"], "admit:quorum"),
+        (&ALL, "admit:quorum"),
+        (&["a", "b"], "refuse:not-confirmed"),
+        (&["c"], "refuse:not-confirmed"),
+    ] {
+        let evidence = claimed(world.votes(votes));
+        assert_eq!(judge(&policy, &world.subject(), &evidence), expected, "{votes:?}");
+    }
+}
+
+#[test]
+fn a_refusal_names_the_groups_that_lack_confirmations_with_their_numbers() {
+    let world = World::new(&ALL);
+    let policy = grouped(&world, 1, &[("eu", 2, &["a", "b"]), ("us", 1, &["c"]), ("x", 1, &["a"])]);
+    let mut evidence = claimed(world.votes(&["a"]));
+    let decision = decide(&policy, &world.subject(), &evidence, now());
+    assert_eq!(
+        decision.refusal().unwrap().reason,
+        Reason::NotConfirmed {
+            confirmed: 1,
+            needed: 1,
+            missing: vec![],
+            groups: counts(&[("eu", 1, 2), ("us", 0, 1)])
+        }
+    );
+    evidence.answers = ["b", "c"].map(|name| answer(name, unreachable())).into();
+    let decision = decide(&policy, &world.subject(), &evidence, now());
+    assert_eq!(
+        decision.refusal().unwrap().reason,
+        Reason::CouldNotFindOut {
+            confirmed: 1,
+            needed: 1,
+            silent: vec![rebuilder("b"), rebuilder("c")],
+            groups: counts(&[("eu", 1, 2), ("us", 0, 1)])
+        }
+    );
+    // Who is silent outside the group cannot help.
+    evidence.answers.truncate(1);
+    assert_eq!(judge(&policy, &world.subject(), &evidence), "refuse:not-confirmed");
+}
+
+#[test]
+fn a_rebuilder_in_several_groups_counts_once_in_each_however_many_keys_it_has() {
+    let mut world = World::new(&ALL);
+    let policy = grouped(&world, 1, &[("eu", 1, &["a", "b"]), ("arm", 1, &["a", "c"])]);
+    let evidence = claimed(world.votes(&["a"]));
+    assert_eq!(judge(&policy, &world.subject(), &evidence), "admit:quorum");
+    let mut votes = world.votes(&["a"]);
+    world.keys.get_mut("a").unwrap().insert(0, Key::new());
+    votes.extend(world.votes(&["a"]));
+    let policy = grouped(&world, 1, &[("eu", 2, &["a", "b"])]);
+    assert_eq!(judge(&policy, &world.subject(), &claimed(votes)), "refuse:not-confirmed");
+}
+
+#[test]
+fn only_members_that_count_by_the_rule_are_in_its_groups() {
+    let world = World::new(&ALL);
+    let of = |counted: &[&str], count, members: &[&str]| {
+        requirement_with(1, counted, &[], &[("eu", count, members)], OnConflict::Warn)
+    };
+    let policy = world.policy(of(&["a", "b"], 1, &["a", "c"]).unwrap());
+    let evidence = claimed(world.votes(&["b", "c"]));
+    assert_eq!(judge(&policy, &world.subject(), &evidence), "refuse:not-confirmed");
+    let too_small = |count, counted| {
+        let needed = threshold(count);
+        Err(vec![RequirementError::GroupTooSmall { group: "eu".parse().unwrap(), needed, counted }])
+    };
+    assert_eq!(of(&["a", "b"], 2, &["a", "c"]), too_small(2, 1));
+    assert_eq!(of(&["b"], 1, &["a", "c"]), too_small(1, 0));
+    assert_eq!(of(&ALL, 1, &["stranger"]), too_small(1, 0));
+}
+
+/// Every two groups of every size over three rebuilders, and every set of votes.
+#[test]
+fn groups_never_loosen_and_one_more_vote_never_takes_a_quorum_away() {
+    let world = World::new(&ALL);
+    let subset = |bits: usize| -> Vec<&str> {
+        (0..3).filter(|at| bits >> at & 1 == 1).map(|at| ALL[at]).collect()
+    };
+    let evidence: Vec<_> = (0..64)
+        .map(|bits| {
+            let votes = world.votes(&subset(bits & 7));
+            claimed([votes, world.conflicts(&subset(bits >> 3))].concat())
+        })
+        .collect();
+    let admits = |policy: &Policy| -> Vec<bool> {
+        let judge = |it| judge(policy, &world.subject(), it) == "admit:quorum";
+        evidence.iter().map(judge).collect()
+    };
+    let mut cases = 0;
+    for count in 1..=3 {
+        let plain = admits(&world.policy(requirement(count, &ALL)));
+        for (one, two) in (1..8).flat_map(|one| (1..8).map(move |two| (one, two))) {
+            let (one, two) = (subset(one), subset(two));
+            for (first, second) in
+                (1..=one.len()).flat_map(|first| (1..=two.len()).map(move |second| (first, second)))
+            {
+                let groups = [("one", first, &one[..]), ("two", second, &two[..])];
+                let with = admits(&grouped(&world, count, &groups));
+                let single = admits(&grouped(&world, count, &groups[..1]));
+                for bits in 0..64 {
+                    assert!(!single[bits] || plain[bits], "{groups:?} {bits:06b}");
+                    assert!(!with[bits] || single[bits], "{groups:?} {bits:06b}");
+                    for more in 0..6 {
+                        assert!(!with[bits] || with[bits | 1 << more], "{groups:?} {bits:06b}");
+                    }
+                }
+                assert!(with[7], "it can be met: {groups:?}");
+                cases += 1;
+            }
+        }
+    }
+    assert_eq!(cases, 3 * 144);
+}
+
 // Silence is not denial.
 
 #[test]
@@ -450,9 +587,13 @@ fn only_could_not_find_out_is_transient() {
         ),
         (Reason::Conflict { rebuilders: vec![] }, "conflict", false),
         (Reason::NoRebuilders, "no-rebuilders", false),
-        (Reason::NotConfirmed { confirmed: 0, needed: 1, missing: vec![] }, "not-confirmed", false),
         (
-            Reason::CouldNotFindOut { confirmed: 0, needed: 1, silent: vec![] },
+            Reason::NotConfirmed { confirmed: 0, needed: 1, missing: vec![], groups: vec![] },
+            "not-confirmed",
+            false,
+        ),
+        (
+            Reason::CouldNotFindOut { confirmed: 0, needed: 1, silent: vec![], groups: vec![] },
             "could-not-find-out",
             true,
         ),
@@ -832,13 +973,14 @@ fn an_exception_admits_what_no_quorum_confirms_and_says_why() {
     let decision = decide(&policy, &world.listed(), &claimed(world.votes(&["a"])), now());
     let Decision::Admit(admit) = &decision else { panic!("{decision:?}") };
     let Basis::Exception { exemption, otherwise } = admit.basis() else { panic!("{admit:?}") };
-    let Exemption { place, reason, expires } = exemption;
+    let Exemption { place, reason, expires, id } = exemption;
     assert_eq!(
         (place.to_string().as_str(), reason.as_str()),
         ("kernel.toml line 1", "not reproducible")
     );
     assert_eq!(*expires, moment("2027-01-01T00:00:00Z"));
-    let missing = Reason::NotConfirmed { confirmed: 1, needed: 2, missing: vec![] };
+    assert_eq!(*id, None);
+    let missing = Reason::NotConfirmed { confirmed: 1, needed: 2, missing: vec![], groups: vec![] };
     assert_eq!(*otherwise, missing, "what it would have been without");
     assert_eq!(admit.report().votes.len(), 1, "what was found is kept");
     assert_eq!(admit.subject().sha256(), world.file.sha256());
@@ -882,7 +1024,8 @@ fn an_exception_ends_the_moment_it_expires_and_that_is_said() {
         let decision = decide(&policy, &world.listed(), &claimed(vec![]), now());
         assert_eq!(outcome(&decision), expected, "{expires}");
         let said = decision.report().unwrap().expired_exception.clone();
-        let expired = (at_place("old.toml line 3"), moment(expires));
+        let expired = until(expires).exemption;
+        assert_eq!(expired.expires, moment(expires));
         assert_eq!(said, (expected != "admit:exception").then_some(expired));
     }
 }
@@ -903,7 +1046,7 @@ fn an_expired_exception_does_not_stand_in_the_way_of_one_that_holds() {
     let policy = with_exceptions(&world, vec![old, older]);
     let decision = decide(&policy, &world.listed(), &claimed(vec![]), now());
     let named = decision.report().unwrap().expired_exception.clone().unwrap();
-    assert_eq!(named.0, at_place("old"));
+    assert_eq!(named.place, at_place("old"));
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod counting;
 mod evidence_memory;
 mod gathering;
 mod judgement;
+mod oracle;
 mod packages;
 mod packages_memory;
 mod patience;

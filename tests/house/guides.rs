@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use apt_quorum::config::{self, Config};
 use apt_quorum::deb::examine;
 use apt_quorum::policy::{Basis, Decision, Evidence, Listing, Subject, decide};
+use apt_quorum::report::from_groups;
 use apt_quorum::sys::secure::Trusted;
 
 use crate::common::{Key, World, deb};
@@ -115,7 +116,9 @@ fn file_of(block: &Block) -> String {
 fn named(text: &str) -> BTreeSet<String> {
     let table: toml::Table = text.parse().unwrap_or_default();
     let rules = table.get("rule").and_then(|it| it.as_array().cloned()).unwrap_or_default();
-    let lists = rules.iter().flat_map(|rule| [rule.get("rebuilders"), rule.get("require")]);
+    let groups = table.get("group").and_then(|it| it.as_array().cloned()).unwrap_or_default();
+    let tables = rules.iter().chain(&groups);
+    let lists = tables.flat_map(|table| [table.get("rebuilders"), table.get("require")]);
     let names = lists.flatten().flat_map(|list| list.as_array().cloned().unwrap());
     names.map(|name| name.as_str().unwrap().to_owned()).collect()
 }
@@ -225,9 +228,10 @@ fn judged(config: &Config, package: &Package<'_>) -> String {
                 required => format!(", among them {}", listed(required)),
             };
             format!(
-                "{} of {}{among}",
+                "{} of {}{among}{}",
                 requirement.threshold().count(),
-                listed(requirement.counted())
+                listed(requirement.counted()),
+                from_groups(&requirement)
             )
         }
     }
@@ -248,6 +252,25 @@ fn rules_are_tried_in_their_order() {
     assert_eq!(rules("systemd-sysv 257 amd64"), "3 of alice bob carol");
     assert_eq!(rules("tree 2.2.1-1 amd64"), "2 of alice bob carol, among them carol");
     assert_eq!(rules("cowsay 3.03 all"), "2 of alice bob carol");
+}
+
+#[test]
+fn groups_are_the_policys_where_a_rule_has_none() {
+    let heading = "Confirmations from several groups";
+    let groups = |package| by(heading, 0, &package);
+    let of_vendor = archive("", "", "", "", "packages.example.org");
+    let (debian, vendor) =
+        (|name| Package(name, "", Some(debian())), Package("x 1 all", "", Some(of_vendor)));
+    let all = "alice bob carol dave";
+    assert_eq!(
+        groups(debian("cowsay 3.03 all")),
+        format!("2 of {all} (1 from group eu, 1 from group us)")
+    );
+    assert_eq!(
+        groups(debian("dpkg 1.23 amd64")),
+        format!("3 of {all} (1 from group arm, 1 from group eu, 1 from group us)")
+    );
+    assert_eq!(groups(vendor), "1 of bob");
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn write_odd_configuration(directory: &Path) {
     std::fs::create_dir(directory.join("rebuilders.d")).unwrap();
     std::fs::create_dir(directory.join("exceptions.d")).unwrap();
     for (file, tables) in [
-        ("policy.toml", &["", "[[rule]]", "[network]"][..]),
+        ("policy.toml", &["", "[[group]]", "[[rule]]", "[network]"][..]),
         ("rebuilders.d/a.toml", &["", "[[key]]", "[[endpoint]]", "[[statement]]"]),
         ("exceptions.d/a.toml", &["", "[[exception]]"]),
     ] {
@@ -159,6 +159,7 @@ fn every_key_of_the_configuration_is_in_the_manual_and_no_other() {
         |title| section(title).union(&section("CONDITIONS")).cloned().collect::<BTreeSet<_>>();
     let documented = [
         section("POLICY"),
+        section("GROUPS"),
         with_conditions("RULES"),
         section("NETWORK"),
         section("REBUILDERS"),

@@ -369,7 +369,7 @@ CONFLICT   conflict 1.0-1 amd64  0 of 2 required confirmations [alpha: not asked
            CONFLICT: beta signed a different file under this name (sha256 HASH).
 unknown    unknown 1.0-1 amd64   original .deb unknown (no receipt, in no signed index)
 debt       debt 1.0-1 amd64      1 of 2 required confirmations [alpha: not asked; beta: not asked; gamma: confirmed]
-excepted   excepted 1.0-1 amd64  until 9999-01-01 (test.toml line 1): has a date in it
+excepted   excepted 1.0-1 amd64  until and including 9999-01-01 (test.toml line 1): has a date in it
 confirmed  alarm 1.0-1 amd64     by alpha, beta
            CONFLICT: gamma signed a different file under this name (sha256 HASH).
 2 of 6 packages confirmed, 1 under an exception, 1 installed without a quorum (debt), 1 unknown (1 of unknown origin), 2 in conflict.

@@ -11,7 +11,7 @@ use apt_quorum::audit::{
     AuditRecord, Counts, HashSource, PackageState, RecordedPackage, UnknownCounts,
 };
 use apt_quorum::policy::{Exemption, Place, Standing, UnsignedStatus};
-use apt_quorum::report::{RecordedClaim, RecordedReason};
+use apt_quorum::report::{RecordedClaim, RecordedGroup, RecordedReason};
 use apt_quorum::types::{Called, Sha256Digest, Timestamp};
 use base64::Engine;
 use sha2::Digest;
@@ -74,11 +74,13 @@ fn hostile_package(state: PackageState, more: &str) -> RecordedPackage {
         reason: Some(RecordedReason { code: "not-confirmed", text: EVIL.to_owned() }),
         exception: excepted.then(|| Exemption {
             place: Place { file: EVIL.to_owned(), line: 1 },
+            id: None,
             reason: EVIL.to_owned(),
             expires: time(),
         }),
         rule: Some(EVIL.to_owned()),
         threshold: Some(2),
+        groups: [("eu".parse().unwrap(), RecordedGroup { threshold: 1, confirmed: 0 })].into(),
         rebuilders,
         claims: vec![claim("alpha", 1)],
         conflicts: vec![claim("beta", 3)],
@@ -286,6 +288,8 @@ fn the_command_writes_the_page_beside_what_it_prints() {
     // Everything that a row's evidence is.
     let [key, deb] = [machine.keys["beta"].id(), Deb::new("package-0", "1.0-1", "amd64").sha256()];
     assert!(first.contains(&key) && first.contains(&deb));
+    let exception = "<dt>Exception</dt><dd>the &lt;b&gt;signed&lt;/b&gt; kernel, until and including 9999-01-01, test.toml line 1</dd>";
+    assert!(first.contains(exception));
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn what_apt_would_install_is_told_as_before_its_question() {
         all.stdout,
         "apt-quorum: of 3 packages, 1 confirmed, 1 under an exception, 1 refused.\n  \
          refused: half 2.0-1 all: 1 of 2 required confirmations [alpha: confirmed; beta: signed a different file under this name].\n  \
-         exception: excepted 3.0-1 all: why (until 2199-01-01, test.toml line 1).\n  \
+         exception: excepted 3.0-1 all: why (until and including 2199-01-01, test.toml line 1).\n  \
          CONFLICT: half 2.0-1 all: beta signed a different file under this name (sha256 OTHER).\n\
          apt would install none of these packages. See why: apt-quorum explain half=2.0-1\n"
             .replace("OTHER", &Deb::new("half", "2.0-1", "all").differently_built().sha256())

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use crate::common::dialogue::Terminal;
 use crate::common::{self, Deb, Ended, Key, World, run};
 
 /// A file of exceptions as people write it.
@@ -58,10 +59,10 @@ fn a_file_passes_by_an_exception_for_its_bytes_and_no_other_file_does() {
     let ended = add(&world, &[path, "--reason", "a \"b\" \u{1b}[2J\nmode = 1", "--days", "30"]);
     ended.assert_code(0);
     // Midnight may come between here and there.
-    let until = [31, 32].map(day_in);
+    let until = [30, 31].map(day_in);
     let expected = until.clone().map(|until| {
         format!(
-            "exceptions.d/local.toml:2: package \"hello\", version \"2.10-5\", sha256 \"{}\": a \"b\" ?[2J mode = 1 (until {until}, 30 days left).\nApplies to this file only.\n",
+            "hello-1: package \"hello\", version \"2.10-5\", sha256 \"{}\": a \"b\" ?[2J mode = 1 (until and including {until}, 30 days left).\nApplies to this file only.\n",
             hello.sha256()
         )
     });
@@ -69,9 +70,11 @@ fn a_file_passes_by_an_exception_for_its_bytes_and_no_other_file_does() {
     let written = read(&world, "local.toml").unwrap();
     let lines: Vec<&str> = written.lines().collect();
     assert!(lines[0].starts_with("# Added with apt-quorum exception add on "), "{written}");
-    assert_eq!(lines[1..4], ["[[exception]]", "package = [\"hello\"]", "version = [\"2.10-5\"]"]);
-    assert_eq!(lines[5], "reason = \"a \\\"b\\\" \\U0000001B[2J\\U0000000Amode = 1\"");
-    assert_eq!(lines.len(), 7);
+    let expected =
+        ["[[exception]]", "id = \"hello-1\"", "package = [\"hello\"]", "version = [\"2.10-5\"]"];
+    assert_eq!(lines[1..5], expected);
+    assert_eq!(lines[6], "reason = \"a \\\"b\\\" \\U0000001B[2J\\U0000000Amode = 1\"");
+    assert_eq!(lines.len(), 8);
     let verified = world.verify(&hello);
     verified.assert_code(0);
     assert!(verified.stdout.starts_with("exception: hello 2.10-5 amd64: "), "{verified:?}");
@@ -137,7 +140,7 @@ fn conditions_are_written_as_they_were_given_behind_what_is_there() {
             "deb.debian.org",
             "--reason",
             "why",
-            "--expires",
+            "--until",
             "2199-03-01",
         ],
     );
@@ -146,23 +149,25 @@ fn conditions_are_written_as_they_were_given_behind_what_is_there() {
     let (before, new) = text.split_once("\n\n# Added with").unwrap();
     assert_eq!(before, WRITTEN.trim_end());
     let (_, new) = new.split_once('\n').unwrap();
-    let expected = "[[exception]]\npackage = [\"linux-*\", \"firmware-?\"]\nversion = [\"6.12.*\"]\n\
+    let expected = "[[exception]]\nid = \"linux-1\"\npackage = [\"linux-*\", \"firmware-?\"]\nversion = [\"6.12.*\"]\n\
         source = [\"linux\"]\narchitecture = [\"amd64\"]\norigin = [\"Debian\"]\nlabel = [\"Debian\"]\n\
         suite = [\"stable\"]\ncodename = [\"trixie\"]\ncomponent = [\"main\"]\nsite = [\"deb.debian.org\"]\n\
         reason = \"why\"\nexpires = 2199-03-01\n";
     assert_eq!(new, expected);
-    assert!(
-        ended.stdout.starts_with("exceptions.d/site.toml:16: package \"linux-*\" or "),
-        "{ended:?}"
-    );
+    assert!(ended.stdout.starts_with("linux-1: package \"linux-*\" or "), "{ended:?}");
 
     // Names and versions stand for themselves.
-    let two = ["--reason", "why", "--expires", "2199-03-01"];
+    let two = ["--reason", "why", "--until", "2199-03-01"];
     add(&world, &[&["libc6=2.41-12+deb13u1"], &two[..]].concat()).assert_code(0);
     let ended = add(&world, &[&["zlib1g"], &two[..]].concat());
     assert!(ended.stdout.contains("\nApplies to all future versions; use "), "{ended:?}");
     let text = read(&world, "local.toml").unwrap();
-    assert!(text.contains("\npackage = [\"libc6\"]\nversion = [\"2.41-12+deb13u1\"]\n"), "{text}");
+    assert!(
+        text.contains(
+            "\nid = \"libc6-1\"\npackage = [\"libc6\"]\nversion = [\"2.41-12+deb13u1\"]\n"
+        ),
+        "{text}"
+    );
     assert!(text.contains("\npackage = [\"zlib1g\"]\nreason"), "{text}");
 }
 
@@ -173,7 +178,7 @@ fn what_would_be_no_exception_is_refused_and_nothing_is_written() {
     let until = ["--expires", "2199-03-01"];
     let both = [&why[..], &until[..]].concat();
     let cases: &[(Vec<&str>, &str)] = &[
-        ([&["hello"], &why[..]].concat(), "<--expires <DATE>|--days <COUNT>>"),
+        ([&["hello"], &why[..]].concat(), "<--until <DATE>|--days <COUNT>>"),
         ([&["hello"], &until[..]].concat(), "--reason <TEXT>"),
         (both.clone(), "--package <PATTERN>"),
         ([&["hello", "--days", "3"], &both[..]].concat(), "cannot be used with"),
@@ -188,9 +193,12 @@ fn what_would_be_no_exception_is_refused_and_nothing_is_written() {
         ),
         (
             [&["hello", "--expires", "2199-02-30"], &why[..]].concat(),
-            "'2199-02-30' for '--expires <DATE>': write a day as 2027-03-01",
+            "'2199-02-30' for '--until <DATE>': write the last day as 2027-02-28",
         ),
-        ([&["hello", "--expires", "tomorrow"], &why[..]].concat(), "write a day as 2027-03-01"),
+        (
+            [&["hello", "--expires", "tomorrow"], &why[..]].concat(),
+            "write the last day as 2027-02-28",
+        ),
         ([&["he*"], &both[..]].concat(), "patterns are given with --package"),
         ([&["hello=1 2"], &both[..]].concat(), "hello=1 2: "),
         (
@@ -236,10 +244,14 @@ fn exceptions_are_listed_with_what_is_left_of_them() {
     let list = exception(&world, &["list"]);
     list.assert_code(0);
     let lines: Vec<&str> = list.stdout.lines().collect();
-    let begins =
-        "exceptions.d/site.toml:4: package \"linux-image-*\": signed elsewhere (until 2199-01-01, ";
-    assert!(lines[0].starts_with(begins) && lines[0].ends_with(" days left)."), "{}", lines[0]);
-    let expired = "exceptions.d/site.toml:10: package \"old\": bug 7 (EXPIRED on 2020-01-01).";
+    let begins = "exceptions.d/site.toml:4: package \"linux-image-*\": signed elsewhere (until and including 2199-01-01, ";
+    assert!(
+        lines[0].starts_with(begins)
+            && lines[0].ends_with(" days left). WIDE: every version, from every repository."),
+        "{}",
+        lines[0]
+    );
+    let expired = "exceptions.d/site.toml:10: package \"old\": bug 7 (EXPIRED after 2020-01-01). WIDE: every version, from every repository.";
     assert_eq!(lines[1..], [expired]);
 
     let json = exception(&world, &["list", "--json"]).json();
@@ -247,7 +259,9 @@ fn exceptions_are_listed_with_what_is_left_of_them() {
     let old = &json["exceptions"][1];
     let expected = serde_json::json!({
         "place": "exceptions.d/site.toml:10", "conditions": { "package": ["old"] },
-        "reason": "bug 7", "expires": "2020-01-01T00:00:00Z", "expired": true, "days_left": null,
+        "reason": "bug 7", "expires": "2020-01-02T00:00:00Z", "last_day": "2020-01-01",
+        "ends_soon": false, "wide": "every version, from every repository",
+        "expired": true, "days_left": null,
     });
     assert_eq!(*old, expected);
     assert!(json["exceptions"][0]["days_left"].as_i64().unwrap() > 60_000);
@@ -258,7 +272,7 @@ fn one_exception_is_taken_out_and_all_else_stays_as_it_is_written() {
     let world = world();
     world.write("etc/exceptions.d/site.toml", WRITTEN);
     let asked = exception(&world, &["remove", "exceptions.d/site.toml:4"]);
-    asked.assert_code(1);
+    asked.assert_code(2);
     let said = "apt-quorum: no terminal: add --yes. Nothing was changed.\n";
     assert_eq!(asked.stderr, said);
     assert_eq!(read(&world, "site.toml").as_deref(), Some(WRITTEN));
@@ -335,7 +349,8 @@ fn what_binds_a_condition_is_told() {
         (&["--package", "a"], None),
     ] {
         let world = world();
-        let ended = add(&world, &[arguments, &["--reason", "r", "--days", "3"]].concat());
+        let rest = ["--reason", "r", "--days", "3", "--yes"];
+        let ended = add(&world, &[arguments, &rest].concat());
         ended.assert_code(0);
         let mut check = world.command();
         let checked = run(check.args(["config", "check", "--config"]).arg(world.path("etc")));
@@ -359,7 +374,7 @@ fn what_binds_a_condition_is_told() {
     let note = "  note: the rule in policy.toml line 3 applies to every repository that claims this label for itself: limit it with site or signed_by.\n";
     assert!(said.contains(note), "{said}");
     let spaced = "04B5 4C3C DCA7 9751 B16B  C6B5 2256 29DF 75B1 88BD";
-    add(&world, &["--signed-by", spaced, "--reason", "r", "--days", "3"]).assert_code(0);
+    add(&world, &["--signed-by", spaced, "--reason", "r", "--days", "3", "--yes"]).assert_code(0);
     let text = read(&world, "local.toml").unwrap();
     assert!(
         text.contains("signed_by = [\"04B54C3CDCA79751B16BC6B5225629DF75B188BD\"]\n"),
@@ -368,4 +383,285 @@ fn what_binds_a_condition_is_told() {
     let ended = add(&world, &["--signed-by", "225629DF75B188BD", "--reason", "r", "--days", "3"]);
     ended.assert_code(2);
     assert!(ended.stderr.contains("a fingerprint is 40 hexadecimal digits"), "{ended:?}");
+}
+
+fn local(world: &World, text: &str) {
+    world.write("etc/exceptions.d/local.toml", text);
+}
+
+fn json(world: &World, arguments: &[&str]) -> serde_json::Value {
+    let ended = exception(world, arguments);
+    ended.assert_code(0);
+    ended.json()
+}
+
+#[test]
+fn an_id_stays_when_lines_shift_and_names_one_exception() {
+    let world = world();
+    let rest = ["--reason", "why", "--until", "2199-03-01"];
+    for name in ["hello", "hello=1", "libfoo++2:any"] {
+        add(&world, &[&[name], &rest[..]].concat()).assert_code(if name.contains(':') {
+            2
+        } else {
+            0
+        });
+    }
+    let chosen = add(&world, &[&["other=3", "--id", "until-march"], &rest[..]].concat());
+    assert!(chosen.stdout.starts_with("until-march: "), "{chosen:?}");
+    add(&world, &[&["third=3", "--id", "until-march"], &rest[..]].concat()).assert_code(1);
+    let text = read(&world, "local.toml").unwrap();
+    local(&world, &format!("# a line more\n# and one\n\n{text}"));
+    let listed = json(&world, &["list", "--json"]);
+    let ids: Vec<&str> = listed["exceptions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["hello-1", "hello-2", "until-march"]);
+    exception(&world, &["remove", "--yes", "hello-1"]).assert_code(0);
+    assert!(!read(&world, "local.toml").unwrap().contains("hello-1"));
+    // Once more it is as it should be. A typing mistake is told.
+    let again = exception(&world, &["remove", "--yes", "hello-1"]);
+    again.assert_code(0);
+    assert!(again.stdout.starts_with("There is no exception hello-1: nothing was changed."));
+    assert_eq!(json(&world, &["remove", "--yes", "--json", "hello-1"])["changed"], false);
+    let gone = json(&world, &["remove", "--yes", "--json", "hello-2"]);
+    assert_eq!((&gone["changed"], &gone["exceptions"][0]["id"]), (&true.into(), &"hello-2".into()));
+    // A question and JSON do not go together.
+    exception(&world, &["remove", "--json", "until-march"]).assert_code(2);
+}
+
+#[test]
+fn what_is_in_force_already_is_not_added_once_more() {
+    let world = world();
+    let until = |day: &'static str| ["hello=1", "--reason", "why", "--until", day];
+    assert_eq!(
+        json(&world, &[&["add", "--json"], &until("2199-03-01")[..]].concat())["changed"],
+        true
+    );
+    let text = read(&world, "local.toml").unwrap();
+    let same = json(&world, &[&["add", "--json"], &until("2199-03-01")[..]].concat());
+    assert_eq!(
+        (&same["changed"], &same["exceptions"][0]["id"]),
+        (&false.into(), &"hello-1".into())
+    );
+    let longer = add(&world, &until("2199-04-01"));
+    longer.assert_code(1);
+    assert!(longer.stderr.contains("apt-quorum exception renew hello-1 --days 30"), "{longer:?}");
+    add(&world, &["hello=1", "--reason", "another", "--until", "2199-03-01"]).assert_code(1);
+    assert_eq!(read(&world, "local.toml").unwrap(), text);
+    // One that has expired is in no one's way.
+    local(&world, &text.replace("2199-03-01", "2020-03-01"));
+    add(&world, &until("2199-03-01")).assert_code(0);
+}
+
+#[test]
+fn the_last_day_counts() {
+    let world = world();
+    let hello = Deb::new("hello", "1", "amd64");
+    world.put(&hello);
+    let until = |end: &str| {
+        local(
+            &world,
+            &format!(
+                "[[exception]]\nsha256 = [\"{}\"]\nreason = \"r\"\nexpires = {end}\n",
+                hello.sha256()
+            ),
+        );
+        world.verify(&hello).code
+    };
+    // Midnight may come between here and there: then it is the day before.
+    let today = day_in(0);
+    let code = until(&today);
+    assert!(code == Some(0) || today != day_in(0));
+    let list = exception(&world, &["list"]).stdout;
+    assert!(list.contains(", less than a day left)") || today != day_in(0), "{list}");
+    assert_eq!(until(&day_in(-1)), Some(1));
+    assert_eq!(until("2199-01-01"), Some(0));
+    // A part of a day is no day.
+    assert_eq!(until("2199-01-01T12:00:00Z"), Some(2));
+    assert_eq!(until("9999-12-31"), Some(2));
+}
+
+#[test]
+fn an_end_is_renewed_and_what_is_over_is_pruned() {
+    let world = world();
+    let text = "# mine\n\n[[exception]]\nid = \"old\"\npackage = [\"a\"]\nversion = [\"1\"]\nreason = \"r\"\nexpires = 2020-01-01   # so\n\n\
+        [[exception]]\npackage = [\"b\"]\nversion = [\"1\"]\nreason = \"r\"\nexpires = 2020-01-01\n";
+    local(&world, text);
+    let renewed = exception(&world, &["renew", "old", "--until", "2199-01-01"]);
+    renewed.assert_code(0);
+    let begins = "old: package \"a\", version \"1\": r (until and including 2199-01-01, ";
+    assert!(renewed.stdout.starts_with(begins), "{renewed:?}");
+    let expected = text.replacen("2020-01-01", "2199-01-01", 1);
+    assert_eq!(read(&world, "local.toml").unwrap(), expected);
+    let again = json(&world, &["renew", "old", "--until", "2199-01-01", "--json"]);
+    assert_eq!(again["changed"], false);
+    exception(&world, &["renew", "old", "--until", "2020-01-01"]).assert_code(2);
+    exception(&world, &["renew", "older", "--days", "3"]).assert_code(1);
+    exception(&world, &["renew", "old"]).assert_code(2);
+    exception(&world, &["renew", "local.toml:11", "--days", "3"]).assert_code(1);
+
+    exception(&world, &["prune"]).assert_code(2);
+    assert_eq!(read(&world, "local.toml").unwrap(), expected);
+    let pruned = exception(&world, &["prune", "--yes"]);
+    pruned.assert_code(0);
+    assert!(pruned.stdout.ends_with("1 exception removed, 1 left.\n"), "{pruned:?}");
+    let left = read(&world, "local.toml").unwrap();
+    assert!(left.contains("\"old\"") && !left.contains("\"b\""), "{left}");
+    assert_eq!(json(&world, &["prune", "--yes", "--json"])["changed"], false);
+    let both = "[[exception]]\npackage = [\"a\"]\nreason = \"r\"\nexpires = 2020-01-01\n\n[[exception]]\npackage = [\"b\"]\nreason = \"r\"\nexpires = 2020-01-01\n";
+    local(&world, both);
+    world.write("etc/exceptions.d/more.toml", format!("# kept\n{both}"));
+    exception(&world, &["prune", "--yes"]).assert_code(0);
+    assert_eq!(read(&world, "local.toml"), None);
+    assert_eq!(read(&world, "more.toml").as_deref(), Some("# kept\n"));
+}
+
+#[test]
+fn what_exempts_everything_is_asked_about_and_named_everywhere() {
+    let world = world();
+    let rest = ["--reason", "r", "--days", "3"];
+    for (wide, said) in [
+        (["--package", "*"], "WIDE: every package of every repository that meets its conditions."),
+        (
+            ["--site", "deb.debian.org"],
+            "WIDE: every package of its repository that meets its conditions.",
+        ),
+        (["--version", "1"], "WIDE: every package of every repository"),
+        (["--source", "a"], "WIDE: every package of every repository"),
+    ] {
+        let refused = add(&world, &[&wide[..], &rest].concat());
+        refused.assert_code(2);
+        assert!(refused.stdout.contains(said), "{refused:?}");
+        assert_eq!(read(&world, "local.toml"), None);
+        let added = add(&world, &[&wide[..], &rest, &["--yes"]].concat());
+        assert!(added.assert_code(0).stdout.contains(said), "{added:?}");
+        let mut check = world.command();
+        let checked = run(check.args(["config", "check", "--config"]).arg(world.path("etc")));
+        assert!(checked.stdout.contains(" is wide: "), "{checked:?}");
+        let mut status = world.command();
+        let status = run(status.args(["status", "--config"]).arg(world.path("etc")));
+        assert!(status.stdout.contains(", 1 wide exception ("), "{status:?}");
+        fs::remove_file(world.path("etc/exceptions.d/local.toml")).unwrap();
+    }
+    // For one package that is confirmed by none, only a word is said.
+    let ended = add(&world, &[&["hello"], &rest[..]].concat());
+    assert!(ended.assert_code(0).stdout.contains("WIDE: every version, from every repository."));
+}
+
+#[test]
+fn the_end_is_warned_about_in_time() {
+    let world = world();
+    add(&world, &["soon=1", "--reason", "r", "--days", "5"]).assert_code(0);
+    add(&world, &["late=1", "--reason", "r", "--days", "50"]).assert_code(0);
+    let mut status = world.command();
+    let status = run(status.args(["status", "--config"]).arg(world.path("etc")));
+    let warned = "WARNING    the exception soon-1 applies only until and including ";
+    assert!(status.stdout.contains(warned), "{status:?}");
+    assert!(status.stdout.contains("To extend it: apt-quorum exception renew soon-1 --days 30"));
+    assert!(!status.stdout.contains("the exception late-1"), "{status:?}");
+}
+
+/// What a quorum has made unnecessary, and what would be needed, and neither of them wide.
+#[test]
+fn suggestions_are_narrow_and_only_for_what_is_refused() {
+    use crate::common::fresh::{Fresh, hello, other, trusting};
+    let fresh = Fresh::new();
+    let rebuilders = [fresh.rebuilder("alpha", &[&hello()])];
+    let flags = ["--threshold", "1", "--mode", "enforce", "--sources", "none", "--yes"];
+    let flags = [&trusting(&rebuilders)[..], &flags, &["--no-dry-run"]].concat();
+    fresh.setup(&flags).assert_code(0);
+    let command = |arguments: &[&str]| {
+        let mut command = fresh.machine.world.command();
+        run(command.arg("exception").args(arguments))
+    };
+    let add = |arguments: &[&str]| {
+        command(&[&["add"], arguments, &["--reason", "r", "--until", "2199-01-01"]].concat())
+            .assert_code(0);
+    };
+    let link = other().link(&fresh.machine.keys["alpha"]);
+    fresh.machine.world.make_directory("confirms");
+    let link = fresh.machine.world.write("confirms/other.link", link).display().to_string();
+    let said = command(&["suggest", "--evidence", &link]);
+    assert_eq!(said.stdout, "No exception is missing, and none is unnecessary.\n");
+    add(&["hello"]);
+    add(&["absent=1"]);
+    fresh.machine.world.write(
+        "etc/exceptions.d/old.toml",
+        "[[exception]]\npackage = [\"other\"]\nreason = \"r\"\nexpires = 2020-01-01\n",
+    );
+    let before = fresh.files();
+    let said = command(&["suggest"]);
+    said.assert_code(0).assert_plain();
+    for told in [
+        "1 exception expired. To remove: apt-quorum exception prune\n",
+        "hello-1 is no longer needed: a quorum confirms hello 2.10-3 amd64 to which it applies. To remove: apt-quorum exception remove hello-1\n",
+        "absent-1 applies to no package here.\n",
+        "other 1 all is not confirmed. To exempt it: apt-quorum exception add other=1 --reason TEXT --days 30\n",
+    ] {
+        assert!(said.stdout.contains(told), "{told:?} in {said:?}");
+    }
+    assert_eq!(said.stdout.lines().count(), 4, "{said:?}");
+    let json = command(&["suggest", "--json"]).json();
+    assert_eq!(json["needed"][0]["conditions"], "other=1");
+    assert_eq!(json["unneeded"][0]["exception"], "hello-1");
+    assert_eq!((&json["unused"][0], &json["unidentified"]), (&"absent-1".into(), &0.into()));
+    assert_eq!(fresh.files(), before);
+    // What it proposes is enough.
+    add(&["other=1"]);
+    let said = command(&["suggest"]);
+    assert!(!said.stdout.contains("is not confirmed"), "{said:?}");
+    // Nothing is proposed where a rebuilder contradicts, nor where none was heard.
+    let link = other().differently_built().link(&fresh.machine.keys["alpha"]);
+    fresh.machine.world.make_directory("at-hand");
+    let link = fresh.machine.world.write("at-hand/other.link", link).display().to_string();
+    command(&["remove", "--yes", "other-1"]).assert_code(0);
+    let said = command(&["suggest", "--evidence", &link]);
+    assert!(
+        said.stdout.contains("CONFLICT: a rebuilder signed a different file as other 1 all"),
+        "{said:?}"
+    );
+    assert!(!said.stdout.contains("exception add other"), "{said:?}");
+    let beta = Key::new();
+    let silent = ["rebuilderd http://127.0.0.1:9/".to_owned()];
+    fresh.machine.world.rebuilder("beta", &beta, &silent);
+    let said = command(&["suggest"]);
+    said.assert_code(3);
+    let told = "1 package undetermined, because rebuilders did not respond: ask again later.\n";
+    assert!(said.stdout.contains(told), "{said:?}");
+}
+
+#[test]
+fn at_a_terminal_only_yes_changes_anything() {
+    let world = world();
+    let at_terminal = |arguments: &[&str], question: &str, typed: &str| {
+        let mut command = world.command();
+        command.arg("exception").args(arguments).arg("--config").arg(world.path("etc"));
+        let mut terminal = Terminal::start(&world, &command);
+        terminal.expect(question).send(typed);
+        terminal.end()
+    };
+    let rest = ["--reason", "r", "--until", "2199-01-01"];
+    let wide = [&["add", "--package", "*"], &rest[..]].concat();
+    let renew = ["renew", "any-1", "--until", "2199-01-02"];
+    let expired = "[[exception]]\npackage = [\"a\"]\nreason = \"r\"\nexpires = 2020-01-01\n";
+    for (arguments, question) in [
+        (&wide[..], "Exempt all of these packages? Type yes: "),
+        (&renew, "Renew this wide exception? Type yes: "),
+        (&["remove", "any-1"], "Remove this exception? Type yes: "),
+        (&["prune"], "Remove these exceptions? Type yes: "),
+    ] {
+        if *arguments == ["prune"] {
+            local(&world, expired);
+        }
+        let before = read(&world, "local.toml");
+        let (code, shown) = at_terminal(arguments, question, "no\n");
+        assert_eq!(code, Some(1), "{shown}");
+        assert_eq!(read(&world, "local.toml"), before);
+        let (code, shown) = at_terminal(arguments, question, "yes\n");
+        assert_eq!(code, Some(0), "{shown}");
+        assert_ne!(read(&world, "local.toml"), before);
+    }
 }

@@ -131,6 +131,40 @@ fn a_file_and_what_apt_would_install_are_explained_alike() {
 }
 
 #[test]
+fn groups_are_explained_with_their_members() {
+    let Some((world, _, _servers)) = world() else { return };
+    world.policy(
+        "mode = \"enforce\"\nthreshold = 1\ngroups = { eu = 1, us = 1 }\n\
+         [[group]]\nname = \"eu\"\nrebuilders = [\"alpha\", \"beta\"]\n\
+         [[group]]\nname = \"us\"\nrebuilders = [\"beta\", \"gamma\"]\n",
+    );
+    let half = explain(&world, &["half"]);
+    half.assert_code(1);
+    let why = "would be refused: 1 of 1 required confirmations, but 1 of 1 confirmation from group us \
+               is missing.\n";
+    for line in [
+        why,
+        "  needs      1 of 3 rebuilders (alpha, beta, gamma), 1 from group eu (alpha, beta), 1 from group us (beta, gamma)\n",
+        "  to pass    1 more of beta and gamma (group us) must confirm this file\n",
+    ] {
+        assert!(half.stdout.contains(line), "{line}{}", half.stdout);
+    }
+    let config = run(world.command().args(["config", "check", "--config"]).arg(world.path("etc")));
+    let line = "threshold: 1 of 3 rebuilders must confirm (1 from group eu, 1 from group us)\n";
+    assert!(config.stdout.contains(line), "{config:?}");
+    let mode = run(world.command().args(["mode", "warn", "--config"]).arg(world.path("etc")));
+    let line = "packages without 1 of 3 confirmations (1 from group eu, 1 from group us) pass with";
+    assert!(mode.stdout.contains(line), "{mode:?}");
+    let kept = std::fs::read_to_string(world.path("etc/policy.toml")).unwrap();
+    assert!(kept.starts_with("mode = \"warn\"\nthreshold = 1\ngroups = { eu = 1, us = 1 }\n"));
+    let remove = ["rebuilder", "remove", "gamma", "--yes", "--config"];
+    let removed = run(world.command().args(remove).arg(world.path("etc")));
+    assert_eq!(removed.code, Some(1), "{removed:?}");
+    assert!(removed.stderr.contains("rebuilders.d has no rebuilder gamma"), "{removed:?}");
+    assert!(world.path("etc/rebuilders.d/gamma.toml").exists());
+}
+
+#[test]
 fn exceptions_are_explained_while_they_hold_and_afterwards() {
     let Some((world, _, _servers)) = world() else { return };
     world.exception(
@@ -139,14 +173,14 @@ fn exceptions_are_explained_while_they_hold_and_afterwards() {
     let held = explain(&world, &["half"]);
     held.assert_code(0);
     assert!(held.stdout.starts_with("half 2.0-1 all: would pass, under an exception: 1 of 2 "));
-    let line = "\n  exception  test.toml line 1: why 5 (until 2199-01-01, ";
+    let line = "\n  exception  test.toml line 1: why 5 (until and including 2199-01-01, ";
     assert!(held.stdout.contains(line) && held.stdout.contains(" days left)\n"), "{held:?}");
     assert!(!held.stdout.contains("exception add"), "{held:?}");
     world
         .exception("[[exception]]\npackage = [\"half\"]\nreason = \"why\"\nexpires = 2020-01-01\n");
     let over = explain(&world, &["half"]);
     over.assert_code(1);
-    let line = "\n  exception  test.toml line 1 would apply, but EXPIRED on 2020-01-01\n";
+    let line = "\n  exception  test.toml line 1 would apply, but EXPIRED after 2020-01-01\n";
     assert!(over.stdout.contains(line), "{over:?}");
 }
 

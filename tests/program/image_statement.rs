@@ -516,7 +516,7 @@ fn exceptions_are_in_the_statement_and_do_not_bind_the_verifier() {
     assert_eq!(package["confirmedBy"].as_array().unwrap().len(), 1);
     assert_eq!(
         package["exception"],
-        json!({"reason": "it does not build \u{7} twice \u{e9}", "expires": "2999-01-01T00:00:00Z"})
+        json!({"reason": "it does not build \u{7} twice \u{e9}", "expires": "2999-01-02T00:00:00Z"})
     );
 
     let root = publisher.root();

@@ -176,7 +176,7 @@ fn nothing_is_written_without_consent() {
     let (root, alice) = (Key::new(), Key::new());
     let before = written(&world);
     let ended = import(&world, &signed(&layout(&[&alice], 1), &[&root]), &root, &[]);
-    ended.assert_code(1).assert_plain();
+    ended.assert_code(2).assert_plain();
     assert!(ended.stdout.contains("This would be written to"), "{ended:?}");
     assert!(ended.stderr.contains("--yes"), "{ended:?}");
     assert_eq!(written(&world), before);
@@ -996,7 +996,7 @@ fn repro_threshold_is_taken_over_in_one_command() {
         "rebuilder one.example (rebuilders.d/one.example.toml)",
         "contact   mail us",
         "endpoint  rebuilderd https://one.example/all/",
-        "exception for grub-efi until 2099-01-01: imported from repro-threshold; no rebuilder confirms it.",
+        "exception for grub-efi until and including 2099-01-01: imported from repro-threshold; no rebuilder confirms it.",
         "all addresses at one.example are one rebuilder with one vote",
     ] {
         assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
@@ -1049,6 +1049,8 @@ fn exceptions_end_after_90_days_unless_said_otherwise() {
     for day in ["2020-01-01", "2099-1-1", "never"] {
         let ended = import_repro_threshold(&world, &text, &["--yes", "--expires", day]);
         ended.assert_code(2).assert_plain();
+        let is_past = ended.stderr.contains("--until: the expiry date is in the past");
+        assert_eq!(is_past, day.starts_with("2020"), "{ended:?}");
     }
     import_repro_threshold(&world, &text, &["--yes"]).assert_code(0);
     let exceptions = read(&world, "etc/exceptions.d/repro-threshold.toml");

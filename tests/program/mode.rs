@@ -55,6 +55,30 @@ fn the_mode_is_shown_and_set_and_all_else_stays_as_it_is_written() {
 }
 
 #[test]
+fn a_script_is_told_whether_anything_changed() {
+    let world = World::new();
+    world.policy(WRITTEN);
+    world.rebuilder("alpha", &Key::new(), &[]);
+    for (arguments, changed, now) in [
+        (&["--json"][..], false, "warn"),
+        (&["enforce", "--json"], true, "enforce"),
+        (&["enforce", "--json"], false, "enforce"),
+        (&["--json"], false, "enforce"),
+    ] {
+        let json = mode(&world, arguments).assert_code(0).json();
+        assert_eq!((&json["changed"], &json["mode"]), (&changed.into(), &now.into()));
+    }
+    let mut check = world.command();
+    let check = run(check.args(["config", "check", "--json", "--config"]).arg(world.path("etc")));
+    let json = check.assert_code(0).json();
+    assert_eq!((&json["problems"], &json["threshold"]), (&serde_json::Value::Null, &1.into()));
+    world.policy("mode = 1\n");
+    let mut check = world.command();
+    let check = run(check.args(["config", "check", "--json", "--config"]).arg(world.path("etc")));
+    assert!(check.assert_code(2).json()["problems"].as_str().unwrap().contains("mode must be"));
+}
+
+#[test]
 fn nothing_is_enforced_that_nobody_could_meet() {
     let world = World::new();
     let shipped = "mode = \"warn\"\n#threshold = 2\n";

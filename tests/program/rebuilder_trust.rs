@@ -199,12 +199,12 @@ fn without_a_terminal_every_key_must_be_named_and_no_other() {
     let (a, b, c) = (one.id(), two.id(), other.id());
     let short = &a[..31];
     for (expected, code, arguments) in [
-        ("no terminal: add --yes and a --fingerprint", 1, vec![]),
+        ("no terminal: add --yes and a --fingerprint", 2, vec![]),
         ("no --fingerprint names the key", 1, vec!["--yes"]),
         ("no --fingerprint names the key", 1, vec!["--yes", "--fingerprint", &a]),
         (
             "no terminal: add --yes and a --fingerprint",
-            1,
+            2,
             vec!["--fingerprint", &a, "--fingerprint", &b],
         ),
         ("no key here has the fingerprint", 1, vec!["--yes", "--fingerprint", &c]),
@@ -745,13 +745,16 @@ fn removing_takes_only_what_is_this_rebuilders_alone() {
     world.write("etc/rebuilders.d/beta.toml", text(&world, "etc/rebuilders.d/beta.toml") + &more);
     let before = files(&world);
     let ended = rebuilder(&world, &["remove", "beta"]);
-    ended.assert_code(1);
+    ended.assert_code(2);
     assert!(
         ended.stdout.contains("beta.toml\n") && ended.stdout.contains("beta.pem\n"),
         "{ended:?}"
     );
     assert!(!ended.stdout.contains("elsewhere"), "{ended:?}");
-    rebuilder(&world, &["remove", "gamma", "--yes"]).assert_code(2);
+    let gone = rebuilder(&world, &["remove", "gamma", "--yes"]);
+    gone.assert_code(0);
+    assert!(gone.stdout.starts_with("There is no rebuilder gamma: nothing was changed."));
+    rebuilder(&world, &["remove", "../x", "--yes"]).assert_code(2);
     assert_eq!(files(&world), before);
     // A rule that needs it keeps it.
     let policy = text(&world, "etc/policy.toml");
@@ -881,4 +884,81 @@ fn an_archive_is_added_with_what_of_it_counts() {
     ] {
         assert!(text.contains(line), "{line:?} in {text}");
     }
+}
+
+#[test]
+fn the_same_once_more_is_no_change() {
+    let (world, _) = with_alpha();
+    let key = Key::new();
+    let server = Rebuilder::publishing(&[&key]).serve();
+    let url = server.url();
+    let id = key.id();
+    let same = ["add", &url, "--name", "beta", "--yes", "--fingerprint", &id, "--json"];
+    let first = rebuilder(&world, &same).assert_code(0).json();
+    assert_eq!((&first["changed"], &first["rebuilder"]), (&true.into(), &"beta".into()));
+    let (before, asked) = (files(&world), server.connections());
+    let again = rebuilder(&world, &same).assert_code(0).json();
+    assert_eq!((&again["changed"], &again["threshold"]), (&false.into(), &1.into()));
+    let by_file = world.write("beta.pem", key.pem()).display().to_string();
+    let by_file = ["add", &url, "--name", "beta", "--yes", "--key", &by_file];
+    let said = rebuilder(&world, &by_file);
+    assert!(said.assert_code(0).stdout.contains("as described: nothing was changed."), "{said:?}");
+    assert_eq!(server.connections(), asked, "asked for nothing");
+    // Whatever is another one is not the same.
+    let elsewhere = format!("{url}elsewhere/");
+    let other = Key::new().id();
+    for different in [
+        ["--fingerprint", &other, "--architecture", "amd64"],
+        ["--fingerprint", &id, "--architecture", "amd64"],
+        ["--fingerprint", &id, "--contact", "x"],
+        ["--fingerprint", &id, "--threshold", "2"],
+        ["--fingerprint", &id, "--fingerprint", &other],
+    ] {
+        let arguments = [&["add", &url, "--name", "beta", "--yes"], &different[..]].concat();
+        rebuilder(&world, &arguments).assert_code(1);
+    }
+    rebuilder(&world, &["add", &elsewhere, "--name", "beta", "--yes", "--fingerprint", &id])
+        .assert_code(1);
+    rebuilder(&world, &["add", &url, "--name", "beta", "--yes"]).assert_code(1);
+    assert_eq!(files(&world), before);
+    rebuilder(&world, &["remove", "beta", "--json"]).assert_code(2);
+    for changed in [true, false] {
+        let json = rebuilder(&world, &["remove", "beta", "--yes", "--json"]).assert_code(0).json();
+        assert_eq!((&json["changed"], &json["rebuilders"][0]), (&changed.into(), &"alpha".into()));
+    }
+}
+
+#[test]
+fn the_last_one_goes_only_where_nothing_is_refused() {
+    let (world, _) = with_alpha();
+    let remove = ["remove", "alpha", "--yes"];
+    let before = files(&world);
+    let ended = rebuilder(&world, &remove);
+    ended.assert_code(1);
+    assert!(
+        ended.stderr.contains("First stop refusing: apt-quorum mode warn --config "),
+        "{ended:?}"
+    );
+    assert_eq!(files(&world), before);
+    let policy = text(&world, "etc/policy.toml").replace("enforce", "warn");
+    world.policy(&format!("{policy}[[rule]]\npackage = [\"a\"]\n"));
+    let ended = rebuilder(&world, &remove);
+    ended.assert_code(1);
+    assert!(ended.stderr.contains("apt-quorum setup --reset --config "), "{ended:?}");
+    world.policy(&policy);
+    let asked = rebuilder(&world, &["remove", "alpha"]);
+    asked.assert_code(2);
+    assert!(asked.stdout.contains("every package passes unchecked"), "{asked:?}");
+    rebuilder(&world, &remove).assert_code(0);
+    assert_eq!(rebuilder(&world, &["list"]).stdout.lines().count(), 1);
+    assert_eq!(text(&world, "etc/policy.toml"), policy.replace("threshold = 1", "#threshold = 1"));
+    // Two who must both confirm cannot become one.
+    world.rebuilder("alpha", &Key::new(), &[]);
+    world.rebuilder("beta", &Key::new(), &[]);
+    world.policy("mode = \"enforce\"\nthreshold = 2\n");
+    let ended = rebuilder(&world, &remove);
+    ended.assert_code(1);
+    assert!(ended.stderr.contains("Add --threshold 1 or less."), "{ended:?}");
+    rebuilder(&world, &[&remove[..], &["--threshold", "1"]].concat()).assert_code(0);
+    assert_eq!(text(&world, "etc/policy.toml"), "mode = \"enforce\"\nthreshold = 1\n");
 }

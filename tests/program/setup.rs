@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::common::fresh::{Fresh, LIST, SOURCES, hello, other, trusting};
 use crate::common::rebuilder::Rebuilder;
 use crate::common::server::{Reply, Server};
-use crate::common::{self, is_root, left_out, set_mode};
+use crate::common::{self, is_root, left_out, run, set_mode};
 
 #[test]
 fn flags_lead_from_fresh_to_enforcing() {
@@ -325,11 +325,27 @@ fn named_sources_are_rewritten_and_the_others_stay() {
     assert_eq!(fs::read_dir(fresh.path("apt.conf.d")).unwrap().count(), 0);
     // What was done once is as it should be.
     let before = fresh.files();
-    let again = ["--yes", "--no-dry-run", "--sources", "https://a.example/debian"];
-    let ended = fresh.setup(&again);
+    let one = ["--yes", "--no-dry-run", "--sources", "https://a.example/debian"];
+    let both = [&one[..], &["--sources", "http://c.example/"]].concat();
+    let ended = fresh.setup(&both);
     ended.assert_code(0);
     assert!(ended.stdout.contains("Nothing needs to change."), "{ended:?}");
     assert_eq!(fresh.files(), before);
+    // Exactly those that are named, and no others.
+    let ended = fresh.setup(&one);
+    ended.assert_code(0);
+    let said = "apt-quorum no longer checks downloads from http://c.example/.\n";
+    assert!(ended.stdout.contains(said) && !ended.stdout.contains("secret"), "{ended:?}");
+    assert_eq!(fresh.text("sources.list"), LIST);
+    assert_eq!(fresh.text("sources.list.d/debian.sources"), expected);
+    let all = fresh.setup(&["--yes", "--no-dry-run", "--sources", "all"]);
+    all.assert_code(0);
+    let less = fresh.setup(&one);
+    let said = "apt-quorum no longer checks downloads from other sources.\n";
+    assert!(less.assert_code(0).stdout.contains(said), "{less:?}");
+    assert!(!fresh.path("apt.conf.d/01apt-quorum-strict").exists());
+    fresh.setup(&["--yes", "--no-dry-run", "--sources", "none"]).assert_code(0);
+    assert_eq!(fresh.text("sources.list.d/debian.sources"), SOURCES);
 }
 
 /// As apt reads them (`ParseQuoteWord`): a URI in quotes, with spaces in brackets, with escapes.
@@ -360,7 +376,7 @@ fn quoted_sources_are_named_as_apt_reads_them_and_stay_quoted() {
     assert_eq!(fresh.text("sources.list"), expected);
     // As it is written in the file it is known, too.
     let again = ["--yes", "--no-dry-run", "--sources", "\"http://left.example/\""];
-    fresh.setup(&again).assert_code(0);
+    fresh.setup(&[&again[..], &named].concat()).assert_code(0);
     let expected = expected.replace("\"http://left.", "\"quorum+http://left.");
     assert_eq!(fresh.text("sources.list"), expected);
 }
@@ -382,7 +398,8 @@ fn a_configured_machine_keeps_what_it_has_and_gets_more() {
     let exception = fresh.text("etc/exceptions.d/test.toml");
     // Without another word, only what is named changes.
     let more = [fresh.rebuilder("beta", &[&hello(), &other()])];
-    let ended = fresh.setup(&[&trusting(&more)[..], &["--threshold", "2", "--yes"]].concat());
+    let both = [&trusting(&first)[..], &trusting(&more)].concat();
+    let ended = fresh.setup(&[&both[..], &["--threshold", "2", "--yes"]].concat());
     ended.assert_code(0);
     assert!(ended.stdout.contains("  rebuilder  alpha\n"), "{ended:?}");
     assert_eq!(fresh.text("etc/rebuilders.d/alpha.toml"), alpha);
@@ -395,6 +412,14 @@ fn a_configured_machine_keeps_what_it_has_and_gets_more() {
     let ended = fresh.setup(&["--threshold", "1", "--yes", "--no-dry-run"]);
     ended.assert_code(0);
     assert!(ended.stdout.contains("the threshold was 2 until now, which is more"), "{ended:?}");
+    // Who is not in a list is none any more. That is said before.
+    let ended = fresh.setup(&[&trusting(&more)[..], &["--yes", "--no-dry-run"]].concat());
+    ended.assert_code(0);
+    let said = "alpha is not in the list and will no longer be a rebuilder.\n";
+    assert!(ended.stdout.contains(said), "{ended:?}");
+    assert!(ended.stdout.contains("Files to delete:\n"), "{ended:?}");
+    assert!(!fresh.path("etc/rebuilders.d/alpha.toml").exists());
+    assert_eq!(fresh.text("etc/exceptions.d/test.toml"), exception);
 }
 
 #[test]
@@ -487,6 +512,7 @@ fn questions_lead_from_fresh_to_enforcing() {
     terminal.send(&format!("1 {beta} {gamma} {alpha}\n"));
     terminal.expect(&a_id).expect("Trust this key as alpha's? Type yes: ").send("yes\n");
     terminal.expect(&b_id).expect("Trust this key as beta's? Type yes: ").send("y\n");
+    terminal.expect("Type yes or no").expect("Type yes: ").send("no\n");
     terminal.expect("beta is left out");
     terminal.expect(&c_id).expect("Type yes: ").send("yes\n");
     terminal.expect("it was chosen already").expect("[done] ").send(&format!("{beta}\n"));
@@ -526,7 +552,8 @@ fn questions_lead_from_fresh_to_enforcing() {
     terminal.expect("  rebuilder  beta").expect("[done] ").send("\n");
     terminal.expect("the threshold was 2 until now").expect("[2] ").send("\n");
     terminal.expect("[enforce] ").send("\n").expect("is checked during download already");
-    terminal.expect("[all] ").send("none\n").expect("Nothing needs to change.");
+    terminal.expect("Which more sources? all, none, or their numbers [all] ").send("none\n");
+    terminal.expect("Nothing needs to change.");
     assert_eq!(terminal.end().0, Some(0));
     assert_eq!(fresh.files(), before);
 }
@@ -564,4 +591,207 @@ fn whoever_leaves_at_any_question_leaves_everything_as_it_was() {
     }
     assert_eq!(terminal.end().0, Some(1));
     assert_eq!(fresh.files(), before);
+}
+
+#[test]
+fn a_reset_leads_back_to_what_the_package_ships() {
+    let fresh = Fresh::new();
+    let shipped = include_str!("../../apt-conf/apt-quorum/policy.toml");
+    let rebuilders = [fresh.rebuilder("alpha", &[&hello(), &other()])];
+    let flags = ["--threshold", "1", "--mode", "enforce", "--sources", "all", "--yes"];
+    fresh.setup(&[&trusting(&rebuilders)[..], &flags].concat()).assert_code(0);
+    let list = LIST.replace("http://a:", "quorum+http://a:");
+    fs::write(fresh.path("sources.list"), &list).unwrap();
+    fresh
+        .machine
+        .world
+        .exception("[[exception]]\npackage = [\"y\"]\nreason = \"z\"\nexpires = 2099-01-01\n");
+    let before = fresh.files();
+    let asked = fresh.setup(&["--reset"]);
+    asked.assert_code(2);
+    for told in [
+        "alpha will no longer be a rebuilder.\n",
+        "Files to delete:\n",
+        "exceptions.d/test.toml\n",
+        "01apt-quorum-strict\n",
+        "apt-quorum no longer checks downloads from http://c.example/.\n",
+        "every package passes unchecked.\n",
+    ] {
+        assert!(asked.stdout.contains(told), "{told:?} in {asked:?}");
+    }
+    assert_eq!(fresh.files(), before);
+    let dry = fresh.setup(&["--reset", "--dry-run", "--json"]).json();
+    assert_eq!((&dry["changed"], &dry["written"]), (&true.into(), &false.into()));
+    assert_eq!(fresh.files(), before);
+    let mut terminal = fresh.at_terminal(&["--reset"]);
+    terminal.expect("Go back to the shipped configuration? Type yes: ").send("no\n");
+    assert_eq!(terminal.end().0, Some(1));
+    assert_eq!(fresh.files(), before);
+    // Where nothing works any more, this does.
+    fresh.machine.world.write("etc/rebuilders.d/alpha.toml", "name = ");
+    let ended = fresh.setup(&["--reset", "--yes", "--json"]);
+    ended.assert_code(0);
+    assert_eq!(ended.json()["changed"], true);
+    assert_eq!(fresh.text("etc/policy.toml"), shipped);
+    assert_eq!(fresh.text("sources.list"), LIST);
+    assert_eq!(fs::read_dir(fresh.path("apt.conf.d")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(fresh.path("etc/exceptions.d")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(fresh.path("etc/rebuilders.d")).unwrap().count(), 0);
+    let again = fresh.setup(&["--reset", "--yes", "--json"]);
+    assert_eq!(again.assert_code(0).json()["changed"], false);
+    fresh.setup(&["--reset", "--mode", "warn"]).assert_code(2);
+}
+
+#[test]
+fn what_a_person_changed_in_an_override_is_not_taken_back() {
+    let fresh = Fresh::new();
+    fresh.machine.world.write("apt.conf.d/01apt-quorum-strict", "# mine\n");
+    let before = fresh.files();
+    let ended = fresh.setup(&["--reset", "--yes"]);
+    ended.assert_code(1);
+    assert!(ended.stderr.contains("exists with other content"), "{ended:?}");
+    assert_eq!(fresh.files(), before);
+}
+
+/// A description of the whole configuration, as configuration management writes it.
+fn description(fresh: &Fresh) -> String {
+    let pem = |name: &str| fresh.machine.keys[name].pem();
+    fresh.machine.world.write("described/beta.pem", pem("beta"));
+    format!(
+        "mode = \"enforce\"\nthreshold = 2\nsources = [\"https://a.example/debian/\"]\n\
+         [network]\nanswer_timeout = 2\ntotal_timeout = 4\n\
+         [[rule]]\npackage = [\"x\"]\nthreshold = 1\n\
+         [[rebuilder]]\nname = \"alpha\"\n[[rebuilder.key]]\ntype = \"ed25519\"\npublic = \"\"\"\n{}\"\"\"\n\
+         [[rebuilder.endpoint]]\nprotocol = \"rebuilderd\"\nurl = \"http://127.0.0.1:9/\"\n\
+         [[rebuilder]]\nname = \"beta\"\n[[rebuilder.key]]\ntype = \"ed25519\"\nfile = \"beta.pem\"\n\
+         [[exception]]\nid = \"kernel\"\npackage = [\"y\"]\nversion = [\"1\"]\nreason = \"z\"\nexpires = 2099-01-01\n",
+        pem("alpha")
+    )
+}
+
+#[test]
+fn a_file_describes_everything_and_twice_is_once() {
+    let fresh = Fresh::new();
+    // What is there and not described goes.
+    let gone = [fresh.rebuilder("gamma", &[&hello()])];
+    let flags = ["--threshold", "1", "--mode", "warn", "--sources", "all", "--yes", "--no-dry-run"];
+    fresh.setup(&[&trusting(&gone)[..], &flags].concat()).assert_code(0);
+    fresh
+        .machine
+        .world
+        .exception("[[exception]]\npackage = [\"*\"]\nreason = \"z\"\nexpires = 2099-01-01\n");
+    fs::create_dir(fresh.path("described")).unwrap();
+    let text = description(&fresh);
+    let file = fresh.machine.world.write("described/all.toml", &text).display().to_string();
+    let from = ["--from", &file];
+    let before = fresh.files();
+    let asked = fresh.setup(&from);
+    asked.assert_code(2);
+    assert!(asked.stdout.contains("gamma will no longer be a rebuilder.\n"), "{asked:?}");
+    let dry = fresh.setup(&[&from[..], &["--dry-run", "--json"]].concat());
+    assert_eq!(dry.assert_code(0).json()["changed"], true);
+    assert_eq!(fresh.files(), before);
+
+    let ended = fresh.setup(&[&from[..], &["--yes", "--json"]].concat());
+    let json = ended.assert_code(0).json();
+    assert_eq!((&json["changed"], &json["written"]), (&true.into(), &true.into()));
+    assert_eq!((&json["mode"], &json["threshold"]), (&"enforce".into(), &2.into()));
+    let names: Vec<&str> = json["rebuilders"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["alpha", "beta"]);
+    assert!(!fresh.path("etc/rebuilders.d/gamma.toml").exists());
+    assert!(!fresh.path("etc/exceptions.d/test.toml").exists());
+    assert!(!fresh.path("apt.conf.d/01apt-quorum-strict").exists());
+    assert_eq!(fresh.text("etc/rebuilders.d/beta.pem"), fresh.machine.keys["beta"].pem());
+    let expected = SOURCES.replace("https://a.", "quorum+https://a.");
+    assert_eq!(fresh.text("sources.list.d/debian.sources"), expected);
+    let head = "# Written by apt-quorum setup --from: change the file that it was given.\n";
+    assert!(fresh.text("etc/exceptions.d/setup.toml").starts_with(head));
+    let mut list = fresh.machine.world.command();
+    let list = run(list.args(["exception", "list"]));
+    assert!(list.stdout.starts_with("kernel: package \"y\", version \"1\": z ("), "{list:?}");
+
+    let before = fresh.files();
+    let again = fresh.setup(&[&from[..], &["--yes", "--json"]].concat());
+    let json = again.assert_code(0).json();
+    assert_eq!((&json["changed"], &json["files"]), (&false.into(), &serde_json::json!([])));
+    assert!(fresh.setup(&from).assert_code(0).stdout.contains("Nothing needs to change."));
+    assert_eq!(fresh.files(), before);
+    // A comment is a person's, and means nothing else.
+    let policy = fresh.text("etc/policy.toml") + "# a word\n";
+    fresh.machine.world.policy(&policy);
+    assert_eq!(fresh.setup(&[&from[..], &["--json"]].concat()).json()["changed"], false);
+
+    // Each part by itself.
+    for (was, new) in [
+        ("threshold = 2", "threshold = 1"),
+        ("url = \"http://127.0.0.1:9/\"", "url = \"http://127.0.0.1:10/\""),
+        ("id = \"kernel\"", "id = \"other\""),
+        ("[\"https://a.example/debian/\"]", "\"all\""),
+        ("[\"https://a.example/debian/\"]", "\"none\""),
+    ] {
+        fresh.machine.world.write("described/all.toml", text.replacen(was, new, 1));
+        for changed in [true, false] {
+            let json = fresh.setup(&[&from[..], &["--yes", "--json"]].concat()).json();
+            assert_eq!(json["changed"], changed, "{new}");
+        }
+        fresh.machine.world.write("described/all.toml", &text);
+        fresh.setup(&[&from[..], &["--yes"]].concat()).assert_code(0);
+    }
+    // What it is silent about stays.
+    let less = text.split("[[exception]]").next().unwrap().replacen("sources =", "#", 1);
+    fresh.machine.world.write("described/all.toml", &less);
+    let json = fresh.setup(&[&from[..], &["--yes", "--json"]].concat()).json();
+    assert_eq!(json["changed"], false);
+    fresh.machine.world.write("described/all.toml", format!("exception = []\n{less}"));
+    fresh.setup(&[&from[..], &["--yes"]].concat()).assert_code(0);
+    assert_eq!(fs::read_dir(fresh.path("etc/exceptions.d")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_a_file_describes_wrongly_changes_nothing() {
+    let fresh = Fresh::new();
+    fs::create_dir(fresh.path("described")).unwrap();
+    let text = description(&fresh);
+    let file = fresh.path("described/all.toml").display().to_string();
+    fresh.machine.world.make_directory("described/sub");
+    fresh.machine.world.write("described/sub/beta.pem", fresh.machine.keys["alpha"].pem());
+    let before = fresh.files();
+    for (was, new, said) in [
+        ("threshold = 2", "threshold = 3", "threshold is 3, but there are only 2 rebuilders"),
+        ("threshold = 2", "treshold = 2", "unknown key"),
+        ("mode =", "mode", "described/all.toml"),
+        ("name = \"beta\"", "name = \"alpha\"", "rebuilder alpha is there twice"),
+        ("name = \"beta\"", "name = \"../x\"", "[[rebuilder]] needs a name"),
+        ("file = \"beta.pem\"", "file = \"no.pem\"", "no.pem"),
+        ("file = \"beta.pem\"", "file = \"all.toml\"", "does not end in .toml"),
+        ("[\"https://a.example/debian/\"]", "\"some\"", "sources must be"),
+        ("[\"https://a.example/debian/\"]", "[\"http://no.example/\"]", "no http or https source"),
+        ("expires = 2099-01-01", "", "expires is missing"),
+        (
+            "[[exception]]",
+            "[[rebuilder]]\nname = \"c\"\n[[rebuilder.key]]\ntype = \"ed25519\"\nfile = \"sub/beta.pem\"\n[[exception]]",
+            "two different files with keys are called beta.pem",
+        ),
+    ] {
+        fresh.machine.world.write("described/all.toml", text.replacen(was, new, 1));
+        let ended = fresh.setup(&["--from", &file, "--yes"]);
+        ended.assert_code(2);
+        assert!(ended.stderr.contains(said), "{said:?} in {ended:?}");
+        assert_eq!(fresh.files(), before, "{new}");
+    }
+    // What others could have written is no description.
+    let path = fresh.machine.world.write("described/all.toml", &text);
+    set_mode(&path, 0o666);
+    fresh.setup(&["--from", &file, "--yes"]).assert_code(2);
+    assert_eq!(fresh.files(), before);
+    set_mode(&path, 0o644);
+    fresh.setup(&["--from", &file, "--mode", "warn"]).assert_code(2);
+    // The way out of a configuration with mistakes.
+    fresh.machine.world.policy("mode = 1\n");
+    fresh.setup(&["--from", &file, "--yes"]).assert_code(0);
 }

@@ -119,10 +119,12 @@ fn one_screen_tells_where_the_machine_stands() {
     let exceptions = lines(&ended, "exception");
     assert_eq!(
         exceptions[0],
-        "exceptions.d/test.toml:6: package \"over\": why (EXPIRED on 2020-01-01)."
+        "exceptions.d/test.toml:6: package \"over\": why (EXPIRED after 2020-01-01). WIDE: every version, from every repository."
     );
     assert!(
-        exceptions[1].starts_with("exceptions.d/test.toml:1: package \"later\": why 5 (until ")
+        exceptions[1].starts_with(
+            "exceptions.d/test.toml:1: package \"later\": why 5 (until and including "
+        )
     );
     let conflict =
         "conflicting 1.0 all: beta signed a different file under this name (on 2026-01-03)";
@@ -268,7 +270,7 @@ fn the_machine_in_numbers_by_the_last_audit_and_the_receipts_since_then() {
     let fields = in_numbers(&world, &["--fields"]);
     assert_eq!(counts(&fields), "2 1 0 1 1 1");
     assert_eq!(value(&fields, "audited").as_deref(), Some("2026-02-01T12:00:00Z"));
-    assert_eq!(value(&fields, "exceptions-until").as_deref(), Some("2199-01-01T00:00:00Z"));
+    assert_eq!(value(&fields, "exceptions-until").as_deref(), Some("2199-01-02T00:00:00Z"));
     assert_eq!(value(&fields, "held"), None);
 
     let held = r#"{"schema":1,"time":"2026-02-01T08:00:00Z","held":[{"package":"x","architecture":"all","version":"2","kept_as":"amd64","installed":"1","since":"2026-01-28T07:00:00Z","security":true,"unconfirmed":true,"reason":"why","missing":[]}]}"#;

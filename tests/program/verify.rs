@@ -68,7 +68,7 @@ fn the_json_of_an_admission_has_what_is_documented() {
     ] {
         assert_eq!(decision[member], expected, "{member}");
     }
-    for absent in ["reason", "exception", "conflicts", "rule", "notes", "listings"] {
+    for absent in ["reason", "exception", "conflicts", "rule", "groups", "notes", "listings"] {
         assert!(decision.get(absent).is_none(), "{absent}: {decision}");
     }
     let time = decision["time"].as_str().unwrap();
@@ -98,6 +98,40 @@ fn a_package_that_too_few_confirm_is_refused() {
     assert_eq!(decision["rebuilders"]["beta"], json!({"kind": "unknown"}));
     assert_eq!(decision["debt"], false);
     assert!(decision.get("basis").is_none());
+}
+
+#[test]
+fn a_refusal_names_the_group_from_which_a_confirmation_is_missing() {
+    let world = World::new();
+    let all = vec![confirming(&[&hello()]), confirming(&[&hello()]), ignorant()];
+    let _servers = rebuilders(&world, all);
+    let groups = "groups = { eu = 1, us = 1 }\n\
+        [[group]]\nname = \"eu\"\nrebuilders = [\"alpha\", \"beta\"]\n\
+        [[group]]\nname = \"us\"\nrebuilders = [\"gamma\"]\n";
+    world.policy(&format!("mode = \"enforce\"\nthreshold = 2\n{groups}"));
+    let ended = world.verify(&hello());
+    ended.assert_code(1).assert_plain();
+    assert!(
+        ended.stdout.starts_with(
+            "refused: hello 2.10-3 amd64: 2 of 2 required confirmations, but 1 of 1 confirmation \
+             from group us is missing ["
+        ),
+        "{ended:?}"
+    );
+    let (decision, ended) = world.decision(&hello(), &[]);
+    ended.assert_code(1);
+    assert_eq!(decision["reason"]["code"], "not-confirmed");
+    let counts = |threshold, confirmed| json!({"threshold": threshold, "confirmed": confirmed});
+    assert_eq!(decision["groups"], json!({"eu": counts(1, 2), "us": counts(1, 0)}));
+
+    // By a rule without them it passes.
+    world.policy(&format!(
+        "mode = \"enforce\"\nthreshold = 2\n{groups}\
+         [[rule]]\npackage = [\"hello\"]\ngroups = {{}}\n"
+    ));
+    let (decision, ended) = world.decision(&hello(), &[]);
+    ended.assert_code(0);
+    assert!(decision.get("groups").is_none());
 }
 
 #[test]
@@ -215,8 +249,7 @@ fn an_exception_admits_for_a_reason_until_its_day_and_is_debt() {
     exception(&by_bytes, "2999-12-31");
     let ended = world.verify(&hello());
     ended.assert_code(0);
-    let beginning =
-        "exception: hello 2.10-3 amd64: looked at by hand (until 2999-12-31, test.toml line 1)";
+    let beginning = "exception: hello 2.10-3 amd64: looked at by hand (until and including 2999-12-31, test.toml line 1)";
     assert!(ended.stdout.starts_with(beginning), "{ended:?}");
     let (decision, _) = world.decision(&hello(), &[]);
     assert_eq!(decision["basis"], "exception");
@@ -225,7 +258,7 @@ fn an_exception_admits_for_a_reason_until_its_day_and_is_debt() {
     assert_eq!(
         decision["exception"],
         json!({"place": "test.toml line 1", "reason": "looked at by hand",
-               "expires": "2999-12-31T00:00:00Z"})
+               "expires": "3000-01-01T00:00:00Z"})
     );
     // Other bytes of the same name are another file.
     world.verify(&hello().differently_built()).assert_code(1);
@@ -233,7 +266,7 @@ fn an_exception_admits_for_a_reason_until_its_day_and_is_debt() {
     exception(&by_bytes, "2020-01-01");
     let ended = world.verify(&hello());
     ended.assert_code(1);
-    let why = "the exception in test.toml line 1 expired on 2020-01-01";
+    let why = "the exception in test.toml line 1 expired after 2020-01-01";
     assert!(ended.stdout.contains(why), "{ended:?}");
 
     // By name it holds only for what an index of apt lists under that name.

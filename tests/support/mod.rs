@@ -14,8 +14,8 @@ use std::io::Read;
 use apt_quorum::attest::{self, Claim, KeyRing, PinnedKey, Rejection, WantedFile};
 use apt_quorum::deb::{Examined, examine};
 use apt_quorum::policy::{
-    Answer, Decision, Evidence, Exception, Listing, Matcher, Mode, OnConflict, Outcome, Place,
-    Policy, Requirement, Rule, Subject,
+    Answer, Decision, Evidence, Exception, GroupQuota, Listing, Matcher, Mode, OnConflict, Outcome,
+    Place, Policy, Requirement, RequirementError, Rule, Subject,
 };
 use apt_quorum::types::{Identity, PublicKey, RebuilderName, Sha256Digest, Threshold, Timestamp};
 use ed25519_dalek::{Signer, SigningKey};
@@ -142,13 +142,28 @@ pub fn requirement_of(
     required: &[&str],
     on_conflict: OnConflict,
 ) -> Requirement {
+    requirement_with(count, counted, required, &[], on_conflict).unwrap()
+}
+
+/// The same with groups, each with the number of its members that must confirm.
+pub fn requirement_with(
+    count: usize,
+    counted: &[&str],
+    required: &[&str],
+    groups: &[(&str, usize, &[&str])],
+    on_conflict: OnConflict,
+) -> Result<Requirement, Vec<RequirementError>> {
+    let quota = |(name, count, members): &(&str, usize, &[&str])| {
+        let members = rebuilders(members.iter().copied());
+        (name.parse().unwrap(), GroupQuota { threshold: threshold(*count), members })
+    };
     Requirement::new(
         threshold(count),
         rebuilders(counted.iter().copied()),
         rebuilders(required.iter().copied()),
+        groups.iter().map(quota).collect(),
         on_conflict,
     )
-    .unwrap()
 }
 
 /// Rebuilders with a key each, and one package that they have rebuilt.

@@ -257,7 +257,7 @@ fn clock_set_back(world: &World) {
             .sh(&format!("{back} {past}"))
             .fails()
             .says("the clock says 2025-06-01T")
-            .says("the exception in x.toml line 1 expired on 2026-01-01");
+            .says("the exception in x.toml line 1 expired after 2026-01-01");
     }
     assert!(!world.has_run("unknown"));
     // A quorum is one whatever the clock says.

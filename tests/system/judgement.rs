@@ -178,7 +178,7 @@ fn exceptions(world: &World) {
     assert!(!world.has_run("unknown"));
     world.lets_in("an exception by its name");
     world.install("unknown").succeeds().says(
-        "exception: unknown 1.0-1 all: a test of exceptions (until 2999-01-01, x.toml line 1)",
+        "exception: unknown 1.0-1 all: a test of exceptions (until and including 2999-01-01, x.toml line 1)",
     );
     assert!(world.has_run("unknown"));
     // Bound to the bytes, an exception needs no list.
@@ -196,7 +196,7 @@ fn expired_exception(world: &World) {
     let unknown = world.package("unknown");
     world.source(source_of(&[unknown]));
     world.write("/etc/apt-quorum/exceptions.d/x.toml", "[[exception]]\npackage = [\"unknown\"]\nreason = \"was once good\"\nexpires = 2026-01-01\n");
-    world.install("unknown").fails().says("the exception in x.toml line 1 expired on 2026-01-01");
+    world.install("unknown").fails().says("the exception in x.toml line 1 expired after 2026-01-01");
     two_attest(world, unknown);
     world.lets_in("two confirm it now");
     world.install("unknown").succeeds();

@@ -169,7 +169,7 @@ fn before_prompt_conflict(world: &World) {
         .install("good unknown")
         .succeeds()
         .says("of 2 packages, 1 confirmed, 1 under an exception.")
-        .says("exception: unknown 1.0-1 all: for now (until 2999-01-01")
+        .says("exception: unknown 1.0-1 all: for now (until and including 2999-01-01")
         .says("CONFLICT: good 1.0-1 all: carol signed a different file under this name (sha256 ");
 }
 

@@ -232,7 +232,7 @@ fn year(world: &World) {
     let line = |suite: &&str| {
         format!("deb [trusted=yes] quorum+http://{}/debian {suite} main\n", server.authority())
     };
-    world.write("/etc/apt/sources.list", SUITES.iter().map(|it| line(&it)).collect::<String>());
+    world.write("/etc/apt/sources.list", SUITES.iter().map(line).collect::<String>());
     // How long each rebuilder is still down, and whether its key is trusted.
     let mut down = [0_usize; 5];
     let mut is_trusted = [true; 5];

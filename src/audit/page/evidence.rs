@@ -10,7 +10,7 @@ use crate::types::RebuilderName;
 /// Writes the cause of the state in a few words, as the line that is seen first.
 pub(super) fn why(page: &mut Markup, package: &RecordedPackage) {
     if let Some(exception) = &package.exception {
-        page.fill("until {}: {}", &[&exception.expires.date(), &exception.reason]);
+        page.fill("{}: {}", &[&exception.expires.until(), &exception.reason]);
     } else if package.state == PackageState::Confirmed {
         let by: Vec<&str> = confirming(&package.rebuilders).map(RebuilderName::as_str).collect();
         page.fill("by {}", &[&by.join(", ")]);
@@ -53,14 +53,18 @@ pub(super) fn details(page: &mut Markup, package: &RecordedPackage) {
     }
     if let Some(it) = &package.exception {
         page.fill(
-            "<dt>Exception</dt><dd>{}, until {}, in {}</dd>",
-            &[&it.reason, &it.expires.date(), &it.place],
+            "<dt>Exception</dt><dd>{}, {}, {}</dd>",
+            &[&it.reason, &it.expires.until(), &it.called()],
         );
     }
     if let Some(threshold) = package.threshold {
         let rebuilders = if threshold == 1 { "rebuilder" } else { "rebuilders" };
         let rule = package.rule.as_deref().unwrap_or("the default");
-        page.fill("<dt>Needed</dt><dd>{} {}, by {}</dd>", &[&threshold, &rebuilders, &rule]);
+        page.fill("<dt>Needed</dt><dd>{} {}", &[&threshold, &rebuilders]);
+        for (group, it) in &package.groups {
+            page.fill(", {} from group {}", &[&it.threshold, group]);
+        }
+        page.fill(", by {}</dd>", &[&rule]);
     }
     page.raw("</dl>");
     if !package.rebuilders.is_empty() {

@@ -10,6 +10,7 @@ use super::summary;
 use crate::audit::{AuditChange, AuditRecord, Changes, LAST_AUDIT, MAX_LAST_AUDIT};
 use crate::sys::files::{PreparedFile, read_bounded};
 use crate::sys::plain;
+use crate::types::printable;
 
 /// Priorities of syslog(3) as systemd reads them before a line (sd-daemon(3)).
 const ERROR: &str = "<3>";
@@ -23,6 +24,7 @@ const INFO: &str = "<6>";
 /// If the result cannot be kept: every run would report the same changes.
 pub(super) fn tell(
     record: &AuditRecord,
+    endings: &[String],
     state: &Path,
     as_json: bool,
     exit: Exit,
@@ -37,7 +39,12 @@ pub(super) fn tell(
     let prepared = PreparedFile::write(&path, json(record).as_bytes()).map_err(failed)?;
     // The journal reads the priority of a line; other readers have no use for it.
     let for_journal = !as_json && std::env::var_os("JOURNAL_STREAM").is_some();
-    let said = if as_json { json(&changes) } else { lines(&changes, for_journal) };
+    let said = if as_json { json(&changes) } else { lines(&changes, endings, for_journal) };
+    let exit = if changes.since.is_some() && changes.changes.is_empty() {
+        unchanged(record)
+    } else {
+        exit
+    };
     let ended = print(&said, exit);
     if ended == exit {
         prepared.place_over().map_err(failed)?;
@@ -46,6 +53,15 @@ pub(super) fn tell(
         notify::desktop(&body);
     }
     Ok(ended)
+}
+
+/// Returns the exit code where there is nothing to look at that was not told before.
+fn unchanged(record: &AuditRecord) -> Exit {
+    let mut reasons = record.packages.iter().filter_map(|it| it.reason.as_ref());
+    match reasons.any(|it| it.code == "could-not-find-out") {
+        true => Exit::CouldNotFindOut,
+        false => Exit::Admitted,
+    }
 }
 
 /// Returns the note about changes for the worse, for the desktop.
@@ -66,13 +82,16 @@ fn note_about(worse: usize, conflicts: bool) -> String {
     format!("{what}{alarm}. See: journalctl -u apt-quorum-audit")
 }
 
-fn lines(changes: &Changes, for_journal: bool) -> String {
+fn lines(changes: &Changes, endings: &[String], for_journal: bool) -> String {
     let mut text = String::new();
     let mut add = |priority: &str, line: &str| {
         text += &format!("{}{line}\n", if for_journal { priority } else { "" });
     };
     for change in &changes.changes {
         add(priority(change), &change.text);
+    }
+    for ending in endings {
+        add(WARNING, &format!("{}.", printable(ending)));
     }
     let summary = summary(changes.counts);
     let whole = match (changes.since, changes.changes.len()) {

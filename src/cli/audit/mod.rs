@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::Exit;
 use super::args::Audit;
+use super::exception::endings;
 use super::judging::Court;
 use super::output::{about, counted, json, list, print, show};
 use super::world::{Stop, now, say_remarks};
@@ -42,14 +43,18 @@ pub(super) fn run(arguments: &Audit) -> Result<Exit, Stop> {
     if let Some(path) = &arguments.html {
         write_page(path, &page::html(&record))?;
     }
+    let option = arguments.judging.directory.config.as_ref();
+    let option = option.map(|it| format!(" --config {}", it.display())).unwrap_or_default();
+    let endings = endings(config.policy.exceptions(), &option, now);
     if arguments.changes {
         let state = court.apt.path("APT::Quorum::State", receipt::DEFAULT_DIRECTORY);
-        return changes::tell(&record, &state, arguments.judging.json, exit);
+        return changes::tell(&record, &endings, &state, arguments.judging.json, exit);
     }
     if arguments.judging.json {
         return Ok(print(&json(&record), exit));
     }
-    Ok(show(&text(&audited, arguments.all), exit))
+    let notes: String = endings.iter().map(|it| format!("note: {it}.\n")).collect();
+    Ok(show(&(text(&audited, arguments.all) + &notes), exit))
 }
 
 /// Puts the page in its place as a whole. Only a plain file is replaced: a rename would put one in
@@ -163,7 +168,7 @@ pub(in crate::cli) fn remark(it: &Audited) -> String {
     match &assessed.assessment {
         Assessment::Confirmed { .. } => format!("by {}", list(confirming(&report.standings))),
         Assessment::Excepted { exemption: it, .. } => {
-            format!("until {} ({}): {}", it.expires.date(), it.place, printable(&it.reason))
+            format!("{} ({}): {}", it.expires.until(), it.called(), printable(&it.reason))
         }
         Assessment::Unconfirmed { reason, .. } => {
             format!("{}{}", report::reason(reason), report::standings(Some(report)))

@@ -2,8 +2,9 @@
 
 use clap::{ArgGroup, Args};
 
-use super::super::args::{ConfigDirectory, ListArguments};
-use super::super::import::args::day;
+use super::super::args::{ConfigDirectory, JudgingArguments, ListArguments};
+use super::super::import::args::end;
+use crate::policy::ExceptionId;
 use crate::types::{Fingerprint, Glob, Sha256Digest, Timestamp};
 
 #[derive(Debug, clap::Subcommand)]
@@ -12,15 +13,21 @@ pub(in crate::cli) enum ExceptionCommand {
     Add(Box<ExceptionAdd>),
     /// List the exceptions with their remaining days
     List(ListArguments),
+    /// Give an exception another end
+    Renew(ExceptionRenew),
     /// Remove an exception
     Remove(ExceptionRemove),
+    /// Remove the exceptions that have expired
+    Prune(ExceptionPrune),
+    /// Compare the exceptions with what the installed packages need
+    Suggest(ExceptionSuggest),
 }
 
 #[derive(Debug, Args)]
 // What clap makes of the groups fills half a screen.
 #[command(override_usage = "apt-quorum exception add [FILE|NAME|NAME=VERSION] [CONDITION]... \
-    --reason <TEXT> <--expires <DATE>|--days <COUNT>>")]
-#[command(group = ArgGroup::new("until").args(["expires", "days"]).required(true))]
+    --reason <TEXT> <--until <DATE>|--days <COUNT>>")]
+#[command(group = ArgGroup::new("end").args(["until", "days"]).required(true))]
 #[command(group = ArgGroup::new("condition").required(true).multiple(true).args([
     "what", "package", "version", "source", "architecture", "sha256", "origin", "label", "suite",
     "codename", "component", "site", "signed_by",
@@ -67,18 +74,52 @@ pub(in crate::cli) struct ExceptionAdd {
     /// Reason for the exception
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: String,
-    /// First day without the exception, such as 2027-03-01 (UTC)
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    pub(super) expires: Option<Timestamp>,
-    /// Days from today for which the exception applies
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=3650))]
-    pub(super) days: Option<u32>,
+    #[command(flatten)]
+    pub(super) end: End,
+    /// Name of the exception; default: made from the conditions
+    #[arg(long, value_name = "ID")]
+    pub(super) id: Option<ExceptionId>,
     /// Write to this file in exceptions.d
     #[arg(long, value_name = "NAME", default_value = "local.toml")]
     pub(super) file: String,
+    /// Do not ask about an exception for every package
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Print JSON (see apt-quorum(1))
+    #[arg(long)]
+    pub(super) json: bool,
     /// A .deb; only this file is exempted. Or the name of a package, with or without a version
     #[arg(value_name = "FILE|NAME|NAME=VERSION")]
     pub(super) what: Option<String>,
+}
+
+/// The end of an exception.
+#[derive(Debug, Args)]
+pub(super) struct End {
+    /// Last day on which the exception applies, such as 2027-02-28 (UTC)
+    #[arg(long, alias = "expires", value_name = "DATE", value_parser = end)]
+    pub(super) until: Option<Timestamp>,
+    /// Days from today for which the exception applies
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(super) days: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("end").args(["until", "days"]).required(true))]
+pub(in crate::cli) struct ExceptionRenew {
+    #[command(flatten)]
+    pub(super) directory: ConfigDirectory,
+    #[command(flatten)]
+    pub(super) end: End,
+    /// Do not ask about an exception for every package
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Print JSON (see apt-quorum(1))
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The exception, as the list shows it
+    #[arg(value_name = "ID")]
+    pub(super) what: String,
 }
 
 #[derive(Debug, Args)]
@@ -88,7 +129,31 @@ pub(in crate::cli) struct ExceptionRemove {
     /// Do not ask
     #[arg(long)]
     pub(super) yes: bool,
+    /// Print JSON (see apt-quorum(1))
+    #[arg(long)]
+    pub(super) json: bool,
     /// The exception, as the list shows it
-    #[arg(value_name = "PLACE")]
-    pub(super) place: String,
+    #[arg(value_name = "ID")]
+    pub(super) what: String,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ExceptionPrune {
+    #[command(flatten)]
+    pub(super) directory: ConfigDirectory,
+    /// Do not ask
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Print JSON (see apt-quorum(1))
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ExceptionSuggest {
+    #[command(flatten)]
+    pub(super) judging: JudgingArguments,
+    /// Also look at the packages that apt would upgrade
+    #[arg(long)]
+    pub(super) upgrades: bool,
 }

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Exit, Stop, World, conditions, days_left, left, now, place, say};
+use super::{
+    Exit, Stop, World, conditions, days_left, ends_soon, left, now, place, reference, say,
+};
 use crate::cli::args::ListArguments;
+use crate::cli::loose::Width;
 use crate::cli::output::{json, print};
-use crate::policy::Exception;
+use crate::policy::{Exception, ExceptionId};
 use crate::types::{Timestamp, printable};
 
 /// The JSON that `--json` prints.
@@ -21,9 +24,18 @@ struct ListedExceptions {
 #[derive(Serialize)]
 pub(in crate::cli) struct ListedException {
     place: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<ExceptionId>,
     conditions: BTreeMap<&'static str, Vec<String>>,
     reason: String,
+    /// The first moment at which it no longer applies
     expires: Timestamp,
+    /// The last day on which it applies, unless it ends within a day
+    last_day: Option<String>,
+    /// True if it ends within two weeks
+    ends_soon: bool,
+    /// The packages that it exempts, for people, if it is a wide one
+    wide: Option<&'static str>,
     expired: bool,
     /// Whole days that it still applies; none if it has expired
     days_left: Option<i64>,
@@ -46,9 +58,11 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Stop> {
 
 /// One line for people.
 pub(in crate::cli) fn line(exception: &Exception, now: Timestamp) -> String {
+    let width = Width::of(&exception.matcher);
+    let wide = width.map(|it| format!(" WIDE: {}.", it.words())).unwrap_or_default();
     format!(
-        "{}: {}: {} ({}).\n",
-        place(exception),
+        "{}: {}: {} ({}).{wide}\n",
+        reference(exception),
         conditions(&exception.matcher),
         printable(&exception.exemption.reason),
         left(exception.exemption.expires, now),
@@ -60,9 +74,13 @@ impl ListedException {
         let days_left = days_left(exception.exemption.expires, now);
         Self {
             place: place(exception),
+            id: exception.exemption.id.clone(),
             conditions: exception.matcher.conditions().into_iter().collect(),
             reason: exception.exemption.reason.clone(),
             expires: exception.exemption.expires,
+            last_day: exception.exemption.expires.last_day(),
+            ends_soon: ends_soon(exception.exemption.expires, now),
+            wide: Width::of(&exception.matcher).map(Width::words),
             expired: days_left.is_none(),
             days_left,
         }

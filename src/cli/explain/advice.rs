@@ -3,7 +3,7 @@
 
 use super::ExplainedCase;
 use crate::config::Config;
-use crate::policy::{Mode, Reason, Report, Standing, UnsignedStatus};
+use crate::policy::{GroupCount, Mode, Reason, Report, Standing, UnsignedStatus};
 use crate::types::RebuilderName;
 
 /// Returns sentences without a full stop; none if it passes by a quorum.
@@ -35,9 +35,9 @@ pub(super) fn of(case: &ExplainedCase, config: &Config) -> Vec<String> {
             names(rebuilders)
         )],
         Reason::NoRebuilders => says("choose rebuilders: apt-quorum setup"),
-        Reason::NotConfirmed { confirmed, needed, missing } => {
+        Reason::NotConfirmed { confirmed, needed, missing, groups } => {
             let needed = usize::try_from(*needed).unwrap_or(usize::MAX);
-            more(case.report(), needed.saturating_sub(*confirmed), missing)
+            more(case.report(), needed.saturating_sub(*confirmed), missing, groups)
         }
         Reason::CouldNotFindOut { silent, .. } => {
             vec![format!("try again when {} can be reached", names(silent))]
@@ -55,7 +55,12 @@ pub(super) fn of(case: &ExplainedCase, config: &Config) -> Vec<String> {
 }
 
 /// Lists the rebuilders that count and could still confirm it, and the obstacle of each.
-fn more(report: Option<&Report>, lacking: usize, missing: &[RebuilderName]) -> Vec<String> {
+fn more(
+    report: Option<&Report>,
+    lacking: usize,
+    missing: &[RebuilderName],
+    groups: &[GroupCount],
+) -> Vec<String> {
     let mut advice = Vec::new();
     let Some((report, requirement)) = report.and_then(|it| Some((it, it.requirement.as_ref()?)))
     else {
@@ -76,6 +81,17 @@ fn more(report: Option<&Report>, lacking: usize, missing: &[RebuilderName]) -> V
     }
     if !missing.is_empty() && !all {
         advice.push(format!("{} must be among the rebuilders that confirm it", names(missing)));
+    }
+    for count in groups.iter().filter(|_| !all) {
+        let quota = requirement.groups().get(&count.group);
+        let members = quota.map(|it| others.iter().filter(|name| it.members.contains(*name)));
+        let members: Vec<RebuilderName> = members.into_iter().flatten().cloned().collect();
+        let more = match usize::try_from(count.missing()) {
+            Ok(missing) if missing < members.len() => format!("{missing} more of "),
+            _ => String::new(),
+        };
+        let (members, group) = (names(&members), &count.group);
+        advice.push(format!("{more}{members} (group {group}) must confirm this file"));
     }
     for name in &others {
         advice.extend(report.standings.get(name).and_then(|it| hindrance(name, it)));

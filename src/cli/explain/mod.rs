@@ -18,7 +18,7 @@ use crate::audit::{self, Audited, RecordedPackage, System};
 use crate::config::Config;
 use crate::evidence::about;
 use crate::gate::{Ask, Assessed, Candidate, Gatherer, Installing, Judged, Look};
-use crate::policy::{Assessment, Decision, Mode, Place, Reason, Report};
+use crate::policy::{Assessment, Decision, Exemption, Mode, Reason, Report};
 use crate::receipt::Admitted;
 use crate::report::{Entrance, Record, RecordedAssessment};
 use crate::types::{Called, Identity, PackageName, RebuilderName, Timestamp, printable};
@@ -275,23 +275,19 @@ impl ExplainedCase {
         }
     }
 
-    /// Returns the exception that is in force: its place, its reason, and its end.
-    fn exception(&self) -> Option<(&Place, &str, Timestamp)> {
+    /// Returns the exception that is in force.
+    fn exception(&self) -> Option<&Exemption> {
         use crate::policy::Basis;
 
         match (self, self.assessment()) {
             (Self::File(it), _) => match &it.decision {
                 Decision::Admit(admit) => match admit.basis() {
-                    Basis::Exception { exemption: it, .. } => {
-                        Some((&it.place, &it.reason, it.expires))
-                    }
+                    Basis::Exception { exemption, .. } => Some(exemption),
                     _ => None,
                 },
                 Decision::Refuse(_) => None,
             },
-            (_, Some(Assessment::Excepted { exemption: it, .. })) => {
-                Some((&it.place, &it.reason, it.expires))
-            }
+            (_, Some(Assessment::Excepted { exemption, .. })) => Some(exemption),
             _ => None,
         }
     }

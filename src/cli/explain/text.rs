@@ -40,15 +40,16 @@ pub(super) fn of(
     for (name, standing) in &report.standings {
         line("rebuilder", &rebuilder(name, standing, report, answers));
     }
-    if let Some((place, reason, expires)) = case.exception() {
-        let left = crate::cli::exception::left(expires, now);
-        line("exception", &format!("{place}: {} ({left})", printable(reason)));
+    if let Some(it) = case.exception() {
+        let left = crate::cli::exception::left(it.expires, now);
+        line("exception", &format!("{}: {} ({left})", it.called(), printable(&it.reason)));
     }
-    if let Some((place, expired)) = &report.expired_exception {
-        line("exception", &format!("{place} would apply, but EXPIRED on {}", expired.date()));
+    if let Some(it) = &report.expired_exception {
+        let ended = it.expires.ended();
+        line("exception", &format!("{} would apply, but EXPIRED {ended}", it.called()));
     }
-    if let Some(place) = &report.unhashed_exception {
-        line("exception", &format!("none: {}", report::unhashed(place)));
+    if let Some(it) = &report.unhashed_exception {
+        line("exception", &format!("none: {}", report::unhashed(it)));
     }
     for claim in &report.conflicts {
         line(
@@ -203,6 +204,10 @@ fn needs(report: &Report) -> String {
     );
     if !requirement.required().is_empty() {
         let _ = write!(text, ", including {}", list(requirement.required()));
+    }
+    for (name, quota) in requirement.groups() {
+        let (count, members) = (quota.threshold.count(), list(&quota.members));
+        let _ = write!(text, ", {count} from group {name} ({members})");
     }
     if requirement.on_conflict() == OnConflict::Refuse {
         text.push_str(", without a conflict");

@@ -52,8 +52,8 @@ pub(in crate::cli) struct ReproThreshold {
     /// The configuration of repro-threshold
     #[arg(long, value_name = "FILE", default_value = repro_threshold::DEFAULT_PATH)]
     pub(super) from: PathBuf,
-    /// First day without the exceptions, such as 2027-03-01; default: in 90 days
-    #[arg(long, value_name = "DATE", value_parser = day)]
+    /// Last day of the exceptions, such as 2027-02-28 (UTC); default: in 90 days
+    #[arg(long = "until", alias = "expires", value_name = "DATE", value_parser = end)]
     pub(super) expires: Option<Timestamp>,
     #[command(flatten)]
     pub(super) writing: Writing,
@@ -95,9 +95,10 @@ pub(in crate::cli) enum ChosenMode {
     Warn,
 }
 
-/// A day as TOML writes it.
-pub(in crate::cli) fn day(text: &str) -> Result<Timestamp, String> {
-    let whole = format!("{text}T00:00:00Z");
-    let day: Timestamp = whole.parse().map_err(|_| "write a day as 2027-03-01".to_owned())?;
-    if day.date() == text { Ok(day) } else { Err("write a day as 2027-03-01".to_owned()) }
+/// The end of an exception, by its last day as TOML writes it.
+pub(in crate::cli) fn end(text: &str) -> Result<Timestamp, String> {
+    let wrong = || "write the last day as 2027-02-28".to_owned();
+    let day: Timestamp = format!("{text}T00:00:00Z").parse().map_err(|_| wrong())?;
+    let end = day.end_of_day().map_err(|_| wrong())?;
+    if end.last_day().as_deref() == Some(text) { Ok(end) } else { Err(wrong()) }
 }

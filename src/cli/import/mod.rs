@@ -183,11 +183,12 @@ fn repro_threshold(arguments: &ReproThreshold, now: Timestamp) -> Result<Plan, S
     let text = files::read_trusted(&arguments.from).map_err(wrong)?;
     let expires = match arguments.expires {
         Some(day) if day <= now => {
-            return Err(wrong("--expires: the expiry date is in the past"));
+            return Err(wrong("--until: the expiry date is in the past"));
         }
         Some(day) => day,
         None => {
-            Timestamp::from_unix(now.as_unix().saturating_add(EXCEPTIONS_LAST)).map_err(wrong)?
+            let last = Timestamp::from_unix(now.as_unix().saturating_add(EXCEPTIONS_LAST));
+            last.and_then(Timestamp::end_of_day).map_err(wrong)?
         }
     };
     let place = shown(&arguments.from);

@@ -3,7 +3,7 @@
 use super::super::Exit;
 use super::super::args::RebuilderAddKey;
 use super::offer::{Offered, from_endpoints, from_files, publishes_keys};
-use super::{Stop, World, now, say, say_first, show, trust};
+use super::{ChangedRebuilder, Stop, World, now, say, say_first, show, trust};
 use crate::config::{Change, Draft, DraftEndpoint, DraftKey};
 
 pub(super) fn run(arguments: &RebuilderAddKey) -> Result<Exit, Stop> {
@@ -38,7 +38,11 @@ pub(super) fn run(arguments: &RebuilderAddKey) -> Result<Exit, Stop> {
     };
     keys.retain(|key| !pinned(key));
     if keys.is_empty() {
-        return Ok(say(&format!("{name} has no new key.\n"), Exit::Admitted));
+        let text = match arguments.trust.json {
+            true => ChangedRebuilder::json(name, false, &world.config),
+            false => format!("{name} has no new key.\n"),
+        };
+        return Ok(say(&text, Exit::Admitted));
     }
     let now = now();
     let added = format!("Added with apt-quorum rebuilder add-key on {}.", now.date());
@@ -60,9 +64,14 @@ pub(super) fn run(arguments: &RebuilderAddKey) -> Result<Exit, Stop> {
 
     let mut text = format!("{name} ({})\n", rebuilder.file.display());
     show::keys(&mut text, &keys, now);
-    say_first(&text)?;
-    trust::confirm(name, &keys, arguments.trust.yes, &fingerprints)?;
-    change.apply(world.trusted)?;
+    if !arguments.trust.json {
+        say_first(&text)?;
+    }
+    trust::confirm(name, &keys, &arguments.trust, &fingerprints)?;
+    let config = change.apply(world.trusted)?;
+    if arguments.trust.json {
+        return Ok(say(&ChangedRebuilder::json(name, true, &config), Exit::Admitted));
+    }
     let text = format!(
         "{} was written. To stop trusting an old key of {name}, remove it from that file.\n",
         rebuilder.file.display()

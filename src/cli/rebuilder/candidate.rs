@@ -8,6 +8,9 @@ use super::{Stop, World, show};
 use crate::config::{Draft, Protocol};
 use crate::types::{RebuilderName, Timestamp, printable};
 
+/// The beginning of the advice to add a rebuilder by its protocol, which only `rebuilder add` takes.
+pub(in crate::cli) const BY_PROTOCOL: &str = " By its protocol: ";
+
 /// A rebuilder that is not trusted yet.
 #[derive(Clone)]
 pub(in crate::cli) struct Newcomer {
@@ -86,11 +89,11 @@ fn keys(
     let answers = from_endpoints(&target.name, &asked, world)?;
     if let Some(silent) = answers.silent.first() {
         let guess = if target.guessed {
-            " If it is not a rebuilderd, add its --protocol and its key with --key FILE."
+            format!("{BY_PROTOCOL}add --protocol PROTOCOL and --key FILE.")
         } else if asked.len() > 1 {
-            " With --architecture you can leave out endpoints that you do not need."
+            " With --architecture you can leave out endpoints that you do not need.".to_owned()
         } else {
-            ""
+            String::new()
         };
         return Err(Stop::silent(format!("no keys from {silent}: nothing was changed.{guess}")));
     }
@@ -99,7 +102,7 @@ fn keys(
     }
     if let Some(without) = answers.without.first() {
         return Err(Stop::refused(format!(
-            "{without} publishes no keys, as rebuilderd does since version 0.25: nothing was changed. Add its --protocol and its key with --key FILE."
+            "{without} publishes no keys, as rebuilderd does since version 0.25: nothing was changed.{BY_PROTOCOL}add --protocol PROTOCOL and --key FILE."
         )));
     }
     Ok(if given.is_empty() { answers.offered } else { given })
@@ -115,7 +118,7 @@ fn found_out(
     let name = protocol.name();
     if protocol == Protocol::Archive {
         return Err(Stop::wrong(format!(
-            "{url} looks like an archive: add --protocol {name}, --suite, --component, --taken-over, and the rebuilder's certificate with --key FILE."
+            "{url} looks like an archive.{BY_PROTOCOL}add --protocol {name}, --suite, --component, --taken-over, and the rebuilder's certificate with --key FILE."
         )));
     }
     if given.is_empty() {

@@ -6,6 +6,7 @@ use super::offer::Offered;
 use crate::cli::output::{counted, list};
 use crate::config::Config;
 use crate::policy::Mode;
+use crate::report::from_groups;
 use crate::types::{PublicKey, Sha256Digest, Timestamp, printable};
 
 /// One line about a rebuilder, below its name.
@@ -62,7 +63,8 @@ pub(in crate::cli) fn policy(text: &mut String, config: &Config, option: &str) {
     if let Some(default) = config.policy.default_requirement() {
         let needed = default.threshold().count();
         let rebuilders = counted(count, "rebuilder");
-        let _ = writeln!(text, "{needed} of {rebuilders} must confirm a package.");
+        let groups = from_groups(default);
+        let _ = writeln!(text, "{needed} of {rebuilders} must confirm a package{groups}.");
         if default.threshold().is_met_by(count / 2) {
             let policy = config.directory.join("policy.toml");
             let _ = writeln!(
@@ -72,7 +74,9 @@ pub(in crate::cli) fn policy(text: &mut String, config: &Config, option: &str) {
             );
         }
     }
-    if config.policy.mode() == Mode::Warn {
+    if count == 0 {
+        let _ = writeln!(text, "To choose rebuilders: apt-quorum setup{option}");
+    } else if config.policy.mode() == Mode::Warn {
         let _ = writeln!(
             text,
             "Nothing is refused yet. To start refusing: apt-quorum mode enforce{option}"

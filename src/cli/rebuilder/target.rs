@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::args::NewRebuilder;
 use super::{Stop, World};
 use crate::attest::repository::Terms;
-use crate::config::{BUNDLE_SUFFIX, DESCRIPTIONS, Description, DraftEndpoint, Protocol};
+use crate::config::{BUNDLE_SUFFIX, DESCRIPTIONS, Description, DraftEndpoint, Endpoint, Protocol};
 use crate::types::{Architecture, RebuilderName, printable};
 
 /// A rebuilder that could be added: all but its keys.
@@ -63,6 +63,19 @@ impl RebuilderTarget {
                 name = self.name,
             ))),
         }
+    }
+
+    /// Returns true if these are its endpoints.
+    pub(super) fn has_endpoints(&self, there: &[&Endpoint]) -> bool {
+        let is = |own: &DraftEndpoint, it: &Endpoint| {
+            (own.protocol == it.protocol || self.guessed)
+                && own.url == it.url
+                && own.architectures == it.architectures
+                && own.archive == it.archive
+        };
+        self.endpoints.len() == there.len()
+            && self.endpoints.iter().all(|own| there.iter().any(|it| is(own, it)))
+            && there.iter().all(|it| self.endpoints.iter().any(|own| is(own, it)))
     }
 
     /// Leaves out endpoints that are asked only for other architectures than these.

@@ -1,6 +1,7 @@
 //! The confirmation that these are the right keys, by fingerprints or by a person.
 
-use super::super::world::{Stop, answer, ask};
+use super::super::args::Trust;
+use super::super::world::{self, Stop, ask};
 use super::offer::Offered;
 use crate::types::{RebuilderName, printable};
 
@@ -31,21 +32,27 @@ fn digits(text: &str) -> Result<String, Stop> {
 pub(super) fn confirm(
     name: &RebuilderName,
     keys: &[Offered],
-    yes: bool,
+    trust: &Trust,
     fingerprints: &[String],
 ) -> Result<(), Stop> {
+    let Trust { yes, json, .. } = *trust;
     if !fingerprints.is_empty() || yes {
         named(keys, fingerprints)?;
     }
     if yes {
         return Ok(());
     }
+    if json {
+        return Err(Stop::wrong(
+            "--json asks no questions: add --yes and a --fingerprint for each key. Nothing was changed.",
+        ));
+    }
     ask(&question(name, keys), "--yes and a --fingerprint for each key")
 }
 
 /// Returns true if a person at the terminal confirms the keys.
 pub(in crate::cli) fn asked(name: &RebuilderName, keys: &[Offered]) -> Result<bool, Stop> {
-    Ok(answer(&question(name, keys))? == "yes")
+    world::asked(&question(name, keys))
 }
 
 fn question(name: &RebuilderName, keys: &[Offered]) -> String {

@@ -11,8 +11,17 @@ use crate::cli::args::{ChosenMode, ConfigDirectory};
 pub(in crate::cli) struct SetupArguments {
     #[command(flatten)]
     pub(super) directory: ConfigDirectory,
-    /// Trust this rebuilder: the name of a shipped description, the path of a description, or the
-    /// URL of an endpoint, which can have a name in front
+    /// Make the configuration exactly what this file describes (see apt-quorum.toml(5))
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rebuilder", "architecture", "key",
+        "fingerprint", "threshold", "mode", "sources", "no_dry_run", "evidence", "offline", "all"])]
+    pub(super) from: Option<PathBuf>,
+    /// Go back to the shipped configuration: no rebuilder, no exception, no source checked during
+    /// download
+    #[arg(long, conflicts_with_all = ["from", "rebuilder", "architecture", "key", "fingerprint",
+        "threshold", "mode", "sources", "no_dry_run", "evidence", "offline", "all"])]
+    pub(super) reset: bool,
+    /// Trust this rebuilder, and no other than those named: the name of a shipped description, the
+    /// path of a description, or the URL of an endpoint, which can have a name in front
     #[arg(long, value_name = "NAME|FILE|[NAME=]URL")]
     pub(super) rebuilder: Vec<String>,
     /// Ask the new rebuilders only for packages of this architecture; default: this machine's
@@ -30,8 +39,8 @@ pub(in crate::cli) struct SetupArguments {
     /// What happens to unconfirmed packages
     #[arg(long, value_name = "MODE")]
     pub(super) mode: Option<ChosenMode>,
-    /// Check packages during download: from all sources, from none, or from the source with
-    /// this URI
+    /// Check packages during download: from all sources, from none, or from exactly the sources with
+    /// these URIs
     #[arg(long, value_name = "all|none|URI")]
     pub(super) sources: Vec<String>,
     /// Do not try the policy on the installed packages

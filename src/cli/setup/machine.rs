@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::apt::configuration::{Configuration, dumped_below};
-use crate::apt::sources::{Format, PREFIX, SourceUri, Way, judged, read, unquoted};
+use crate::apt::sources::{Format, PREFIX, SourceUri, Way, judged, plain, read, unquoted};
 use crate::cli::output::path;
 use crate::cli::world::{Stop, shown_uri};
 use crate::config::Change;
@@ -50,6 +50,7 @@ pub(super) struct LocalMachine {
 /// A file with sources.
 struct AptSourceFile {
     path: PathBuf,
+    format: Format,
     text: String,
     entries: Vec<SourceUri>,
 }
@@ -68,8 +69,15 @@ pub(super) enum Chosen {
     All,
     /// The same sources as now
     AsTheyAre,
-    /// Those with these URIs
+    /// Those with these URIs, as they are without the gate, and no others
     These(BTreeSet<String>),
+}
+
+impl Chosen {
+    /// Returns the choice of no source.
+    pub(super) const fn none() -> Self {
+        Self::These(BTreeSet::new())
+    }
 }
 
 impl LocalMachine {
@@ -129,7 +137,7 @@ impl LocalMachine {
         match trusted.read(&path, MAX_FILE) {
             Ok(text) => {
                 let entries = read(&text, format);
-                self.files.push(AptSourceFile { path, text, entries });
+                self.files.push(AptSourceFile { path, format, text, entries });
             }
             Err(error) => self.unread.push(error.to_string()),
         }
@@ -167,6 +175,12 @@ impl LocalMachine {
             }
         }
         choices
+    }
+
+    /// Returns the URIs of the sources that are judged while apt downloads, as they are without the
+    /// gate.
+    pub(super) fn judged(&self) -> impl Iterator<Item = &str> {
+        self.entries(Way::Judged).filter_map(|(_, it)| it.uri.strip_prefix(PREFIX))
     }
 
     fn entries(&self, way: Way) -> impl Iterator<Item = (&AptSourceFile, &SourceUri)> {
@@ -207,7 +221,7 @@ impl LocalMachine {
     pub(super) fn chosen(&self, words: &[String]) -> Result<Chosen, Stop> {
         match words {
             [one] if one == "all" => return Ok(Chosen::All),
-            [one] if one == "none" => return Ok(Chosen::AsTheyAre),
+            [one] if one == "none" => return Ok(Chosen::none()),
             _ => {}
         }
         let choices = self.choices();
@@ -222,19 +236,17 @@ impl LocalMachine {
             };
             let found: Vec<&String> =
                 choices.iter().map(|it| &it.uri).filter(|uri| is(uri)).collect();
-            let judged = || {
-                let wanted = word.strip_prefix(PREFIX).unwrap_or(word);
-                let mut there =
-                    self.entries(Way::Judged).filter_map(|(_, it)| it.uri.strip_prefix(PREFIX));
-                there.any(|uri| uri.trim_end_matches('/') == wanted.trim_end_matches('/'))
-            };
-            if found.is_empty() && !judged() {
+            // With the prefix it can be named as well, which is how it is written then.
+            let is_judged = |uri: &&str| is(uri) || is(&format!("{PREFIX}{uri}"));
+            let judged: Vec<String> =
+                self.judged().filter(is_judged).map(ToOwned::to_owned).collect();
+            if found.is_empty() && judged.is_empty() {
                 return Err(Stop::wrong(format!(
                     "--sources {}: no http or https source of apt has this URI, or its file cannot be changed. Nothing was changed.",
                     printable(word)
                 )));
             }
-            uris.extend(found.into_iter().cloned());
+            uris.extend(found.into_iter().cloned().chain(judged));
         }
         Ok(Chosen::These(uris))
     }
@@ -251,21 +263,82 @@ impl LocalMachine {
             Chosen::All if self.overridden => Ok(()),
             Chosen::All => self.override_all(change, trusted),
             Chosen::These(uris) => {
-                let is_wanted = |it: &&SourceUri| {
-                    it.enabled && it.way() == Way::Plain && uris.contains(&it.uri)
-                };
+                self.take_override_back(change, trusted)?;
                 for file in &self.files {
-                    let wanted: Vec<&SourceUri> = file.entries.iter().filter(is_wanted).collect();
-                    if wanted.is_empty() {
-                        continue;
-                    }
-                    self.can_be_wrapped(wanted.iter().map(|it| it.uri.as_str()))?;
-                    let text = judged(&file.text, wanted);
-                    change.beside(file.path.clone(), Some(file.text.clone()), text);
+                    self.set_sources(file, uris, change)?;
                 }
                 Ok(())
             }
         }
+    }
+
+    /// Has exactly these sources of a file judged while apt downloads.
+    fn set_sources(
+        &self,
+        file: &AptSourceFile,
+        uris: &BTreeSet<String>,
+        change: &mut Change,
+    ) -> Result<(), Stop> {
+        let enabled = || file.entries.iter().filter(|it| it.enabled);
+        let is_wanted = |it: &&SourceUri| it.way() == Way::Plain && uris.contains(&it.uri);
+        let is_over = |it: &&SourceUri| {
+            let without = it.uri.strip_prefix(PREFIX).unwrap_or(&it.uri);
+            it.way() == Way::Judged && !uris.contains(without)
+        };
+        let wanted: Vec<&SourceUri> = enabled().filter(is_wanted).collect();
+        self.can_be_wrapped(wanted.iter().map(|it| it.uri.as_str()))?;
+        // The places of the others shift by each prefix: these are taken out first, and the rest is
+        // found anew.
+        let without = plain(&file.text, enabled().filter(is_over));
+        let anew = read(&without, file.format);
+        if anew.iter().filter(|it| it.enabled).any(|it| is_over(&it)) {
+            return Err(Stop::refused(format!(
+                "{}: take {PREFIX} out of it with an editor: it is written in an unusual way. Nothing was changed.",
+                path(&file.path)
+            )));
+        }
+        let text = judged(&without, anew.iter().filter(|it| it.enabled).filter(is_wanted));
+        if text != file.text {
+            change.beside(file.path.clone(), Some(file.text.clone()), text);
+        }
+        Ok(())
+    }
+
+    /// Removes the part of apt's configuration that makes apt ask the gate for every source.
+    fn take_override_back(&self, change: &mut Change, trusted: Trusted) -> Result<(), Stop> {
+        let (path, text) = self.override_file();
+        let was = match trusted.read(&path, MAX_FILE) {
+            // apt reads no such directory.
+            _ if self.parts == Path::new("/dev/null") => None,
+            Ok(was) => Some(was),
+            Err(error) if error.is_missing() => None,
+            Err(error) => return Err(Stop::refused(format!("{error}. Nothing was changed."))),
+        };
+        match was {
+            Some(was) if was == text => change.remove_beside(path, was),
+            Some(_) => {
+                return Err(Stop::refused(format!(
+                    "{} exists with other content: check it, and remove it first. Nothing was changed.",
+                    path.display()
+                )));
+            }
+            None if self.overridden => {
+                return Err(Stop::refused(format!(
+                    "apt's configuration replaces its methods (Dir::Bin::Methods), and not in {}: remove that first. Nothing was changed.",
+                    path.display()
+                )));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Returns the file with the override and its content.
+    fn override_file(&self) -> (PathBuf, String) {
+        let parts = fs::canonicalize(&self.parts).unwrap_or_else(|_| self.parts.clone());
+        let text = OVERRIDE
+            .replace(&format!("\"{METHODS_DIRECTORY}/"), &format!("\"{}/", self.methods.display()));
+        (parts.join(OVERRIDE_NAME), text)
     }
 
     fn override_all(&self, change: &mut Change, trusted: Trusted) -> Result<(), Stop> {
@@ -282,10 +355,7 @@ impl LocalMachine {
             )));
         }
         self.can_be_wrapped(METHODS)?;
-        let parts = fs::canonicalize(&self.parts).unwrap_or_else(|_| self.parts.clone());
-        let path = parts.join(OVERRIDE_NAME);
-        let text = OVERRIDE
-            .replace(&format!("\"{METHODS_DIRECTORY}/"), &format!("\"{}/", self.methods.display()));
+        let (path, text) = self.override_file();
         let was = match trusted.read(&path, MAX_FILE) {
             Ok(was) => Some(was),
             Err(error) if error.is_missing() => None,

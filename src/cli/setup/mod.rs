@@ -11,14 +11,16 @@ mod plan;
 mod rebuilders;
 mod text;
 mod threshold;
+mod whole;
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
-use std::path::PathBuf;
 
 use args::SetupArguments;
 use dry_run::DryRun;
 use machine::{Chosen, LocalMachine};
 use plan::SetupPlan;
+use text::{ChangedFiles, Written};
 use threshold::{Voters, proposal};
 
 use super::Exit;
@@ -26,12 +28,12 @@ use super::args::ChosenMode;
 use super::judging::{self, Court};
 use super::output::{complain, counted, json};
 use super::rebuilder::{Newcomer, comes_to};
-use super::world::{Stop, World, answer, ask, now, say, say_first};
+use super::world::{Stop, World, answer, asked, now, say, say_first};
 use crate::cli::interrupt::Watch;
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::policy::Mode;
-use crate::types::{Threshold, Timestamp, printable};
+use crate::types::{RebuilderName, Threshold, Timestamp, printable};
 
 /// The party that decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,12 @@ enum Decides {
 }
 
 pub(super) fn run(arguments: &SetupArguments) -> Result<Exit, Stop> {
+    if let Some(file) = &arguments.from {
+        return whole::from(arguments, file);
+    }
+    if arguments.reset {
+        return whole::reset(arguments);
+    }
     let quiet = arguments.yes || arguments.json;
     let decides =
         if !quiet && std::io::stdin().is_terminal() { Decides::Person } else { Decides::Flags };
@@ -61,20 +69,21 @@ pub(super) fn run(arguments: &SetupArguments) -> Result<Exit, Stop> {
         session.tell("Nothing is written before you have seen every change and typed yes.\n")?;
     }
     let sources = session.named_sources()?;
-    let mut plan = SetupPlan::of(session.rebuilders()?);
+    let (added, removed) = session.rebuilders()?;
+    let mut plan = SetupPlan::of(added, removed);
     session.threshold(&mut plan)?;
     let dry_run = session.dry_run(&plan)?;
     if arguments.dry_run {
         let exit = dry_run.as_ref().map_or(Exit::Admitted, DryRun::exit);
+        if decides == Decides::Flags {
+            session.mode(&mut plan, dry_run.as_ref())?;
+            session.sources(&mut plan, sources)?;
+        }
         let change = plan.change(&world, &machine, session.now)?;
         let config = plan.config(&world, session.now)?;
-        return session.ended(
-            &plan,
-            &config,
-            change.writes(),
-            dry_run.as_ref(),
-            SetupEnd::Nothing(exit),
-        );
+        let files = ChangedFiles::of(&change);
+        let end = Written { changed: !change.is_empty(), written: false };
+        return session.ended(&plan, &config, files, dry_run.as_ref(), end, exit);
     }
     session.mode(&mut plan, dry_run.as_ref())?;
     session.sources(&mut plan, sources)?;
@@ -121,15 +130,6 @@ fn nothing_is_missing(arguments: &SetupArguments, world: &World) -> Result<(), S
     Err(Stop::wrong(format!("{why}: add {}. Nothing was changed.", missing.join(", "))))
 }
 
-/// The extent of what was written, and the exit code of a setup that wrote nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SetupEnd {
-    /// All that was decided
-    All,
-    /// Nothing
-    Nothing(Exit),
-}
-
 /// One setup: the party that decides, and the subjects of its decisions.
 struct Session<'a> {
     arguments: &'a SetupArguments,
@@ -145,11 +145,11 @@ impl Session<'_> {
         if self.arguments.json { Ok(()) } else { say_first(text) }
     }
 
-    /// Returns the rebuilders that are new.
-    fn rebuilders(&self) -> Result<Vec<Newcomer>, Stop> {
+    /// Returns the rebuilders that are new, and those that are none any more.
+    fn rebuilders(&self) -> Result<(Vec<Newcomer>, BTreeSet<RebuilderName>), Stop> {
         let named = rebuilders::named_by_flags(self)?;
         if self.decides == Decides::Person && self.arguments.rebuilder.is_empty() {
-            return rebuilders::asked_for(self);
+            return Ok((rebuilders::asked_for(self)?, BTreeSet::new()));
         }
         Ok(named)
     }
@@ -291,7 +291,10 @@ impl Session<'_> {
             return Ok(None);
         }
         let chosen = self.machine.chosen(&self.arguments.sources)?;
-        if chosen != Chosen::AsTheyAre && !self.apt_goes_by_this() {
+        if chosen == Chosen::none() && !self.apt_goes_by_this() {
+            return Ok(Some(Chosen::AsTheyAre));
+        }
+        if !self.apt_goes_by_this() {
             return Err(Stop::wrong(format!(
                 "--sources: apt does not use the configuration in {}, so its sources stay as they are: add --sources none. Nothing was changed.",
                 self.world.config.directory.display()
@@ -303,7 +306,7 @@ impl Session<'_> {
     fn sources(&self, plan: &mut SetupPlan, named: Option<Chosen>) -> Result<(), Stop> {
         plan.sources = match named {
             Some(chosen) => {
-                if chosen != Chosen::AsTheyAre {
+                if chosen != Chosen::AsTheyAre && chosen != Chosen::none() {
                     self.tell(&text::left_alone(self.machine))?;
                 }
                 chosen
@@ -327,7 +330,11 @@ impl Session<'_> {
         if choices.is_empty() || self.machine.all_are_judged() {
             return Ok(Chosen::AsTheyAre);
         }
-        self.asked("Which sources? all, none, or their numbers [all] ", |said| {
+        let question = match self.machine.judged().next() {
+            None => "Which sources? all, none, or their numbers [all] ",
+            Some(_) => "Which more sources? all, none, or their numbers [all] ",
+        };
+        self.asked(question, |said| {
             match said {
                 "" | "all" => return Ok(Chosen::All),
                 "none" => return Ok(Chosen::AsTheyAre),
@@ -338,8 +345,11 @@ impl Session<'_> {
                 choices.get(number).map(|it| it.uri.clone())
             };
             let words = said.split([' ', ',']).filter(|it| !it.is_empty());
-            let uris = words.map(number).collect::<Option<_>>();
-            uris.map(Chosen::These).ok_or_else(|| "Type all, none, or numbers of the list.".into())
+            let uris = words.map(number).collect::<Option<BTreeSet<String>>>();
+            // The question is about more sources than now.
+            let there = || self.machine.judged().map(ToOwned::to_owned);
+            uris.map(|it| Chosen::These(it.into_iter().chain(there()).collect()))
+                .ok_or_else(|| "Type all, none, or numbers of the list.".into())
         })
     }
 
@@ -354,14 +364,16 @@ impl Session<'_> {
         let change = plan.change(world, self.machine, self.now)?;
         if change.is_empty() {
             self.tell("Nothing needs to change.\n")?;
-            let written = SetupEnd::Nothing(Exit::Admitted);
-            return self.ended(plan, &world.config, Vec::new(), dry_run, written);
+            let end = Written { changed: false, written: false };
+            let files = ChangedFiles::of(&change);
+            return self.ended(plan, &world.config, files, dry_run, end, Exit::Admitted);
         }
         let would_be = change.check(world.trusted)?;
-        let files = change.writes();
-        self.tell(&text::will_be(&change, &would_be, plan, &self.world.apt))?;
-        if self.decides == Decides::Person {
-            ask("Write this? Type yes: ", "--yes")?;
+        let files = ChangedFiles::of(&change);
+        let (machine, apt) = (self.machine, &self.world.apt);
+        self.tell(&text::will_be(&change, &would_be, &plan.sources, machine, apt))?;
+        if self.decides == Decides::Person && !asked("Write this? Type yes: ")? {
+            return Err(Stop::refused("nothing was changed."));
         }
         // From here on Ctrl-C waits: it would come too late to be true.
         let _uninterrupted = watch.map(Watch::pause);
@@ -370,26 +382,26 @@ impl Session<'_> {
         comes_to(&mut text, &config, &world.option());
         text += &text::next(plan, &world.option());
         self.tell(&text)?;
-        self.ended(plan, &config, files, dry_run, SetupEnd::All)
+        let end = Written { changed: true, written: true };
+        self.ended(plan, &config, files, dry_run, end, Exit::Admitted)
     }
 
     fn ended(
         &self,
         plan: &SetupPlan,
         config: &Config,
-        files: Vec<(PathBuf, bool)>,
+        files: ChangedFiles,
         dry_run: Option<&DryRun>,
-        written: SetupEnd,
+        end: Written,
+        exit: Exit,
     ) -> Result<Exit, Stop> {
-        let exit = match written {
-            SetupEnd::All => Exit::Admitted,
-            SetupEnd::Nothing(exit) => exit,
-        };
         if self.arguments.json {
-            let record = text::SetupRecord::of(self, plan, config, files, dry_run, written);
+            let new = plan.added.iter().map(|it| it.name().clone()).collect();
+            let voters = Voters::of(config, self.machine, self.now).count();
+            let record = text::SetupRecord::of(config, new, voters, files, dry_run, end);
             return Ok(say(&json(&record), exit));
         }
-        if matches!(written, SetupEnd::Nothing(_)) {
+        if !end.written {
             say_first("Nothing was written.\n")?;
         }
         Ok(exit)

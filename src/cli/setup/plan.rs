@@ -1,17 +1,21 @@
 //! The decisions so far, and the change that they make.
 
+use std::collections::BTreeSet;
+
 use super::machine::{Chosen, LocalMachine};
 use crate::cli::rebuilder::Newcomer;
 use crate::cli::world::{Hold, Stop, World};
 use crate::config::{Change, Config, Draft};
 use crate::policy::Mode;
-use crate::types::{Threshold, Timestamp};
+use crate::types::{RebuilderName, Threshold, Timestamp};
 
 /// The settings that are to change. All others stay as they are.
 #[derive(Clone)]
 pub(super) struct SetupPlan {
     /// Rebuilders that are trusted from now on
     pub(super) added: Vec<Newcomer>,
+    /// Rebuilders that are no longer trusted
+    pub(super) removed: BTreeSet<RebuilderName>,
     /// The threshold, if it is another one
     pub(super) threshold: Option<Threshold>,
     /// The mode, if it is another one
@@ -21,8 +25,8 @@ pub(super) struct SetupPlan {
 }
 
 impl SetupPlan {
-    pub(super) const fn of(added: Vec<Newcomer>) -> Self {
-        Self { added, threshold: None, mode: None, sources: Chosen::AsTheyAre }
+    pub(super) const fn of(added: Vec<Newcomer>, removed: BTreeSet<RebuilderName>) -> Self {
+        Self { added, removed, threshold: None, mode: None, sources: Chosen::AsTheyAre }
     }
 
     /// Returns the configuration as it would be.
@@ -47,7 +51,10 @@ impl SetupPlan {
         let drafts: Vec<Draft> = self.added.iter().map(|it| it.draft("setup", now)).collect();
         // What is unconfirmed would otherwise stop every update.
         let hold = if self.mode == Some(Mode::Enforce) { Hold::On } else { Hold::AsItIs };
-        world.change(&drafts, self.threshold.or_else(|| self.any_threshold(world)), self.mode, hold)
+        let threshold = self.threshold.or_else(|| self.any_threshold(world));
+        let mut change = world.change(&drafts, threshold, self.mode, hold)?;
+        world.forget(&self.removed, &mut change)?;
+        Ok(change)
     }
 
     /// Returns a threshold of 1 as long as there is none: a configuration with a rebuilder and no

@@ -1,10 +1,13 @@
 //! The choice of rebuilders, by flags or by a person.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::{Decides, Session};
 use crate::cli::args::NewRebuilder;
-use crate::cli::rebuilder::{Newcomer, RebuilderTarget, asked, descriptions, fingerprints, named};
+use crate::cli::rebuilder::{
+    BY_PROTOCOL, Newcomer, RebuilderTarget, asked, descriptions, fingerprints, named,
+};
 use crate::cli::world::{Stop, answer};
 use crate::config::Description;
 use crate::types::{RebuilderName, printable};
@@ -15,8 +18,11 @@ struct GivenKey {
     file: PathBuf,
 }
 
-/// The rebuilders that the command line names.
-pub(super) fn named_by_flags(session: &Session<'_>) -> Result<Vec<Newcomer>, Stop> {
+/// The rebuilders that the command line names: those that are new, and those that are there and are
+/// not among them.
+pub(super) fn named_by_flags(
+    session: &Session<'_>,
+) -> Result<(Vec<Newcomer>, BTreeSet<RebuilderName>), Stop> {
     let arguments = session.arguments;
     let mut fingerprints = fingerprints(&arguments.fingerprint)?;
     let keys = given_keys(&arguments.key)?;
@@ -45,7 +51,7 @@ pub(super) fn named_by_flags(session: &Session<'_>) -> Result<Vec<Newcomer>, Sto
         }
         let files = keys.iter().filter(|it| it.name == name).map(|it| it.file.clone());
         let files: Vec<PathBuf> = files.collect();
-        found.push(Newcomer::of(target, &files, session.world).map_err(hinted)?);
+        found.push(Newcomer::of(target, &files, session.world).map_err(|it| hinted(it, word))?);
     }
     if let Some(unused) = keys.iter().find(|it| !used.contains(&it.name)) {
         return Err(Stop::wrong(format!(
@@ -66,7 +72,15 @@ pub(super) fn named_by_flags(session: &Session<'_>) -> Result<Vec<Newcomer>, Sto
             return Err(Stop::refused("nothing was changed."));
         }
     }
-    Ok(found)
+    let there = session.world.config.rebuilders.keys();
+    let removed: BTreeSet<RebuilderName> = match used.is_empty() {
+        true => BTreeSet::new(),
+        false => there.filter(|name| !used.contains(name)).cloned().collect(),
+    };
+    for name in &removed {
+        session.tell(&format!("{name} is not in the list and will no longer be a rebuilder.\n"))?;
+    }
+    Ok((found, removed))
 }
 
 /// Returns the rebuilders that a person at the terminal chooses.
@@ -125,7 +139,7 @@ fn one(
     word: &str,
     found: &[Newcomer],
 ) -> Result<Option<Newcomer>, NotChosen> {
-    let left_out = |stop: Stop| NotChosen::LeftOut(hinted(stop).why);
+    let left_out = |stop: Stop| NotChosen::LeftOut(hinted(stop, word).why);
     let target = target(session, word).map_err(left_out)?;
     target.must_be_new(session.world).map_err(left_out)?;
     let name = target.name().clone();
@@ -136,7 +150,9 @@ fn one(
     let candidate = Newcomer::of(target, &[], session.world).map_err(left_out)?;
     // Before a person compares a key: another rebuilder may have it, or the file may be there.
     let all: Vec<Newcomer> = found.iter().cloned().chain([candidate.clone()]).collect();
-    super::plan::SetupPlan::of(all).config(session.world, session.now).map_err(left_out)?;
+    super::plan::SetupPlan::of(all, BTreeSet::new())
+        .config(session.world, session.now)
+        .map_err(left_out)?;
     session.tell(&candidate.shown(session.now)).map_err(NotChosen::Ended)?;
     if asked(&name, candidate.keys()).map_err(NotChosen::Ended)? {
         return Ok(Some(candidate));
@@ -181,10 +197,16 @@ fn given_keys(words: &[String]) -> Result<Vec<GivenKey>, Stop> {
     words.iter().map(|word| one(word).ok_or_else(|| wrong(word))).collect()
 }
 
-/// Adds a hint where an error speaks of the flags of another command.
-fn hinted(stop: Stop) -> Stop {
-    if !stop.why.contains("--protocol") {
-        return stop;
-    }
-    Stop { why: format!("{} Use apt-quorum rebuilder add for that.", stop.why), ..stop }
+/// Names the command that has the flags of which an error speaks: setup does not have them.
+fn hinted(stop: Stop, word: &str) -> Stop {
+    let Some((why, _)) = stop.why.split_once(BY_PROTOCOL) else { return stop };
+    let (name, url) = match word.split_once('=') {
+        Some((name, url)) if url.contains("://") => (format!(" --name {}", printable(name)), url),
+        _ => (String::new(), word),
+    };
+    let why = format!(
+        "{why} Add it with its protocol and its key, then run setup again: apt-quorum rebuilder add{name} --protocol PROTOCOL --key FILE --threshold COUNT {}",
+        printable(url)
+    );
+    Stop { why, ..stop }
 }

@@ -1,5 +1,6 @@
 //! The texts that people read along the way, and the JSON that scripts read at the end.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -8,7 +9,6 @@ use super::dry_run::{DryRun, OpenPackage, RunCounts};
 use super::machine::{Chosen, LocalMachine, SourceChoice};
 use super::plan::SetupPlan;
 use super::threshold::Voters;
-use super::{Session, SetupEnd};
 use crate::apt::configuration::Configuration;
 use crate::cli::output::{counted, path};
 use crate::cli::ways::ways;
@@ -79,7 +79,8 @@ pub(super) fn left_alone(machine: &LocalMachine) -> String {
 pub(super) fn will_be(
     change: &Change,
     would_be: &Config,
-    plan: &SetupPlan,
+    sources: &Chosen,
+    machine: &LocalMachine,
     apt: &Configuration,
 ) -> String {
     let mut text = format!(
@@ -87,23 +88,42 @@ pub(super) fn will_be(
         mode::word(would_be.policy.mode()),
         mode::meaning(would_be)
     );
-    match &plan.sources {
+    match sources {
         Chosen::All => text += "apt-quorum checks downloads from every http and https source.\n",
         Chosen::AsTheyAre => {}
         Chosen::These(uris) => {
-            for uri in uris {
-                let uri = shown_uri(uri);
+            let new = machine.choices().into_iter().map(|it| it.uri);
+            for uri in new.filter(|it| uris.contains(it)).collect::<BTreeSet<_>>() {
+                let uri = shown_uri(&uri);
                 let _ = writeln!(text, "apt-quorum also checks downloads from {uri}.");
+            }
+            for uri in machine.judged().filter(|it| !uris.contains(*it)).collect::<BTreeSet<_>>() {
+                let uri = shown_uri(uri);
+                let _ = writeln!(text, "apt-quorum no longer checks downloads from {uri}.");
+            }
+            if machine.all_are_judged() {
+                text += match uris.is_empty() {
+                    true => "apt-quorum no longer checks downloads.\n",
+                    false => "apt-quorum no longer checks downloads from other sources.\n",
+                };
             }
         }
     }
     for note in ways(&would_be.endpoints, apt, would_be.timeouts.answer, Commands::Own) {
         let _ = writeln!(text, "Note: {}.", printable(&note));
     }
-    text += "Files to write:\n";
-    for (file, is_new) in change.writes() {
+    for (number, (file, is_new)) in change.writes().into_iter().enumerate() {
+        if number == 0 {
+            text += "Files to write:\n";
+        }
         let what = if is_new { "new" } else { "changed" };
         let _ = writeln!(text, "  {} ({what})", path(&file));
+    }
+    for (number, file) in change.removes().into_iter().enumerate() {
+        if number == 0 {
+            text += "Files to delete:\n";
+        }
+        let _ = writeln!(text, "  {}", path(&file));
     }
     text
 }
@@ -126,6 +146,8 @@ pub(super) fn next(plan: &SetupPlan, option: &str) -> String {
 #[derive(Serialize)]
 pub(super) struct SetupRecord<'a> {
     schema: u32,
+    /// True if something was changed, or would be
+    changed: bool,
     /// True if it was written
     written: bool,
     directory: String,
@@ -138,6 +160,8 @@ pub(super) struct SetupRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     dry_run: Option<RecordedRun<'a>>,
     files: Vec<SetUpFile>,
+    /// The files that were deleted, or would be
+    deleted: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -160,15 +184,42 @@ struct SetUpFile {
     new: bool,
 }
 
+/// The extent of what a setup did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Written {
+    /// True if something was changed, or would be without `--dry-run`
+    pub(super) changed: bool,
+    /// True if it was written
+    pub(super) written: bool,
+}
+
+/// The files that a change writes and removes.
+pub(super) struct ChangedFiles {
+    files: Vec<SetUpFile>,
+    deleted: Vec<String>,
+}
+
+impl ChangedFiles {
+    pub(super) fn of(change: &Change) -> Self {
+        let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
+        let written = change.writes().into_iter();
+        Self {
+            files: written.map(|(path, new)| SetUpFile { path: text(path), new }).collect(),
+            deleted: change.removes().into_iter().map(text).collect(),
+        }
+    }
+}
+
 impl<'a> SetupRecord<'a> {
-    /// `files` are those that were written, or would have been.
+    /// `new` are the rebuilders that were none before, and `voters` is the number of those that can
+    /// confirm packages of this machine.
     pub(super) fn of(
-        session: &Session<'_>,
-        plan: &SetupPlan,
         config: &Config,
-        files: Vec<(std::path::PathBuf, bool)>,
+        new: BTreeSet<RebuilderName>,
+        voters: usize,
+        ChangedFiles { files, deleted }: ChangedFiles,
         dry_run: Option<&'a DryRun>,
-        written: SetupEnd,
+        Written { changed, written }: Written,
     ) -> Self {
         let keys = |name: &RebuilderName| {
             let own = config.policy.keys().iter().filter(|it| it.rebuilder == *name);
@@ -176,23 +227,21 @@ impl<'a> SetupRecord<'a> {
         };
         let rebuilder = |name: &RebuilderName| SetUpRebuilder {
             name: name.clone(),
-            new: plan.added.iter().any(|it| it.name() == name),
+            new: new.contains(name),
             keys: keys(name),
-        };
-        let file = |(path, new): (std::path::PathBuf, bool)| SetUpFile {
-            path: path.to_string_lossy().into_owned(),
-            new,
         };
         Self {
             schema: 1,
-            written: written == SetupEnd::All,
+            changed,
+            written,
             directory: config.directory.to_string_lossy().into_owned(),
             rebuilders: config.rebuilders.keys().map(rebuilder).collect(),
             threshold: config.policy.default_requirement().map(|it| it.threshold().count()),
-            voters: Voters::of(config, session.machine, session.now).count(),
+            voters,
             mode: mode::word(config.policy.mode()),
             dry_run: dry_run.map(|it| RecordedRun { counts: it.counts(), open: it.open() }),
-            files: files.into_iter().map(file).collect(),
+            files,
+            deleted,
         }
     }
 }

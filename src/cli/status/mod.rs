@@ -14,13 +14,14 @@ use serde::Serialize;
 
 use super::Exit;
 use super::args::StatusArguments as Arguments;
-use super::exception::ListedException;
+use super::exception::{ListedException, endings, reference};
 use super::judging::present;
 use super::output::json;
 use super::rebuilder::{PresentAnswer, PresentKind, who_answers};
 use super::world::{Stop, directory, is_valid, say, show};
 use crate::apt::configuration::Configuration;
 use crate::audit::System;
+use crate::cli::loose::Width;
 use crate::cli::ways::ways;
 use crate::config::{self, Config, Problems};
 use crate::fetching::Commands;
@@ -38,7 +39,8 @@ use summary::MachineSummary;
 struct Status {
     schema: u32,
     time: Timestamp,
-    /// True if the entrances, the configuration and the mode are as they should be
+    /// True if the entrances, the configuration and the mode are as they should be, and no exception
+    /// exempts every package
     guarded: bool,
     configuration: Configured,
     entrances: Vec<ActiveEntrance>,
@@ -48,6 +50,10 @@ struct Status {
     network: Vec<String>,
     debt: Option<Debt>,
     exceptions: Vec<ListedException>,
+    /// Exceptions that end within two weeks, for people
+    endings: Vec<String>,
+    /// The wide exceptions that are in force
+    wide: Vec<String>,
     conflicts: Vec<PastEvent>,
     refusals: Vec<PastEvent>,
 }
@@ -104,6 +110,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stop> {
         _ => BTreeMap::new(),
     };
     let exceptions: &[Exception] = loaded.map(|it| it.policy.exceptions()).unwrap_or_default();
+    let option = arguments.directory.config.as_ref();
+    let option = option.map(|it| format!(" --config {}", it.display())).unwrap_or_default();
+    let in_force = exceptions.iter().filter(|it| now < it.exemption.expires);
+    let wide = in_force.filter(|it| Width::of(&it.matcher).is_some()).map(reference).collect();
     let status = Status {
         schema: 1,
         time: now,
@@ -122,6 +132,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stop> {
             .unwrap_or_default(),
         debt: System::running(apt).and_then(|it| history::debt(&it)).ok(),
         exceptions: exceptions.iter().map(|it| ListedException::of(it, now)).collect(),
+        endings: endings(exceptions, &option, now),
+        wide,
         conflicts: history.conflicts.into_iter().rev().collect(),
         refusals: history.refusals.into_iter().rev().collect(),
     };
@@ -163,8 +175,13 @@ impl Ground {
     }
 
     fn is_guarded(&self) -> bool {
-        let enforced = self.loaded.as_ref().is_ok_and(|it| it.policy.mode() == Mode::Enforce);
-        enforced && self.entrances.iter().all(|it| it.active || !it.needed)
+        let Ok(config) = &self.loaded else { return false };
+        let enforced = config.policy.mode() == Mode::Enforce;
+        let mut in_force =
+            config.policy.exceptions().iter().filter(|it| self.now < it.exemption.expires);
+        // It takes packages from everywhere, whatever the rest says.
+        let is_open = in_force.any(|it| Width::of(&it.matcher) == Some(Width::Everything));
+        enforced && !is_open && self.entrances.iter().all(|it| it.active || !it.needed)
     }
 
     fn exit(&self) -> Exit {
@@ -177,7 +194,10 @@ impl Ground {
 
     fn summary(&self) -> Result<MachineSummary, Stop> {
         let config = self.loaded.as_ref().ok();
-        MachineSummary::read(&self.apt, &self.state, config, &self.entrances, self.now)
+        let mut summary =
+            MachineSummary::read(&self.apt, &self.state, config, &self.entrances, self.now)?;
+        summary.guarded = self.is_guarded();
+        Ok(summary)
     }
 }
 

@@ -6,6 +6,8 @@ use super::entrances::{APTS_HOOK, Sources};
 use super::history::{Debt, Heard, PastEvent};
 use super::{HeardRebuilder, Status};
 use crate::cli::exception::line as exception_line;
+use crate::cli::loose::Width;
+use crate::cli::output::{counted, list};
 use crate::policy::Exception;
 use crate::types::{Timestamp, printable};
 
@@ -13,7 +15,12 @@ use crate::types::{Timestamp, printable};
 const SHOWN: usize = 5;
 
 pub(super) fn of(status: &Status, exceptions: &[Exception]) -> String {
-    let mut text = headline(status);
+    let now = status.time;
+    let takes_all = exceptions.iter().any(|it| {
+        let width = Width::of(&it.matcher);
+        now < it.exemption.expires && width.is_some_and(|it| it != Width::Versions)
+    });
+    let mut text = headline(status, takes_all);
     let mut line = |label: &str, value: &str| {
         let _ = writeln!(text, "  {label:<10} {value}");
     };
@@ -45,6 +52,9 @@ pub(super) fn of(status: &Status, exceptions: &[Exception]) -> String {
     if let Some(more) = soonest.len().checked_sub(SHOWN).filter(|it| *it > 0) {
         line("exception", &format!("and {more} more: apt-quorum exception list"));
     }
+    for warning in &status.endings {
+        line("WARNING", &printable(warning).to_string());
+    }
     for (label, events) in [("CONFLICT", &status.conflicts), ("refused", &status.refusals)] {
         for PastEvent { time, what, why, .. } in events {
             line(label, &format!("{what}: {why} (on {})", time.date()));
@@ -53,9 +63,14 @@ pub(super) fn of(status: &Status, exceptions: &[Exception]) -> String {
     text
 }
 
-fn headline(status: &Status) -> String {
+/// `takes_all` is true if an exception exempts every package, be it of one repository.
+fn headline(status: &Status, takes_all: bool) -> String {
     let configuration = &status.configuration;
     let state = if status.guarded { "guarded" } else { "NOT GUARDED" };
+    let state = match status.wide.len() {
+        count if count == 0 || !status.guarded && !takes_all => state.to_owned(),
+        count => format!("{state}, {} ({})", counted(count, "wide exception"), list(&status.wide)),
+    };
     match (&configuration.problems, configuration.mode, &configuration.meaning) {
         (Some(problems), ..) => {
             let directory = printable(&configuration.directory);

@@ -168,8 +168,24 @@ pub fn configured() -> String {
         &["exception", "add", "hello=2.10-3", "--reason", "x", "--days", "3", "--file", "a/b"],
         &["exception", "add", "--package", "hello", "--reason", "x", "--expires", "2199-01-01"],
         &["exception", "list"],
+        &["exception", "add", "--package", "hello", "--reason", "x", "--until", "2199-01-01"],
+        &["exception", "add", "--package", "hello", "--reason", "x", "--until", "2199-01-02"],
+        &["exception", "renew", "hello-1", "--until", "2199-01-01"],
+        &["exception", "renew", "hello-1", "--until", "2199-01-02"],
+        &["exception", "renew", "hello-2", "--until", "2199-01-02"],
+        &["exception", "add", "--package", "*", "--reason", "x", "--until", "2199-01-01"],
+        &["exception", "add", "--package", "*", "--reason", "x", "--until", "2199-01-01", "--json"],
+        &["exception", "add", "--package", "*", "--reason", "x", "--until", "2199-01-01", "--yes"],
+        &["exception", "renew", "any-1", "--until", "2199-01-02"],
+        &["exception", "add", "--site", "a", "--reason", "x", "--until", "2199-01-01", "--yes"],
+        &["config", "check"],
         &["exception", "remove", "exceptions.d/local.toml:1"],
-        &["exception", "remove", "exceptions.d/local.toml:1", "--yes"],
+        &["exception", "remove", "hello-1", "--yes"],
+        &["exception", "remove", "hello-1", "--yes"],
+        &["exception", "prune"],
+        &["rebuilder", "remove", "beta", "--yes"],
+        &["rebuilder", "remove", "nobody", "--yes"],
+        &["rebuilder", "remove", "b b", "--yes"],
     ] {
         it.say(words);
     }
@@ -230,7 +246,9 @@ pub fn trusting() -> String {
     it.say(&["config", "check"]);
     drop(server);
     it.say(&["rebuilder", "refresh"]);
+    it.say(&["rebuilder", "remove", "alpha", "--yes"]);
     it.say(&["mode", "warn"]);
+    it.say(&["rebuilder", "remove", "alpha", "--json"]);
     it.say(&["rebuilder", "remove", "alpha", "--yes"]);
     it.text
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 use apt_quorum::deb::{DebError, examine};
 use apt_quorum::evidence::http::DoorError;
 use apt_quorum::policy::{
-    Answer, Assessment, Decision, Epoch, Evidence, Listing, Mode, Named, OnConflict, Outcome,
-    Policy, Reason, Refusal, Report, Standing, Subject, UnsignedStatus, assess, decide,
+    Answer, Assessment, Decision, Epoch, Evidence, GroupCount, Listing, Mode, Named, OnConflict,
+    Outcome, Policy, Reason, Refusal, Report, Standing, Subject, UnsignedStatus, assess, decide,
 };
 use apt_quorum::report::{
     self, Entrance, Record, RecordedAssessment, ascii, next_step, summary, verdict,
@@ -19,7 +19,7 @@ use ed25519_dalek::SigningKey;
 use super::errors::variant;
 use crate::support::{
     Key, World, answer, deb, exception, exception_until, identity, listing, now, package_is,
-    rebuilder, requirement, requirement_of,
+    rebuilder, requirement, requirement_of, threshold,
 };
 
 /// What the hook says last.
@@ -93,6 +93,15 @@ pub fn reasons() -> Vec<Reason> {
         confirmed,
         needed,
         missing: names(missing),
+        groups: Vec::new(),
+    };
+    let lacking = |counts: &[(&str, usize, usize)]| {
+        let count = |(group, confirmed, needed): &(&str, usize, usize)| GroupCount {
+            group: group.parse().unwrap(),
+            confirmed: *confirmed,
+            needed: threshold(*needed),
+        };
+        counts.iter().map(count).collect::<Vec<_>>()
     };
     vec![
         Reason::Configuration { why: "policy.toml line 3: unknown key \"treshold\"".to_owned() },
@@ -110,8 +119,36 @@ pub fn reasons() -> Vec<Reason> {
         not_confirmed(1, 2, &[]),
         not_confirmed(2, 3, &[]),
         not_confirmed(2, 2, &["gamma"]),
-        Reason::CouldNotFindOut { confirmed: 0, needed: 1, silent: names(&["gamma"]) },
-        Reason::CouldNotFindOut { confirmed: 1, needed: 2, silent: names(&["gamma"]) },
+        Reason::NotConfirmed {
+            confirmed: 1,
+            needed: 2,
+            missing: names(&["gamma"]),
+            groups: lacking(&[("eu", 0, 1), ("us", 1, 3)]),
+        },
+        Reason::NotConfirmed {
+            confirmed: 2,
+            needed: 2,
+            missing: Vec::new(),
+            groups: lacking(&[("eu", 0, 2), ("us", 0, 1)]),
+        },
+        Reason::CouldNotFindOut {
+            confirmed: 0,
+            needed: 1,
+            silent: names(&["gamma"]),
+            groups: vec![],
+        },
+        Reason::CouldNotFindOut {
+            confirmed: 1,
+            needed: 2,
+            silent: names(&["gamma"]),
+            groups: vec![],
+        },
+        Reason::CouldNotFindOut {
+            confirmed: 2,
+            needed: 2,
+            silent: names(&["gamma"]),
+            groups: lacking(&[("eu", 0, 1)]),
+        },
     ]
 }
 

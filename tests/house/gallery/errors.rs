@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use apt_quorum::attest::{self, JsonError, KeyRingError, LayoutError, SignatureFault};
 use apt_quorum::audit::SystemError;
-use apt_quorum::config::{self, ChangeError};
+use apt_quorum::config::{self, ChangeError, SourceFile, WholeError};
 use apt_quorum::deb::{DebError, examine};
 use apt_quorum::deb822::{self, status::StatusError};
 use apt_quorum::evidence::bundle::{BundleError, PackError};
@@ -20,7 +20,7 @@ use apt_quorum::image::TreeError;
 use apt_quorum::import::apt_transport::SettingsError;
 use apt_quorum::import::rebuilders::RebuildersError;
 use apt_quorum::import::{PlanError, repro_threshold::TakeError};
-use apt_quorum::policy::{PolicyError, RequirementError};
+use apt_quorum::policy::{ExceptionIdError, PolicyError, RequirementError};
 use apt_quorum::receipt::Ledger;
 use apt_quorum::report::Entrance;
 use apt_quorum::sys::privileges::PrivilegeError;
@@ -28,8 +28,8 @@ use apt_quorum::sys::sandbox::SandboxError;
 use apt_quorum::sys::secure::{SecureError, Trusted};
 use apt_quorum::sys::steady::Unsteady;
 use apt_quorum::types::{
-    Fingerprint, GlobError, KeyError, KeyFault, KeyId, KeyKind, NameError, PublicKey,
-    RebuilderName, RebuilderNameError, SecretKeyError, Sha256Digest, ThresholdError,
+    Fingerprint, GlobError, GroupNameError, KeyError, KeyFault, KeyId, KeyKind, NameError,
+    PublicKey, RebuilderName, RebuilderNameError, SecretKeyError, Sha256Digest, ThresholdError,
     TimestampError,
 };
 use nix::errno::Errno;
@@ -155,6 +155,7 @@ fn types(errors: &mut Errors) {
         ],
     );
     errors.add("types::rebuilder::RebuilderNameError", vec![RebuilderNameError]);
+    errors.add("types::rebuilder::GroupNameError", vec![GroupNameError]);
     errors.add(
         "types::rebuilder::ThresholdError",
         vec![ThresholdError::Zero, ThresholdError::TooLarge],
@@ -179,6 +180,7 @@ fn types(errors: &mut Errors) {
         ],
     );
     errors.add("types::time::TimestampError", vec![TimestampError]);
+    errors.add("policy::rule::ExceptionIdError", vec![ExceptionIdError]);
 }
 
 fn packages(errors: &mut Errors) {
@@ -383,9 +385,20 @@ fn policies(errors: &mut Errors) {
     );
     let too_high =
         |counted| RequirementError::ThresholdTooHigh { threshold: threshold(3), counted };
+    let too_small = |needed, counted| RequirementError::GroupTooSmall {
+        group: "eu".parse().unwrap(),
+        needed: threshold(needed),
+        counted,
+    };
     errors.add(
         "policy::requirement::RequirementError",
-        vec![too_high(2), too_high(1), RequirementError::RequiredNotCounted(alpha())],
+        vec![
+            too_high(2),
+            too_high(1),
+            RequirementError::RequiredNotCounted(alpha()),
+            too_small(2, 1),
+            too_small(1, 0),
+        ],
     );
     // What it is about stands in tests/bad_configuration.
     let problems = || config::load(Path::new("/nowhere/etc"), Trusted::now()).unwrap_err();
@@ -402,6 +415,22 @@ fn policies(errors: &mut Errors) {
             ChangeError::Insecure(insecure),
             ChangeError::Refused { path: path(), why: why() },
             ChangeError::Stuck { path: path(), why: why() },
+        ],
+    );
+    let insecure = SecureError::Writable { path: path(), mode: 0o666 };
+    errors.add(
+        "config::whole::WholeError",
+        vec![
+            WholeError::Syntax(Box::new(
+                SourceFile::new(PathBuf::from("/etc/all.toml"), "mode".to_owned())
+                    .at(0..4)
+                    .saying(&"expected `=`"),
+            )),
+            WholeError::Part {
+                path: PathBuf::from("/etc/all.toml"),
+                why: "rebuilder alpha is there twice".to_owned(),
+            },
+            WholeError::Insecure(insecure),
         ],
     );
 }

@@ -143,8 +143,54 @@ pub fn by_flags() -> String {
     it.say(&[&three, &["--threshold", "2", "--mode", "enforce", "--yes", "--sources", "all"]])
         .show("etc/rebuilders.d/alpha.toml")
         .say(&[&three, &["--threshold", "2", "--mode", "enforce", "--yes", "--sources", "all"]])
-        .say(&[&["--threshold", "1", "--yes", "--no-dry-run"]]);
+        .say(&[&["--threshold", "1", "--yes", "--no-dry-run"]])
+        .say(&[&two[..2], &["--mode", "warn", "--yes", "--no-dry-run", "--sources", "none"]]);
+    exactly(&mut it);
     it.text
+}
+
+/// By a file, and back to the beginning.
+fn exactly(it: &mut Told) {
+    let pem = it.fresh.machine.keys["gamma"].pem();
+    let good = format!(
+        "mode = \"warn\"\nthreshold = 1\nsources = [\"https://a.example/debian/\"]\n[[rebuilder]]\n\
+         name = \"gamma\"\n[[rebuilder.key]]\ntype = \"ed25519\"\npublic = \"\"\"\n{pem}\"\"\"\n"
+    );
+    let from = ["--from", "WORLD/all.toml"];
+    it.say(&[&from]);
+    for (was, new) in [
+        ("mode =", "mode"),
+        ("threshold = 1", "threshold = 2"),
+        ("[\"https://a.example/debian/\"]", "\"some\""),
+        ("[[rebuilder]]", "[rebuilder]"),
+        ("name = \"gamma\"", "name = \"a b\""),
+        ("[[rebuilder]]", "[exception]\nx = 1\n[[rebuilder]]"),
+        ("[[rebuilder]]", "[[rebuilder]]\nname = \"gamma\"\n[[rebuilder]]"),
+        ("public =", "file = \"a.toml\"\nx ="),
+    ] {
+        it.fresh.machine.world.write("all.toml", good.replacen(was, new, 1));
+        it.say(&[&from, &["--yes"]]);
+    }
+    it.fresh.machine.world.write("all.toml", good);
+    it.say(&[&from, &["--yes", "--config", "WORLD/elsewhere"]])
+        .say(&[&from])
+        .say(&[&from, &["--json"]])
+        .say(&[&from, &["--dry-run"]])
+        .say(&[&from, &["--yes"]])
+        .say(&[&from])
+        .say(&[&["--reset"]]);
+    let odd = it.fresh.machine.world.write(
+        "apt.conf.d/50other",
+        "Dir::Bin::Methods { http \"quorum+http\"; https \"quorum+https\"; };\n",
+    );
+    it.say(&[&["--reset", "--yes"]]);
+    fs::remove_file(odd).unwrap();
+    let list = it.fresh.text("sources.list");
+    let unusual = "deb \"quorum%2bhttp://c.example/\" x y\n";
+    it.fresh.machine.world.write("sources.list", unusual);
+    it.say(&[&["--reset", "--yes"]]);
+    it.fresh.machine.world.write("sources.list", list);
+    it.say(&[&["--reset", "--yes"]]).say(&[&["--reset", "--yes"]]);
 }
 
 /// By questions.
@@ -177,6 +223,7 @@ pub fn by_questions() -> String {
             (names, ""),
             (names, &chosen),
             ("Trust this key as alpha's? Type yes: ", "yes"),
+            ("Trust this key as beta's? Type yes: ", "y"),
             ("Trust this key as beta's? Type yes: ", "no"),
             ("Trust this key as gamma's? Type yes: ", "yes"),
             (&more, beta),

@@ -109,7 +109,7 @@ impl<'p> Weighed<'p> {
         exception: Result<&'p Exception, Option<&'p Exception>>,
     ) -> Self {
         if let Err(Some(Exception { exemption, .. })) = exception {
-            report.expired_exception = Some((exemption.place.clone(), exemption.expires));
+            report.expired_exception = Some(exemption.clone());
         }
         Self::Unmet { reason, report, exception: exception.ok() }
     }
@@ -174,7 +174,7 @@ fn weigh<'p>(
     if exception.is_err() && facts.listings.is_empty() && !facts.unhashed.is_empty() {
         let hashed = Facts { listings: facts.unhashed, unhashed: &[], ..facts };
         let would = self::exception(policy, hashed, &reason, now).ok();
-        report.unhashed_exception = would.map(|it| it.exemption.place.clone());
+        report.unhashed_exception = would.map(|it| it.exemption.clone());
     }
     Weighed::unmet(reason, report, exception)
 }
@@ -253,13 +253,19 @@ fn meets(requirement: Option<&Requirement>, report: &Report) -> Result<(), Reaso
         .filter(|(_, s)| matches!(s, Standing::Unreachable { .. } | Standing::Pending))
         .map(|(name, _)| name)
         .collect();
+    let groups = requirement.by_group(&confirming).filter(|it| !it.is_enough()).collect();
     let at_best = confirming.union(&silent).copied().collect();
     if requirement.is_met_by(&at_best) {
-        return Err(Reason::CouldNotFindOut { confirmed, needed, silent: counted(&silent) });
+        return Err(Reason::CouldNotFindOut {
+            confirmed,
+            needed,
+            silent: counted(&silent),
+            groups,
+        });
     }
     let absent = |name: &&RebuilderName| !confirming.contains(*name);
     let missing = requirement.required().iter().filter(absent).cloned().collect();
-    Err(Reason::NotConfirmed { confirmed, needed, missing })
+    Err(Reason::NotConfirmed { confirmed, needed, missing, groups })
 }
 
 /// The exception that applies, or one that would have, had it not expired.

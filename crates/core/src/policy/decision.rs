@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::requirement::Requirement;
+use super::requirement::{GroupCount, Requirement};
 use super::rule::{Exemption, Place};
 use super::subject::Subject;
 use crate::attest::Claim;
 use crate::deb::DebError;
-use crate::types::{Called, Identity, RebuilderName, Sha256Digest, Timestamp};
+use crate::types::{Called, Identity, RebuilderName, Sha256Digest};
 
 /// The decision on whether a file may pass.
 #[derive(Debug, Clone)]
@@ -135,6 +135,8 @@ pub enum Reason {
         needed: u32,
         /// The rebuilders that must be among them and are not
         missing: Vec<RebuilderName>,
+        /// The groups from within which too few confirm it
+        groups: Vec<GroupCount>,
     },
     /// Too few confirm it, but with the rebuilders that could not be heard it might be enough.
     CouldNotFindOut {
@@ -144,6 +146,8 @@ pub enum Reason {
         needed: u32,
         /// The rebuilders that could not be heard
         silent: Vec<RebuilderName>,
+        /// The groups from within which too few confirm it
+        groups: Vec<GroupCount>,
     },
 }
 
@@ -161,9 +165,9 @@ pub struct Report {
     /// The claims for the same name with another hash
     pub conflicts: Vec<Claim>,
     /// An exception that would apply had it not expired
-    pub expired_exception: Option<(Place, Timestamp)>,
+    pub expired_exception: Option<Exemption>,
     /// An exception that would apply, if the index had a SHA-256 by which the file could be known
-    pub unhashed_exception: Option<Place>,
+    pub unhashed_exception: Option<Exemption>,
 }
 
 /// The standing of a rebuilder on a file: the strongest of its answers.

@@ -20,8 +20,10 @@ pub use decision::{
     Admit, Assessment, Basis, Clearance, Decision, Reason, Refusal, Report, Standing,
 };
 pub use evidence::{Answer, Evidence, Outcome, UnsignedStatus};
-pub use requirement::{OnConflict, Requirement, RequirementError};
-pub use rule::{Binding, Exception, Exemption, Matcher, Place, Rule};
+pub use requirement::{GroupCount, GroupQuota, OnConflict, Requirement, RequirementError};
+pub use rule::{
+    Binding, Exception, ExceptionId, ExceptionIdError, Exemption, Matcher, Place, Rule,
+};
 pub use subject::{Epoch, Named, Subject};
 
 pub use crate::apt::index::Listing;

@@ -1,6 +1,7 @@
 //! Rules and exceptions: what they match and what they then say.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::requirement::Requirement;
 use super::subject::{Epoch, Facts};
@@ -59,6 +60,18 @@ pub struct Place {
     pub line: usize,
 }
 
+/// The name of an exception, which stays the same when its file is edited.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
+pub struct ExceptionId(String);
+
+/// A text that is no name of an exception.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an id has 1 to 64 lower-case letters, digits and hyphens, and begins with a letter or a digit"
+)]
+pub struct ExceptionIdError;
+
 /// A requirement for the files that match. The first matching rule decides.
 #[derive(Debug, Clone)]
 pub struct Rule {
@@ -86,10 +99,49 @@ pub struct Exception {
 pub struct Exemption {
     /// The place of the exception in the configuration
     pub place: Place,
+    /// The administrator's name for it
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<ExceptionId>,
     /// The reason that the administrator gave for it
     pub reason: String,
     /// The first moment at which it no longer applies
     pub expires: Timestamp,
+}
+
+impl FromStr for ExceptionId {
+    type Err = ExceptionIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        let good = (1..=64).contains(&text.len())
+            && text.as_bytes().iter().all(plain)
+            && !text.starts_with('-');
+        if good { Ok(Self(text.to_owned())) } else { Err(ExceptionIdError) }
+    }
+}
+
+impl fmt::Display for ExceptionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Exemption {
+    /// The name of the exception for people: its id, else its place.
+    #[must_use]
+    pub fn called(&self) -> String {
+        self.id.as_ref().map_or_else(|| self.place.to_string(), ToString::to_string)
+    }
+
+    /// The exception within a sentence: `the exception hello-1`, or `the exception in local.toml
+    /// line 3`.
+    #[must_use]
+    pub fn spoken(&self) -> String {
+        match &self.id {
+            Some(id) => format!("the exception {id}"),
+            None => format!("the exception in {}", self.place),
+        }
+    }
 }
 
 impl fmt::Display for Place {
@@ -250,10 +302,17 @@ fn any_by(patterns: Option<&[Glob]>, matches: impl Fn(&Glob) -> bool) -> bool {
 }
 
 impl Exception {
-    /// An exception that stands at `place` and holds until `expires`.
+    /// An exception without an id that is at `place` and applies until `expires`.
     #[must_use]
     pub const fn new(place: Place, matcher: Matcher, reason: String, expires: Timestamp) -> Self {
-        Self { matcher, exemption: Exemption { place, reason, expires } }
+        Self { matcher, exemption: Exemption { place, id: None, reason, expires } }
+    }
+
+    /// The same exception with this id.
+    #[must_use]
+    pub fn with_id(mut self, id: Option<ExceptionId>) -> Self {
+        self.exemption.id = id;
+        self
     }
 
     /// Returns true when the exception names files by their SHA-256 and by nothing else, and this

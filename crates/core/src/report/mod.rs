@@ -6,7 +6,7 @@
 mod paint;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -14,14 +14,15 @@ use serde::Serialize;
 
 use crate::attest::Claim;
 use crate::policy::{
-    Assessment, Basis, Decision, Exemption, Listing, Named, Place, Reason, Report, Standing,
+    Assessment, Basis, Decision, Exemption, GroupCount, Listing, Named, Place, Reason, Report,
+    Standing,
 };
-use crate::types::{Identity, RebuilderName, Sha256Digest, Timestamp};
+use crate::types::{GroupName, Identity, RebuilderName, Sha256Digest, Timestamp};
 
 pub use paint::painted;
 pub use text::{
-    conflict, exempted, next_step, reason, refusal_line, standing, standings, summary, unhashed,
-    verdict,
+    conflict, exempted, from_groups, next_step, reason, refusal_line, standing, standings, summary,
+    unhashed, verdict,
 };
 
 /// Version of the JSON that [`Record`] becomes. It grows by new members; a member that changes
@@ -133,6 +134,9 @@ pub struct RecordedReport {
     /// The number of rebuilders that must confirm it
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<u32>,
+    /// The confirmations that must come from within groups of rebuilders
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<GroupName, RecordedGroup>,
     /// The standing of each rebuilder
     pub rebuilders: BTreeMap<RebuilderName, Standing>,
     /// The votes
@@ -140,6 +144,15 @@ pub struct RecordedReport {
     /// The claims about other bytes of the same name
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<RecordedClaim>,
+}
+
+/// The confirmations from within a group of rebuilders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RecordedGroup {
+    /// The number of its members that must confirm the file
+    pub threshold: u32,
+    /// The number of its members that do
+    pub confirmed: usize,
 }
 
 /// The reason that a file was refused, or would have been.
@@ -280,10 +293,25 @@ impl RecordedReport {
         Self {
             rule: report.rule.as_ref().map(Place::to_string),
             threshold: report.requirement.as_ref().map(|it| it.threshold().count()),
+            groups: RecordedGroup::all(report),
             rebuilders: report.standings.clone(),
             claims: claims(&report.votes),
             conflicts: claims(&report.conflicts),
         }
+    }
+}
+
+impl RecordedGroup {
+    /// Every group that the requirement names.
+    #[must_use]
+    pub fn all(report: &Report) -> BTreeMap<GroupName, Self> {
+        let confirming: BTreeSet<_> = report.votes.iter().map(Claim::rebuilder).collect();
+        let counts = report.requirement.iter().flat_map(|it| it.by_group(&confirming));
+        counts
+            .map(|GroupCount { group, confirmed, needed }| {
+                (group, Self { threshold: needed.count(), confirmed })
+            })
+            .collect()
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::attest::Claim;
 use crate::policy::{
-    Basis, Decision, Exemption, Place, Reason, Refusal, Report, Standing, Subject,
+    Basis, Decision, Exemption, GroupCount, Reason, Refusal, Report, Requirement, Standing, Subject,
 };
 use crate::types::{RebuilderName, printable};
 
@@ -76,8 +76,9 @@ pub fn verdict(path: &Path, decision: &Decision) -> String {
 
 /// The reason for an exception, when it ends and where it is.
 #[must_use]
-pub fn exempted(Exemption { place, reason, expires }: &Exemption) -> String {
-    format!("{} (until {}, {place})", printable(reason), expires.date())
+pub fn exempted(exemption: &Exemption) -> String {
+    let Exemption { reason, expires, .. } = exemption;
+    format!("{} ({}, {})", printable(reason), expires.until(), exemption.called())
 }
 
 /// The verdict and the reason for it.
@@ -125,22 +126,59 @@ pub fn reason(reason: &Reason) -> String {
             format!("{} signed a different file under this name", names(rebuilders))
         }
         Reason::NoRebuilders => "no rebuilder is configured".to_owned(),
-        Reason::NotConfirmed { confirmed, needed, missing } => {
-            let count = confirmations(*confirmed, *needed);
-            let few = usize::try_from(*needed).is_ok_and(|needed| *confirmed < needed);
-            match (missing.as_slice(), few) {
-                ([], _) => count,
-                (missing, true) => format!("{count}; {} must be among them", names(missing)),
-                (missing, false) => format!("{count}, but {} must be among them", names(missing)),
+        Reason::NotConfirmed { confirmed, needed, missing, groups } => {
+            let mut lacking = Vec::new();
+            if !missing.is_empty() {
+                lacking.push(format!("{} must be among them", names(missing)));
             }
+            lacking.extend(groups.iter().map(group));
+            counted(*confirmed, *needed, &lacking)
         }
-        Reason::CouldNotFindOut { confirmed, needed, silent } => {
-            let count = confirmations(*confirmed, *needed);
-            let few = usize::try_from(*needed).is_ok_and(|needed| *confirmed < needed);
-            let but = if few { "" } else { ", but a required rebuilder is missing" };
-            format!("undetermined: {} did not respond; {count}{but}", names(silent))
+        Reason::CouldNotFindOut { confirmed, needed, silent, groups } => {
+            let mut lacking: Vec<String> = groups.iter().map(group).collect();
+            if lacking.is_empty() && !is_few(*confirmed, *needed) {
+                lacking.push("a required rebuilder is missing".to_owned());
+            }
+            let count = counted(*confirmed, *needed, &lacking);
+            format!("undetermined: {} did not respond; {count}", names(silent))
         }
     }
+}
+
+/// A number of confirmations, and all that they lack beside the number.
+fn counted(confirmed: usize, needed: u32, lacking: &[String]) -> String {
+    let count = confirmations(confirmed, needed);
+    match (lacking, is_few(confirmed, needed)) {
+        ([], _) => count,
+        (lacking, true) => format!("{count}; {}", lacking.join("; ")),
+        (lacking, false) => format!("{count}, but {}", lacking.join("; ")),
+    }
+}
+
+fn is_few(confirmed: usize, needed: u32) -> bool {
+    usize::try_from(needed).is_ok_and(|needed| confirmed < needed)
+}
+
+/// The number of confirmations that a group lacks.
+fn group(count: &GroupCount) -> String {
+    let needed = count.needed.count();
+    let confirmations = if needed == 1 { "confirmation" } else { "confirmations" };
+    let are = if count.missing() == 1 { "is" } else { "are" };
+    format!(
+        "{} of {needed} {confirmations} from group {} {are} missing",
+        count.missing(),
+        count.group
+    )
+}
+
+/// The confirmations that must come from within groups, in brackets behind a space; nothing without
+/// a group.
+#[must_use]
+pub fn from_groups(requirement: &Requirement) -> String {
+    let each = requirement.groups().iter();
+    let each = each.map(|(name, quota)| format!("{} from group {name}", quota.threshold.count()));
+    let all: Vec<String> = each.collect();
+    if all.is_empty() { String::new() } else { format!(" ({})", all.join(", ")) }
 }
 
 fn confirmations(confirmed: usize, needed: u32) -> String {
@@ -161,18 +199,19 @@ pub fn standings(report: Option<&Report>) -> String {
     let expired = report
         .expired_exception
         .as_ref()
-        .map(|(place, date)| format!("; the exception in {place} expired on {}", date.date()));
-    let unhashed = report.unhashed_exception.as_ref().map(|place| format!("; {}", unhashed(place)));
+        .map(|it| format!("; {} expired {}", it.spoken(), it.expires.ended()));
+    let unhashed = report.unhashed_exception.as_ref().map(|it| format!("; {}", unhashed(it)));
     format!(" [{}{}{}]", all.join("; "), expired.unwrap_or_default(), unhashed.unwrap_or_default())
 }
 
 /// The reason that an exception does not apply to a package without a SHA-256 in its index, and the
 /// command that makes one that applies.
 #[must_use]
-pub fn unhashed(place: &Place) -> String {
+pub fn unhashed(exemption: &Exemption) -> String {
     format!(
-        "its index has no SHA-256, so the exception in {place} does not apply; to allow the file: \
-         apt-quorum exception add FILE"
+        "its index has no SHA-256, so {} does not apply; to allow the file: apt-quorum exception \
+         add FILE",
+        exemption.spoken()
     )
 }
 
@@ -308,7 +347,12 @@ mod tests {
 
     #[test]
     fn a_command_is_never_followed_by_a_full_stop() {
-        let few = refusal(Reason::NotConfirmed { confirmed: 1, needed: 2, missing: Vec::new() });
+        let few = refusal(Reason::NotConfirmed {
+            confirmed: 1,
+            needed: 2,
+            missing: Vec::new(),
+            groups: Vec::new(),
+        });
         let conflict = refusal(Reason::Conflict { rebuilders: Vec::new() });
         let missing = refusal(Reason::Missing);
         assert_eq!(
@@ -322,19 +366,33 @@ mod tests {
     #[test]
     fn enough_confirmations_do_not_read_as_too_few() {
         let carol: RebuilderName = "carol".parse().unwrap();
-        let confirmed =
-            |confirmed| Reason::NotConfirmed { confirmed, needed: 2, missing: vec![carol.clone()] };
+        let confirmed = |confirmed| Reason::NotConfirmed {
+            confirmed,
+            needed: 2,
+            missing: vec![carol.clone()],
+            groups: Vec::new(),
+        };
         for (reason, expected) in [
             (confirmed(1), "1 of 2 required confirmations; carol must be among them"),
             (confirmed(2), "2 of 2 required confirmations, but carol must be among them"),
             (confirmed(3), "3 confirmations (2 required), but carol must be among them"),
             (
-                Reason::CouldNotFindOut { confirmed: 2, needed: 2, silent: vec![carol.clone()] },
+                Reason::CouldNotFindOut {
+                    confirmed: 2,
+                    needed: 2,
+                    silent: vec![carol.clone()],
+                    groups: Vec::new(),
+                },
                 "undetermined: carol did not respond; 2 of 2 required confirmations, but a \
                  required rebuilder is missing",
             ),
             (
-                Reason::CouldNotFindOut { confirmed: 1, needed: 2, silent: vec![carol.clone()] },
+                Reason::CouldNotFindOut {
+                    confirmed: 1,
+                    needed: 2,
+                    silent: vec![carol.clone()],
+                    groups: Vec::new(),
+                },
                 "undetermined: carol did not respond; 1 of 2 required confirmations",
             ),
         ] {

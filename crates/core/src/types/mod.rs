@@ -32,7 +32,9 @@ pub(crate) use key::KeyMaterial;
 pub use key::{EcdsaP256Key, KeyError, KeyId, KeyKind, PublicKey, RsaKey};
 pub use keyring::Unverified;
 pub use package::{Architecture, DebVersion, NameError, PackageName, SourceName};
-pub use rebuilder::{RebuilderName, RebuilderNameError, Threshold, ThresholdError};
+pub use rebuilder::{
+    GroupName, GroupNameError, RebuilderName, RebuilderNameError, Threshold, ThresholdError,
+};
 pub use secret::{SecretKey, SecretKeyError};
 pub use text::{Printable, plain, printable};
 pub use time::{Timestamp, TimestampError};

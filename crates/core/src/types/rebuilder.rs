@@ -15,29 +15,51 @@ pub struct RebuilderName(String);
 )]
 pub struct RebuilderNameError;
 
+/// The name by which the administrator calls rebuilders that have something in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupName(String);
+
+/// Text that is not a group's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a group's name is 1 to {} letters, digits, '.', '_' or '-', and starts with a letter or digit",
+    RebuilderName::MAX_LENGTH
+)]
+pub struct GroupNameError;
+
 impl RebuilderName {
     const MAX_LENGTH: usize = 64;
+}
+
+/// Returns true for a name that is safe as a file name, on a terminal and in TOML.
+fn is_name(text: &str) -> bool {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.len() <= RebuilderName::MAX_LENGTH
+        && text.chars().all(good)
 }
 
 impl FromStr for RebuilderName {
     type Err = RebuilderNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if text.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && text.len() <= Self::MAX_LENGTH
-            && text.chars().all(good)
-        {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(RebuilderNameError)
-        }
+        is_name(text).then(|| Self(text.to_owned())).ok_or(RebuilderNameError)
+    }
+}
+
+impl FromStr for GroupName {
+    type Err = GroupNameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        is_name(text).then(|| Self(text.to_owned())).ok_or(GroupNameError)
     }
 }
 
 super::package::shown_as_text!(RebuilderName);
 super::package::written_as_text!(RebuilderName);
 super::package::read_from_text!(RebuilderName);
+super::package::shown_as_text!(GroupName);
+super::package::written_as_text!(GroupName);
 
 /// The number of rebuilders that must confirm. It is never zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +124,7 @@ mod tests {
         assert!("reproduce.debian.net".parse::<RebuilderName>().is_ok());
         for bad in ["", ".", "..", "-x", "a/b", "a b", "a\u{1b}[31m", &"a".repeat(65)] {
             assert!(bad.parse::<RebuilderName>().is_err(), "{bad:?}");
+            assert!(bad.parse::<GroupName>().is_err(), "{bad:?}");
         }
     }
 }

@@ -8,6 +8,7 @@ mod archive;
 mod description;
 mod diagnostic;
 mod exceptions;
+mod groups;
 mod policy;
 mod reader;
 mod rebuilders;
@@ -242,9 +243,10 @@ pub fn load_with(
     let (rebuilders, all_read) =
         files.each(&directory.join("rebuilders.d"), &mut problems, rebuilders::read);
     let names = rebuilders::names(&rebuilders, all_read, &mut problems);
+    let mut ids = exceptions::Ids::new();
     let (exceptions, exceptions_read) =
         files.each(&directory.join("exceptions.d"), &mut problems, |source, _, found| {
-            exceptions::read(source, found)
+            exceptions::read(source, &mut ids, found)
         });
     let path = directory.join("policy.toml");
     let policy = files

@@ -1,11 +1,12 @@
 //! `policy.toml`: the mode, the threshold, the rules.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::diagnostic::{Diagnostic, Problems, SourceFile, SourcePlace};
+use super::groups::{Groups, Quotas, list};
 use super::reader::{Located, Table, TextList, document};
 use super::{ConfigFiles, Direct, HoldSettings, Rebuilders, Timeouts};
 use crate::policy::{Matcher, Mode, OnConflict, Requirement, RequirementError, Rule};
@@ -32,12 +33,13 @@ pub(super) struct NetworkSettings {
 #[derive(Clone)]
 struct Defaults {
     threshold: Given<Threshold>,
+    groups: Given<Quotas>,
     conflict: OnConflict,
 }
 
 /// A value that may be missing, or wrong and reported.
 #[derive(Clone)]
-enum Given<T> {
+pub(super) enum Given<T> {
     Right(Located<T>),
     Wrong,
     Missing,
@@ -57,6 +59,8 @@ pub(super) fn read(
         let mode = table.required("mode", what, mode, problems);
         let conflict = on_conflict(table, problems).unwrap_or(OnConflict::Warn);
         let threshold = threshold(table, problems);
+        let named = Groups::read(table, rebuilders, problems);
+        let groups = named.quotas(table, problems);
         let default = match (&mode, &threshold) {
             (Some(mode), _) if mode.value == Mode::Enforce && rebuilders.are_none() => {
                 let message = "no rebuilder is configured, so every package would be refused";
@@ -65,7 +69,7 @@ pub(super) fn read(
                 None
             }
             (_, Given::Right(threshold)) => {
-                default_requirement(threshold, rebuilders, conflict, problems)
+                default_requirement(threshold, &groups, rebuilders, conflict, problems)
             }
             (_, Given::Missing) if !rebuilders.are_none() => {
                 let message = "threshold is missing: how many rebuilders must confirm?";
@@ -74,9 +78,9 @@ pub(super) fn read(
             }
             (_, Given::Missing | Given::Wrong) => None,
         };
-        let defaults = Defaults { threshold, conflict };
+        let defaults = Defaults { threshold, groups, conflict };
         let rules = table.tables("rule", problems, |table, problems| {
-            rule(table, rebuilders, &defaults, problems)
+            rule(table, rebuilders, &named, &defaults, problems)
         });
         let direct = [("judge", Direct::Judge), ("pass", Direct::Pass)];
         let direct = table.choice("dpkg", &direct, problems).map_or(Direct::Judge, |it| it.value);
@@ -108,12 +112,18 @@ fn threshold_help(rebuilders: &Rebuilders) -> String {
 /// The requirement if no rule matches.
 fn default_requirement(
     threshold: &Located<Threshold>,
+    groups: &Given<Quotas>,
     rebuilders: &Rebuilders,
     conflict: OnConflict,
     problems: &mut Problems,
 ) -> Option<Requirement> {
     let counted = rebuilders.names.clone();
-    let made = Requirement::new(threshold.value, counted, BTreeSet::new(), conflict);
+    let quotas = match groups {
+        Given::Right(groups) => groups.value.quotas.clone(),
+        Given::Missing => BTreeMap::new(),
+        Given::Wrong => return None,
+    };
+    let made = Requirement::new(threshold.value, counted, BTreeSet::new(), quotas, conflict);
     let errors = match made {
         Ok(requirement) => return Some(requirement),
         // A mistake may hide one more rebuilder.
@@ -130,7 +140,10 @@ fn default_requirement(
                 .place
                 .saying(&format!("threshold is {}, but {}", count.count(), there_are(counted, "")))
                 .help(format!("rebuilders: {}", list(&rebuilders.names))),
-            error @ RequirementError::RequiredNotCounted(_) => threshold.place.saying(&error),
+            RequirementError::RequiredNotCounted(_) => threshold.place.saying(&error),
+            RequirementError::GroupTooSmall { .. } => {
+                too_small(error, &threshold.place, groups, "")
+            }
         });
     }
     None
@@ -139,6 +152,7 @@ fn default_requirement(
 fn rule(
     table: &mut Table<'_, '_>,
     all: &Rebuilders,
+    named: &Groups,
     defaults: &Defaults,
     problems: &mut Problems,
 ) -> Option<Rule> {
@@ -154,6 +168,7 @@ fn rule(
     let own = threshold(table, problems);
     let counted = rebuilders(table, "rebuilders", all, problems);
     let required = rebuilders(table, "require", all, problems);
+    let groups = named.quotas(table, problems);
     let conflict = on_conflict(table, problems).unwrap_or(defaults.conflict);
     let reason = table.text("reason", problems).map(|text| text.value.into_owned());
     if all.are_none() {
@@ -166,6 +181,12 @@ fn rule(
     let (threshold, is_own) = match (&own, &defaults.threshold) {
         (Given::Right(own), _) => (own, true),
         (Given::Missing, Given::Right(default)) => (default, false),
+        _ => return None,
+    };
+    let (quotas, own_groups) = match (&groups, &defaults.groups) {
+        (Given::Right(own), _) => (own.value.quotas.clone(), true),
+        (Given::Missing, Given::Right(default)) => (default.value.quotas.clone(), false),
+        (Given::Missing, Given::Missing) => (BTreeMap::new(), false),
         _ => return None,
     };
     // With a name missing, a check of the threshold would be guesswork.
@@ -182,6 +203,7 @@ fn rule(
         threshold.value,
         counted.clone(),
         names(&required).unwrap_or_default(),
+        quotas,
         conflict,
     );
     match made {
@@ -191,8 +213,14 @@ fn rule(
         }
         Err(errors) => {
             for error in errors {
-                let place = if is_own { threshold.place.clone() } else { table.place() };
-                problems.push(explained(error, &place, is_own, &counted, &required));
+                let is_group = matches!(error, RequirementError::GroupTooSmall { .. });
+                problems.push(if is_group {
+                    let groups = if own_groups { &groups } else { &Given::Missing };
+                    too_small(error, &table.place(), groups, " in this rule")
+                } else {
+                    let place = if is_own { threshold.place.clone() } else { table.place() };
+                    explained(error, &place, is_own, &counted, &required)
+                });
             }
             None
         }
@@ -229,6 +257,39 @@ fn explained(
                 .saying(&format!("{name} is required, but does not count in this rule"))
                 .help(format!("rebuilders of this rule: {}", list(counted)))
         }
+        error @ RequirementError::GroupTooSmall { .. } => place.saying(&error),
+    }
+}
+
+/// Explains that a group has too few members that count. The groups of a rule are missing where it
+/// has those of the top.
+fn too_small(
+    error: RequirementError,
+    place: &SourcePlace,
+    groups: &Given<Quotas>,
+    here: &str,
+) -> Diagnostic {
+    let RequirementError::GroupTooSmall { group, needed, counted } = error else {
+        return place.saying(&error);
+    };
+    let only = match counted {
+        0 => "none of its rebuilders counts".to_owned(),
+        1 => "only 1 of its rebuilders counts".to_owned(),
+        _ => format!("only {counted} of its rebuilders count"),
+    };
+    let own = match groups {
+        Given::Right(groups) => groups.value.places.get(&group),
+        _ => None,
+    };
+    let required = match needed.count() {
+        1 => format!("1 confirmation from group {group} is required"),
+        count => format!("{count} confirmations from group {group} are required"),
+    };
+    match own {
+        Some(own) => own.saying(&format!("{required}, but {only}{here}")),
+        None => place
+            .saying(&format!("{required} at the top, but {only}{here}"))
+            .help("give this rule its own groups; groups = {} requires none"),
     }
 }
 
@@ -237,11 +298,6 @@ fn there_are(count: usize, place: &str) -> String {
         1 => format!("there is only 1 rebuilder{place}"),
         _ => format!("there are only {count} rebuilders{place}"),
     }
-}
-
-fn list(names: &BTreeSet<RebuilderName>) -> String {
-    let names: Vec<&str> = names.iter().map(RebuilderName::as_str).collect();
-    if names.is_empty() { "none yet".to_owned() } else { names.join(", ") }
 }
 
 /// The keys for the conditions of rules and exceptions.
@@ -311,7 +367,7 @@ fn on_conflict(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<OnC
 }
 
 /// Reads a list of existing rebuilders.
-fn rebuilders(
+pub(super) fn rebuilders(
     table: &mut Table<'_, '_>,
     key: &'static str,
     all: &Rebuilders,

@@ -17,7 +17,7 @@ use crate::policy::Place;
 use crate::types::Timestamp;
 
 /// All keys that may occur anywhere. None of them counts as a misspelling of another one.
-const KEYS: [&str; 46] = [
+const KEYS: [&str; 49] = [
     "answer_timeout",
     "architecture",
     "architectures",
@@ -33,8 +33,11 @@ const KEYS: [&str; 46] = [
     "exception",
     "expires",
     "file",
+    "group",
+    "groups",
     "hold",
     "hold_alarm",
+    "id",
     "key",
     "label",
     "max_age_days",
@@ -87,6 +90,13 @@ pub(super) struct Located<T> {
 /// A list with the items that could be read.
 pub(super) struct TextList<T> {
     pub(super) items: Vec<Located<T>>,
+    /// True if these are all items
+    pub(super) complete: bool,
+}
+
+/// Numbers under keys that are names of the administrator's own, as far as they could be read.
+pub(super) struct NamedNumbers<K> {
+    pub(super) items: Vec<(Located<K>, Located<i64>)>,
     /// True if these are all items
     pub(super) complete: bool,
 }
@@ -155,6 +165,15 @@ impl<'s, 't> Table<'s, 't> {
         problems: &mut Problems,
     ) -> Option<Located<i64>> {
         let value = self.take(key)?;
+        self.whole(key, value, problems)
+    }
+
+    fn whole(
+        &self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        problems: &mut Problems,
+    ) -> Option<Located<i64>> {
         let number = value
             .get_ref()
             .as_integer()
@@ -187,6 +206,23 @@ impl<'s, 't> Table<'s, 't> {
             .and_then(|day| Timestamp::start_of_day(day.year, day.month, day.day).ok());
         let expected = "a day without quotes and without a time, such as 2027-03-01";
         self.typed(key, value, moment, expected, problems)
+    }
+
+    /// Reads the last day of something, and returns the moment at which the day after it begins in
+    /// UTC.
+    pub(super) fn last_day(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Option<Located<Timestamp>> {
+        let day = self.date(key, problems)?;
+        match day.value.end_of_day() {
+            Ok(value) => Some(Located { value, place: day.place }),
+            Err(error) => {
+                problems.push(day.place.saying(&error));
+                None
+            }
+        }
     }
 
     /// Reads a list of texts, each by the `FromStr` of its type. An empty list is a mistake: as a
@@ -242,6 +278,41 @@ impl<'s, 't> Table<'s, 't> {
         }
         // The readable items are used, so that the mistakes after them are found as well.
         Some(list)
+    }
+
+    /// Reads a table of whole numbers, whose keys it reads by the `FromStr` of their type.
+    pub(super) fn numbers<K>(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Option<NamedNumbers<K>>
+    where
+        K: FromStr,
+        K::Err: fmt::Display,
+    {
+        let value = self.take(key)?;
+        let table = value.get_ref().as_table();
+        let expected = format!("a table of whole numbers, such as {key} = {{ name = 1 }}");
+        let table = self.typed(key, value, table, &expected, problems)?.value;
+        let mut all = NamedNumbers { items: Vec::new(), complete: true };
+        for (name, value) in table.iter() {
+            let place = self.source.at(name.span());
+            let text: &str = name.get_ref();
+            let name = match text.parse() {
+                Ok(value) => Some(Located { value, place }),
+                Err(error) => {
+                    problems.push(place.saying(&error));
+                    None
+                }
+            };
+            let number = match self.reported.contains(&value.span()) {
+                true => None,
+                false => self.whole(&format!("each number of {key}"), value, problems),
+            };
+            all.complete &= name.is_some() && number.is_some();
+            all.items.extend(name.zip(number));
+        }
+        Some(all)
     }
 
     /// Reads one of a few words.

@@ -88,7 +88,7 @@ pub(super) fn head_each(name: &str) -> String {
 /// The name in a header in single brackets that should have double ones.
 fn name_of_several(header: &str) -> Option<&'static str> {
     let name = header.strip_prefix('[')?.strip_suffix(']')?;
-    ["rule", "exception", "key", "endpoint"].into_iter().find(|several| *several == name)
+    ["rule", "exception", "group", "key", "endpoint"].into_iter().find(|several| *several == name)
 }
 
 /// Finds the places of this very line.

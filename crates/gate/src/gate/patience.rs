@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, Protocol};
-use crate::policy::Mode;
+use crate::policy::{Mode, Requirement};
 use crate::types::RebuilderName;
 
 /// The interval at which the run checks for which rebuilders it waits.
@@ -67,6 +67,8 @@ pub struct Patience {
     resting: BTreeSet<RebuilderName>,
     /// The number of rebuilders that can be enough by some rule. None if all files pass without any
     enough: usize,
+    /// The requirements, where each of them has groups
+    groups: Vec<Requirement>,
     looked: Instant,
 }
 
@@ -102,11 +104,19 @@ impl Patience {
             usize::try_from(fewest).ok()
         };
         let enough = config.and_then(enough);
+        let groups = |config: &Config| -> Vec<Requirement> {
+            let rules = config.policy.rules().iter().map(|it| &it.requirement);
+            let all = || config.policy.default_requirement().into_iter().chain(rules.clone());
+            let grouped = config.policy.mode() == Mode::Enforce
+                && all().all(|requirement| !requirement.groups().is_empty());
+            all().filter(|_| grouped).cloned().collect()
+        };
         Self {
             budgets: config.map(of).unwrap_or_default(),
             used: BTreeMap::new(),
             resting: BTreeSet::new(),
             enough: enough.unwrap_or(1),
+            groups: config.map(groups).unwrap_or_default(),
             looked: Instant::now(),
         }
     }
@@ -159,8 +169,9 @@ impl Patience {
         let mut awaited = awaited();
         awaited.retain(|name| self.rests(name).is_none());
         let sharing = u32::try_from(awaited.len()).unwrap_or(u32::MAX);
-        let asked = self.budgets.keys().filter(|name| self.rests(name).is_none()).count();
-        if sharing == 0 || awaited.len() >= asked && asked >= self.enough {
+        let asked: BTreeSet<RebuilderName> =
+            self.budgets.keys().filter(|name| self.rests(name).is_none()).cloned().collect();
+        if sharing == 0 || awaited.len() >= asked.len() && asked.len() >= self.enough {
             return Vec::new();
         }
         // If more time has passed, this process was busy itself, and no rebuilder is to blame.
@@ -168,8 +179,10 @@ impl Patience {
         // If the others are too few to decide and all together are enough, the awaited ones are
         // necessary and do not delay the run. A rebuilder that answers at once without a result
         // must not make them rest.
-        let others = asked.saturating_sub(awaited.len());
-        let decide = others < self.enough && self.enough <= asked;
+        let others = asked.len().saturating_sub(awaited.len());
+        let decide = (others < self.enough && self.enough <= asked.len())
+            || (!self.within_groups(asked.difference(&awaited))
+                && self.within_groups(asked.iter()));
         let mut spent = Vec::new();
         for name in awaited {
             let used = self.used.entry(name.clone()).or_default();
@@ -182,6 +195,14 @@ impl Patience {
             }
         }
         spent
+    }
+
+    /// Returns true when these rebuilders are enough for the groups of some rule, or some rule has
+    /// none.
+    fn within_groups<'a>(&self, names: impl Iterator<Item = &'a RebuilderName>) -> bool {
+        let names = names.collect();
+        self.groups.is_empty()
+            || self.groups.iter().any(|it| it.by_group(&names).all(|count| count.is_enough()))
     }
 }
 
@@ -197,7 +218,7 @@ mod tests {
     fn patience(names: &[&str]) -> Patience {
         let budgets = names.iter().map(|it| (name(it), Duration::from_secs(5))).collect();
         let (used, resting, looked) = (BTreeMap::new(), BTreeSet::new(), Instant::now());
-        Patience { budgets, used, resting, enough: 1, looked }
+        Patience { budgets, used, resting, enough: 1, groups: Vec::new(), looked }
     }
 
     /// Lets so many seconds pass in which these rebuilders are waited for. Returns the rebuilders

@@ -167,7 +167,7 @@ fn of(record: &Record) -> Vec<(&'static str, String)> {
         ("APT_QUORUM_FILE", Some(record.path.clone())),
         ("APT_QUORUM_RULE", record.report.rule.clone()),
         ("APT_QUORUM_THRESHOLD", record.report.threshold.map(|it| it.to_string())),
-        ("APT_QUORUM_EXCEPTION", record.exception.as_ref().map(|it| it.place.to_string())),
+        ("APT_QUORUM_EXCEPTION", record.exception.as_ref().map(|it| it.called())),
         ("APT_QUORUM_POLICY", record.policy.map(|it| it.to_string())),
     ];
     let mut fields: Vec<_> =
