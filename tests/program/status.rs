@@ -270,7 +270,7 @@ fn the_machine_in_numbers_by_the_last_audit_and_the_receipts_since_then() {
     let fields = in_numbers(&world, &["--fields"]);
     assert_eq!(counts(&fields), "2 1 0 1 1 1");
     assert_eq!(value(&fields, "audited").as_deref(), Some("2026-02-01T12:00:00Z"));
-    assert_eq!(value(&fields, "exceptions-until").as_deref(), Some("2199-01-01T00:00:00Z"));
+    assert_eq!(value(&fields, "exceptions-until").as_deref(), Some("2199-01-02T00:00:00Z"));
     assert_eq!(value(&fields, "held"), None);
 
     let held = r#"{"schema":1,"time":"2026-02-01T08:00:00Z","held":[{"package":"x","architecture":"all","version":"2","kept_as":"amd64","installed":"1","since":"2026-01-28T07:00:00Z","security":true,"unconfirmed":true,"reason":"why","missing":[]}]}"#;

@@ -112,9 +112,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stop> {
     let exceptions: &[Exception] = loaded.map(|it| it.policy.exceptions()).unwrap_or_default();
     let option = arguments.directory.config.as_ref();
     let option = option.map(|it| format!(" --config {}", it.display())).unwrap_or_default();
-    let in_force = || exceptions.iter().filter(|it| now < it.exemption.expires);
-    let width = |it: &&Exception| Width::of(&it.matcher);
-    let wide = in_force().filter(|it| width(it).is_some()).map(reference).collect();
+    let in_force = exceptions.iter().filter(|it| now < it.exemption.expires);
+    let wide = in_force.filter(|it| Width::of(&it.matcher).is_some()).map(reference).collect();
     let status = Status {
         schema: 1,
         time: now,
@@ -159,13 +158,6 @@ struct Ground {
     entrances: Vec<ActiveEntrance>,
 }
 
-/// Returns true when an exception in force takes packages from everywhere: whatever the rest says,
-/// the machine is not guarded.
-fn is_open(config: &Config, now: Timestamp) -> bool {
-    let mut in_force = config.policy.exceptions().iter().filter(|it| now < it.exemption.expires);
-    in_force.any(|it| Width::of(&it.matcher) == Some(Width::Everything))
-}
-
 impl Ground {
     fn open(arguments: &Arguments) -> Result<Self, Stop> {
         let dump = apt_dump(Environment::Heard, None).map_err(Stop::wrong)?.unwrap_or_default();
@@ -181,11 +173,13 @@ impl Ground {
     }
 
     fn is_guarded(&self) -> bool {
-        let enforced = self
-            .loaded
-            .as_ref()
-            .is_ok_and(|it| it.policy.mode() == Mode::Enforce && !is_open(it, self.now));
-        enforced && self.entrances.iter().all(|it| it.active || !it.needed)
+        let Ok(config) = &self.loaded else { return false };
+        let enforced = config.policy.mode() == Mode::Enforce;
+        let mut in_force =
+            config.policy.exceptions().iter().filter(|it| self.now < it.exemption.expires);
+        // It takes packages from everywhere, whatever the rest says.
+        let is_open = in_force.any(|it| Width::of(&it.matcher) == Some(Width::Everything));
+        enforced && !is_open && self.entrances.iter().all(|it| it.active || !it.needed)
     }
 
     fn exit(&self) -> Exit {
@@ -198,7 +192,10 @@ impl Ground {
 
     fn summary(&self) -> Result<MachineSummary, Stop> {
         let config = self.loaded.as_ref().ok();
-        MachineSummary::read(&self.apt, &self.state, config, &self.entrances, self.now)
+        let mut summary =
+            MachineSummary::read(&self.apt, &self.state, config, &self.entrances, self.now)?;
+        summary.guarded = self.is_guarded();
+        Ok(summary)
     }
 }
 

@@ -47,6 +47,10 @@ pub(super) fn check(summary: &MachineSummary, warning: u32, critical: u32) -> (S
     if summary.mode == Some("warn") {
         problems.push((CheckResult::Warning, "mode warn: nothing is refused".to_owned()));
     }
+    if !summary.guarded && problems.is_empty() {
+        let why = "an exception applies to every package of every repository";
+        problems.push((CheckResult::Critical, why.to_owned()));
+    }
     if summary.counts.conflict > 0 {
         let packages = counted(summary.counts.conflict, "package");
         problems.push((CheckResult::Critical, format!("{packages} in conflict")));
@@ -116,6 +120,12 @@ mod tests {
             "APT-QUORUM CRITICAL - 1 package in conflict; mode warn: nothing is refused; 1204 of ";
         assert!(text.starts_with(expected), "{text}");
         it.counts.conflict = 0;
+        it.mode = Some("enforce");
+        it.guarded = false;
+        let (text, exit) = check(&it, 4, 7);
+        assert_eq!(exit, Exit::Wrong);
+        assert!(text.contains("CRITICAL - an exception applies to every package of every repo"));
+        it.mode = Some("warn");
         it.inactive = vec!["before unpacking (apt)"];
         let (text, exit) = check(&it, 4, 7);
         assert_eq!(exit, Exit::Wrong);

@@ -14,7 +14,6 @@ use crate::audit::{Counts, LAST_AUDIT, MAX_LAST_AUDIT, System, Tally};
 use crate::cli::world::Stop;
 use crate::config::Config;
 use crate::hold::{HeldRecord, STATE};
-use crate::policy::Mode;
 use crate::sys::files::read_bounded;
 use crate::types::Timestamp;
 
@@ -88,7 +87,6 @@ impl MachineSummary {
         let inactive: Vec<&str> =
             entrances.iter().filter(|it| it.needed && !it.active).map(|it| it.name).collect();
         let policy = config.map(|it| &it.policy);
-        let enforced = policy.is_some_and(|it| it.mode() == Mode::Enforce);
         let rules = policy.map(|it| it.rules()).unwrap_or_default();
         let default = policy.and_then(|it| it.default_requirement());
         let needed = rules.iter().map(|it| &it.requirement).chain(default);
@@ -97,7 +95,8 @@ impl MachineSummary {
         Ok(Self {
             schema: 1,
             time: now,
-            guarded: enforced && inactive.is_empty(),
+            // The caller knows.
+            guarded: false,
             configured: policy.is_some(),
             mode: policy.map(|it| super::super::mode::word(it.mode())),
             inactive,
