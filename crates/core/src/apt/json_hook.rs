@@ -4,7 +4,6 @@
 //! line behind each. Newer versions, such as 3.0, send their whole configuration with the
 //! first one; 2.6 does not.
 
-use std::collections::BTreeSet;
 use std::io::{self, BufRead, Read};
 
 use serde::Deserialize;
@@ -36,8 +35,8 @@ pub enum HookMessage {
         /// from the command line, which need not be what an index lists under the same name and
         /// version
         odd: Vec<Called>,
-        /// Is true when all of these are named on the command line: then apt does not ask
-        named: bool,
+        /// True if apt was told to upgrade what there is to upgrade, and no package by name
+        upgrade: bool,
     },
     /// Something else, which needs no answer.
     Other,
@@ -76,8 +75,6 @@ struct Params {
     versions: Vec<String>,
     options: Vec<Setting>,
     command: String,
-    #[serde(rename = "search-terms")]
-    search_terms: Vec<String>,
     packages: Vec<HookPackage>,
 }
 
@@ -166,22 +163,12 @@ fn message(request: Request) -> Result<HookMessage, HookMessageError> {
             }
             packages.sort();
             packages.dedup();
-            let terms: BTreeSet<&str> =
-                params.search_terms.iter().map(|it| package_of(it)).collect();
-            let named = params.command == "install"
-                && packages.iter().all(|it| terms.contains(it.package.as_str()))
-                && odd.iter().all(|it| terms.contains(it.package.as_str()));
-            Ok(HookMessage::BeforePrompt { packages, odd, named })
+            let upgrade = params.command.ends_with("upgrade");
+            Ok(HookMessage::BeforePrompt { packages, odd, upgrade })
         }
         Some("bye") => Ok(HookMessage::Bye),
         _ => Ok(HookMessage::Other),
     }
-}
-
-/// The package that a word on the command line names: `name`, `name:architecture`,
-/// `name=version`, `name/release` (apt-get(8), "install").
-fn package_of(term: &str) -> &str {
-    term.split([':', '=', '/']).next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -211,34 +198,36 @@ mod tests {
         assert_eq!(answer, "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"version\":\"0.2\"}}\n\n");
         let configuration = configuration.unwrap();
         assert_eq!(configuration.find("apt::get::assume-yes"), Some("1"));
-        let Some(HookMessage::BeforePrompt { packages, odd, named }) = read(&mut from).unwrap()
+        let Some(HookMessage::BeforePrompt { packages, odd, upgrade }) = read(&mut from).unwrap()
         else {
             panic!("no packages")
         };
         let shown: Vec<String> = packages.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["aa 1 amd64", "bb 1:2-3 all"]);
-        assert!(odd.is_empty() && !named, "aa was not asked for");
+        assert!(odd.is_empty() && !upgrade);
         assert!(matches!(read(&mut from).unwrap(), Some(HookMessage::Other)));
         assert!(matches!(read(&mut from).unwrap(), Some(HookMessage::Bye)));
         assert!(read(&mut from).unwrap().is_none());
     }
 
     #[test]
-    fn what_somebody_named_apt_does_not_ask_about() {
-        let text = |command: &str, terms: &str| {
+    fn an_upgrade_names_no_packages() {
+        let text = |command: &str| {
             format!(
-                r#"{{"method":"org.debian.apt.hooks.install.pre-prompt","params":{{"command":"{command}","search-terms":[{terms}],"packages":[{{"name":"aa","mode":"install","versions":{{"install":{{"version":"1","architecture":"all"}}}}}}]}}}}"#
+                r#"{{"method":"org.debian.apt.hooks.install.pre-prompt","params":{{"command":"{command}","search-terms":[],"packages":[{{"name":"aa","mode":"install","versions":{{"install":{{"version":"1","architecture":"all"}}}}}}]}}}}"#
             )
         };
-        for (command, terms, expected) in [
-            ("install", r#""aa""#, true),
-            ("install", r#""bb","aa:amd64=1""#, true),
-            ("install", r#""aa/stable""#, true),
-            ("install", r#""bb""#, false),
-            ("upgrade", r#""aa""#, false),
+        for (command, expected) in [
+            ("install", false),
+            ("reinstall", false),
+            ("upgrade", true),
+            ("dist-upgrade", true),
+            ("full-upgrade", true),
         ] {
-            match read(&mut text(command, terms).as_bytes()) {
-                Ok(Some(HookMessage::BeforePrompt { named, .. })) => assert_eq!(named, expected),
+            match read(&mut text(command).as_bytes()) {
+                Ok(Some(HookMessage::BeforePrompt { upgrade, .. })) => {
+                    assert_eq!(upgrade, expected, "{command}");
+                }
                 other => panic!("{other:?}"),
             }
         }

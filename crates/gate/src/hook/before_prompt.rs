@@ -5,7 +5,7 @@
 //! only refuse earlier. The evidence that it finds is in the cache when they ask.
 
 use std::fs::File;
-use std::io::{BufReader, IsTerminal, Write};
+use std::io::{BufReader, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -29,11 +29,8 @@ const SOCKET: &str = "APT_HOOK_SOCKET";
 /// The item of apt's configuration that selects when this hook reports: see [`Speaking`].
 const ITEM: &str = "APT::Quorum::Before-Prompt";
 
-/// The last sentence when apt is told to stop.
+/// The outcome when apt is told to stop.
 const OUTCOME: &str = "Nothing was downloaded or installed.";
-
-/// The last sentence when apt is going to ask whether to continue all the same.
-const PROSPECT: &str = "If you continue, apt downloads everything and installs nothing.";
 
 /// The file with the line about packages that are held back, below `APT::Quorum::State`. The command
 /// writes it.
@@ -80,8 +77,8 @@ fn converse(socket: &File) -> Result<ExitCode, HookMessageError> {
                     }
                 }
             }
-            HookMessage::BeforePrompt { packages, odd, named } => {
-                code = look_ahead(&apt, &packages, &odd, named);
+            HookMessage::BeforePrompt { packages, odd, upgrade } => {
+                code = look_ahead(&apt, &packages, &odd, upgrade);
             }
             HookMessage::Other => {}
             HookMessage::Bye => break,
@@ -95,7 +92,7 @@ fn look_ahead(
     apt: &Configuration,
     packages: &[Identity],
     odd: &[Called],
-    all_named: bool,
+    upgrade: bool,
 ) -> ExitCode {
     if !Speaking::of(apt).speaks_in(apt) {
         return ExitCode::SUCCESS;
@@ -150,11 +147,15 @@ fn look_ahead(
     if outlook.refused().is_empty() || policy.mode() == Mode::Warn || downloads_nothing(apt) {
         return ExitCode::SUCCESS;
     }
-    if !all_named && is_asked(apt) {
-        complain_raw(&format!("{PROSPECT}\n"));
-        return ExitCode::SUCCESS;
-    }
-    complain_raw(&format!("{OUTCOME}\n"));
+    // Asked whether to go on, nobody could choose but to download all of it for nothing.
+    let advice = match (upgrade, gate.config().is_ok_and(|it| it.hold.is_on)) {
+        (false, _) => "",
+        (true, true) => {
+            " To hold the refused ones back, and install the others: apt-quorum hold refresh"
+        }
+        (true, false) => " To hold such packages back, and install the others: apt-quorum hold on",
+    };
+    complain_raw(&format!("{OUTCOME}{advice}\n"));
     trace::refused(&gate, apt, outlook.refused(), now);
     ExitCode::FAILURE
 }
@@ -208,12 +209,6 @@ const QUIET: u32 = 2;
 
 fn quiet(apt: &Configuration) -> u32 {
     apt.find("quiet").and_then(|it| it.parse().ok()).unwrap_or_default()
-}
-
-/// Returns true when apt is going to ask a person at a terminal.
-fn is_asked(apt: &Configuration) -> bool {
-    let assumed = apt.is_on("APT::Get::Assume-Yes") || quiet(apt) >= QUIET;
-    !assumed && std::io::stdin().is_terminal()
 }
 
 #[cfg(test)]
