@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AuditRecord, Counts, PackageState, RecordedPackage, SCHEMA, confirming};
+use super::{AuditRecord, Counts, PackageState, RecordedPackage, SCHEMA, UnknownCause, confirming};
 use crate::types::{Called, RebuilderName, Sha256Digest, Timestamp, printable};
 
 /// The differences between an audit and the one before. Documented in apt-quorum(1).
@@ -41,27 +41,43 @@ pub struct AuditChange {
     pub text: String,
 }
 
-/// The part of an earlier audit that the comparison reads.
+/// The part of an earlier audit that is read again.
 #[derive(Deserialize)]
-struct EarlierAudit {
+pub(super) struct EarlierAudit {
     schema: u32,
-    time: Timestamp,
-    packages: Vec<PackageBefore>,
+    pub(super) time: Timestamp,
+    pub(super) packages: Vec<PackageBefore>,
 }
 
 #[derive(Deserialize)]
-struct PackageBefore {
+pub(super) struct PackageBefore {
     #[serde(flatten)]
-    identity: Called,
-    state: PackageState,
+    pub(super) identity: Called,
+    pub(super) state: PackageState,
     #[serde(default)]
-    conflicts: Vec<ClaimBefore>,
+    pub(super) unknown_because: Option<UnknownCause>,
+    #[serde(default)]
+    pub(super) exception: Option<ExemptionBefore>,
+    #[serde(default)]
+    pub(super) conflicts: Vec<ClaimBefore>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ExemptionBefore {
+    pub(super) expires: Timestamp,
 }
 
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-struct ClaimBefore {
+pub(super) struct ClaimBefore {
     rebuilder: RebuilderName,
     sha256: Sha256Digest,
+}
+
+impl EarlierAudit {
+    /// Reads the JSON of an audit; nothing if it cannot be understood.
+    pub(super) fn read(json: &[u8]) -> Option<Self> {
+        serde_json::from_slice::<Self>(json).ok().filter(|it| it.schema == SCHEMA)
+    }
 }
 
 impl Changes {
@@ -69,8 +85,7 @@ impl Changes {
     /// parsed, there are no changes: the caller then reports the state as a whole.
     #[must_use]
     pub fn between(before: Option<&[u8]>, now: &AuditRecord) -> Self {
-        let before = before.and_then(|json| serde_json::from_slice::<EarlierAudit>(json).ok());
-        let before = before.filter(|it| it.schema == SCHEMA);
+        let before = before.and_then(EarlierAudit::read);
         let since = before.as_ref().map(|it| it.time);
         let changes = before.map(|before| {
             let of: BTreeMap<Called, PackageBefore> =

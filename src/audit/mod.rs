@@ -9,6 +9,7 @@ mod changes;
 pub mod page;
 mod record;
 mod system;
+mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,13 +17,20 @@ use crate::deb::Control;
 use crate::deb822::status::Installed;
 use crate::evidence::AtHand;
 use crate::gate::{Ask, Assessed, Gate, Gatherer, Listings};
-use crate::policy::{Assessment, Epoch, Named, Reason, Standing};
+use crate::policy::{Assessment, Epoch, Named, Reason, Standing, UnsignedStatus};
 use crate::receipt::Admitted;
 use crate::types::{Called, Identity, RebuilderName, Sha256Digest, Timestamp};
 
 pub use changes::{AuditChange, Changes};
-pub use record::{AuditRecord, Counts, RecordedPackage, SCHEMA};
+pub use record::{AuditRecord, Counts, RecordedPackage, SCHEMA, UnknownCounts};
 pub use system::{System, SystemError};
+pub use tally::Tally;
+
+/// The result of the last audit of the running system, below `APT::Quorum::State`.
+pub const LAST_AUDIT: &str = "audit.json";
+
+/// Largest last result that is read, in bytes. Of 2,000 packages it has 4 MB.
+pub const MAX_LAST_AUDIT: usize = 256 * 1024 * 1024;
 
 /// Most attestations behind one receipt that are read: as many as rebuilders can be in practice.
 const MAX_KEPT: usize = 64;
@@ -59,6 +67,22 @@ pub enum PackageState {
     Unknown,
     /// It is not confirmed, and a rebuilder signed another file under its name.
     Conflict,
+}
+
+/// The cause for which a package is [`PackageState::Unknown`].
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnknownCause {
+    /// Rebuilders that could settle it did not answer, or none was asked.
+    NoAnswer,
+    /// None of the rebuilders has rebuilt it.
+    NeverRebuilt,
+    /// Some have rebuilt it, and too few confirm it.
+    TooFew,
+    /// The file that it came from is not known.
+    NoOrigin,
 }
 
 /// The source of the SHA-256 of the file that a package came from.
@@ -243,6 +267,17 @@ pub fn confirming(
     standings.iter().filter_map(confirms)
 }
 
+/// Returns the cause for which packages are unknown, in text behind their number.
+#[must_use]
+pub const fn cause(cause: UnknownCause) -> &'static str {
+    match cause {
+        UnknownCause::NoAnswer => "without an answer",
+        UnknownCause::NeverRebuilt => "never rebuilt",
+        UnknownCause::TooFew => "with too few confirmations",
+        UnknownCause::NoOrigin => "of unknown origin",
+    }
+}
+
 /// Returns the name of a state in text. An alarm is in capitals.
 #[must_use]
 pub const fn word(state: PackageState) -> &'static str {
@@ -276,6 +311,29 @@ impl Audited {
             Assessment::Excepted { otherwise, .. } => Some(otherwise),
             Assessment::Unconfirmed { reason, .. } => Some(reason),
         }
+    }
+
+    /// Returns the cause for which it is unknown; none if it is not.
+    #[must_use]
+    pub fn unknown_cause(&self) -> Option<UnknownCause> {
+        if self.state != PackageState::Unknown {
+            return None;
+        }
+        let Some(assessed) = &self.assessed else { return Some(UnknownCause::NoOrigin) };
+        let mut cause = UnknownCause::NoAnswer;
+        for it in assessed.assessment.report().standings.values() {
+            match it {
+                Standing::Says { status: UnsignedStatus::NotBuilt, .. } | Standing::Unknown => {
+                    cause = cause.max(UnknownCause::NeverRebuilt);
+                }
+                Standing::Confirms
+                | Standing::SignedAnother { .. }
+                | Standing::Rejected { .. }
+                | Standing::Says { .. } => cause = UnknownCause::TooFew,
+                Standing::Unreachable { .. } | Standing::Pending | Standing::NotAsked => {}
+            }
+        }
+        Some(if self.is_transient() { UnknownCause::NoAnswer } else { cause })
     }
 
     /// Returns true if it is neither confirmed nor excepted.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Audited, HashSource, PackageState};
+use super::{Audited, HashSource, PackageState, UnknownCause};
 use crate::policy::{Assessment, Exemption, Listing, Standing};
 use crate::report::{RecordedClaim, RecordedGroup, RecordedReason};
 use crate::types::{Called, GroupName, RebuilderName, Sha256Digest, Timestamp};
@@ -43,8 +43,24 @@ pub struct Counts {
     pub debt: usize,
     /// See [`PackageState::Unknown`]
     pub unknown: usize,
-    /// See [`PackageState::Conflict`]
+    /// The causes of these
+    pub unknown_because: UnknownCounts,
+    /// Packages under whose name a rebuilder signed another file. Those that are confirmed or
+    /// excepted all the same are counted there as well
     pub conflict: usize,
+}
+
+/// The number of unknown packages for each cause.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnknownCounts {
+    /// See [`UnknownCause::NoAnswer`]
+    pub no_answer: usize,
+    /// See [`UnknownCause::NeverRebuilt`]
+    pub never_rebuilt: usize,
+    /// See [`UnknownCause::TooFew`]
+    pub too_few: usize,
+    /// See [`UnknownCause::NoOrigin`]
+    pub no_origin: usize,
 }
 
 /// One installed package.
@@ -72,6 +88,9 @@ pub struct RecordedPackage {
     /// The basis of that admission: `quorum`, `exception` or `warn-mode`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub basis: Option<String>,
+    /// The cause for which it is unknown
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_because: Option<UnknownCause>,
     /// True if dpkg has not finished its installation
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
@@ -122,15 +141,42 @@ impl Counts {
     pub fn of(audited: &[Audited]) -> Self {
         let mut counts = Self { installed: audited.len(), ..Self::default() };
         for it in audited {
-            *match it.state {
-                PackageState::Confirmed => &mut counts.confirmed,
-                PackageState::Excepted => &mut counts.excepted,
-                PackageState::Debt => &mut counts.debt,
-                PackageState::Unknown => &mut counts.unknown,
-                PackageState::Conflict => &mut counts.conflict,
-            } += 1;
+            match it.state {
+                PackageState::Confirmed => counts.confirmed += 1,
+                PackageState::Excepted => counts.excepted += 1,
+                PackageState::Debt => counts.debt += 1,
+                PackageState::Unknown => counts.unknown += 1,
+                // Counted below, as in every other state.
+                PackageState::Conflict => {}
+            }
+            counts.unknown_because.add(it.unknown_cause());
+            counts.conflict += usize::from(it.is_alarm());
         }
         counts
+    }
+}
+
+impl UnknownCounts {
+    /// Counts one more package with this cause, if it has one.
+    pub fn add(&mut self, cause: Option<UnknownCause>) {
+        let Some(cause) = cause else { return };
+        *match cause {
+            UnknownCause::NoAnswer => &mut self.no_answer,
+            UnknownCause::NeverRebuilt => &mut self.never_rebuilt,
+            UnknownCause::TooFew => &mut self.too_few,
+            UnknownCause::NoOrigin => &mut self.no_origin,
+        } += 1;
+    }
+
+    /// The causes that there are, each with the number of packages.
+    pub fn each(self) -> impl Iterator<Item = (UnknownCause, usize)> {
+        let all = [
+            (UnknownCause::NoAnswer, self.no_answer),
+            (UnknownCause::NeverRebuilt, self.never_rebuilt),
+            (UnknownCause::TooFew, self.too_few),
+            (UnknownCause::NoOrigin, self.no_origin),
+        ];
+        all.into_iter().filter(|(_, count)| *count > 0)
     }
 }
 
@@ -156,6 +202,7 @@ impl RecordedPackage {
                 .unwrap_or_default(),
             admitted: admitted.map(|it| it.time),
             basis: admitted.map(|it| it.basis.clone()),
+            unknown_because: audited.unknown_cause(),
             unfinished: !audited.installed.whole,
             debt: audited.state == PackageState::Debt
                 || audited.state == PackageState::Excepted

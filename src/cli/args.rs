@@ -52,6 +52,9 @@ pub(super) enum Subcommand {
     /// List, add and remove rebuilders
     #[command(subcommand)]
     Rebuilder(RebuilderCommand),
+    /// Show public keys in every form, to compare them
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// List, add and remove exceptions
     #[command(subcommand)]
     Exception(ExceptionCommand),
@@ -244,14 +247,33 @@ pub(super) enum ConfigCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("in_numbers").args(["summary", "fields", "prometheus", "nagios"]))]
 pub(super) struct StatusArguments {
     #[command(flatten)]
     pub(super) directory: ConfigDirectory,
     /// Contact the rebuilders now
-    #[arg(long)]
+    #[arg(long, conflicts_with = "in_numbers")]
     pub(super) online: bool,
-    /// Print JSON (see apt-quorum(1))
+    /// Print one line: how many installed packages are confirmed, excepted and held
     #[arg(long)]
+    pub(super) summary: bool,
+    /// Print the numbers of the summary, one NAME: VALUE on each line
+    #[arg(long)]
+    pub(super) fields: bool,
+    /// Write metrics to this file (*.prom), for node_exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub(super) prometheus: Option<PathBuf>,
+    /// Check as a plugin of Nagios or Icinga does: one line, exit codes 0 to 3
+    #[arg(long)]
+    pub(super) nagios: bool,
+    /// With --nagios: warn if a package is held for this number of days
+    #[arg(long, value_name = "DAYS", requires = "nagios", default_value_t = 3)]
+    pub(super) warning: u32,
+    /// With --nagios: critical if a package is held for this number of days
+    #[arg(long, value_name = "DAYS", requires = "nagios", default_value_t = 7)]
+    pub(super) critical: u32,
+    /// Print JSON (see apt-quorum(1))
+    #[arg(long, conflicts_with_all = ["fields", "prometheus", "nagios"])]
     pub(super) json: bool,
 }
 
@@ -382,6 +404,22 @@ pub(super) struct RebuilderRemove {
     /// The rebuilder
     #[arg(value_name = "NAME")]
     pub(super) name: String,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum KeyCommand {
+    /// Show the type, the ids and the text of the public key in a file
+    Show(KeyShow),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KeyShow {
+    /// Print JSON (see apt-quorum(1))
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The file: PEM, or an armoured certificate
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
 }
 
 #[derive(Debug, clap::Subcommand)]

@@ -16,6 +16,7 @@ mod hold;
 mod import;
 mod interrupt;
 mod judging;
+mod key;
 mod loose;
 mod mode;
 mod notify;
@@ -102,6 +103,7 @@ pub fn run() -> ExitCode {
         Subcommand::VerifyImage(arguments) => verify_image::run(&arguments),
         Subcommand::Evidence(arguments) => evidence::run(&arguments),
         Subcommand::Mode(arguments) => mode::run(&arguments),
+        Subcommand::Key(arguments) => key::run(&arguments),
         Subcommand::Exception(arguments) => exception::run(&arguments),
         Subcommand::Hold(arguments) => hold::run(&arguments),
         Subcommand::Import(arguments) => import::run(&arguments),

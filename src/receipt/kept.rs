@@ -77,6 +77,12 @@ pub struct Admitted {
     /// The signed bytes that it rested on
     #[serde(default, deserialize_with = "attestations")]
     pub claims: Vec<Sha256Digest>,
+    /// The first moment at which the exception that it rested on no longer applies
+    #[serde(default, rename = "exception", deserialize_with = "end_of_exception")]
+    pub until: Option<Timestamp>,
+    /// True if a rebuilder had signed another file under its name
+    #[serde(default, rename = "conflicts", deserialize_with = "is_there")]
+    pub conflict: bool,
 }
 
 /// Reads the admissions from the receipts of the hooks that run as root. Hands each file to `each`,
@@ -105,6 +111,21 @@ pub fn admitted(receipts: impl Read, mut each: impl FnMut(Identity, Admitted)) {
 
 fn attestations<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Sha256Digest>, D::Error> {
     Ok(Vec::<Claimed>::deserialize(from)?.into_iter().map(|it| it.attestation).collect())
+}
+
+fn end_of_exception<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Timestamp>, D::Error> {
+    #[derive(Deserialize)]
+    struct ExceptionEnd {
+        expires: Timestamp,
+    }
+
+    Ok(Option::<ExceptionEnd>::deserialize(from)?.map(|it| it.expires))
+}
+
+fn is_there<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Ok(!Vec::<serde::de::IgnoredAny>::deserialize(from)?.is_empty())
 }
 
 /// Returns the bytes with this SHA-256 that a decision rested on, if they are still there.

@@ -77,10 +77,10 @@ fn one_key_in_two_forms_has_one_owner() {
             // Two certificates around one key.
             (inside("a", wrap), inside("b", &with_subkey)),
         ] {
-            let shared = KeyRingError::SharedKey { first: rebuilder("a"), index: 1 };
+            let shared = KeyRingError::SharedKey { first: rebuilder("a"), earlier: 0, index: 1 };
             assert_eq!(KeyRing::new(vec![first, second]).unwrap_err(), [shared]);
         }
-        let repeated = KeyRingError::RepeatedKey { index: 1 };
+        let repeated = KeyRingError::RepeatedKey { earlier: 0, index: 1 };
         assert_eq!(KeyRing::new(vec![plain("a"), inside("a", wrap)]).unwrap_err(), [repeated]);
     }
     let others = vec![pinned("a", read(&recipe(PgpKey::new(CREATED)))), plain("b")];

@@ -435,8 +435,8 @@ fn a_key_has_exactly_one_owner() {
     assert_eq!(
         errors,
         [
-            KeyRingError::SharedKey { first: rebuilder("a"), index: 1 },
-            KeyRingError::RepeatedKey { index: 3 },
+            KeyRingError::SharedKey { first: rebuilder("a"), earlier: 0, index: 1 },
+            KeyRingError::RepeatedKey { earlier: 2, index: 3 },
         ]
     );
 }

@@ -148,9 +148,11 @@ fn runs_at_the_same_time_do_not_tear_each_others_lines() {
                 let mut ledger = open(state);
                 for at in 0..many {
                     let long = format!("/{writer}/{at}/{}", "x".repeat(5000));
+                    // Each is another refusal: one that repeats is not written again and again.
+                    let short = format!("/short/{writer}/{at}");
                     let records = [
                         (record(&long), &SignedBytes::default()),
-                        (record("/"), &SignedBytes::default()),
+                        (record(&short), &SignedBytes::default()),
                     ];
                     ledger.record(&records).unwrap();
                 }

@@ -372,7 +372,7 @@ debt       debt 1.0-1 amd64      1 of 2 required confirmations [alpha: not asked
 excepted   excepted 1.0-1 amd64  until and including 9999-01-01 (test.toml line 1): has a date in it
 confirmed  alarm 1.0-1 amd64     by alpha, beta
            CONFLICT: gamma signed a different file under this name (sha256 HASH).
-2 of 6 packages confirmed, 1 under an exception, 1 installed without a quorum (debt), 1 unknown, 1 in conflict.
+2 of 6 packages confirmed, 1 under an exception, 1 installed without a quorum (debt), 1 unknown (1 of unknown origin), 2 in conflict.
 ";
     let hash = |name: &str| Deb::new(name, "1.0-1", "amd64").differently_built().sha256();
     let found = ended.stdout.replace(&hash("conflict"), "HASH").replace(&hash("alarm"), "HASH");
@@ -380,6 +380,74 @@ confirmed  alarm 1.0-1 amd64     by alpha, beta
     let all = machine.audit(&["--all"]);
     assert_eq!(all.stdout.lines().count(), expected.lines().count() + 1);
     assert!(all.stdout.contains("\nconfirmed  confirmed 1.0-1 amd64  by alpha, beta\n"));
+}
+
+/// Fifty packages whose rebuilders cannot be asked, and three of other kinds.
+#[test]
+fn an_outage_does_not_hide_the_rest() {
+    let mut machine = Machine::new();
+    for name in ["alpha", "beta"] {
+        machine.world.rebuilder(
+            name,
+            &machine.keys[name],
+            &["rebuilderd http://127.0.0.1:9/".into()],
+        );
+    }
+    let deb = |name: &str| Deb::new(name, "1.0-1", "amd64");
+    for n in 0..50 {
+        let deb = deb(&format!("package-{n:02}"));
+        machine.installed(&deb).listed(&deb, "a.example", true);
+        // What those who answer say differs, and says nothing about those who do not.
+        machine.signed(&deb, if n % 2 == 0 { &["gamma"] } else { &[] });
+    }
+    for name in ["lost", "debt", "conflict"] {
+        machine.installed(&deb(name));
+    }
+    machine.let_in(&deb("debt"), "warn-mode");
+    machine.listed(&deb("conflict"), "a.example", true);
+    machine.signed(&deb("conflict").differently_built(), &["beta"]);
+    let ended = machine.audit(&["--offline"]);
+    ended.assert_code(1).assert_plain();
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!(lines.len(), 6, "{ended:?}");
+    assert!(lines[0].starts_with("CONFLICT   conflict 1.0-1 amd64  "), "{ended:?}");
+    assert!(lines[2].starts_with("unknown    lost 1.0-1 amd64      "), "{ended:?}");
+    assert_eq!(
+        lines[3],
+        "unknown    50 packages (package-00, package-01, package-02 and 47 others): undetermined [alpha: unreachable: not asked: offline; beta: unreachable: not asked: offline]"
+    );
+    assert!(lines[4].starts_with("debt       debt 1.0-1 amd64      undetermined: "), "{ended:?}");
+    assert_eq!(
+        lines[5],
+        "0 of 53 packages confirmed, 1 installed without a quorum (debt), 51 unknown (50 without an answer, 1 of unknown origin), 1 in conflict."
+    );
+    let all = machine.audit(&["--offline", "--all"]);
+    assert_eq!(all.stdout.lines().count(), 55);
+}
+
+#[test]
+fn unknown_is_told_by_its_causes() {
+    let mut machine = Machine::new();
+    let deb = |name: &str| Deb::new(name, "1.0-1", "amd64");
+    let tree = format!("directory file://{}/", machine.world.path("evidence").display());
+    machine.world.rebuilder("beta", &machine.keys["beta"], &[tree]);
+    for name in ["few", "lost", "never"] {
+        machine.installed(&deb(name));
+    }
+    machine.listed(&deb("few"), "a.example", true).signed(&deb("few"), &["alpha"]);
+    machine.listed(&deb("never"), "a.example", true);
+    let audit = machine.audit(&["--json"]).json();
+    let causes: Vec<&str> = audit["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["unknown_because"].as_str().unwrap())
+        .collect();
+    assert_eq!(causes, ["too-few", "no-origin", "never-rebuilt"]);
+    let ended = machine.audit(&[]);
+    let last = ended.stdout.lines().last();
+    let expected = "0 of 3 packages confirmed, 3 unknown (1 never rebuilt, 1 with too few confirmations, 1 of unknown origin).";
+    assert_eq!(last, Some(expected));
 }
 
 /// All members of JSON, at any depth.
@@ -411,7 +479,10 @@ fn every_member_of_the_json_is_in_the_manual() {
     assert_eq!(audit["schema"], 1);
     assert_eq!(
         audit["counts"],
-        json!({ "installed": 6, "confirmed": 2, "excepted": 1, "debt": 1, "unknown": 1, "conflict": 1 })
+        json!({
+            "installed": 6, "confirmed": 2, "excepted": 1, "debt": 1, "unknown": 1, "conflict": 2,
+            "unknown_because": { "no_answer": 0, "never_rebuilt": 0, "too_few": 0, "no_origin": 1 },
+        })
     );
     members(&audit, &mut found);
     let before = machine.audit_running(&["--changes", "--json"], &[]);

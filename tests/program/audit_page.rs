@@ -7,7 +7,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use apt_quorum::audit::page::html;
-use apt_quorum::audit::{AuditRecord, Counts, HashSource, PackageState, RecordedPackage};
+use apt_quorum::audit::{
+    AuditRecord, Counts, HashSource, PackageState, RecordedPackage, UnknownCounts,
+};
 use apt_quorum::policy::{Exemption, Place, Standing, UnsignedStatus};
 use apt_quorum::report::{RecordedClaim, RecordedGroup, RecordedReason};
 use apt_quorum::types::{Called, Sha256Digest, Timestamp};
@@ -66,6 +68,7 @@ fn hostile_package(state: PackageState, more: &str) -> RecordedPackage {
         listings: Vec::new(),
         admitted: Some(time()),
         basis: Some(EVIL.to_owned()),
+        unknown_because: None,
         unfinished: true,
         debt: true,
         reason: Some(RecordedReason { code: "not-confirmed", text: EVIL.to_owned() }),
@@ -95,8 +98,15 @@ fn hostile() -> AuditRecord {
             "https://rebuilder.example/\"><script>alert(1)</script>",
         ),
     ];
-    let counts =
-        Counts { installed: 5, confirmed: 1, excepted: 1, debt: 1, unknown: 1, conflict: 1 };
+    let counts = Counts {
+        installed: 5,
+        confirmed: 1,
+        excepted: 1,
+        debt: 1,
+        unknown: 1,
+        unknown_because: UnknownCounts { too_few: 1, ..UnknownCounts::default() },
+        conflict: 5,
+    };
     let root = format!("/srv/{EVIL}");
     AuditRecord { schema: 1, time: time(), root, policy: digest(9), counts, packages }
 }
@@ -260,7 +270,7 @@ fn the_command_writes_the_page_beside_what_it_prints() {
     assert!(
         ended.stdout.ends_with(
             "1996 of 2000 packages confirmed, 1 under an exception, \
-        1 installed without a quorum (debt), 1 unknown, 1 in conflict.\n"
+        1 installed without a quorum (debt), 1 unknown (1 of unknown origin), 2 in conflict.\n"
         ),
         "{ended:?}"
     );
@@ -268,6 +278,13 @@ fn the_command_writes_the_page_beside_what_it_prints() {
     assert_eq!(mode & 0o7777, 0o644);
     let first = fs::read_to_string(&target).unwrap();
     assert_eq!(first.matches("<tr class=").count(), 2000);
+    // The tile has what the headline says: a confirmed package is in conflict as well.
+    let tile = only(&first, "<div class=\"conflict\"><dt>Conflict</dt><dd>", "</dd>");
+    assert_eq!(tile, "2");
+    assert!(first.contains("Of 2 packages a rebuilder signed a different file"));
+    assert!(first.contains("a rebuilder signed a different file under its name</dd>"));
+    let tile = only(&first, "<div class=\"unknown\"><dt>Unknown</dt>", "</div>");
+    assert!(tile.contains("1 of unknown origin"), "{tile}");
     // Everything that a row's evidence is.
     let [key, deb] = [machine.keys["beta"].id(), Deb::new("package-0", "1.0-1", "amd64").sha256()];
     assert!(first.contains(&key) && first.contains(&deb));

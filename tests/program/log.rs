@@ -2,10 +2,14 @@
 //! namespace of its own, where the sockets are those of the tests.
 
 use std::collections::BTreeMap;
-use std::os::unix::net::UnixDatagram;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+
+use serde_json::json;
 
 use crate::common::{self, Deb, Ended, Key, World, finish, is_root, left_out, run};
 
@@ -526,4 +530,102 @@ fn the_real_journal_and_two_real_syslogds_take_it() {
             "{out}"
         );
     }
+}
+
+/// What an apt of version 0.2 of the protocol says before its question about `other`.
+fn before_prompt(stage: &Stage) -> Ended {
+    let (mut apt, hook) = UnixStream::pair().unwrap();
+    let at = stage.world.directory.path().display();
+    let options = [
+        ("APT::Quorum::Config", format!("{at}/etc")),
+        ("APT::Quorum::State", format!("{at}/state")),
+        ("APT::Quorum::Cache", format!("{at}/cache")),
+        ("Dir::State::lists", format!("{at}/lists")),
+        ("APT::Get::Assume-Yes", "1".to_owned()),
+    ];
+    let options: Vec<_> =
+        options.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    let package = json!({
+        "name": "other", "mode": "install",
+        "versions": { "install": { "version": "2.0", "architecture": "all" } },
+    });
+    for (method, params) in [
+        ("hello", json!({ "versions": ["0.2"], "options": options })),
+        (
+            "install.pre-prompt",
+            json!({ "command": "install", "search-terms": ["other"], "packages": [package] }),
+        ),
+        ("bye", json!({})),
+    ] {
+        let method = format!("org.debian.apt.hooks.{method}");
+        let message = json!({ "jsonrpc": "2.0", "method": method, "id": 0, "params": params });
+        apt.write_all(format!("{message}\n\n").as_bytes()).unwrap();
+    }
+    let mut command = stage.command("journal; exec \"$AT/before-prompt\" 20<&0 </dev/null");
+    let ended = run(command
+        .env("APT_HOOK_SOCKET", "20")
+        // At a socket, bash takes itself for a remote one and reads what is in somebody's home.
+        .env("SHLVL", "2")
+        .stdin(OwnedFd::from(hook)));
+    ended.assert_plain();
+    ended
+}
+
+#[test]
+fn a_refusal_before_the_prompt_is_told_and_recorded() {
+    let Some(stage) = stage() else { return };
+    let program = env!("CARGO_BIN_EXE_gate");
+    std::os::unix::fs::symlink(program, stage.world.path("before-prompt")).unwrap();
+    let deb = other();
+    stage.world.write("lists/a.example_dists_x_Release", "Origin: x\nSuite: x\nCodename: x\n");
+    stage.world.write(
+        "lists/a.example_dists_x_main_binary-amd64_Packages",
+        format!(
+            "Package: {}\nVersion: {}\nArchitecture: {}\nSize: {}\nSHA256: {}\n\n",
+            deb.name,
+            deb.version,
+            deb.architecture,
+            deb.bytes.len(),
+            deb.sha256()
+        ),
+    );
+    let mut messages = Vec::new();
+    for _ in 0..7 {
+        let ended = before_prompt(&stage);
+        ended.assert_code(1);
+        assert!(ended.stderr.ends_with("Nothing was downloaded or installed.\n"), "{ended:?}");
+        // The queue of a socket is short.
+        messages.extend(stage.messages());
+    }
+    let refused: Vec<&Message> =
+        messages.iter().filter(|it| of(it, "MESSAGE_ID") == [REFUSED]).collect();
+    assert_eq!(refused.len(), 7, "{messages:?}");
+    assert_eq!(of(refused[0], "APT_QUORUM_ENTRANCE"), ["before-prompt"]);
+    assert_eq!(of(refused[0], "APT_QUORUM_PACKAGE"), ["other"]);
+    assert_eq!(of(refused[0], "APT_QUORUM_SHA256"), [""; 0]);
+    assert_eq!(of(refused[0], "APT_QUORUM_REASON"), ["not-confirmed"]);
+    let receipts = std::fs::read_to_string(stage.world.path("state/receipts/hook.jsonl")).unwrap();
+    // A loop does not fill the disk.
+    assert_eq!(receipts.lines().count(), 5, "{receipts}");
+    let receipt: serde_json::Value =
+        serde_json::from_str(receipts.lines().next().unwrap()).unwrap();
+    assert_eq!(receipt["entrance"], "before-prompt");
+    assert_eq!((&receipt["decision"], &receipt["version"]), (&"refuse".into(), &"2.0".into()));
+    assert!(receipt.get("sha256").is_none(), "{receipt}");
+    // What it rests on was kept, as with other receipts.
+    let attestation = receipt["claims"][0]["attestation"].as_str().unwrap();
+    assert!(stage.world.path("state/evidence").join(attestation).exists());
+    let mut status = stage.world.command();
+    status.arg("status").arg("--config").arg(stage.world.path("etc"));
+    let status = run(&mut status);
+    assert!(status.stdout.contains("  refused    other 2.0 all: 1 of 2 required"), "{status:?}");
+
+    // What can be said of no package is told to the log alone.
+    stage.world.policy("mode = \"off\"\n");
+    before_prompt(&stage).assert_code(1);
+    let messages = stage.messages();
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert_eq!(of(&messages[0], "APT_QUORUM_ENTRANCE"), ["before-prompt"]);
+    let message = of(&messages[0], "MESSAGE").concat();
+    assert!(message.starts_with("refused: the configuration cannot be used ("), "{message}");
 }

@@ -580,7 +580,7 @@ fn descriptions_come_without_trust_and_bring_all_their_endpoints() {
 
     let ended = rebuilder(&world, &["add", "unknown", "--yes"]);
     ended.assert_code(2);
-    assert!(ended.stderr.contains("Descriptions there: known.example."), "{ended:?}");
+    assert!(ended.stderr.contains("Descriptions there:\n  known.example: somebody\n"), "{ended:?}");
     rebuilder(&world, &["add", "../descriptions/known.example", "--yes"]).assert_code(2);
     // One key of two is not enough.
     let (a, b) = (all.id(), amd64.id());

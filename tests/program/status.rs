@@ -1,6 +1,8 @@
 //! `apt-quorum status`: where a machine stands. That all entrances are active is shown where they
 //! are: see tests/system.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::common::apt::with_archive;
 use crate::common::rebuilder::Rebuilder;
 use crate::common::{self, Deb, Ended, Key, World, run};
@@ -160,6 +162,223 @@ fn rebuilders_are_asked_only_if_that_is_wanted() {
     let rebuilders = lines(&ended, "rebuilder");
     assert!(rebuilders[0].ends_with("; now: answers"), "{ended:?}");
     assert!(rebuilders[1].contains("; now: ") && !rebuilders[1].contains("answers"), "{ended:?}");
+    assert!(rebuilders[1].contains("; now: NO RESPONSE from http://127.0.0.1:9/ ("), "{ended:?}");
+}
+
+/// Silence, another key, and attestations that cannot be read are different problems.
+#[test]
+fn each_rebuilder_that_is_not_all_right_is_told_with_its_problem() {
+    let Some((world, server)) = world() else { return };
+    let other = Key::new();
+    let changed = Rebuilder::publishing(&[&other]).serve();
+    world.rebuilder("changed", &Key::new(), &[changed.endpoint()]);
+    let tree = |name: &str| format!("directory file://{}/", world.path(name).display());
+    world.make_directory("tree");
+    world.rebuilder("tree", &Key::new(), &[tree("tree")]);
+    world.rebuilder("missing", &Key::new(), &[tree("missing")]);
+    world.rebuilder("mixed", &Key::new(), &[tree("tree"), tree("missing")]);
+    world.rebuilder("away", &Key::new(), &["directory http://127.0.0.1:9/x/".to_owned()]);
+    let ended = status(&world, &["--online"]);
+    ended.assert_code(1);
+    let now = |name: &str| {
+        let of = lines(&ended, "rebuilder");
+        let line = of.into_iter().find(|it| it.starts_with(&format!("{name}: "))).unwrap();
+        line.split_once("; now: ").unwrap().1.to_owned()
+    };
+    assert_eq!(now("alpha"), "answers");
+    assert_eq!(now("tree"), "answers");
+    let (url, id) = (changed.url(), other.id());
+    assert_eq!(
+        now("changed"),
+        format!(
+            "KEY CHANGED: {url} publishes ed25519 {id}, which is not trusted. To compare: apt-quorum rebuilder refresh changed"
+        )
+    );
+    let missing = format!("UNREADABLE: file://{}/ (", world.path("missing").display());
+    assert!(now("missing").starts_with(&missing), "{ended:?}");
+    assert!(now("mixed").starts_with(&missing) && !now("mixed").contains("answers"), "{ended:?}");
+    assert_eq!(now("away"), "NO RESPONSE from http://127.0.0.1:9/x/ (Connection refused)");
+    let json = status(&world, &["--online", "--json"]);
+    let json = json.assert_code(1).json();
+    let kinds: Vec<(&str, &str)> = json["rebuilders"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["name"].as_str().unwrap(), it["now_kind"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("alpha", "answers"),
+            ("away", "silent"),
+            ("beta", "silent"),
+            ("changed", "key-changed"),
+            ("missing", "unreadable"),
+            ("mixed", "unreadable"),
+            ("tree", "answers"),
+        ]
+    );
+    drop(server);
+}
+
+fn in_numbers(world: &World, arguments: &[&str]) -> Ended {
+    let mut command = world.command();
+    command.arg("status").args(arguments).arg("--config").arg(world.path("etc"));
+    let ended = run(&mut command);
+    ended.assert_plain();
+    ended
+}
+
+#[test]
+fn the_machine_in_numbers_by_the_last_audit_and_the_receipts_since_then() {
+    let Some((world, server)) = world() else { return };
+    let ended = in_numbers(&world, &["--summary"]);
+    ended.assert_code(1);
+    assert_eq!(
+        ended.stdout,
+        "NOT GUARDED: 2 of 4 confirmed by 2 of 2 rebuilders, 1 installed without a quorum, 1 unknown, 1 in conflict, no audit yet\n"
+    );
+    let package = |name: &str, more: &str| {
+        format!(r#"{{"package":"{name}","version":"1.0","architecture":"all",{more}}}"#)
+    };
+    // The receipts are of January.
+    let packages = [
+        package("before", r#""state":"unknown","unknown_because":"never-rebuilt""#),
+        package("warned", r#""state":"confirmed""#),
+        package("good", r#""state":"excepted","exception":{"expires":"2199-01-01T00:00:00Z"}"#),
+        package("gone", r#""state":"conflict""#),
+    ];
+    let audit = |time: &str| {
+        let all = packages.join(",");
+        format!(r#"{{"schema":1,"time":"{time}","packages":[{all}]}}"#)
+    };
+    world.write("state/audit.json", audit("2026-01-01T12:00:00Z"));
+    let fields = in_numbers(&world, &["--fields"]);
+    fields.assert_code(1);
+    let value = |fields: &Ended, name: &str| -> Option<String> {
+        let mut lines = fields.stdout.lines().filter_map(|it| it.split_once(": "));
+        lines.find(|(it, _)| *it == name).map(|(_, it)| it.to_owned())
+    };
+    let counts = |fields: &Ended| {
+        ["confirmed", "excepted", "debt", "unknown", "unknown-never-rebuilt", "conflict"]
+            .map(|it| value(fields, it).unwrap())
+            .join(" ")
+    };
+    // What was let in after the audit counts by its receipt.
+    assert_eq!(counts(&fields), "1 1 1 1 1 1");
+    world.write("state/audit.json", audit("2026-02-01T12:00:00Z"));
+    let fields = in_numbers(&world, &["--fields"]);
+    assert_eq!(counts(&fields), "2 1 0 1 1 1");
+    assert_eq!(value(&fields, "audited").as_deref(), Some("2026-02-01T12:00:00Z"));
+    assert_eq!(value(&fields, "exceptions-until").as_deref(), Some("2199-01-01T00:00:00Z"));
+    assert_eq!(value(&fields, "held"), None);
+
+    let held = r#"{"schema":1,"time":"2026-02-01T08:00:00Z","held":[{"package":"x","architecture":"all","version":"2","kept_as":"amd64","installed":"1","since":"2026-01-28T07:00:00Z","security":true,"unconfirmed":true,"reason":"why","missing":[]}]}"#;
+    world.write("state/held.json", held);
+    let summary = in_numbers(&world, &["--summary"]);
+    assert!(summary.stdout.contains(", 1 held, oldest held "), "{summary:?}");
+    let json = in_numbers(&world, &["--summary", "--json"]).json();
+    assert_eq!(json["held"]["security"], 1);
+    assert_eq!((&json["installed"], &json["confirmed"]), (&4.into(), &2.into()));
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn metrics_replace_a_plain_file_and_every_user_can_read_them() {
+    let Some((world, _server)) = world() else { return };
+    let target = world.write("apt-quorum.prom", "old");
+    common::set_mode(&target, 0o600);
+    let write =
+        |name: &str| in_numbers(&world, &["--prometheus", world.path(name).to_str().unwrap()]);
+    let held = r#"{"schema":1,"time":"2026-02-01T08:00:00Z","held":[{"package":"x","architecture":"all","version":"2","kept_as":"amd64","installed":"1","since":"2026-01-28T07:00:00Z","security":true,"unconfirmed":true,"reason":"why","missing":[]}]}"#;
+    world.write("state/held.json", held);
+    let audit = r#"{"schema":1,"time":"2026-01-01T12:00:00Z","packages":[]}"#;
+    world.write("state/audit.json", audit);
+    let ended = write("apt-quorum.prom");
+    ended.assert_code(1);
+    assert_eq!(ended.stdout, "");
+    let mode = target.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o644);
+    let metrics = std::fs::read_to_string(&target).unwrap();
+    for line in [
+        "apt_quorum_guarded 0",
+        "apt_quorum_configuration_valid 1",
+        "apt_quorum_packages{state=\"confirmed\"} 2",
+        "apt_quorum_packages_unknown{cause=\"never-audited\"} 1",
+        "apt_quorum_last_refusal_timestamp_seconds 1767668645",
+        "apt_quorum_rebuilder_last_answer_timestamp_seconds{rebuilder=\"alpha\"} 1767495845",
+        "# TYPE apt_quorum_threshold gauge",
+    ] {
+        assert!(metrics.lines().any(|it| it == line), "{line}: {metrics}");
+    }
+    for (name, help) in [
+        ("guarded", "1 if the mode is enforce and the hooks that are needed are active."),
+        ("configuration_valid", "1 if the configuration has no mistakes."),
+        ("rebuilders", "Rebuilders that are trusted."),
+        ("threshold", "Confirmations that every package needs at least."),
+        ("packages_installed", "Installed packages."),
+        (
+            "packages",
+            "Installed packages by state. A conflict can also be counted in another state.",
+        ),
+        ("packages_unknown", "Unknown packages by cause."),
+        ("packages_held", "Versions that are held back until enough rebuilders confirm them."),
+        ("packages_held_security", "Those of them that are security updates."),
+        ("packages_held_since_timestamp_seconds", "Time since which the oldest of them is held."),
+        ("exceptions", "Exceptions that apply."),
+        ("exceptions_until_timestamp_seconds", "Time at which the next exception ends."),
+        ("last_audit_timestamp_seconds", "Time of the last audit."),
+        ("last_refusal_timestamp_seconds", "Time of the last refusal."),
+        (
+            "last_conflict_timestamp_seconds",
+            "Time at which a rebuilder was last seen to have signed a different file.",
+        ),
+        (
+            "rebuilder_last_answer_timestamp_seconds",
+            "Time at which a rebuilder last answered, by the receipts.",
+        ),
+        ("status_timestamp_seconds", "Time at which this file was written."),
+    ] {
+        let lines = format!("# HELP apt_quorum_{name} {help}\n# TYPE apt_quorum_{name} gauge\n");
+        assert!(metrics.contains(&lines), "{lines}: {metrics}");
+    }
+    let precious = world.write("precious", "precious");
+    std::os::unix::fs::symlink(&precious, world.path("link.prom")).unwrap();
+    for name in ["link.prom", "state", "no/such/place.prom"] {
+        let ended = write(name);
+        ended.assert_code(2);
+        assert!(ended.stderr.starts_with("apt-quorum: --prometheus "), "{ended:?}");
+    }
+    assert_eq!(std::fs::read_to_string(precious).unwrap(), "precious");
+}
+
+#[test]
+fn the_plugin_never_takes_a_failure_for_a_result() {
+    let Some((world, _server)) = world() else { return };
+    // This world's apt has no hook.
+    let ended = in_numbers(&world, &["--nagios"]);
+    ended.assert_code(2);
+    assert!(ended.stdout.starts_with("APT-QUORUM CRITICAL - hook before unpacking (apt) not "));
+    assert!(ended.stdout.contains(" | confirmed=2;;;0;4 excepted=0;"), "{ended:?}");
+    world.write("state/held.json", "damaged");
+    let ended = in_numbers(&world, &["--nagios", "--warning", "1", "--critical", "2"]);
+    let path = world.path("state/held.json").display().to_string();
+    let expected = format!(
+        "APT-QUORUM UNKNOWN - {path} cannot be read. To write it anew: apt-quorum hold refresh\n"
+    );
+    assert_eq!(ended.assert_code(3).stdout, expected);
+    assert_eq!((ended.stdout.lines().count(), &*ended.stderr), (1, ""));
+    in_numbers(&world, &["--summary"]).assert_code(2);
+    std::fs::remove_file(world.path("state/held.json")).unwrap();
+    std::fs::remove_file(world.path("status")).unwrap();
+    in_numbers(&world, &["--nagios"]).assert_code(3);
+
+    let plugin = concat!(env!("CARGO_MANIFEST_DIR"), "/debian/plugins/check_apt_quorum");
+    for arguments in [&["-w"][..], &["-w", "x"], &["-c", "-1"], &["-x"], &["more"], &["-h"]] {
+        let ended = run(std::process::Command::new(plugin).args(arguments));
+        ended.assert_code(3);
+        assert!(ended.stdout.starts_with("APT-QUORUM UNKNOWN - "), "{ended:?}");
+    }
 }
 
 #[test]

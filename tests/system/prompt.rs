@@ -77,12 +77,21 @@ fn before_prompt(world: &World) {
             // What apt adds: one path, and no shell line.
             .says("Failure running hook /usr/lib/apt-quorum/ask-before-prompt");
     }
+    // Nothing was downloaded, and yet status shows it.
+    let receipts = world.receipts("hook");
+    let seen = receipts.iter().all(|it| {
+        it["entrance"] == "before-prompt" && it["package"] == "unknown" && it["sha256"].is_null()
+    });
+    assert!(seen && receipts.len() == 5, "{receipts:?}");
+    let status = world.sh("apt-quorum status").succeeds();
+    status.says("refused    unknown 1.0-1 all: 1 of 2 required confirmations");
     // Looking is free.
     let always = "-o APT::Quorum::Before-Prompt=always";
     for looking in ["-s", "-s -qq", "--print-uris"] {
         let ran = world.sh(&format!("apt-get install {looking} {always} good unknown"));
         ran.succeeds().says("1 refused").never_says("Nothing was");
     }
+    assert_eq!(world.receipts("hook").len(), 5);
     assert_eq!(downloads(&server), 0);
     assert!(!world.has_run("good"));
     // The question was asked already: nobody is asked again.

@@ -86,12 +86,12 @@ fn header(page: &mut Markup, record: &AuditRecord) {
         );
     }
     page.raw("</p>\n");
-    bar(page, record.counts);
+    bar(page, record);
     page.raw("<dl class=\"counts\">\n");
     for state in WORST_FIRST {
         page.fill(
             "<div class=\"{}\"><dt>{}</dt><dd>{}</dd><dd class=\"means\">{}</dd></div>\n",
-            &[&code(state), &title(state), &count(record.counts, state), &meaning(state)],
+            &[&code(state), &title(state), &tile(record, state), &meaning(record.counts, state)],
         );
     }
     page.raw("</dl>\n</header>\n");
@@ -99,14 +99,15 @@ fn header(page: &mut Markup, record: &AuditRecord) {
 
 /// Draws the bar with attributes of SVG: the policy of the page lets no element have a style of its
 /// own.
-fn bar(page: &mut Markup, counts: Counts) {
+fn bar(page: &mut Markup, record: &AuditRecord) {
     page.raw("<svg class=\"bar\" width=\"100%\" height=\"10\" aria-hidden=\"true\">\n");
     let mut before = 0;
     for state in WORST_FIRST {
-        let count = count(counts, state);
+        let count = count(record, state);
         if count > 0 {
             // A single bad one must be visible too; the good ones at the end give way.
-            let part = (count * 1000).checked_div(counts.installed).unwrap_or_default().max(5);
+            let part =
+                (count * 1000).checked_div(record.counts.installed).unwrap_or_default().max(5);
             page.fill(
                 "<rect class=\"{}\" height=\"10\" x=\"{}%\" width=\"{}%\"/>\n",
                 &[&code(state), &percent(before), &percent(part)],
@@ -133,7 +134,7 @@ fn controls(page: &mut Markup, record: &AuditRecord) {
     for state in WORST_FIRST {
         page.fill(
             "<label class=\"{}\"><input type=\"checkbox\" name=\"state\" value=\"{}\" checked> {} <b>{}</b></label>\n",
-            &[&code(state), &code(state), &title(state), &count(record.counts, state)],
+            &[&code(state), &code(state), &title(state), &count(record, state)],
         );
     }
     page.raw(
@@ -222,24 +223,33 @@ const fn title(state: PackageState) -> &'static str {
     }
 }
 
-const fn meaning(state: PackageState) -> &'static str {
-    match state {
+fn meaning(counts: Counts, state: PackageState) -> String {
+    let fixed = match state {
         PackageState::Confirmed => "enough rebuilders signed the very same bytes",
         PackageState::Excepted => "exempted by the administrator until a date",
         PackageState::Debt => "accepted without a quorum, and still not confirmed",
-        PackageState::Unknown => "unverified or unidentified",
-        PackageState::Conflict => {
-            "not confirmed, and a rebuilder signed a different file under its name"
+        PackageState::Unknown if counts.unknown > 0 => {
+            let causes = counts.unknown_because.each();
+            let causes: Vec<String> =
+                causes.map(|(it, count)| format!("{count} {}", super::cause(it))).collect();
+            return causes.join(", ");
         }
-    }
+        PackageState::Unknown => "unverified or unidentified",
+        PackageState::Conflict => "a rebuilder signed a different file under its name",
+    };
+    fixed.to_owned()
 }
 
-const fn count(counts: Counts, state: PackageState) -> usize {
+/// The number of packages in a state.
+fn count(record: &AuditRecord, state: PackageState) -> usize {
+    record.packages.iter().filter(|it| it.state == state).count()
+}
+
+/// The number in the tile of a state. A conflict counts even where enough others confirm the
+/// package.
+fn tile(record: &AuditRecord, state: PackageState) -> usize {
     match state {
-        PackageState::Confirmed => counts.confirmed,
-        PackageState::Excepted => counts.excepted,
-        PackageState::Debt => counts.debt,
-        PackageState::Unknown => counts.unknown,
-        PackageState::Conflict => counts.conflict,
+        PackageState::Conflict => record.counts.conflict,
+        _ => count(record, state),
     }
 }

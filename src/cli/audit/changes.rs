@@ -7,16 +7,10 @@ use super::super::notify;
 use super::super::output::{about, counted, json, print};
 use super::super::world::Stop;
 use super::summary;
-use crate::audit::{AuditChange, AuditRecord, Changes};
+use crate::audit::{AuditChange, AuditRecord, Changes, LAST_AUDIT, MAX_LAST_AUDIT};
 use crate::sys::files::{PreparedFile, read_bounded};
 use crate::sys::plain;
 use crate::types::printable;
-
-/// The last outcome, below `APT::Quorum::State`.
-const LAST: &str = "audit.json";
-
-/// Largest last outcome that is read, in bytes. Of 2,000 packages it has 4 MB.
-const MAX_LAST: usize = 256 * 1024 * 1024;
 
 /// Priorities of syslog(3) as systemd reads them before a line (sd-daemon(3)).
 const ERROR: &str = "<3>";
@@ -35,8 +29,8 @@ pub(super) fn tell(
     as_json: bool,
     exit: Exit,
 ) -> Result<Exit, Stop> {
-    let path = state.join(LAST);
-    let changes = Changes::between(read_bounded(&path, MAX_LAST).as_deref(), record);
+    let path = state.join(LAST_AUDIT);
+    let changes = Changes::between(read_bounded(&path, MAX_LAST_AUDIT).as_deref(), record);
     // Written first and put in its place last: a change that could not be printed is reported
     // again.
     let failed = |error: std::io::Error| {

@@ -7,7 +7,7 @@ use super::super::args::ListArguments;
 use super::super::output::{json, print};
 use super::{Stop, show};
 use crate::config::{Config, Endpoint, Protocol, Rebuilder};
-use crate::types::{Architecture, RebuilderName, printable};
+use crate::types::{Architecture, RebuilderName, Sha256Digest, printable};
 
 /// The message where there is no rebuilder.
 pub(super) const NONE: &str = "No rebuilder is configured. Choose some: apt-quorum setup\n";
@@ -29,7 +29,11 @@ struct ListedKey {
     r#type: &'static str,
     /// in-toto's key id
     id: String,
+    /// The SHA-256 of the key in DER; none of a certificate
+    sha256: Option<Sha256Digest>,
     not_after: Option<String>,
+    #[serde(skip)]
+    forms: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -59,7 +63,9 @@ impl<'a> ListedRebuilder<'a> {
         let key = |it: &crate::attest::PinnedKey| ListedKey {
             r#type: it.key.kind().name(),
             id: it.key.key_id().as_str().to_owned(),
+            sha256: it.key.to_der().map(|der| Sha256Digest::of(&der)),
             not_after: it.not_after.map(|date| date.date()),
+            forms: show::other_forms(&it.key),
         };
         Self {
             name,
@@ -76,10 +82,13 @@ impl<'a> ListedRebuilder<'a> {
         if let Some(contact) = self.contact {
             show::line(&mut text, "contact", printable(contact));
         }
-        for ListedKey { r#type, id, not_after } in &self.keys {
+        for ListedKey { r#type, id, not_after, forms, .. } in &self.keys {
             let until = not_after.as_ref().map(|date| format!(" (until {date})"));
             let until = until.unwrap_or_default();
             show::line(&mut text, "key", format_args!("{type} {id}{until}", type = r#type));
+            for form in forms {
+                show::line(&mut text, "", form);
+            }
         }
         // Links are the usual kind, and so not worth a line.
         for accepted in self.accepts.iter().filter(|_| self.accepts != ["links"]) {

@@ -8,6 +8,7 @@ mod add_key;
 mod candidate;
 mod list;
 mod offer;
+mod present;
 mod refresh;
 mod remove;
 mod show;
@@ -15,7 +16,7 @@ mod target;
 mod trust;
 
 pub(super) use candidate::{BY_PROTOCOL, Newcomer};
-pub(super) use refresh::who_answers;
+pub(super) use present::{PresentAnswer, PresentKind, who_answers};
 pub(super) use show::policy as comes_to;
 pub(super) use target::{RebuilderTarget, descriptions};
 pub(super) use trust::{asked, fingerprints, named};

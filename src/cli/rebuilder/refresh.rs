@@ -2,7 +2,6 @@
 //!
 //! It only reports. A server that was broken into would say that it has a new key.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -12,10 +11,9 @@ use super::super::args::RebuilderRefresh;
 use super::super::output::json;
 use super::offer::{Offered, OfferedKeys, published, publishes_keys};
 use super::{Stop, World, say};
-use crate::apt::configuration::Configuration;
-use crate::config::{Config, Endpoint};
+use crate::config::Endpoint;
 use crate::evidence::PublishedKeys;
-use crate::types::{KeyKind, PublicKey, RebuilderName};
+use crate::types::{KeyKind, PublicKey, RebuilderName, Sha256Digest};
 
 /// The comparison of one rebuilder's keys, as JSON.
 #[derive(Serialize)]
@@ -36,6 +34,10 @@ struct ComparedKey {
     r#type: &'static str,
     /// in-toto's key id
     id: String,
+    /// The SHA-256 of the key in DER; none of a certificate
+    sha256: Option<Sha256Digest>,
+    #[serde(skip)]
+    forms: Vec<String>,
     /// The places where it was seen, for people
     from: Vec<String>,
     /// Another rebuilder, for which the configuration pins this key
@@ -67,34 +69,6 @@ pub(super) fn run(arguments: &RebuilderRefresh) -> Result<Exit, Stop> {
         false => compared.iter().map(|it| described(it, &world)).collect(),
     };
     Ok(say(&text, exit))
-}
-
-/// Asks the endpoints that publish keys for them, only to see which rebuilders answer. The value is
-/// `answers`, or the reason why there is no answer. Leaves out rebuilders without such an endpoint.
-pub(in crate::cli) fn who_answers(
-    config: &Config,
-    apt: &Configuration,
-) -> BTreeMap<RebuilderName, String> {
-    let endpoints: Vec<Endpoint> =
-        config.endpoints.iter().filter(|it| publishes_keys(it.protocol)).cloned().collect();
-    let published = published(&endpoints, config, apt);
-    let mut said = BTreeMap::new();
-    for (at, endpoint) in endpoints.iter().enumerate() {
-        let answer = match &published {
-            Err(stop) => stop.why.trim_end_matches('.').to_owned(),
-            Ok(published) => {
-                let own = published.get(at).cloned().into_iter().collect();
-                let silent = OfferedKeys::of(std::slice::from_ref(endpoint), own).silent;
-                silent.into_iter().next().unwrap_or_else(|| "answers".to_owned())
-            }
-        };
-        // Of several endpoints, the one that does not answer must be visible.
-        let is_new = said.get(&endpoint.rebuilder).is_none_or(|it| it == "answers");
-        if is_new {
-            said.insert(endpoint.rebuilder.clone(), answer);
-        }
-    }
-    said
 }
 
 fn compare(
@@ -141,7 +115,14 @@ fn compare(
 
 fn listed(key: &PublicKey, from: Vec<String>) -> ComparedKey {
     let id = key.key_id().as_str().to_owned();
-    ComparedKey { r#type: key.kind().name(), id, from, pinned_for: None }
+    ComparedKey {
+        r#type: key.kind().name(),
+        id,
+        sha256: key.to_der().map(|der| Sha256Digest::of(&der)),
+        forms: super::show::other_forms(key),
+        from,
+        pinned_for: None,
+    }
 }
 
 fn described(it: &Compared, world: &World) -> String {
@@ -150,6 +131,9 @@ fn described(it: &Compared, world: &World) -> String {
     let file = world.config.rebuilders.get(name).map(|it| it.file.display().to_string());
     for key in &it.new {
         let _ = writeln!(text, "{name}: published but not trusted: {} {}", key.r#type, key.id);
+        for form in &key.forms {
+            let _ = writeln!(text, "  {form}");
+        }
         for from in &key.from {
             let _ = writeln!(text, "  {from}");
         }

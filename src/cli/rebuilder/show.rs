@@ -7,7 +7,7 @@ use crate::cli::output::{counted, list};
 use crate::config::Config;
 use crate::policy::Mode;
 use crate::report::from_groups;
-use crate::types::{PublicKey, Timestamp, printable};
+use crate::types::{PublicKey, Sha256Digest, Timestamp, printable};
 
 /// One line about a rebuilder, below its name.
 pub(super) fn line(text: &mut String, label: &str, value: impl Display) {
@@ -18,6 +18,9 @@ pub(super) fn line(text: &mut String, label: &str, value: impl Display) {
 pub(super) fn keys(text: &mut String, keys: &[Offered], now: Timestamp) {
     for Offered { key, from } in keys {
         line(text, "key", format_args!("{} {}", key.kind().name(), key.key_id()));
+        for form in other_forms(key) {
+            line(text, "", form);
+        }
         for from in from {
             line(text, "", from);
         }
@@ -27,6 +30,20 @@ pub(super) fn keys(text: &mut String, keys: &[Offered], now: Timestamp) {
             }
         }
     }
+}
+
+/// Longest PEM, in characters of base64, that is shown on one line.
+const SHORT_PEM: usize = 200;
+
+/// The other forms in which a rebuilder may publish the key. Of a certificate there is none: its
+/// fingerprint is its id.
+pub(super) fn other_forms(key: &PublicKey) -> Vec<String> {
+    let Some(der) = key.to_der() else { return Vec::new() };
+    let pem = key.to_text();
+    let base64: String = pem.lines().filter(|it| !it.starts_with("-----")).collect();
+    let pem = (base64.len() <= SHORT_PEM).then(|| format!("PEM: {base64}"));
+    let sha256 = format!("SHA-256 of the DER: {}", Sha256Digest::of(&der));
+    std::iter::once(sha256).chain(pem).collect()
 }
 
 pub(super) fn endpoint<T: Display>(

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use super::super::args::NewRebuilder;
 use super::{Stop, World};
 use crate::attest::repository::Terms;
-use crate::cli::output::list;
 use crate::config::{BUNDLE_SUFFIX, DESCRIPTIONS, Description, DraftEndpoint, Endpoint, Protocol};
 use crate::types::{Architecture, RebuilderName, printable};
 
@@ -212,12 +211,14 @@ fn shipped(name: &str, world: &World) -> Result<PathBuf, Stop> {
     match names.iter().find(|it| it.as_str() == name) {
         Some(name) => Ok(directory.join(format!("{name}.toml"))),
         None => {
-            let known = match names.is_empty() {
-                true => "none".to_owned(),
-                false => list(names.iter().take(50)),
-            };
+            let known: String = descriptions(world)
+                .iter()
+                .take(50)
+                .map(|it| format!("\n  {}: {}", it.name, printable(&it.description)))
+                .collect();
+            let known = if known.is_empty() { " none.".to_owned() } else { known };
             Err(Stop::wrong(format!(
-                "{} is not a URL, a path with a / in it, or a description in {}. Descriptions there: {known}.",
+                "{} is not a URL, a path with a / in it, or a description in {}. Descriptions there:{known}",
                 printable(name),
                 directory.display()
             )))

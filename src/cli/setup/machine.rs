@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::apt::configuration::{Configuration, dumped_below};
-use crate::apt::sources::{Format, PREFIX, SourceUri, Way, judged, plain, read, unquoted};
+use crate::apt::sources::{Format, PREFIX, SourceUri, Way, judged, read, unquoted};
 use crate::cli::output::path;
 use crate::cli::world::{Stop, shown_uri};
 use crate::config::Change;
@@ -390,6 +390,22 @@ impl LocalMachine {
         }
         Ok(())
     }
+}
+
+/// Returns the text of a file where these of its URIs, which are all judged, have no prefix.
+fn plain<'a>(text: &str, uris: impl IntoIterator<Item = &'a SourceUri>) -> String {
+    let mut places: Vec<usize> = uris.into_iter().map(|it| it.at).collect();
+    places.sort_unstable();
+    let mut out = text.to_owned();
+    // From the last to the first: the places before stay where they are.
+    for at in places.into_iter().rev() {
+        let end = at + PREFIX.len();
+        // A prefix that is written in another way (`%2b`) is for a person to take out.
+        if out.get(at..end) == Some(PREFIX) {
+            out.replace_range(at..end, "");
+        }
+    }
+    out
 }
 
 fn foreign(apt: &Configuration, method: &str) -> Option<String> {

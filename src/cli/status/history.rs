@@ -137,7 +137,11 @@ impl History {
             self.first.entry(sha256).or_insert(it.time);
         }
         // A file that is refused every day until it is confirmed counts once, as it is now.
-        self.recent.retain(|before| (&before.what, before.sha256) != (&what, it.sha256));
+        // Before apt's question there is no file yet, and so no SHA-256.
+        self.recent.retain(|before| {
+            let same = before.sha256 == it.sha256 || before.sha256.is_none() || it.sha256.is_none();
+            before.what != what || !same
+        });
         keep(&mut self.recent, Seen { what, sha256: it.sha256, rebuilders }, RECENT);
     }
 

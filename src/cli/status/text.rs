@@ -107,7 +107,7 @@ fn sources(sources: &Sources, hook_is_active: bool) -> String {
 }
 
 fn rebuilder(rebuilder: &HeardRebuilder, now: Timestamp) -> String {
-    let HeardRebuilder { name, endpoints, keys, heard, now: answer } = rebuilder;
+    let HeardRebuilder { name, endpoints, keys, heard, now: answer, .. } = rebuilder;
     let good = keys.iter().filter(|it| it.good).count();
     let mut parts = vec![match keys.len() {
         1 if good == 1 => "1 key".to_owned(),

@@ -52,6 +52,11 @@ impl Transcript<'_> {
 
 /// Without what is another in every run: keys and hashes, ports, days.
 pub fn stable(text: &str) -> String {
+    let lines = text.split_inclusive('\n').map(|line| match line.split_once("PEM: ") {
+        Some((before, _)) => format!("{before}PEM: BASE64\n"),
+        None => line.to_owned(),
+    });
+    let text: &str = &lines.collect::<String>();
     let mut out = String::new();
     let mut rest = text;
     for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {

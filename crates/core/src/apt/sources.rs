@@ -25,7 +25,7 @@ pub struct SourceUri {
     /// Is true when apt uses it
     pub enabled: bool,
     /// The position of its first character in the text, in bytes
-    at: usize,
+    pub at: usize,
 }
 
 /// The kind of a source, by what can be done about it.
@@ -94,23 +94,6 @@ pub fn judged<'a>(text: &str, uris: impl IntoIterator<Item = &'a SourceUri>) -> 
         }
     }
     out + rest
-}
-
-/// The text with these URIs of it, which are all [`Way::Judged`], going by apt's own methods again.
-#[must_use]
-pub fn plain<'a>(text: &str, uris: impl IntoIterator<Item = &'a SourceUri>) -> String {
-    let mut places: Vec<usize> = uris.into_iter().map(|it| it.at).collect();
-    places.sort_unstable();
-    let mut out = text.to_owned();
-    // From the last to the first: the places before stay where they are.
-    for at in places.into_iter().rev() {
-        let end = at + PREFIX.len();
-        // A prefix that is written in another way (`%2b`) is for a person to take out.
-        if out.get(at..end) == Some(PREFIX) {
-            out.replace_range(at..end, "");
-        }
-    }
-    out
 }
 
 /// Each line without its end, with where it begins.

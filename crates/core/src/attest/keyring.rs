@@ -62,12 +62,16 @@ pub enum KeyRingError {
     SharedKey {
         /// The rebuilder that already has it.
         first: RebuilderName,
-        /// Its place in the list that was given.
+        /// That one's place in the list that was given.
+        earlier: usize,
+        /// Its place there.
         index: usize,
     },
     /// Twice by one rebuilder: the two entries could differ in when they expire.
     #[error("the same key is given twice")]
     RepeatedKey {
+        /// The first one's place in the list that was given.
+        earlier: usize,
         /// The second one's place in the list that was given.
         index: usize,
     },
@@ -84,17 +88,19 @@ impl KeyRing {
         for (index, pinned) in keys.iter().enumerate() {
             let materials = pinned.key.materials();
             // Of a certificate no part must be somebody else's either.
-            let earlier = keys.iter().take(index).find(|other| other.key == pinned.key);
+            let mut before = keys.iter().enumerate().take(index);
+            let earlier = before.find(|(_, other)| other.key == pinned.key);
             let earlier = materials.iter().find_map(|it| owners.get(it).copied()).or(earlier);
             for material in materials {
-                owners.entry(material).or_insert(pinned);
+                owners.entry(material).or_insert((index, pinned));
             }
             match earlier {
-                Some(other) if other.rebuilder == pinned.rebuilder => {
-                    errors.push(KeyRingError::RepeatedKey { index });
+                Some((earlier, other)) if other.rebuilder == pinned.rebuilder => {
+                    errors.push(KeyRingError::RepeatedKey { earlier, index });
                 }
-                Some(other) => {
-                    errors.push(KeyRingError::SharedKey { first: other.rebuilder.clone(), index })
+                Some((earlier, other)) => {
+                    let first = other.rebuilder.clone();
+                    errors.push(KeyRingError::SharedKey { first, earlier, index });
                 }
                 None => {}
             }

@@ -126,24 +126,6 @@ impl fmt::Display for ExceptionId {
     }
 }
 
-impl Exemption {
-    /// The name of the exception for people: its id, else its place.
-    #[must_use]
-    pub fn called(&self) -> String {
-        self.id.as_ref().map_or_else(|| self.place.to_string(), ToString::to_string)
-    }
-
-    /// The exception within a sentence: `the exception hello-1`, or `the exception in local.toml
-    /// line 3`.
-    #[must_use]
-    pub fn spoken(&self) -> String {
-        match &self.id {
-            Some(id) => format!("the exception {id}"),
-            None => format!("the exception in {}", self.place),
-        }
-    }
-}
-
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} line {}", self.file, self.line)

@@ -3,6 +3,7 @@
 //! Pure. Everything from outside that it shows is made printable.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+mod exempted;
 mod paint;
 mod text;
 
@@ -35,6 +36,8 @@ pub const SCHEMA: u32 = 1;
 pub enum Entrance {
     /// The apt method
     Method,
+    /// `AptCli::Hooks`, before apt's question. It refuses by indexes, without the file
+    BeforePrompt,
     /// `DPkg::Pre-Install-Pkgs`
     Hook,
     /// dpkg's `pre-invoke`
@@ -184,6 +187,7 @@ impl Entrance {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Method => "method",
+            Self::BeforePrompt => "before-prompt",
             Self::Hook => "hook",
             Self::Dpkg => "dpkg",
             Self::Debsig => "debsig",
@@ -342,6 +346,7 @@ mod tests {
     fn an_entrance_has_one_word() {
         for it in [
             Entrance::Method,
+            Entrance::BeforePrompt,
             Entrance::Hook,
             Entrance::Dpkg,
             Entrance::Debsig,

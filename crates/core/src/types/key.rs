@@ -197,10 +197,19 @@ impl PublicKey {
     #[must_use]
     pub fn to_text(&self) -> String {
         match self {
-            Self::Ed25519(key) => pem::write(&[&Self::SPKI[..], key].concat()),
-            Self::EcdsaP256(key) => pem::write(&key.to_spki()),
-            Self::RsaPss(key) => pem::write(&key.to_spki()),
             Self::OpenPgp(certificate) => pem::armor(certificate.packets()),
+            _ => pem::write(&self.to_der().unwrap_or_default()),
+        }
+    }
+
+    /// The key as `SubjectPublicKeyInfo` in DER, as OpenSSL writes it; none of a certificate.
+    #[must_use]
+    pub fn to_der(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Ed25519(key) => Some([&Self::SPKI[..], key].concat()),
+            Self::EcdsaP256(key) => Some(key.to_spki()),
+            Self::RsaPss(key) => Some(key.to_spki()),
+            Self::OpenPgp(_) => None,
         }
     }
 

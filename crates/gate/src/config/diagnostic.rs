@@ -140,6 +140,12 @@ impl SourcePlace {
         }
     }
 
+    /// The place by file and line.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.source.named_place(self.span.start)
+    }
+
     /// The name of the file that it is in.
     #[must_use]
     pub fn file_name(&self) -> String {

@@ -58,7 +58,10 @@ pub(super) fn report(
                 problems.push(source.at(place).saying(&head_each(name)));
             }
         } else if last_line != Some(line_start) && !echo {
-            let (message, help) = words(what, text, line.trim());
+            let (mut message, help) = words(what, text, line.trim());
+            if let (Some(first), "duplicate key") = (first_of(source, line_start, text), what) {
+                message += &format!(" (the first is in {})", source.named_place(first));
+            }
             let whole_line = matches!(what, "key with no value" | "invalid unquoted key");
             let indent = line.len() - line.trim_start().len();
             let line = line_start + indent..line_start + line.trim_end().len();
@@ -100,6 +103,28 @@ fn lines_like<'a>(
         start += line.len();
         (line.trim() == wanted).then_some(place)
     })
+}
+
+/// Finds the earlier line that has what the line at `from` has once more: the key `text` in the same
+/// table, or the same header.
+fn first_of(source: &SourceFile, from: usize, text: &str) -> Option<usize> {
+    let (_, again) = source.line_at(from)?;
+    let mut start = 0;
+    let mut first = None;
+    for whole in source.text().get(..from)?.split_inclusive('\n') {
+        let (at, line) = (start, whole.trim());
+        start += whole.len();
+        if again.trim_start().starts_with('[') {
+            if line == again.trim() {
+                first = first.or(Some(at));
+            }
+        } else if line.starts_with('[') {
+            first = None;
+        } else if line.strip_prefix(text).is_some_and(|it| it.trim_start().starts_with('=')) {
+            first = first.or(Some(at));
+        }
+    }
+    first
 }
 
 /// Returns true when a header is between these two places.
@@ -185,7 +210,16 @@ mod tests {
     fn each_mistake_is_said_once() {
         for (text, expected, readable) in [
             ("a = b", "/a.toml:1:5: string values must be quoted", true),
-            ("a = 1\na = 2", "/a.toml:2:1: duplicate key \"a\"", true),
+            (
+                "a = 1\na = 2",
+                "/a.toml:2:1: duplicate key \"a\" (the first is in a.toml line 1)",
+                true,
+            ),
+            (
+                "[b]\na = 1\n[c]\na = 1\na = 2",
+                "/a.toml:5:1: duplicate key \"a\" (the first is in a.toml line 4)",
+                true,
+            ),
             ("a = 2027-02-30", "/a.toml:1:5: invalid date", true),
             ("a = 0123", "/a.toml:1:5: unexpected leading zero", true),
             ("a = \"\\d\"", "/a.toml:1:7: missing escaped value", true),
@@ -202,7 +236,11 @@ mod tests {
                 "/a.toml:1:10: missing comma between array elements",
                 false,
             ),
-            ("[a]\nb = 1\n[a]\nb = 2\n", "/a.toml:3:2: duplicate table [a]", true),
+            (
+                "[a]\nb = 1\n[a]\nb = 2\n",
+                "/a.toml:3:2: duplicate table [a] (the first is in a.toml line 1)",
+                true,
+            ),
         ] {
             assert_eq!(mistakes(text), (vec![expected.to_owned()], readable), "{text:?}");
         }

@@ -9,11 +9,14 @@ use std::io::{BufReader, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{LABEL, apt_arguments, complain, complain_in_colour, complain_raw, present, state};
+use super::{
+    LABEL, apt_arguments, complain, complain_in_colour, complain_raw, present, state, trace,
+};
 use crate::apt::configuration::Configuration;
 use crate::apt::json_hook::{self, HookMessage, HookMessageError};
 use crate::gate::{Ask, Gate, Haste, Outlook};
 use crate::policy::Mode;
+use crate::report;
 use crate::sys::files::read_bounded;
 use crate::sys::inherited;
 use crate::sys::secure::Trusted;
@@ -72,6 +75,7 @@ fn converse(socket: &File) -> Result<ExitCode, HookMessageError> {
                     Ok(known) => apt = known,
                     Err(error) => {
                         complain(&format!("{error}. {OUTCOME}"));
+                        trace::nothing_passed(&Configuration::default(), &error.to_string());
                         return Ok(ExitCode::FAILURE);
                     }
                 }
@@ -108,6 +112,9 @@ fn look_ahead(
             complain_raw(&format!(
                 "{problems}. Every package is refused until you fix the configuration. {OUTCOME}\n"
             ));
+            if let Err(reason) = gate.policy() {
+                trace::nothing_passed(apt, &report::reason(&reason));
+            }
             return ExitCode::FAILURE;
         }
     };
@@ -124,6 +131,7 @@ fn look_ahead(
         Ok(gatherer) => gatherer,
         Err(why) => {
             complain(&format!("{why}. {OUTCOME}"));
+            trace::nothing_passed(apt, &why);
             return ExitCode::FAILURE;
         }
     };
@@ -147,6 +155,7 @@ fn look_ahead(
         return ExitCode::SUCCESS;
     }
     complain_raw(&format!("{OUTCOME}\n"));
+    trace::refused(&gate, apt, outlook.refused(), now);
     ExitCode::FAILURE
 }
 

@@ -12,6 +12,7 @@ mod debsig;
 mod dpkg;
 mod emulator;
 mod pre_install;
+mod trace;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -19,8 +19,9 @@ const INFO_FD: i32 = 20;
 #[must_use]
 pub fn run() -> ExitCode {
     let Some(file) = inherited::take(INFO_FD) else {
-        complain("apt did not name the packages: is /etc/apt/apt.conf.d/00apt-quorum complete?");
-        return ExitCode::FAILURE;
+        let why = "apt did not name the packages: check that /etc/apt/apt.conf.d/00apt-quorum is \
+                   complete";
+        return refuse(Entrance::Hook, &Configuration::default(), why);
     };
     match HookInput::read(file) {
         Ok(input) => judge(input),

@@ -18,6 +18,7 @@
 
 mod clock;
 mod lines;
+mod repeated;
 mod shorten;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ use crate::types::Sha256Digest;
 
 pub use clock::{Moment, present};
 pub use lines::each_line;
+use repeated::RecentRefusals;
 
 /// The directory of the receipts unless apt's configuration (`APT::Quorum::State`) names another.
 pub const DEFAULT_DIRECTORY: &str = "/var/lib/apt-quorum";
@@ -87,7 +89,8 @@ impl Ledger {
     pub fn open(state: &Path, entrance: Entrance) -> Result<Self, LedgerError> {
         let (name, evidence) = match entrance {
             Entrance::Method => ("method.jsonl", "evidence/method"),
-            Entrance::Hook
+            Entrance::BeforePrompt
+            | Entrance::Hook
             | Entrance::Dpkg
             | Entrance::Debsig
             | Entrance::Verify
@@ -148,11 +151,18 @@ impl Ledger {
     /// Writes decisions down as [`Self::record`] does, but does not wait for the disk. A power
     /// failure may lose lines, so no installation may rest on them.
     ///
+    /// A refusal that was written several times in the last hour is not written again: a front end
+    /// that tries again and again would fill the disk.
+    ///
     /// # Errors
     /// If not all of it could be written, as for [`Self::record`].
     pub fn note(&mut self, records: &[(Record, &SignedBytes)]) -> Result<(), LedgerError> {
         let mut lines = Vec::new();
+        let mut refusals = RecentRefusals::at_the_end_of(&self.file, records);
         for (record, signed) in records {
+            if refusals.repeats(record) {
+                continue;
+            }
             for (digest, bytes) in *signed {
                 let path = self.evidence.join(digest.to_string());
                 let there = path.symlink_metadata();
@@ -166,6 +176,9 @@ impl Ledger {
             let line = serde_json::to_string(record).map_err(failed)?;
             lines.extend(report::ascii(&line).into_bytes());
             lines.push(b'\n');
+        }
+        if lines.is_empty() && !records.is_empty() {
+            return Ok(());
         }
         self.add(&lines).map_err(|error| self.failed(error))
     }
