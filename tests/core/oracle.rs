@@ -568,7 +568,11 @@ fn subjects(world: &World) -> Vec<(Package, Subject)> {
             };
             let asked = (fault == Fault::AnotherAskedFor || listed).then(|| identity(asked));
             let of = |it: bool| if it { vec![listing(), elsewhere()] } else { Vec::new() };
-            let subject = Subject::new(file, asked, of(listed)).listed_without_hash(of(unhashed));
+            let subject = match unhashed {
+                false => Subject::new(file, asked, of(listed)),
+                true => Subject::new(file, None, of(listed)).requested_as(asked.map(Into::into)),
+            };
+            let subject = subject.listed_without_hash(of(unhashed));
             let subject = match changeable {
                 true => subject.that_others_can_change("why".to_owned()),
                 false => subject,
