@@ -25,7 +25,7 @@ pub mod image;
 pub mod import;
 pub mod receipt;
 
-pub use apt_quorum_core::{apt, attest, compressed, deb, deb822, policy, report, types};
+pub use apt_quorum_core::{apt, attest, compressed, deb, deb822, policy, report, route, types};
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use apt_quorum_gate::fuzzing;

@@ -109,7 +109,7 @@ fn describe(config: &Loaded, apt: &Configuration) -> String {
 }
 
 fn all_notes(config: &Loaded, apt: &Configuration) -> Vec<String> {
-    let ways = ways(&config.endpoints, apt, config.timeouts.answer, Commands::Own);
+    let ways = ways(config, apt, Commands::Own);
     notes(config, now()).into_iter().chain(ways).collect()
 }
 

@@ -1,38 +1,45 @@
 //! Remarks about the routes to endpoints, for people.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::apt::configuration::Configuration;
-use crate::apt::proxy::{ProxyKind, ProxySettings, Route, RouteChoice};
-use crate::config::Endpoint;
+use crate::config::{Config, Endpoint};
 use crate::fetching::{Commands, Finder, fetching_user};
+use crate::route::proxy::{Proxy, ProxyKind, ProxySettings, Route, RouteChoice};
 
 /// Most hosts that one sentence names.
 const SHOWN: usize = 5;
 
-/// Lists remarks about the routes to endpoints for people, a sentence each: endpoints with another
-/// route than packages, endpoints that are not asked, and the use of Tor.
+/// Lists remarks about the routes to endpoints for people, a sentence each: the proxy for evidence
+/// alone, endpoints with another route than packages, endpoints that are not asked, and the use of
+/// Tor.
 ///
 /// Commands that name a proxy run as for evidence, or not at all.
-pub(super) fn ways(
-    endpoints: &[Endpoint],
-    apt: &Configuration,
-    patience: Duration,
-    commands: Commands<'_>,
-) -> Vec<String> {
+pub(super) fn ways(config: &Config, apt: &Configuration, commands: Commands<'_>) -> Vec<String> {
+    let (endpoints, patience) = (&config.endpoints, config.timeouts.answer);
     let finder = Finder::open(apt);
     let settings = finder.settings();
+    if let Some(proxy) = &config.proxy {
+        let on_network: Vec<_> = endpoints.iter().filter(|it| it.url.has_host()).collect();
+        let hosts = on_network.iter().filter(|it| it.url.scheme() == "https");
+        let hosts = hosts.flat_map(|it| left_out(&settings, it.url.host_str().unwrap_or_default()));
+        let mut notes = match on_network.is_empty() {
+            true => Vec::new(),
+            false => vec![by_own_proxy(proxy)],
+        };
+        notes.extend(hosts.collect::<BTreeSet<String>>());
+        return notes;
+    }
     let user = fetching_user(apt).ok().flatten();
     let as_ever = user.as_ref().map_or(commands, Commands::As);
     let run = if matches!(commands, Commands::Own) { as_ever } else { commands };
-    let routes = finder.find(endpoints, patience, run);
+    let routes = finder.find(endpoints, None, patience, run);
     let mut notes = Vec::new();
     let mut by_tor: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for endpoint in endpoints.iter().filter(|it| it.url.has_host()) {
         let Endpoint { rebuilder, url, .. } = endpoint;
         let host = url.host_str().unwrap_or_default();
-        match (routes.of(url), settings.choice(url)) {
+        match (routes.of(rebuilder, url), settings.choice(url)) {
             (Route::Closed(_), RouteChoice::Ask { command, .. })
                 if matches!(commands, Commands::Left) =>
             {
@@ -78,6 +85,18 @@ pub(super) fn ways(
     let mut seen = BTreeSet::new();
     notes.retain(|it| seen.insert(it.clone()));
     notes
+}
+
+/// Describes the proxy for evidence alone, and how far it keeps rebuilders apart.
+fn by_own_proxy(proxy: &Proxy) -> String {
+    match proxy.kind() {
+        ProxyKind::Socks => format!(
+            "rebuilders are asked only through the proxy {proxy} of policy.toml, each with a login of its own"
+        ),
+        ProxyKind::Http | ProxyKind::Https => format!(
+            "rebuilders are asked only through the proxy {proxy} of policy.toml, all in the same way: only socks5h:// keeps them apart"
+        ),
+    }
 }
 
 /// Lists settings that apt has for its packages and that do not apply to endpoints.

@@ -23,6 +23,7 @@ use apt_quorum::cache::Cache;
 use apt_quorum::config::{Endpoint, Protocol, Timeouts};
 use apt_quorum::evidence::{EndpointSetup, Network, Routes};
 use apt_quorum::fetching::{MethodPlaces, confine_fetcher, confine_method};
+use apt_quorum::route::proxy::{Proxy, Route};
 use apt_quorum::sys::sandbox::{Closed, Extent};
 use apt_quorum::types::Identity;
 
@@ -32,13 +33,16 @@ const PLACE: &str = "APT_QUORUM_TEST_PLACE";
 const WHO: &str = "APT_QUORUM_TEST_WHO";
 const WALLS: &str = "APT_QUORUM_TEST_WALLS";
 
+/// The end of the name of one with a proxy for evidence alone.
+const BEHIND: &str = "behind a proxy";
+
 fn main() -> ExitCode {
     if let Some(place) = std::env::var_os(PLACE) {
         inside(&World(place.into()));
         return ExitCode::SUCCESS;
     }
     let mut all_well = true;
-    for who in ["method", "fetcher"] {
+    for who in ["method", "fetcher", "method behind a proxy", "fetcher behind a proxy"] {
         for walls in ["off", "on"] {
             let well = outside(who, walls);
             all_well &= well;
@@ -56,8 +60,8 @@ impl World {
         self.0.join(name)
     }
 
-    fn port(&self) -> u16 {
-        fs::read_to_string(self.path("archives/port")).unwrap().parse().unwrap()
+    fn port(&self, name: &str) -> u16 {
+        fs::read_to_string(self.path(name)).unwrap().parse().unwrap()
     }
 }
 
@@ -93,6 +97,8 @@ fn outside(who: &str, walls: &str) -> bool {
     let port = listener.local_addr().unwrap().port().to_string();
     fs::write(world.path("archives/port"), &port).unwrap();
     fs::write(world.path("download/port"), port).unwrap();
+    let past = TcpListener::bind("127.0.0.1:0").unwrap();
+    fs::write(world.path("past"), past.local_addr().unwrap().port().to_string()).unwrap();
     let _resolver = UnixListener::bind(world.path("socket")).unwrap();
     let _abstract = UnixListener::bind_addr(&abstract_address(&world)).unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -104,13 +110,19 @@ fn abstract_address(world: &World) -> SocketAddr {
     SocketAddr::from_abstract_name(world.0.as_os_str().as_encoded_bytes()).unwrap()
 }
 
-fn setup(world: &World) -> EndpointSetup {
+/// With a proxy for evidence alone at `proxy`, if one is given.
+fn setup(world: &World, proxy: Option<u16>) -> EndpointSetup {
     let mut apt = Configuration::default();
     let authorities = world.path("authorities.pem");
     apt.set("APT::Architecture", "amd64".to_owned());
     let mut routes = Routes::default();
     routes
         .set_authorities(&"https://alice.example/".parse().unwrap(), authorities.to_str().unwrap());
+    if let Some(port) = proxy {
+        let proxy = Proxy::of_policy(&format!("socks5h://127.0.0.1:{port}")).unwrap();
+        let url = "https://alice.example/".parse().unwrap();
+        routes.set(&"alice".parse().unwrap(), &url, Route::Through(proxy));
+    }
     let url = format!("file://{}/", world.path("attestations").display());
     let endpoint = Endpoint {
         rebuilder: "alice".parse().unwrap(),
@@ -127,16 +139,17 @@ fn setup(world: &World) -> EndpointSetup {
         timeouts,
         authorities: None,
         apt,
+        proxy: None,
         routes,
         network: Network::Allowed,
         keep,
     }
 }
 
-fn close(world: &World, who: &str) -> Closed {
-    let setup = setup(world);
+fn close(world: &World, who: &str, port: u16) -> Closed {
+    let setup = setup(world, who.ends_with(BEHIND).then_some(port));
     let closed = match who {
-        "method" => {
+        it if it.starts_with("method") => {
             let places = MethodPlaces {
                 apt: vec![world.path("lists"), world.path("archives")],
                 evidence: Some(world.path("evidence/method")),
@@ -169,7 +182,7 @@ fn take_a_port() -> io::Result<()> {
 }
 
 /// What nobody may do who was broken into.
-fn forbidden(world: &World, who: &str) -> Vec<Attempt> {
+fn forbidden(world: &World, who: &str, past: u16) -> Vec<Attempt> {
     let parent = nix::unistd::getppid();
     let stray = Path::new("/var/tmp").join(format!("apt-quorum-{}", std::process::id()));
     let listen = TcpListener::bind("127.0.0.1:0").map(drop);
@@ -204,7 +217,10 @@ fn forbidden(world: &World, who: &str) -> Vec<Attempt> {
         ("reach an abstract socket", UnixStream::connect_addr(&abstract_address(world)).map(drop)),
         ("start a program", Command::new("/bin/true").status().map(drop)),
     ];
-    if who == "fetcher" {
+    if who.ends_with(BEHIND) {
+        all.push(("connect past its proxy", TcpStream::connect(("127.0.0.1", past)).map(drop)));
+    }
+    if who.starts_with("fetcher") {
         all.extend([
             ("read apt's archives", read(world.path("archives/port"))),
             ("read apt's lists", read(world.path("lists/Packages"))),
@@ -249,7 +265,7 @@ fn needed(world: &World, who: &str, port: u16) -> Vec<Attempt> {
         ("start a thread", thread.map(|thread| thread.join().unwrap())),
         ("know where its program is", std::env::current_exe().map(drop)),
     ];
-    if who == "method" {
+    if who.starts_with("method") {
         let evidence = world.path("evidence/method");
         let kept = write(evidence.join("1.new"))
             .and_then(|()| fs::rename(evidence.join("1.new"), evidence.join("1")));
@@ -274,9 +290,9 @@ fn or_missing(error: io::Error) -> io::Result<()> {
 fn inside(world: &World) {
     let who = std::env::var(WHO).unwrap();
     let walls = std::env::var(WALLS).unwrap() == "on";
-    let port = world.port();
+    let (port, past) = (world.port("archives/port"), world.port("past"));
     if walls {
-        let closed = close(world, &who);
+        let closed = close(world, &who, port);
         if closed != (Closed { files: Extent::Whole, calls: Extent::Whole }) {
             println!("LEFT OUT: WHAT A PROCESS THAT IS CLOSED IN CAN REACH: {closed:?}");
             return;
@@ -289,7 +305,7 @@ fn inside(world: &World) {
         let missing = error.raw_os_error() == Some(nix::libc::ENOSYS);
         missing || error.kind() == io::ErrorKind::PermissionDenied
     };
-    for (what, result) in forbidden(world, &who) {
+    for (what, result) in forbidden(world, &who, past) {
         if walls {
             assert!(result.as_ref().is_err_and(refused), "to {what}: {result:?}");
         } else {

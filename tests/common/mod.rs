@@ -13,6 +13,7 @@ pub mod image;
 pub mod installed;
 pub mod rebuilder;
 pub mod server;
+pub mod socks;
 pub mod terminal;
 pub mod travel;
 

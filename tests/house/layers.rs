@@ -12,7 +12,7 @@ use crate::sources::{root, rust_files};
 const CRATES: &[(&str, &[&str])] = &[
     (
         "crates/core/src",
-        &["types", "compressed", "deb822", "attest", "apt", "deb", "policy", "report"],
+        &["types", "compressed", "deb822", "attest", "apt", "deb", "policy", "report", "route"],
     ),
     (
         "crates/gate/src",
@@ -96,7 +96,7 @@ fn the_gate_has_nothing_that_people_type() {
 /// ARCHITECTURE.md is right to five in a hundred, and all of it together has a ceiling.
 #[test]
 fn the_code_that_can_admit_is_as_large_as_is_said() {
-    const CEILING: usize = 16_500;
+    const CEILING: usize = 17_500;
     let root = root();
     let text = fs::read_to_string(root.join("ARCHITECTURE.md")).expect("it can be read");
     let (_, after) = text.split_once("\n## Code that can admit\n").expect("the section");

@@ -1,5 +1,6 @@
 //! Evidence and layouts that others made: in-toto and GnuPG in Python, securesystemslib, rebuilderd
-//! 0.24. They are Debian's own packages, each in a throw-away chroot, and make it afresh for every run.
+//! 0.24; and Tor, by which rebuilders are asked. They are Debian's own packages, each in a throw-away
+//! chroot, and make it afresh for every run.
 //!
 //! Runs as root inside `testbed/enter`, as `make test-system` starts it. Everywhere else it says
 //! that it was left out.
@@ -15,6 +16,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -23,8 +25,9 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use common::image::Publisher;
+use common::rebuilder::confirming;
 use common::server::{Reply, Server};
-use common::{Deb, Ended, World};
+use common::{Deb, Ended, Key, World};
 
 /// Longer than anything here takes on a machine that does nothing else.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -535,4 +538,58 @@ fn rebuilderd_before_0_26() {
     let unknown = verify(&world, &hello(), &[]);
     assert!(unknown.stdout.contains("peer: has no result for it"), "{unknown:?}");
     println!("rebuilderd 0.24 confirms by its old API");
+}
+
+/// Each rebuilder is asked over circuits of its own, and each run over other ones; names are looked up
+/// at their end.
+#[test]
+fn tor_keeps_the_circuits_of_rebuilders_apart() {
+    if !can_run("Tor") {
+        return;
+    }
+    let rebuilders: Vec<(&str, Key, Server)> = ["alice", "bob"]
+        .into_iter()
+        .map(|name| {
+            let (key, rebuilder) = confirming(&[&hello()]);
+            (name, key, rebuilder.serve())
+        })
+        .collect();
+    let peer = Peer::new("trixie", "tor");
+    let source = Path::new(&repository()).join("tests/peers/tor.py");
+    peer.write("/srv/tor.py", fs::read(source).unwrap());
+    let mut command = peer.command(&["python3", "/srv/tor.py"]);
+    let _tor = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    within("Tor", || peer.path("/srv/ready").exists());
+
+    let mut circuits: Vec<BTreeSet<String>> = Vec::new();
+    for _ in 0..2 {
+        let before = fs::read_to_string(peer.path("/srv/streams")).unwrap().len();
+        let world = World::new();
+        world.policy("mode = \"enforce\"\nthreshold = 2\n\n[network]\nproxy = \"socks5h://127.0.0.1:19050\"\nanswer_timeout = 30\ntotal_timeout = 60\n");
+        for (name, key, server) in &rebuilders {
+            let endpoint = format!("rebuilderd http://{name}.test:{}/", server.address.port());
+            world.rebuilder(name, key, &[endpoint]);
+        }
+        verify(&world, &hello(), &[]).assert_code(0);
+        let streams = fs::read_to_string(peer.path("/srv/streams")).unwrap().split_off(before);
+        for (name, _, server) in &rebuilders {
+            let port = format!(":{}", server.address.port());
+            // 650 STREAM ID NEW 0 HOST:PORT ..., and then SUCCEEDED CIRCUIT ADDRESS:PORT.
+            let of = |word: &str| {
+                let lines = streams.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+                let own = lines.filter(|it| it.get(3) == Some(&word) && it[5].ends_with(&port));
+                own.map(|it| (it[4].to_owned(), it[5].to_owned())).collect::<Vec<_>>()
+            };
+            let asked = of("NEW");
+            let by_name = format!("{name}.test{port}");
+            assert!(!asked.is_empty() && asked.iter().all(|it| it.1 == by_name), "{streams}");
+            circuits.push(of("SUCCEEDED").into_iter().map(|it| it.0).collect());
+        }
+    }
+    for (at, own) in circuits.iter().enumerate() {
+        assert!(!own.is_empty(), "{circuits:?}");
+        let others = circuits.iter().skip(at + 1).flatten();
+        assert!(others.clone().all(|it| !own.contains(it)), "{circuits:?}");
+    }
+    println!("Tor keeps the circuits of two rebuilders and of two runs apart");
 }

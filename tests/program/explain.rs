@@ -2,6 +2,7 @@
 
 use crate::common::apt::with_archive;
 use crate::common::rebuilder::Rebuilder;
+use crate::common::server::Reply;
 use crate::common::{self, Deb, Ended, Key, World, run};
 
 fn half() -> Deb {
@@ -70,6 +71,8 @@ fn standings(keys: &[Key; 3], path: &str, how: &str, exception: &str) -> String 
            rebuilder  alpha: confirmed (key {alpha} in alpha.pem, kept since TIME, undated)\n  \
            rebuilder  beta: signed a different file under this name (key {beta} in beta.pem, kept since TIME, undated)\n  \
            rebuilder  gamma: has no result for it\n  \
+           builds     alpha's only build (not signed): 2026-09-01T03:05:39Z build 1: reproduced, attested\n  \
+           builds     beta's only build (not signed): 2026-09-01T03:05:39Z build 1: reproduced, attested\n  \
            CONFLICT   beta signed a different file under this name (sha256 {other}, key {beta}).\n  \
            to pass    1 more of beta and gamma must confirm this file\n  \
            to pass    gamma must be among the rebuilders that confirm it\n  \
@@ -286,4 +289,128 @@ fn what_is_dated_and_what_differs_is_shown_with_where_to_look() {
     assert_eq!(it["answers"][0]["dated"], "2024-01-02T03:04:05Z");
     assert_eq!(it["claims"][0]["dated"], "2024-01-02T03:04:05Z");
     assert_eq!(it["answers"][0]["rebuilder"], "alpha");
+}
+
+/// What a line of people's is about, without the label.
+fn builds(text: &str) -> Vec<&str> {
+    let mut lines = text.lines().skip_while(|it| !it.starts_with("  builds "));
+    let own = |it: &&str| it.starts_with("  builds ") || it.starts_with("             ");
+    lines.by_ref().take_while(own).map(|it| &it[13..]).collect()
+}
+
+/// A world with one rebuilder, whose confirmation is enough.
+fn of_one(rebuilder: Rebuilder, key: &Key) -> (World, common::server::Server) {
+    let server = rebuilder.serve();
+    let world = World::new();
+    world.impatient_policy(1);
+    world.rebuilder("alpha", key, &[server.endpoint()]);
+    (world, server)
+}
+
+#[test]
+fn a_good_build_before_a_flaky_one_counts_and_all_builds_are_shown() {
+    let (key, deb) = (Key::new(), half());
+    let mut rebuilder = Rebuilder::default();
+    rebuilder.build(&deb, "BAD", None);
+    rebuilder.build(&deb, "GOOD", Some(deb.link(&key)));
+    rebuilder.build(&deb, "FAIL", None);
+    rebuilder.build(&deb, "BAD", None);
+    let (world, server) = of_one(rebuilder, &key);
+    world.verify(&deb).assert_code(0);
+    let before = server.requests().len();
+    let file = world.put(&deb).display().to_string();
+    let explained = explain(&world, &[&file]);
+    explained.assert_code(0);
+    assert_eq!(
+        builds(&explained.stdout),
+        [
+            "alpha confirmed it on 2026-09-02, a later rebuild differs. The confirmation counts",
+            "alpha's builds, the newest first (not signed):",
+            "2026-09-04T03:05:39Z build 4: differs",
+            "2026-09-03T03:05:39Z build 3: failed",
+            "2026-09-02T03:05:39Z build 2: reproduced, attested",
+            "2026-09-01T03:05:39Z build 1: differs",
+        ]
+    );
+    assert!(server.requests().len() > before);
+    let json = explain(&world, &["--json", &file]).json();
+    let builds = &json["packages"][0]["builds"][0];
+    assert_eq!(builds["rebuilder"], "alpha");
+    assert_eq!(builds["later_differs"], true);
+    assert_eq!(builds["earlier"], 0);
+    assert_eq!(builds["builds"][2]["result"], "reproduced");
+    assert_eq!(builds["builds"][2]["attested"], true);
+    // Offline, only what is at hand counts, and no endpoint is asked.
+    let before = server.connections();
+    let offline = explain(&world, &["--offline", &file]);
+    offline.assert_code(0);
+    assert_eq!(self::builds(&offline.stdout), Vec::<&str>::new());
+    assert_eq!(server.connections(), before);
+}
+
+#[test]
+fn builds_that_nobody_signed_confirm_nothing() {
+    let (key, deb) = (Key::new(), half());
+    let mut rebuilder = Rebuilder::default();
+    for _ in 0..25 {
+        rebuilder.build(&deb, "GOOD", None);
+    }
+    let (world, _server) = of_one(rebuilder, &key);
+    let file = world.put(&deb).display().to_string();
+    let explained = explain(&world, &[&file]);
+    explained.assert_code(1);
+    let lines = builds(&explained.stdout);
+    assert_eq!(lines[0], "alpha's builds, the newest first (not signed):");
+    assert_eq!(lines[1], "2026-09-25T03:05:39Z build 25: reproduced, not attested");
+    assert_eq!(lines[20], "2026-09-06T03:05:39Z build 6: reproduced, not attested");
+    assert_eq!(lines[21..], ["and 5 before these"]);
+}
+
+#[test]
+fn an_older_rebuilderd_tells_its_last_build() {
+    let (key, deb) = (Key::new(), half());
+    let server = Rebuilder::confirming(&key, [&deb]).serve_as_an_old_one();
+    let world = World::new();
+    world.impatient_policy(1);
+    world.rebuilder("alpha", &key, &[server.endpoint()]);
+    let file = world.put(&deb).display().to_string();
+    let explained = explain(&world, &[&file]);
+    explained.assert_code(0);
+    let expected = ["alpha's last build (not signed): undated build 1: reproduced, not attested"];
+    assert_eq!(builds(&explained.stdout), expected);
+}
+
+/// Whatever it tells, it is bounded, plain text, and changes no judgement.
+#[test]
+fn a_hostile_list_of_builds_is_shown_plainly_or_not_at_all() {
+    let (key, deb) = (Key::new(), half());
+    let nonsense = [
+        r#"{"total":1e3,"records":[]}"#.to_owned(),
+        r#"{"total":1,"records":[{"id":1}]}"#.to_owned(),
+        "[".repeat(10_000),
+        "\u{1b}[2J".to_owned(),
+        format!(r#"{{"total":18446744073709551615,"records":[{}]}}"#, vec![
+            r#"{"id":9007199254740993,"name":"src-half","version":"2.0-1","architecture":"all","built_at":"\u001b[2J9999-99-99T99:99:99","status":"\u001b]0;x"}"#;
+            500
+        ].join(",")),
+    ];
+    for (at, nonsense) in nonsense.into_iter().enumerate() {
+        let rebuilder = Rebuilder::confirming(&key, [&deb]);
+        let server =
+            common::server::Server::start(move |target| match target.contains("/v1/builds?") {
+                true => Reply::json(nonsense.clone()),
+                false => rebuilder.answer(target),
+            });
+        let world = World::new();
+        world.impatient_policy(1);
+        world.rebuilder("alpha", &key, &[server.endpoint()]);
+        let file = world.put(&deb).display().to_string();
+        let explained = explain(&world, &[&file]);
+        explained.assert_code(0);
+        let lines = builds(&explained.stdout);
+        let is_plain = |it: &&str| it.starts_with("alpha's builds are unknown: ");
+        assert!(lines.len() <= 1 && lines.iter().all(is_plain), "{at}: {lines:?}");
+        // A reader for all records of a run without an end would not be here yet.
+        assert!(server.requests().len() < 60, "{at}: {}", server.requests().len());
+    }
 }

@@ -32,6 +32,7 @@ mod evidence_bundles;
 mod evidence_commands;
 mod evidence_fetch;
 mod evidence_on_the_web;
+mod evidence_proxy;
 mod exceptions;
 mod explain;
 mod good_configuration;

@@ -19,6 +19,9 @@ use apt_quorum::apt::message::Message;
 use archive::Package;
 use rebuilder::RebuilderKey;
 
+use crate::common::bundle::{bundle, file};
+use crate::common::server::{Reply, Server};
+use crate::common::socks::Socks;
 use crate::common::write_script;
 
 /// A directory with the method, a configuration, and a wrapped method whose answers the test
@@ -650,6 +653,42 @@ fn rebuilders_are_asked_only_if_some_rule_could_want_more_than_what_is_at_hand()
     drop(silent.accept().unwrap());
     drop(silent);
     refused(&method.until_settled(), "undetermined: bob did not respond");
+}
+
+#[test]
+fn a_proxy_for_evidence_is_for_evidence_alone() {
+    let (mut stage, good) = (Stage::new(), good());
+    stage.extra = match nix::unistd::User::from_name("_apt") {
+        Ok(Some(_)) if nix::unistd::geteuid().is_root() => {
+            vec!["APT::Sandbox::User=_apt".to_owned()]
+        }
+        _ => Vec::new(),
+    };
+    let link = stage.alice.link(&good.artifact(), &good.sha256());
+    let path = format!("{}/alice.link", good.artifact());
+    let packed = bundle(&[file(&path, link.as_bytes())]);
+    let server = Server::start(move |_| Reply::Whole {
+        status: 200,
+        headers: Vec::new(),
+        body: packed.clone(),
+    });
+    let socks = Socks::knowing(&[("alice.invalid", server.address)]);
+    stage.write(
+        "config/policy.toml",
+        format!("mode = \"enforce\"\nthreshold = 1\n\n[network]\nproxy = \"{}\"\n", socks.url()),
+    );
+    let endpoint =
+        "[[endpoint]]\nprotocol = \"directory\"\nurl = \"http://alice.invalid/a.tar.gz\"\n";
+    stage.write("config/rebuilders.d/alice.toml", stage.alice.configuration("alice") + endpoint);
+    let all = stage.fetch(&good, &format!("Expected-SHA256: {}\n", good.sha256()));
+    assert_eq!(codes(&all).last(), Some(&201), "{all:?}");
+    assert!(socks.asked().iter().all(|it| it.user == "alice" && it.host == "alice.invalid"));
+    assert_eq!(server.connections(), socks.asked().len());
+    // apt's own method, which fetches the package, knows nothing of it.
+    for told in ["methods/http.configuration", "methods/http.request.1"] {
+        let told = std::fs::read_to_string(stage.path(told)).unwrap();
+        assert!(!told.contains("socks") && !told.contains("Proxy"), "{told}");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use crate::common::certificate::Certificate;
 use crate::common::rebuilder::{Rebuilder, confirming, hello};
 use crate::common::server::{Nobody, Reply, Server, read_head, write_whole};
+use crate::common::socks::carry;
 use crate::common::{self, Deb, Ended, Key, World, run};
 
 /// A world with one rebuilder, whose word is enough, at this endpoint.
@@ -90,21 +91,6 @@ impl Proxy {
     }
 }
 
-/// Carries bytes in both directions until one side ends.
-fn carry(client: &mut TcpStream, to: SocketAddr) {
-    let Ok(server) = TcpStream::connect(to) else { return };
-    let (mut from_client, mut to_server) =
-        (client.try_clone().unwrap(), server.try_clone().unwrap());
-    let up = std::thread::spawn(move || {
-        let _ = std::io::copy(&mut from_client, &mut to_server);
-        let _ = to_server.shutdown(std::net::Shutdown::Both);
-    });
-    let (mut server, mut back) = (server, client.try_clone().unwrap());
-    let _ = std::io::copy(&mut server, &mut back);
-    let _ = client.shutdown(std::net::Shutdown::Both);
-    up.join().unwrap();
-}
-
 /// A SOCKS 5 proxy that leads everything to one place, or gives this reply; and what it was told:
 /// names and passwords, and hosts.
 fn socks(to: Option<SocketAddr>, reply: u8) -> (Server, Arc<Mutex<Vec<String>>>) {
@@ -147,7 +133,8 @@ fn socks(to: Option<SocketAddr>, reply: u8) -> (Server, Arc<Mutex<Vec<String>>>)
         tell.lock().unwrap().push(host);
         stream.write_all(&[5, reply, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
         if let Some(to) = to.filter(|_| reply == 0) {
-            carry(stream, to);
+            let Ok(target) = TcpStream::connect(to) else { return };
+            carry(stream, target);
         }
     });
     (server, told)
@@ -212,7 +199,7 @@ fn a_login_reaches_no_server() {
             told.lock().unwrap().push(head);
             if is_tunnel {
                 stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
-                return carry(stream, to);
+                return carry(stream, TcpStream::connect(to).unwrap());
             }
             let place = format!("Location: {}", target.replace("http://", "https://user:pw@"));
             write_whole(stream, 301, &[place], b"").unwrap();
@@ -560,7 +547,10 @@ fn what_a_proxy_does_is_called_the_proxys() {
         let expected = "the name of the proxy http://proxy.invalid:3128 cannot be looked up";
         assert!(said.starts_with(expected), "{said}");
         set(&world, "Acquire::http::Proxy \"ftp://u:secret@proxy.invalid/\";\n");
-        let expected = "not asked: apt cannot use its proxy for alice.example: it must begin with http://, https:// or socks5h://";
+        let expected = "not asked: apt cannot use its proxy for alice.example: it must begin with http://, https:// or socks5h://, and a host must follow";
+        assert_eq!(why(&world), expected);
+        // The client for HTTP would leave it out, and ask directly.
+        set(&world, "Acquire::http::Proxy \"http://a{b}:3128\";\n");
         assert_eq!(why(&world), expected);
     }
     for (reply, expected) in [

@@ -15,6 +15,7 @@ rows! {
     proxy: "through an http proxy" => INSTALLED;
     proxy_detected: "by the proxy that a command names (Proxy-Auto-Detect), which wants a login" => INSTALLED;
     tor_sources: "a source by Tor: rebuilders are asked by the same proxy and in no other way" => INSTALLED;
+    evidence_proxy: "a proxy for evidence alone: rebuilders by it and in no other way, packages past it" => INSTALLED;
     plain_source: "a plain source: the hook refuses what nobody confirms" => HOOK;
     second_source_plain_second: "the same version from a plain source behind the gated one" => METHOD;
     second_source_plain_first: "the same version from a plain source before the gated one" => HOOK;
@@ -247,6 +248,48 @@ fn tor_sources(world: &World) {
     assert_eq!(alice.requests().len(), before);
     world.write("/etc/apt/apt.conf.d/50tor", "Acquire::http::Proxy::127.0.0.1 \"DIRECT\";\n");
     world.install("good").succeeds();
+}
+
+fn evidence_proxy(world: &World) {
+    let good = world.package("good");
+    let archive = serve(source_of(&[good]));
+    let port = |server: &Server| server.authority().rsplit(':').next().unwrap().parse().unwrap();
+    let mut hosts = Vec::new();
+    let names = ["alice.example", "bob.example", "carol.example"];
+    for (rebuilder, name) in [&world.alice, &world.bob, &world.carol].into_iter().zip(names) {
+        let named = rebuilder.configuration().replace(&rebuilder.server().authority(), name);
+        let file = format!("/etc/apt-quorum/rebuilders.d/{}.toml", rebuilder.name);
+        world.write(&file, named);
+        hosts.push((name, port(rebuilder.server())));
+    }
+    let (proxy, told) = socks(hosts);
+    let policy = |proxy: u16| {
+        let text = format!("mode = \"enforce\"\nthreshold = 2\n[network]\nanswer_timeout = 20\ntotal_timeout = 40\nproxy = \"socks5h://127.0.0.1:{proxy}\"\n");
+        world.write("/etc/apt-quorum/policy.toml", text);
+    };
+    policy(proxy);
+    world.sources(&[("quorum+http", &archive)]);
+    two_attest(world, good);
+    world.install("good").succeeds().says("1 confirmed");
+    let asked = told.lock().unwrap().clone();
+    for (user, host) in [("alice:", "alice.example"), ("bob:", "bob.example")] {
+        assert!(asked.iter().any(|it| it.starts_with(user)), "{asked:?}");
+        assert!(asked.iter().any(|it| it == host), "{asked:?}");
+    }
+    // Each name and password, and then a host: no package is among these, and no address.
+    let is_rebuilders = |it: &String| it.contains(':') || names.contains(&it.as_str());
+    assert!(asked.iter().all(is_rebuilders), "{asked:?}");
+    // Where the proxy is gone, nobody is asked, be it by an address that is known.
+    world.sh("apt-get purge -y good; rm -rf /var/cache/apt-quorum/attestations").succeeds();
+    for rebuilder in [&world.alice, &world.bob, &world.carol] {
+        let file = format!("/etc/apt-quorum/rebuilders.d/{}.toml", rebuilder.name);
+        world.write(&file, rebuilder.configuration());
+    }
+    policy(9);
+    world.write("/etc/apt/apt.conf.d/50direct", "Acquire::http::Proxy::127.0.0.1 \"DIRECT\";\n");
+    let before = [&world.alice, &world.bob].map(|it| it.server().requests().len());
+    world.install("good").fails().says("the proxy socks5h://127.0.0.1:9 cannot be reached");
+    assert_eq!([&world.alice, &world.bob].map(|it| it.server().requests().len()), before);
 }
 
 fn plain_source(world: &World) {

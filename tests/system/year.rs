@@ -288,7 +288,15 @@ fn year(world: &World) {
             }
             let _ = child.wait();
         } else {
-            let text = world.sh(&run).succeeds().text;
+            let ran = world.sh(&run);
+            if ran.code != Some(0) {
+                let state = "cat /etc/apt/preferences.d/apt-quorum /var/lib/apt-quorum/held.json
+                     tail -n 60 /var/log/unattended-upgrades/*.log; apt-cache policy $(sed -n 's/.*refused it: \\([^ ]*\\) .*/\\1/p' /root/said)";
+                world.write("/root/said", &ran.text);
+                let state = world.sh(state).text;
+                panic!("day {day} of seed {seed}:\n{}\n{state}", ran.text);
+            }
+            let text = ran.succeeds().text;
             if text.contains("CONFLICT: ") {
                 account.told.insert("the lie");
             }

@@ -7,6 +7,7 @@
 //! - [`attest`]: signed bytes to claims
 //! - [`apt`], [`deb`]: apt's messages and indexes, Debian's packages
 //! - [`policy`]: the judgement
+//! - [`route`]: by which proxy a host is asked
 //! - [`report`]: one record of a decision, as JSON and as text
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -21,4 +22,5 @@ pub mod deb;
 pub mod deb822;
 pub mod policy;
 pub mod report;
+pub mod route;
 pub mod types;

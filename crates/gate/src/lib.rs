@@ -28,5 +28,5 @@ pub mod log;
 pub mod method;
 pub mod receipt;
 
-pub use apt_quorum_core::{apt, attest, compressed, deb, deb822, policy, report, types};
+pub use apt_quorum_core::{apt, attest, compressed, deb, deb822, policy, report, route, types};
 pub use apt_quorum_sys as sys;

@@ -1,6 +1,7 @@
 //! `apt-quorum explain`: the whole judgement on one package.
 
 mod advice;
+mod builds;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ use crate::policy::{Assessment, Decision, Exemption, Mode, Reason, Report};
 use crate::receipt::Admitted;
 use crate::report::{Entrance, Record, RecordedAssessment};
 use crate::types::{Called, Identity, PackageName, RebuilderName, Timestamp, printable};
+use builds::BuildsAtEndpoint;
 
 /// A package and what is known about it, by where it is.
 enum ExplainedCase {
@@ -47,6 +49,8 @@ struct Explanation {
     rule_reason: Option<String>,
     /// The attestations about it, and since when each is known
     answers: Vec<AttestedAnswer>,
+    /// The builds at each rebuilderd, which no signature covers
+    builds: Vec<BuildsAtEndpoint>,
     /// The time and basis of root's decision to let this very file in
     receipt: Option<ExplainedReceipt>,
     /// Advice for people on how it could pass; empty if it does
@@ -115,7 +119,9 @@ pub(super) fn run(arguments: &Explain) -> Result<Exit, Stop> {
         return Ok(say(&json(&Explanations { schema: 1, mode, packages }), exit));
     }
     let text_of = |it: &ExplainedCase| {
-        text::of(it, config, &explaining.answers(it), receipt_of(it, &admitted), now)
+        let answers = explaining.answers(it);
+        let builds = builds::of(&explaining, it, &answers);
+        text::of(it, config, &answers, &builds, receipt_of(it, &admitted), now)
     };
     let texts: Vec<String> = cases.iter().map(text_of).collect();
     Ok(show(&texts.join("\n"), exit))
@@ -192,6 +198,7 @@ impl Explaining<'_> {
             attestations: it.claims.len(),
         });
         let answers = self.answers(case);
+        let builds = builds::of(self, case, &answers);
         let rule_reason = case.report().and_then(|it| text::rule_reason(it, self.config));
         let to_pass = advice::of(case, self.config);
         let case = match case {
@@ -208,7 +215,7 @@ impl Explaining<'_> {
                 RecordedCase::File(Box::new(Record { notes: it.notes.clone(), ..record }))
             }
         };
-        Explanation { case, rule_reason, answers, receipt, to_pass }
+        Explanation { case, rule_reason, answers, builds, receipt, to_pass }
     }
 
     /// Returns the attestations about a package, for it and against it.

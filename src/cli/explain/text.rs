@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{AttestedAnswer, ExplainedCase, advice};
+use super::builds::BuildsAtEndpoint;
+use super::{AttestedAnswer, ExplainedCase, advice, builds as past};
 use crate::audit::{HashSource, PackageState};
 use crate::cli::output::{counted, list};
 use crate::config::Config;
@@ -16,6 +17,7 @@ pub(super) fn of(
     case: &ExplainedCase,
     config: &Config,
     answers: &[AttestedAnswer],
+    builds: &[BuildsAtEndpoint],
     receipt: Option<&Admitted>,
     now: Timestamp,
 ) -> String {
@@ -39,6 +41,11 @@ pub(super) fn of(
     line("needs", &needs(report));
     for (name, standing) in &report.standings {
         line("rebuilder", &rebuilder(name, standing, report, answers));
+    }
+    for at_endpoint in builds {
+        for (at, value) in past::lines(at_endpoint).iter().enumerate() {
+            line(if at == 0 { "builds" } else { "" }, value);
+        }
     }
     if let Some(it) = case.exception() {
         let left = crate::cli::exception::left(it.expires, now);

@@ -98,6 +98,7 @@ pub(super) fn published(
         timeouts: config.timeouts,
         authorities: config.authorities.clone(),
         apt: apt.clone(),
+        proxy: config.proxy.clone(),
         routes: Routes::default(),
         network: Network::Allowed,
         keep: None,

@@ -109,7 +109,7 @@ pub(super) fn will_be(
             }
         }
     }
-    for note in ways(&would_be.endpoints, apt, would_be.timeouts.answer, Commands::Own) {
+    for note in ways(would_be, apt, Commands::Own) {
         let _ = writeln!(text, "Note: {}.", printable(&note));
     }
     for (number, (file, is_new)) in change.writes().into_iter().enumerate() {

@@ -127,9 +127,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stop> {
         entrances: entrances.clone(),
         sources: entrances::sources(dump),
         rebuilders: loaded.map(|it| rebuilders(it, &history, &answers, now)).unwrap_or_default(),
-        network: loaded
-            .map(|it| ways(&it.endpoints, apt, it.timeouts.answer, Commands::Left))
-            .unwrap_or_default(),
+        network: loaded.map(|it| ways(it, apt, Commands::Left)).unwrap_or_default(),
         debt: System::running(apt).and_then(|it| history::debt(&it)).ok(),
         exceptions: exceptions.iter().map(|it| ListedException::of(it, now)).collect(),
         endings: endings(exceptions, &option, now),
@@ -160,6 +158,13 @@ struct Ground {
     entrances: Vec<ActiveEntrance>,
 }
 
+/// Returns true when an exception in force takes packages from everywhere: whatever the rest says,
+/// the machine is not guarded.
+fn is_open(config: &Config, now: Timestamp) -> bool {
+    let mut in_force = config.policy.exceptions().iter().filter(|it| now < it.exemption.expires);
+    in_force.any(|it| Width::of(&it.matcher) == Some(Width::Everything))
+}
+
 impl Ground {
     fn open(arguments: &Arguments) -> Result<Self, Stop> {
         let dump = apt_dump(Environment::Heard, None).map_err(Stop::wrong)?.unwrap_or_default();
@@ -175,13 +180,11 @@ impl Ground {
     }
 
     fn is_guarded(&self) -> bool {
-        let Ok(config) = &self.loaded else { return false };
-        let enforced = config.policy.mode() == Mode::Enforce;
-        let mut in_force =
-            config.policy.exceptions().iter().filter(|it| self.now < it.exemption.expires);
-        // It takes packages from everywhere, whatever the rest says.
-        let is_open = in_force.any(|it| Width::of(&it.matcher) == Some(Width::Everything));
-        enforced && !is_open && self.entrances.iter().all(|it| it.active || !it.needed)
+        let enforced = self
+            .loaded
+            .as_ref()
+            .is_ok_and(|it| it.policy.mode() == Mode::Enforce && !is_open(it, self.now));
+        enforced && self.entrances.iter().all(|it| it.active || !it.needed)
     }
 
     fn exit(&self) -> Exit {

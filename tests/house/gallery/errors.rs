@@ -23,6 +23,7 @@ use apt_quorum::import::{PlanError, repro_threshold::TakeError};
 use apt_quorum::policy::{ExceptionIdError, PolicyError, RequirementError};
 use apt_quorum::receipt::Ledger;
 use apt_quorum::report::Entrance;
+use apt_quorum::route::proxy::{ProxyError, ProxyKind};
 use apt_quorum::sys::privileges::PrivilegeError;
 use apt_quorum::sys::sandbox::SandboxError;
 use apt_quorum::sys::secure::{SecureError, Trusted};
@@ -437,10 +438,23 @@ fn policies(errors: &mut Errors) {
 
 fn evidence(errors: &mut Errors) {
     errors.add(
+        "route::proxy::ProxyError",
+        vec![
+            ProxyError::Scheme,
+            ProxyError::NamesLookedUpHere { meant: "socks5h://127.0.0.1:9050".to_owned() },
+            ProxyError::Address,
+            ProxyError::Login(ProxyKind::Socks),
+        ],
+    );
+    errors.add(
         "evidence::http::DoorError",
         vec![
             DoorError::Transport("connection refused".to_owned()),
             DoorError::Timeout(Duration::from_secs(10)),
+            DoorError::TimeoutBehind {
+                limit: Duration::from_secs(10),
+                proxy: "socks5h://127.0.0.1:9050".to_owned(),
+            },
             DoorError::Closed(
                 "the command /usr/local/bin/proxy (Proxy-Auto-Detect) named no proxy: it failed"
                     .to_owned(),

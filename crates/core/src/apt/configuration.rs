@@ -124,7 +124,7 @@ pub(super) fn truth(value: &str) -> Option<bool> {
 
 /// Undoes apt's quoting, `%xx` for a byte. A `%` that no two digits follow stands for itself, as
 /// in apt's `DeQuoteString`.
-pub(super) fn dequote(text: &str) -> String {
+pub(crate) fn dequote(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {

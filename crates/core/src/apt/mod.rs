@@ -5,12 +5,10 @@
 //! administrator configured; what comes from a wrapped method or a mirror is not.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
-pub mod auth;
 pub mod configuration;
 pub mod hook_input;
 pub mod index;
 pub mod json_hook;
 pub mod message;
-pub mod proxy;
 pub mod simulation;
 pub mod sources;

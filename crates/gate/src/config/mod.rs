@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::attest::repository::Terms;
 use crate::attest::{KeyRing, KeyRingError};
 use crate::policy::Policy;
+use crate::route::proxy::Proxy;
 use crate::sys::secure::{SecureError, Trusted};
 use crate::types::{Architecture, KeyId, RebuilderName, Sha256Digest};
 
@@ -60,6 +61,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Certificates of additional authorities for https, in PEM; at least one of them is usable
     pub authorities: Option<String>,
+    /// The only route to endpoints on the network, if the policy names one
+    pub proxy: Option<Proxy>,
     /// The treatment of archives that dpkg is given without apt
     pub direct: Direct,
     /// What happens to versions that would be refused, before anybody asks for them
@@ -284,6 +287,7 @@ pub fn load_with(
             .collect(),
         timeouts: read.network.timeouts,
         authorities: read.network.authorities,
+        proxy: read.network.proxy,
         direct: read.direct,
         hold: read.hold,
         digest: files.digest(&directory),

@@ -10,6 +10,7 @@ use super::groups::{Groups, Quotas, list};
 use super::reader::{Located, Table, TextList, document};
 use super::{ConfigFiles, Direct, HoldSettings, Rebuilders, Timeouts};
 use crate::policy::{Matcher, Mode, OnConflict, Requirement, RequirementError, Rule};
+use crate::route::proxy::{Proxy, ProxyError};
 use crate::types::{RebuilderName, Sha256Digest, Threshold};
 
 /// The content of `policy.toml`.
@@ -27,6 +28,7 @@ pub(super) struct PolicyFile {
 pub(super) struct NetworkSettings {
     pub(super) timeouts: Timeouts,
     pub(super) authorities: Option<String>,
+    pub(super) proxy: Option<Proxy>,
 }
 
 /// The settings at the top of the file, which apply to rules without their own.
@@ -89,6 +91,7 @@ pub(super) fn read(
         let network = |table: &mut Table<'_, '_>, problems: &mut Problems| NetworkSettings {
             timeouts: timeouts(table, problems),
             authorities: authorities(table, directory, files, problems),
+            proxy: proxy(table, problems),
         };
         let network = table.table("network", problems, network).unwrap_or_default();
         let rules = rules?.into_iter().collect::<Option<_>>()?;
@@ -448,6 +451,14 @@ fn authorities(
             None
         }
     }
+}
+
+/// Reads the proxy for evidence alone. A wrong one is reported, so there is no configuration without
+/// it.
+fn proxy(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<Proxy> {
+    let named = table.text("proxy", problems)?;
+    let report = |error: ProxyError| problems.push(named.place.saying(&error).help(error.help()));
+    Proxy::of_policy(&named.value).map_err(report).ok()
 }
 
 /// Most days of `hold_alarm`.

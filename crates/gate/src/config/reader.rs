@@ -17,7 +17,7 @@ use crate::policy::Place;
 use crate::types::Timestamp;
 
 /// All keys that may occur anywhere. None of them counts as a misspelling of another one.
-const KEYS: [&str; 49] = [
+const KEYS: [&str; 50] = [
     "answer_timeout",
     "architecture",
     "architectures",
@@ -49,6 +49,7 @@ const KEYS: [&str; 49] = [
     "package",
     "property",
     "protocol",
+    "proxy",
     "public",
     "reason",
     "rebuilders",

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::archive::ArchiveSource;
 use super::directory;
-use super::http::Door;
+use super::http::Doors;
 use super::intoto_metadata::IntotoMetadata;
 use super::line::Line;
 use super::rebuilderd::Rebuilderd;
@@ -24,6 +24,7 @@ use crate::attest::{self, KeyRing};
 use crate::cache::Cache;
 use crate::config::{Endpoint, Protocol, Timeouts};
 use crate::policy::Outcome;
+use crate::route::proxy::Proxy;
 use crate::types::{Architecture, Timestamp};
 
 /// The item of apt's configuration with this machine's architecture.
@@ -97,6 +98,8 @@ pub struct EndpointSetup {
     pub authorities: Option<String>,
     /// apt's configuration
     pub apt: Configuration,
+    /// The only route to endpoints on the network, if the policy names one
+    pub proxy: Option<Proxy>,
     /// The routes to endpoints on the network; an endpoint without one is not asked
     pub routes: Routes,
     /// The permission to ask endpoints on the network
@@ -240,22 +243,23 @@ struct Desk<F> {
 
 fn make_peers(setup: &EndpointSetup, settled: &Rc<RefCell<HashSet<QuestionId>>>) -> Vec<Rc<Peer>> {
     let unreachable = |why: &str| Outcome::Unreachable { why: why.to_owned() };
-    let door = match setup.network {
+    let doors = match setup.network {
         Network::Allowed => {
-            Door::new(&setup.routes, setup.authorities.as_deref(), setup.timeouts.answer)
+            Doors::new(&setup.routes, setup.authorities.as_deref(), setup.timeouts.answer)
                 .map_err(|error| unreachable(&error.to_string()))
         }
         Network::Denied => Err(unreachable("not asked: offline")),
     };
     let source = |endpoint: &Endpoint| -> Result<Rc<dyn EndpointSource>, Outcome> {
+        let door = doors.clone().map(|doors| doors.of(&endpoint.rebuilder));
         Ok(match endpoint.protocol {
-            Protocol::Rebuilderd => Rc::new(Rebuilderd::new(endpoint.url.clone(), door.clone()?)),
+            Protocol::Rebuilderd => Rc::new(Rebuilderd::new(endpoint.url.clone(), door?)),
             Protocol::IntotoMetadata => {
                 let keys = setup.keep.iter().flat_map(|(_, keys)| keys.iter());
                 let own = keys.filter(|it| it.rebuilder == endpoint.rebuilder);
                 let ids: Vec<_> = own.map(|it| it.key.key_id()).collect();
                 let ids = ids.iter().map(|id| id.as_str());
-                Rc::new(IntotoMetadata::new(endpoint.url.clone(), door.clone()?, ids))
+                Rc::new(IntotoMetadata::new(endpoint.url.clone(), door?, ids))
             }
             Protocol::Archive => {
                 let (Some(terms), Some((cache, keys))) = (&endpoint.archive, &setup.keep) else {
@@ -263,7 +267,7 @@ fn make_peers(setup: &EndpointSetup, settled: &Rc<RefCell<HashSet<QuestionId>>>)
                 };
                 Rc::new(ArchiveSource {
                     base: endpoint.url.clone(),
-                    door: door.clone()?,
+                    door: door?,
                     terms: terms.clone(),
                     keys: keys.clone(),
                     shelf: cache.shelf(endpoint.url.as_str(), &terms.suite),
@@ -274,15 +278,15 @@ fn make_peers(setup: &EndpointSetup, settled: &Rc<RefCell<HashSet<QuestionId>>>)
             }
             Protocol::Directory => {
                 let cache = setup.keep.as_ref().map(|(cache, _)| cache);
-                directory::source(endpoint, door.clone(), cache)?
+                directory::source(endpoint, door, cache)?
             }
         })
     };
-    let line = |endpoint: &Endpoint| match &door {
-        Ok(door) if setup.routes.is_proxied(&endpoint.url) => {
-            door.lines().behind_proxy(&endpoint.url)
+    let line = |endpoint: &Endpoint| match &doors {
+        Ok(doors) if setup.routes.is_proxied(&endpoint.rebuilder, &endpoint.url) => {
+            doors.lines().behind_proxy(&endpoint.url)
         }
-        Ok(door) if endpoint.url.has_host() => door.lines().of(&endpoint.url),
+        Ok(doors) if endpoint.url.has_host() => doors.lines().of(&endpoint.url),
         _ => Line::at_hand(),
     };
     let peer = |endpoint: &Endpoint| {
@@ -478,8 +482,8 @@ fn store(cache: &Cache, keys: &KeyRing, question: &Question, found: &Found, chec
 mod tests {
     use super::super::line::CONNECTIONS;
     use super::*;
-    use crate::apt::proxy::{ProxySettings, RouteChoice};
     use crate::attest::PinnedKey;
+    use crate::route::proxy::{ProxySettings, RouteChoice};
     use crate::types::{Identity, PublicKey, Sha256Digest};
 
     /// Returns the number of connections that the host of each of these endpoints may have.
@@ -498,16 +502,17 @@ mod tests {
         let (variables, logins) = Default::default();
         let settings =
             ProxySettings { apt: &apt, variables: &variables, logins: &logins, tor: false };
-        let mut routes = Routes::default();
+        let (mut routes, alpha) = (Routes::default(), "alpha".parse().unwrap());
         for url in urls.iter().map(|it| it.parse().unwrap()) {
             if let RouteChoice::Known(route) = settings.choice(&url) {
-                routes.set(&url, route);
+                routes.set(&alpha, &url, route);
             }
         }
         let setup = EndpointSetup {
             endpoints: urls.iter().map(endpoint).collect(),
             timeouts: Timeouts::default(),
             apt,
+            proxy: None,
             routes,
             network: Network::Allowed,
             authorities: None,

@@ -2,7 +2,8 @@
 //!
 //! Every answer is bounded in size and time, redirects remain on the host that the administrator
 //! named, nothing is decompressed, and no cookie is kept. Each host is asked by the route found for
-//! it ([`super::routes`]); a login is for its proxy and reaches no server.
+//! it ([`super::routes`]); a login is for its proxy and reaches no server. Rebuilders with different
+//! routes share neither a connection nor a session of TLS, even at the same host.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -16,13 +17,15 @@ use reqwest::header::{
     LAST_MODIFIED, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Client, Response, StatusCode, Url, Version, redirect};
+use rustls::client::Resumption;
 use tokio::time::Instant;
 
 use super::line::{CONNECTIONS, Large, Line, Lines, SMALL, host_of};
 use super::routes::Routes;
 use super::tls;
 use super::words::{Destination, is_unanswered};
-use crate::apt::proxy::{Proxy, ProxyKind, Route};
+use crate::route::proxy::{Proxy, ProxyKind, Route};
+use crate::types::RebuilderName;
 
 /// Most redirects that are followed.
 const MAX_REDIRECTS: usize = 3;
@@ -36,9 +39,17 @@ const MAX_BROKEN: u32 = 2;
 /// page of a listing comes in one go, and in all answers of a connection together.
 const WINDOWS: (u32, u32) = (1024 * 1024, 2 * 1024 * 1024);
 
-/// Fetches documents.
+/// The doors to all rebuilders.
+#[derive(Debug, Clone)]
+pub struct Doors {
+    shared: Rc<Shared>,
+    lines: Lines,
+}
+
+/// Fetches documents of one rebuilder.
 #[derive(Debug, Clone)]
 pub struct Door {
+    rebuilder: RebuilderName,
     shared: Rc<Shared>,
     answer_timeout: Duration,
     lines: Lines,
@@ -52,8 +63,8 @@ struct Shared {
     answer_timeout: Duration,
     /// TLS, by the file with more authorities
     tls: RefCell<BTreeMap<Option<String>, rustls::ClientConfig>>,
-    /// By scheme, host and port
-    hosts: RefCell<BTreeMap<String, Rc<Host>>>,
+    /// By scheme, host and port, and by the route with its login
+    hosts: RefCell<BTreeMap<(String, Route), Rc<Host>>>,
 }
 
 /// One host, and the route to it.
@@ -110,6 +121,14 @@ pub enum DoorError {
     /// Nothing came in time.
     #[error("no answer within {} s", .0.as_secs())]
     Timeout(Duration),
+    /// Nothing came in time through a proxy.
+    #[error("no answer within {} s through the proxy {proxy}", limit.as_secs())]
+    TimeoutBehind {
+        /// The time limit
+        limit: Duration,
+        /// The proxy, without its login
+        proxy: String,
+    },
     /// No server was asked.
     #[error("not asked: {0}")]
     Closed(String),
@@ -137,12 +156,15 @@ impl DoorError {
     /// not help for now.
     #[must_use]
     pub const fn is_transport(&self) -> bool {
-        matches!(self, Self::Transport(_) | Self::Closed(_) | Self::Timeout(_))
+        matches!(
+            self,
+            Self::Transport(_) | Self::Closed(_) | Self::Timeout(_) | Self::TimeoutBehind { .. }
+        )
     }
 }
 
-impl Door {
-    /// Prepares the door. Nothing is connected yet. `authorities` are certificates in PEM that
+impl Doors {
+    /// Prepares the doors. Nothing is connected yet. `authorities` are certificates in PEM that
     /// servers may use in addition to the system's and apt's.
     ///
     /// # Errors
@@ -161,7 +183,7 @@ impl Door {
         };
         // The usual one: errors in it are reported now.
         shared.tls(None)?;
-        Ok(Self { shared: Rc::new(shared), answer_timeout, lines: Lines::default() })
+        Ok(Self { shared: Rc::new(shared), lines: Lines::default() })
     }
 
     /// The limits of simultaneous questions for each host.
@@ -169,6 +191,19 @@ impl Door {
         &self.lines
     }
 
+    /// Returns the door to this rebuilder.
+    #[must_use]
+    pub fn of(&self, rebuilder: &RebuilderName) -> Door {
+        Door {
+            rebuilder: rebuilder.clone(),
+            shared: Rc::clone(&self.shared),
+            answer_timeout: self.shared.answer_timeout,
+            lines: self.lines.clone(),
+        }
+    }
+}
+
+impl Door {
     /// Fetches `url`, of at most `limit` bytes. Returns `None` if the server says that there is no
     /// such document.
     ///
@@ -269,7 +304,7 @@ impl Door {
         line: &Line,
     ) -> Result<(Response, Rc<Host>, Url), DoorError> {
         for _ in 0..=MAX_REDIRECTS {
-            let host = self.shared.host(&url)?;
+            let host = self.shared.host(&self.rebuilder, &url)?;
             let answer = self.ask_once(&host, &url, known, line).await?;
             match answer.status().as_u16() {
                 301 | 302 | 303 | 307 | 308 => {}
@@ -344,7 +379,7 @@ impl Door {
                 }
                 Ok(Err(error)) => return Sent::Failed(host.failed(url, error)),
                 Err(_) if line.waits_until(begun, self.answer_timeout) > until => {}
-                Err(_) => return Sent::Failed(DoorError::Timeout(self.answer_timeout)),
+                Err(_) => return Sent::Failed(host.late()),
             }
         }
     }
@@ -393,18 +428,21 @@ impl Shared {
         Ok(made)
     }
 
-    fn host(&self, url: &Url) -> Result<Rc<Host>, DoorError> {
-        let name = host_of(url);
-        if let Some(known) = self.hosts.borrow().get(&name) {
-            return Ok(Rc::clone(known));
-        }
-        let route = self.routes.of(url);
+    fn host(&self, rebuilder: &RebuilderName, url: &Url) -> Result<Rc<Host>, DoorError> {
+        let route = self.routes.of(rebuilder, url);
         if let Route::Closed(why) = &route {
             return Err(DoorError::Closed(why.clone()));
         }
+        let name = (host_of(url), route);
+        if let Some(known) = self.hosts.borrow().get(&name) {
+            return Ok(Rc::clone(known));
+        }
+        let mut tls = self.tls(self.routes.authorities_of(url))?;
+        // A server would know a resumed session again.
+        tls.resumption = Resumption::in_memory_sessions(1);
         let host = Rc::new(Host {
-            route,
-            tls: self.tls(self.routes.authorities_of(url))?,
+            route: name.1.clone(),
+            tls,
             answer_timeout: self.answer_timeout,
             kept: OnceCell::new(),
             fresh: OnceCell::new(),
@@ -433,13 +471,14 @@ impl Host {
         if let Some(made) = cell.get() {
             return Ok(made);
         }
-        let broken = |_| DoorError::Transport("the client for HTTP cannot be set up".to_owned());
-        let made = self.client(idle).map_err(broken)?;
+        let broken = || DoorError::Transport("the client for HTTP cannot be set up".to_owned());
+        let made = self.client(idle).ok_or_else(broken)?;
         Ok(cell.get_or_init(|| made))
     }
 
-    /// Makes a client. `idle` is the number of connections that wait for the next question.
-    fn client(&self, idle: usize) -> reqwest::Result<Client> {
+    /// Makes a client. `idle` is the number of connections that wait for the next question. There is
+    /// no client without the proxy of the route.
+    fn client(&self, idle: usize) -> Option<Client> {
         let client = Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
             .user_agent(concat!("apt-quorum/", env!("CARGO_PKG_VERSION")))
@@ -452,9 +491,11 @@ impl Host {
             .http2_initial_connection_window_size(WINDOWS.1);
         match &self.route {
             Route::Through(proxy) => client.proxy(through(proxy)?),
-            Route::Direct | Route::Closed(_) => client,
+            Route::Direct => client,
+            Route::Closed(_) => return None,
         }
         .build()
+        .ok()
     }
 
     fn asked<'a>(&'a self, url: &'a Url) -> Destination<'a> {
@@ -466,18 +507,27 @@ impl Host {
         }
     }
 
+    fn late(&self) -> DoorError {
+        let limit = self.answer_timeout;
+        match &self.route {
+            Route::Through(proxy) => DoorError::TimeoutBehind { limit, proxy: proxy.to_string() },
+            Route::Direct | Route::Closed(_) => DoorError::Timeout(limit),
+        }
+    }
+
     fn failed(&self, url: &Url, error: reqwest::Error) -> DoorError {
         // Of the connection, which has the same time limit as an answer.
         if error.is_timeout() {
-            return DoorError::Timeout(self.answer_timeout);
+            return self.late();
         }
         let words = self.asked(url).words(&error, error.is_connect());
         DoorError::Transport(crate::types::printable(&words).to_string())
     }
 }
 
-/// Makes a client's proxy for use with TLS and without. It serves one host only.
-fn through(proxy: &Proxy) -> reqwest::Result<reqwest::Proxy> {
+/// Makes a client's proxy for use with TLS and without. It serves one host only. Returns nothing if
+/// its address is none: the client would then connect without it.
+fn through(proxy: &Proxy) -> Option<reqwest::Proxy> {
     let (kind, host) = (proxy.kind(), proxy.host());
     let place =
         |tls: bool, login: &str| format!("{}://{login}{host}:{}", kind.scheme(), proxy.port(tls));
@@ -488,13 +538,13 @@ fn through(proxy: &Proxy) -> reqwest::Result<reqwest::Proxy> {
         }
         _ => (place(false, ""), place(true, "")),
     };
-    let (plain, tls) = (plain.parse::<Url>().ok(), tls.parse::<Url>().ok());
+    let (plain, tls) = (plain.parse::<Url>().ok()?, tls.parse::<Url>().ok()?);
     let by_scheme = move |url: &Url| match url.scheme() {
-        "https" => tls.clone(),
-        _ => plain.clone(),
+        "https" => Some(tls.clone()),
+        _ => Some(plain.clone()),
     };
     let custom = reqwest::Proxy::custom(by_scheme);
-    Ok(match proxy.login().filter(|_| kind != ProxyKind::Socks) {
+    Some(match proxy.login().filter(|_| kind != ProxyKind::Socks) {
         Some(login) => {
             let text = BASE64.encode(format!("{}:{}", login.user, login.password));
             match HeaderValue::from_str(&format!("Basic {text}")) {

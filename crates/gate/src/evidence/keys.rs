@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
 use super::fetch::Fetch;
-use super::http::{Door, DoorError};
+use super::http::{Door, DoorError, Doors};
 use super::{EndpointSetup, Network};
 use crate::config::{Endpoint, Protocol};
 use crate::types::{KeyKind, PublicKey};
@@ -24,7 +24,7 @@ pub const MAX_KEYS: usize = 16;
 const MAX_LIST: usize = 64 * 1024;
 
 /// The number of endpoints that are asked at the same time.
-pub const KEYS_AT_ONCE: usize = 8;
+pub const ENDPOINTS_AT_ONCE: usize = 8;
 
 /// The result of asking an endpoint for its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,51 +44,62 @@ struct PublicKeyList {
     current: Vec<String>,
 }
 
-/// Asks all endpoints of `setup`, and waits for them.
+/// Asks all endpoints of `setup` for their keys, and waits for them.
 ///
 /// # Errors
 /// If the system has no descriptor to spare.
 pub fn published_keys(setup: &EndpointSetup) -> std::io::Result<Vec<PublishedKeys>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let door = match setup.network {
-        Network::Allowed => {
-            Door::new(&setup.routes, setup.authorities.as_deref(), setup.timeouts.answer)
-                .map_err(|error| PublishedKeys::Failed(error.to_string()))
+    let ask = |door: Door, endpoint: Endpoint| async move {
+        match endpoint.protocol {
+            Protocol::Rebuilderd => keys_of(&door, &endpoint.url).await,
+            Protocol::IntotoMetadata | Protocol::Directory | Protocol::Archive => {
+                PublishedKeys::Nothing(None)
+            }
         }
-        Network::Denied => Err(PublishedKeys::Failed("not asked: offline".to_owned())),
     };
+    ask_each(setup, ask, PublishedKeys::Failed)
+}
+
+/// Asks all endpoints of `setup`, and returns their answers in their order. `failed` makes the
+/// answer of one that cannot be asked.
+pub(super) fn ask_each<T: 'static, F: Future<Output = T> + 'static>(
+    setup: &EndpointSetup,
+    ask: impl Fn(Door, Endpoint) -> F,
+    failed: fn(String) -> T,
+) -> std::io::Result<Vec<T>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let doors = match setup.network {
+        Network::Allowed => {
+            Doors::new(&setup.routes, setup.authorities.as_deref(), setup.timeouts.answer)
+                .map_err(|error| error.to_string())
+        }
+        Network::Denied => Err("not asked: offline".to_owned()),
+    };
+    let total = setup.timeouts.total;
     Ok(LocalSet::new().block_on(&runtime, async {
-        let at_once = Rc::new(Semaphore::new(KEYS_AT_ONCE));
-        let total = setup.timeouts.total;
-        let ask = |endpoint: &Endpoint| {
-            let (at_once, door, endpoint) = (Rc::clone(&at_once), door.clone(), endpoint.clone());
+        let at_once = Rc::new(Semaphore::new(ENDPOINTS_AT_ONCE));
+        let start = |endpoint: &Endpoint| {
+            let at_once = Rc::clone(&at_once);
+            let asking = match &doors {
+                Ok(doors) => Ok(ask(doors.of(&endpoint.rebuilder), endpoint.clone())),
+                Err(why) => Err(why.clone()),
+            };
             tokio::task::spawn_local(async move {
                 let _permit = at_once.acquire().await;
-                let late = |_| {
-                    PublishedKeys::Failed(format!(
-                        "no complete answer within {} s",
-                        total.as_secs()
-                    ))
-                };
-                match (endpoint.protocol, door) {
-                    (Protocol::Rebuilderd, Ok(door)) => {
-                        let asked = tokio::time::timeout(total, keys_of(&door, &endpoint.url));
-                        asked.await.unwrap_or_else(late)
-                    }
-                    (Protocol::Rebuilderd, Err(failed)) => failed,
-                    (Protocol::IntotoMetadata | Protocol::Directory | Protocol::Archive, _) => {
-                        PublishedKeys::Nothing(None)
-                    }
+                let late = |_| failed(format!("no complete answer within {} s", total.as_secs()));
+                match asking {
+                    Ok(asking) => tokio::time::timeout(total, asking).await.unwrap_or_else(late),
+                    Err(why) => failed(why),
                 }
             })
         };
-        let asked: Vec<_> = setup.endpoints.iter().map(ask).collect();
-        let mut published = Vec::new();
+        let asked: Vec<_> = setup.endpoints.iter().map(start).collect();
+        let mut answers = Vec::new();
         for it in asked {
-            let failed = |_| PublishedKeys::Failed("the request was cancelled".to_owned());
-            published.push(it.await.unwrap_or_else(failed));
+            let cancelled = |_| failed("the request was cancelled".to_owned());
+            answers.push(it.await.unwrap_or_else(cancelled));
         }
-        published
+        answers
     }))
 }
 

@@ -7,6 +7,7 @@
 //! [`http`] is the one door to the network.
 
 mod archive;
+mod builds;
 pub mod bundle;
 mod directory;
 mod engine;
@@ -30,11 +31,12 @@ use crate::policy::Outcome;
 use crate::types::{Architecture, DebVersion, Identity, RebuilderName, Sha256Digest, SourceName};
 
 pub use archive::indexes;
+pub use builds::{BuildHistory, PastBuild, PastResult, build_histories};
 pub use directory::{Tree, each_in_tree};
 pub use engine::{EndpointSetup, Engine, Event, NATIVE, Network, Order, QuestionId};
 #[cfg(fuzzing)]
 pub use keys::read_list;
-pub use keys::{KEYS_AT_ONCE, MAX_KEYS, PublishedKeys, published_keys};
+pub use keys::{ENDPOINTS_AT_ONCE, MAX_KEYS, PublishedKeys, published_keys};
 #[cfg(fuzzing)]
 pub use rebuilderd::gather_from;
 pub use routes::Routes;

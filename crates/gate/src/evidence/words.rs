@@ -9,7 +9,7 @@ use std::io;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
-use crate::apt::proxy::{Proxy, Route};
+use crate::route::proxy::{Proxy, ProxySource, Route};
 use crate::types::Timestamp;
 
 /// The destination of a question.
@@ -108,9 +108,14 @@ impl Destination<'_> {
         let Self { host, port, .. } = self;
         Some(match what {
             "proxy authorization required" => wants_login(proxy),
-            "unsuccessful" => format!(
-                "the proxy {proxy} does not connect to {host}:{port} for us (CONNECT): allow it there (apt-cacher-ng: PassThroughPattern), or bypass the proxy (Acquire::https::Proxy::{host} \"DIRECT\")"
-            ),
+            "unsuccessful" => match proxy.named_by() {
+                ProxySource::Apt => format!(
+                    "the proxy {proxy} does not connect to {host}:{port} for us (CONNECT): allow it there (apt-cacher-ng: PassThroughPattern), or bypass the proxy (Acquire::https::Proxy::{host} \"DIRECT\")"
+                ),
+                ProxySource::Policy => format!(
+                    "the proxy {proxy} does not connect to {host}:{port} for us (CONNECT): allow it there"
+                ),
+            },
             "unexpected end of file" => {
                 format!("the proxy {proxy} ended the connection without an answer")
             }
@@ -131,9 +136,14 @@ impl Destination<'_> {
             "credentials not accepted"
             | "server does not support user/pass authentication"
             | "server implements authentication incorrectly" => {
-                return format!(
-                    "the proxy {proxy} rejects the login (SOCKS): see apt_auth.conf(5)"
-                );
+                return match proxy.named_by() {
+                    ProxySource::Apt => {
+                        format!("the proxy {proxy} rejects the login (SOCKS): see apt_auth.conf(5)")
+                    }
+                    ProxySource::Policy => format!(
+                        "the proxy {proxy} accepts no login (SOCKS), so it cannot keep rebuilders apart: Tor does"
+                    ),
+                };
             }
             "connection not allowed" => "not allowed",
             "network unreachable" => "network unreachable",
@@ -225,12 +235,15 @@ impl Destination<'_> {
     pub(super) fn status(&self, status: u16) -> Option<String> {
         let Route::Through(proxy) = self.route else { return None };
         // Over TLS the proxy cannot change the answer.
-        if self.scheme == "https" || proxy.kind() == crate::apt::proxy::ProxyKind::Socks {
+        if self.scheme == "https" || proxy.kind() == crate::route::proxy::ProxyKind::Socks {
             return None;
         }
         let host = self.host;
         match status {
             407 => Some(wants_login(proxy)),
+            403 | 502..=504 if proxy.named_by() == ProxySource::Policy => Some(format!(
+                "the proxy {proxy}, or the server behind it, gave no usable answer (HTTP {status}): allow {host} there"
+            )),
             403 | 502..=504 => Some(format!(
                 "the proxy {proxy}, or the server behind it, gave no usable answer (HTTP {status}): allow {host} there, or bypass the proxy (Acquire::http::Proxy::{host} \"DIRECT\")"
             )),

@@ -2,9 +2,11 @@
 
 use std::io::{BufReader, Read, Write};
 
+use serde::Serialize;
+
 use super::confine::confine_fetcher;
 use super::wire::{MAX_LINE, Task, Wire, WireEvent, WirePublished, read_line};
-use crate::evidence::{EndpointSetup, Engine, published_keys};
+use crate::evidence::{Engine, build_histories, published_keys};
 
 /// Reads a setup and questions from `input`, asks, and writes events to `output`
 /// until `input` ends. Confines this process once the setup, which is root's, is read.
@@ -15,11 +17,16 @@ pub fn serve(input: impl Read, output: impl Write + Send + 'static) -> std::io::
     let mut input = BufReader::new(input);
     let broken = || std::io::Error::from(std::io::ErrorKind::InvalidData);
     let wire: Wire = read_line(&mut input, MAX_LINE).ok_or_else(broken)?;
-    let task = wire.task;
+    let task = wire.task.clone();
     let setup = wire.into_setup().ok_or_else(broken)?;
     confine_fetcher(&setup).map_err(std::io::Error::other)?;
-    if task == Task::Keys {
-        return answer_keys(&setup, output);
+    match task {
+        Task::Evidence => {}
+        Task::Keys => {
+            let published = published_keys(&setup)?;
+            return answer(published.iter().map(WirePublished::of), output);
+        }
+        Task::Builds(identity) => return answer(build_histories(&setup, &identity)?, output),
     }
     let output = std::sync::Mutex::new(output);
     let engine = Engine::start(setup, move |event| {
@@ -39,11 +46,13 @@ pub fn serve(input: impl Read, output: impl Write + Send + 'static) -> std::io::
     Ok(())
 }
 
-/// Asks every endpoint for its keys, and writes a line for each.
-fn answer_keys(setup: &EndpointSetup, mut output: impl Write) -> std::io::Result<()> {
-    for published in published_keys(setup)? {
-        let line = serde_json::to_string(&WirePublished::of(&published))?;
-        writeln!(output, "{line}")?;
+/// Writes a line for the answer of each endpoint.
+fn answer<T: Serialize>(
+    answers: impl IntoIterator<Item = T>,
+    mut output: impl Write,
+) -> std::io::Result<()> {
+    for it in answers {
+        writeln!(output, "{}", serde_json::to_string(&it)?)?;
     }
     output.flush()
 }

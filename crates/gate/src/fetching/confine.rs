@@ -113,6 +113,9 @@ fn network(setup: Option<&EndpointSetup>) -> Sandbox {
         sandbox = sandbox.may_read(bundle);
     }
     let Some(setup) = setup else { return sandbox };
+    if let Some(ports) = setup.routes.ports() {
+        sandbox = sandbox.may_connect_only_to(ports);
+    }
     for authorities in setup.routes.authorities() {
         sandbox = sandbox.may_read(authorities);
     }

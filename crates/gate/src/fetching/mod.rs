@@ -19,7 +19,7 @@ use crate::evidence::{EndpointSetup, Engine, Event, Order};
 
 pub use child::serve;
 pub use confine::{Confinement, MethodPlaces, confine_fetcher, confine_method};
-pub use parent::{Fetcher, keys_of_endpoints};
+pub use parent::{Fetcher, builds_at_endpoints, keys_of_endpoints};
 pub use process::{FETCH, fetching_user};
 pub use routes::{Commands, Finder};
 #[cfg(fuzzing)]

@@ -8,15 +8,19 @@ use std::io::BufReader;
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::time::{Duration, Instant};
 
+use serde::de::DeserializeOwned;
+
 use super::process::{FetchingProcess, SLACK, fetching_user};
-use super::wire::{MAX_LINE, MAX_LINE_OF_KEYS, Task, Wire, WireEvent, WirePublished, read_line};
+use super::wire::{MAX_LINE, MAX_LINE_OF_ONE, Task, Wire, WireEvent, WirePublished, read_line};
 use super::{Gatherer, Next, receive, routes};
 use crate::evidence::{
-    EndpointSetup, Event, Found, KEYS_AT_ONCE, Order, PublishedKeys, QuestionId, published_keys,
+    BuildHistory, ENDPOINTS_AT_ONCE, EndpointSetup, Event, Found, Order, PublishedKeys, QuestionId,
+    build_histories, published_keys,
 };
 use crate::policy::Outcome;
 use crate::sys::plain;
 use crate::sys::privileges::User;
+use crate::types::Identity;
 
 /// Events that are read from the fetching process before they are handled.
 const EVENTS_AHEAD: usize = 4;
@@ -146,47 +150,74 @@ impl Gatherer for Fetcher {
     }
 }
 
-/// Returns the answer of every endpoint of `setup`, in their order.
+/// Returns the keys of every endpoint of `setup`, in their order.
 ///
 /// # Errors
 /// If no endpoint can be asked at all; for people.
 pub fn keys_of_endpoints(setup: &EndpointSetup) -> Result<Vec<PublishedKeys>, String> {
+    ask_once(setup, Task::Keys, published_keys, WirePublished::into_published)
+}
+
+/// Returns the builds of a package at every endpoint of `setup`, in their order.
+///
+/// # Errors
+/// If no endpoint can be asked at all; for people.
+pub fn builds_at_endpoints(
+    setup: &EndpointSetup,
+    identity: &Identity,
+) -> Result<Vec<BuildHistory>, String> {
+    let here = |setup: &EndpointSetup| build_histories(setup, identity);
+    ask_once(setup, Task::Builds(identity.clone()), here, BuildHistory::within_bounds)
+}
+
+/// Asks every endpoint once: `here`, or in a process without privileges, whose lines `read` checks.
+fn ask_once<W: DeserializeOwned + 'static, T: Send + 'static>(
+    setup: &EndpointSetup,
+    task: Task,
+    here: impl Fn(&EndpointSetup) -> std::io::Result<Vec<T>>,
+    read: fn(W) -> Option<T>,
+) -> Result<Vec<T>, String> {
     let user = fetching_user(&setup.apt)?;
     let mut setup = setup.clone();
     routes::find_for(&mut setup, user.as_ref());
     match user {
-        Some(user) => through_process(&setup, &user),
-        None => published_keys(&setup).map_err(|error| plain(&error)),
+        Some(user) => through_process(&setup, &user, task, read),
+        None => here(&setup).map_err(|error| plain(&error)),
     }
 }
 
-fn through_process(setup: &EndpointSetup, user: &User) -> Result<Vec<PublishedKeys>, String> {
+fn through_process<W: DeserializeOwned + 'static, T: Send + 'static>(
+    setup: &EndpointSetup,
+    user: &User,
+    task: Task,
+    read: fn(W) -> Option<T>,
+) -> Result<Vec<T>, String> {
     let failed = |error: std::io::Error| {
-        format!("the program that asks for keys cannot be started: {}", plain(&error))
+        format!("the program that asks rebuilders cannot be started: {}", plain(&error))
     };
     let (process, output) = FetchingProcess::start(user).map_err(failed)?;
-    let asked = process.tell(&Wire::of(setup, Task::Keys));
+    let asked = process.tell(&Wire::of(setup, task));
     let count = setup.endpoints.len();
     let (send, receive) = channel();
     let started = asked.and_then(|()| {
-        std::thread::Builder::new().name("keys".to_owned()).spawn(move || {
+        std::thread::Builder::new().name("asked".to_owned()).spawn(move || {
             let mut output = BufReader::new(output);
-            let lines = std::iter::from_fn(|| read_line(&mut output, MAX_LINE_OF_KEYS));
-            let _ = send.send(lines.take(count).map(WirePublished::into_published).collect());
+            let lines = std::iter::from_fn(|| read_line(&mut output, MAX_LINE_OF_ONE));
+            let _ = send.send(lines.take(count).map(read).collect());
         })
     });
-    let turns = u32::try_from(count.div_ceil(KEYS_AT_ONCE)).unwrap_or(u32::MAX);
+    let turns = u32::try_from(count.div_ceil(ENDPOINTS_AT_ONCE)).unwrap_or(u32::MAX);
     let longest = setup.timeouts.total.saturating_mul(turns).saturating_add(SLACK);
-    let published = match &started {
+    let answers = match &started {
         Ok(_) => receive.recv_timeout(longest).ok().flatten(),
         Err(_) => None,
     };
     // It has sent all that it can, or it is stuck.
     drop(process);
     started.map_err(failed)?;
-    published
-        .filter(|published: &Vec<PublishedKeys>| published.len() == count)
-        .ok_or_else(|| "the program that asks for keys ended without an answer".to_owned())
+    answers
+        .filter(|answers: &Vec<T>| answers.len() == count)
+        .ok_or_else(|| "the program that asks rebuilders ended without an answer".to_owned())
 }
 
 #[cfg(test)]
@@ -204,6 +235,7 @@ mod tests {
             timeouts: Timeouts { answer: Duration::from_secs(1), total: Duration::from_secs(1) },
             authorities: None,
             apt: Configuration::default(),
+            proxy: None,
             network: Network::Denied,
             routes: Routes::default(),
             keep: None,

@@ -1,5 +1,6 @@
 //! Finds the routes to endpoints before any is asked: from apt's configuration, its logins, its
-//! sources, the environment, and the command that apt would ask for a proxy.
+//! sources, the environment, and the command that apt would ask for a proxy. Or from the policy alone,
+//! if it names a proxy for evidence.
 //!
 //! The process that asks endpoints may read none of that. It gets the routes to the endpoints'
 //! hosts, and of all logins only those for the proxies on these routes.
@@ -18,12 +19,12 @@ use nix::unistd::Pid;
 use reqwest::Url;
 use zeroize::Zeroizing;
 
-use crate::apt::auth::Logins;
 use crate::apt::configuration::Configuration;
-use crate::apt::proxy::{ProxySettings, ProxyVariables, Route, RouteChoice};
 use crate::apt::sources::{Format, goes_by_tor, list_of_mirrors, read};
 use crate::config::Endpoint;
 use crate::evidence::{EndpointSetup, Network, Routes};
+use crate::route::auth::Logins;
+use crate::route::proxy::{Proxy, ProxySettings, ProxyVariables, Route, RouteChoice};
 use crate::sys::files::{Links, open_plain};
 use crate::sys::plain;
 use crate::sys::privileges::User;
@@ -76,7 +77,8 @@ pub(super) fn find_for(setup: &mut EndpointSetup, user: Option<&User>) {
     if setup.network == Network::Allowed {
         let commands = user.map_or(Commands::Own, Commands::As);
         let finder = Finder::open(&setup.apt);
-        setup.routes = finder.find(&setup.endpoints, setup.timeouts.answer, commands);
+        setup.routes =
+            finder.find(&setup.endpoints, setup.proxy.as_ref(), setup.timeouts.answer, commands);
     }
 }
 
@@ -105,26 +107,47 @@ impl Finder {
     }
 
     /// Finds the routes to these endpoints, and to their possible redirects: the same host over
-    /// https. All commands together get as much time as `patience`.
+    /// https. `own` is the proxy for evidence alone: with it, apt's settings for proxies do not
+    /// count. All commands together get as much time as `patience`.
     #[must_use]
     pub fn find(
         &self,
         endpoints: &[Endpoint],
+        own: Option<&Proxy>,
         patience: Duration,
         commands: Commands<'_>,
     ) -> Routes {
         let settings = self.settings();
+        let own = own.map(|proxy| (proxy, password()));
         let mut routes = Routes::default();
         let mut asked = BTreeMap::new();
         for endpoint in endpoints.iter().filter(|it| it.url.has_host()) {
             let mut over_tls = endpoint.url.clone();
             let _ = over_tls.set_scheme("https");
+            let rebuilder = &endpoint.rebuilder;
             for url in [&endpoint.url, &over_tls] {
-                match settings.choice(url) {
-                    RouteChoice::Known(route) => routes.set(url, route),
+                let choice = match &own {
+                    Some((proxy, password)) => RouteChoice::Known(match password {
+                        Some(password) => Route::Through(proxy.keeping_apart(
+                            rebuilder.as_str(),
+                            password,
+                            &self.logins,
+                        )),
+                        None => Route::Closed("the system has no random numbers".to_owned()),
+                    }),
+                    None => settings.choice(url),
+                };
+                match choice {
+                    RouteChoice::Known(route) => routes.set(rebuilder, url, route),
                     RouteChoice::Ask { command, otherwise } => {
                         let key = (url.scheme().to_owned(), url.host_str().map(ToOwned::to_owned));
-                        asked.entry(key).or_insert((url.clone(), command, otherwise));
+                        let (_, _, _, whose) = asked.entry(key).or_insert((
+                            url.clone(),
+                            command,
+                            otherwise,
+                            BTreeSet::new(),
+                        ));
+                        whose.insert(rebuilder);
                     }
                 }
             }
@@ -136,14 +159,16 @@ impl Finder {
         let asked: Vec<_> = asked.into_values().collect();
         let until = Instant::now() + patience;
         for part in asked.chunks(AT_ONCE) {
-            let questions = part.iter().map(|(url, command, _)| (command.as_str(), url));
+            let questions = part.iter().map(|(url, command, ..)| (command.as_str(), url));
             let answers = run(questions, commands, until);
-            for ((url, command, otherwise), answer) in part.iter().zip(answers) {
+            for ((url, command, otherwise, whose), answer) in part.iter().zip(answers) {
                 let route = match answer {
                     Ok(said) => settings.answered(&said, command, url, otherwise),
                     Err(why) => Route::Closed(unanswered(command, &why)),
                 };
-                routes.set(url, route);
+                for rebuilder in whose {
+                    routes.set(rebuilder, url, route.clone());
+                }
             }
         }
         routes
@@ -174,6 +199,16 @@ impl Finder {
             Route::Direct | Route::Through(_) => Ok(Some(said)),
         }
     }
+}
+
+/// Makes the password with which this run logs in to a SOCKS proxy for evidence. With a new one, no
+/// rebuilder sees this run come from the same address as the last, and no other program on this
+/// machine, which cannot know it, gets the same circuits of Tor.
+fn password() -> Option<String> {
+    let mut bytes = [0; 16];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    random.fill(&mut bytes).ok()?;
+    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn unanswered(command: &str, why: &str) -> String {

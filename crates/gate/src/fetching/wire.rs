@@ -19,14 +19,14 @@ use crate::evidence::{
     QuestionId, Routes,
 };
 use crate::policy::Outcome;
-use crate::types::{KeyKind, PublicKey, RebuilderName, Timestamp, printable};
+use crate::types::{Identity, KeyKind, PublicKey, RebuilderName, Timestamp, printable};
 
 /// Longest line that is read from the fetching process, in bytes: the highest number of
 /// attestations, each of the largest size, in base64, and the text around them.
 pub(super) const MAX_LINE: usize = MAX_ATTESTATIONS * attest::MAX_BYTES * 4 / 3 + 65_536;
 
-/// Longest line with the keys of one endpoint, in bytes.
-pub(super) const MAX_LINE_OF_KEYS: usize = 16 * 1024;
+/// Longest line with the keys or the builds of one endpoint, in bytes.
+pub(super) const MAX_LINE_OF_ONE: usize = 16 * 1024;
 
 /// Reads one line of JSON of at most `limit` bytes. Returns `None` at the end, or for an invalid
 /// line.
@@ -40,12 +40,14 @@ pub(super) fn read_line<T: for<'de> Deserialize<'de>>(
 }
 
 /// The task of the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Task {
     /// To answer questions about packages.
     Evidence,
     /// To ask every endpoint for its keys, once.
     Keys,
+    /// To ask every endpoint for its builds of this package, once.
+    Builds(Identity),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,6 +126,8 @@ impl Wire {
             authorities: self.authorities,
             network: self.network,
             apt: self.apt,
+            // Root found the routes.
+            proxy: None,
             routes: self.routes,
             keep: self.cache.map(|directory| (Cache::new(&directory), keys)),
         })

@@ -221,6 +221,7 @@ impl Gate {
             timeouts: config.timeouts,
             authorities: config.authorities.clone(),
             apt: apt.clone(),
+            proxy: config.proxy.clone(),
             routes: Routes::default(),
             network,
             keep: Some((self.cache.clone(), config.policy.keys().clone())),

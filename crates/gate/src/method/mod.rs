@@ -258,7 +258,8 @@ fn find_routes(
     if let Some(setup) = setup {
         // No rebuilder is asked about indexes. If a package follows, the hook asks.
         let commands = if is_index { Commands::Left } else { Commands::Own };
-        setup.routes = finder.find(&setup.endpoints, patience, commands);
+        let own = setup.proxy.as_ref();
+        setup.routes = finder.find(&setup.endpoints, own, patience, commands);
     }
     Proxies::find(scheme, &finder, first, patience)
 }

@@ -3,11 +3,12 @@
 //! Paths that are looked up, links that are read and properties of files that are asked for are
 //! not covered by the kernel, only what is in files and directories.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, PathFdError, Ruleset,
+    ABI, Access, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, PathFd, PathFdError, Ruleset,
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 
@@ -18,11 +19,11 @@ const VERSION: ABI = ABI::V7;
 
 /// Allows reading, renaming and writing below these paths and denies everything else that Landlock knows:
 /// executing (so no right to it is ever given), listening on TCP ports, and, beyond this process,
-/// signals and abstract sockets. Connecting stays allowed: endpoints and proxies have any port.
+/// signals and abstract sockets. Connecting stays allowed, because endpoints have any port, unless
+/// it is limited to these `ports`.
 pub(super) fn close(
-    read: &[PathBuf],
-    rename: &[PathBuf],
-    write: &[PathBuf],
+    [read, rename, write]: [&[PathBuf]; 3],
+    ports: Option<&BTreeSet<u16>>,
 ) -> Result<Extent, SandboxError> {
     let reading = AccessFs::ReadFile | AccessFs::ReadDir;
     // For the kernel, a new name is a file that is made and the old one a file that is removed.
@@ -35,15 +36,22 @@ pub(super) fn close(
         | AccessFs::MakeDir
         | AccessFs::RemoveFile
         | AccessFs::RemoveDir;
+    let connecting = match ports {
+        Some(_) => AccessNet::BindTcp | AccessNet::ConnectTcp,
+        None => AccessNet::BindTcp.into(),
+    };
     let mut ruleset = Ruleset::default()
         .handle_access(AccessFs::from_all(VERSION))?
-        .handle_access(AccessNet::BindTcp)?
+        .handle_access(connecting)?
         .scope(Scope::from_all(VERSION))?
         .create()?;
     for (paths, access) in [(read, reading), (rename, renaming), (write, writing)] {
         for path in paths {
             ruleset = allow(ruleset, path, access)?;
         }
+    }
+    for port in ports.into_iter().flatten() {
+        ruleset = ruleset.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
     }
     Ok(match ruleset.restrict_self()?.ruleset {
         RulesetStatus::FullyEnforced => Extent::Whole,

@@ -10,6 +10,7 @@
 mod calls;
 mod files;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The rights that a process keeps. It starts with none.
@@ -19,6 +20,8 @@ pub struct Sandbox {
     read: Vec<PathBuf>,
     rename: Vec<PathBuf>,
     write: Vec<PathBuf>,
+    /// All, unless they are limited
+    ports: Option<BTreeSet<u16>>,
 }
 
 /// The extent to which the kernel closed the process in.
@@ -87,6 +90,12 @@ impl Sandbox {
         self
     }
 
+    /// Lets connections over TCP be made to these ports only.
+    pub fn may_connect_only_to(mut self, ports: BTreeSet<u16>) -> Self {
+        self.ports = Some(ports);
+        self
+    }
+
     /// Closes this process in, for good. To be called before any thread is started.
     ///
     /// Restrictions that the kernel does not have are left out, and [`Closed`] reports them. Files
@@ -109,7 +118,8 @@ impl Sandbox {
         // The wrapped method runs as the same user, and is as exposed as this process: neither may
         // attach to the other (ptrace(2), "Ptrace access mode checking").
         nix::sys::prctl::set_dumpable(false)?;
-        let files = files::close(&self.read, &self.rename, &self.write)?;
+        let paths = [&*self.read, &self.rename, &self.write];
+        let files = files::close(paths, self.ports.as_ref())?;
         let calls = calls::close()?;
         Ok(Closed { files, calls })
     }

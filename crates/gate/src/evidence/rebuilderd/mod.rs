@@ -6,6 +6,7 @@
 //! None of its answers is believed: a listing only tells which attestations to fetch, and those are
 //! signed.
 
+mod history;
 mod listing;
 mod v0;
 mod v1;

@@ -10,6 +10,7 @@ use super::{Id, KnownRecord, MAX_RECORDS, Rebuilderd, outcome};
 use crate::evidence::Question;
 use crate::evidence::fetch::{Collection, Failure, Fetch};
 use crate::policy::{Outcome, UnsignedStatus};
+use crate::types::Identity;
 
 /// Records asked for at once. A record has about 500 bytes, so that four times as much fits.
 pub(super) const PAGE: usize = 500;
@@ -52,7 +53,9 @@ struct Artifact {
     status: Option<String>,
 }
 
-trait Numbered {
+/// A record with a number, by which a listing is read page after page.
+pub(super) trait Numbered {
+    /// Its number.
     fn id(&self) -> u64;
 }
 
@@ -65,6 +68,15 @@ impl Numbered for BinaryPackage {
 impl Numbered for Build {
     fn id(&self) -> u64 {
         self.id
+    }
+}
+
+impl BinaryPackage {
+    /// Returns true when the record is about this package.
+    pub(super) fn is_of(&self, identity: &Identity) -> bool {
+        self.name == identity.package.as_str()
+            && self.version == identity.version.as_str()
+            && self.architecture == identity.architecture.as_str()
     }
 }
 
@@ -92,12 +104,7 @@ impl<D: Fetch> Rebuilderd<D> {
             ("version", identity.version.as_str()),
             ("architecture", identity.architecture.as_str()),
         ];
-        let known = |record: BinaryPackage| {
-            let is_it = record.name == identity.package.as_str()
-                && record.version == identity.version.as_str()
-                && record.architecture == identity.architecture.as_str();
-            is_it.then(|| KnownRecord::of(&record))
-        };
+        let known = |it: BinaryPackage| it.is_of(identity).then(|| KnownRecord::of(&it));
         let records = match self.listings.about(identity) {
             Some(records) => records,
             None => match self.list("v1/packages/binary", &filters, known).await? {
@@ -186,7 +193,7 @@ impl<D: Fetch> Rebuilderd<D> {
     /// Reads a listing page after page, and returns the results of `keep` for its records. Returns
     /// `None` if there is no such listing. `keep` must itself select what the filters ask for: a
     /// server may ignore them.
-    async fn list<T: Numbered + for<'de> Deserialize<'de>, K>(
+    pub(super) async fn list<T: Numbered + for<'de> Deserialize<'de>, K>(
         &self,
         path: &str,
         filters: &[(&str, &str)],

@@ -88,9 +88,9 @@ fn is_meant(place: &str, proxy: &Proxy) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::configuration::Configuration;
     use super::super::proxy::{ProxySettings, ProxyVariables, Route, RouteChoice};
     use super::*;
+    use crate::apt::configuration::Configuration;
 
     /// Finds the login for a proxy in these files.
     fn found(files: &[&str], proxy: &str) -> Option<(String, String)> {

@@ -4,14 +4,18 @@
 //! under each of them first for the host: `quorum+https` finds what is said for `quorum+https`,
 //! `quorum`, `https` and `http`. Evidence is asked for in the same order, so that it goes the way
 //! that packages go.
+//!
+//! Unless the policy names a proxy for evidence alone ([`Proxy::of_policy`]): then apt's settings do
+//! not count, and there is no other route.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::auth::Logins;
-use super::configuration::{Configuration, dequote};
+use crate::apt::configuration::{Configuration, dequote};
 
 /// The proxy of sources that go by Tor, where `Acquire::tor::Proxy` names none
 /// (methods/basehttp.cc).
@@ -24,8 +28,11 @@ const TOR_USER: &str = "apt-transport-tor";
 /// Longest name or password for a SOCKS proxy, in bytes (RFC 1929 section 2).
 const MAX_SOCKS_LOGIN: usize = 255;
 
+/// Longest name of a proxy's host, in bytes (RFC 1035 section 2.3.4).
+const MAX_HOST: usize = 255;
+
 /// The route by which a host is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Route {
     /// By a connection of its own; its name is looked up here.
     Direct,
@@ -36,17 +43,64 @@ pub enum Route {
 }
 
 /// A proxy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Proxy {
     kind: ProxyKind,
     host: String,
     port: Option<u16>,
     path: String,
     login: Option<Login>,
+    named_by: ProxySource,
+}
+
+/// The file that names a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ProxySource {
+    /// apt's configuration, its environment, or a command that it runs.
+    Apt,
+    /// `policy.toml`, for evidence alone.
+    Policy,
+}
+
+/// A text that is no proxy for evidence alone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProxyError {
+    /// Another scheme, or no URL.
+    #[error("proxy must begin with socks5h://, http:// or https://")]
+    Scheme,
+    /// SOCKS 5 with addresses.
+    #[error("with socks5:// this machine would look the rebuilders' names up, past the proxy")]
+    NamesLookedUpHere {
+        /// The correct spelling
+        meant: String,
+    },
+    /// No host, no port, or more than these.
+    #[error("proxy needs a host and a port behind the scheme, and nothing more")]
+    Address,
+    /// A login in the file, which every user can read.
+    #[error("proxy must not contain a user name or password: every user can read this file")]
+    Login(ProxyKind),
+}
+
+impl ProxyError {
+    /// The remedy, for people.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::NamesLookedUpHere { meant } => format!("write proxy = \"{meant}\""),
+            Self::Login(ProxyKind::Socks) => {
+                "leave it out: apt-quorum has a login of its own for each rebuilder".to_owned()
+            }
+            Self::Login(_) => "write it into /etc/apt/auth.conf.d: see apt_auth.conf(5)".to_owned(),
+            Self::Scheme | Self::Address => {
+                "for Tor on this machine: proxy = \"socks5h://127.0.0.1:9050\"".to_owned()
+            }
+        }
+    }
 }
 
 /// The protocol of a proxy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ProxyKind {
     /// HTTP (RFC 9110 section 3.7)
     Http,
@@ -57,7 +111,7 @@ pub enum ProxyKind {
 }
 
 /// A name and a password, for one proxy only. They are never shown.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Login {
     /// The name
     pub user: String,
@@ -102,12 +156,71 @@ impl Proxy {
         let password = dequote(url.password().unwrap_or_default());
         Some(Self {
             kind,
-            host: url.host_str().filter(|host| !host.is_empty())?.to_owned(),
+            host: url.host_str().filter(|host| is_host(host))?.to_owned(),
             // What is usual for the scheme is left out by the parser.
             port: url.port().or_else(|| port_in(text)),
             path: Some(url.path()).filter(|path| !path.is_empty()).unwrap_or("/").to_owned(),
             login: (!user.is_empty() || !password.is_empty()).then_some(Login { user, password }),
+            named_by: ProxySource::Apt,
         })
+    }
+
+    /// Reads the proxy that `policy.toml` names for evidence alone: an address with a port, and
+    /// nothing else.
+    ///
+    /// # Errors
+    /// For every other text. With `socks5` in place of `socks5h`, whoever answers this machine's
+    /// questions about names would learn which rebuilders it asks.
+    pub fn of_policy(text: &str) -> Result<Self, ProxyError> {
+        let (scheme, address) = text.split_once("://").ok_or(ProxyError::Scheme)?;
+        let kind = match ProxyKind::ALL.into_iter().find(|it| it.scheme() == scheme) {
+            Some(kind) => kind,
+            None if scheme == "socks5" => {
+                let meant = Self::of_policy(&format!("socks5h://{address}"))?.to_string();
+                return Err(ProxyError::NamesLookedUpHere { meant });
+            }
+            None => return Err(ProxyError::Scheme),
+        };
+        if address.contains('@') {
+            return Err(ProxyError::Login(kind));
+        }
+        let address = address.strip_suffix('/').unwrap_or(address);
+        let (host, port) = address.rsplit_once(':').ok_or(ProxyError::Address)?;
+        let port = port.parse().ok().filter(|port| *port > 0 && is_host(host));
+        Ok(Self {
+            kind,
+            host: host.to_owned(),
+            port: Some(port.ok_or(ProxyError::Address)?),
+            path: "/".to_owned(),
+            login: None,
+            named_by: ProxySource::Policy,
+        })
+    }
+
+    /// The file that names it.
+    #[must_use]
+    pub const fn named_by(&self) -> ProxySource {
+        self.named_by
+    }
+
+    /// Returns this proxy with the login that keeps `user` apart from the others, if its protocol
+    /// has one for that: SOCKS. Tor uses separate circuits for connections with different logins
+    /// (`IsolateSOCKSAuth`, tor(1)). An HTTP proxy gets the login in apt's files.
+    #[must_use]
+    pub fn keeping_apart(&self, user: &str, password: &str, logins: &Logins) -> Self {
+        let login = match self.kind {
+            ProxyKind::Socks => {
+                Some(Login { user: user.to_owned(), password: password.to_owned() })
+            }
+            ProxyKind::Http | ProxyKind::Https => logins.find(self),
+        };
+        Self { login, ..self.clone() }
+    }
+
+    /// Its address, if it has one in place of a name.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.host.trim_start_matches('[').trim_end_matches(']').parse().ok()
     }
 
     /// The protocol of the proxy.
@@ -143,6 +256,16 @@ impl Proxy {
     #[must_use]
     pub const fn login(&self) -> Option<&Login> {
         self.login.as_ref()
+    }
+}
+
+/// Returns true for the name or address of a host. The HTTP client leaves a proxy out, in silence,
+/// whose address it cannot read.
+fn is_host(host: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    match host.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.len() <= MAX_HOST && host.chars().all(is_name),
     }
 }
 
@@ -367,7 +490,7 @@ fn is_fit(proxy: &Proxy, tor: bool) -> bool {
 
 fn unusable(host: &str) -> Route {
     Route::Closed(format!(
-        "apt cannot use its proxy for {host}: it must begin with http://, https:// or socks5h://"
+        "apt cannot use its proxy for {host}: it must begin with http://, https:// or socks5h://, and a host must follow"
     ))
 }
 
@@ -574,6 +697,83 @@ mod tests {
             let proxy = Proxy::parse(text).unwrap();
             assert_eq!((proxy.port(false), proxy.port(true)), (plain, tls), "{text}");
         }
+    }
+
+    #[test]
+    fn a_proxy_for_evidence_is_an_address_with_a_port_and_hands_names_on() {
+        for text in [
+            "socks5h://127.0.0.1:9050",
+            "socks5h://[::1]:9050",
+            "http://proxy.example:3128",
+            "https://proxy-1.example:443",
+        ] {
+            for text in [text, &format!("{text}/")] {
+                let proxy = Proxy::of_policy(text).unwrap();
+                assert_eq!(proxy.to_string(), text.trim_end_matches('/'));
+                assert_eq!((proxy.named_by(), proxy.login()), (ProxySource::Policy, None));
+                assert_eq!(Proxy::parse(text).unwrap().port(true), proxy.port(true));
+            }
+        }
+        let names_here = |meant: &str| ProxyError::NamesLookedUpHere { meant: meant.to_owned() };
+        for (text, expected) in [
+            ("", ProxyError::Scheme),
+            ("127.0.0.1:9050", ProxyError::Scheme),
+            ("socks://127.0.0.1:9050", ProxyError::Scheme),
+            ("socks4a://127.0.0.1:9050", ProxyError::Scheme),
+            ("SOCKS5H://127.0.0.1:9050", ProxyError::Scheme),
+            (" socks5h://127.0.0.1:9050", ProxyError::Scheme),
+            ("DIRECT", ProxyError::Scheme),
+            ("socks5://127.0.0.1:9050", names_here("socks5h://127.0.0.1:9050")),
+            ("socks5://u@127.0.0.1:9050", ProxyError::Login(ProxyKind::Socks)),
+            ("socks5h://u:p@127.0.0.1:9050", ProxyError::Login(ProxyKind::Socks)),
+            ("http://u@proxy.example:3128", ProxyError::Login(ProxyKind::Http)),
+            ("http://proxy.example/x@y:1", ProxyError::Login(ProxyKind::Http)),
+            ("socks5h://127.0.0.1", ProxyError::Address),
+            ("socks5h://[::1]", ProxyError::Address),
+            ("socks5h://127.0.0.1:", ProxyError::Address),
+            ("socks5h://127.0.0.1:0", ProxyError::Address),
+            ("socks5h://127.0.0.1:65536", ProxyError::Address),
+            ("socks5h://127.0.0.1:9050x", ProxyError::Address),
+            ("socks5h://:9050", ProxyError::Address),
+            ("socks5h://::1:9050", ProxyError::Address),
+            ("socks5h://[x]:9050", ProxyError::Address),
+            ("socks5h://a b:9050", ProxyError::Address),
+            ("socks5h://a{b}:9050", ProxyError::Address),
+            ("socks5h://b\u{fc}cher.example:9050", ProxyError::Address),
+            ("http://proxy.example:3128/x", ProxyError::Address),
+            ("http://proxy.example:3128?x", ProxyError::Address),
+            ("http://proxy.example:3128#x", ProxyError::Address),
+        ] {
+            assert_eq!(Proxy::of_policy(text), Err(expected), "{text}");
+        }
+        let long = format!("socks5h://{}:1", "a".repeat(MAX_HOST + 1));
+        assert_eq!(Proxy::of_policy(&long), Err(ProxyError::Address));
+    }
+
+    /// A proxy that the client cannot read would be left out, and the server asked directly.
+    #[test]
+    fn a_proxy_of_apts_that_no_host_can_be_is_no_way() {
+        for text in ["socks5h://a{b}:1", "http://a\"b:1", "socks5h://a%20b:1", "http://a|b:1"] {
+            let item = format!("Acquire::http::Proxy={text}");
+            assert_eq!(plain(&[&item], "http://x.org/"), "closed", "{text}");
+        }
+        let long = format!("Acquire::http::Proxy=http://{}:1", "a".repeat(70_000));
+        assert_eq!(plain(&[&long], "http://x.org/"), "closed");
+    }
+
+    #[test]
+    fn a_proxy_for_evidence_keeps_those_apart_who_have_different_logins() {
+        let mut logins = Logins::default();
+        let text = "machine socks5h://t:1 login x password y machine http://p:2 login u password v";
+        logins.add(zeroize::Zeroizing::new(text.to_owned()));
+        let login = |proxy: &str, user: &str| {
+            let route = Proxy::of_policy(proxy).unwrap().keeping_apart(user, "1", &logins);
+            shown(&Route::Through(route))
+        };
+        assert_eq!(login("socks5h://t:1", "alice"), "socks5h://t:1 alice:1");
+        assert_eq!(login("socks5h://t:1", "bob"), "socks5h://t:1 bob:1");
+        assert_eq!(login("http://p:2", "bob"), "http://p:2 u:v");
+        assert_eq!(login("http://q:2", "bob"), "http://q:2");
     }
 
     #[test]
