@@ -4,8 +4,8 @@
 //! apt is told by pins, which only take away. The hooks judge as before, whatever the pins say, so
 //! nothing here admits anything.
 //!
-//! - [`plan`]: which versions are to be held, worked out with apt's own simulations
-//! - [`preferences`]: the pins as apt reads them
+//! - [`mod@plan`]: which versions are to be held, worked out with apt's own simulations
+//! - [`mod@preferences`]: the pins as apt reads them
 //! - [`record`]: what is held, since when and why, as it is kept for people
 
 mod plan;

@@ -570,7 +570,8 @@ fn tor_keeps_the_circuits_of_rebuilders_apart() {
             let endpoint = format!("rebuilderd http://{name}.test:{}/", server.address.port());
             world.rebuilder(name, key, &[endpoint]);
         }
-        verify(&world, &hello(), &[]).assert_code(0);
+        // A network as young as this one is not always ready for the first.
+        within("the answers", || verify(&world, &hello(), &[]).code == Some(0));
         let streams = fs::read_to_string(peer.path("/srv/streams")).unwrap().split_off(before);
         for (name, _, server) in &rebuilders {
             let port = format!(":{}", server.address.port());

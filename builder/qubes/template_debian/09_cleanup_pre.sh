@@ -16,7 +16,7 @@ audit() {
     mkdir -p "$record"
     "$program" audit --root "$seen" --config "$configuration" --json \
         --html "$record/audit.html" >"$record/audit.json" || code=$?
-    say "audit: $(tr -d ' \n' <"$record/audit.json" | grep -o '"counts":{[^{}]*}')"
+    say "audit: $(tr -d ' \n' <"$record/audit.json" | grep -o '"counts":{[^{}]*\({[^{}]*}[^{}]*\)*}')"
     if [[ -d ${ARTIFACTS_DIR-} ]]; then
         cp "$record/audit.html" "$ARTIFACTS_DIR/apt-quorum-audit.html" || code=1
         cp "$record/audit.json" "$ARTIFACTS_DIR/apt-quorum-audit.json" || code=1
