@@ -19,6 +19,7 @@ rows! {
     nala: "nala, which downloads by itself where apt would" => BOTH, in "frontends";
     gdebi: "gdebi, given an archive" => DPKG, in "frontends";
     ansible: "Ansible's module apt" => PROMPT, in "frontends";
+    ansible_role: "the Ansible role, which describes the whole configuration" => PROMPT, in "frontends";
     synaptic: "Synaptic, on a display" => HOOK, in "frontends";
     apt_offline: "apt-offline, which downloads elsewhere" => HOOK, in "frontends";
     check_apt: "check_apt and what reads URIs, which only look" => PROMPT, in "frontends";
@@ -278,6 +279,51 @@ fn ansible(world: &World) {
     ansible("deb=/root/unknown.deb").falls_short().says("0 of 2 required confirmations");
     kept_out(world, "unknown");
     ansible("name=good").succeeds();
+    assert!(world.has_run("good"));
+}
+
+fn ansible_role(world: &World) {
+    let (good, unknown) = (world.package("good"), world.package("unknown"));
+    let server = serve(source_of(&[good, unknown]));
+    two_attest(world, good);
+    world.sources(&[("http", &server)]);
+    for (name, text) in [
+        ("tasks", include_str!("../../contrib/ansible/roles/apt_quorum/tasks/main.yml")),
+        ("meta", include_str!("../../contrib/ansible/roles/apt_quorum/meta/main.yml")),
+        ("defaults", include_str!("../../contrib/ansible/roles/apt_quorum/defaults/main.yml")),
+    ] {
+        world.write(&format!("/root/roles/apt_quorum/{name}/main.yml"), text);
+    }
+    let mut description = "mode = \"enforce\"\nthreshold = 2\nhold = true\n".to_owned();
+    for rebuilder in [&world.alice, &world.bob] {
+        let own = rebuilder.configuration();
+        let own = own.replace("[[key]]", "[[rebuilder.key]]");
+        description += &format!("[[rebuilder]]\n{}", own.replace("[[endpoint]]", "[[rebuilder.endpoint]]"));
+    }
+    world.write("/root/description.toml", description);
+    let play = |exceptions: &str| {
+        world.write(
+            "/root/play.yml",
+            format!(
+                "- hosts: localhost\n  connection: local\n  gather_facts: false\n  roles:\n    - role: apt_quorum\n      vars:\n        apt_quorum_install: false\n        apt_quorum_description: \"{{{{ lookup('ansible.builtin.file', '/root/description.toml') }}}}\"\n        apt_quorum_exceptions: {exceptions}\n"
+            ),
+        );
+        world.sh("HOME=/root ANSIBLE_ROLES_PATH=/root/roles ansible-playbook -i localhost, /root/play.yml")
+    };
+    // The third rebuilder is not in the description, so it goes.
+    play("[]").succeeds().says("changed=2 ").says("failed=0");
+    world.sh("apt-quorum rebuilder list").succeeds().says("alice").says("bob").never_says("carol");
+    world.sh("apt-quorum status").succeeds().says("guarded: mode enforce");
+    play("[]").succeeds().says("changed=0 ").says("failed=0");
+    let ran = world.sh("apt-get install -y unknown").fails();
+    ran.says("0 of 2 required confirmations");
+    kept_out(world, "unknown");
+    let exempt = "[{id: other-1, package: other=1.0-1, reason: a test, until: '2999-12-31'}]";
+    play(exempt).succeeds().says("changed=1 ");
+    play(exempt).succeeds().says("changed=0 ");
+    world.sh("apt-quorum exception list").succeeds().says("other-1");
+    play("[{id: other-1, state: absent}]").succeeds().says("changed=1 ");
+    world.sh("apt-get install -y good").succeeds();
     assert!(world.has_run("good"));
 }
 

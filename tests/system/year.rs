@@ -307,8 +307,10 @@ fn year(world: &World) {
                 account.told.insert("what is held back");
             }
         }
-        if day % 7 == 0 && !crashed {
-            let text = world.sh(&format!("{} || true", on_day(day, "07:00:00", "apt-quorum audit --changes"))).text;
+        // The timer of audits, once a week.
+        if day % 7 == 0 || day == days {
+            let audit = on_day(day, "07:00:00", "apt-quorum audit --changes");
+            let text = world.sh(&format!("{audit} || true")).text;
             for (word, what) in [("CONFLICT", "the lie"), ("unreachable", "silence")] {
                 if text.contains(word) {
                     account.told.insert(what);
