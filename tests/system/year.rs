@@ -307,11 +307,14 @@ fn year(world: &World) {
                 account.told.insert("what is held back");
             }
         }
-        // The timer of audits, once a week.
+        // The timer of audits, and somebody who looks at the machine, once a week.
         if day % 7 == 0 || day == days {
-            let audit = on_day(day, "07:00:00", "apt-quorum audit --changes");
-            let text = world.sh(&format!("{audit} || true")).text;
-            for (word, what) in [("CONFLICT", "the lie"), ("unreachable", "silence")] {
+            let look = |command| format!("{} || true", on_day(day, "07:00:00", command));
+            let audit = look("apt-quorum audit --changes");
+            let text = world.sh(&format!("{audit}; {}", look("apt-quorum status --online"))).text;
+            for (word, what) in
+                [("CONFLICT", "the lie"), ("NO RESPONSE", "silence"), ("KEY CHANGED", "a new key")]
+            {
                 if text.contains(word) {
                     account.told.insert(what);
                 }
