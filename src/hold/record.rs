@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::sys::files::{PreparedFile, read_bounded};
-use crate::types::{DebVersion, Identity, RebuilderName, Timestamp};
+use crate::types::{DebVersion, Identity, RebuilderName, Sha256Digest, Timestamp};
 
 /// The name of the file, below `APT::Quorum::State`.
 pub const STATE: &str = "held.json";
@@ -54,6 +54,9 @@ pub struct HeldPackage {
     pub reason: String,
     /// The rebuilders that do not confirm it
     pub missing: Vec<RebuilderName>,
+    /// The SHA-256 of its file, if the indexes have one file for it
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256Digest>,
     /// True once people were told that it is held for too long
     #[serde(default)]
     pub alarmed: bool,

@@ -78,7 +78,14 @@ fn held(world: &World) {
     world.sh("apt-cache policy h-b").succeeds().says("Candidate: 1\n").says("     2 -1\n");
     let list = world.sh("apt-quorum hold list").succeeds();
     list.says("held back: h-b 2 all, since ").says("; 1 stays installed: 1 of 2 required");
-    world.sh("apt-quorum hold explain h-b").succeeds().says("apt-quorum explain h-b=2");
+    let allow = format!(
+        "apt-quorum exception add --package h-b --sha256 {} --days 30 --reason TEXT",
+        named(&new, "h-b").sha256()
+    );
+    world.sh("apt-quorum hold explain h-b").succeeds().says("apt-quorum explain h-b=2").says(&allow);
+    // What it proposes is enough, and is taken back.
+    world.sh(&format!("{allow} && apt-quorum hold refresh")).succeeds().says("no longer held back: h-b 2 all");
+    world.sh("apt-quorum exception remove h-b-1 --yes && apt-quorum hold refresh").succeeds().says(line);
     world.sh("apt-quorum hold explain h-a").falls_short().says("h-a is not held back");
     let check = world.sh("apt-quorum check --upgrades").succeeds();
     check.says("of 2 packages, 2 confirmed.").says("1 package is held back for want of bob, carol");

@@ -7,7 +7,7 @@ use crate::hold::Judge;
 use crate::policy::{Assessment, Standing};
 use crate::report;
 use crate::sys::terminal::Progress;
-use crate::types::{Identity, RebuilderName, Timestamp};
+use crate::types::{Identity, RebuilderName, Sha256Digest, Timestamp};
 
 /// The findings about one package.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Finding {
     pub(super) refused: Option<String>,
     /// The rebuilders that do not confirm it
     pub(super) missing: Vec<RebuilderName>,
+    /// The SHA-256 of its file, if it may be one file only
+    pub(super) sha256: Option<Sha256Digest>,
     /// True if a repository of security updates offers it
     pub(super) security: bool,
 }
@@ -68,6 +70,9 @@ impl Finding {
         if files.is_empty() {
             finding.refused =
                 Some("no index has its SHA-256, so no rebuilder can be asked about it".to_owned());
+        }
+        if let [file] = files {
+            finding.sha256 = Some(file.named.sha256);
         }
         for file in files {
             finding.security |= file.named.listings.iter().any(is_security);

@@ -51,6 +51,12 @@ pub(super) fn explain(arguments: &HoldExplain) -> Result<Exit, Stop> {
     let mut text: String = found.iter().map(|it| line(it, now)).collect();
     text += "As soon as it can be installed, the next apt update or apt-quorum hold refresh releases it.\n";
     let (name, version) = (&first.package.package, &first.package.version);
+    if let Some(sha256) = first.sha256.filter(|_| first.unconfirmed) {
+        text += &format!(
+            "To allow exactly this file: apt-quorum exception add --package {} --sha256 {sha256} --days 30 --reason TEXT\n",
+            first.package.package
+        );
+    }
     text += &format!(
         "To see what each rebuilder says: apt-quorum explain {name}={version}\n\
          To stop holding it back, although the gate refuses it: apt-quorum hold release {name}\n"

@@ -148,7 +148,7 @@ fn work_out(
         let finding = findings.get(&pin.package).cloned().unwrap_or_default();
         let kept_as = pin.architecture.to_string();
         let earlier = before.of(&pin.package, &kept_as);
-        let Finding { missing, security, .. } = finding.clone();
+        let Finding { missing, security, sha256, .. } = finding.clone();
         let entry = HeldPackage {
             since: earlier.map_or(now, |it| it.since),
             alarmed: earlier.is_some_and(|it| it.alarmed),
@@ -159,6 +159,7 @@ fn work_out(
             unconfirmed: held.cause == Cause::Refused,
             reason: reason(&held.cause, finding, &findings),
             missing,
+            sha256,
         };
         pins.insert(pin, entry.explanation());
         record.held.push(entry);
