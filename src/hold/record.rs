@@ -112,16 +112,14 @@ impl HeldRecord {
             self.held.iter().flat_map(|it| &it.missing).collect();
         let want = match missing.is_empty() {
             true => String::new(),
-            false => format!(" for want of {}", first(missing.len(), missing)),
+            false => format!(", for want of {}", first(missing.len(), missing)),
         };
-        let count = match self.held.len() {
-            1 => "1 package is".to_owned(),
-            count => format!("{count} packages are"),
+        let held = match self.held.len() {
+            1 => format!("1 package is held back since {since}"),
+            count => format!("{count} packages are held back, the oldest since {since}"),
         };
         let names = first(names.len(), names);
-        Some(format!(
-            "{count} held back{want}, the oldest since {since}: {names}. See: apt-quorum hold list"
-        ))
+        Some(format!("{held}{want}: {names}. See: apt-quorum hold list"))
     }
 }
 
