@@ -1,6 +1,9 @@
 //! What is confirmed is installed, and the rest waits.
 
+use std::time::Instant;
+
 use super::archive::{Package, Stanza, archive};
+use super::rebuilder::Mood;
 use super::steps::two_attest;
 use super::table::{INSTALLED, METHOD};
 use super::world::World;
@@ -14,6 +17,7 @@ rows! {
     held_front_ends: "aptitude and Ansible take what is confirmed, and leave the rest" => INSTALLED, in "frontends";
     held_architectures: "packages of two architectures that must have one version stay in step" => INSTALLED;
     held_packagekit: "PackageKit takes what is confirmed, and leaves the rest" => INSTALLED, in "desktop";
+    held_hanging: "a rebuilder that hangs holds up no update of the indexes" => INSTALLED;
     held_python: "python-apt takes what is confirmed, and leaves the rest" => INSTALLED;
 }
 
@@ -318,5 +322,22 @@ fn held_python(world: &World) {
     two_attest(world, named(&new, "h-b"));
     world.sh(script).succeeds();
     versions(world, "h-a=2 h-b=2");
+    drop(server);
+}
+
+fn held_hanging(world: &World) {
+    let (new, server) = one_of_two(world);
+    world.policy("mode = \"enforce\"\nthreshold = 2\nhold = true\n");
+    world.carol.is(Mood::Hangs);
+    // apt waits as long as for one of its hooks: see `slow_refused`.
+    let begun = Instant::now();
+    world.sh("apt-get update").succeeds().says("1 package is held back");
+    let waited = begun.elapsed();
+    world.saw(format!("the update of the indexes took {:.0} s", waited.as_secs_f32()));
+    world.sh("apt-get -y upgrade").succeeds();
+    versions(world, "h-a=2 h-b=1");
+    // The timer waits longer, and comes to the same.
+    two_attest(world, named(&new, "h-b"));
+    world.sh("apt-quorum hold refresh").succeeds().says("no longer held back: h-b 2 all");
     drop(server);
 }

@@ -97,6 +97,15 @@ impl Server {
     }
 }
 
+/// The time of a file's last change. Another content has another one: apt takes an index of the same
+/// size and time for the one that it has read.
+fn modified(body: &[u8]) -> String {
+    let sum =
+        body.iter().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add((*byte).into()));
+    let (hour, minute, second) = (sum % 24, sum / 24 % 60, sum / 1440 % 60);
+    format!("Thu, 01 Jan 2026 {hour:02}:{minute:02}:{second:02}")
+}
+
 fn talk(connection: impl Read + Write, handler: &Handler, log: &Mutex<Vec<String>>) -> Option<()> {
     let mut input = BufReader::new(connection);
     loop {
@@ -171,7 +180,8 @@ fn talk(connection: impl Read + Write, handler: &Handler, log: &Mutex<Vec<String
                 };
                 let part = &body[from..];
                 let head = format!(
-                    "HTTP/1.1 {code} OK\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n{extra}Content-Length: {}\r\n\r\n",
+                    "HTTP/1.1 {code} OK\r\nLast-Modified: {} GMT\r\n{extra}Content-Length: {}\r\n\r\n",
+                    modified(&body),
                     part.len()
                 );
                 [head.as_bytes(), part].concat()

@@ -167,11 +167,8 @@ fn archive_of(versions: &[Version], day: usize) -> Files {
         let path = "main/binary-amd64/Packages";
         let release = format!(
             "Origin: Test\nLabel: Test\nSuite: {suite}\nCodename: {suite}\n\
-             Date: Thu, 01 Jan 2026 00:{:02}:{:02} UTC\nArchitectures: amd64 all\n\
+             Date: Thu, 01 Jan 2026 00:00:00 UTC\nArchitectures: amd64 all\n\
              Components: main\nSHA256:\n {} {} {path}\n",
-            // apt takes an index of the same size and date for the same one.
-            day / 60,
-            day % 60,
             Sha256Digest::of(index.as_bytes()),
             index.len()
         );

@@ -39,7 +39,7 @@ pub(in crate::cli) struct HoldRefresh {
     /// Show what would be held back, and change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Say nothing if nothing is held back or released, as apt's hook needs it
+    /// As apt's hook needs it: wait 5 seconds at most for a rebuilder, and say nothing for nothing
     #[arg(long, conflicts_with = "json")]
     pub(super) quiet: bool,
     /// Print JSON (see apt-quorum(1))

@@ -14,6 +14,7 @@ use crate::cli::notify;
 use crate::cli::output::{json, list};
 use crate::cli::simulate::Trial;
 use crate::cli::world::{say, say_remarks};
+use crate::gate::Haste;
 use crate::hold::{self, Cause, HeldPackage, HeldRecord, Holding, Pin};
 use crate::log::Log;
 use crate::policy::Mode;
@@ -35,8 +36,9 @@ struct Refreshed<'r> {
 
 pub(super) fn run(arguments: &HoldRefresh) -> Result<Exit, Stop> {
     let court = Court::of(&arguments.directory, &[], arguments.offline)?.that_tells_signers();
-    let config = court.config()?;
     let files = HoldFiles::of(&court.apt);
+    let court = if arguments.quiet { in_haste(court, &files) } else { court };
+    let config = court.config()?;
     let is_wanted = config.hold.is_on
         && config.policy.mode() == Mode::Enforce
         && !config.policy.rebuilders().is_empty();
@@ -103,6 +105,13 @@ pub(super) fn run(arguments: &HoldRefresh) -> Result<Exit, Stop> {
         }
     }
     Ok(say(&text, Exit::Admitted))
+}
+
+/// Returns a court that a rebuilder holds up no longer than one of apt's hooks. What could not be
+/// found out is held, and the timer has more time.
+fn in_haste(court: Court, files: &HoldFiles) -> Court {
+    let now = court.present();
+    Court { gate: court.gate.holding_up(Haste::First, &files.state, now), ..court }
 }
 
 /// Plans, with apt's simulations and the gate's judgement.
