@@ -283,8 +283,13 @@ fn year(world: &World) {
             account.crashes += 1;
             let mut child = world.command().args(["/bin/sh", "-c", &run]).spawn().unwrap();
             std::thread::sleep(Duration::from_millis(300 + u64::try_from(chance.below(4000)).unwrap()));
-            for pid in world.processes() {
-                let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+            // As when the power is cut: nobody is left, not even who was started meanwhile.
+            while let [_, ..] = world.processes().as_slice() {
+                for pid in world.processes() {
+                    let _ =
+                        std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+                }
+                let _ = child.try_wait();
             }
             let _ = child.wait();
         } else {
