@@ -6,6 +6,7 @@
 //! code of the gate.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -281,13 +282,19 @@ fn year(world: &World) {
         let crashed = crashes.contains(&day);
         if crashed {
             account.crashes += 1;
-            let mut child = world.command().args(["/bin/sh", "-c", &run]).spawn().unwrap();
+            let mut child = world
+                .command()
+                .args(["/bin/sh", "-c", &run])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
             std::thread::sleep(Duration::from_millis(300 + u64::try_from(chance.below(4000)).unwrap()));
             // As when the power is cut: nobody is left, not even who was started meanwhile.
             while let [_, ..] = world.processes().as_slice() {
                 for pid in world.processes() {
                     let _ =
-                        std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+                        Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
                 }
                 let _ = child.try_wait();
             }
