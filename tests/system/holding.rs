@@ -264,6 +264,10 @@ fn held_otherwise(world: &World) {
     world.sh("apt-quorum hold off").succeeds().says("Holding back is off");
     world.sh(&format!("test ! -e {PINS}")).succeeds();
     world.sh("apt-quorum hold on").succeeds().says("Holding back is on").says("held back");
+    // Switched off by hand, with the pins deleted by hand: no run of apt goes on telling of them.
+    world.policy(&POLICY.replace("hold = true", "hold = false"));
+    world.sh(&format!("rm {PINS}; apt-get update; test ! -e /var/lib/apt-quorum/held")).succeeds();
+    world.sh("apt-quorum hold on").succeeds();
     // A machine that cannot be judged keeps its pins.
     world.policy("");
     world.sh("apt-get update").succeeds().says("the configuration cannot be used");

@@ -36,6 +36,12 @@ impl HoldFiles {
         }
     }
 
+    /// Returns true if an earlier refresh left something. Each is looked for: with the pins deleted by
+    /// hand, the line would go on telling of them.
+    pub(super) fn any(&self) -> bool {
+        self.pins.exists() || self.state.join(HELD_LINE).exists()
+    }
+
     /// Waits until no other refresh is at work.
     pub(super) fn lock(&self) -> Result<Lock, Stop> {
         if !nix::unistd::geteuid().is_root() {

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &HoldRefresh) -> Result<Exit, Stop> {
     let is_wanted = config.hold.is_on
         && config.policy.mode() == Mode::Enforce
         && !config.policy.rebuilders().is_empty();
-    if !is_wanted && !files.pins.exists() && arguments.quiet {
+    if !is_wanted && arguments.quiet && !files.any() {
         return Ok(Exit::Admitted);
     }
     let _lock = files.lock()?;
